@@ -1,0 +1,84 @@
+# barewire: make, make check, make bench, make demo, make install, make clean.
+#   make check SAN=asan|tsan|ubsan   the unit tests under a sanitizer
+#   make CC=clang
+
+CC = gcc
+PREFIX ?= /usr/local
+BUILD := build$(if $(SAN),-$(SAN))
+SANITIZE_asan := -fsanitize=address -fno-omit-frame-pointer
+SANITIZE_ubsan := -fsanitize=undefined -fno-sanitize-recover=undefined
+SANITIZE_tsan := -fsanitize=thread
+SANITIZE := $(SANITIZE_$(SAN))
+
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Werror -Wshadow=local -Wstrict-prototypes -Wmissing-prototypes
+ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(SANITIZE) -Istack -Inic -Ishim -MMD -MP
+SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-prototypes
+
+STACK := $(wildcard stack/*.c)
+NIC := $(wildcard nic/*.c)
+BOTH := shim/config.c shim/lock.c shim/wake.c shim/process.c
+KEEPER := $(wildcard shim/keeper*.c) $(BOTH) $(NIC) $(STACK)
+LIBRARY := $(filter-out shim/keeper%,$(wildcard shim/*.c)) $(STACK)
+UNIT := $(wildcard tests/unit/test_*.c)
+UNIT_TESTS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
+
+KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lpthread
+CMOCKA_LIBS = $(shell pkg-config --libs cmocka)
+# jemalloc's own, with symbols that the version script hides: the program's malloc stays the program's.
+JEMALLOC := -l:libjemalloc_pic.a -lm -ldl -lpthread
+
+.PHONY: all check unit integration bench demo install clean format
+all: $(BUILD)/libbarewire.so $(BUILD)/barewire-keeper
+
+objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
+
+$(BUILD)/plain/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	@$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$(BUILD)/shared/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC  $< (shared)"
+	@$(CC) $(ALL_CFLAGS) $(SHIM_CFLAGS) -c $< -o $@
+
+$(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/libbarewire.map
+	@echo "  LD  $@"
+	@$(CC) $(ALL_CFLAGS) -shared -o $@ $(filter %.o,$^) -Wl,--version-script=shim/libbarewire.map \
+	    -Wl,-z,defs -Wl,-z,now $(JEMALLOC)
+
+$(BUILD)/barewire-keeper: $(call objects,plain,$(KEEPER))
+	@echo "  LD  $@"
+	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(KEEPER_LIBS)
+
+$(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(call objects,plain,$(STACK))
+	@mkdir -p $(@D)
+	@echo "  LD  $@"
+	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(CMOCKA_LIBS)
+
+unit: $(UNIT_TESTS)
+	@set -e; for test in $^; do echo "== $$test"; $$test; done
+
+check: all $(UNIT_TESTS)
+	tests/run $(UNIT_TESTS) $(if $(SAN),,tests/integration/run)
+
+bench: all
+	tests/bench/run
+
+demo: all
+	scripts/demo
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/barewire
+	install -m 755 scripts/barewire $(DESTDIR)$(PREFIX)/bin/barewire
+	install -m 755 $(BUILD)/barewire-keeper $(DESTDIR)$(PREFIX)/lib/barewire/barewire-keeper
+	install -m 644 $(BUILD)/libbarewire.so $(DESTDIR)$(PREFIX)/lib/barewire/libbarewire.so
+
+format:
+	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] tests/unit/*.[ch]
+
+clean:
+	rm -rf build build-asan build-tsan build-ubsan
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

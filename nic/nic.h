@@ -1,0 +1,89 @@
+/*
+ * nic.h - frames into and out of the machine: one file a kind of NIC.
+ *
+ * A NIC belongs to the process that opened it. It moves batches: nic_receive fills memory that the caller gives, nic_send
+ * takes scatter lists. Frames are whole Ethernet II frames without FCS.
+ */
+#ifndef NIC_NIC_H
+#define NIC_NIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#define NIC_FRAME_MAX 65550u /* the longest IPv4 packet in a frame: merged frames arrive this long */
+#define NIC_ERROR_BYTES 320
+
+struct nic_frame {
+    struct iovec *pieces;
+    int piece_count;
+    uint32_t length; /* received: the frame's length, filled in */
+};
+
+enum nic_feature {
+    /* Received frames may carry unfinished transport checksums (Linux's CHECKSUM_PARTIAL). */
+    NIC_CHECKSUM_PARTIAL = 1,
+};
+
+/* What is known of a NIC once it is open. */
+struct nic_facts {
+    uint8_t mac[6];    /* of the interface itself */
+    uint32_t mtu;      /* largest packet in a frame that can be sent */
+    unsigned features; /* enum nic_feature */
+};
+
+struct nic_counters {
+    uint64_t truncated; /* frames that did not arrive whole */
+    uint64_t kernel_drops;
+};
+
+struct nic;
+
+struct nic_operations {
+    int (*receive)(struct nic *nic, struct nic_frame *frames, int count);
+    int (*send)(struct nic *nic, const struct nic_frame *frames, int count);
+    int (*set_address)(struct nic *nic, const uint8_t mac[6]);
+    void (*close)(struct nic *nic);
+};
+
+struct nic {
+    const struct nic_operations *operations;
+    struct nic_facts facts;
+    struct nic_counters counters;
+    int descriptor; /* readable when nic_receive has something to give */
+};
+
+/* Opens KIND:ARG, such as pcap:eth0. On failure gives NULL and a line for the user in error (NIC_ERROR_BYTES). */
+struct nic *nic_open(const char *specification, char *error);
+
+/* Says which address frames are received for, beside broadcast and multicast. Returns 0 or a negative errno. */
+static inline int nic_set_address(struct nic *nic, const uint8_t mac[6]) {
+    return nic->operations->set_address(nic, mac);
+}
+
+/* Receives up to `count` frames without waiting. Returns how many, 0 when there are none now, or a negative errno:
+ * -ENETDOWN when the interface is down, -ENODEV when it is gone. */
+static inline int nic_receive(struct nic *nic, struct nic_frame *frames, int count) {
+    return nic->operations->receive(nic, frames, count);
+}
+
+/* Sends up to `count` frames. Returns how many were taken, or a negative errno when not even the first was: -EAGAIN when
+ * the interface's queue is full. */
+static inline int nic_send(struct nic *nic, const struct nic_frame *frames, int count) {
+    return nic->operations->send(nic, frames, count);
+}
+
+static inline void nic_close(struct nic *nic) {
+    nic->operations->close(nic);
+}
+
+/* Copies contiguous bytes into a scatter list. False when they do not fit. */
+bool nic_scatter(const struct nic_frame *frame, const void *bytes, uint32_t length);
+
+/* Copies a scatter list to contiguous memory of `room` bytes. Returns the length, 0 when it does not fit. */
+uint32_t nic_gather(const struct nic_frame *frame, void *bytes, uint32_t room);
+
+/* The kinds. Each opens its ARG and fails as nic_open does. */
+struct nic *nic_pcap_open(const char *interface, char *error);
+
+#endif

@@ -1,0 +1,212 @@
+/*
+ * pcap.c - a network interface through libpcap.
+ *
+ * Theory of operation. The interface stays the kernel's; libpcap copies what arrives into a ring. A filter in the kernel
+ * passes only frames that are for our address or for everybody, and that arrive: frames that this machine's own kernel
+ * sends on the interface are not the peer's. Immediate mode, so that a frame wakes us at once.
+ *
+ * With segmentation or receive offload the kernel hands over frames far beyond the MTU, and frames from this machine whose
+ * checksums are unfinished; libpcap does not say which, hence NIC_CHECKSUM_PARTIAL. The ring's slots are as long as
+ * libpcap thinks frames can be, by this interface's own offloads; a peer on the same machine (the other end of a veth
+ * pair) may send longer ones all the same. For those the kernel is asked to queue the whole frame beside the ring
+ * (PACKET_COPY_THRESH), in order.
+ *
+ * The address filter of an adapter is widened by promiscuous mode, because our address is not the interface's.
+ */
+#include "nic.h"
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define RING_BYTES (32 << 20)
+#define WHOLE_FRAMES_BYTES (8 << 20) /* receive buffer for frames longer than a slot of the ring */
+
+struct nic_pcap {
+    struct nic nic;
+    pcap_t *handle;
+    char interface[IF_NAMESIZE];
+    uint8_t scratch[NIC_FRAME_MAX];
+};
+
+/* What pcap_dispatch's callback fills. */
+struct reception {
+    struct nic_pcap *pcap;
+    struct nic_frame *frames;
+    int count;
+};
+
+static struct nic_pcap *pcap_of(struct nic *nic) {
+    return (struct nic_pcap *)nic;
+}
+
+/* Fetches the whole of a frame that the ring has only the beginning of. */
+static uint32_t fetch_whole(struct nic_pcap *pcap, uint32_t length) {
+    ssize_t received = recv(pcap->nic.descriptor, pcap->scratch, sizeof pcap->scratch, MSG_DONTWAIT | MSG_TRUNC);
+    return received == (ssize_t)length ? length : 0;
+}
+
+static void receive_one(u_char *context, const struct pcap_pkthdr *header, const u_char *bytes) {
+    struct reception *reception = (struct reception *)context;
+    struct nic_pcap *pcap = reception->pcap;
+    struct nic_frame *frame = &reception->frames[reception->count];
+    if (header->caplen < header->len) {
+        if (header->len > sizeof pcap->scratch || !fetch_whole(pcap, header->len)) {
+            pcap->nic.counters.truncated++;
+            return;
+        }
+        bytes = pcap->scratch;
+    }
+    if (!nic_scatter(frame, bytes, header->len)) {
+        pcap->nic.counters.truncated++;
+        return;
+    }
+    frame->length = header->len;
+    reception->count++;
+}
+
+static int interface_error(const struct nic_pcap *pcap) {
+    return if_nametoindex(pcap->interface) ? -ENETDOWN : -ENODEV;
+}
+
+static int pcap_receive(struct nic *nic, struct nic_frame *frames, int count) {
+    struct reception reception = {pcap_of(nic), frames, 0};
+    int result = pcap_dispatch(reception.pcap->handle, count, receive_one, (u_char *)&reception);
+    if (result < 0 && reception.count == 0)
+        return interface_error(reception.pcap);
+    return reception.count;
+}
+
+static int pcap_send(struct nic *nic, const struct nic_frame *frames, int count) {
+    struct nic_pcap *pcap = pcap_of(nic);
+    for (int i = 0; i < count; i++) {
+        uint32_t length = nic_gather(&frames[i], pcap->scratch, sizeof pcap->scratch);
+        const void *bytes = frames[i].piece_count == 1 ? frames[i].pieces[0].iov_base : pcap->scratch;
+        errno = 0;
+        if (pcap_inject(pcap->handle, bytes, length) >= 0)
+            continue;
+        if (i > 0)
+            return i;
+        if (errno == ENOBUFS || errno == EAGAIN || errno == ENOMEM)
+            return -EAGAIN;
+        return errno == ENETDOWN || errno == ENXIO || errno == ENODEV ? interface_error(pcap) : -EIO;
+    }
+    return count;
+}
+
+static int pcap_set_address(struct nic *nic, const uint8_t mac[6]) {
+    struct nic_pcap *pcap = pcap_of(nic);
+    struct bpf_program program;
+    char filter[160];
+    snprintf(filter, sizeof filter,
+             "inbound and (ether dst %02x:%02x:%02x:%02x:%02x:%02x or ether broadcast or ether multicast) and "
+             "(ip or arp)",
+             mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+    if (pcap_compile(pcap->handle, &program, filter, 1, PCAP_NETMASK_UNKNOWN) < 0)
+        return -EINVAL;
+    int result = pcap_setfilter(pcap->handle, &program);
+    pcap_freecode(&program);
+    return result < 0 ? -EIO : 0;
+}
+
+static void pcap_nic_close(struct nic *nic) {
+    pcap_close(pcap_of(nic)->handle);
+    free(nic);
+}
+
+static const struct nic_operations OPERATIONS = {
+    .receive = pcap_receive,
+    .send = pcap_send,
+    .set_address = pcap_set_address,
+    .close = pcap_nic_close,
+};
+
+static bool interface_facts(const char *interface, struct nic_facts *facts, char *error) {
+    struct ifreq request = {0};
+    int probe = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool known = false;
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", interface);
+    if (strlen(interface) >= IF_NAMESIZE || probe < 0 || ioctl(probe, SIOCGIFFLAGS, &request) < 0) {
+        snprintf(error, NIC_ERROR_BYTES, "no interface '%s' here; 'ip link' lists those there are", interface);
+    } else if (!(request.ifr_flags & IFF_UP)) {
+        snprintf(error, NIC_ERROR_BYTES, "interface '%s' is down; 'ip link set %s up' brings it up", interface,
+                 interface);
+    } else if (ioctl(probe, SIOCGIFMTU, &request) < 0) {
+        snprintf(error, NIC_ERROR_BYTES, "can't read the MTU of interface '%s': %s", interface, strerror(errno));
+    } else {
+        facts->mtu = (uint32_t)request.ifr_mtu; /* before the union's next use */
+        known = ioctl(probe, SIOCGIFHWADDR, &request) == 0;
+        memcpy(facts->mac, request.ifr_hwaddr.sa_data, 6);
+        if (!known)
+            snprintf(error, NIC_ERROR_BYTES, "can't read the address of interface '%s': %s", interface,
+                     strerror(errno));
+    }
+    if (probe >= 0)
+        close(probe);
+    return known;
+}
+
+static bool activate(struct nic_pcap *pcap, char *error) {
+    pcap_t *handle = pcap->handle;
+    pcap_set_snaplen(handle, NIC_FRAME_MAX);
+    pcap_set_promisc(handle, 1);
+    pcap_set_immediate_mode(handle, 1);
+    pcap_set_buffer_size(handle, RING_BYTES);
+    int result = pcap_activate(handle);
+    if (result == PCAP_ERROR_PERM_DENIED) {
+        snprintf(error, NIC_ERROR_BYTES,
+                 "no permission to open interface '%s': run as root, or give the keeper cap_net_raw with setcap",
+                 pcap->interface);
+        return false;
+    }
+    if (result < 0) {
+        snprintf(error, NIC_ERROR_BYTES, "can't open interface '%s': %s", pcap->interface, pcap_geterr(handle));
+        return false;
+    }
+    if (pcap_datalink(handle) != DLT_EN10MB) {
+        snprintf(error, NIC_ERROR_BYTES, "interface '%s' does not carry Ethernet frames; name one that does",
+                 pcap->interface);
+        return false;
+    }
+    return true;
+}
+
+struct nic *nic_pcap_open(const char *interface, char *error) {
+    char pcap_error[PCAP_ERRBUF_SIZE];
+    struct nic_facts facts = {.features = NIC_CHECKSUM_PARTIAL};
+    if (!interface_facts(interface, &facts, error))
+        return NULL;
+    struct nic_pcap *pcap = calloc(1, sizeof *pcap);
+    if (!pcap) {
+        snprintf(error, NIC_ERROR_BYTES, "out of memory");
+        return NULL;
+    }
+    snprintf(pcap->interface, sizeof pcap->interface, "%s", interface);
+    pcap->nic.operations = &OPERATIONS;
+    pcap->nic.facts = facts;
+    pcap->handle = pcap_create(interface, pcap_error);
+    if (!pcap->handle) {
+        snprintf(error, NIC_ERROR_BYTES, "can't open interface '%s': %s", interface, pcap_error);
+        free(pcap);
+        return NULL;
+    }
+    if (!activate(pcap, error)) {
+        pcap_nic_close(&pcap->nic);
+        return NULL;
+    }
+    int one = 1, whole = WHOLE_FRAMES_BYTES;
+    pcap_setdirection(pcap->handle, PCAP_D_IN);
+    pcap_setnonblock(pcap->handle, 1, pcap_error);
+    pcap->nic.descriptor = pcap_get_selectable_fd(pcap->handle);
+    setsockopt(pcap->nic.descriptor, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one);
+    setsockopt(pcap->nic.descriptor, SOL_PACKET, PACKET_COPY_THRESH, &one, sizeof one);
+    setsockopt(pcap->nic.descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &whole, sizeof whole);
+    return &pcap->nic;
+}

@@ -1,0 +1,207 @@
+/*
+ * attach.c - see attach.h.
+ */
+#include "attach.h"
+#include "descriptor.h"
+#include "libc.h"
+#include "lock.h"
+#include "spawn.h"
+#include "wake.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/un.h>
+#include <time.h>
+
+#define ATTEMPTS_MAX 2000 /* a millisecond apart, while another process starts the keeper */
+
+struct config attach_config;
+static _Atomic bool is_attached;
+static pthread_mutex_t attaching = PTHREAD_MUTEX_INITIALIZER;
+static char door_path[108];
+
+static void say_line(const char *format, va_list arguments) {
+    char line[512] = "barewire: ";
+    int length = vsnprintf(line + 10, sizeof line - 11, format, arguments);
+    if (length < 0)
+        return;
+    if (length > (int)sizeof line - 12)
+        length = sizeof line - 12;
+    line[10 + length] = '\n';
+    if (LIBC(write)(2, line, (size_t)length + 11) < 0)
+        return;
+}
+
+void attach_say(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    say_line(format, arguments);
+    va_end(arguments);
+}
+
+void attach_fail(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    say_line(format, arguments);
+    va_end(arguments);
+    LIBC(_exit)(2);
+    __builtin_unreachable();
+}
+
+bool attached(void) {
+    return is_attached;
+}
+
+bool attach_broken(void) {
+    static _Atomic bool said;
+    if (!shared->broken)
+        return false;
+    if (shared->refused)
+        attach_fail("%s", shared->message);
+    if (!atomic_exchange(&said, true))
+        attach_say("%s", shared->message);
+    return true;
+}
+
+static int door_connect(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, door_path, sizeof address.sun_path);
+    int door = LIBC(socket)(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (door < 0)
+        return -errno;
+    while (LIBC(connect)(door, (struct sockaddr *)&address, sizeof address) < 0) {
+        if (errno == EINTR)
+            continue;
+        int error = errno;
+        LIBC(close)(door);
+        return -error;
+    }
+    return door;
+}
+
+/* Whoever answers there must be the same user: the directory is ours alone, and this makes sure. */
+static bool keeper_is_ours(int door) {
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    return LIBC(getsockopt)(door, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.uid == geteuid();
+}
+
+int attach_ask(const struct door_request *request, int beside, struct door_reply *reply, int *descriptor) {
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {0};
+    struct iovec piece = {(void *)request, sizeof *request};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+    ssize_t result;
+    *descriptor = -1;
+    int door = door_connect();
+    if (door < 0)
+        return door;
+    if (!keeper_is_ours(door)) {
+        LIBC(close)(door);
+        return -EACCES;
+    }
+    if (beside >= 0) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &beside, sizeof beside);
+    }
+    do
+        result = LIBC(sendmsg)(door, &message, MSG_NOSIGNAL);
+    while (result < 0 && errno == EINTR);
+    if (result >= 0) {
+        piece = (struct iovec){reply, sizeof *reply};
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+        do
+            result = LIBC(recvmsg)(door, &message, MSG_CMSG_CLOEXEC);
+        while (result < 0 && errno == EINTR);
+    }
+    int error = result < 0 ? -errno : result != sizeof *reply ? -ECONNRESET : 0;
+    LIBC(close)(door);
+    if (error)
+        return error;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int)))
+        memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+    if (reply->magic != SHARED_MAGIC || reply->version != SHARED_VERSION)
+        attach_fail("stack '%s' is kept by another version of barewire; 'barewire down --name %s' ends it",
+                    attach_config.name, attach_config.name);
+    return 0;
+}
+
+static void map_region(int region, uint64_t bytes) {
+    void *mapped = mmap((void *)SHARED_BASE, bytes, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, region, 0);
+    LIBC(close)(region);
+    if (mapped != (void *)SHARED_BASE)
+        attach_fail("can't map the stack's memory: %s", bytes && errno ? strerror(errno) : "the address is taken");
+}
+
+/* One try. Returns 0, or a negative errno when nobody is at the door. */
+static int join(void) {
+    static struct door_request request;
+    static struct door_reply reply;
+    int region;
+    request = (struct door_request){
+        .magic = SHARED_MAGIC, .version = SHARED_VERSION, .kind = DOOR_ATTACH, .config = attach_config};
+    int error = attach_ask(&request, -1, &reply, &region);
+    if (error)
+        return error;
+    if (reply.status != DOOR_WELCOME)
+        attach_fail("%s", reply.message);
+    map_region(region, reply.region_bytes);
+    wake_self = reply.process;
+    return 0;
+}
+
+static void find_door(void) {
+    char directory[108], error[CONFIG_ERROR_BYTES];
+    if (!config_directory(directory, error))
+        attach_fail("%s", error);
+    if (snprintf(door_path, sizeof door_path, "%s/%s", directory, attach_config.name) >= (int)sizeof door_path)
+        attach_fail("the path of stack '%s' is too long; give a shorter --name", attach_config.name);
+}
+
+static void start_or_join(void) {
+    char error[CONFIG_ERROR_BYTES];
+    struct timespec pause = {0, 1000000};
+    find_door();
+    for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+        int result = join();
+        if (result == 0)
+            return;
+        if (result == -EACCES)
+            attach_fail("stack '%s' belongs to another user", attach_config.name);
+        if (!attach_config.nic[0] || !attach_config.address)
+            attach_fail("no stack named '%s' is running; give --nic and --address to start one", attach_config.name);
+        result = spawn_keeper(error);
+        if (result < 0)
+            attach_fail("%s", error);
+        if (result > 0)
+            nanosleep(&pause, NULL);
+    }
+    attach_fail("stack '%s' has a keeper that does not answer", attach_config.name);
+}
+
+void attach(void) {
+    if (is_attached)
+        return;
+    pthread_mutex_lock(&attaching);
+    if (!is_attached) {
+        start_or_join();
+        if (attach_config.verbose)
+            attach_say("stack %s, kept by process %d", attach_config.name, shared->keeper_pid);
+        is_attached = true;
+    }
+    pthread_mutex_unlock(&attaching);
+}

@@ -1,0 +1,30 @@
+/*
+ * attach.h - how a process comes to its stack.
+ */
+#ifndef SHIM_ATTACH_H
+#define SHIM_ATTACH_H
+
+#include "config.h"
+#include "door.h"
+
+extern struct config attach_config;
+
+/* Joins the stack that the environment names, starting its keeper when there is none; does nothing when that was done.
+ * What can't work is said in one line, and ends the program with status 2. */
+void attach(void);
+bool attached(void);
+
+/* Gives up when the stack is broken: says why, once. Returns whether it is. */
+bool attach_broken(void);
+
+/* Sends one request to the keeper, with a descriptor beside it when that is not -1. Fills the reply, and *descriptor with
+ * the one that came with it, or -1. Returns 0 or a negative errno. */
+int attach_ask(const struct door_request *request, int beside, struct door_reply *reply, int *descriptor);
+
+/* Says a line on stderr, prefixed `barewire: `. */
+void attach_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Says a line and ends the program with status 2. */
+_Noreturn void attach_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

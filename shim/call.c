@@ -1,0 +1,73 @@
+/*
+ * call.c - see call.h; and the library's beginning and end.
+ */
+#include "call.h"
+#include "signals.h"
+#include "wake.h"
+#include <pthread.h>
+#include <string.h>
+
+struct socket *call_enter(int fd, int *error) {
+    shared_lock();
+    struct socket *socket = descriptor_socket(fd);
+    if (!socket || shared->broken) {
+        *error = socket ? -ENETDOWN : -EBADF;
+        shared_unlock();
+        if (socket)
+            attach_broken();
+        return NULL;
+    }
+    return socket;
+}
+
+int call_address(const struct sockaddr *address, socklen_t length, uint32_t *host, uint16_t *port) {
+    struct sockaddr_in in;
+    if (!address)
+        return -EFAULT;
+    if (length < sizeof in)
+        return -EINVAL;
+    memcpy(&in, address, sizeof in);
+    if (in.sin_family != AF_INET && !(in.sin_family == AF_UNSPEC && in.sin_addr.s_addr == INADDR_ANY))
+        return -EAFNOSUPPORT;
+    *host = ntohl(in.sin_addr.s_addr);
+    *port = ntohs(in.sin_port);
+    return 0;
+}
+
+void call_give_address(struct sockaddr *address, socklen_t *length, uint32_t host, uint16_t port) {
+    struct sockaddr_in in = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(host)};
+    if (!address || !length)
+        return;
+    memcpy(address, &in, *length < sizeof in ? *length : sizeof in);
+    *length = sizeof in;
+}
+
+bool call_kernel_address(uint32_t host) {
+    return host >> 24 == 127 || host == INADDR_ANY;
+}
+
+__attribute__((constructor)) static void begin(void) {
+    char error[CONFIG_ERROR_BYTES];
+    if (!libc.ready)
+        libc_load();
+    if (!config_read(&attach_config, error))
+        attach_fail("%s", error);
+}
+
+/* exit(3) comes here last: from now on no thread may die in the middle of a change. */
+__attribute__((destructor)) static void end(void) {
+    if (attached())
+        shared_lock_to_die();
+}
+
+EXPORT void _exit(int status) {
+    if (attached())
+        shared_lock_to_die();
+    LIBC(_exit)(status);
+    __builtin_unreachable();
+}
+
+EXPORT void _Exit(int status) {
+    _exit(status);
+}

@@ -1,0 +1,51 @@
+/*
+ * call.h - what the interposed calls share.
+ */
+#ifndef SHIM_CALL_H
+#define SHIM_CALL_H
+
+#include "attach.h"
+#include "descriptor.h"
+#include "libc.h"
+#include "lock.h"
+#include "wait.h"
+#include <errno.h>
+#include <netinet/in.h>
+
+/* Turns a negative errno into errno and -1. */
+static inline long call_result(long result) {
+    if (result >= 0)
+        return result;
+    errno = (int)-result;
+    return -1;
+}
+
+/* Takes the lock to work on the socket of a descriptor that descriptor_find found to be ours. Gives NULL, with the lock not
+ * held and *error set, when the socket is gone or the stack broken. */
+struct socket *call_enter(int fd, int *error);
+
+/* Reads an AF_INET address as the calls' arguments have it. Returns 0, -EINVAL or -EAFNOSUPPORT. */
+int call_address(const struct sockaddr *address, socklen_t length, uint32_t *host, uint16_t *port);
+
+/* Writes one, truncated to *length, as getsockname(2) says. A NULL address is left out. */
+void call_give_address(struct sockaddr *address, socklen_t *length, uint32_t host, uint16_t port);
+
+/* Whether a destination is the kernel's: 127.0.0.0/8, and 0.0.0.0, by which Linux means the same. */
+bool call_kernel_address(uint32_t host);
+
+/* Puts a kernel socket with the same options and flags under every descriptor that this process has of the socket of fd
+ * (fallback.c). The lock is not held. Returns 0 or a negative errno. */
+int fallback_to_kernel(int fd);
+
+/* Tells what a connection did, when the user wants to know (verbose.c). */
+struct verbose_story {
+    bool worth_telling;
+    int fd;
+    struct tcp tcp; /* a copy, for its numbers */
+    uint16_t mtu;
+    uint64_t now_ns;
+};
+void verbose_note(struct verbose_story *story, int fd); /* the lock is held; before the close */
+void verbose_tell(const struct verbose_story *story);   /* after it */
+
+#endif

@@ -1,0 +1,228 @@
+/*
+ * calls_epoll.c - epoll(7) over descriptors of ours and of the kernel's in one set.
+ *
+ * The kernel's epoll descriptor stays what it is, and knows the kernel's descriptors. Our sockets in it are items of an
+ * epoll_set in the arena: a socket's event puts its items on the set's ready list and wakes who waits, as in Linux. A wait
+ * gives what is ready of ours, then what the kernel has; when there is nothing it sleeps in poll(2) on the epoll descriptor
+ * and the thread's eventfd.
+ */
+#include "call.h"
+#include "process.h"
+#include "wake.h"
+#include <string.h>
+#include <time.h>
+
+/* Level, edge and oneshot are how an item behaves, not what it waits for. */
+#define BEHAVIOUR ((uint32_t)(EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE))
+
+static struct epoll_set *set_of(int epoll) {
+    struct holding *holding = descriptor_find(epoll);
+    return holding && holding->kind == HOLDING_EPOLL ? holding->epoll : NULL;
+}
+
+/* The set of an epoll descriptor that gets its first socket of ours. The lock is held. */
+static struct epoll_set *set_make(int epoll) {
+    struct epoll_set *set = pool_take_zeroed(&shared->epoll_sets);
+    struct holding *holding = set ? holding_create(HOLDING_EPOLL) : NULL;
+    if (!holding) {
+        if (set)
+            pool_return(&shared->epoll_sets, set);
+        return NULL;
+    }
+    list_init(&set->items);
+    list_init(&set->ready);
+    list_init(&set->waiters);
+    set->holders = 1;
+    holding->epoll = set;
+    if (descriptor_set(epoll, holding)) {
+        holding_release(holding);
+        return NULL;
+    }
+    return set;
+}
+
+static struct epoll_item *item_find(struct epoll_set *set, int fd, const struct socket *socket) {
+    struct list *link, *next;
+    /* By the socket's watches: usually one or two, however large the set is. */
+    list_for_each(link, next, &socket->watches) {
+        struct watch *watch = container_of(link, struct watch, socket_link);
+        if (watch->kind != WATCH_EPOLL)
+            continue;
+        struct epoll_item *item = container_of(watch, struct epoll_item, watch);
+        if (item->set == set && item->descriptor == fd)
+            return item;
+    }
+    return NULL;
+}
+
+/* Puts an item on the ready list if its socket is ready now, and wakes who waits for the set. */
+static void item_check(struct epoll_item *item) {
+    unsigned mask = socket_poll(&shared->stack, item->socket);
+    if (!(mask & (item->events | EPOLLERR | EPOLLHUP)))
+        return;
+    if (list_empty(&item->ready_link))
+        list_add_tail(&item->set->ready, &item->ready_link);
+    struct list *link, *next;
+    list_for_each(link, next, &item->set->waiters)
+        wake_one(container_of(link, struct waiter, epoll_link));
+}
+
+static void item_set(struct epoll_item *item, const struct epoll_event *event) {
+    item->events = event->events;
+    item->data = event->data.u64;
+    item->disarmed = false;
+    item->watch.events = event->events & ~BEHAVIOUR;
+    item_check(item);
+}
+
+static int item_add(struct epoll_set *set, int fd, struct socket *socket, const struct epoll_event *event) {
+    if (item_find(set, fd, socket))
+        return -EEXIST;
+    struct epoll_item *item = pool_take_zeroed(&shared->epoll_items);
+    if (!item)
+        return -ENOMEM;
+    item->watch.kind = WATCH_EPOLL;
+    item->set = set;
+    item->socket = socket;
+    item->descriptor = fd;
+    list_init(&item->link);
+    list_init(&item->ready_link);
+    list_init(&item->watch.socket_link);
+    list_init(&item->watch.owner_link);
+    list_add_tail(&set->items, &item->link);
+    list_add_tail(&socket->watches, &item->watch.socket_link);
+    item_set(item, event);
+    return 0;
+}
+
+static int control(int epoll, int operation, int fd, struct epoll_event *event) {
+    int error;
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return error;
+    struct epoll_set *set = set_of(epoll);
+    if (!set && operation == EPOLL_CTL_ADD)
+        set = set_make(epoll);
+    struct epoll_item *item = set ? item_find(set, fd, socket) : NULL;
+    error = 0;
+    if (operation == EPOLL_CTL_ADD)
+        error = set ? item_add(set, fd, socket, event) : -ENOMEM;
+    else if (!item)
+        error = -ENOENT;
+    else if (operation == EPOLL_CTL_DEL)
+        epoll_item_release(item);
+    else
+        item_set(item, event);
+    shared_unlock();
+    return error;
+}
+
+EXPORT int epoll_create1(int flags) {
+    return LIBC(epoll_create1)(flags);
+}
+
+EXPORT int epoll_create(int size) {
+    return size > 0 ? LIBC(epoll_create1)(0) : (int)call_result(-EINVAL);
+}
+
+EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event) {
+    if (!descriptor_socket(fd))
+        return LIBC(epoll_ctl)(epoll, operation, fd, event);
+    if (operation != EPOLL_CTL_ADD && operation != EPOLL_CTL_MOD && operation != EPOLL_CTL_DEL)
+        return (int)call_result(-EINVAL);
+    if (operation != EPOLL_CTL_DEL && !event)
+        return (int)call_result(-EFAULT);
+    /* The kernel says whether that is an epoll descriptor at all; a wait for no events of none does nothing. */
+    struct epoll_event none = {0};
+    if (LIBC(epoll_ctl)(epoll, EPOLL_CTL_MOD, fd, &none) < 0 && errno != ENOENT && errno != EPERM)
+        return -1;
+    return (int)call_result(control(epoll, operation, fd, event));
+}
+
+/* Takes what is ready of ours. The lock is held. */
+static int collect(struct epoll_set *set, struct epoll_event *events, int limit) {
+    struct list *link, *next, again;
+    int count = 0;
+    list_init(&again);
+    list_for_each(link, next, &set->ready) {
+        struct epoll_item *item = container_of(link, struct epoll_item, ready_link);
+        if (count == limit)
+            break;
+        unsigned mask = socket_poll(&shared->stack, item->socket) & (item->events | EPOLLERR | EPOLLHUP);
+        list_remove(&item->ready_link);
+        if (!mask || item->disarmed)
+            continue;
+        events[count++] = (struct epoll_event){.events = mask, .data.u64 = item->data};
+        if (item->events & EPOLLONESHOT)
+            item->disarmed = true;
+        else if (!(item->events & EPOLLET))
+            list_add_tail(&again, &item->ready_link); /* level: looked at again next time, after the others */
+    }
+    while ((link = list_first(&again)))
+        list_move_tail(&set->ready, link);
+    return count;
+}
+
+/* What the kernel has, without waiting, behind `count` events of ours. */
+static int collect_kernel(int epoll, struct epoll_event *events, int count, int limit) {
+    if (count == limit)
+        return count;
+    int theirs = LIBC(epoll_pwait)(epoll, events + count, limit - count, 0, NULL);
+    return theirs > 0 ? count + theirs : count;
+}
+
+static int wait_for_set(int epoll, struct epoll_event *events, int limit, uint64_t deadline_ns,
+                        const sigset_t *mask) {
+    for (;;) {
+        struct pollfd kernel[2] = {{.fd = epoll, .events = POLLIN}};
+        shared_lock();
+        struct epoll_set *set = set_of(epoll);
+        if (!set || shared->broken) {
+            shared_unlock();
+            attach_broken();
+            return set ? -ENETDOWN : -EBADF;
+        }
+        int count = collect(set, events, limit);
+        if (count > 0 || deadline_ns == 0) {
+            shared_unlock();
+            return collect_kernel(epoll, events, count, limit);
+        }
+        struct waiter *waiter = wait_begin(true);
+        if (!waiter) {
+            shared_unlock();
+            return -ENOMEM;
+        }
+        list_add_tail(&set->waiters, &waiter->epoll_link);
+        bool ready = !list_empty(&set->ready); /* since: the first wait lets the lock go */
+        shared_unlock();
+        int result = ready ? 0 : wait_sleep(waiter, kernel, 1, deadline_ns, mask);
+        shared_lock();
+        wait_end(waiter);
+        shared_unlock();
+        if (result == -EINTR)
+            return result;
+        if (kernel[0].revents && (count = collect_kernel(epoll, events, 0, limit)) > 0)
+            return count;
+        if (result == -ETIMEDOUT)
+            return 0;
+    }
+}
+
+static int wait_any(int epoll, struct epoll_event *events, int limit, uint64_t deadline_ns, const sigset_t *mask) {
+    if (limit <= 0)
+        return -EINVAL;
+    return wait_for_set(epoll, events, limit, deadline_ns, mask);
+}
+
+EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int limit, int timeout_ms, const sigset_t *mask) {
+    if (!descriptor_find(epoll))
+        return LIBC(epoll_pwait)(epoll, events, limit, timeout_ms, mask);
+    uint64_t deadline = timeout_ms < 0    ? TIMER_NEVER
+                        : timeout_ms == 0 ? 0
+                                          : clock_now() + (uint64_t)timeout_ms * 1000000;
+    return (int)call_result(wait_any(epoll, events, limit, deadline, mask));
+}
+
+EXPORT int epoll_wait(int epoll, struct epoll_event *events, int limit, int timeout_ms) {
+    return epoll_pwait(epoll, events, limit, timeout_ms, NULL);
+}

@@ -1,0 +1,213 @@
+/*
+ * calls_fd.c - close(2), dup, fcntl, ioctl and their kin.
+ *
+ * The kernel's object under a descriptor of ours takes part: dup and close-on-exec are the kernel's own, and we keep the
+ * table in step.
+ */
+#include "call.h"
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+
+/* SO_LINGER with a time: close(2) waits for the data to be acknowledged, as socket(7) says. */
+static void linger(struct socket *socket) {
+    struct tcp *tcp = socket->tcp;
+    if (!tcp || !socket->options.linger || socket->options.linger_seconds <= 0)
+        return;
+    uint64_t deadline = wait_deadline((uint64_t)socket->options.linger_seconds * 1000000000);
+    if (tcp->receive.length > 0 || socket_shutdown(&shared->stack, socket, SHUT_WR))
+        return;
+    while (tcp->state == TCP_FIN_WAIT1 || tcp->state == TCP_CLOSING || tcp->state == TCP_LAST_ACK) {
+        if (wait_socket(socket, 0, deadline)) /* POLLHUP ends it; POLLIN is no news here */
+            return;
+    }
+}
+
+/* Forgets a descriptor of ours, before the kernel closes it. */
+static void forget(int fd) {
+    struct verbose_story story = {.worth_telling = false};
+    shared_lock();
+    struct holding *holding = descriptor_find(fd);
+    if (holding && !shared->broken) {
+        verbose_note(&story, fd);
+        if (holding->kind == HOLDING_SOCKET && holding->descriptors == 1 && holding->socket->holders == 1)
+            linger(holding->socket);
+        descriptor_clear(fd);
+    } else if (holding) {
+        atomic_store(&descriptor_pages[fd / DESCRIPTOR_PAGE][fd % DESCRIPTOR_PAGE], NULL);
+    }
+    shared_unlock();
+    verbose_tell(&story);
+}
+
+EXPORT int close(int fd) {
+    if (descriptor_find(fd))
+        forget(fd);
+    else if (descriptor_is_private(fd))
+        return (int)call_result(-EBADF);
+    return LIBC(close)(fd);
+}
+
+static void forget_visited(int fd, void *context) {
+    (void)context;
+    forget(fd);
+}
+
+/* Calls libc's close_range for what lies between our private descriptors. */
+static int close_around_private(unsigned first, unsigned last, int flags) {
+    for (unsigned fd = first; descriptor_any && fd <= last && fd < DESCRIPTOR_PAGE * DESCRIPTOR_PAGES; fd++) {
+        if (!descriptor_is_private((int)fd))
+            continue;
+        if (fd > first && LIBC(close_range)(first, fd - 1, flags) < 0)
+            return -1;
+        first = fd + 1;
+    }
+    return first <= last ? LIBC(close_range)(first, last, flags) : 0;
+}
+
+EXPORT int close_range(unsigned first, unsigned last, int flags) {
+    if (first > last)
+        return (int)call_result(-EINVAL);
+    if (!(flags & CLOSE_RANGE_CLOEXEC) && descriptor_any)
+        descriptor_walk(first, last, forget_visited, NULL);
+    return close_around_private(first, last, flags);
+}
+
+EXPORT void closefrom(int first) {
+    close_range(first < 0 ? 0 : (unsigned)first, ~0u, 0);
+}
+
+EXPORT int fclose(FILE *file) {
+    int fd = fileno(file);
+    if (fd >= 0 && descriptor_find(fd)) {
+        fflush(file);
+        forget(fd);
+    }
+    return LIBC(fclose)(file);
+}
+
+/* A new descriptor for what `fd` is: counts it, if that is ours. */
+static int adopt(int fd, int made) {
+    if (made < 0 || (!descriptor_find(fd) && !descriptor_find(made)))
+        return made;
+    shared_lock();
+    struct holding *holding = descriptor_find(fd);
+    int error = holding && !shared->broken ? descriptor_set(made, holding) : 0;
+    shared_unlock();
+    if (error) {
+        LIBC(close)(made);
+        return (int)call_result(error);
+    }
+    return made;
+}
+
+EXPORT int dup(int fd) {
+    return adopt(fd, LIBC(dup)(fd));
+}
+
+/* dup2 and dup3 close what was there. */
+static int make_room(int fd, int at) {
+    if (descriptor_is_private(at))
+        return -EBADF;
+    if (LIBC(fcntl)(fd, F_GETFD) < 0)
+        return -EBADF;
+    if (descriptor_find(at))
+        forget(at);
+    return 0;
+}
+
+EXPORT int dup2(int fd, int at) {
+    if (fd == at || !descriptor_any)
+        return LIBC(dup2)(fd, at);
+    int error = make_room(fd, at);
+    return error ? (int)call_result(error) : adopt(fd, LIBC(dup2)(fd, at));
+}
+
+EXPORT int dup3(int fd, int at, int flags) {
+    if (fd == at || !descriptor_any)
+        return LIBC(dup3)(fd, at, flags);
+    int error = make_room(fd, at);
+    return error ? (int)call_result(error) : adopt(fd, LIBC(dup3)(fd, at, flags));
+}
+
+/* O_NONBLOCK of a socket of ours is the stack's to know; the kernel's object bears it, too, for whoever asks that. */
+static int set_status_flags(int fd, long flags) {
+    int error;
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return (int)call_result(error);
+    socket->nonblocking = flags & O_NONBLOCK;
+    shared_unlock();
+    return LIBC(fcntl)(fd, F_SETFL, flags);
+}
+
+EXPORT int fcntl(int fd, int command, ...) {
+    va_list arguments;
+    va_start(arguments, command);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    if (!descriptor_find(fd))
+        return LIBC(fcntl)(fd, command, argument);
+    switch (command) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+        return adopt(fd, LIBC(fcntl)(fd, command, argument));
+    case F_SETFL:
+        return descriptor_socket(fd) ? set_status_flags(fd, (long)argument) : LIBC(fcntl)(fd, command, argument);
+    default:
+        return LIBC(fcntl)(fd, command, argument);
+    }
+}
+
+EXPORT int fcntl64(int fd, int command, ...) {
+    va_list arguments;
+    va_start(arguments, command);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    return fcntl(fd, command, argument);
+}
+
+static int ioctl_ours(int fd, unsigned long request, void *argument) {
+    uint32_t bytes;
+    int error;
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return error;
+    switch (request) {
+    case FIONREAD: /* SIOCINQ */
+        error = socket_readable_bytes(socket, &bytes);
+        break;
+    case TIOCOUTQ: /* SIOCOUTQ */
+        error = socket_unsent_bytes(socket, &bytes);
+        break;
+    case FIONBIO:
+        memcpy(&bytes, argument, sizeof bytes);
+        socket->nonblocking = bytes != 0;
+        shared_unlock();
+        return LIBC(ioctl)(fd, FIONBIO, argument) < 0 ? -errno : 0;
+    default:
+        error = -ENOTTY;
+        break;
+    }
+    shared_unlock();
+    if (!error)
+        memcpy(argument, &bytes, sizeof bytes);
+    return error;
+}
+
+EXPORT int ioctl(int fd, unsigned long request, ...) {
+    va_list arguments;
+    va_start(arguments, request);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    if (!descriptor_socket(fd))
+        return LIBC(ioctl)(fd, request, argument);
+    if (request == FIOCLEX || request == FIONCLEX)
+        return LIBC(ioctl)(fd, request, argument);
+    return (int)call_result(ioctl_ours(fd, request, argument));
+}

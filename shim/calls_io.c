@@ -1,0 +1,308 @@
+/*
+ * calls_io.c - read(2), write, send, recv, and their kin: all are one transfer of a struct socket_message.
+ */
+#include "call.h"
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+
+/* The fortified twins check the size that the compiler knew, as glibc's do. */
+extern void __chk_fail(void) __attribute__((noreturn));
+
+static size_t pieces_length(const struct iovec *pieces, int count) {
+    size_t length = 0;
+    for (int i = 0; i < count; i++)
+        length += pieces[i].iov_len;
+    return length;
+}
+
+/* Moves on by `bytes` in a copy of an iovec. */
+static void pieces_skip(struct iovec **pieces, int *count, size_t bytes) {
+    while (*count > 0 && bytes >= (*pieces)->iov_len) {
+        bytes -= (*pieces)->iov_len;
+        (*pieces)++;
+        (*count)--;
+    }
+    if (*count > 0) {
+        (*pieces)->iov_base = (char *)(*pieces)->iov_base + bytes;
+        (*pieces)->iov_len -= bytes;
+    }
+}
+
+/* Sends all of it, as a blocking send(2) does; what was sent before an error or a signal counts. */
+static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct socket_message message) {
+    struct iovec copy[count > 0 ? count : 1], *pieces = copy;
+    size_t total = pieces_length(given, count), sent = 0;
+    int error = 0;
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return error;
+    memcpy(copy, given, (size_t)count * sizeof *given);
+    bool wait = !socket->nonblocking && !(message.flags & MSG_DONTWAIT);
+    uint64_t deadline = wait_deadline(socket->options.send_timeout_ns);
+    for (;;) {
+        message.pieces = pieces;
+        message.count = count;
+        ssize_t result = socket_send(&shared->stack, socket, &message);
+        if (result >= 0) {
+            sent += (size_t)result;
+            if (!socket->tcp || sent >= total || !wait)
+                break;
+            pieces_skip(&pieces, &count, (size_t)result);
+            continue;
+        }
+        error = (int)result;
+        if (!wait || (error != -EAGAIN && error != -ENOBUFS))
+            break;
+        if ((error = wait_socket(socket, POLLOUT, deadline)))
+            break;
+    }
+    shared_unlock();
+    if (shared->broken)
+        attach_broken();
+    if (sent > 0)
+        return (ssize_t)sent;
+    if (error == -EPIPE && !(message.flags & MSG_NOSIGNAL))
+        raise(SIGPIPE);
+    return error;
+}
+
+/* Receives at least something, or all of it under MSG_WAITALL. */
+static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct socket_message *message) {
+    struct iovec copy[count > 0 ? count : 1], *pieces = copy;
+    size_t total = pieces_length(given, count), received = 0;
+    int error = 0;
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return error;
+    memcpy(copy, given, (size_t)count * sizeof *given);
+    bool wait = !socket->nonblocking && !(message->flags & MSG_DONTWAIT);
+    bool all = socket->tcp && message->flags & MSG_WAITALL && !(message->flags & MSG_PEEK);
+    uint64_t deadline = wait_deadline(socket->options.receive_timeout_ns);
+    if (total == 0 && socket->tcp) {
+        shared_unlock();
+        return 0;
+    }
+    for (;;) {
+        message->pieces = pieces;
+        message->count = count;
+        ssize_t result = socket_receive(&shared->stack, socket, message);
+        if (result >= 0) {
+            received += (size_t)result;
+            if (!all || result == 0 || received >= total)
+                break;
+            pieces_skip(&pieces, &count, (size_t)result);
+            continue;
+        }
+        error = (int)result;
+        if (!wait || error != -EAGAIN)
+            break;
+        if ((error = wait_socket(socket, POLLIN, deadline)))
+            break;
+    }
+    shared_unlock();
+    if (shared->broken)
+        attach_broken();
+    return received > 0 || error == 0 ? (ssize_t)received : error;
+}
+
+/* Sends to an address, if there is one; a destination of the kernel's makes a fresh socket the kernel's. */
+static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, int *error) {
+    uint32_t host;
+    uint16_t port;
+    *error = 0;
+    if (!to || call_address(to, length, &host, &port) || !call_kernel_address(host))
+        return false;
+    struct socket *socket = call_enter(fd, error);
+    if (!socket)
+        return false;
+    bool fresh = socket->type == SOCK_DGRAM && (!socket->binding.port || socket->binding.chosen);
+    shared_unlock();
+    if (!fresh)
+        return false;
+    *error = fallback_to_kernel(fd);
+    return *error == 0;
+}
+
+static ssize_t send_message(int fd, const struct iovec *pieces, int count, int flags, const struct sockaddr *to,
+                            socklen_t to_length) {
+    struct socket_message message = {.flags = flags};
+    if (to) {
+        int error = call_address(to, to_length, &message.address, &message.port);
+        if (error)
+            return error;
+        message.has_address = true;
+    }
+    return transfer_out(fd, pieces, count, message);
+}
+
+EXPORT ssize_t write(int fd, const void *buffer, size_t length) {
+    struct iovec piece = {(void *)buffer, length};
+    if (!descriptor_find(fd))
+        return LIBC(write)(fd, buffer, length);
+    return call_result(send_message(fd, &piece, 1, 0, NULL, 0));
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count) {
+    if (!descriptor_find(fd))
+        return LIBC(writev)(fd, pieces, count);
+    if (count < 0 || count > IOV_MAX)
+        return call_result(-EINVAL);
+    return call_result(send_message(fd, pieces, count, 0, NULL, 0));
+}
+
+EXPORT ssize_t send(int fd, const void *buffer, size_t length, int flags) {
+    struct iovec piece = {(void *)buffer, length};
+    if (!descriptor_find(fd))
+        return LIBC(send)(fd, buffer, length, flags);
+    return call_result(send_message(fd, &piece, 1, flags, NULL, 0));
+}
+
+EXPORT ssize_t sendto(int fd, const void *buffer, size_t length, int flags, const struct sockaddr *to,
+                      socklen_t to_length) {
+    struct iovec piece = {(void *)buffer, length};
+    int error;
+    if (!descriptor_find(fd) || becomes_kernel(fd, to, to_length, &error))
+        return LIBC(sendto)(fd, buffer, length, flags, to, to_length);
+    if (error)
+        return call_result(error);
+    return call_result(send_message(fd, &piece, 1, flags, to, to_length));
+}
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+    int error;
+    if (!descriptor_find(fd) || becomes_kernel(fd, message->msg_name, message->msg_namelen, &error))
+        return LIBC(sendmsg)(fd, message, flags);
+    if (error)
+        return call_result(error);
+    if (message->msg_iovlen > IOV_MAX)
+        return call_result(-EMSGSIZE);
+    return call_result(send_message(fd, message->msg_iov, (int)message->msg_iovlen, flags, message->msg_name,
+                                    message->msg_namelen));
+}
+
+static ssize_t receive_message(int fd, const struct iovec *pieces, int count, int flags, struct sockaddr *from,
+                               socklen_t *from_length) {
+    struct socket_message message = {.flags = flags};
+    ssize_t result = transfer_in(fd, pieces, count, &message);
+    if (result < 0)
+        return result;
+    if (message.has_address)
+        call_give_address(from, from_length, message.address, message.port);
+    else if (from && from_length)
+        *from_length = 0; /* a stream's peer is known already: recvfrom(2) */
+    return message.has_address && flags & MSG_TRUNC ? (ssize_t)message.full_length : result;
+}
+
+EXPORT ssize_t read(int fd, void *buffer, size_t length) {
+    struct iovec piece = {buffer, length};
+    if (!descriptor_find(fd))
+        return LIBC(read)(fd, buffer, length);
+    return call_result(receive_message(fd, &piece, 1, 0, NULL, NULL));
+}
+
+EXPORT ssize_t readv(int fd, const struct iovec *pieces, int count) {
+    if (!descriptor_find(fd))
+        return LIBC(readv)(fd, pieces, count);
+    if (count < 0 || count > IOV_MAX)
+        return call_result(-EINVAL);
+    return call_result(receive_message(fd, pieces, count, 0, NULL, NULL));
+}
+
+EXPORT ssize_t recv(int fd, void *buffer, size_t length, int flags) {
+    struct iovec piece = {buffer, length};
+    if (!descriptor_find(fd))
+        return LIBC(recv)(fd, buffer, length, flags);
+    return call_result(receive_message(fd, &piece, 1, flags, NULL, NULL));
+}
+
+EXPORT ssize_t recvfrom(int fd, void *buffer, size_t length, int flags, struct sockaddr *from,
+                        socklen_t *from_length) {
+    struct iovec piece = {buffer, length};
+    if (!descriptor_find(fd))
+        return LIBC(recvfrom)(fd, buffer, length, flags, from, from_length);
+    return call_result(receive_message(fd, &piece, 1, flags, from, from_length));
+}
+
+EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
+    struct socket_message message = {.flags = flags};
+    if (!descriptor_find(fd))
+        return LIBC(recvmsg)(fd, header, flags);
+    if (header->msg_iovlen > IOV_MAX)
+        return call_result(-EMSGSIZE);
+    ssize_t result = transfer_in(fd, header->msg_iov, (int)header->msg_iovlen, &message);
+    if (result < 0)
+        return call_result(result);
+    header->msg_flags = 0;
+    header->msg_controllen = 0;
+    if (message.has_address && header->msg_name)
+        call_give_address(header->msg_name, &header->msg_namelen, message.address, message.port);
+    else
+        header->msg_namelen = 0;
+    if (message.has_address && message.full_length > (size_t)result) {
+        header->msg_flags |= MSG_TRUNC;
+        if (flags & MSG_TRUNC)
+            result = message.full_length;
+    }
+    return result;
+}
+
+EXPORT ssize_t __read_chk(int fd, void *buffer, size_t length, size_t room) {
+    if (length > room)
+        __chk_fail();
+    return read(fd, buffer, length);
+}
+
+EXPORT ssize_t __recv_chk(int fd, void *buffer, size_t length, size_t room, int flags) {
+    if (length > room)
+        __chk_fail();
+    return recv(fd, buffer, length, flags);
+}
+
+EXPORT ssize_t __recvfrom_chk(int fd, void *buffer, size_t length, size_t room, int flags, struct sockaddr *from,
+                              socklen_t *from_length) {
+    if (length > room)
+        __chk_fail();
+    return recvfrom(fd, buffer, length, flags, from, from_length);
+}
+
+/* sendfile(2) to a socket of ours: through a buffer, until the stack can take the page cache's pages. */
+EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t length) {
+    char buffer[65536];
+    size_t sent = 0;
+    if (descriptor_find(in))
+        return call_result(-EINVAL); /* as the kernel: a socket can't be mapped */
+    if (!descriptor_find(out))
+        return LIBC(sendfile)(out, in, offset, length);
+    while (sent < length) {
+        size_t wanted = length - sent < sizeof buffer ? length - sent : sizeof buffer;
+        off_t at = offset ? *offset : lseek(in, 0, SEEK_CUR);
+        if (at < 0)
+            break;
+        ssize_t got = pread(in, buffer, wanted, at);
+        if (got <= 0) {
+            if (got < 0 && sent == 0)
+                return -1;
+            break;
+        }
+        struct iovec piece = {buffer, (size_t)got};
+        ssize_t result = send_message(out, &piece, 1, 0, NULL, 0);
+        if (result < 0) {
+            if (sent == 0)
+                return call_result(result);
+            break;
+        }
+        sent += (size_t)result;
+        if (offset)
+            *offset += result;
+        else
+            lseek(in, result, SEEK_CUR);
+        if (result < got)
+            break;
+    }
+    return (ssize_t)sent;
+}
+
+EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t length) {
+    return sendfile(out, in, offset, length);
+}

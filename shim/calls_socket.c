@@ -1,0 +1,214 @@
+/*
+ * calls_socket.c - socket(2), bind, listen, accept, connect, shutdown, getsockname, getpeername, getsockopt, setsockopt.
+ */
+#include "call.h"
+#include "signals.h"
+#include <fcntl.h>
+
+/* Puts a new socket under a descriptor. */
+static int give_descriptor(struct socket *socket, int flags) {
+    int fd = descriptor_create(socket, flags);
+    if (fd < 0) {
+        shared_lock();
+        socket_release(&shared->stack, socket);
+        shared_unlock();
+    }
+    return fd;
+}
+
+EXPORT int socket(int domain, int type, int protocol) {
+    struct socket *made;
+    int base = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+    bool ours = domain == AF_INET && (base == SOCK_STREAM || (base == SOCK_DGRAM && protocol != IPPROTO_ICMP));
+    if (!ours)
+        return LIBC(socket)(domain, type, protocol);
+    attach();
+    signals_start();
+    if (attach_broken())
+        return (int)call_result(-ENETDOWN);
+    shared_lock();
+    int result = socket_create(&shared->stack, base, protocol, &made);
+    shared_unlock();
+    return (int)call_result(result ? result : give_descriptor(made, type));
+}
+
+EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
+    uint32_t host;
+    uint16_t port;
+    int error;
+    if (!descriptor_find(fd))
+        return LIBC(bind)(fd, address, length);
+    if ((error = call_address(address, length, &host, &port)))
+        return (int)call_result(error);
+    if (port > 0 && port < 1024 && geteuid() != 0)
+        return (int)call_result(-EACCES);
+    if (host != INADDR_ANY && call_kernel_address(host)) {
+        error = fallback_to_kernel(fd);
+        return error ? (int)call_result(error) : LIBC(bind)(fd, address, length);
+    }
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return (int)call_result(error);
+    error = socket_bind(&shared->stack, socket, host, port);
+    shared_unlock();
+    return (int)call_result(error);
+}
+
+EXPORT int listen(int fd, int backlog) {
+    int error;
+    if (!descriptor_find(fd))
+        return LIBC(listen)(fd, backlog);
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return (int)call_result(error);
+    error = socket_listen(&shared->stack, socket, backlog);
+    shared_unlock();
+    return (int)call_result(error);
+}
+
+EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) {
+    struct socket *made = NULL;
+    int result = 0;
+    if (!descriptor_find(fd))
+        return LIBC(accept4)(fd, address, length, flags);
+    if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
+        return (int)call_result(-EINVAL);
+    struct socket *socket = call_enter(fd, &result);
+    if (!socket)
+        return (int)call_result(result);
+    uint64_t deadline = wait_deadline(socket->options.receive_timeout_ns);
+    while ((result = socket_accept(&shared->stack, socket, &made)) == -EAGAIN && !socket->nonblocking)
+        if ((result = wait_socket(socket, POLLIN, deadline)))
+            break;
+    uint32_t host = 0;
+    uint16_t port = 0;
+    if (!result) {
+        host = made->tcp->remote_address;
+        port = made->tcp->remote_port;
+    }
+    shared_unlock();
+    if (result)
+        return (int)call_result(result);
+    int accepted = give_descriptor(made, flags);
+    if (accepted >= 0)
+        call_give_address(address, length, host, port);
+    return (int)call_result(accepted);
+}
+
+EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length) {
+    return accept4(fd, address, length, 0);
+}
+
+static int connect_ours(int fd, uint32_t host, uint16_t port, bool unspecified) {
+    int result;
+    struct socket *socket = call_enter(fd, &result);
+    if (!socket)
+        return result;
+    if (unspecified) {
+        result = socket_disconnect(&shared->stack, socket);
+        shared_unlock();
+        return result;
+    }
+    uint64_t deadline = wait_deadline(socket->options.send_timeout_ns);
+    result = socket_connect(&shared->stack, socket, host, port);
+    bool begun = result == -EINPROGRESS;
+    while ((result == -EINPROGRESS || (result == -EALREADY && begun)) && !socket->nonblocking) {
+        result = wait_socket(socket, POLLOUT, deadline);
+        if (result == -EAGAIN)
+            result = -EINPROGRESS; /* SO_SNDTIMEO: connect(2) says so */
+        if (result)
+            break;
+        result = socket_connect(&shared->stack, socket, host, port);
+    }
+    shared_unlock();
+    return result;
+}
+
+EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
+    uint32_t host;
+    uint16_t port;
+    int error;
+    if (!descriptor_find(fd))
+        return LIBC(connect)(fd, address, length);
+    if (address && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
+        return (int)call_result(connect_ours(fd, 0, 0, true));
+    if ((error = call_address(address, length, &host, &port)))
+        return (int)call_result(error);
+    if (call_kernel_address(host)) {
+        error = fallback_to_kernel(fd);
+        return error ? (int)call_result(error) : LIBC(connect)(fd, address, length);
+    }
+    error = connect_ours(fd, host, port, false);
+    if (shared->broken)
+        attach_broken();
+    return (int)call_result(error);
+}
+
+EXPORT int shutdown(int fd, int how) {
+    int error;
+    if (!descriptor_find(fd))
+        return LIBC(shutdown)(fd, how);
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return (int)call_result(error);
+    error = socket_shutdown(&shared->stack, socket, how);
+    shared_unlock();
+    return (int)call_result(error);
+}
+
+static int give_name(int fd, struct sockaddr *address, socklen_t *length,
+                     int (*name)(const struct socket *, uint32_t *, uint16_t *)) {
+    uint32_t host;
+    uint16_t port;
+    int error;
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return (int)call_result(error);
+    error = name(socket, &host, &port);
+    shared_unlock();
+    if (!error && (!address || !length))
+        error = -EFAULT;
+    if (!error && (int)*length < 0)
+        error = -EINVAL;
+    if (!error)
+        call_give_address(address, length, host, port);
+    return (int)call_result(error);
+}
+
+EXPORT int getsockname(int fd, struct sockaddr *address, socklen_t *length) {
+    return descriptor_find(fd) ? give_name(fd, address, length, socket_local)
+                               : LIBC(getsockname)(fd, address, length);
+}
+
+EXPORT int getpeername(int fd, struct sockaddr *address, socklen_t *length) {
+    return descriptor_find(fd) ? give_name(fd, address, length, socket_remote)
+                               : LIBC(getpeername)(fd, address, length);
+}
+
+EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *length) {
+    int error;
+    if (!descriptor_find(fd))
+        return LIBC(getsockopt)(fd, level, name, value, length);
+    if (!value || !length)
+        return (int)call_result(-EFAULT);
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return (int)call_result(error);
+    error = socket_get_option(&shared->stack, socket, level, name, value, length);
+    shared_unlock();
+    return (int)call_result(error);
+}
+
+EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t length) {
+    int error;
+    if (!descriptor_find(fd))
+        return LIBC(setsockopt)(fd, level, name, value, length);
+    if (!value)
+        return (int)call_result(-EFAULT);
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return (int)call_result(error);
+    error = socket_set_option(&shared->stack, socket, level, name, value, length);
+    shared_unlock();
+    return (int)call_result(error);
+}

@@ -1,0 +1,168 @@
+/*
+ * config.c - see config.h. Also used by the keeper, which gets the same variables.
+ */
+#include "config.h"
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool fail(char *error, const char *format, const char *value) {
+    snprintf(error, CONFIG_ERROR_BYTES, format, value);
+    return false;
+}
+
+static bool parse_ipv4(const char *text, uint32_t *address) {
+    struct in_addr parsed;
+    if (inet_pton(AF_INET, text, &parsed) != 1)
+        return false;
+    *address = ntohl(parsed.s_addr);
+    return true;
+}
+
+static bool parse_number(const char *text, uint32_t low, uint32_t high, uint32_t *number) {
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (!isdigit((unsigned char)*text) || *end || errno || value < low || value > high)
+        return false;
+    *number = (uint32_t)value;
+    return true;
+}
+
+static bool parse_address(const char *text, struct config *config, char *error) {
+    char copy[CONFIG_TEXT_BYTES];
+    uint32_t prefix;
+    if (strcmp(text, "dhcp") == 0)
+        return fail(error, "--address %s: not in this version; give --address A.B.C.D/N", text);
+    snprintf(copy, sizeof copy, "%s", text);
+    char *slash = strchr(copy, '/');
+    if (slash)
+        *slash++ = 0;
+    if (!slash || !parse_ipv4(copy, &config->address) || !parse_number(slash, 0, 32, &prefix))
+        return fail(error, "'%s' is no address; give --address A.B.C.D/N, such as 10.77.0.10/24", text);
+    uint32_t first = config->address >> 24;
+    uint32_t hosts = prefix >= 31 ? 0 : UINT32_MAX >> prefix;
+    bool names_no_host = hosts && ((config->address & hosts) == 0 || (config->address & hosts) == hosts);
+    if (first == 0 || first == 127 || first >= 224 || names_no_host)
+        return fail(error, "%s can't be a host's own address", text);
+    config->prefix_length = (uint8_t)prefix;
+    return true;
+}
+
+static bool parse_mac(const char *text, struct config *config, char *error) {
+    unsigned bytes[6];
+    char rest;
+    config->mac_given = true;
+    if (strcmp(text, "nic") == 0) {
+        config->mac_of_nic = true;
+        return true;
+    }
+    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &bytes[0], &bytes[1], &bytes[2], &bytes[3], &bytes[4], &bytes[5],
+               &rest) != 6 ||
+        bytes[0] & 1)
+        return fail(error, "'%s' is no MAC address of a host; give --mac XX:XX:XX:XX:XX:XX or --mac nic", text);
+    for (int i = 0; i < 6; i++)
+        config->mac[i] = (uint8_t)bytes[i];
+    return true;
+}
+
+/* A name becomes part of a path: letters, digits and -_.: only. */
+static bool set_name(const char *text, struct config *config, char *error) {
+    size_t length = strlen(text);
+    if (length == 0 || length > 64 || text[0] == '.')
+        return fail(error, "'%s' can't name a stack: 1 to 64 letters, digits and -_.:", text);
+    for (size_t i = 0; i < length; i++)
+        if (!isalnum((unsigned char)text[i]) && !strchr("-_.:", text[i]))
+            return fail(error, "'%s' can't name a stack: 1 to 64 letters, digits and -_.:", text);
+    snprintf(config->name, sizeof config->name, "%s", text);
+    config->name_given = true;
+    return true;
+}
+
+static void default_name(struct config *config) {
+    struct stat namespace = {0};
+    stat("/proc/self/ns/net", &namespace);
+    struct in_addr address = {htonl(config->address)};
+    char text[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, &address, text, sizeof text);
+    snprintf(config->name, sizeof config->name, "%lu-%.48s-%s", (unsigned long)namespace.st_ino, config->nic, text);
+    for (char *at = config->name; *at; at++)
+        if (*at == '/')
+            *at = '_';
+}
+
+/* Options of later versions: refused here too, since LD_PRELOAD works without the command. */
+static bool refuse_later_options(char *error) {
+    static const char *const later[][2] = {
+        {"BAREWIRE_DNS", "--dns"},   {"BAREWIRE_PCAP", "--pcap"},     {"BAREWIRE_SPIN", "--spin"},
+        {"BAREWIRE_SYSCTL", "--sysctl"}, {"BAREWIRE_IMPAIR", "--impair"},
+    };
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+        if (getenv(later[i][0]))
+            return fail(error, "%s: not in this version", later[i][1]);
+    const char *loopback = getenv("BAREWIRE_LOOPBACK");
+    if (loopback && strcmp(loopback, "kernel") != 0)
+        return fail(error, "--loopback %s: not in this version; it has --loopback kernel", loopback);
+    return true;
+}
+
+bool config_read(struct config *config, char *error) {
+    const char *value;
+    memset(config, 0, sizeof *config);
+    config->verbose = getenv("BAREWIRE_VERBOSE") != NULL;
+    if (!refuse_later_options(error))
+        return false;
+    if ((value = getenv("BAREWIRE_NIC"))) {
+        if (strlen(value) >= sizeof config->nic || strncmp(value, "pcap:", 5) != 0 || !value[5])
+            return fail(error, "--nic '%s': this version has pcap:IF, such as pcap:eth0", value);
+        snprintf(config->nic, sizeof config->nic, "%s", value);
+    }
+    if ((value = getenv("BAREWIRE_ADDRESS")) && !parse_address(value, config, error))
+        return false;
+    if ((value = getenv("BAREWIRE_GATEWAY")) && !parse_ipv4(value, &config->gateway))
+        return fail(error, "--gateway '%s': give A.B.C.D", value);
+    if ((value = getenv("BAREWIRE_MAC")) && !parse_mac(value, config, error))
+        return false;
+    if ((value = getenv("BAREWIRE_MTU")) && !parse_number(value, 68, 65535, &config->mtu))
+        return fail(error, "--mtu '%s': give a number from 68 to 65535", value);
+    if ((value = getenv("BAREWIRE_NAME"))) {
+        if (!set_name(value, config, error))
+            return false;
+    } else {
+        default_name(config);
+    }
+    if (config->name_given)
+        return true; /* may join a stack that is there, knowing no more than its name */
+    if (!config->nic[0])
+        return fail(error, "no NIC named; give --nic pcap:IF%s", "");
+    if (!config->address)
+        return fail(error, "no address given; give --address A.B.C.D/N%s", "");
+    uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
+    if (config->gateway && (config->gateway & mask) != (config->address & mask))
+        return fail(error, "--gateway %s is not on the address's own network", getenv("BAREWIRE_GATEWAY"));
+    return true;
+}
+
+static bool directory_good(const char *path) {
+    struct stat status;
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return false;
+    return lstat(path, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
+           (status.st_mode & 077) == 0 && access(path, W_OK) == 0;
+}
+
+bool config_directory(char path[108], char *error) {
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    const char *const parents[] = {runtime && *runtime == '/' && strlen(runtime) < 40 ? runtime : "/run", "/run", "/tmp"};
+    for (size_t i = 0; i < sizeof parents / sizeof *parents; i++) {
+        snprintf(path, 108, "%s/barewire-%u", parents[i], (unsigned)geteuid());
+        if (directory_good(path))
+            return true;
+    }
+    return fail(error, "can't make the directory %s for this user alone; remove what is there", path);
+}

@@ -1,0 +1,33 @@
+/*
+ * config.h - what the user asked for: the environment that scripts/barewire sets, one variable an option.
+ */
+#ifndef SHIM_CONFIG_H
+#define SHIM_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONFIG_TEXT_BYTES 128
+#define CONFIG_ERROR_BYTES 320
+
+struct config {
+    char nic[CONFIG_TEXT_BYTES];  /* BAREWIRE_NIC; empty: none named */
+    char name[CONFIG_TEXT_BYTES]; /* BAREWIRE_NAME, or made of network namespace, NIC and address */
+    bool name_given;
+    uint32_t address; /* BAREWIRE_ADDRESS; 0: none given */
+    uint8_t prefix_length;
+    uint32_t gateway;  /* BAREWIRE_GATEWAY; 0: none */
+    bool mac_given;    /* BAREWIRE_MAC */
+    bool mac_of_nic;   /* ... is "nic" */
+    uint8_t mac[6];
+    uint32_t mtu;      /* BAREWIRE_MTU; 0: the NIC's */
+    bool verbose;      /* BAREWIRE_VERBOSE */
+};
+
+/* Reads the environment. On failure gives false and a line for the user in error (CONFIG_ERROR_BYTES). */
+bool config_read(struct config *config, char *error);
+
+/* The directory of this user's stacks, made if need be with mode 0700; false and a line in error when there can be none. */
+bool config_directory(char path[108], char *error);
+
+#endif

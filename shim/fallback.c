@@ -1,0 +1,134 @@
+/*
+ * fallback.c - a socket of ours becomes the kernel's, before anything was sent: its destination is not ours to reach.
+ */
+#include "call.h"
+#include "process.h"
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#define EPOLL_ITEMS_MAX 16
+
+struct option_name {
+    int level, name;
+};
+
+/* Options that are carried over as they are. */
+static const struct option_name COMMON[] = {
+    {SOL_SOCKET, SO_REUSEADDR}, {SOL_SOCKET, SO_REUSEPORT}, {SOL_SOCKET, SO_KEEPALIVE}, {SOL_SOCKET, SO_BROADCAST},
+    {SOL_SOCKET, SO_DONTROUTE}, {SOL_SOCKET, SO_LINGER},    {SOL_SOCKET, SO_RCVLOWAT},  {SOL_SOCKET, SO_RCVTIMEO},
+    {SOL_SOCKET, SO_SNDTIMEO},  {SOL_SOCKET, SO_PRIORITY},  {IPPROTO_IP, IP_TTL},       {IPPROTO_IP, IP_TOS},
+};
+static const struct option_name STREAM[] = {
+    {IPPROTO_TCP, TCP_NODELAY},  {IPPROTO_TCP, TCP_CORK},    {IPPROTO_TCP, TCP_KEEPIDLE},
+    {IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT}, {IPPROTO_TCP, TCP_SYNCNT},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT},
+};
+
+static void carry_over(struct socket *socket, int kernel, const struct option_name *names, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        char value[64];
+        socklen_t length = sizeof value;
+        if (socket_get_option(&shared->stack, socket, names[i].level, names[i].name, value, &length) == 0)
+            LIBC(setsockopt)(kernel, names[i].level, names[i].name, value, length);
+    }
+}
+
+static void carry_over_number(int kernel, int level, int name, int number) {
+    LIBC(setsockopt)(kernel, level, name, &number, sizeof number);
+}
+
+/* The lock is held. */
+static void carry_over_options(struct socket *socket, int kernel) {
+    carry_over(socket, kernel, COMMON, sizeof COMMON / sizeof *COMMON);
+    if (socket->tcp)
+        carry_over(socket, kernel, STREAM, sizeof STREAM / sizeof *STREAM);
+    if (socket->tcp && socket->tcp->options.mss_limit)
+        carry_over_number(kernel, IPPROTO_TCP, TCP_MAXSEG, socket->tcp->options.mss_limit);
+    if (socket->send_limit_set)
+        carry_over_number(kernel, SOL_SOCKET, SO_SNDBUF, (int)socket->send_limit / 2);
+    if (socket->receive_limit_set)
+        carry_over_number(kernel, SOL_SOCKET, SO_RCVBUF, (int)socket->receive_limit / 2);
+}
+
+/* An epoll set of this process that watches the socket. */
+struct registration {
+    struct epoll_set *set;
+    int epoll_fd, fd;
+    struct epoll_event event;
+};
+
+struct move {
+    struct holding *holding;
+    int kernel;
+    int count;
+    struct registration registrations[EPOLL_ITEMS_MAX];
+};
+
+static void find_epoll_descriptor(int fd, void *context) {
+    struct move *move = context;
+    struct holding *holding = descriptor_find(fd);
+    for (int i = 0; i < move->count; i++)
+        if (holding->kind == HOLDING_EPOLL && holding->epoll == move->registrations[i].set)
+            move->registrations[i].epoll_fd = fd;
+}
+
+static void collect_registrations(struct move *move) {
+    struct list *link, *next;
+    list_for_each(link, next, &move->holding->socket->watches) {
+        struct watch *watch = container_of(link, struct watch, socket_link);
+        if (watch->kind != WATCH_EPOLL || move->count == EPOLL_ITEMS_MAX)
+            continue;
+        struct epoll_item *item = container_of(watch, struct epoll_item, watch);
+        move->registrations[move->count++] = (struct registration){
+            item->set, -1, item->descriptor, {.events = item->events, .data.u64 = item->data}};
+    }
+    descriptor_walk(0, UINT32_MAX, find_epoll_descriptor, move);
+}
+
+static void replace(int fd, void *context) {
+    struct move *move = context;
+    if (descriptor_find(fd) != move->holding)
+        return;
+    int flags = LIBC(fcntl)(fd, F_GETFD);
+    LIBC(dup3)(move->kernel, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+    if (move->holding->descriptors == 1)
+        move->holding->socket->options.linger = false; /* nothing was sent: it ends quietly */
+    descriptor_clear(fd);
+}
+
+int fallback_to_kernel(int fd) {
+    struct move move = {.count = 0};
+    shared_lock();
+    move.holding = descriptor_find(fd);
+    struct socket *socket = descriptor_socket(fd);
+    if (!socket) {
+        shared_unlock();
+        return -EBADF;
+    }
+    struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->binding;
+    move.kernel = LIBC(socket)(AF_INET, socket->type | SOCK_CLOEXEC | (socket->nonblocking ? SOCK_NONBLOCK : 0), 0);
+    if (move.kernel < 0) {
+        shared_unlock();
+        return -errno;
+    }
+    carry_over_options(socket, move.kernel);
+    if (binding->chosen && binding->address == INADDR_ANY) {
+        struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(binding->port)};
+        if (LIBC(bind)(move.kernel, (struct sockaddr *)&any, sizeof any) < 0) {
+            int error = errno;
+            shared_unlock();
+            LIBC(close)(move.kernel);
+            return -error;
+        }
+    }
+    collect_registrations(&move);
+    descriptor_walk(0, UINT32_MAX, replace, &move);
+    shared_unlock();
+    for (int i = 0; i < move.count; i++)
+        if (move.registrations[i].epoll_fd >= 0)
+            LIBC(epoll_ctl)(move.registrations[i].epoll_fd, EPOLL_CTL_ADD, move.registrations[i].fd,
+                            &move.registrations[i].event);
+    LIBC(close)(move.kernel);
+    return 0;
+}

@@ -1,0 +1,293 @@
+/*
+ * keeper.c - the keeper: one small process a stack. See README.md.
+ */
+#include "keeper.h"
+#include "lock.h"
+#include "process.h"
+#include "wake.h"
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct keeper keeper = {.lock = -1, .door = -1, .region = -1};
+
+void keeper_fail(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vdprintf(2, format, arguments);
+    va_end(arguments);
+    if (keeper.lock >= 0)
+        unlink(keeper.lock_path);
+    _exit(1);
+}
+
+void keeper_watch(int descriptor, enum keeper_event kind) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)kind << 32 | (uint32_t)descriptor};
+    epoll_ctl(keeper.events, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+/* Makes sure that nobody else keeps a stack of this name. The file is unlinked by its last owner, so that what we locked
+ * may not be what has the name any more. */
+static void take_name(void) {
+    char directory[108], error[CONFIG_ERROR_BYTES];
+    struct stat ours, there;
+    if (!config_directory(directory, error))
+        keeper_fail("%s", error);
+    if (snprintf(keeper.door_path, sizeof keeper.door_path, "%s/%s", directory, keeper.config.name) >=
+        (int)sizeof keeper.door_path)
+        keeper_fail("the path of stack '%s' is too long; give a shorter --name", keeper.config.name);
+    snprintf(keeper.lock_path, sizeof keeper.lock_path, "%s.lock", keeper.door_path);
+    for (int attempt = 0; attempt < 100; attempt++) {
+        int lock = open(keeper.lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (lock < 0)
+            keeper_fail("can't make %s: %s", keeper.lock_path, strerror(errno));
+        if (flock(lock, LOCK_EX | LOCK_NB) < 0) {
+            close(lock);
+            keeper_fail("taken");
+        }
+        if (fstat(lock, &ours) == 0 && stat(keeper.lock_path, &there) == 0 && ours.st_ino == there.st_ino) {
+            keeper.lock = lock;
+            return;
+        }
+        close(lock);
+    }
+    keeper_fail("taken");
+}
+
+/* A MAC address of our own, the same for the same interface and address, so that neighbours' caches stay right. */
+static void choose_mac(struct stack_config *config) {
+    const struct nic_facts *facts = &keeper.nic->facts;
+    if (keeper.config.mac_of_nic) {
+        memcpy(config->mac, facts->mac, 6);
+        return;
+    }
+    if (keeper.config.mac_given) {
+        memcpy(config->mac, keeper.config.mac, 6);
+        return;
+    }
+    static const uint64_t key[2] = {UINT64_C(0x6261726577697265), UINT64_C(0x6d6163)};
+    uint8_t material[10];
+    memcpy(material, facts->mac, 6);
+    memcpy(material + 6, &config->address, 4);
+    uint64_t hash = siphash(key, material, sizeof material);
+    memcpy(config->mac, &hash, 6);
+    config->mac[0] = (uint8_t)((config->mac[0] & 0xfc) | 2); /* locally administered, one host's */
+}
+
+static void make_region(void) {
+    keeper.region = (int)memfd_create("barewire", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (keeper.region < 0 || ftruncate(keeper.region, SHARED_BYTES) < 0 ||
+        fcntl(keeper.region, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        keeper_fail("can't make the stack's memory: %s", strerror(errno));
+    void *mapped = mmap((void *)SHARED_BASE, SHARED_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, keeper.region, 0);
+    if (mapped != (void *)SHARED_BASE)
+        keeper_fail("can't map the stack's memory: %s", strerror(errno));
+}
+
+static void make_stack(void) {
+    uint8_t seed[RANDOM_SEED_BYTES];
+    struct stack_config config = {
+        .address = keeper.config.address,
+        .prefix_length = keeper.config.prefix_length,
+        .gateway = keeper.config.gateway,
+    };
+    uint32_t mtu = keeper.config.mtu ? keeper.config.mtu : keeper.nic->facts.mtu;
+    if (mtu > keeper.nic->facts.mtu)
+        keeper_fail("--mtu %u is more than the interface's %u", mtu, keeper.nic->facts.mtu);
+    config.mtu = (uint16_t)(mtu > STACK_MTU_MAX ? STACK_MTU_MAX : mtu);
+    choose_mac(&config);
+    if (nic_set_address(keeper.nic, config.mac))
+        keeper_fail("can't set the filter of --nic %s", keeper.config.nic);
+    if (getrandom(seed, sizeof seed, 0) != sizeof seed)
+        keeper_fail("can't get random numbers: %s", strerror(errno));
+    lock_create();
+    list_init(&shared->process_list);
+    list_init(&shared->keeper_wakes);
+    shared->keeper_deadline_ns = TIMER_NEVER;
+    int error = stack_create(&shared->stack, (void *)SHARED_BASE, SHARED_BYTES, sizeof(struct shared), &config, seed,
+                             clock_now());
+    if (error)
+        keeper_fail("can't make a stack of --address and --mac: %s", strerror(-error));
+    struct arena *arena = &shared->stack.arena;
+    pool_init(&shared->processes, arena, sizeof(struct process), 65536);
+    pool_init(&shared->holdings, arena, sizeof(struct holding), UINT32_MAX);
+    pool_init(&shared->watches, arena, sizeof(struct watch), UINT32_MAX);
+    pool_init(&shared->waiters, arena, sizeof(struct waiter), 65536);
+    pool_init(&shared->epoll_sets, arena, sizeof(struct epoll_set), UINT32_MAX);
+    pool_init(&shared->epoll_items, arena, sizeof(struct epoll_item), UINT32_MAX);
+    snprintf(shared->nic, sizeof shared->nic, "%s", keeper.config.nic);
+    shared->magic = SHARED_MAGIC;
+    shared->version = SHARED_VERSION;
+    shared->keeper_pid = getpid();
+    keeper.self.pid = getpid();
+    list_init(&keeper.self.link);
+    list_init(&keeper.self.holdings);
+    list_init(&keeper.self.waiters);
+    wake_self = &keeper.self;
+}
+
+/* The NIC is open: nothing that follows needs a privilege. */
+static void drop_privileges(void) {
+    capng_clear(CAPNG_SELECT_BOTH);
+    capng_apply(CAPNG_SELECT_BOTH);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static void watch_signals(void) {
+    sigset_t mask;
+    sigfillset(&mask);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGTERM);
+    sigaddset(&mask, SIGINT);
+    keeper_watch(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK), KEEPER_SIGNAL);
+}
+
+
+static void process_ended(int pidfd) {
+    struct list *link, *next;
+    epoll_ctl(keeper.events, EPOLL_CTL_DEL, pidfd, NULL);
+    shared_lock();
+    list_for_each(link, next, &shared->process_list) {
+        struct process *process = container_of(link, struct process, link);
+        if (process->pidfd != pidfd)
+            continue;
+        struct list *waiter, *next_waiter;
+        list_for_each(waiter, next_waiter, &process->waiters) {
+            int descriptor = container_of(waiter, struct waiter, link)->keeper_descriptor;
+            if (descriptor >= 0)
+                close(descriptor);
+        }
+        if (!shared->broken)
+            process_settle(process);
+        else
+            list_remove(&process->link);
+    }
+    shared_unlock();
+    close(pidfd);
+}
+
+/* Gives memory that the stack no longer uses back to the machine. */
+static void trim_memory(void) {
+    void *block;
+    shared_lock();
+    while (!shared->broken && (block = arena_trim(&shared->stack.arena)))
+        fallocate(keeper.region, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (char *)block - (char *)SHARED_BASE,
+                  ARENA_BLOCK_BYTES);
+    shared_unlock();
+}
+
+static bool nobody_left(void) {
+    shared_lock();
+    bool left = shared->broken || (list_empty(&shared->process_list) && !stack_busy(&shared->stack));
+    shared_unlock();
+    return left;
+}
+
+static void leave(void) {
+    unlink(keeper.door_path);
+    unlink(keeper.lock_path);
+    nic_close(keeper.nic);
+    _exit(0);
+}
+
+static void run(void) {
+    struct epoll_event events[64];
+    for (;;) {
+        int count = epoll_wait(keeper.events, events, 64, -1);
+        bool ended = false;
+        for (int i = 0; i < count; i++) {
+            int descriptor = (int)(uint32_t)events[i].data.u64;
+            uint64_t number;
+            switch ((enum keeper_event)(events[i].data.u64 >> 32)) {
+            case KEEPER_NIC:
+                keeper_frames_receive();
+                break;
+            case KEEPER_DOOR:
+                keeper_door_accept();
+                break;
+            case KEEPER_CONNECTION:
+                keeper_door_request(descriptor);
+                break;
+            case KEEPER_PROCESS:
+                process_ended(descriptor);
+                ended = true;
+                break;
+            case KEEPER_LEAVE:
+                eventfd_read(descriptor, &number);
+                ended = true;
+                break;
+            case KEEPER_SIGNAL:
+                shared_lock();
+                shared_break("the keeper was told to end");
+                shared_unlock();
+                ended = true;
+                break;
+            }
+        }
+        if (!ended)
+            continue;
+        if (nobody_left())
+            leave();
+        trim_memory();
+    }
+}
+
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int main(void) {
+    char error[CONFIG_ERROR_BYTES];
+    if (!config_read(&keeper.config, error))
+        keeper_fail("%s", error);
+    if (!keeper.config.nic[0] || !keeper.config.address)
+        keeper_fail("give --nic and --address to start a stack");
+    if (chdir("/") < 0)
+        keeper_fail("can't change to /: %s", strerror(errno));
+    take_name();
+    keeper.nic = nic_open(keeper.config.nic, error);
+    if (!keeper.nic)
+        keeper_fail("%s", error);
+    raise_descriptor_limit();
+    drop_privileges();
+    make_region();
+    make_stack();
+    keeper.events = epoll_create1(EPOLL_CLOEXEC);
+    keeper.leave = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    watch_signals();
+    keeper_watch(keeper.nic->descriptor, KEEPER_NIC);
+    keeper_watch(keeper.leave, KEEPER_LEAVE);
+    int failed = keeper_frames_start();
+    if (!failed)
+        failed = keeper_door_open();
+    if (failed)
+        keeper_fail("can't open the stack's door: %s", strerror(-failed));
+    keeper_watch(keeper.door, KEEPER_DOOR);
+    if (write(2, "ready", 5) != 5)
+        leave();
+    int nothing = open("/dev/null", O_RDWR);
+    dup2(nothing, 2);
+    close(nothing);
+    run();
+}

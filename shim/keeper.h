@@ -1,0 +1,49 @@
+/*
+ * keeper.h - the parts of the keeper. See README.md for what it is.
+ */
+#ifndef SHIM_KEEPER_H
+#define SHIM_KEEPER_H
+
+#include "config.h"
+#include "nic.h"
+#include "shared.h"
+
+struct keeper {
+    struct config config;
+    char door_path[108], lock_path[116];
+    int lock;    /* the locked file that makes us the only keeper of this name */
+    int door;    /* listening */
+    int region;  /* memfd */
+    int events;  /* epoll: NIC, door, its connections, processes, leave */
+    int leave;   /* eventfd: something ended; see whether all has */
+    struct nic *nic;
+    struct process self;
+};
+
+extern struct keeper keeper;
+
+/* keeper_door.c: who wants in. */
+int keeper_door_open(void);
+void keeper_door_accept(void);
+void keeper_door_request(int connection);
+
+/* keeper_frames.c: frames between the NIC and the stack. */
+int keeper_frames_start(void); /* starts the transmitter's thread, too */
+void keeper_frames_receive(void);
+
+/* What an epoll event is about: the kind in the upper half, a descriptor in the lower; or a process's address. */
+enum keeper_event {
+    KEEPER_NIC = 1,
+    KEEPER_DOOR,
+    KEEPER_CONNECTION,
+    KEEPER_LEAVE,
+    KEEPER_PROCESS, /* with the descriptor of its pidfd */
+    KEEPER_SIGNAL,
+};
+
+void keeper_watch(int descriptor, enum keeper_event kind);
+
+/* Says why the keeper can't go on, to the process that started it, and ends. */
+_Noreturn void keeper_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,172 @@
+/*
+ * keeper_door.c - the door: processes join the stack there.
+ *
+ * A UNIX socket in a directory that only its user can enter, mode 0600, and the peer's user is checked as well. A
+ * connection brings one request and gets one reply. Nothing here waits for a client.
+ */
+#include "door.h"
+#include "keeper.h"
+#include "lock.h"
+#include "process.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int keeper_door_open(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, keeper.door_path, sizeof address.sun_path);
+    keeper.door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    unlink(keeper.door_path); /* stale: we hold the lock of this name */
+    mode_t before = umask(0177);
+    int result = bind(keeper.door, (struct sockaddr *)&address, sizeof address);
+    umask(before);
+    if (keeper.door < 0 || result < 0 || listen(keeper.door, 256) < 0)
+        return -errno;
+    return 0;
+}
+
+void keeper_door_accept(void) {
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    int connection = accept4(keeper.door, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (connection < 0)
+        return;
+    if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 || peer.uid != geteuid()) {
+        close(connection);
+        return;
+    }
+    keeper_watch(connection, KEEPER_CONNECTION);
+}
+
+/* Reads a request, and the descriptor that came with it, or -1. */
+static bool read_request(int connection, struct door_request *request, int *descriptor) {
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec piece = {request, sizeof *request};
+    struct msghdr message = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    *descriptor = -1;
+    ssize_t length = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
+    struct cmsghdr *header = length > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int)))
+        memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+    return length == sizeof *request && request->magic == SHARED_MAGIC;
+}
+
+static void reply(int connection, struct door_reply *reply, int beside) {
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {0};
+    struct iovec piece = {reply, sizeof *reply};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+    reply->magic = SHARED_MAGIC;
+    reply->version = SHARED_VERSION;
+    if (beside >= 0) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &beside, sizeof beside);
+    }
+    sendmsg(connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Whoever names a running stack and asks for something else than it is, is told. */
+static bool same_stack(const struct config *asked, char *message) {
+    const struct config *config = &keeper.config;
+    if (asked->nic[0] && strcmp(asked->nic, config->nic) != 0) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running on --nic %s, not on %s", config->name,
+                 config->nic, asked->nic);
+        return false;
+    }
+    if (asked->address && (asked->address != config->address || asked->prefix_length != config->prefix_length)) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --address %u.%u.%u.%u/%u", config->name,
+                 config->address >> 24, config->address >> 16 & 255, config->address >> 8 & 255,
+                 config->address & 255, config->prefix_length);
+        return false;
+    }
+    if (asked->gateway && asked->gateway != config->gateway) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with another gateway", config->name);
+        return false;
+    }
+    return true;
+}
+
+static bool welcome(int connection, const struct door_request *request, struct door_reply *answer) {
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    if (!same_stack(&request->config, answer->message))
+        return false;
+    getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+    int pidfd = peer.pid > 0 ? (int)syscall(SYS_pidfd_open, peer.pid, 0) : -1;
+    if (pidfd < 0) {
+        snprintf(answer->message, sizeof answer->message, "the keeper of stack '%s' can't see this process: %s",
+                 keeper.config.name, peer.pid > 0 ? strerror(errno) : "it is in another PID namespace");
+        return false;
+    }
+    shared_lock();
+    struct process *process = request->process ? request->process : process_create(peer.pid);
+    if (process) {
+        process->pid = peer.pid;
+        process->pidfd = pidfd;
+    }
+    shared_unlock();
+    if (!process) {
+        snprintf(answer->message, sizeof answer->message, "stack '%s' is out of memory", keeper.config.name);
+        close(pidfd);
+        return false;
+    }
+    answer->process = process;
+    keeper_watch(pidfd, KEEPER_PROCESS);
+    return true;
+}
+
+static bool take_eventfd(struct waiter *waiter, int descriptor) {
+    if (!waiter || descriptor < 0)
+        return false;
+    shared_lock();
+    waiter->keeper_descriptor = descriptor;
+    shared_unlock();
+    return true;
+}
+
+void keeper_door_request(int connection) {
+    static struct door_request request;
+    static struct door_reply answer;
+    int descriptor;
+    bool understood = read_request(connection, &request, &descriptor);
+    answer = (struct door_reply){.status = DOOR_REFUSED, .region_bytes = SHARED_BYTES};
+    if (understood && request.version != SHARED_VERSION) {
+        reply(connection, &answer, -1); /* the version in it says what is wrong */
+    } else if (understood && request.kind == DOOR_ATTACH) {
+        bool in = welcome(connection, &request, &answer);
+        answer.status = in ? DOOR_WELCOME : DOOR_REFUSED;
+        reply(connection, &answer, in && !request.process ? keeper.region : -1);
+    } else if (understood && request.kind == DOOR_WAITER) {
+        if (take_eventfd(request.waiter, descriptor)) {
+            answer.status = DOOR_WELCOME;
+            descriptor = -1; /* kept */
+        }
+        reply(connection, &answer, -1);
+    } else if (understood && request.kind == DOOR_DOWN) {
+        answer.status = DOOR_WELCOME;
+        shared_lock();
+        shared_break("the stack was taken down");
+        shared_unlock();
+        reply(connection, &answer, -1);
+        eventfd_write(keeper.leave, 1);
+    }
+    if (descriptor >= 0)
+        close(descriptor);
+    close(connection);
+}

@@ -1,0 +1,215 @@
+/*
+ * keeper_frames.c - frames between a NIC whose handle is the keeper's alone and the stack.
+ *
+ * Two threads. The receiver waits for the NIC, fills packet buffers without the lock, and hands a batch to the stack under
+ * it. The transmitter sleeps on the doorbell until a program has something to send or a timer is due. Either may find
+ * frames to send; one at a time sends them, in order, and does so without the lock, from copies.
+ */
+#include "keeper.h"
+#include "lock.h"
+#include "wake.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RECEIVE_BATCH 32
+#define SEND_BATCH 64
+#define PIECES_PER_FRAME ((NIC_FRAME_MAX + BUFFER_CAPACITY - 1) / BUFFER_CAPACITY)
+#define BUSY_PAUSE_NS 50000 /* when the interface's queue is full */
+#define BUSY_PAUSES_MAX 200 /* 10 ms, then the frame is given up, as a full queue would */
+#define DOWN_PAUSE_NS 100000000
+
+/* A frame's worth of buffers, ready to be received into. */
+struct reception {
+    struct buffer *buffers[PIECES_PER_FRAME];
+    struct iovec pieces[PIECES_PER_FRAME];
+};
+
+static struct reception receptions[RECEIVE_BATCH];
+static struct nic_frame received[RECEIVE_BATCH];
+
+static struct {
+    bool active; /* a thread is sending */
+    uint8_t *bytes;
+    size_t stride;
+    struct iovec pieces[SEND_BATCH];
+    struct nic_frame frames[SEND_BATCH];
+} sending;
+
+/* Makes sure that a reception has all its buffers. The lock is held. Returns how many pieces it has. */
+static int reception_fill(struct reception *reception) {
+    int count = 0;
+    for (; count < (int)PIECES_PER_FRAME; count++) {
+        struct buffer **buffer = &reception->buffers[count];
+        if (!*buffer && !(*buffer = buffer_take(&shared->stack.buffers)))
+            break;
+        reception->pieces[count] = (struct iovec){(*buffer)->storage, BUFFER_CAPACITY};
+    }
+    return count;
+}
+
+/* Makes a chain of the buffers that a frame filled. */
+static struct buffer *reception_take(struct reception *reception, uint32_t length) {
+    struct buffer *first = reception->buffers[0], **link = &first;
+    for (int i = 0; length > 0; i++) {
+        struct buffer *buffer = reception->buffers[i];
+        reception->buffers[i] = NULL;
+        buffer->end = length < BUFFER_CAPACITY ? length : BUFFER_CAPACITY;
+        length -= buffer->end;
+        *link = buffer;
+        link = &buffer->next;
+    }
+    return first;
+}
+
+static void fill_receptions(void) {
+    for (int i = 0; i < RECEIVE_BATCH; i++) {
+        received[i].pieces = receptions[i].pieces;
+        received[i].piece_count = reception_fill(&receptions[i]);
+    }
+}
+
+/* Copies frames out of the stack's queue. The lock is held. */
+static int take_frames(void) {
+    struct frame *frame;
+    int count = 0;
+    while (count < SEND_BATCH && (frame = stack_frame(&shared->stack, (uint32_t)count))) {
+        uint8_t *bytes = sending.bytes + (size_t)count * sending.stride;
+        sending.pieces[count] = (struct iovec){bytes, stack_frame_copy(frame, bytes)};
+        sending.frames[count] = (struct nic_frame){.pieces = &sending.pieces[count], .piece_count = 1};
+        count++;
+    }
+    stack_frames_sent(&shared->stack, (uint32_t)count);
+    return count;
+}
+
+static void pause_for(long ns) {
+    struct timespec time = {0, ns};
+    nanosleep(&time, NULL);
+}
+
+static void send_frames(int count) {
+    int sent = 0, pauses = 0;
+    while (sent < count) {
+        int result = nic_send(keeper.nic, sending.frames + sent, count - sent);
+        if (result > 0) {
+            sent += result;
+            pauses = 0;
+        } else if (result == -EAGAIN && pauses++ < BUSY_PAUSES_MAX) {
+            pause_for(BUSY_PAUSE_NS);
+        } else {
+            sent++; /* given up: TCP sends it again */
+        }
+    }
+}
+
+/* Sends all that waits, unless the other thread is at it. The lock is held, and let go meanwhile. */
+static void transmit(void) {
+    int count;
+    if (sending.active)
+        return;
+    sending.active = true;
+    while (!shared->broken && (count = take_frames()) > 0) {
+        shared_unlock();
+        send_frames(count);
+        shared_lock();
+        if (!shared->broken)
+            stack_advance(&shared->stack, clock_now());
+    }
+    sending.active = false;
+}
+
+/* A conflict that shows while the stack is young means that the address was never ours. */
+#define YOUNG_NS UINT64_C(2000000000)
+
+static void check_conflict(void) {
+    static uint32_t seen;
+    static uint64_t born_ns;
+    struct stack *stack = &shared->stack;
+    if (!born_ns)
+        born_ns = stack->now_ns;
+    if (stack->arp.conflicts == seen)
+        return;
+    seen = stack->arp.conflicts;
+    if (stack->now_ns - born_ns > YOUNG_NS)
+        return; /* defended: RFC 5227 section 2.4 (b) */
+    const uint8_t *mac = stack->arp.conflict_mac;
+    uint32_t address = stack->config.address;
+    char message[SHARED_MESSAGE_BYTES];
+    snprintf(message, sizeof message,
+             "address %u.%u.%u.%u is in use on the link by %02x:%02x:%02x:%02x:%02x:%02x; choose another",
+             address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255, mac[0], mac[1], mac[2], mac[3],
+             mac[4], mac[5]);
+    shared->refused = true;
+    shared_break(message);
+    eventfd_write(keeper.leave, 1);
+}
+
+void keeper_frames_receive(void) {
+    unsigned flags = keeper.nic->facts.features & NIC_CHECKSUM_PARTIAL ? STACK_INPUT_CHECKSUM_PARTIAL : 0;
+    int count = nic_receive(keeper.nic, received, RECEIVE_BATCH);
+    if (count == -ENETDOWN) {
+        pause_for(DOWN_PAUSE_NS); /* it may come up again */
+        return;
+    }
+    shared_lock();
+    if (count < 0) {
+        shared_break("the interface is gone");
+        eventfd_write(keeper.leave, 1);
+        shared_unlock();
+        return;
+    }
+    uint64_t now_ns = shared->stack.now_ns;
+    for (int i = 0; i < count && !shared->broken; i++) {
+        if (received[i].length > 0)
+            stack_input(&shared->stack, now_ns, reception_take(&receptions[i], received[i].length), flags);
+    }
+    if (!shared->broken) {
+        fill_receptions();
+        stack_advance(&shared->stack, now_ns);
+        check_conflict();
+        transmit();
+    }
+    shared_unlock();
+}
+
+static void *transmitter(void *unused) {
+    (void)unused;
+    for (;;) {
+        shared_lock();
+        uint64_t deadline = TIMER_NEVER;
+        if (!shared->broken) {
+            bool was_busy = stack_busy(&shared->stack);
+            stack_advance(&shared->stack, shared->stack.now_ns);
+            transmit();
+            if (was_busy && !stack_busy(&shared->stack))
+                eventfd_write(keeper.leave, 1);
+            deadline = stack_deadline(&shared->stack);
+        }
+        uint32_t heard = shared->doorbell;
+        bool more = !shared->broken && !sending.active && stack_frame(&shared->stack, 0);
+        shared->keeper_deadline_ns = deadline;
+        shared->keeper_sleeping = !more;
+        shared_unlock();
+        if (!more)
+            wake_sleep(&shared->doorbell, heard, deadline);
+        shared->keeper_sleeping = false;
+    }
+    return NULL;
+}
+
+int keeper_frames_start(void) {
+    pthread_t thread;
+    sending.stride = (size_t)shared->stack.config.mtu + ETHER_HEADER_BYTES;
+    sending.bytes = malloc(SEND_BATCH * sending.stride);
+    if (!sending.bytes)
+        return -ENOMEM;
+    shared_lock();
+    fill_receptions();
+    shared_unlock();
+    return -pthread_create(&thread, NULL, transmitter, NULL);
+}

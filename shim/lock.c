@@ -1,0 +1,90 @@
+/*
+ * lock.c - see lock.h.
+ *
+ * The lock is a robust mutex. Between taking it and letting it go, shared->busy is set: a process that dies meanwhile
+ * leaves a state that nobody can vouch for, and the stack is declared broken rather than trusted. A process that ends in
+ * an orderly way takes the lock without setting busy, so that none of its threads dies in the middle of a change.
+ */
+#include "lock.h"
+#include "wake.h"
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+static __thread int depth __attribute__((tls_model("initial-exec")));
+
+void (*shared_unlocked)(void);
+
+uint64_t clock_now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+void lock_create(void) {
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(&shared->lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
+
+static void owner_died(void) {
+    pthread_mutex_consistent(&shared->lock);
+    if (shared->busy)
+        shared_break("a process died while it was changing the stack");
+}
+
+void shared_lock(void) {
+    if (depth++ > 0)
+        return; /* this process is ending: see shared_lock_to_die */
+    if (pthread_mutex_lock(&shared->lock) == EOWNERDEAD)
+        owner_died();
+    shared->busy = true;
+    shared->stack.now_ns = clock_now();
+}
+
+void shared_unlock(void) {
+    struct wake_list wakes;
+    wakes.count = 0;
+    if (depth > 1) {
+        depth--;
+        return;
+    }
+    if (!shared->broken) {
+        if (!list_empty(&shared->stack.output) || shared->stack.loopback_count > 0)
+            stack_advance(&shared->stack, shared->stack.now_ns);
+        wake_collect(&wakes);
+    }
+    shared->busy = false;
+    pthread_mutex_unlock(&shared->lock);
+    wake_deliver(&wakes);
+    depth--;
+    if (shared_unlocked)
+        shared_unlocked();
+}
+
+void shared_lock_to_die(void) {
+    struct timespec limit;
+    if (depth > 0)
+        return; /* the caller holds it, and finishes its change only if it can */
+    clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec++;
+    if (pthread_mutex_timedlock(&shared->lock, &limit) == EOWNERDEAD)
+        owner_died();
+    depth = 1;
+}
+
+bool shared_lock_held(void) {
+    return depth > 0;
+}
+
+void shared_break(const char *message) {
+    if (shared->broken)
+        return;
+    snprintf(shared->message, sizeof shared->message, "%s", message);
+    shared->broken = true;
+    wake_everybody();
+}

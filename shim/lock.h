@@ -1,0 +1,35 @@
+/*
+ * lock.h - the stack's lock, and what happens when it is let go: whoever has to be woken is woken.
+ */
+#ifndef SHIM_LOCK_H
+#define SHIM_LOCK_H
+
+#include "shared.h"
+
+/* The time, CLOCK_MONOTONIC in nanoseconds. */
+uint64_t clock_now(void);
+
+/* Makes the lock: once, by the keeper. */
+void lock_create(void);
+
+/* Takes the lock and tells the stack the time. A dead owner's half-made change makes the stack broken. */
+void shared_lock(void);
+
+/* Lets work go on that the caller's change made possible, lets the lock go, wakes waiters and, if it has something to
+ * do, the keeper. */
+void shared_unlock(void);
+
+/* Takes the lock for good: this process is about to end, and must not die while another of its threads is changing the
+ * stack. */
+void shared_lock_to_die(void);
+
+/* Whether this thread holds the lock. */
+bool shared_lock_held(void);
+
+/* Marks the stack broken and wakes everybody. The lock is held. */
+void shared_break(const char *message);
+
+/* Called by shared_unlock, with no lock held, when a signal was held back. */
+extern void (*shared_unlocked)(void);
+
+#endif

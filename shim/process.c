@@ -1,0 +1,96 @@
+/*
+ * process.c - see process.h. The keeper uses it, too, to settle accounts.
+ */
+#include "process.h"
+#include "wake.h"
+
+struct holding *holding_create(enum holding_kind kind) {
+    struct holding *holding = pool_take_zeroed(&shared->holdings);
+    if (!holding)
+        return NULL;
+    holding->kind = (uint8_t)kind;
+    list_init(&holding->link);
+    list_add_tail(&wake_self->holdings, &holding->link);
+    return holding;
+}
+
+void epoll_item_release(struct epoll_item *item) {
+    list_remove(&item->watch.socket_link);
+    list_remove(&item->link);
+    list_remove(&item->ready_link);
+    pool_return(&shared->epoll_items, item);
+}
+
+static void epoll_set_release(struct epoll_set *set) {
+    struct list *link;
+    if (--set->holders > 0)
+        return;
+    while ((link = list_first(&set->items)))
+        epoll_item_release(container_of(link, struct epoll_item, link));
+    pool_return(&shared->epoll_sets, set);
+}
+
+/* Ends a socket that nobody holds: whoever still watches it is told. */
+static void socket_drop(struct socket *socket) {
+    struct list *link, *next;
+    if (--socket->holders > 0)
+        return;
+    list_for_each(link, next, &socket->watches) {
+        struct watch *watch = container_of(link, struct watch, socket_link);
+        if (watch->kind == WATCH_EPOLL) {
+            epoll_item_release(container_of(watch, struct epoll_item, watch));
+            continue;
+        }
+        list_remove(&watch->socket_link);
+        wake_one(watch->waiter);
+    }
+    hash_remove(&socket->name_link);
+    socket_release(&shared->stack, socket);
+}
+
+void holding_release(struct holding *holding) {
+    list_remove(&holding->link);
+    if (holding->kind == HOLDING_SOCKET)
+        socket_drop(holding->socket);
+    else
+        epoll_set_release(holding->epoll);
+    pool_return(&shared->holdings, holding);
+}
+
+struct process *process_create(int pid) {
+    struct process *process = pool_take_zeroed(&shared->processes);
+    if (!process)
+        return NULL;
+    process->pid = pid;
+    process->pidfd = -1;
+    list_init(&process->link);
+    list_init(&process->holdings);
+    list_init(&process->waiters);
+    list_add_tail(&shared->process_list, &process->link);
+    return process;
+}
+
+void waiter_release(struct waiter *waiter) {
+    struct list *link;
+    list_remove(&waiter->watch.socket_link);
+    while ((link = list_first(&waiter->watches))) {
+        struct watch *watch = container_of(link, struct watch, owner_link);
+        list_remove(&watch->socket_link);
+        list_remove(&watch->owner_link);
+        pool_return(&shared->watches, watch);
+    }
+    list_remove(&waiter->epoll_link);
+    list_remove(&waiter->keeper_link);
+    list_remove(&waiter->link);
+    pool_return(&shared->waiters, waiter);
+}
+
+void process_settle(struct process *process) {
+    struct list *link;
+    while ((link = list_first(&process->waiters)))
+        waiter_release(container_of(link, struct waiter, link));
+    while ((link = list_first(&process->holdings)))
+        holding_release(container_of(link, struct holding, link));
+    list_remove(&process->link);
+    pool_return(&shared->processes, process);
+}

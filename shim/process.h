@@ -1,0 +1,27 @@
+/*
+ * process.h - this process's account in the stack: what it holds, and what becomes of that when it forks or ends.
+ */
+#ifndef SHIM_PROCESS_H
+#define SHIM_PROCESS_H
+
+#include "shared.h"
+
+/* Adds an empty holding to this process's account. The lock is held. NULL when memory is out. */
+struct holding *holding_create(enum holding_kind kind);
+
+/* Gives up a holding; the last one of a socket ends the socket. The lock is held. */
+void holding_release(struct holding *holding);
+
+/* Makes a process's account. The lock is held. NULL when memory is out. */
+struct process *process_create(int pid);
+
+/* Settles the account of a process that has ended: its sockets are closed, its waiters are gone. The lock is held. */
+void process_settle(struct process *process);
+
+/* Frees a waiter. The lock is held. */
+void waiter_release(struct waiter *waiter);
+
+/* Takes an item out of its epoll set and frees it. The lock is held. */
+void epoll_item_release(struct epoll_item *item);
+
+#endif

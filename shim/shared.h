@@ -1,0 +1,122 @@
+/*
+ * shared.h - what lies in a stack's memory beside the stack: the lock, and who uses what.
+ *
+ * Theory of operation. The region is a memfd that the keeper makes and every process of the stack maps at SHARED_BASE, so
+ * that plain pointers are good everywhere. All of it is read and written with the lock held, but for the futex words.
+ *
+ *   process   a program's process, or the keeper. When it dies, the keeper settles what it held.
+ *   holding   a process has a socket (or an epoll set with our sockets in it) open, under so many descriptors
+ *   waiter    a thread that can sleep in the stack, and how to wake it: a futex word, or an eventfd when it waits for
+ *             descriptors of the kernel's at the same time
+ *   watch     a waiter, or an item of an epoll set, wants to know of a socket's readiness
+ */
+#ifndef SHIM_SHARED_H
+#define SHIM_SHARED_H
+
+#include "stack.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define SHARED_BASE UINT64_C(0x7e9000000000) /* clear of the heaps, stacks and shadows of common programs and tools */
+#define SHARED_BYTES (UINT64_C(1) << 30)
+#define SHARED_MAGIC UINT64_C(0x3165726977657261)
+#define SHARED_VERSION 1u
+#define SHARED_NAME_BUCKETS 4096u
+#define SHARED_MESSAGE_BYTES 480
+
+struct waiter;
+
+struct process {
+    struct list link;
+    int pid;
+    int pidfd; /* the keeper's */
+    struct list holdings;
+    struct list waiters;
+};
+
+enum holding_kind {
+    HOLDING_SOCKET,
+    HOLDING_EPOLL,
+};
+
+struct holding {
+    struct list link; /* in process->holdings */
+    uint8_t kind;
+    struct socket *socket;   /* HOLDING_SOCKET */
+    struct epoll_set *epoll; /* HOLDING_EPOLL */
+    uint32_t descriptors;    /* of this process */
+    struct holding *twin;    /* during fork: the child's */
+};
+
+enum watch_kind {
+    WATCH_WAITER,
+    WATCH_EPOLL,
+};
+
+struct watch {
+    struct list socket_link; /* in socket->watches, or in no list: the socket is gone */
+    struct list owner_link;  /* in waiter->watches */
+    uint8_t kind;
+    uint32_t events; /* POLLIN ... */
+    struct waiter *waiter;
+};
+
+struct waiter {
+    struct list link; /* in process->waiters */
+    struct process *process;
+    _Atomic uint32_t word; /* 0: sleep on; 1: woken */
+    bool sleeping;
+    bool by_descriptor;         /* sleeps in poll(2), with the eventfd among its descriptors */
+    int descriptor;             /* eventfd: the process's number, or -1 */
+    int keeper_descriptor;      /* the keeper's, or -1 */
+    struct list keeper_link;    /* in shared->keeper_wakes */
+    struct watch watch;         /* for a wait on one socket */
+    struct list watches;        /* further ones, from the pool */
+    struct list epoll_link;     /* in set->waiters, while it waits for an epoll set */
+};
+
+/* A set of our sockets that belongs to a kernel's epoll descriptor. */
+struct epoll_set {
+    uint32_t holders;
+    struct list items;
+    struct list ready;   /* of struct epoll_item */
+    struct list waiters; /* of struct waiter */
+};
+
+struct epoll_item {
+    struct watch watch; /* WATCH_EPOLL */
+    struct list link;   /* in set->items */
+    struct list ready_link;
+    struct epoll_set *set;
+    struct socket *socket;
+    int descriptor;
+    uint32_t events; /* EPOLLIN ... EPOLLET, EPOLLONESHOT */
+    uint64_t data;
+    bool disarmed; /* EPOLLONESHOT has fired */
+};
+
+struct shared {
+    struct stack stack; /* first: it is the region's start, as stack_create wants */
+    uint64_t magic;
+    uint32_t version;
+    pthread_mutex_t lock;
+    bool busy;   /* a lock's owner that dies with this set leaves a state that may be half changed */
+    _Atomic bool broken; /* the stack is of no more use; message says why */
+    bool refused;         /* ... because it never could be used: programs end with status 2 */
+    char message[SHARED_MESSAGE_BYTES];
+    char nic[128];
+    int keeper_pid;
+
+    struct pool processes, holdings, watches, waiters, epoll_sets, epoll_items;
+    struct list process_list;
+    struct hash_link *names[SHARED_NAME_BUCKETS]; /* sockets by inode */
+
+    _Atomic uint32_t doorbell;        /* the keeper's transmitter sleeps on it */
+    _Atomic uint32_t keeper_sleeping; /* ... now */
+    uint64_t keeper_deadline_ns;      /* ... and wakes by itself then */
+    struct list keeper_wakes;         /* waiters whose eventfd only the keeper can write */
+};
+
+static struct shared *const shared = (struct shared *)SHARED_BASE;
+
+#endif

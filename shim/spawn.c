@@ -1,0 +1,137 @@
+/*
+ * spawn.c - see spawn.h.
+ *
+ * The program must not notice: no child that its wait() could find, no SIGCHLD, no descriptor of its own kept open, no
+ * place in its session or process group. So the keeper is the grandchild of a child that exists only for the length of
+ * this call, and that sends no signal when it ends. Both are made like vfork's, sharing the program's memory until exec, so
+ * that a large program pays nothing.
+ */
+#include "spawn.h"
+#include "libc.h"
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STACK_BYTES (128 << 10)
+
+extern char **environ;
+
+struct plan {
+    char path[PATH_MAX];
+    char *environment[32];
+    int status_pipe; /* the keeper's end, which becomes its stderr */
+    char *stack;
+};
+
+static int run_keeper(void *context) {
+    struct plan *plan = context;
+    char *arguments[] = {plan->path, NULL};
+    sigset_t none;
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    for (int signal = 1; signal < NSIG; signal++)
+        LIBC(sigaction)(signal, &action, NULL); /* of this child: signal handlers are not shared, memory is */
+    LIBC(dup2)(plan->status_pipe, 2);
+    LIBC(close_range)(3, ~0u, 0);
+    LIBC(close)(0);
+    LIBC(close)(1);
+    open("/dev/null", O_RDWR);
+    LIBC(dup2)(0, 1);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execve(plan->path, arguments, plan->environment);
+    static const char message[] = "can't run the keeper; is barewire-keeper beside libbarewire.so?";
+    LIBC(write)(2, message, sizeof message - 1);
+    LIBC(_exit)(127);
+    return 127;
+}
+
+static int detach(void *context) {
+    struct plan *plan = context;
+    setsid();
+    /* The lower half of the stack is the grandchild's: this process sleeps until that has run exec. */
+    pid_t keeper = clone(run_keeper, plan->stack + STACK_BYTES / 2, CLONE_VM | CLONE_VFORK, plan);
+    LIBC(_exit)(keeper < 0 ? 1 : 0);
+    return 0;
+}
+
+/* The keeper lies beside this library. */
+static bool find_keeper(char path[PATH_MAX]) {
+    Dl_info info;
+    char resolved[PATH_MAX];
+    if (!dladdr((void *)spawn_keeper, &info) || !realpath(info.dli_fname, resolved))
+        return false;
+    char *slash = strrchr(resolved, '/');
+    *slash = 0;
+    return snprintf(path, PATH_MAX, "%s/barewire-keeper", resolved) < PATH_MAX;
+}
+
+/* Only our own variables: what the program's loader or libraries are told is not the keeper's business. */
+static void pick_environment(struct plan *plan) {
+    int count = 0;
+    for (char **variable = environ; *variable && count < 30; variable++)
+        if (strncmp(*variable, "BAREWIRE_", 9) == 0 || strncmp(*variable, "XDG_RUNTIME_DIR=", 16) == 0 ||
+            strncmp(*variable, "ASAN_OPTIONS=", 13) == 0)
+            plan->environment[count++] = *variable;
+    plan->environment[count] = NULL;
+}
+
+static void read_status(int status_pipe, char *error) {
+    size_t length = 0;
+    while (length < CONFIG_ERROR_BYTES - 1) {
+        ssize_t got = LIBC(read)(status_pipe, error + length, CONFIG_ERROR_BYTES - 1 - length);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        length += (size_t)got;
+    }
+    error[length] = 0;
+    error[strcspn(error, "\n")] = 0;
+}
+
+int spawn_keeper(char *error) {
+    static struct plan plan; /* the callers take turns: see attach */
+    int ends[2];
+    sigset_t all, before;
+    if (!find_keeper(plan.path)) {
+        snprintf(error, CONFIG_ERROR_BYTES, "can't find where the library lies");
+        return -1;
+    }
+    pick_environment(&plan);
+    plan.stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (plan.stack == MAP_FAILED || pipe2(ends, O_CLOEXEC) < 0) {
+        snprintf(error, CONFIG_ERROR_BYTES, "can't start the keeper: %s", strerror(errno));
+        return -1;
+    }
+    plan.status_pipe = ends[1];
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t child = clone(detach, plan.stack + STACK_BYTES, CLONE_VM | CLONE_VFORK, &plan);
+    if (child > 0)
+        waitpid(child, NULL, __WCLONE);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    LIBC(close)(ends[1]);
+    munmap(plan.stack, STACK_BYTES);
+    read_status(ends[0], error);
+    LIBC(close)(ends[0]);
+    if (child < 0) {
+        snprintf(error, CONFIG_ERROR_BYTES, "can't start the keeper: %s", strerror(errno));
+        return -1;
+    }
+    if (strcmp(error, "ready") == 0)
+        return 0;
+    if (strcmp(error, "taken") == 0)
+        return 1;
+    if (!error[0])
+        snprintf(error, CONFIG_ERROR_BYTES, "the keeper ended without a word");
+    return -1;
+}

@@ -1,0 +1,78 @@
+/*
+ * verbose.c - `barewire -v`: what a connection did, told on stderr when the program closes it.
+ */
+#include "call.h"
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+void verbose_note(struct verbose_story *story, int fd) {
+    struct holding *holding = descriptor_find(fd);
+    story->worth_telling = false;
+    if (!attach_config.verbose || !holding || holding->kind != HOLDING_SOCKET || holding->descriptors > 1)
+        return;
+    const struct socket *socket = holding->socket;
+    if (!socket->tcp || !socket->tcp->remote_port || socket->holders > 1)
+        return;
+    story->worth_telling = true;
+    story->fd = fd;
+    story->tcp = *socket->tcp;
+    story->mtu = shared->stack.config.mtu;
+    story->now_ns = clock_now();
+}
+
+static const char *address_text(uint32_t host, uint16_t port, char text[32]) {
+    snprintf(text, 32, "%u.%u.%u.%u:%u", host >> 24, host >> 16 & 255, host >> 8 & 255, host & 255, port);
+    return text;
+}
+
+static double milliseconds(uint64_t ns) {
+    return (double)ns / 1e6;
+}
+
+static const char *ending(const struct tcp *tcp) {
+    switch (tcp->state) {
+    case TCP_CLOSE_WAIT:
+        return "the peer sent its FIN first; now ours follows";
+    case TCP_ESTABLISHED:
+        return tcp->receive.length > 0 ? "data is left unread, so a RST ends the connection"
+                                       : "our FIN goes first; the keeper waits for the peer's and out the TIME_WAIT";
+    case TCP_FIN_WAIT1:
+    case TCP_FIN_WAIT2:
+        return "our FIN went first; the keeper waits for the peer's and out the TIME_WAIT";
+    case TCP_TIME_WAIT:
+        return "both FINs have crossed; the keeper waits out the TIME_WAIT";
+    case TCP_CLOSE:
+        return "it had ended already";
+    default:
+        return "the keeper sees it to its end";
+    }
+}
+
+void verbose_tell(const struct verbose_story *story) {
+    const struct tcp *tcp = &story->tcp;
+    const struct tcp_history *history = &tcp->history;
+    char local[32], remote[32];
+    if (!story->worth_telling)
+        return;
+    address_text(tcp->binding.address, tcp->binding.port, local);
+    address_text(tcp->remote_address, tcp->remote_port, remote);
+    if (!history->established_ns) {
+        attach_say("socket %d: %s > %s was never established", story->fd, local, remote);
+        return;
+    }
+    attach_say("socket %d: %s > %s", story->fd, local, remote);
+    attach_say("  handshake  %.3f ms: SYN, SYN-ACK, ACK; segments of up to %u bytes in packets of %u, window scale %u",
+               milliseconds(history->established_ns - history->opened_ns), tcp->mss, story->mtu, tcp->snd_scale);
+    attach_say("  sent       %lu bytes in %u segments of up to %u; %u retransmitted",
+               (unsigned long)history->bytes_sent, history->data_segments_sent, history->largest_sent,
+               history->retransmitted);
+    attach_say("  received   %lu bytes in %u segments of %u to %u, answered by %lu acknowledgments",
+               (unsigned long)history->bytes_received, history->data_segments_received, history->smallest_received,
+               history->largest_received,
+               (unsigned long)(history->segments_sent - history->data_segments_sent));
+    attach_say("  RTT        %.3f ms smoothed, %.3f ms at best; retransmission after %.0f ms; cwnd %u segments",
+               milliseconds(tcp->rtt.srtt_ns), milliseconds(tcp->rtt.min_ns), milliseconds(tcp->rtt.rto_ns),
+               tcp->congestion.cwnd / tcp->mss);
+    attach_say("  close      after %.3f ms: %s", milliseconds(story->now_ns - history->opened_ns), ending(tcp));
+}

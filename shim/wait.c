@@ -1,0 +1,181 @@
+/*
+ * wait.c - see wait.h.
+ */
+#include "wait.h"
+#include "attach.h"
+#include "descriptor.h"
+#include "libc.h"
+#include "lock.h"
+#include "process.h"
+#include "wake.h"
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+static __thread struct waiter *self __attribute__((tls_model("initial-exec")));
+static pthread_key_t thread_end;
+static pthread_once_t thread_end_once = PTHREAD_ONCE_INIT;
+
+static void end_of_thread(void *context) {
+    struct waiter *waiter = context;
+    int descriptor = waiter->descriptor;
+    self = NULL;
+    shared_lock();
+    waiter_release(waiter);
+    shared_unlock();
+    if (descriptor >= 0)
+        descriptor_close_private(descriptor);
+}
+
+static void make_key(void) {
+    pthread_key_create(&thread_end, end_of_thread);
+}
+
+struct waiter *wait_self(void) {
+    if (self)
+        return self;
+    struct waiter *waiter = pool_take_zeroed(&shared->waiters);
+    if (!waiter)
+        return NULL;
+    waiter->process = wake_self;
+    waiter->descriptor = waiter->keeper_descriptor = -1;
+    list_init(&waiter->link);
+    list_init(&waiter->keeper_link);
+    list_init(&waiter->watches);
+    list_init(&waiter->epoll_link);
+    list_init(&waiter->watch.socket_link);
+    list_init(&waiter->watch.owner_link);
+    waiter->watch.kind = WATCH_WAITER;
+    waiter->watch.waiter = waiter;
+    list_add_tail(&wake_self->waiters, &waiter->link);
+    pthread_once(&thread_end_once, make_key);
+    pthread_setspecific(thread_end, waiter);
+    self = waiter;
+    return waiter;
+}
+
+void wait_forked(void) {
+    if (self && self->descriptor >= 0)
+        descriptor_close_private(self->descriptor);
+    self = NULL;
+    pthread_once(&thread_end_once, make_key);
+    pthread_setspecific(thread_end, NULL);
+}
+
+uint64_t wait_deadline(uint64_t timeout_ns) {
+    return timeout_ns ? clock_now() + timeout_ns : TIMER_NEVER;
+}
+
+int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns) {
+    struct waiter *waiter = wait_begin(false);
+    if (!waiter)
+        return -ENOBUFS;
+    waiter->watch.events = events;
+    list_add_tail(&socket->watches, &waiter->watch.socket_link);
+    shared_unlock();
+    int result = wake_sleep(&waiter->word, 0, deadline_ns);
+    shared_lock();
+    bool gone = list_empty(&waiter->watch.socket_link);
+    bool woken = waiter->word;
+    wait_end(waiter);
+    if (shared->broken)
+        return -ENETDOWN;
+    if (gone)
+        return -EBADF;
+    if (woken)
+        return 0;
+    return result == -ETIMEDOUT ? -EAGAIN : result;
+}
+
+/* Gives the keeper a copy of the thread's eventfd, through which other processes' changes reach it. */
+static bool introduce_eventfd(struct waiter *waiter) {
+    struct door_request request = {
+        .magic = SHARED_MAGIC, .version = SHARED_VERSION, .kind = DOOR_WAITER, .waiter = waiter};
+    struct door_reply reply;
+    int ignored;
+    int descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (descriptor < 0)
+        return false;
+    descriptor = descriptor_make_private(descriptor);
+    if (attach_ask(&request, descriptor, &reply, &ignored) || reply.status != DOOR_WELCOME) {
+        descriptor_close_private(descriptor);
+        return false;
+    }
+    waiter->descriptor = descriptor;
+    return true;
+}
+
+struct waiter *wait_begin(bool by_descriptor) {
+    struct waiter *waiter = wait_self();
+    if (!waiter)
+        return NULL;
+    if (by_descriptor && waiter->descriptor < 0) {
+        shared_unlock(); /* the keeper needs the lock to answer */
+        bool introduced = introduce_eventfd(waiter);
+        shared_lock();
+        if (!introduced)
+            return NULL;
+    }
+    if (waiter->sleeping)
+        wait_end(waiter); /* a signal handler jumped out of the last wait */
+    waiter->word = 0;
+    waiter->by_descriptor = by_descriptor;
+    waiter->sleeping = true;
+    return waiter;
+}
+
+int wait_watch(struct waiter *waiter, struct socket *socket, unsigned events) {
+    struct watch *watch = pool_take_zeroed(&shared->watches);
+    if (!watch)
+        return -ENOMEM;
+    watch->kind = WATCH_WAITER;
+    watch->events = events;
+    watch->waiter = waiter;
+    list_init(&watch->socket_link);
+    list_init(&watch->owner_link);
+    list_add_tail(&socket->watches, &watch->socket_link);
+    list_add_tail(&waiter->watches, &watch->owner_link);
+    return 0;
+}
+
+void wait_end(struct waiter *waiter) {
+    struct list *link;
+    waiter->sleeping = false;
+    list_remove(&waiter->watch.socket_link);
+    list_remove(&waiter->epoll_link);
+    list_remove(&waiter->keeper_link);
+    while ((link = list_first(&waiter->watches))) {
+        struct watch *watch = container_of(link, struct watch, owner_link);
+        list_remove(&watch->socket_link);
+        list_remove(&watch->owner_link);
+        pool_return(&shared->watches, watch);
+    }
+}
+
+static struct timespec time_left(uint64_t deadline_ns) {
+    uint64_t now = clock_now();
+    uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
+    return (struct timespec){(time_t)(left / 1000000000), (long)(left % 1000000000)};
+}
+
+int wait_sleep(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint64_t deadline_ns,
+               const sigset_t *mask) {
+    if (!waiter->by_descriptor)
+        return wake_sleep(&waiter->word, 0, deadline_ns);
+    struct timespec left = {0};
+    if (deadline_ns != TIMER_NEVER)
+        left = time_left(deadline_ns);
+    /* The caller leaves room for the eventfd behind its own. */
+    kernel[count] = (struct pollfd){.fd = waiter->descriptor, .events = POLLIN};
+    int result = LIBC(ppoll)(kernel, count + 1, deadline_ns == TIMER_NEVER ? NULL : &left, mask);
+    if (result < 0)
+        return -errno;
+    if (kernel[count].revents) {
+        uint64_t ignored;
+        if (LIBC(read)(waiter->descriptor, &ignored, sizeof ignored) < 0)
+            return 0;
+    }
+    return result == 0 ? -ETIMEDOUT : 0;
+}

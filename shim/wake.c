@@ -1,0 +1,143 @@
+/*
+ * wake.c - see wake.h.
+ *
+ * Whoever changes the stack wakes those whom the change concerns, after letting the lock go. A sleeping thread is woken
+ * through its futex word, from any process. One that sleeps in poll(2), because it waits for descriptors of the kernel's
+ * as well, has an eventfd there; its own process writes to that directly, the keeper through its copy, and any other
+ * process asks the keeper to.
+ */
+#include "wake.h"
+#include "lock.h"
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+struct process *wake_self;
+
+static long futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout,
+                  uint32_t bits) {
+    return syscall(SYS_futex, word, operation, value, timeout, NULL, bits);
+}
+
+static void write_eventfd(int descriptor) {
+    uint64_t one = 1;
+    syscall(SYS_write, descriptor, &one, sizeof one); /* full: it is readable already */
+}
+
+int wake_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns) {
+    struct timespec deadline = {(time_t)(deadline_ns / 1000000000), (long)(deadline_ns % 1000000000)};
+    int saved = errno;
+    long result = futex(word, FUTEX_WAIT_BITSET, expected, deadline_ns == TIMER_NEVER ? NULL : &deadline,
+                        FUTEX_BITSET_MATCH_ANY);
+    int error = result < 0 ? errno : 0;
+    errno = saved;
+    return error == ETIMEDOUT || error == EINTR ? -error : 0;
+}
+
+static void wake_target(const struct wake_target *target) {
+    if (target->descriptor >= 0)
+        write_eventfd(target->descriptor);
+    else
+        futex(&target->waiter->word, FUTEX_WAKE, INT_MAX, NULL, 0);
+}
+
+static void wake_waiter(struct wake_list *wakes, struct waiter *waiter) {
+    struct wake_target target = {waiter, -1};
+    if (!waiter->sleeping || waiter->word)
+        return;
+    waiter->word = 1;
+    if (waiter->by_descriptor) {
+        bool keeper = wake_self && wake_self->pid == shared->keeper_pid;
+        target.descriptor = waiter->process == wake_self ? waiter->descriptor : keeper ? waiter->keeper_descriptor : -1;
+        if (target.descriptor < 0) {
+            list_move_tail(&shared->keeper_wakes, &waiter->keeper_link);
+            wakes->doorbell = true;
+            return;
+        }
+    }
+    if (wakes->count == WAKE_LIST_MAX)
+        wake_target(&target); /* with the lock held, then */
+    else
+        wakes->targets[wakes->count++] = target;
+}
+
+/* An event for an epoll set: the item becomes ready, and somebody who waits for the set is woken. */
+static void epoll_event(struct wake_list *wakes, struct epoll_item *item, unsigned mask) {
+    if (item->disarmed || !(mask & (item->events | POLLERR | POLLHUP)))
+        return;
+    if (list_empty(&item->ready_link))
+        list_add_tail(&item->set->ready, &item->ready_link);
+    struct list *link, *next;
+    list_for_each(link, next, &item->set->waiters)
+        wake_waiter(wakes, container_of(link, struct waiter, epoll_link));
+}
+
+static void socket_changed(struct wake_list *wakes, struct socket *socket) {
+    struct list *link, *next;
+    if (list_empty(&socket->watches))
+        return;
+    unsigned mask = socket_poll(&shared->stack, socket);
+    list_for_each(link, next, &socket->watches) {
+        struct watch *watch = container_of(link, struct watch, socket_link);
+        if (watch->kind == WATCH_EPOLL)
+            epoll_event(wakes, container_of(watch, struct epoll_item, watch), mask);
+        else if (mask & (watch->events | POLLERR | POLLHUP))
+            wake_waiter(wakes, watch->waiter);
+    }
+}
+
+void wake_collect(struct wake_list *wakes) {
+    struct socket *socket;
+    struct list *link;
+    wakes->doorbell = false;
+    while ((socket = stack_next_event(&shared->stack)))
+        socket_changed(wakes, socket);
+    if (wake_self && wake_self->pid == shared->keeper_pid) {
+        /* What other processes asked for. */
+        while ((link = list_first(&shared->keeper_wakes))) {
+            struct waiter *waiter = container_of(link, struct waiter, keeper_link);
+            list_remove(link);
+            if (waiter->keeper_descriptor >= 0)
+                write_eventfd(waiter->keeper_descriptor);
+        }
+    }
+    if (stack_frame(&shared->stack, 0) || stack_deadline(&shared->stack) < shared->keeper_deadline_ns)
+        wakes->doorbell = true;
+}
+
+void wake_keeper(void) {
+    shared->doorbell++;
+    if (shared->keeper_sleeping)
+        futex(&shared->doorbell, FUTEX_WAKE, 1, NULL, 0);
+}
+
+void wake_deliver(const struct wake_list *wakes) {
+    for (int i = 0; i < wakes->count; i++)
+        wake_target(&wakes->targets[i]);
+    if (wakes->doorbell)
+        wake_keeper();
+}
+
+void wake_one(struct waiter *waiter) {
+    struct wake_list wakes;
+    wakes.count = 0;
+    wakes.doorbell = false;
+    wake_waiter(&wakes, waiter);
+    wake_deliver(&wakes);
+}
+
+void wake_everybody(void) {
+    struct list *process, *link, *next_process, *next;
+    struct wake_list wakes;
+    wakes.count = 0;
+    list_for_each(process, next_process, &shared->process_list) {
+        list_for_each(link, next, &container_of(process, struct process, link)->waiters)
+            wake_waiter(&wakes, container_of(link, struct waiter, link));
+    }
+    wakes.doorbell = true;
+    wake_deliver(&wakes);
+}

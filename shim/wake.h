@@ -1,0 +1,44 @@
+/*
+ * wake.h - waking those who wait for a socket.
+ */
+#ifndef SHIM_WAKE_H
+#define SHIM_WAKE_H
+
+#include "shared.h"
+
+#define WAKE_LIST_MAX 128
+
+struct wake_target {
+    struct waiter *waiter;
+    int descriptor; /* an eventfd of this process to write, or -1: the futex word */
+};
+
+struct wake_list {
+    int count;
+    bool doorbell;
+    struct wake_target targets[WAKE_LIST_MAX];
+};
+
+/* Which process this is: the keeper, or one attached. */
+extern struct process *wake_self;
+
+/* Turns the stack's events into threads to be woken. The lock is held. */
+void wake_collect(struct wake_list *wakes);
+
+/* Wakes them. The lock is not held. */
+void wake_deliver(const struct wake_list *wakes);
+
+/* Wakes one thread, at once. The lock is held. */
+void wake_one(struct waiter *waiter);
+
+/* Wakes every thread that waits, and the keeper. The lock is held. */
+void wake_everybody(void);
+
+/* Wakes the keeper's transmitter, if it sleeps. */
+void wake_keeper(void);
+
+/* Sleeps until the word is no longer `expected`, or a deadline (CLOCK_MONOTONIC, TIMER_NEVER for none). Returns 0,
+ * -ETIMEDOUT or -EINTR; may return 0 early. */
+int wake_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns);
+
+#endif

@@ -1,0 +1,234 @@
+/*
+ * buffer.c - see buffer.h.
+ */
+#include "buffer.h"
+#include <assert.h>
+#include <string.h>
+
+/* A payload of at most this many bytes is copied into the tail of a receive queue. */
+#define BUFFER_COPY_BELOW 512u
+
+static_assert(sizeof(struct buffer) == BUFFER_BYTES, "a buffer fills its pool slot");
+
+static uint32_t min_u32(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
+struct buffer *buffer_take(struct pool *pool) {
+    struct buffer *buffer = pool_take(pool);
+    if (!buffer)
+        return NULL;
+    buffer->next = NULL;
+    buffer->start = buffer->end = 0;
+    buffer->references = 1;
+    return buffer;
+}
+
+static void buffer_drop(struct pool *pool, struct buffer *buffer) {
+    assert(buffer->references > 0);
+    if (--buffer->references == 0)
+        pool_return(pool, buffer);
+}
+
+void buffer_drop_chain(struct pool *pool, struct buffer *chain) {
+    while (chain) {
+        struct buffer *next = chain->next;
+        buffer_drop(pool, chain);
+        chain = next;
+    }
+}
+
+/* The bytes of a range that lie in the cursor's buffer; moves the cursor on and shortens the range. */
+static uint32_t range_step(struct byte_cursor *cursor, uint32_t *length, struct buffer **buffer, uint32_t *at) {
+    uint32_t here = min_u32(*length, cursor->buffer->end - cursor->position);
+    *buffer = cursor->buffer;
+    *at = cursor->position;
+    *length -= here;
+    cursor->buffer = cursor->buffer->next;
+    cursor->position = 0;
+    return here;
+}
+
+void buffer_hold_range(struct byte_cursor cursor, uint32_t length) {
+    struct buffer *buffer;
+    uint32_t at;
+    while (length > 0) {
+        range_step(&cursor, &length, &buffer, &at);
+        buffer->references++;
+    }
+}
+
+void buffer_drop_range(struct pool *pool, struct byte_cursor cursor, uint32_t length) {
+    struct buffer *buffer;
+    uint32_t at;
+    while (length > 0) {
+        range_step(&cursor, &length, &buffer, &at);
+        buffer_drop(pool, buffer);
+    }
+}
+
+void buffer_copy_range(void *to, struct byte_cursor cursor, uint32_t length) {
+    struct buffer *buffer;
+    uint32_t at;
+    uint8_t *out = to;
+    while (length > 0) {
+        uint32_t here = range_step(&cursor, &length, &buffer, &at);
+        memcpy(out, buffer->storage + at, here);
+        out += here;
+    }
+}
+
+int buffer_range_pieces(struct byte_cursor cursor, uint32_t length, struct iovec *pieces, int limit) {
+    struct buffer *buffer;
+    uint32_t at;
+    int count = 0;
+    while (length > 0) {
+        if (count == limit)
+            return -1;
+        uint32_t here = range_step(&cursor, &length, &buffer, &at);
+        pieces[count++] = (struct iovec){buffer->storage + at, here};
+    }
+    return count;
+}
+
+uint32_t buffer_chain_length(const struct buffer *chain) {
+    uint32_t length = 0;
+    for (; chain; chain = chain->next)
+        length += buffer_length(chain);
+    return length;
+}
+
+struct buffer *buffer_trim_front(struct pool *pool, struct buffer *chain, uint32_t bytes) {
+    while (chain) {
+        uint32_t here = min_u32(bytes, buffer_length(chain));
+        chain->start += here;
+        bytes -= here;
+        if (buffer_length(chain) > 0)
+            break;
+        struct buffer *next = chain->next;
+        buffer_drop(pool, chain);
+        chain = next;
+    }
+    return chain;
+}
+
+void buffer_trim_back(struct pool *pool, struct buffer *chain, uint32_t length) {
+    while (length > buffer_length(chain)) {
+        length -= buffer_length(chain);
+        chain = chain->next;
+        if (!chain)
+            return;
+    }
+    chain->end = chain->start + length;
+    buffer_drop_chain(pool, chain->next);
+    chain->next = NULL;
+}
+
+static struct buffer *byte_queue_grow(struct byte_queue *queue, struct pool *pool) {
+    struct buffer *buffer = buffer_take(pool);
+    if (!buffer)
+        return NULL;
+    if (queue->tail)
+        queue->tail->next = buffer;
+    else
+        queue->head = buffer;
+    queue->tail = buffer;
+    return buffer;
+}
+
+uint32_t byte_queue_append(struct byte_queue *queue, struct pool *pool, const struct iovec *from, int count,
+                           size_t skip, uint32_t length) {
+    uint32_t appended = 0;
+    for (int i = 0; i < count && appended < length; i++) {
+        if (skip >= from[i].iov_len) {
+            skip -= from[i].iov_len;
+            continue;
+        }
+        const uint8_t *bytes = (const uint8_t *)from[i].iov_base + skip;
+        size_t left = from[i].iov_len - skip;
+        skip = 0;
+        while (left > 0 && appended < length) {
+            struct buffer *tail = queue->tail;
+            if ((!tail || tail->end == BUFFER_CAPACITY) && !(tail = byte_queue_grow(queue, pool)))
+                return appended;
+            uint32_t here = min_u32(BUFFER_CAPACITY - tail->end, length - appended);
+            if (here > left)
+                here = (uint32_t)left;
+            memcpy(tail->storage + tail->end, bytes, here);
+            tail->end += here;
+            queue->length += here;
+            appended += here;
+            bytes += here;
+            left -= here;
+        }
+    }
+    return appended;
+}
+
+void byte_queue_append_chain(struct byte_queue *queue, struct pool *pool, struct buffer *chain) {
+    uint32_t length = buffer_chain_length(chain);
+    struct buffer *tail = queue->tail;
+    if (length == 0) {
+        buffer_drop_chain(pool, chain);
+        return;
+    }
+    queue->length += length;
+    if (length <= BUFFER_COPY_BELOW && tail && BUFFER_CAPACITY - tail->end >= length) {
+        for (struct buffer *piece = chain; piece; piece = piece->next) {
+            memcpy(tail->storage + tail->end, buffer_data(piece), buffer_length(piece));
+            tail->end += buffer_length(piece);
+        }
+        buffer_drop_chain(pool, chain);
+        return;
+    }
+    if (tail)
+        tail->next = chain;
+    else
+        queue->head = chain;
+    while (chain->next)
+        chain = chain->next;
+    queue->tail = chain;
+}
+
+size_t byte_queue_peek(const struct byte_queue *queue, const struct iovec *to, int count) {
+    size_t copied = 0;
+    struct buffer *buffer = queue->head;
+    uint32_t at = 0;
+    for (int i = 0; i < count && buffer; i++) {
+        uint8_t *out = to[i].iov_base;
+        size_t room = to[i].iov_len;
+        while (room > 0 && buffer) {
+            uint32_t here = buffer_length(buffer) - at;
+            if (here > room)
+                here = (uint32_t)room;
+            memcpy(out, buffer_data(buffer) + at, here);
+            out += here;
+            room -= here;
+            copied += here;
+            at += here;
+            if (at == buffer_length(buffer)) {
+                buffer = buffer->next;
+                at = 0;
+            }
+        }
+    }
+    return copied;
+}
+
+void byte_queue_drop(struct byte_queue *queue, struct pool *pool, uint32_t bytes) {
+    bytes = min_u32(bytes, queue->length);
+    queue->length -= bytes;
+    queue->head = buffer_trim_front(pool, queue->head, bytes);
+    if (!queue->head)
+        queue->tail = NULL;
+}
+
+struct byte_cursor byte_queue_at(const struct byte_queue *queue, uint32_t offset) {
+    struct buffer *buffer = queue->head;
+    assert(offset < queue->length);
+    while (offset >= buffer_length(buffer)) {
+        offset -= buffer_length(buffer);
+        buffer = buffer->next;
+    }
+    return (struct byte_cursor){buffer, buffer->start + offset};
+}

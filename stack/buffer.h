@@ -1,0 +1,91 @@
+/*
+ * buffer.h - packet buffers, and queues of bytes made of them.
+ *
+ * A buffer holds up to BUFFER_CAPACITY bytes; what is longer is a chain of buffers. A frame is received into a
+ * chain, and the same buffers become a socket's receive queue; a write is copied into the buffers of a send queue,
+ * and frames refer to them there until they are sent. A buffer is freed when the last reference is dropped.
+ */
+#ifndef STACK_BUFFER_H
+#define STACK_BUFFER_H
+
+#include "pool.h"
+#include <sys/uio.h>
+
+#define BUFFER_BYTES 2048u
+#define BUFFER_CAPACITY (BUFFER_BYTES - 24u)
+
+struct buffer {
+    struct buffer *next;   /* the chain's next, or NULL */
+    uint32_t start, end;   /* the valid bytes are storage[start, end) */
+    uint32_t references;
+    uint32_t unused;
+    uint8_t storage[BUFFER_CAPACITY];
+};
+
+/* A stream of bytes. Invariants: length is the sum of the chain's lengths; tail is the last of the chain;
+ * head == NULL exactly when length == 0. */
+struct byte_queue {
+    struct buffer *head, *tail;
+    uint32_t length;
+};
+
+/* A place in a send queue: buffer->storage[position]. It stays good while the buffer is referenced, whatever is
+ * trimmed or appended meanwhile: a range of a send queue goes on at the start of the next buffer's storage, since
+ * byte_queue_append fills buffers from there. */
+struct byte_cursor {
+    struct buffer *buffer;
+    uint32_t position;
+};
+
+static inline uint8_t *buffer_data(struct buffer *buffer) {
+    return buffer->storage + buffer->start;
+}
+
+static inline uint32_t buffer_length(const struct buffer *buffer) {
+    return buffer->end - buffer->start;
+}
+
+/* Gives an empty buffer with one reference; NULL when memory is out. */
+struct buffer *buffer_take(struct pool *pool);
+
+/* Drops one reference to each buffer of a chain (NULL is an empty chain). */
+void buffer_drop_chain(struct pool *pool, struct buffer *chain);
+
+/* Adds or drops one reference to each buffer that holds a byte of [cursor, cursor + length). */
+void buffer_hold_range(struct byte_cursor cursor, uint32_t length);
+void buffer_drop_range(struct pool *pool, struct byte_cursor cursor, uint32_t length);
+
+uint32_t buffer_chain_length(const struct buffer *chain);
+
+/* Removes bytes at a chain's start; buffers that become empty are dropped. Returns the new chain. */
+struct buffer *buffer_trim_front(struct pool *pool, struct buffer *chain, uint32_t bytes);
+
+/* Cuts a chain to `length` bytes. */
+void buffer_trim_back(struct pool *pool, struct buffer *chain, uint32_t length);
+
+/* Copies `length` bytes from a cursor on into memory; they must be there. */
+void buffer_copy_range(void *to, struct byte_cursor from, uint32_t length);
+
+/* Describes [cursor, cursor + length) as pieces of memory. Returns how many of `limit` were used, or -1 when there
+ * were not enough. */
+int buffer_range_pieces(struct byte_cursor cursor, uint32_t length, struct iovec *pieces, int limit);
+
+/* Appends up to `length` bytes of an iovec, from byte `skip` of it on. Returns the bytes appended: fewer when memory
+ * ran out. */
+uint32_t byte_queue_append(struct byte_queue *queue, struct pool *pool, const struct iovec *from, int count,
+                           size_t skip, uint32_t length);
+
+/* Appends a chain; the queue owns it from here on. Little payloads are copied into the tail, so that small segments
+ * do not each hold a whole buffer. */
+void byte_queue_append_chain(struct byte_queue *queue, struct pool *pool, struct buffer *chain);
+
+/* Copies bytes from the queue's start into an iovec, without removing them. Returns how many. */
+size_t byte_queue_peek(const struct byte_queue *queue, const struct iovec *to, int count);
+
+/* Removes bytes at the queue's start (at most queue->length). */
+void byte_queue_drop(struct byte_queue *queue, struct pool *pool, uint32_t bytes);
+
+/* The place `offset` bytes from the queue's start; offset < queue->length. */
+struct byte_cursor byte_queue_at(const struct byte_queue *queue, uint32_t offset);
+
+#endif

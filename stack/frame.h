@@ -1,0 +1,47 @@
+/*
+ * frame.h - frames on their way out: headers written once, payload by reference into a send queue.
+ *
+ * The transmit queue is a bounded ring. A layer begins a frame in the ring's next slot, fills its header in place
+ * (TCP and UDP at FRAME_TRANSPORT_AT, IP at FRAME_IP_AT, Ethernet at 0) and commits it; or leaves it.
+ */
+#ifndef STACK_FRAME_H
+#define STACK_FRAME_H
+
+#include "buffer.h"
+
+#define FRAME_IP_AT 14u
+#define FRAME_TRANSPORT_AT 34u
+#define FRAME_HEADER_MAX 96u /* Ethernet 14, IP 20, TCP at most 60 */
+#define FRAME_QUEUE_MAX 512u
+
+struct frame {
+    struct byte_cursor payload; /* holds a reference to each buffer of the range */
+    uint32_t payload_length;
+    uint16_t header_length;
+    uint8_t header[FRAME_HEADER_MAX];
+};
+
+struct frame_queue {
+    uint32_t first, count;
+    struct frame frames[FRAME_QUEUE_MAX];
+};
+
+/* The ring's next free slot, cleared; NULL when the ring is full. */
+struct frame *frame_begin(struct frame_queue *queue);
+
+/* Gives a frame its payload and takes the references. */
+void frame_set_payload(struct frame *frame, struct byte_cursor payload, uint32_t length);
+
+/* Puts the frame of frame_begin on the ring. */
+void frame_commit(struct frame_queue *queue);
+
+/* Drops a frame's references. */
+void frame_release(struct pool *buffers, struct frame *frame);
+
+/* The frame `index` places from the ring's front, or NULL. */
+struct frame *frame_queue_at(struct frame_queue *queue, uint32_t index);
+
+/* Removes `count` frames from the front, releasing them. */
+void frame_queue_drop(struct frame_queue *queue, struct pool *buffers, uint32_t count);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * mib.h - the stack's counters, by the names of /proc/net/snmp and /proc/net/netstat: MIB(group, name).
+ */
+#ifndef STACK_MIB_H
+#define STACK_MIB_H
+
+#include <stdint.h>
+
+#define MIB_COUNTERS(MIB)                                                                                   \
+    MIB(Ip, InReceives)                                                                                     \
+    MIB(Ip, InHdrErrors)                                                                                    \
+    MIB(Ip, InAddrErrors)                                                                                   \
+    MIB(Ip, InUnknownProtos)                                                                                \
+    MIB(Ip, InDiscards)                                                                                     \
+    MIB(Ip, InDelivers)                                                                                     \
+    MIB(Ip, OutRequests)                                                                                    \
+    MIB(Ip, OutDiscards)                                                                                    \
+    MIB(Ip, OutNoRoutes)                                                                                    \
+    MIB(Ip, ReasmFails)                                                                                     \
+    MIB(IpExt, InTruncatedPkts)                                                                             \
+    MIB(Icmp, InMsgs)                                                                                       \
+    MIB(Icmp, InErrors)                                                                                     \
+    MIB(Icmp, InCsumErrors)                                                                                 \
+    MIB(Icmp, InDestUnreachs)                                                                               \
+    MIB(Icmp, InEchos)                                                                                      \
+    MIB(Icmp, OutMsgs)                                                                                      \
+    MIB(Icmp, OutRateLimitGlobal)                                                                           \
+    MIB(Icmp, OutDestUnreachs)                                                                              \
+    MIB(Icmp, OutEchoReps)                                                                                  \
+    MIB(Tcp, ActiveOpens)                                                                                   \
+    MIB(Tcp, PassiveOpens)                                                                                  \
+    MIB(Tcp, AttemptFails)                                                                                  \
+    MIB(Tcp, EstabResets)                                                                                   \
+    MIB(Tcp, InSegs)                                                                                        \
+    MIB(Tcp, OutSegs)                                                                                       \
+    MIB(Tcp, RetransSegs)                                                                                   \
+    MIB(Tcp, InErrs)                                                                                        \
+    MIB(Tcp, OutRsts)                                                                                       \
+    MIB(Tcp, InCsumErrors)                                                                                  \
+    MIB(TcpExt, ListenOverflows)                                                                            \
+    MIB(TcpExt, ListenDrops)                                                                                \
+    MIB(TcpExt, TCPAbortOnData)                                                                             \
+    MIB(TcpExt, TCPAbortOnClose)                                                                            \
+    MIB(TcpExt, TCPAbortOnTimeout)                                                                          \
+    MIB(TcpExt, TCPAbortOnMemory)                                                                           \
+    MIB(TcpExt, TCPChallengeACK)                                                                            \
+    MIB(TcpExt, TCPFastRetrans)                                                                             \
+    MIB(TcpExt, TCPTimeouts)                                                                                \
+    MIB(TcpExt, TCPOFOQueue)                                                                                \
+    MIB(TcpExt, TCPOFODrop)                                                                                 \
+    MIB(TcpExt, TCPRcvQDrop)                                                                                \
+    MIB(TcpExt, TCPKeepAlive)                                                                               \
+    MIB(TcpExt, DelayedACKs)                                                                                \
+    MIB(TcpExt, TW)                                                                                         \
+    MIB(TcpExt, TCPWinProbe)                                                                                \
+    MIB(Udp, InDatagrams)                                                                                   \
+    MIB(Udp, NoPorts)                                                                                       \
+    MIB(Udp, InErrors)                                                                                      \
+    MIB(Udp, OutDatagrams)                                                                                  \
+    MIB(Udp, RcvbufErrors)                                                                                  \
+    MIB(Udp, InCsumErrors)
+
+#define MIB_FIELD(group, name) uint64_t group##name;
+struct mib {
+    MIB_COUNTERS(MIB_FIELD)
+};
+#undef MIB_FIELD
+
+#endif

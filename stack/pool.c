@@ -1,0 +1,109 @@
+/*
+ * pool.c - see pool.h. A block starts with a header; the header of an object's block is found by rounding the
+ * object's address down, since blocks are aligned to their size.
+ */
+#include "pool.h"
+#include <assert.h>
+#include <string.h>
+
+#define POOL_ALIGNMENT 64u
+#define POOL_WORDS (ARENA_BLOCK_BYTES / POOL_ALIGNMENT / 64)
+
+struct pool_block {
+    struct list link;         /* in pool->blocks */
+    struct list partial_link; /* in pool->partial, or in no list when the block is full */
+    uint32_t used;
+    uint64_t taken[POOL_WORDS]; /* a bit an object */
+};
+
+static size_t round_up(size_t value, size_t multiple) {
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+static size_t first_object_offset(void) {
+    return round_up(sizeof(struct pool_block), POOL_ALIGNMENT);
+}
+
+static struct pool_block *block_of(void *object) {
+    return (struct pool_block *)((uintptr_t)object & ~(uintptr_t)(ARENA_BLOCK_BYTES - 1));
+}
+
+void pool_init(struct pool *pool, struct arena *arena, size_t object_bytes, uint32_t limit) {
+    pool->arena = arena;
+    pool->object_bytes = (uint32_t)round_up(object_bytes, POOL_ALIGNMENT);
+    pool->objects_per_block = (uint32_t)((ARENA_BLOCK_BYTES - first_object_offset()) / pool->object_bytes);
+    pool->limit = limit;
+    pool->used = 0;
+    list_init(&pool->blocks);
+    list_init(&pool->partial);
+}
+
+static struct pool_block *pool_grow(struct pool *pool) {
+    struct pool_block *block = arena_take_block(pool->arena);
+    if (!block)
+        return NULL;
+    block->used = 0;
+    memset(block->taken, 0, sizeof block->taken);
+    list_add_tail(&pool->blocks, &block->link);
+    list_init(&block->partial_link);
+    list_add_tail(&pool->partial, &block->partial_link);
+    return block;
+}
+
+static uint32_t first_free_index(const struct pool_block *block) {
+    uint32_t word = 0;
+    while (block->taken[word] == UINT64_MAX)
+        word++;
+    return word * 64 + (uint32_t)__builtin_ctzll(~block->taken[word]);
+}
+
+void *pool_take(struct pool *pool) {
+    if (pool->used >= pool->limit)
+        return NULL;
+    struct list *link = list_first(&pool->partial);
+    struct pool_block *block = link ? container_of(link, struct pool_block, partial_link) : pool_grow(pool);
+    if (!block)
+        return NULL;
+    uint32_t index = first_free_index(block);
+    assert(index < pool->objects_per_block);
+    block->taken[index / 64] |= UINT64_C(1) << (index % 64);
+    pool->used++;
+    if (++block->used == pool->objects_per_block)
+        list_remove(&block->partial_link);
+    return (char *)block + first_object_offset() + (size_t)index * pool->object_bytes;
+}
+
+void *pool_take_zeroed(struct pool *pool) {
+    void *object = pool_take(pool);
+    return object ? memset(object, 0, pool->object_bytes) : NULL;
+}
+
+void pool_return(struct pool *pool, void *object) {
+    struct pool_block *block = block_of(object);
+    size_t offset = (size_t)((char *)object - (char *)block) - first_object_offset();
+    size_t index = offset / pool->object_bytes;
+    uint64_t bit = UINT64_C(1) << (index % 64);
+    assert(offset % pool->object_bytes == 0 && (block->taken[index / 64] & bit));
+    block->taken[index / 64] &= ~bit;
+    pool->used--;
+    if (block->used-- == pool->objects_per_block)
+        list_add_head(&pool->partial, &block->partial_link);
+    /* The last partial block stays, so that a pool that hovers around one object does not thrash. */
+    if (block->used == 0 && pool->partial.next != pool->partial.previous) {
+        list_remove(&block->partial_link);
+        list_remove(&block->link);
+        arena_return_block(pool->arena, block);
+    }
+}
+
+void pool_walk(struct pool *pool, void (*visit)(void *object, void *context), void *context) {
+    struct list *link, *next;
+    list_for_each(link, next, &pool->blocks) {
+        struct pool_block *block = container_of(link, struct pool_block, link);
+        uint64_t taken[POOL_WORDS];
+        memcpy(taken, block->taken, sizeof taken); /* visit may free the block with its last object */
+        for (uint32_t index = 0; index < pool->objects_per_block; index++)
+            if (taken[index / 64] >> (index % 64) & 1)
+                visit((char *)block + first_object_offset() + (size_t)index * pool->object_bytes, context);
+    }
+}

@@ -1,0 +1,37 @@
+/*
+ * pool.h - objects of one size, carved from the arena's blocks.
+ *
+ * A pool grows by a block when it needs one and returns a block that became empty. It has a bound. Which objects
+ * are in use is written in each block's bitmap and nowhere else, so a pool can be walked.
+ */
+#ifndef STACK_POOL_H
+#define STACK_POOL_H
+
+#include "arena.h"
+#include "list.h"
+
+struct pool {
+    struct arena *arena;
+    uint32_t object_bytes;
+    uint32_t objects_per_block;
+    uint32_t limit; /* most objects at a time */
+    uint32_t used;
+    struct list blocks;  /* every block of the pool */
+    struct list partial; /* those with a free object */
+};
+
+/* object_bytes is rounded up to a multiple of 64 (a cache line) and is at most 16,384. */
+void pool_init(struct pool *pool, struct arena *arena, size_t object_bytes, uint32_t limit);
+
+/* Gives an object with undefined contents; NULL when the pool's or the arena's limit is reached. */
+void *pool_take(struct pool *pool);
+
+/* The same, zero-filled. */
+void *pool_take_zeroed(struct pool *pool);
+
+void pool_return(struct pool *pool, void *object);
+
+/* Calls visit for each object in use. visit may return the object that it is given. */
+void pool_walk(struct pool *pool, void (*visit)(void *object, void *context), void *context);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * port.h - which local addresses and ports are taken, and by whom (bind(2), RFC 6056).
+ *
+ * Whatever has a local port has a struct binding in the table of its stack: a UDP socket, a TCP connection, a
+ * listener.
+ */
+#ifndef STACK_PORT_H
+#define STACK_PORT_H
+
+#include "hash.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PORT_BUCKETS 4096u
+#define PORT_EPHEMERAL_FIRST 32768u /* ip_local_port_range */
+#define PORT_EPHEMERAL_LAST 60999u
+
+struct stack;
+
+struct binding {
+    struct hash_link link;
+    uint32_t address; /* 0: any */
+    uint16_t port;    /* 0: not bound, and in no table */
+    uint8_t protocol; /* IP_PROTOCOL_* */
+    bool reuse_address, reuse_port;
+    bool listening;
+    bool chosen; /* the port was asked for by bind(2), rather than picked */
+};
+
+struct port_table {
+    struct hash_link *buckets[PORT_BUCKETS];
+};
+
+/* Binds to an address and port; port 0 picks a free one. Returns 0, -EADDRINUSE, or -EINVAL when already bound. */
+int port_bind(struct stack *stack, struct binding *binding, uint32_t address, uint16_t port);
+
+/* Whether another binding stands in the way of this one becoming a listener (listen(2)'s EADDRINUSE). */
+bool port_listen_conflict(struct stack *stack, const struct binding *binding);
+
+/* Enters a binding whose address and port are known to be right, such as an accepted connection's. */
+void port_enter(struct stack *stack, struct binding *binding);
+
+void port_release(struct binding *binding);
+
+/* Picks a local port for a connection: `taken(context, port)` says which ports won't do. Returns 0 or
+ * -EADDRNOTAVAIL. The binding's address must be set. */
+int port_pick(struct stack *stack, struct binding *binding, bool (*taken)(void *context, uint16_t port),
+              void *context);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * random.h - keyed hashing and random numbers, from a seed that the caller gives.
+ *
+ * SipHash-2-4 (Aumasson and Bernstein, 2012) hashes what an outsider may choose (connection tables, RFC 6528 initial
+ * sequence numbers), and in counter mode gives unpredictable numbers (ports, RFC 6056).
+ */
+#ifndef STACK_RANDOM_H
+#define STACK_RANDOM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define RANDOM_SEED_BYTES 32
+
+struct random {
+    uint64_t hash_key[2];
+    uint64_t stream_key[2];
+    uint64_t counter;
+};
+
+void random_init(struct random *random, const uint8_t seed[RANDOM_SEED_BYTES]);
+uint64_t random_hash(const struct random *random, const void *data, size_t length);
+uint64_t random_u64(struct random *random);
+
+/* A number in [0, bound), bound > 0. */
+uint32_t random_below(struct random *random, uint32_t bound);
+
+/* SipHash-2-4 itself. */
+uint64_t siphash(const uint64_t key[2], const void *data, size_t length);
+
+#endif

@@ -1,0 +1,407 @@
+/*
+ * socket.c - see socket.h. What Linux's af_inet.c and tcp.c decide before the protocol comes in: which state allows
+ * which call, and with which errno.
+ */
+#include "socket.h"
+#include "stack.h"
+#include <errno.h>
+#include <poll.h>
+
+static struct socket *socket_make(struct stack *stack, int type) {
+    struct socket *socket = pool_take_zeroed(&stack->sockets);
+    if (!socket)
+        return NULL;
+    list_init(&socket->event_link);
+    list_init(&socket->watches);
+    list_init(&socket->syn_queue);
+    list_init(&socket->accept_queue);
+    list_init(&socket->datagrams);
+    socket->type = (uint8_t)type;
+    socket->send_limit = socket->receive_limit = SOCKET_BUFFER_DEFAULT;
+    socket->options.receive_low_water = 1;
+    socket->options.ttl = IP_DEFAULT_TTL;
+    socket->binding.protocol = IP_PROTOCOL_UDP;
+    return socket;
+}
+
+int socket_create(struct stack *stack, int type, int protocol, struct socket **made) {
+    if (type != SOCK_STREAM && type != SOCK_DGRAM)
+        return -ESOCKTNOSUPPORT;
+    if (protocol && protocol != (type == SOCK_STREAM ? (int)IP_PROTOCOL_TCP : (int)IP_PROTOCOL_UDP))
+        return -EPROTONOSUPPORT;
+    struct socket *socket = socket_make(stack, type);
+    if (!socket)
+        return -ENOBUFS;
+    if (type == SOCK_STREAM) {
+        socket->tcp = tcp_create(stack);
+        if (!socket->tcp) {
+            pool_return(&stack->sockets, socket);
+            return -ENOBUFS;
+        }
+        socket->tcp->socket = socket;
+    }
+    *made = socket;
+    return 0;
+}
+
+void socket_release(struct stack *stack, struct socket *socket) {
+    if (socket->tcp) {
+        tcp_unlisten(stack, socket);
+        tcp_close(stack, socket->tcp);
+    } else {
+        udp_purge(stack, socket);
+        hash_remove(&socket->udp_link);
+        port_release(&socket->binding);
+    }
+    list_remove(&socket->event_link);
+    pool_return(&stack->sockets, socket);
+}
+
+static struct binding *binding_of(struct socket *socket) {
+    return socket->tcp ? &socket->tcp->binding : &socket->binding;
+}
+
+static void udp_enter(struct stack *stack, struct socket *socket) {
+    hash_add(&stack->udp_sockets[socket->binding.port % PORT_BUCKETS], &socket->udp_link);
+}
+
+int socket_bind(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
+    struct binding *binding = binding_of(socket);
+    if (address && !ip_is_local(stack, address) && address != UINT32_MAX)
+        return -EADDRNOTAVAIL;
+    if (binding->port || (socket->tcp && socket->tcp->state != TCP_CLOSE))
+        return -EINVAL;
+    binding->reuse_address = socket->options.reuse_address;
+    binding->reuse_port = socket->options.reuse_port;
+    int error = port_bind(stack, binding, address, port);
+    if (!error && !socket->tcp)
+        udp_enter(stack, socket);
+    return error;
+}
+
+int socket_listen(struct stack *stack, struct socket *socket, int backlog) {
+    struct tcp *tcp = socket->tcp;
+    if (!tcp)
+        return -EOPNOTSUPP;
+    if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN)
+        return -EINVAL;
+    socket->backlog = backlog < 0 || (uint32_t)backlog > SOCKET_BACKLOG_MAX ? SOCKET_BACKLOG_MAX : (uint32_t)backlog;
+    if (tcp->state == TCP_LISTEN)
+        return 0;
+    tcp->binding.reuse_address = socket->options.reuse_address;
+    tcp->binding.reuse_port = socket->options.reuse_port;
+    return tcp_listen(stack, tcp);
+}
+
+/* A datagram socket gets its port at the first use that needs one. */
+static int udp_autobind(struct stack *stack, struct socket *socket) {
+    if (socket->binding.port)
+        return 0;
+    int error = port_bind(stack, &socket->binding, socket->binding.address, 0);
+    if (error)
+        return -EAGAIN;
+    udp_enter(stack, socket);
+    return 0;
+}
+
+static int udp_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
+    uint32_t next_hop;
+    if (!ip_is_local(stack, address) && address != UINT32_MAX &&
+        ip_route_lookup(&stack->routes, address, &next_hop))
+        return -ENETUNREACH;
+    if (address == UINT32_MAX && !socket->options.broadcast)
+        return -EACCES;
+    int error = udp_autobind(stack, socket);
+    if (error)
+        return error;
+    socket->remote_address = address;
+    socket->remote_port = port;
+    return 0;
+}
+
+int socket_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
+    struct tcp *tcp = socket->tcp;
+    if (!tcp)
+        return udp_connect(stack, socket, address, port);
+    if (socket->connecting) {
+        if (tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV)
+            return -EALREADY;
+        socket->connecting = false;
+        if (tcp->state != TCP_CLOSE)
+            return 0;
+        int error = socket_take_error(socket);
+        return error ? error : -ECONNABORTED;
+    }
+    if (tcp->state != TCP_CLOSE)
+        return -EISCONN;
+    if (tcp->iss || tcp->remote_port) {
+        tcp_renew(stack, tcp);
+        tcp = socket->tcp;
+    }
+    socket->error = 0;
+    socket->read_shutdown = socket->write_shutdown = false;
+    tcp->binding.reuse_address = socket->options.reuse_address;
+    tcp->binding.reuse_port = socket->options.reuse_port;
+    tcp->options.ttl = socket->options.ttl;
+    tcp->options.tos = socket->options.tos;
+    int error = tcp_connect(stack, tcp, address, port);
+    if (error)
+        return error;
+    socket->connecting = true;
+    return -EINPROGRESS;
+}
+
+int socket_disconnect(struct stack *stack, struct socket *socket) {
+    if (!socket->tcp) {
+        socket->remote_address = 0;
+        socket->remote_port = 0;
+        return 0;
+    }
+    struct tcp *tcp = socket->tcp;
+    if (tcp->state == TCP_LISTEN) {
+        tcp_unlisten(stack, socket);
+        tcp->binding.listening = false;
+    } else if (tcp->state != TCP_CLOSE && tcp->state != TCP_SYN_SENT) {
+        tcp_send_reset(stack, tcp);
+    }
+    tcp_end(stack, tcp, 0);
+    socket->connecting = false;
+    socket->read_shutdown = socket->write_shutdown = false;
+    byte_queue_drop(&tcp->receive, &stack->buffers, tcp->receive.length);
+    tcp_renew(stack, tcp);
+    return 0;
+}
+
+int socket_accept(struct stack *stack, struct socket *listener, struct socket **made) {
+    if (!listener->tcp)
+        return -EOPNOTSUPP;
+    if (listener->tcp->state != TCP_LISTEN)
+        return -EINVAL;
+    struct list *link = list_first(&listener->accept_queue);
+    if (!link)
+        return -EAGAIN;
+    struct socket *socket = socket_make(stack, SOCK_STREAM);
+    if (!socket)
+        return -ENOBUFS;
+    struct tcp *tcp = container_of(link, struct tcp, queue_link);
+    tcp_leave_queue(tcp);
+    socket->options = listener->options;
+    socket->send_limit = listener->send_limit;
+    socket->receive_limit = listener->receive_limit;
+    socket->tcp = tcp;
+    socket->read_shutdown = tcp->fin_received;
+    tcp->socket = socket;
+    tcp_arm_keepalive(stack, tcp);
+    *made = socket;
+    return 0;
+}
+
+int socket_shutdown(struct stack *stack, struct socket *socket, int how) {
+    if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
+        return -EINVAL;
+    struct tcp *tcp = socket->tcp;
+    if (!tcp && !socket->remote_port)
+        return -ENOTCONN;
+    if (tcp && tcp->state == TCP_CLOSE)
+        return -ENOTCONN;
+    if (tcp && tcp->state == TCP_LISTEN)
+        return how == SHUT_WR ? 0 : socket_disconnect(stack, socket);
+    if (tcp && tcp->state == TCP_SYN_SENT) {
+        tcp_end(stack, tcp, 0);
+        return 0;
+    }
+    if (how != SHUT_WR)
+        socket->read_shutdown = true;
+    if (how != SHUT_RD) {
+        socket->write_shutdown = true;
+        if (tcp)
+            tcp_shutdown_send(stack, tcp);
+    }
+    socket_event(stack, socket);
+    return 0;
+}
+
+static ssize_t stream_send(struct stack *stack, struct socket *socket, const struct socket_message *message) {
+    struct tcp *tcp = socket->tcp;
+    if (tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV) {
+        socket->no_space = true;
+        return -EAGAIN;
+    }
+    if (socket->error)
+        return socket_take_error(socket);
+    if (socket->write_shutdown || (tcp->state != TCP_ESTABLISHED && tcp->state != TCP_CLOSE_WAIT))
+        return -EPIPE;
+    ssize_t sent = tcp_send(stack, tcp, message->pieces, message->count, message->flags & MSG_MORE);
+    if (sent == -EAGAIN || sent == -ENOBUFS)
+        socket->no_space = true;
+    return sent;
+}
+
+ssize_t socket_send(struct stack *stack, struct socket *socket, struct socket_message *message) {
+    if (message->flags & MSG_OOB)
+        return -EOPNOTSUPP;
+    if (socket->tcp)
+        return stream_send(stack, socket, message);
+    if (socket->error)
+        return socket_take_error(socket);
+    if (socket->write_shutdown)
+        return -EPIPE;
+    if (!message->has_address && !socket->remote_port)
+        return -EDESTADDRREQ;
+    if (message->has_address && !message->port)
+        return -EINVAL;
+    int error = udp_autobind(stack, socket);
+    if (error)
+        return error;
+    return udp_send(stack, socket, message->pieces, message->count,
+                    message->has_address ? message->address : socket->remote_address,
+                    message->has_address ? message->port : socket->remote_port);
+}
+
+static size_t pieces_length(const struct iovec *pieces, int count) {
+    size_t length = 0;
+    for (int i = 0; i < count; i++)
+        length += pieces[i].iov_len;
+    return length;
+}
+
+/* Whether the peer may still send: what it is told about the window matters. */
+static bool receives(const struct tcp *tcp) {
+    return tcp->state == TCP_ESTABLISHED || tcp->state == TCP_FIN_WAIT1 || tcp->state == TCP_FIN_WAIT2;
+}
+
+/* The order of Linux's tcp_recvmsg: data first, then the pending error, then end of file. */
+static ssize_t stream_receive(struct stack *stack, struct socket *socket, struct socket_message *message) {
+    struct tcp *tcp = socket->tcp;
+    if (tcp->state == TCP_LISTEN)
+        return -ENOTCONN;
+    if (tcp->receive.length > 0) {
+        size_t copied;
+        if (message->flags & MSG_TRUNC) {
+            copied = pieces_length(message->pieces, message->count); /* tcp(7): discarded instead */
+            if (copied > tcp->receive.length)
+                copied = tcp->receive.length;
+        } else {
+            copied = byte_queue_peek(&tcp->receive, message->pieces, message->count);
+        }
+        if (!(message->flags & MSG_PEEK)) {
+            byte_queue_drop(&tcp->receive, &stack->buffers, (uint32_t)copied);
+            if (receives(tcp) && tcp_window_update_due(tcp))
+                tcp_send_ack(stack, tcp);
+        }
+        return (ssize_t)copied;
+    }
+    if (tcp->fin_received)
+        return 0;
+    if (socket->error)
+        return socket_take_error(socket);
+    if (socket->read_shutdown)
+        return 0;
+    return tcp->state == TCP_CLOSE ? -ENOTCONN : -EAGAIN;
+}
+
+ssize_t socket_receive(struct stack *stack, struct socket *socket, struct socket_message *message) {
+    if (message->flags & MSG_OOB)
+        return socket->tcp ? -EINVAL : -EOPNOTSUPP;
+    message->has_address = false;
+    if (socket->tcp)
+        return stream_receive(stack, socket, message);
+    if (socket->error)
+        return socket_take_error(socket);
+    ssize_t copied = udp_receive(stack, socket, message->pieces, message->count, message->flags & MSG_PEEK,
+                                 &message->full_length, &message->address, &message->port);
+    message->has_address = copied >= 0;
+    if (copied == -EAGAIN && socket->read_shutdown)
+        return 0;
+    return copied;
+}
+
+/* Linux's tcp_poll. */
+static unsigned stream_poll(struct socket *socket) {
+    const struct tcp *tcp = socket->tcp;
+    unsigned mask = 0;
+    if (tcp->state == TCP_LISTEN)
+        return list_empty(&socket->accept_queue) ? 0 : POLLIN | POLLRDNORM;
+    bool read_end = socket->read_shutdown || tcp->fin_received;
+    bool write_end = socket->write_shutdown || tcp->fin_queued;
+    if ((read_end && write_end) || tcp->state == TCP_CLOSE)
+        mask |= POLLHUP;
+    if (read_end)
+        mask |= POLLIN | POLLRDNORM | POLLRDHUP;
+    if (tcp->state != TCP_SYN_SENT && tcp->state != TCP_SYN_RECV) {
+        if (tcp->receive.length >= (uint32_t)socket->options.receive_low_water)
+            mask |= POLLIN | POLLRDNORM;
+        if (write_end || socket->send_limit - tcp->send.length >= socket->send_limit / 3 ||
+            tcp->send.length == 0)
+            mask |= POLLOUT | POLLWRNORM;
+        else
+            socket->no_space = true;
+    }
+    if (socket->error)
+        mask |= POLLERR;
+    return mask;
+}
+
+unsigned socket_poll(struct stack *stack, struct socket *socket) {
+    if (socket->tcp)
+        return stream_poll(socket);
+    unsigned mask = stack->transmit.count < FRAME_QUEUE_MAX ? POLLOUT | POLLWRNORM : 0;
+    if (!list_empty(&socket->datagrams))
+        mask |= POLLIN | POLLRDNORM;
+    if (socket->read_shutdown)
+        mask |= POLLIN | POLLRDNORM | POLLRDHUP;
+    if (socket->read_shutdown && socket->write_shutdown)
+        mask |= POLLHUP;
+    if (socket->error)
+        mask |= POLLERR;
+    return mask;
+}
+
+int socket_local(const struct socket *socket, uint32_t *address, uint16_t *port) {
+    const struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->binding;
+    *address = binding->address;
+    *port = binding->port;
+    return 0;
+}
+
+int socket_remote(const struct socket *socket, uint32_t *address, uint16_t *port) {
+    const struct tcp *tcp = socket->tcp;
+    if (tcp ? tcp->state == TCP_CLOSE || tcp->state == TCP_LISTEN || tcp->state == TCP_SYN_SENT
+            : !socket->remote_port)
+        return -ENOTCONN;
+    *address = tcp ? tcp->remote_address : socket->remote_address;
+    *port = tcp ? tcp->remote_port : socket->remote_port;
+    return 0;
+}
+
+int socket_readable_bytes(const struct socket *socket, uint32_t *bytes) {
+    *bytes = 0;
+    if (socket->tcp) {
+        if (socket->tcp->state == TCP_LISTEN)
+            return -EINVAL;
+        *bytes = socket->tcp->receive.length;
+    } else if (!list_empty(&socket->datagrams)) {
+        *bytes = container_of(socket->datagrams.next, struct udp_datagram, link)->length;
+    }
+    return 0;
+}
+
+int socket_unsent_bytes(const struct socket *socket, uint32_t *bytes) {
+    *bytes = 0;
+    if (socket->tcp && socket->tcp->state == TCP_LISTEN)
+        return -EINVAL;
+    if (socket->tcp)
+        *bytes = socket->tcp->send.length;
+    return 0;
+}
+
+int socket_take_error(struct socket *socket) {
+    int error = socket->error;
+    socket->error = 0;
+    return -error;
+}
+
+void socket_event(struct stack *stack, struct socket *socket) {
+    if (socket && list_empty(&socket->event_link))
+        list_add_tail(&stack->events, &socket->event_link);
+}

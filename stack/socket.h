@@ -1,0 +1,113 @@
+/*
+ * socket.h - the socket interface of the stack: what socket(2) and its kin do, without blocking.
+ *
+ * Every call returns at once; what would block returns -EAGAIN (-EINPROGRESS for connect). Errors are negative errno.
+ * Addresses and ports are in host order. When a socket's readiness may have risen, it is put on the stack's list of
+ * events (stack_next_event), and socket_poll says what it is now.
+ */
+#ifndef STACK_SOCKET_H
+#define STACK_SOCKET_H
+
+#include "port.h"
+#include "udp.h"
+#include <sys/socket.h>
+
+#define SOCKET_BACKLOG_MAX 4096u /* net.core.somaxconn */
+#define SOCKET_BUFFER_DEFAULT 262144u
+#define SOCKET_BUFFER_MIN 4608u
+#define SOCKET_BUFFER_MAX 16777216u
+
+struct tcp;
+
+struct socket_options {
+    bool reuse_address, reuse_port, keepalive, broadcast, dont_route, timestamp;
+    bool linger;
+    int linger_seconds;
+    int priority, mark;
+    int receive_low_water;
+    uint64_t receive_timeout_ns, send_timeout_ns; /* 0: none */
+    uint8_t ttl, tos;
+};
+
+struct socket {
+    struct list event_link; /* in stack->events, or in no list */
+    struct list watches;    /* the caller's: who waits for this socket */
+    struct hash_link name_link; /* the caller's */
+    uint64_t name;          /* the caller's: the inode of its descriptor */
+    uint32_t holders;       /* the caller's: how many processes have it */
+    bool nonblocking;       /* the caller's: O_NONBLOCK */
+
+    uint8_t type; /* SOCK_STREAM or SOCK_DGRAM */
+    bool read_shutdown, write_shutdown;
+    bool no_space;   /* a writer waits for room */
+    bool connecting; /* connect was called, and its outcome not yet told by another connect */
+    int error;     /* SO_ERROR */
+    uint32_t send_limit, receive_limit; /* bytes */
+    bool send_limit_set, receive_limit_set;
+    struct socket_options options;
+
+    struct tcp *tcp; /* SOCK_STREAM only */
+
+    /* A listener's connections: not yet established, and waiting for accept. */
+    struct list syn_queue, accept_queue;
+    uint32_t syn_count, accept_count, backlog;
+
+    /* SOCK_DGRAM only. */
+    struct binding binding;
+    struct hash_link udp_link;
+    uint32_t remote_address;
+    uint16_t remote_port;
+    struct list datagrams;
+    uint32_t datagram_bytes;
+};
+
+struct socket_message {
+    const struct iovec *pieces;
+    int count;
+    int flags; /* MSG_PEEK, MSG_TRUNC, MSG_MORE ... those that bear on the stack */
+    bool has_address;
+    uint32_t address; /* destination of a send; source of a receive */
+    uint16_t port;
+    uint32_t full_length; /* of a received datagram */
+};
+
+/* Makes a socket. Returns 0, -ENOBUFS, -ESOCKTNOSUPPORT or -EPROTONOSUPPORT. */
+int socket_create(struct stack *stack, int type, int protocol, struct socket **made);
+
+/* Ends a socket that nobody holds any more, as close(2) does for the last descriptor. The connection may outlive it. */
+void socket_release(struct stack *stack, struct socket *socket);
+
+int socket_bind(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port);
+int socket_listen(struct stack *stack, struct socket *socket, int backlog);
+int socket_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port);
+int socket_disconnect(struct stack *stack, struct socket *socket); /* connect to AF_UNSPEC */
+int socket_accept(struct stack *stack, struct socket *listener, struct socket **made);
+int socket_shutdown(struct stack *stack, struct socket *socket, int how);
+
+ssize_t socket_send(struct stack *stack, struct socket *socket, struct socket_message *message);
+ssize_t socket_receive(struct stack *stack, struct socket *socket, struct socket_message *message);
+
+/* What poll(2) would say now: POLLIN | POLLOUT | ... */
+unsigned socket_poll(struct stack *stack, struct socket *socket);
+
+/* getsockname(2) and getpeername(2). */
+int socket_local(const struct socket *socket, uint32_t *address, uint16_t *port);
+int socket_remote(const struct socket *socket, uint32_t *address, uint16_t *port);
+
+/* Bytes that a read would give (SIOCINQ), and bytes not yet acknowledged (SIOCOUTQ). */
+int socket_readable_bytes(const struct socket *socket, uint32_t *bytes);
+int socket_unsent_bytes(const struct socket *socket, uint32_t *bytes);
+
+/* getsockopt(2) and setsockopt(2) for SOL_SOCKET, IPPROTO_IP and IPPROTO_TCP. */
+int socket_get_option(struct stack *stack, struct socket *socket, int level, int name, void *value,
+                      socklen_t *length);
+int socket_set_option(struct stack *stack, struct socket *socket, int level, int name, const void *value,
+                      socklen_t length);
+
+/* Takes the pending error, as every call that reports it does. Negative errno or 0. */
+int socket_take_error(struct socket *socket);
+
+/* Notes that readiness may have risen. A NULL socket is nobody's. */
+void socket_event(struct stack *stack, struct socket *socket);
+
+#endif

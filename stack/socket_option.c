@@ -1,0 +1,339 @@
+/*
+ * socket_option.c - getsockopt(2) and setsockopt(2), with the rules of socket(7), ip(7) and tcp(7). What is not here is
+ * ENOPROTOOPT, as for an option that Linux does not have.
+ */
+#include "socket.h"
+#include "stack.h"
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/time.h>
+
+#define SECOND_NS UINT64_C(1000000000)
+
+static uint64_t timeout_ns(const struct timeval *value) {
+    if (value->tv_sec < 0)
+        return 1; /* Linux: a negative timeout has expired already */
+    if ((uint64_t)value->tv_sec > UINT64_MAX / SECOND_NS / 2)
+        return 0;
+    return (uint64_t)value->tv_sec * SECOND_NS + (uint64_t)value->tv_usec * 1000;
+}
+
+static struct timeval timeout_value(uint64_t ns) {
+    return (struct timeval){.tv_sec = (time_t)(ns / SECOND_NS), .tv_usec = (suseconds_t)(ns % SECOND_NS / 1000)};
+}
+
+static uint32_t buffer_limit(int value) {
+    uint32_t limit = value < 0 || value > (int)SOCKET_BUFFER_MAX / 2 ? SOCKET_BUFFER_MAX : (uint32_t)value * 2;
+    return limit < SOCKET_BUFFER_MIN ? SOCKET_BUFFER_MIN : limit;
+}
+
+static int set_socket_level(struct stack *stack, struct socket *socket, int name, const void *value,
+                            socklen_t length, int number) {
+    struct socket_options *options = &socket->options;
+    switch (name) {
+    case SO_REUSEADDR:
+        options->reuse_address = number != 0;
+        break;
+    case SO_REUSEPORT:
+        options->reuse_port = number != 0;
+        break;
+    case SO_KEEPALIVE:
+        options->keepalive = number != 0;
+        if (socket->tcp) {
+            socket->tcp->options.keepalive = options->keepalive;
+            tcp_arm_keepalive(stack, socket->tcp);
+        }
+        break;
+    case SO_BROADCAST:
+        options->broadcast = number != 0;
+        break;
+    case SO_DONTROUTE:
+        options->dont_route = number != 0;
+        break;
+    case SO_PRIORITY:
+        options->priority = number;
+        break;
+    case SO_RCVLOWAT:
+        options->receive_low_water = number < 0 ? INT_MAX : number ? number : 1;
+        break;
+    case SO_SNDBUF:
+        socket->send_limit = buffer_limit(number);
+        socket->send_limit_set = true;
+        break;
+    case SO_RCVBUF:
+        socket->receive_limit = buffer_limit(number);
+        socket->receive_limit_set = true;
+        break;
+    case SO_LINGER: {
+        struct linger linger;
+        if (length < sizeof linger)
+            return -EINVAL;
+        memcpy(&linger, value, sizeof linger);
+        options->linger = linger.l_onoff != 0;
+        options->linger_seconds = linger.l_linger;
+        break;
+    }
+    case SO_RCVTIMEO:
+    case SO_SNDTIMEO: {
+        struct timeval timeout;
+        if (length < sizeof timeout)
+            return -EINVAL;
+        memcpy(&timeout, value, sizeof timeout);
+        if (timeout.tv_usec < 0 || timeout.tv_usec >= 1000000)
+            return -EDOM;
+        *(name == SO_RCVTIMEO ? &options->receive_timeout_ns : &options->send_timeout_ns) = timeout_ns(&timeout);
+        break;
+    }
+    default:
+        return -ENOPROTOOPT;
+    }
+    return 0;
+}
+
+static int set_ip_level(struct socket *socket, int name, int number) {
+    uint8_t *ttl = socket->tcp ? &socket->tcp->options.ttl : &socket->options.ttl;
+    uint8_t *tos = socket->tcp ? &socket->tcp->options.tos : &socket->options.tos;
+    switch (name) {
+    case IP_TTL:
+        if (number != -1 && (number < 1 || number > 255))
+            return -EINVAL;
+        *ttl = socket->options.ttl = number == -1 ? IP_DEFAULT_TTL : (uint8_t)number;
+        break;
+    case IP_TOS:
+        *tos = socket->options.tos = (uint8_t)(socket->tcp ? number & ~3 : number); /* the ECN bits are TCP's */
+        break;
+    default:
+        return -ENOPROTOOPT;
+    }
+    return 0;
+}
+
+static int set_in_range(uint32_t *option, int number, int low, int high) {
+    if (number < low || number > high)
+        return -EINVAL;
+    *option = (uint32_t)number;
+    return 0;
+}
+
+static int set_tcp_level(struct stack *stack, struct tcp *tcp, int name, int number) {
+    struct tcp_options *options = &tcp->options;
+    int error = 0;
+    switch (name) {
+    case TCP_NODELAY:
+        options->nodelay = number != 0;
+        tcp_output(stack, tcp); /* what Nagle held leaves now */
+        break;
+    case TCP_CORK:
+        options->cork = number != 0;
+        tcp_output(stack, tcp);
+        break;
+    case TCP_QUICKACK:
+        options->quickack = number != 0;
+        if (options->quickack && timer_running(&tcp->ack_timer))
+            tcp_send_ack(stack, tcp);
+        break;
+    case TCP_MAXSEG:
+        if (number && (number < 88 || number > 32767))
+            return -EINVAL;
+        options->mss_limit = (uint16_t)number;
+        break;
+    case TCP_KEEPIDLE:
+        error = set_in_range(&options->keepalive_idle_s, number, 1, 32767);
+        tcp_arm_keepalive(stack, tcp);
+        break;
+    case TCP_KEEPINTVL:
+        error = set_in_range(&options->keepalive_interval_s, number, 1, 32767);
+        break;
+    case TCP_KEEPCNT:
+        error = set_in_range(&options->keepalive_probes, number, 1, 127);
+        break;
+    case TCP_SYNCNT:
+        error = set_in_range(&options->syn_retries, number, 1, 127);
+        break;
+    case TCP_USER_TIMEOUT:
+        error = set_in_range(&options->user_timeout_ms, number, 0, INT_MAX);
+        break;
+    default:
+        error = -ENOPROTOOPT;
+        break;
+    }
+    return error;
+}
+
+int socket_set_option(struct stack *stack, struct socket *socket, int level, int name, const void *value,
+                      socklen_t length) {
+    int number;
+    if (level == IPPROTO_IP && length >= 1 && length < sizeof number) {
+        number = *(const unsigned char *)value; /* ip(7): these take a byte, too */
+    } else {
+        if (length < sizeof number)
+            return -EINVAL;
+        memcpy(&number, value, sizeof number);
+    }
+    if (level == SOL_SOCKET)
+        return set_socket_level(stack, socket, name, value, length, number);
+    if (level == IPPROTO_IP)
+        return set_ip_level(socket, name, number);
+    if (level == IPPROTO_TCP && socket->tcp)
+        return set_tcp_level(stack, socket->tcp, name, number);
+    return -ENOPROTOOPT;
+}
+
+static int give(void *value, socklen_t *length, const void *from, socklen_t size) {
+    if (*length > size)
+        *length = size;
+    memcpy(value, from, *length);
+    return 0;
+}
+
+static int give_number(void *value, socklen_t *length, int number) {
+    return give(value, length, &number, sizeof number);
+}
+
+static int get_socket_level(struct socket *socket, int name, void *value, socklen_t *length) {
+    const struct socket_options *options = &socket->options;
+    struct timeval timeout;
+    switch (name) {
+    case SO_TYPE:
+        return give_number(value, length, socket->type);
+    case SO_DOMAIN:
+        return give_number(value, length, AF_INET);
+    case SO_PROTOCOL:
+        return give_number(value, length, socket->tcp ? IPPROTO_TCP : IPPROTO_UDP);
+    case SO_ERROR:
+        return give_number(value, length, -socket_take_error(socket));
+    case SO_ACCEPTCONN:
+        return give_number(value, length, socket->tcp && socket->tcp->state == TCP_LISTEN);
+    case SO_REUSEADDR:
+        return give_number(value, length, options->reuse_address);
+    case SO_REUSEPORT:
+        return give_number(value, length, options->reuse_port);
+    case SO_KEEPALIVE:
+        return give_number(value, length, options->keepalive);
+    case SO_BROADCAST:
+        return give_number(value, length, options->broadcast);
+    case SO_DONTROUTE:
+        return give_number(value, length, options->dont_route);
+    case SO_PRIORITY:
+        return give_number(value, length, options->priority);
+    case SO_RCVLOWAT:
+        return give_number(value, length, options->receive_low_water);
+    case SO_SNDLOWAT:
+        return give_number(value, length, 1);
+    case SO_OOBINLINE:
+        return give_number(value, length, 0);
+    case SO_SNDBUF:
+        return give_number(value, length, (int)socket->send_limit);
+    case SO_RCVBUF:
+        return give_number(value, length, (int)socket->receive_limit);
+    case SO_LINGER: {
+        struct linger linger = {options->linger, options->linger_seconds};
+        return give(value, length, &linger, sizeof linger);
+    }
+    case SO_RCVTIMEO:
+        timeout = timeout_value(options->receive_timeout_ns);
+        return give(value, length, &timeout, sizeof timeout);
+    case SO_SNDTIMEO:
+        timeout = timeout_value(options->send_timeout_ns);
+        return give(value, length, &timeout, sizeof timeout);
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static int get_ip_level(struct socket *socket, int name, void *value, socklen_t *length) {
+    switch (name) {
+    case IP_TTL:
+        return give_number(value, length, socket->tcp ? socket->tcp->options.ttl : socket->options.ttl);
+    case IP_TOS:
+        return give_number(value, length, socket->tcp ? socket->tcp->options.tos : socket->options.tos);
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static uint32_t microseconds(uint64_t ns) {
+    return (uint32_t)(ns / 1000);
+}
+
+static struct tcp_info info_of(const struct stack *stack, const struct tcp *tcp) {
+    const struct tcp_congestion *congestion = &tcp->congestion;
+    struct tcp_info info = {
+        .tcpi_state = tcp->state,
+        .tcpi_ca_state = congestion->recovering ? TCP_CA_Recovery : tcp->retransmits ? TCP_CA_Loss : TCP_CA_Open,
+        .tcpi_retransmits = tcp->retransmits,
+        .tcpi_probes = tcp->probes,
+        .tcpi_backoff = tcp->retransmits,
+        .tcpi_options = tcp->rcv_scale || tcp->snd_scale ? TCPI_OPT_WSCALE : 0,
+        .tcpi_snd_wscale = tcp->snd_scale & 15u,
+        .tcpi_rcv_wscale = tcp->rcv_scale & 15u,
+        .tcpi_rto = microseconds(tcp->rtt.rto_ns),
+        .tcpi_ato = microseconds(TCP_DELAYED_ACK_NS),
+        .tcpi_snd_mss = tcp->mss,
+        .tcpi_rcv_mss = tcp->mss,
+        .tcpi_unacked = (tcp->snd_max - tcp->snd_una + tcp->mss - 1) / tcp->mss,
+        .tcpi_last_data_recv = (uint32_t)((stack->now_ns - tcp->last_received_ns) / 1000000),
+        .tcpi_pmtu = stack->config.mtu,
+        .tcpi_rcv_ssthresh = tcp_receive_space(tcp),
+        .tcpi_rtt = microseconds(tcp->rtt.srtt_ns),
+        .tcpi_rttvar = microseconds(tcp->rtt.rttvar_ns),
+        .tcpi_snd_ssthresh = congestion->ssthresh / tcp->mss,
+        .tcpi_snd_cwnd = congestion->cwnd / tcp->mss,
+        .tcpi_advmss = stack->config.mtu - IP_HEADER_BYTES - TCP_HEADER_BYTES,
+        .tcpi_reordering = 3,
+        .tcpi_rcv_space = tcp_receive_space(tcp),
+        .tcpi_total_retrans = tcp->history.retransmitted,
+    };
+    if (tcp->state == TCP_LISTEN) {
+        info.tcpi_unacked = tcp->socket->accept_count;
+        info.tcpi_sacked = tcp->socket->backlog;
+    }
+    return info;
+}
+
+static int get_tcp_level(struct stack *stack, struct tcp *tcp, int name, void *value, socklen_t *length) {
+    const struct tcp_options *options = &tcp->options;
+    switch (name) {
+    case TCP_NODELAY:
+        return give_number(value, length, options->nodelay);
+    case TCP_CORK:
+        return give_number(value, length, options->cork);
+    case TCP_QUICKACK:
+        return give_number(value, length, options->quickack);
+    case TCP_MAXSEG:
+        return give_number(value, length, tcp->mss);
+    case TCP_KEEPIDLE:
+        return give_number(value, length, (int)options->keepalive_idle_s);
+    case TCP_KEEPINTVL:
+        return give_number(value, length, (int)options->keepalive_interval_s);
+    case TCP_KEEPCNT:
+        return give_number(value, length, (int)options->keepalive_probes);
+    case TCP_SYNCNT:
+        return give_number(value, length, (int)options->syn_retries);
+    case TCP_USER_TIMEOUT:
+        return give_number(value, length, (int)options->user_timeout_ms);
+    case TCP_CONGESTION:
+        return give(value, length, "reno\0\0\0\0\0\0\0\0\0\0\0", 16);
+    case TCP_INFO: {
+        struct tcp_info info = info_of(stack, tcp);
+        return give(value, length, &info, sizeof info);
+    }
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+int socket_get_option(struct stack *stack, struct socket *socket, int level, int name, void *value,
+                      socklen_t *length) {
+    if ((int)*length < 0)
+        return -EINVAL;
+    if (level == SOL_SOCKET)
+        return get_socket_level(socket, name, value, length);
+    if (level == IPPROTO_IP)
+        return get_ip_level(socket, name, value, length);
+    if (level == IPPROTO_TCP && socket->tcp)
+        return get_tcp_level(stack, socket->tcp, name, value, length);
+    return level == IPPROTO_TCP || level == IPPROTO_UDP ? -ENOPROTOOPT : -EOPNOTSUPP;
+}

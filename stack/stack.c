@@ -1,0 +1,148 @@
+/*
+ * stack.c - see stack.h.
+ */
+#include "stack.h"
+#include "ether.h"
+#include "wire.h"
+#include <errno.h>
+
+#define ADVANCE_ROUNDS_MAX 1024 /* packets to ourselves may beget packets; the rest waits for the next call */
+
+static bool config_valid(const struct stack_config *config) {
+    uint8_t first = (uint8_t)(config->address >> 24);
+    return first != 0 && first != 127 && first < 224 && config->prefix_length <= 32 && !(config->mac[0] & 1) &&
+           config->mtu >= STACK_MTU_MIN;
+}
+
+int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserved_bytes,
+                 const struct stack_config *config, const uint8_t seed[RANDOM_SEED_BYTES], uint64_t now_ns) {
+    if (!config_valid(config))
+        return -EINVAL;
+    arena_init(&stack->arena, memory, bytes, reserved_bytes);
+    stack->config = *config;
+    stack->now_ns = now_ns;
+    random_init(&stack->random, seed);
+    uint64_t key[2] = {random_u64(&stack->random), random_u64(&stack->random)};
+    memcpy(stack->isn_key, key, sizeof stack->isn_key);
+    stack->ip_identification = (uint16_t)random_u64(&stack->random);
+    timer_wheel_init(&stack->timers, now_ns);
+    pool_init(&stack->buffers, &stack->arena, sizeof(struct buffer), UINT32_MAX);
+    pool_init(&stack->sockets, &stack->arena, sizeof(struct socket), UINT32_MAX);
+    pool_init(&stack->connections, &stack->arena, sizeof(struct tcp), UINT32_MAX);
+    pool_init(&stack->held_segments, &stack->arena, sizeof(struct tcp_held), UINT32_MAX);
+    pool_init(&stack->datagrams, &stack->arena, sizeof(struct udp_datagram), UINT32_MAX);
+    list_init(&stack->events);
+    list_init(&stack->output);
+    stack->tcp_table = arena_take_fixed(&stack->arena, sizeof *stack->tcp_table);
+    if (!stack->tcp_table)
+        return -ENOMEM;
+    uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
+    ip_route_add(&stack->routes, config->address, mask, 0);
+    if (config->gateway)
+        ip_route_add(&stack->routes, 0, 0, config->gateway);
+    arp_init(stack);
+    arp_announce(stack);
+    return 0;
+}
+
+void stack_input(struct stack *stack, uint64_t now_ns, struct buffer *frame, unsigned flags) {
+    stack->now_ns = now_ns;
+    ether_input(stack, frame, flags & STACK_INPUT_CHECKSUM_PARTIAL);
+}
+
+int stack_loop_back(struct stack *stack, const struct frame *frame) {
+    struct byte_queue queue = {0};
+    uint32_t header = frame->header_length - FRAME_IP_AT;
+    struct iovec pieces[48] = {{(void *)(frame->header + FRAME_IP_AT), header}};
+    int count = buffer_range_pieces(frame->payload, frame->payload_length, pieces + 1, 47);
+    uint32_t length = header + frame->payload_length;
+    if (count < 0 || stack->loopback_count == STACK_LOOPBACK_MAX)
+        return -ENOBUFS;
+    if (byte_queue_append(&queue, &stack->buffers, pieces, count + 1, 0, length) < length) {
+        buffer_drop_chain(&stack->buffers, queue.head);
+        return -ENOBUFS;
+    }
+    stack->loopback[(stack->loopback_first + stack->loopback_count++) % STACK_LOOPBACK_MAX] = queue.head;
+    return 0;
+}
+
+static void run_timer(struct stack *stack, struct timer *timer) {
+    switch ((enum timer_kind)timer->kind) {
+    case TIMER_ARP:
+        arp_timer(stack, container_of(timer, struct arp_entry, timer));
+        break;
+    case TIMER_TCP_RETRANSMIT:
+        tcp_retransmit_timer(stack, container_of(timer, struct tcp, retransmit_timer));
+        break;
+    case TIMER_TCP_ACK:
+        tcp_ack_timer(stack, container_of(timer, struct tcp, ack_timer));
+        break;
+    case TIMER_TCP_STATE:
+        tcp_state_timer(stack, container_of(timer, struct tcp, state_timer));
+        break;
+    }
+}
+
+static bool run_output(struct stack *stack) {
+    struct list *link = list_first(&stack->output);
+    if (!link || stack->transmit.count == FRAME_QUEUE_MAX)
+        return false;
+    list_remove(link);
+    tcp_output(stack, container_of(link, struct tcp, output_link));
+    return true;
+}
+
+static bool run_loopback(struct stack *stack) {
+    if (stack->loopback_count == 0)
+        return false;
+    struct buffer *chain = stack->loopback[stack->loopback_first];
+    stack->loopback_first = (stack->loopback_first + 1) % STACK_LOOPBACK_MAX;
+    stack->loopback_count--;
+    ip_input(stack, chain, IP_INPUT_CHECKSUM_PARTIAL | IP_INPUT_LOOPED);
+    return true;
+}
+
+void stack_advance(struct stack *stack, uint64_t now_ns) {
+    stack->now_ns = now_ns;
+    struct timer *timer;
+    while ((timer = timer_expire(&stack->timers, now_ns)))
+        run_timer(stack, timer);
+    for (int round = 0; round < ADVANCE_ROUNDS_MAX; round++) {
+        bool worked = run_output(stack);
+        worked |= run_loopback(stack);
+        if (!worked)
+            break;
+    }
+}
+
+uint64_t stack_deadline(const struct stack *stack) {
+    bool at_once =
+        stack->loopback_count > 0 || (!list_empty(&stack->output) && stack->transmit.count < FRAME_QUEUE_MAX);
+    return at_once ? stack->now_ns : timer_next(&stack->timers);
+}
+
+struct frame *stack_frame(struct stack *stack, uint32_t index) {
+    return frame_queue_at(&stack->transmit, index);
+}
+
+uint32_t stack_frame_copy(const struct frame *frame, uint8_t *to) {
+    memcpy(to, frame->header, frame->header_length);
+    buffer_copy_range(to + frame->header_length, frame->payload, frame->payload_length);
+    return frame->header_length + frame->payload_length;
+}
+
+void stack_frames_sent(struct stack *stack, uint32_t count) {
+    frame_queue_drop(&stack->transmit, &stack->buffers, count);
+}
+
+struct socket *stack_next_event(struct stack *stack) {
+    struct list *link = list_first(&stack->events);
+    if (!link)
+        return NULL;
+    list_remove(link);
+    return container_of(link, struct socket, event_link);
+}
+
+bool stack_busy(const struct stack *stack) {
+    return stack->connections.used > 0;
+}

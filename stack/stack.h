@@ -1,0 +1,113 @@
+/*
+ * stack.h - a host's TCP/IP stack, sans-I/O: no system call, no clock, no thread, no malloc.
+ *
+ * Theory of operation. A stack lives in one region of memory that the caller gives (stack_create), with every pool and
+ * table in it. The caller holds whatever lock it needs around each call and tells the time (nanoseconds, monotonic)
+ * with stack_advance or stack_input.
+ *
+ *     frames in     stack_input, one by one, then stack_advance
+ *     frames out    stack_frame(0), stack_frame(1) ..., then stack_frames_sent; stack_advance lets queued work go on
+ *     time          stack_deadline says when stack_advance is due
+ *     programs      socket.h; whoever's readiness may have risen comes out of stack_next_event
+ *
+ * There are no function pointers in the region and no pointers out of it, so that several processes can map it at one
+ * address and take turns.
+ */
+#ifndef STACK_STACK_H
+#define STACK_STACK_H
+
+#include "arp.h"
+#include "icmp.h"
+#include "mib.h"
+#include "random.h"
+#include "socket.h"
+#include "tcp.h"
+#include "wire.h"
+
+#define STACK_MTU_MIN 68u
+#define STACK_MTU_MAX 65535u
+#define STACK_LOOPBACK_MAX 256u /* packets on their way to ourselves */
+
+struct stack_config {
+    uint32_t address;     /* host order */
+    uint8_t prefix_length; /* 0 to 32 */
+    uint32_t gateway;     /* 0: none */
+    uint8_t mac[6];
+    uint16_t mtu;
+};
+
+struct stack {
+    struct arena arena;
+    struct stack_config config;
+    uint64_t now_ns;
+    struct random random;
+    uint8_t isn_key[16];
+    struct timer_wheel timers;
+    struct mib mib;
+
+    struct pool buffers, sockets, connections, held_segments, datagrams;
+    struct frame_queue transmit;
+    struct arp_cache arp;
+    struct ip_routes routes;
+    uint16_t ip_identification;
+    struct icmp_limiter icmp_limiter;
+    struct port_table ports;
+    struct hash_link *udp_sockets[PORT_BUCKETS];
+    struct tcp_table *tcp_table;
+    uint64_t challenge_second;
+    uint32_t challenge_count;
+
+    struct list events; /* of struct socket */
+    struct list output; /* of struct tcp: those that want to send */
+
+    struct buffer *loopback[STACK_LOOPBACK_MAX];
+    uint32_t loopback_first, loopback_count;
+};
+
+enum stack_input_flag {
+    /* The frame came from this machine or its adapter: a transport checksum that is unfinished (just the
+     * pseudo-header's sum, Linux's CHECKSUM_PARTIAL) is as good as a right one. */
+    STACK_INPUT_CHECKSUM_PARTIAL = 1,
+};
+
+enum timer_kind {
+    TIMER_ARP,
+    TIMER_TCP_RETRANSMIT,
+    TIMER_TCP_ACK,
+    TIMER_TCP_STATE,
+};
+
+/* Makes a stack in zero-filled memory aligned to ARENA_BLOCK_BYTES; the first reserved_bytes of it, at least
+ * sizeof(struct stack), are the caller's, who has the struct stack there. Announces the address. Returns 0, -EINVAL for
+ * a config that can't be, or -ENOMEM. */
+int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserved_bytes,
+                 const struct stack_config *config, const uint8_t seed[RANDOM_SEED_BYTES], uint64_t now_ns);
+
+/* Handles a received frame; takes the chain, made of stack->buffers. */
+void stack_input(struct stack *stack, uint64_t now_ns, struct buffer *frame, unsigned flags);
+
+/* Lets time pass: timers, packets to ourselves, and whatever wants to be sent. */
+void stack_advance(struct stack *stack, uint64_t now_ns);
+
+/* When stack_advance is due next: at or after now_ns; TIMER_NEVER when nothing is. */
+uint64_t stack_deadline(const struct stack *stack);
+
+/* The index-th frame that waits to be sent, or NULL. */
+struct frame *stack_frame(struct stack *stack, uint32_t index);
+
+/* Copies a frame to contiguous memory of at least config.mtu + ETHER_HEADER_BYTES bytes. Returns its length. */
+uint32_t stack_frame_copy(const struct frame *frame, uint8_t *to);
+
+/* The first `count` frames have been sent, or given up. */
+void stack_frames_sent(struct stack *stack, uint32_t count);
+
+/* The next socket whose readiness may have risen since it was last given; NULL when there is none. */
+struct socket *stack_next_event(struct stack *stack);
+
+/* Whether any connection is still to be brought to its end. */
+bool stack_busy(const struct stack *stack);
+
+/* Puts a packet that is addressed to the stack itself on the way back in. */
+int stack_loop_back(struct stack *stack, const struct frame *frame);
+
+#endif

@@ -1,0 +1,156 @@
+/*
+ * tcp.c - connection blocks: their life, and where they are found.
+ */
+#include "tcp.h"
+#include "stack.h"
+#include <errno.h>
+
+struct tcp *tcp_create(struct stack *stack) {
+    struct tcp *tcp = pool_take_zeroed(&stack->connections);
+    if (!tcp)
+        return NULL;
+    list_init(&tcp->output_link);
+    list_init(&tcp->queue_link);
+    list_init(&tcp->out_of_order);
+    timer_init(&tcp->retransmit_timer, TIMER_TCP_RETRANSMIT);
+    timer_init(&tcp->ack_timer, TIMER_TCP_ACK);
+    timer_init(&tcp->state_timer, TIMER_TCP_STATE);
+    tcp->state = TCP_CLOSE;
+    tcp->binding.protocol = IP_PROTOCOL_TCP;
+    tcp->mss = TCP_MSS_DEFAULT;
+    tcp->rtt.rto_ns = TCP_RTO_INITIAL_NS;
+    tcp->options = (struct tcp_options){
+        .keepalive_idle_s = TCP_KEEPALIVE_IDLE_S,
+        .keepalive_interval_s = TCP_KEEPALIVE_INTERVAL_S,
+        .keepalive_probes = TCP_KEEPALIVE_PROBES,
+        .syn_retries = TCP_SYN_RETRIES,
+        .ttl = IP_DEFAULT_TTL,
+    };
+    tcp->history.opened_ns = stack->now_ns;
+    return tcp;
+}
+
+/* Takes a block out of everything that refers to it but its socket. */
+static void tcp_detach(struct stack *stack, struct tcp *tcp) {
+    timer_stop(&stack->timers, &tcp->retransmit_timer);
+    timer_stop(&stack->timers, &tcp->ack_timer);
+    timer_stop(&stack->timers, &tcp->state_timer);
+    list_remove(&tcp->output_link);
+    hash_remove(&tcp->tuple_link);
+    tcp_leave_queue(tcp);
+    byte_queue_drop(&tcp->send, &stack->buffers, tcp->send.length);
+    tcp_reassembly_purge(stack, tcp);
+}
+
+void tcp_destroy(struct stack *stack, struct tcp *tcp) {
+    tcp_detach(stack, tcp);
+    byte_queue_drop(&tcp->receive, &stack->buffers, tcp->receive.length);
+    port_release(&tcp->binding);
+    pool_return(&stack->connections, tcp);
+}
+
+void tcp_renew(struct stack *stack, struct tcp *tcp) {
+    struct tcp *fresh = tcp_create(stack);
+    if (!fresh)
+        return; /* the old one will do: only its history and estimates are stale */
+    fresh->options = tcp->options;
+    fresh->socket = tcp->socket;
+    fresh->binding.reuse_address = tcp->binding.reuse_address;
+    fresh->binding.reuse_port = tcp->binding.reuse_port;
+    if (tcp->binding.chosen) {
+        fresh->binding.address = tcp->binding.address;
+        fresh->binding.port = tcp->binding.port;
+        fresh->binding.chosen = true;
+        port_enter(stack, &fresh->binding);
+    }
+    tcp->socket->tcp = fresh;
+    tcp_destroy(stack, tcp);
+}
+
+struct tuple {
+    uint32_t local, remote;
+    uint16_t local_port, remote_port;
+};
+
+static struct hash_link **tuple_bucket(struct stack *stack, const struct tuple *tuple) {
+    return &stack->tcp_table->by_tuple[random_hash(&stack->random, tuple, sizeof *tuple) % TCP_BUCKETS];
+}
+
+void tcp_enter(struct stack *stack, struct tcp *tcp) {
+    struct tuple tuple = {tcp->binding.address, tcp->remote_address, tcp->binding.port, tcp->remote_port};
+    hash_add(tuple_bucket(stack, &tuple), &tcp->tuple_link);
+}
+
+struct tcp *tcp_lookup(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
+                       uint16_t remote_port) {
+    struct tuple tuple = {local, remote, local_port, remote_port};
+    for (struct hash_link *link = *tuple_bucket(stack, &tuple); link; link = link->next) {
+        struct tcp *tcp = container_of(link, struct tcp, tuple_link);
+        if (tcp->binding.port == local_port && tcp->remote_port == remote_port && tcp->remote_address == remote &&
+            tcp->binding.address == local)
+            return tcp;
+    }
+    return NULL;
+}
+
+struct tcp *tcp_lookup_listener(struct stack *stack, uint32_t local, uint16_t local_port) {
+    struct tcp *any = NULL;
+    for (struct hash_link *link = stack->tcp_table->listeners[local_port % TCP_LISTEN_BUCKETS]; link;
+         link = link->next) {
+        struct tcp *tcp = container_of(link, struct tcp, tuple_link);
+        if (tcp->binding.port != local_port)
+            continue;
+        if (tcp->binding.address == local)
+            return tcp;
+        if (tcp->binding.address == 0)
+            any = tcp;
+    }
+    return any;
+}
+
+void tcp_set_state(struct stack *stack, struct tcp *tcp, uint8_t state) {
+    if (tcp->state == state)
+        return;
+    if (state == TCP_ESTABLISHED)
+        tcp->history.established_ns = stack->now_ns;
+    tcp->state = state;
+}
+
+void tcp_end(struct stack *stack, struct tcp *tcp, int error) {
+    struct socket *socket = tcp->socket;
+    tcp_set_state(stack, tcp, TCP_CLOSE);
+    if (!socket) {
+        tcp_destroy(stack, tcp);
+        return;
+    }
+    tcp_detach(stack, tcp);
+    if (!tcp->binding.chosen)
+        port_release(&tcp->binding); /* bind(2) lasts as long as the socket */
+    if (error)
+        socket->error = error;
+    socket->read_shutdown = socket->write_shutdown = true;
+    socket_event(stack, socket);
+}
+
+void tcp_want_output(struct stack *stack, struct tcp *tcp) {
+    if (list_empty(&tcp->output_link))
+        list_add_tail(&stack->output, &tcp->output_link);
+}
+
+void tcp_want_ack(struct stack *stack, struct tcp *tcp) {
+    tcp->ack_now = true;
+    tcp_want_output(stack, tcp);
+}
+
+void tcp_error(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote, uint16_t remote_port,
+               uint32_t sequence, int error) {
+    struct tcp *tcp = tcp_lookup(stack, local, local_port, remote, remote_port);
+    /* RFC 5927: an error that quotes nothing in flight is not about us. */
+    if (!tcp || seq_lt(sequence, tcp->snd_una) || seq_gt(sequence, tcp->snd_max))
+        return;
+    if (tcp->state == TCP_SYN_SENT) {
+        stack->mib.TcpAttemptFails++;
+        tcp_end(stack, tcp, error);
+    }
+    /* Later an ICMP error is soft (RFC 1122 section 4.2.3.9): the connection goes on trying. */
+}

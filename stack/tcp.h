@@ -1,0 +1,221 @@
+/*
+ * tcp.h - a TCP connection (RFC 9293), and what the files tcp_*.c share.
+ *
+ * Theory of operation. A struct tcp is the RFC's transmission control block; the state names are Linux's, from
+ * <netinet/tcp.h>. Segments come in through tcp_input, are checked in the order of RFC 9293 section 3.10.7, and change
+ * the block; what is to be sent is never sent from within, but asked for by tcp_want_output, so that a batch of
+ * segments is answered once. (Duplicate acknowledgments are the exception: each one counts.) tcp_output decides what
+ * may leave: MSS, Nagle, congestion window, peer's window, in one place for new data and retransmissions.
+ *
+ * A block belongs to a socket, or waits in a listener's queues, or is an orphan whose program has closed it and that
+ * ends by itself. Each block has a bound on what it holds in either direction.
+ *
+ * Invariants: snd_una <= snd_nxt <= snd_max; the send queue's first byte has number snd_una once the SYN is
+ * acknowledged; the receive queue's last byte has number rcv_nxt - 1 (less one after a FIN); rcv_nxt <= rcv_adv.
+ */
+#ifndef STACK_TCP_H
+#define STACK_TCP_H
+
+#include "ip.h"
+#include "port.h"
+#include "socket.h"
+#include "tcp_segment.h"
+#include "timer.h"
+#include <netinet/tcp.h>
+
+#define TCP_BUCKETS 131072u
+#define TCP_LISTEN_BUCKETS 1024u
+#define TCP_WINDOW_SCALE_MAX 14u       /* RFC 7323 section 2.3 */
+#define TCP_INITIAL_SEGMENTS 10u       /* RFC 6928 */
+#define TCP_RTO_INITIAL_NS UINT64_C(1000000000)
+#define TCP_RTO_MIN_NS UINT64_C(200000000)   /* Linux's TCP_RTO_MIN */
+#define TCP_RTO_MAX_NS UINT64_C(120000000000)
+#define TCP_DELAYED_ACK_NS UINT64_C(40000000) /* Linux's TCP_DELACK_MIN */
+#define TCP_TIME_WAIT_NS UINT64_C(60000000000)
+#define TCP_FIN_TIMEOUT_NS UINT64_C(60000000000) /* tcp_fin_timeout */
+#define TCP_SYN_RETRIES 6u             /* tcp_syn_retries */
+#define TCP_SYN_LINEAR_TIMEOUTS 4u     /* tcp_syn_linear_timeouts */
+#define TCP_SYNACK_RETRIES 5u          /* tcp_synack_retries */
+#define TCP_RETRIES2 15u               /* tcp_retries2 */
+#define TCP_ORPHAN_RETRIES 8u          /* tcp_orphan_retries */
+#define TCP_KEEPALIVE_IDLE_S 7200u
+#define TCP_KEEPALIVE_INTERVAL_S 75u
+#define TCP_KEEPALIVE_PROBES 9u
+#define TCP_CHALLENGE_ACKS_PER_SECOND 100u
+#define TCP_OUT_OF_ORDER_MAX 512u /* segments held by one connection */
+
+/* Options of a connection that a listener hands on. */
+struct tcp_options {
+    bool nodelay, cork, quickack;
+    uint16_t mss_limit; /* TCP_MAXSEG; 0: none */
+    uint32_t keepalive_idle_s, keepalive_interval_s, keepalive_probes;
+    uint32_t user_timeout_ms;
+    uint32_t syn_retries; /* TCP_SYNCNT */
+    bool keepalive;
+    uint8_t ttl, tos;
+};
+
+/* RFC 6298. */
+struct tcp_rtt {
+    uint64_t srtt_ns, rttvar_ns; /* srtt 0: no sample yet */
+    uint64_t min_ns, last_ns;
+    uint64_t rto_ns;
+    /* The one segment that is being timed: Karn's rule forbids timing what was sent twice. */
+    bool timing;
+    uint32_t timed_end; /* the sequence number whose acknowledgment ends the measurement */
+    uint64_t timed_at_ns;
+};
+
+/* RFC 5681 and 6582. */
+struct tcp_congestion {
+    uint32_t cwnd, ssthresh; /* bytes */
+    uint32_t acked;          /* bytes counted towards the next increase, in congestion avoidance */
+    uint32_t duplicate_acks;
+    bool recovering;
+    uint32_t recover; /* snd_max when recovery began */
+};
+
+/* What a connection did, for those who ask. */
+struct tcp_history {
+    uint64_t opened_ns, established_ns;
+    uint64_t bytes_sent, bytes_received, bytes_acked;
+    uint64_t segments_sent, segments_received;
+    uint32_t data_segments_sent, data_segments_received;
+    uint32_t largest_sent, largest_received, smallest_received;
+    uint32_t retransmitted;
+    bool closed_by_peer_first;
+};
+
+struct tcp {
+    struct hash_link tuple_link; /* by addresses and ports; in no chain for a listener */
+    struct list output_link;     /* in stack->output, or in no list */
+    struct socket *socket;       /* NULL: an orphan, or in a listener's queue */
+    struct socket *listener;     /* whose queue it is in, or NULL */
+    bool acceptable;             /* it is in the listener's accept queue */
+    struct list queue_link;
+    struct binding binding; /* local address and port */
+    uint32_t remote_address;
+    uint16_t remote_port;
+    uint8_t state;
+    struct tcp_options options;
+
+    /* Sending. */
+    uint32_t iss, snd_una, snd_nxt, snd_max;
+    uint32_t snd_wnd, snd_wl1, snd_wl2, snd_wnd_largest;
+    struct byte_queue send;
+    struct byte_cursor send_next; /* the byte with number snd_nxt, when that is not snd_una */
+    uint16_t mss;                 /* payload of the largest segment we may send */
+    uint8_t snd_scale, rcv_scale;
+    bool fin_queued; /* the program has finished sending */
+    bool more;       /* the last write said MSG_MORE */
+    uint8_t retransmits; /* timeouts without progress */
+    uint8_t probes;      /* zero-window or keepalive probes without an answer */
+
+    /* Receiving. */
+    uint32_t irs, rcv_nxt, rcv_adv;
+    struct byte_queue receive;
+    struct list out_of_order; /* of struct tcp_held, by sequence */
+    uint32_t out_of_order_count;
+    uint8_t unacked_segments; /* received and not yet acknowledged */
+    bool fin_received;
+    bool ack_now;
+
+    struct tcp_rtt rtt;
+    struct tcp_congestion congestion;
+    struct timer retransmit_timer; /* SYN, data or FIN unacknowledged; or persist, when the window is zero */
+    bool persisting;
+    struct timer ack_timer;  /* delayed acknowledgment */
+    struct timer state_timer; /* keepalive; FIN_WAIT_2 of an orphan; TIME_WAIT */
+    uint64_t last_received_ns;
+    uint64_t stalled_since_ns; /* of the first timeout in a row */
+    struct tcp_history history;
+};
+
+/* A segment that arrived ahead of its turn. */
+struct tcp_held {
+    struct list link;
+    uint32_t sequence, length;
+    bool fin;
+    struct buffer *chain;
+};
+
+struct tcp_table {
+    struct hash_link *by_tuple[TCP_BUCKETS];
+    struct hash_link *listeners[TCP_LISTEN_BUCKETS]; /* of struct tcp, by tuple_link */
+};
+
+/* tcp.c: blocks and where they are found. */
+struct tcp *tcp_create(struct stack *stack);
+void tcp_destroy(struct stack *stack, struct tcp *tcp);
+/* Makes the closed block of a socket as new, but for its options and a port that bind(2) chose. */
+void tcp_renew(struct stack *stack, struct tcp *tcp);
+void tcp_enter(struct stack *stack, struct tcp *tcp); /* into the table, all four of the tuple known */
+struct tcp *tcp_lookup(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
+                       uint16_t remote_port);
+struct tcp *tcp_lookup_listener(struct stack *stack, uint32_t local, uint16_t local_port);
+void tcp_set_state(struct stack *stack, struct tcp *tcp, uint8_t state);
+/* Ends a connection, with an error for its socket (a positive errno, or 0); an orphan is destroyed. */
+void tcp_end(struct stack *stack, struct tcp *tcp, int error);
+void tcp_want_output(struct stack *stack, struct tcp *tcp);
+void tcp_want_ack(struct stack *stack, struct tcp *tcp);
+/* What ip_error found to be a segment of ours. */
+void tcp_error(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote, uint16_t remote_port,
+               uint32_t sequence, int error);
+
+/* tcp_handshake.c */
+int tcp_connect(struct stack *stack, struct tcp *tcp, uint32_t address, uint16_t port);
+int tcp_listen(struct stack *stack, struct tcp *tcp);
+void tcp_unlisten(struct stack *stack, struct socket *listener);
+void tcp_input_listen(struct stack *stack, struct tcp *listener, const struct ip_packet *packet,
+                      struct tcp_segment *segment);
+void tcp_input_syn_sent(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment);
+/* A connection in SYN_RECV got its acknowledgment. False: it can't be accepted now, the segment is to be dropped. */
+bool tcp_handshake_done(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment);
+void tcp_send_syn(struct stack *stack, struct tcp *tcp);
+void tcp_leave_queue(struct tcp *tcp);
+
+/* tcp_input.c */
+void tcp_input(struct stack *stack, struct ip_packet *packet);
+
+/* tcp_output.c */
+void tcp_output(struct stack *stack, struct tcp *tcp);
+void tcp_send_ack(struct stack *stack, struct tcp *tcp);
+void tcp_send_probe(struct stack *stack, struct tcp *tcp); /* an old sequence number, to be answered with an ACK */
+void tcp_send_reset(struct stack *stack, struct tcp *tcp);
+/* Sends a segment of a connection, and accounts for the acknowledgment in it. False: no room, nothing happened. */
+bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
+                  struct byte_cursor payload);
+void tcp_reply_reset(struct stack *stack, const struct ip_packet *packet, const struct tcp_segment *segment);
+void tcp_reply_reset_to(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment);
+/* Sends what the window has room for, however little: the persist timer's way out of silly window avoidance. */
+void tcp_push_window(struct stack *stack, struct tcp *tcp);
+bool tcp_retransmit_first(struct stack *stack, struct tcp *tcp);
+ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, bool more);
+
+/* tcp_close.c */
+void tcp_close(struct stack *stack, struct tcp *tcp); /* the socket is gone */
+void tcp_shutdown_send(struct stack *stack, struct tcp *tcp);
+void tcp_input_fin(struct stack *stack, struct tcp *tcp);
+void tcp_fin_acknowledged(struct stack *stack, struct tcp *tcp);
+void tcp_enter_time_wait(struct stack *stack, struct tcp *tcp);
+
+/* tcp_timer.c */
+void tcp_retransmit_timer(struct stack *stack, struct tcp *tcp);
+void tcp_ack_timer(struct stack *stack, struct tcp *tcp);
+void tcp_state_timer(struct stack *stack, struct tcp *tcp);
+void tcp_arm_retransmit(struct stack *stack, struct tcp *tcp);
+void tcp_arm_keepalive(struct stack *stack, struct tcp *tcp);
+
+/* tcp_reassembly.c */
+void tcp_reassembly_insert(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment);
+/* Moves what has become contiguous into the receive queue. Returns whether a FIN came into its turn. */
+bool tcp_reassembly_advance(struct stack *stack, struct tcp *tcp);
+void tcp_reassembly_purge(struct stack *stack, struct tcp *tcp);
+
+/* tcp_window.c */
+uint32_t tcp_receive_space(const struct tcp *tcp);
+uint16_t tcp_advertise(struct tcp *tcp); /* the window field of a segment; moves rcv_adv */
+bool tcp_window_update_due(const struct tcp *tcp);
+uint8_t tcp_window_scale(uint32_t limit);
+
+#endif

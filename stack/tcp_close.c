@@ -1,0 +1,118 @@
+/*
+ * tcp_close.c - how connections end (RFC 9293 section 3.6): the four-way close, half close, simultaneous close, resets,
+ * TIME_WAIT.
+ */
+#include "stack.h"
+#include "tcp.h"
+
+void tcp_shutdown_send(struct stack *stack, struct tcp *tcp) {
+    switch (tcp->state) {
+    case TCP_SYN_RECV:
+    case TCP_ESTABLISHED:
+        tcp_set_state(stack, tcp, TCP_FIN_WAIT1);
+        break;
+    case TCP_CLOSE_WAIT:
+        tcp_set_state(stack, tcp, TCP_LAST_ACK);
+        break;
+    default:
+        return;
+    }
+    tcp->fin_queued = true;
+    tcp->more = false;
+    tcp_output(stack, tcp);
+}
+
+static void abort_connection(struct stack *stack, struct tcp *tcp) {
+    tcp_send_reset(stack, tcp);
+    tcp_destroy(stack, tcp);
+}
+
+/* What close(2) does with a connection, as Linux's tcp_close: unread data, or SO_LINGER with no time, resets it. */
+void tcp_close(struct stack *stack, struct tcp *tcp) {
+    const struct socket_options *options = &tcp->socket->options;
+    bool unread = tcp->receive.length > 0;
+    bool abandon = options->linger && options->linger_seconds == 0;
+    switch (tcp->state) {
+    case TCP_CLOSE:
+    case TCP_LISTEN:
+    case TCP_SYN_SENT:
+        tcp->socket = NULL;
+        tcp_destroy(stack, tcp);
+        return;
+    case TCP_TIME_WAIT:
+        tcp->socket = NULL;
+        byte_queue_drop(&tcp->receive, &stack->buffers, tcp->receive.length);
+        return;
+    default:
+        break;
+    }
+    if (unread)
+        stack->mib.TcpExtTCPAbortOnClose++;
+    else if (abandon)
+        stack->mib.TcpExtTCPAbortOnData++;
+    if (unread || abandon) {
+        tcp->socket = NULL;
+        abort_connection(stack, tcp);
+        return;
+    }
+    tcp_shutdown_send(stack, tcp);
+    tcp->socket = NULL; /* an orphan from here on */
+    timer_stop(&stack->timers, &tcp->state_timer);
+    if (tcp->state == TCP_FIN_WAIT2)
+        timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + TCP_FIN_TIMEOUT_NS);
+}
+
+void tcp_enter_time_wait(struct stack *stack, struct tcp *tcp) {
+    tcp_set_state(stack, tcp, TCP_TIME_WAIT);
+    timer_stop(&stack->timers, &tcp->retransmit_timer);
+    byte_queue_drop(&tcp->send, &stack->buffers, tcp->send.length);
+    tcp_reassembly_purge(stack, tcp);
+    stack->mib.TcpExtTW++;
+    timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + TCP_TIME_WAIT_NS);
+}
+
+/* The peer acknowledged our FIN, and the connection goes on: in LAST_ACK it would have ended. */
+void tcp_fin_acknowledged(struct stack *stack, struct tcp *tcp) {
+    switch (tcp->state) {
+    case TCP_FIN_WAIT1:
+        tcp_set_state(stack, tcp, TCP_FIN_WAIT2);
+        timer_stop(&stack->timers, &tcp->retransmit_timer);
+        if (!tcp->socket)
+            timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + TCP_FIN_TIMEOUT_NS);
+        socket_event(stack, tcp->socket);
+        break;
+    case TCP_CLOSING:
+        tcp_enter_time_wait(stack, tcp);
+        socket_event(stack, tcp->socket);
+        break;
+    default:
+        break;
+    }
+}
+
+/* The peer's FIN came into its turn. */
+void tcp_input_fin(struct stack *stack, struct tcp *tcp) {
+    tcp->rcv_nxt++;
+    tcp->fin_received = true;
+    if (!tcp->fin_queued)
+        tcp->history.closed_by_peer_first = true;
+    tcp_want_ack(stack, tcp);
+    switch (tcp->state) {
+    case TCP_SYN_RECV:
+    case TCP_ESTABLISHED:
+        tcp_set_state(stack, tcp, TCP_CLOSE_WAIT);
+        break;
+    case TCP_FIN_WAIT1:
+        tcp_set_state(stack, tcp, TCP_CLOSING); /* our FIN is not acknowledged yet, or the state had changed */
+        break;
+    case TCP_FIN_WAIT2:
+        tcp_send_ack(stack, tcp);
+        tcp_enter_time_wait(stack, tcp);
+        break;
+    default:
+        break;
+    }
+    if (tcp->socket)
+        tcp->socket->read_shutdown = true;
+    socket_event(stack, tcp->socket);
+}

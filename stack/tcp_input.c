@@ -1,0 +1,365 @@
+/*
+ * tcp_input.c - arriving segments, in the order of RFC 9293 section 3.10.7.
+ */
+#include "checksum.h"
+#include "stack.h"
+#include "tcp.h"
+#include "tcp_reno.h"
+#include "tcp_rtt.h"
+#include <errno.h>
+
+static bool checksum_good(const struct ip_packet *packet, const uint8_t *header) {
+    uint16_t field;
+    memcpy(&field, header + 16, sizeof field);
+    uint64_t pseudo =
+        checksum_pseudo_header(packet->source, packet->destination, IP_PROTOCOL_TCP, (uint16_t)packet->length);
+    if (packet->checksum_partial && field == checksum_fold(pseudo))
+        return true;
+    return checksum_fold(checksum_add_chain(pseudo, packet->chain)) == 0xffff;
+}
+
+/* Cuts the bytes that are not in the receive window off a segment (the rest of "first, check sequence number"). */
+static void trim_to_window(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
+    if (seq_lt(segment->sequence, tcp->rcv_nxt)) {
+        uint32_t old = tcp->rcv_nxt - segment->sequence;
+        if (segment->flags & TCP_SYN) {
+            segment->flags &= (uint8_t)~TCP_SYN;
+            segment->sequence++;
+            old--;
+        }
+        if (old > segment->length)
+            old = segment->length; /* acceptable, so a FIN may be all that is new */
+        if (segment->length > 0)
+            tcp->ack_now = true; /* a retransmission: our acknowledgment of it was lost */
+        segment->chain = buffer_trim_front(&stack->buffers, segment->chain, old);
+        segment->sequence += old;
+        segment->length -= old;
+    }
+    uint32_t room = tcp->rcv_adv - segment->sequence;
+    if (seq_gt(segment->sequence, tcp->rcv_adv))
+        room = 0;
+    if (segment->length > room) {
+        stack->mib.TcpExtTCPRcvQDrop++;
+        buffer_trim_back(&stack->buffers, segment->chain, room);
+        segment->length = room;
+        segment->flags &= (uint8_t)~(TCP_FIN | TCP_PSH);
+        tcp->ack_now = true;
+    }
+}
+
+/* The four cases of RFC 9293 section 3.4 as Linux folds them: the segment ends at or after rcv_nxt and begins within
+ * the window. At a zero window that leaves the acknowledgments and probes at rcv_nxt, whose text is cut off. */
+static bool sequence_acceptable(const struct tcp *tcp, const struct tcp_segment *segment) {
+    uint32_t end = segment->sequence + tcp_segment_span(segment);
+    return seq_ge(end, tcp->rcv_nxt) && seq_le(segment->sequence, tcp->rcv_adv);
+}
+
+/* RFC 5961 section 5 and 7: says where we are, at a bounded rate. */
+static void challenge_ack(struct stack *stack, struct tcp *tcp) {
+    uint64_t second = stack->now_ns / UINT64_C(1000000000);
+    if (second != stack->challenge_second) {
+        stack->challenge_second = second;
+        stack->challenge_count = 0;
+    }
+    if (stack->challenge_count++ >= TCP_CHALLENGE_ACKS_PER_SECOND)
+        return;
+    stack->mib.TcpExtTCPChallengeACK++;
+    tcp_send_ack(stack, tcp);
+}
+
+/* "Second, check the RST bit", with RFC 5961 section 3.2. Returns whether the segment is used up. */
+static bool input_reset(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
+    if (!(segment->flags & TCP_RST))
+        return false;
+    if (segment->sequence != tcp->rcv_nxt) {
+        challenge_ack(stack, tcp);
+        return true;
+    }
+    int error = ECONNRESET;
+    switch (tcp->state) {
+    case TCP_SYN_RECV:
+        stack->mib.TcpAttemptFails++;
+        error = ECONNREFUSED;
+        break;
+    case TCP_CLOSE_WAIT:
+        error = EPIPE; /* as Linux's tcp_reset */
+        stack->mib.TcpEstabResets++;
+        break;
+    case TCP_ESTABLISHED:
+        stack->mib.TcpEstabResets++;
+        break;
+    case TCP_CLOSING:
+    case TCP_LAST_ACK:
+    case TCP_TIME_WAIT:
+        error = 0;
+        break;
+    default:
+        break;
+    }
+    tcp_end(stack, tcp, error);
+    return true;
+}
+
+static void window_update(struct tcp *tcp, const struct tcp_segment *segment) {
+    if (seq_lt(tcp->snd_wl1, segment->sequence) ||
+        (tcp->snd_wl1 == segment->sequence && seq_le(tcp->snd_wl2, segment->acknowledgment))) {
+        tcp->snd_wnd = segment->window << tcp->snd_scale;
+        tcp->snd_wl1 = segment->sequence;
+        tcp->snd_wl2 = segment->acknowledgment;
+        if (tcp->snd_wnd > tcp->snd_wnd_largest)
+            tcp->snd_wnd_largest = tcp->snd_wnd;
+    }
+}
+
+/* RFC 5681 section 2's definition. */
+static bool is_duplicate_ack(const struct tcp *tcp, const struct tcp_segment *segment, uint32_t old_window) {
+    return segment->acknowledgment == tcp->snd_una && segment->length == 0 &&
+           !(segment->flags & (TCP_SYN | TCP_FIN)) && tcp->snd_max != tcp->snd_una && tcp->snd_wnd == old_window;
+}
+
+static void duplicate_ack(struct stack *stack, struct tcp *tcp) {
+    struct tcp_congestion *congestion = &tcp->congestion;
+    congestion->duplicate_acks++;
+    if (congestion->recovering) {
+        tcp_reno_inflate(congestion, tcp->mss);
+        tcp_want_output(stack, tcp);
+    } else if (congestion->duplicate_acks == 3 && seq_ge(tcp->snd_una, congestion->recover)) {
+        stack->mib.TcpExtTCPFastRetrans++;
+        tcp_reno_enter_recovery(congestion, tcp->snd_max - tcp->snd_una, tcp->snd_max, tcp->mss);
+        tcp_retransmit_first(stack, tcp);
+        tcp_arm_retransmit(stack, tcp);
+    }
+}
+
+/* Frees what was acknowledged; tells the congestion control. Returns whether our FIN was. */
+static bool new_ack(struct stack *stack, struct tcp *tcp, uint32_t acknowledgment) {
+    uint32_t acked = acknowledgment - tcp->snd_una;
+    uint32_t data = acked < tcp->send.length ? acked : tcp->send.length;
+    bool fin = tcp->fin_queued && acked > tcp->send.length;
+    byte_queue_drop(&tcp->send, &stack->buffers, data);
+    tcp->history.bytes_acked += data;
+    tcp->snd_una = acknowledgment;
+    if (seq_lt(tcp->snd_nxt, tcp->snd_una))
+        tcp->snd_nxt = tcp->snd_una;
+    tcp->retransmits = 0;
+    tcp_rtt_acknowledged(&tcp->rtt, acknowledgment, stack->now_ns);
+    tcp_rtt_restore(&tcp->rtt);
+    if (tcp->congestion.recovering) {
+        uint32_t in_flight = tcp->snd_max - tcp->snd_una;
+        if (tcp_reno_partial(&tcp->congestion, tcp->snd_una, data, in_flight, tcp->mss))
+            tcp_retransmit_first(stack, tcp);
+    } else {
+        tcp->congestion.duplicate_acks = 0;
+        tcp_reno_acknowledged(&tcp->congestion, data, tcp->mss);
+    }
+    if (tcp->snd_una == tcp->snd_max)
+        timer_stop(&stack->timers, &tcp->retransmit_timer);
+    else
+        tcp_arm_retransmit(stack, tcp);
+    ip_confirm(stack, tcp->remote_address);
+    return fin;
+}
+
+/* Tells a writer that there is room, once it is worth while (Linux's sk_stream_is_writeable: a third). */
+static void writer_wakeup(struct stack *stack, struct tcp *tcp) {
+    struct socket *socket = tcp->socket;
+    if (!socket || !socket->no_space)
+        return;
+    if (tcp->send.length > socket->send_limit / 3 * 2)
+        return;
+    socket->no_space = false;
+    socket_event(stack, socket);
+}
+
+/* "Fifth, check the ACK field". Returns false when the segment is used up; the connection may be gone then. */
+static bool input_ack(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
+    if (!(segment->flags & TCP_ACK))
+        return false;
+    if (tcp->state == TCP_SYN_RECV) {
+        if (segment->acknowledgment != tcp->snd_max) {
+            tcp_reply_reset_to(stack, tcp, segment);
+            return false;
+        }
+        if (!tcp_handshake_done(stack, tcp, segment))
+            return false;
+    }
+    if (seq_gt(segment->acknowledgment, tcp->snd_max) ||
+        seq_lt(segment->acknowledgment, tcp->snd_una - (tcp->snd_wnd_largest + tcp->mss))) {
+        challenge_ack(stack, tcp); /* RFC 5961 section 5.2 */
+        return false;
+    }
+    uint32_t old_window = tcp->snd_wnd;
+    if (seq_ge(segment->acknowledgment, tcp->snd_una))
+        window_update(tcp, segment);
+    if (tcp->persisting) {
+        tcp->probes = 0; /* the peer answers */
+        if (tcp->snd_wnd > 0) {
+            tcp->persisting = false;
+            timer_stop(&stack->timers, &tcp->retransmit_timer);
+        }
+    }
+    if (seq_gt(segment->acknowledgment, tcp->snd_una)) {
+        bool opening = tcp->snd_una == tcp->iss;
+        if (opening) {
+            tcp->snd_una++; /* our SYN */
+            tcp->retransmits = 0;
+            tcp_rtt_acknowledged(&tcp->rtt, tcp->snd_una, stack->now_ns);
+            timer_stop(&stack->timers, &tcp->retransmit_timer);
+        }
+        if (seq_gt(segment->acknowledgment, tcp->snd_una) && new_ack(stack, tcp, segment->acknowledgment)) {
+            if (tcp->state == TCP_LAST_ACK) {
+                tcp_end(stack, tcp, 0);
+                return false;
+            }
+            tcp_fin_acknowledged(stack, tcp);
+        }
+        writer_wakeup(stack, tcp);
+    } else if (is_duplicate_ack(tcp, segment, old_window)) {
+        duplicate_ack(stack, tcp);
+    }
+    if (tcp->send.length > 0 || tcp->fin_queued)
+        tcp_want_output(stack, tcp);
+    return true;
+}
+
+static bool receives_text(const struct tcp *tcp) {
+    return tcp->state == TCP_ESTABLISHED || tcp->state == TCP_FIN_WAIT1 || tcp->state == TCP_FIN_WAIT2;
+}
+
+/* Text in its turn: RFC 9293 section 3.10.7.4, "seventh", with RFC 1122's delayed acknowledgment. */
+static void accept_text(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
+    uint32_t segments = segment->length > tcp->mss ? 2 : 1;
+    tcp->rcv_nxt += segment->length;
+    tcp->history.bytes_received += segment->length;
+    tcp->history.data_segments_received++;
+    if (segment->length > tcp->history.largest_received)
+        tcp->history.largest_received = segment->length;
+    if (!tcp->history.smallest_received || segment->length < tcp->history.smallest_received)
+        tcp->history.smallest_received = segment->length;
+    byte_queue_append_chain(&tcp->receive, &stack->buffers, segment->chain);
+    segment->chain = NULL;
+    tcp->unacked_segments = (uint8_t)(tcp->unacked_segments + segments > 2 ? 2 : tcp->unacked_segments + segments);
+    if (tcp->unacked_segments >= 2 || tcp->options.quickack)
+        tcp_want_ack(stack, tcp);
+    else if (!timer_running(&tcp->ack_timer))
+        timer_start(&stack->timers, &tcp->ack_timer, stack->now_ns + TCP_DELAYED_ACK_NS);
+    socket_event(stack, tcp->socket);
+}
+
+/* "Seventh, process the segment text" and "eighth, check the FIN bit". */
+static void input_text(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
+    bool fin = segment->flags & TCP_FIN;
+    if (!receives_text(tcp)) {
+        if (fin && tcp->state == TCP_TIME_WAIT) {
+            tcp_send_ack(stack, tcp);
+            timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + TCP_TIME_WAIT_NS);
+        }
+        return;
+    }
+    if (segment->length == 0 && !fin)
+        return;
+    bool in_turn = segment->sequence == tcp->rcv_nxt;
+    if (!in_turn) {
+        tcp_reassembly_insert(stack, tcp, segment);
+        tcp_send_ack(stack, tcp); /* at once, each: RFC 5681 section 4.2 */
+        return;
+    }
+    if (segment->length > 0)
+        accept_text(stack, tcp, segment);
+    if (tcp->out_of_order_count > 0) {
+        fin |= tcp_reassembly_advance(stack, tcp);
+        tcp_want_ack(stack, tcp); /* a gap was filled: RFC 5681 section 4.2 */
+    }
+    if (fin)
+        tcp_input_fin(stack, tcp);
+}
+
+/* A connection whose program has closed it gets data that nobody will read: Linux resets it. */
+static bool input_orphan(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
+    bool orphan = !tcp->socket && !tcp->listener;
+    if (!orphan || segment->length == 0 || !receives_text(tcp) ||
+        !seq_gt(segment->sequence + segment->length, tcp->rcv_nxt))
+        return false;
+    stack->mib.TcpExtTCPAbortOnData++;
+    tcp_send_reset(stack, tcp);
+    tcp_destroy(stack, tcp);
+    return true;
+}
+
+/* RFC 9293 section 3.10.7.4. */
+static void input_synchronized(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
+    if (!sequence_acceptable(tcp, segment)) {
+        if (!(segment->flags & TCP_RST))
+            tcp_send_ack(stack, tcp);
+        return;
+    }
+    if (input_reset(stack, tcp, segment))
+        return;
+    if (segment->flags & TCP_SYN && !(tcp->state == TCP_SYN_RECV && segment->sequence == tcp->irs)) {
+        challenge_ack(stack, tcp); /* "fourth", by RFC 5961 section 4.2 */
+        return;
+    }
+    if (segment->flags & TCP_SYN && !(segment->flags & TCP_ACK)) {
+        tcp_send_syn(stack, tcp); /* our SYN-ACK was lost */
+        return;
+    }
+    if (!input_ack(stack, tcp, segment))
+        return;
+    trim_to_window(stack, tcp, segment);
+    if (input_orphan(stack, tcp, segment))
+        return;
+    input_text(stack, tcp, segment);
+    if (tcp->ack_now)
+        tcp_want_output(stack, tcp);
+}
+
+/* RFC 1122 section 4.2.2.13: a new SYN may take the place of a connection in TIME_WAIT. */
+static bool may_reopen(const struct tcp *tcp, const struct tcp_segment *segment) {
+    return tcp->state == TCP_TIME_WAIT && !tcp->socket && segment->flags & TCP_SYN &&
+           !(segment->flags & (TCP_ACK | TCP_RST)) && seq_gt(segment->sequence, tcp->rcv_nxt);
+}
+
+static void dispatch(struct stack *stack, const struct ip_packet *packet, struct tcp_segment *segment) {
+    struct tcp *tcp = tcp_lookup(stack, packet->destination, segment->destination_port, packet->source,
+                                 segment->source_port);
+    if (tcp && may_reopen(tcp, segment) &&
+        tcp_lookup_listener(stack, packet->destination, segment->destination_port)) {
+        tcp_destroy(stack, tcp);
+        tcp = NULL;
+    }
+    if (!tcp) {
+        struct tcp *listener = tcp_lookup_listener(stack, packet->destination, segment->destination_port);
+        if (listener)
+            tcp_input_listen(stack, listener, packet, segment);
+        else
+            tcp_reply_reset(stack, packet, segment);
+        return;
+    }
+    tcp->history.segments_received++;
+    tcp->last_received_ns = stack->now_ns;
+    if (tcp->state == TCP_SYN_SENT)
+        tcp_input_syn_sent(stack, tcp, segment);
+    else
+        input_synchronized(stack, tcp, segment);
+}
+
+void tcp_input(struct stack *stack, struct ip_packet *packet) {
+    struct tcp_segment segment;
+    stack->mib.TcpInSegs++;
+    const uint8_t *header = buffer_data(packet->chain);
+    int header_length = tcp_segment_parse(&segment, header, buffer_length(packet->chain));
+    if (header_length < 0) {
+        stack->mib.TcpInErrs++;
+        return;
+    }
+    if (!checksum_good(packet, header)) {
+        stack->mib.TcpInCsumErrors++;
+        stack->mib.TcpInErrs++;
+        return;
+    }
+    segment.length = packet->length - (uint32_t)header_length;
+    segment.chain = buffer_trim_front(&stack->buffers, packet->chain, (uint32_t)header_length);
+    packet->chain = NULL;
+    dispatch(stack, packet, &segment);
+    buffer_drop_chain(&stack->buffers, segment.chain);
+}

@@ -1,0 +1,61 @@
+/*
+ * tcp_segment.h - the format of a TCP segment (RFC 9293 section 3.1), and arithmetic on sequence numbers (section 3.4).
+ */
+#ifndef STACK_TCP_SEGMENT_H
+#define STACK_TCP_SEGMENT_H
+
+#include "frame.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum tcp_flag {
+    TCP_FIN = 0x01,
+    TCP_SYN = 0x02,
+    TCP_RST = 0x04,
+    TCP_PSH = 0x08,
+    TCP_ACK = 0x10,
+    TCP_URG = 0x20,
+};
+
+/* A segment in host order, its payload in buffers. */
+struct tcp_segment {
+    uint16_t source_port, destination_port;
+    uint32_t sequence, acknowledgment;
+    uint32_t window; /* unscaled, as on the wire */
+    uint8_t flags;   /* enum tcp_flag */
+    uint16_t mss;    /* the option, or 0 */
+    int8_t window_scale; /* the option, or -1 */
+    uint32_t length;     /* payload bytes */
+    struct buffer *chain; /* payload; NULL once taken */
+};
+
+static inline bool seq_lt(uint32_t a, uint32_t b) {
+    return (int32_t)(a - b) < 0;
+}
+
+static inline bool seq_le(uint32_t a, uint32_t b) {
+    return (int32_t)(a - b) <= 0;
+}
+
+static inline bool seq_gt(uint32_t a, uint32_t b) {
+    return (int32_t)(a - b) > 0;
+}
+
+static inline bool seq_ge(uint32_t a, uint32_t b) {
+    return (int32_t)(a - b) >= 0;
+}
+
+/* The sequence space that a segment occupies: payload, SYN and FIN. */
+static inline uint32_t tcp_segment_span(const struct tcp_segment *segment) {
+    return segment->length + !!(segment->flags & TCP_SYN) + !!(segment->flags & TCP_FIN);
+}
+
+/* Reads the header of `available` contiguous bytes. Returns the header's length with its options, or -1 when it is
+ * malformed. Leaves length and chain alone. */
+int tcp_segment_parse(struct tcp_segment *segment, const uint8_t *header, uint32_t available);
+
+/* Writes the header, with the options that the segment has, to `header` (60 bytes). The checksum is left 0. Returns its
+ * length. */
+uint32_t tcp_segment_write(const struct tcp_segment *segment, uint8_t *header);
+
+#endif

@@ -1,0 +1,158 @@
+/*
+ * tcp_timer.c - the timers of a connection: retransmission and persist, delayed acknowledgment, and one for the state
+ * (keepalive, FIN_WAIT_2 of an orphan, TIME_WAIT).
+ */
+#include "stack.h"
+#include "tcp.h"
+#include "tcp_reno.h"
+#include "tcp_rtt.h"
+#include <errno.h>
+
+#define SECOND_NS UINT64_C(1000000000)
+
+/* Linux sends the first SYNs at a steady pace before it backs off (tcp_syn_linear_timeouts). */
+static uint64_t syn_timeout_ns(const struct tcp *tcp) {
+    uint32_t linear = tcp->state == TCP_SYN_SENT ? TCP_SYN_LINEAR_TIMEOUTS : 0;
+    uint32_t doublings = tcp->retransmits > linear ? tcp->retransmits - linear : 0;
+    uint64_t timeout = TCP_RTO_INITIAL_NS << (doublings < 7 ? doublings : 7);
+    return timeout < TCP_RTO_MAX_NS ? timeout : TCP_RTO_MAX_NS;
+}
+
+void tcp_arm_retransmit(struct stack *stack, struct tcp *tcp) {
+    bool opening = tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV;
+    tcp->persisting = false;
+    timer_start(&stack->timers, &tcp->retransmit_timer,
+                stack->now_ns + (opening ? syn_timeout_ns(tcp) : tcp->rtt.rto_ns));
+}
+
+void tcp_arm_keepalive(struct stack *stack, struct tcp *tcp) {
+    bool open = tcp->state == TCP_ESTABLISHED || tcp->state == TCP_CLOSE_WAIT;
+    if (!open || !tcp->socket)
+        return;
+    if (tcp->options.keepalive)
+        timer_start(&stack->timers, &tcp->state_timer,
+                    stack->now_ns + tcp->options.keepalive_idle_s * SECOND_NS);
+    else
+        timer_stop(&stack->timers, &tcp->state_timer);
+}
+
+/* Gives up on a peer that does not answer. */
+static void give_up(struct stack *stack, struct tcp *tcp) {
+    stack->mib.TcpExtTCPAbortOnTimeout++;
+    tcp_end(stack, tcp, ETIMEDOUT);
+}
+
+static void syn_timeout(struct stack *stack, struct tcp *tcp) {
+    uint32_t limit = tcp->state == TCP_SYN_SENT ? tcp->options.syn_retries + TCP_SYN_LINEAR_TIMEOUTS
+                                                : TCP_SYNACK_RETRIES;
+    if (tcp->retransmits >= limit) {
+        stack->mib.TcpAttemptFails++;
+        give_up(stack, tcp);
+        return;
+    }
+    tcp->retransmits++;
+    tcp_send_syn(stack, tcp);
+}
+
+static bool out_of_patience(const struct stack *stack, const struct tcp *tcp) {
+    if (tcp->options.user_timeout_ms && tcp->socket)
+        return stack->now_ns - tcp->stalled_since_ns >= tcp->options.user_timeout_ms * UINT64_C(1000000);
+    return tcp->retransmits >= (tcp->socket || tcp->listener ? TCP_RETRIES2 : TCP_ORPHAN_RETRIES);
+}
+
+static void data_timeout(struct stack *stack, struct tcp *tcp) {
+    if (tcp->retransmits == 0)
+        tcp->stalled_since_ns = stack->now_ns;
+    if (out_of_patience(stack, tcp)) {
+        give_up(stack, tcp);
+        return;
+    }
+    stack->mib.TcpExtTCPTimeouts++;
+    tcp_reno_timeout(&tcp->congestion, tcp->snd_max - tcp->snd_una, tcp->mss, tcp->retransmits == 0);
+    tcp->retransmits++;
+    tcp_rtt_backoff(&tcp->rtt);
+    tcp->snd_nxt = tcp->snd_una;
+    tcp_arm_retransmit(stack, tcp);
+    tcp_output(stack, tcp);
+}
+
+static void persist_timeout(struct stack *stack, struct tcp *tcp) {
+    tcp->persisting = false;
+    if (tcp->send.length == 0)
+        return;
+    if (tcp->probes == 0)
+        tcp->stalled_since_ns = stack->now_ns;
+    bool orphan = !tcp->socket && !tcp->listener;
+    if (orphan && tcp->probes >= TCP_ORPHAN_RETRIES) {
+        give_up(stack, tcp);
+        return;
+    }
+    /* A peer that answers may keep its window closed for ever; one that does not answer is gone. */
+    if (tcp->probes >= TCP_RETRIES2) {
+        give_up(stack, tcp);
+        return;
+    }
+    tcp->probes++;
+    stack->mib.TcpExtTCPWinProbe++;
+    uint32_t doublings = tcp->probes < 10 ? tcp->probes : 10;
+    uint64_t wait = tcp->rtt.rto_ns << doublings;
+    tcp->persisting = true;
+    timer_start(&stack->timers, &tcp->retransmit_timer,
+                stack->now_ns + (wait < TCP_RTO_MAX_NS ? wait : TCP_RTO_MAX_NS));
+    if (tcp->snd_wnd > 0)
+        tcp_push_window(stack, tcp);
+    else
+        tcp_send_probe(stack, tcp);
+}
+
+void tcp_retransmit_timer(struct stack *stack, struct tcp *tcp) {
+    if (tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV)
+        syn_timeout(stack, tcp);
+    else if (tcp->persisting)
+        persist_timeout(stack, tcp);
+    else if (tcp->snd_max != tcp->snd_una)
+        data_timeout(stack, tcp);
+}
+
+void tcp_ack_timer(struct stack *stack, struct tcp *tcp) {
+    stack->mib.TcpExtDelayedACKs++;
+    tcp_send_ack(stack, tcp);
+}
+
+static void keepalive_timeout(struct stack *stack, struct tcp *tcp) {
+    uint64_t idle_ns = stack->now_ns - tcp->last_received_ns;
+    uint64_t allowed_ns = tcp->options.keepalive_idle_s * SECOND_NS;
+    if (!tcp->options.keepalive)
+        return;
+    if (tcp->snd_max != tcp->snd_una || tcp->send.length > 0 || idle_ns < allowed_ns) {
+        /* Data in flight is retransmitted anyway; a peer that was heard is alive. */
+        tcp->probes = 0;
+        uint64_t wait = idle_ns < allowed_ns ? allowed_ns - idle_ns : allowed_ns;
+        timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + wait);
+        return;
+    }
+    if (tcp->probes >= tcp->options.keepalive_probes) {
+        tcp_send_reset(stack, tcp);
+        give_up(stack, tcp);
+        return;
+    }
+    tcp->probes++;
+    stack->mib.TcpExtTCPKeepAlive++;
+    tcp_send_probe(stack, tcp);
+    timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + tcp->options.keepalive_interval_s * SECOND_NS);
+}
+
+void tcp_state_timer(struct stack *stack, struct tcp *tcp) {
+    switch (tcp->state) {
+    case TCP_TIME_WAIT:
+    case TCP_FIN_WAIT2:
+        tcp_end(stack, tcp, 0);
+        break;
+    case TCP_ESTABLISHED:
+    case TCP_CLOSE_WAIT:
+        keepalive_timeout(stack, tcp);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,51 @@
+/*
+ * timer.h - timers in a hierarchical wheel (Varghese and Lauck, 1987): start and stop in O(1).
+ *
+ * Four levels of 64 slots; a slot of the lowest level is TIMER_TICK_NS wide, one of the next 64 times that. A timer
+ * fires at the first tick after its deadline, never before it. A deadline beyond the wheel waits in its last slot and is
+ * placed anew when that comes up.
+ */
+#ifndef STACK_TIMER_H
+#define STACK_TIMER_H
+
+#include "list.h"
+#include <stdint.h>
+
+#define TIMER_TICK_NS UINT64_C(1048576)
+#define TIMER_LEVELS 4
+#define TIMER_SLOTS 64
+#define TIMER_NEVER UINT64_MAX
+
+struct timer {
+    struct list link;
+    uint64_t deadline_ns;
+    uint8_t kind;  /* an enum of the owner's, to tell whose timer fired */
+    uint8_t level; /* where it is in the wheel, when it is */
+    uint8_t slot;
+};
+
+struct timer_wheel {
+    uint64_t tick; /* all ticks before this one have been run */
+    uint64_t occupied[TIMER_LEVELS];
+    struct list slots[TIMER_LEVELS][TIMER_SLOTS];
+};
+
+void timer_wheel_init(struct timer_wheel *wheel, uint64_t now_ns);
+void timer_init(struct timer *timer, uint8_t kind);
+
+/* Starts a timer, or moves one that runs. */
+void timer_start(struct timer_wheel *wheel, struct timer *timer, uint64_t deadline_ns);
+void timer_stop(struct timer_wheel *wheel, struct timer *timer);
+
+static inline bool timer_running(const struct timer *timer) {
+    return !list_empty(&timer->link);
+}
+
+/* Gives the next timer whose deadline is at or before now_ns, stopped; NULL when there is none left. */
+struct timer *timer_expire(struct timer_wheel *wheel, uint64_t now_ns);
+
+/* When timer_expire must be called at the latest, never later than the first deadline's tick; TIMER_NEVER when no
+ * timer runs. */
+uint64_t timer_next(const struct timer_wheel *wheel);
+
+#endif

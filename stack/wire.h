@@ -1,0 +1,46 @@
+/*
+ * wire.h - reading and writing big-endian fields, and the constants of the formats on the wire.
+ */
+#ifndef STACK_WIRE_H
+#define STACK_WIRE_H
+
+#include <stdint.h>
+#include <string.h>
+
+#define ETHER_ADDRESS_BYTES 6u
+#define ETHER_HEADER_BYTES 14u
+#define ETHER_TYPE_IP 0x0800u
+#define ETHER_TYPE_ARP 0x0806u
+#define IP_HEADER_BYTES 20u
+#define IP_PROTOCOL_ICMP 1u
+#define IP_PROTOCOL_TCP 6u
+#define IP_PROTOCOL_UDP 17u
+#define TCP_HEADER_BYTES 20u
+#define UDP_HEADER_BYTES 8u
+
+static inline uint16_t wire_get16(const uint8_t *at) {
+    return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+static inline uint32_t wire_get32(const uint8_t *at) {
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return __builtin_bswap32(value);
+}
+
+static inline void wire_put16(uint8_t *at, uint16_t value) {
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+static inline void wire_put32(uint8_t *at, uint32_t value) {
+    value = __builtin_bswap32(value);
+    memcpy(at, &value, sizeof value);
+}
+
+/* Stores a 16-bit sum of checksum.h, which is in memory order already. */
+static inline void wire_put_sum(uint8_t *at, uint16_t sum) {
+    memcpy(at, &sum, sizeof sum);
+}
+
+#endif

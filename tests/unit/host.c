@@ -1,0 +1,251 @@
+/*
+ * host.c - see host.h.
+ */
+#include "host.h"
+#include "checksum.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REGION_BYTES (64u << 20)
+
+uint64_t now = 1000 * SECOND;
+
+static const uint8_t PEER_MAC[6] = {2, 0, 0x0a, 0x4d, 0, 2};
+
+struct host host_create(uint32_t address, uint16_t mtu) {
+    struct host host = {.memory = aligned_alloc(ARENA_BLOCK_BYTES, REGION_BYTES)};
+    static uint8_t seed[RANDOM_SEED_BYTES];
+    struct stack_config config = {.address = address,
+                                  .prefix_length = 24,
+                                  .mac = {2, 0, (uint8_t)(address >> 24), (uint8_t)(address >> 16),
+                                          (uint8_t)(address >> 8), (uint8_t)address},
+                                  .mtu = mtu};
+    memset(host.memory, 0, REGION_BYTES);
+    seed[0]++;
+    host.stack = host.memory;
+    int error =
+        stack_create(host.stack, host.memory, REGION_BYTES, sizeof(struct stack), &config, seed, now);
+    assert_int_equal(error, 0);
+    return host;
+}
+
+void host_destroy(struct host *host) {
+    free(host->memory);
+    host->memory = NULL;
+}
+
+void host_input(struct host *host, const void *bytes, uint32_t length, unsigned flags) {
+    struct byte_queue queue = {0};
+    struct iovec piece = {(void *)bytes, length};
+    assert_int_equal(byte_queue_append(&queue, &host->stack->buffers, &piece, 1, 0, length), length);
+    stack_input(host->stack, now, queue.head, flags);
+    stack_advance(host->stack, now);
+}
+
+bool host_sent(struct host *host, struct seen *seen) {
+    const struct frame *frame = stack_frame(host->stack, 0);
+    if (!frame)
+        return false;
+    seen->length = stack_frame_copy(frame, seen->bytes);
+    stack_frames_sent(host->stack, 1);
+    return true;
+}
+
+void host_discard(struct host *host) {
+    stack_frames_sent(host->stack, UINT32_MAX);
+}
+
+void host_run(struct host *host, uint64_t duration_ns) {
+    uint64_t end = now + duration_ns;
+    for (;;) {
+        uint64_t next = stack_deadline(host->stack);
+        if (next > end)
+            break;
+        if (next > now)
+            now = next;
+        stack_advance(host->stack, now);
+    }
+    now = end;
+    stack_advance(host->stack, now);
+}
+
+void peer_introduce(struct host *host) {
+    struct frame reply = {0};
+    uint8_t *frame = reply.header;
+    struct stack *stack = host->stack;
+    memcpy(frame, stack->config.mac, 6);
+    memcpy(frame + 6, PEER_MAC, 6);
+    wire_put16(frame + 12, ETHER_TYPE_ARP);
+    wire_put16(frame + 14, 1);
+    wire_put16(frame + 16, ETHER_TYPE_IP);
+    frame[18] = 6;
+    frame[19] = 4;
+    wire_put16(frame + 20, 1); /* a request of the peer's for us */
+    memcpy(frame + 22, PEER_MAC, 6);
+    wire_put32(frame + 28, HOST_B);
+    wire_put32(frame + 38, stack->config.address);
+    host_input(host, frame, 42, 0);
+    host_discard(host);
+}
+
+bool peer_read(struct host *host, struct packet *packet) {
+    static struct seen seen;
+    while (host_sent(host, &seen)) {
+        const uint8_t *ip = seen.bytes + ETHER_HEADER_BYTES;
+        if (wire_get16(seen.bytes + 12) != ETHER_TYPE_IP || ip[9] != IP_PROTOCOL_TCP)
+            continue;
+        uint32_t total = wire_get16(ip + 2);
+        assert_int_equal(total + ETHER_HEADER_BYTES, seen.length);
+        assert_int_equal(checksum_fold(checksum_add(0, ip, 20)), 0xffff);
+        uint64_t pseudo = checksum_pseudo_header(wire_get32(ip + 12), wire_get32(ip + 16), IP_PROTOCOL_TCP,
+                                                 (uint16_t)(total - 20));
+        assert_int_equal(checksum_fold(checksum_add(pseudo, ip + 20, total - 20)), 0xffff);
+        int header = tcp_segment_parse(&packet->tcp, ip + 20, total - 20);
+        assert_true(header >= 20);
+        packet->tcp.length = total - 20 - (uint32_t)header;
+        memcpy(packet->payload, ip + 20 + header, packet->tcp.length);
+        return true;
+    }
+    return false;
+}
+
+void peer_send(struct host *host, uint16_t source_port, uint16_t destination_port, uint8_t flags, uint32_t sequence,
+               uint32_t acknowledgment, uint16_t window, uint16_t mss, const void *payload, uint32_t length) {
+    static uint8_t frame[70000];
+    uint8_t *ip = frame + ETHER_HEADER_BYTES, *header = ip + 20;
+    struct tcp_segment segment = {
+        .source_port = source_port,
+        .destination_port = destination_port,
+        .sequence = sequence,
+        .acknowledgment = acknowledgment,
+        .window = window,
+        .flags = flags,
+        .mss = mss,
+        .window_scale = -1,
+    };
+    memset(frame, 0, 34);
+    memcpy(frame, host->stack->config.mac, 6);
+    memcpy(frame + 6, PEER_MAC, 6);
+    wire_put16(frame + 12, ETHER_TYPE_IP);
+    uint32_t header_length = tcp_segment_write(&segment, header);
+    if (length)
+        memcpy(header + header_length, payload, length);
+    uint32_t total = 20 + header_length + length;
+    ip[0] = 0x45;
+    wire_put16(ip + 2, (uint16_t)total);
+    ip[8] = 64;
+    ip[9] = IP_PROTOCOL_TCP;
+    wire_put32(ip + 12, HOST_B);
+    wire_put32(ip + 16, host->stack->config.address);
+    wire_put_sum(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, 20)));
+    uint64_t sum =
+        checksum_pseudo_header(HOST_B, host->stack->config.address, IP_PROTOCOL_TCP, (uint16_t)(total - 20));
+    wire_put_sum(header + 16, (uint16_t)~checksum_fold(checksum_add(sum, header, total - 20)));
+    host_input(host, frame, ETHER_HEADER_BYTES + total, 0);
+}
+
+struct travelling {
+    struct list link;
+    uint64_t arrives_ns;
+    bool from_a;
+    struct seen seen;
+};
+
+void cable_join(struct cable *cable, struct host *a, struct host *b, uint64_t delay_ns) {
+    *cable = (struct cable){.a = a, .b = b, .delay_ns = delay_ns};
+    list_init(&cable->in_flight);
+}
+
+void cable_cut(struct cable *cable) {
+    struct list *link;
+    while ((link = list_first(&cable->in_flight))) {
+        list_remove(link);
+        free(container_of(link, struct travelling, link));
+    }
+}
+
+static void cable_collect(struct cable *cable, struct host *host) {
+    static struct seen seen;
+    while (host_sent(host, &seen)) {
+        bool from_a = host == cable->a;
+        cable->frames++;
+        if (cable->loses && cable->loses(&seen, from_a, cable->context))
+            continue;
+        struct travelling *frame = malloc(sizeof *frame);
+        frame->arrives_ns = now + cable->delay_ns;
+        frame->from_a = from_a;
+        frame->seen.length = seen.length;
+        memcpy(frame->seen.bytes, seen.bytes, seen.length);
+        list_init(&frame->link);
+        list_add_tail(&cable->in_flight, &frame->link);
+    }
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+void cable_run(struct cable *cable, uint64_t duration_ns) {
+    uint64_t end = now + duration_ns;
+    for (;;) {
+        cable_collect(cable, cable->a);
+        cable_collect(cable, cable->b);
+        uint64_t next = min_u64(stack_deadline(cable->a->stack), stack_deadline(cable->b->stack));
+        struct list *link = list_first(&cable->in_flight);
+        struct travelling *frame = link ? container_of(link, struct travelling, link) : NULL;
+        if (frame)
+            next = min_u64(next, frame->arrives_ns);
+        if (next > end)
+            break;
+        if (next > now)
+            now = next;
+        if (frame && frame->arrives_ns <= now) {
+            list_remove(&frame->link);
+            host_input(frame->from_a ? cable->b : cable->a, frame->seen.bytes, frame->seen.length, 0);
+            free(frame);
+        } else {
+            stack_advance(cable->a->stack, now);
+            stack_advance(cable->b->stack, now);
+        }
+    }
+    now = end;
+}
+
+void cable_connect(struct cable *cable, uint16_t port, struct socket **client, struct socket **server,
+                   struct socket **listener) {
+    struct stack *a = cable->a->stack, *b = cable->b->stack;
+    assert_int_equal(socket_create(b, SOCK_STREAM, 0, listener), 0);
+    assert_int_equal(socket_bind(b, *listener, 0, port), 0);
+    assert_int_equal(socket_listen(b, *listener, 16), 0);
+    assert_int_equal(socket_create(a, SOCK_STREAM, 0, client), 0);
+    assert_int_equal(socket_connect(a, *client, b->config.address, port), -EINPROGRESS);
+    cable_run(cable, 4 * cable->delay_ns + 10 * MS);
+    assert_int_equal(socket_connect(a, *client, b->config.address, port), 0);
+    assert_int_equal(socket_accept(b, *listener, server), 0);
+}
+
+ssize_t send_bytes(struct host *host, struct socket *socket, const void *bytes, size_t length, int flags) {
+    struct iovec piece = {(void *)bytes, length};
+    struct socket_message message = {.pieces = &piece, .count = 1, .flags = flags};
+    stack_advance(host->stack, now);
+    return socket_send(host->stack, socket, &message);
+}
+
+ssize_t receive_bytes(struct host *host, struct socket *socket, void *bytes, size_t length, int flags) {
+    struct iovec piece = {bytes, length};
+    struct socket_message message = {.pieces = &piece, .count = 1, .flags = flags};
+    stack_advance(host->stack, now);
+    return socket_receive(host->stack, socket, &message);
+}
+
+void assert_nothing_left(struct host *host) {
+    host_run(host, 400 * SECOND);
+    host_discard(host);
+    struct stack *stack = host->stack;
+    assert_int_equal(stack->connections.used, 0);
+    assert_int_equal(stack->sockets.used, 0);
+    assert_int_equal(stack->held_segments.used, 0);
+    assert_int_equal(stack->datagrams.used, 0);
+    assert_int_equal(stack->buffers.used, 0);
+}

@@ -1,0 +1,86 @@
+/*
+ * host.h - stacks for tests: one alone with a scripted peer, or two joined by a cable, in virtual time.
+ */
+#ifndef TESTS_HOST_H
+#define TESTS_HOST_H
+
+#include "stack.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#define MS UINT64_C(1000000)
+#define SECOND (1000 * MS)
+#define HOST_A 0x0a4d000a /* 10.77.0.10 */
+#define HOST_B 0x0a4d0002 /* 10.77.0.2 */
+
+struct host {
+    struct stack *stack;
+    void *memory;
+};
+
+/* What a scripted peer sees of a sent frame. */
+struct seen {
+    uint8_t bytes[70000];
+    uint32_t length;
+};
+
+/* A segment that a scripted peer read or is to send. */
+struct packet {
+    struct tcp_segment tcp;
+    uint8_t payload[66000];
+};
+
+extern uint64_t now; /* virtual time */
+
+struct host host_create(uint32_t address, uint16_t mtu);
+void host_destroy(struct host *host);
+
+/* Gives a frame to a host, as the NIC would. */
+void host_input(struct host *host, const void *bytes, uint32_t length, unsigned flags);
+
+/* Takes the next sent frame. False when there is none. */
+bool host_sent(struct host *host, struct seen *seen);
+
+/* Drops what a host has sent. */
+void host_discard(struct host *host);
+
+/* Lets time pass in a host alone, timer by timer. */
+void host_run(struct host *host, uint64_t duration_ns);
+
+/* The scripted peer (HOST_B): makes host A know its MAC address, reads the next TCP segment that A sent (skipping ARP),
+ * and sends one. */
+void peer_introduce(struct host *host);
+bool peer_read(struct host *host, struct packet *packet);
+void peer_send(struct host *host, uint16_t source_port, uint16_t destination_port, uint8_t flags, uint32_t sequence,
+               uint32_t acknowledgment, uint16_t window, uint16_t mss, const void *payload, uint32_t length);
+
+/* A cable between two hosts: a delay, and a predicate that loses frames. */
+struct cable {
+    struct host *a, *b;
+    uint64_t delay_ns;
+    bool (*loses)(const struct seen *seen, bool from_a, void *context);
+    void *context;
+    struct list in_flight;
+    uint64_t frames;
+};
+
+void cable_join(struct cable *cable, struct host *a, struct host *b, uint64_t delay_ns);
+
+/* Runs both hosts and the cable for a time, or until nothing is left to do. */
+void cable_run(struct cable *cable, uint64_t duration_ns);
+void cable_cut(struct cable *cable);
+
+/* Opens a connection from a to a listener on b's port, through the cable. */
+void cable_connect(struct cable *cable, uint16_t port, struct socket **client, struct socket **server,
+                   struct socket **listener);
+
+ssize_t send_bytes(struct host *host, struct socket *socket, const void *bytes, size_t length, int flags);
+ssize_t receive_bytes(struct host *host, struct socket *socket, void *bytes, size_t length, int flags);
+
+/* Asserts that pools are as empty as in a new stack, after TIME_WAIT has passed. */
+void assert_nothing_left(struct host *host);
+
+#endif
