@@ -2,8 +2,8 @@
  * pcap.c - a network interface through libpcap.
  *
  * Theory of operation. The interface stays the kernel's; libpcap copies what arrives into a ring. A filter in the kernel
- * passes only frames that are for our address or for everybody, and that arrive: frames that this machine's own kernel
- * sends on the interface are not the peer's. Immediate mode, so that a frame wakes us at once.
+ * passes only frames that are for our address or for everybody; and only those that arrive, by the socket's own setting:
+ * frames that this machine's own kernel sends on the interface are not the peer's. Immediate mode, so that a frame wakes us at once.
  *
  * With segmentation or receive offload the kernel hands over frames far beyond the MTU, and frames from this machine whose
  * checksums are unfinished; libpcap does not say which, hence NIC_CHECKSUM_PARTIAL. The ring's slots are as long as
@@ -105,8 +105,9 @@ static int pcap_set_address(struct nic *nic, const uint8_t mac[6]) {
     struct nic_pcap *pcap = pcap_of(nic);
     struct bpf_program program;
     char filter[160];
+    /* Not "inbound": libpcap also runs the filter itself, on the first frames, and can't tell there. */
     snprintf(filter, sizeof filter,
-             "inbound and (ether dst %02x:%02x:%02x:%02x:%02x:%02x or ether broadcast or ether multicast) and "
+             "(ether dst %02x:%02x:%02x:%02x:%02x:%02x or ether broadcast or ether multicast) and "
              "(ip or arp)",
              mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
     if (pcap_compile(pcap->handle, &program, filter, 1, PCAP_NETMASK_UNKNOWN) < 0)
