@@ -6,10 +6,9 @@
  * frames that this machine's own kernel sends on the interface are not the peer's. Immediate mode, so that a frame wakes us at once.
  *
  * With segmentation or receive offload the kernel hands over frames far beyond the MTU, and frames from this machine whose
- * checksums are unfinished; libpcap does not say which, hence NIC_CHECKSUM_PARTIAL. The ring's slots are as long as
- * libpcap thinks frames can be, by this interface's own offloads; a peer on the same machine (the other end of a veth
- * pair) may send longer ones all the same. For those the kernel is asked to queue the whole frame beside the ring
- * (PACKET_COPY_THRESH), in order.
+ * checksums are unfinished; libpcap does not say which, hence NIC_CHECKSUM_PARTIAL. The ring's slots are as long as the MTU:
+ * slots for the longest frames would make a ring of few slots that takes 20 ms to allocate. Of a longer frame the kernel
+ * queues the whole beside the ring (PACKET_COPY_THRESH), in order, and its slot says when to fetch it.
  *
  * The address filter of an adapter is widened by promiscuous mode, because our address is not the interface's.
  */
@@ -26,8 +25,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RING_BYTES (32 << 20)
-#define WHOLE_FRAMES_BYTES (8 << 20) /* receive buffer for frames longer than a slot of the ring */
+#define RING_BYTES (4 << 20)
+#define LONG_FRAMES_BYTES (8 << 20) /* receive buffer for frames longer than a slot of the ring */
+#define VLAN_TAG_BYTES 4
 
 struct nic_pcap {
     struct nic nic;
@@ -47,29 +47,25 @@ static struct nic_pcap *pcap_of(struct nic *nic) {
     return (struct nic_pcap *)nic;
 }
 
-/* Fetches the whole of a frame that the ring has only the beginning of. */
-static uint32_t fetch_whole(struct nic_pcap *pcap, uint32_t length) {
-    ssize_t received = recv(pcap->nic.descriptor, pcap->scratch, sizeof pcap->scratch, MSG_DONTWAIT | MSG_TRUNC);
-    return received == (ssize_t)length ? length : 0;
+/* Fetches the next frame that was too long for its slot. Returns its length; 0 when the kernel had no room for it. */
+static uint32_t fetch_long(struct nic_pcap *pcap, const struct nic_frame *frame) {
+    struct msghdr message = {.msg_iov = frame->pieces, .msg_iovlen = (size_t)frame->piece_count};
+    ssize_t received = recvmsg(pcap->nic.descriptor, &message, MSG_DONTWAIT);
+    return received > 0 && !(message.msg_flags & MSG_TRUNC) ? (uint32_t)received : 0;
 }
 
 static void receive_one(u_char *context, const struct pcap_pkthdr *header, const u_char *bytes) {
     struct reception *reception = (struct reception *)context;
     struct nic_pcap *pcap = reception->pcap;
     struct nic_frame *frame = &reception->frames[reception->count];
-    if (header->caplen < header->len) {
-        if (header->len > sizeof pcap->scratch || !fetch_whole(pcap, header->len)) {
-            pcap->nic.counters.truncated++;
-            return;
-        }
-        bytes = pcap->scratch;
-    }
-    if (!nic_scatter(frame, bytes, header->len)) {
+    if (header->caplen < header->len)
+        frame->length = fetch_long(pcap, frame);
+    else
+        frame->length = nic_scatter(frame, bytes, header->len) ? header->len : 0;
+    if (frame->length > 0)
+        reception->count++;
+    else
         pcap->nic.counters.truncated++;
-        return;
-    }
-    frame->length = header->len;
-    reception->count++;
 }
 
 static int interface_error(const struct nic_pcap *pcap) {
@@ -110,9 +106,14 @@ static int pcap_set_address(struct nic *nic, const uint8_t mac[6]) {
              "(ether dst %02x:%02x:%02x:%02x:%02x:%02x or ether broadcast or ether multicast) and "
              "(ip or arp)",
              mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-    if (pcap_compile(pcap->handle, &program, filter, 1, PCAP_NETMASK_UNKNOWN) < 0)
+    /* Compiled for whole frames, however long: what a filter lets through is cut to the length that it was compiled for. */
+    pcap_t *compiler = pcap_open_dead(DLT_EN10MB, NIC_FRAME_MAX);
+    int result = compiler ? pcap_compile(compiler, &program, filter, 1, PCAP_NETMASK_UNKNOWN) : -1;
+    if (compiler)
+        pcap_close(compiler);
+    if (result < 0)
         return -EINVAL;
-    int result = pcap_setfilter(pcap->handle, &program);
+    result = pcap_setfilter(pcap->handle, &program);
     pcap_freecode(&program);
     return result < 0 ? -EIO : 0;
 }
@@ -156,7 +157,7 @@ static bool interface_facts(const char *interface, struct nic_facts *facts, char
 
 static bool activate(struct nic_pcap *pcap, char *error) {
     pcap_t *handle = pcap->handle;
-    pcap_set_snaplen(handle, NIC_FRAME_MAX);
+    pcap_set_snaplen(handle, (int)pcap->nic.facts.mtu + 14 + VLAN_TAG_BYTES);
     pcap_set_promisc(handle, 1);
     pcap_set_immediate_mode(handle, 1);
     pcap_set_buffer_size(handle, RING_BYTES);
@@ -202,12 +203,12 @@ struct nic *nic_pcap_open(const char *interface, char *error) {
         pcap_nic_close(&pcap->nic);
         return NULL;
     }
-    int one = 1, whole = WHOLE_FRAMES_BYTES;
+    int one = 1, longer = LONG_FRAMES_BYTES;
     pcap_setdirection(pcap->handle, PCAP_D_IN);
     pcap_setnonblock(pcap->handle, 1, pcap_error);
     pcap->nic.descriptor = pcap_get_selectable_fd(pcap->handle);
     setsockopt(pcap->nic.descriptor, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one);
     setsockopt(pcap->nic.descriptor, SOL_PACKET, PACKET_COPY_THRESH, &one, sizeof one);
-    setsockopt(pcap->nic.descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &whole, sizeof whole);
+    setsockopt(pcap->nic.descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &longer, sizeof longer);
     return &pcap->nic;
 }
