@@ -2,6 +2,7 @@
  * call.c - see call.h; and the library's beginning and end.
  */
 #include "call.h"
+#include "fork.h"
 #include "signals.h"
 #include "wake.h"
 #include <pthread.h>

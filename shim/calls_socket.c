@@ -2,6 +2,7 @@
  * calls_socket.c - socket(2), bind, listen, accept, connect, shutdown, getsockname, getpeername, getsockopt, setsockopt.
  */
 #include "call.h"
+#include "fork.h"
 #include "signals.h"
 #include <fcntl.h>
 
@@ -24,6 +25,7 @@ EXPORT int socket(int domain, int type, int protocol) {
         return LIBC(socket)(domain, type, protocol);
     attach();
     signals_start();
+    fork_start();
     if (attach_broken())
         return (int)call_result(-ENETDOWN);
     shared_lock();

@@ -22,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct keeper keeper = {.lock = -1, .door = -1, .region = -1};
@@ -160,24 +161,44 @@ static void watch_signals(void) {
 }
 
 
+static void settle(struct process *process) {
+    struct list *link, *next;
+    list_for_each(link, next, &process->waiters) {
+        int descriptor = container_of(link, struct waiter, link)->keeper_descriptor;
+        if (descriptor >= 0)
+            close(descriptor);
+    }
+    if (!shared->broken)
+        process_settle(process);
+    else
+        list_remove(&process->link);
+}
+
+void keeper_watch_children(void) {
+    struct list *link, *next;
+    list_for_each(link, next, &shared->process_list) {
+        struct process *process = container_of(link, struct process, link);
+        if (process->pid == 0 || process->pidfd >= 0)
+            continue;
+        process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
+        if (process->pidfd >= 0) {
+            keeper_watch(process->pidfd, KEEPER_PROCESS);
+        } else {
+            settle(process); /* it has ended already */
+            eventfd_write(keeper.leave, 1);
+        }
+    }
+}
+
 static void process_ended(int pidfd) {
     struct list *link, *next;
     epoll_ctl(keeper.events, EPOLL_CTL_DEL, pidfd, NULL);
     shared_lock();
+    keeper_watch_children();
     list_for_each(link, next, &shared->process_list) {
         struct process *process = container_of(link, struct process, link);
-        if (process->pidfd != pidfd)
-            continue;
-        struct list *waiter, *next_waiter;
-        list_for_each(waiter, next_waiter, &process->waiters) {
-            int descriptor = container_of(waiter, struct waiter, link)->keeper_descriptor;
-            if (descriptor >= 0)
-                close(descriptor);
-        }
-        if (!shared->broken)
-            process_settle(process);
-        else
-            list_remove(&process->link);
+        if (process->pidfd == pidfd)
+            settle(process);
     }
     shared_unlock();
     close(pidfd);

@@ -43,6 +43,9 @@ enum keeper_event {
 
 void keeper_watch(int descriptor, enum keeper_event kind);
 
+/* Watches the processes that fork has made since. The lock is held. */
+void keeper_watch_children(void);
+
 /* Says why the keeper can't go on, to the process that started it, and ends. */
 _Noreturn void keeper_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -182,6 +182,7 @@ static void *transmitter(void *unused) {
     for (;;) {
         shared_lock();
         uint64_t deadline = TIMER_NEVER;
+        keeper_watch_children();
         if (!shared->broken) {
             bool was_busy = stack_busy(&shared->stack);
             stack_advance(&shared->stack, shared->stack.now_ns);

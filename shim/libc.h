@@ -57,6 +57,7 @@
     CALL(int, epoll_pwait, (int, struct epoll_event *, int, int, const sigset_t *))                         \
     CALL(int, sigaction, (int, const struct sigaction *, struct sigaction *))                               \
     CALL(int, fclose, (FILE *))                                                                             \
+    CALL(pid_t, fork, (void))                                                                               \
     CALL(void, _exit, (int))
 
 #include <stdio.h>

@@ -77,6 +77,10 @@ void shared_lock_to_die(void) {
     depth = 1;
 }
 
+void lock_forked(void) {
+    depth = 0;
+}
+
 bool shared_lock_held(void) {
     return depth > 0;
 }

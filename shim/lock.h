@@ -23,6 +23,9 @@ void shared_unlock(void);
  * stack. */
 void shared_lock_to_die(void);
 
+/* After fork, in the child: the lock that was taken for the fork is the parent's. */
+void lock_forked(void);
+
 /* Whether this thread holds the lock. */
 bool shared_lock_held(void);
 

@@ -28,8 +28,8 @@ struct waiter;
 
 struct process {
     struct list link;
-    int pid;
-    int pidfd; /* the keeper's */
+    int pid;   /* 0: of a child that fork has not made yet */
+    int pidfd; /* the keeper's; -1: not watched yet */
     struct list holdings;
     struct list waiters;
 };

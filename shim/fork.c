@@ -1,0 +1,157 @@
+/*
+ * fork.c - parent and child share each socket: the child gets an account of its own before it exists.
+ *
+ * In the parent, with the lock held, every holding gets a twin in the child's account, so that a socket which the parent
+ * closes at once after fork is not thought abandoned. The child finds the twins in memory that it has inherited, points its
+ * table at them, and tells the keeper its number; the keeper watches it from then on.
+ */
+#include "fork.h"
+#include "attach.h"
+#include "descriptor.h"
+#include "libc.h"
+#include "lock.h"
+#include "process.h"
+#include "wait.h"
+#include "wake.h"
+#include <errno.h>
+#include <jemalloc/jemalloc.h>
+#include <pthread.h>
+#include <unistd.h>
+
+struct heir {
+    int fd;
+    struct holding *holding;
+};
+
+static struct {
+    bool prepared;
+    struct process *child;
+    struct heir *heirs;
+    size_t count, room;
+} plan;
+
+static struct holding *twin_of(struct holding *holding) {
+    if (holding->twin)
+        return holding->twin;
+    struct holding *twin = pool_take_zeroed(&shared->holdings);
+    if (!twin)
+        return NULL;
+    *twin = *holding;
+    twin->twin = NULL;
+    twin->descriptors = 0;
+    list_init(&twin->link);
+    list_add_tail(&plan.child->holdings, &twin->link);
+    if (twin->kind == HOLDING_SOCKET)
+        twin->socket->holders++;
+    else
+        twin->epoll->holders++;
+    holding->twin = twin;
+    return twin;
+}
+
+static void bequeath(int fd, void *context) {
+    (void)context;
+    if (plan.count == plan.room) {
+        size_t room = plan.room ? plan.room * 2 : 64;
+        struct heir *grown = plan.heirs ? rallocx(plan.heirs, room * sizeof *grown, 0) : mallocx(room * sizeof *grown, 0);
+        if (!grown)
+            return;
+        plan.heirs = grown;
+        plan.room = room;
+    }
+    struct holding *twin = twin_of(descriptor_find(fd));
+    if (!twin)
+        return;
+    twin->descriptors++;
+    plan.heirs[plan.count++] = (struct heir){fd, twin};
+}
+
+static void prepare(void) {
+    struct list *link, *next;
+    plan.prepared = attached();
+    if (!plan.prepared)
+        return;
+    shared_lock();
+    plan.count = 0;
+    plan.child = shared->broken ? NULL : process_create(0);
+    if (!plan.child)
+        return;
+    list_for_each(link, next, &wake_self->holdings)
+        container_of(link, struct holding, link)->twin = NULL;
+    descriptor_walk(0, UINT32_MAX, bequeath, NULL);
+}
+
+static void in_parent(void) {
+    if (plan.prepared)
+        shared_unlock();
+}
+
+static void forget(int fd, void *context) {
+    (void)context;
+    descriptor_pages[fd / DESCRIPTOR_PAGE][fd % DESCRIPTOR_PAGE] = NULL;
+}
+
+static void in_child(void) {
+    if (!plan.prepared)
+        return;
+    lock_forked();
+    descriptor_walk(0, UINT32_MAX, forget, NULL);
+    for (size_t i = 0; i < plan.count; i++)
+        descriptor_pages[plan.heirs[i].fd / DESCRIPTOR_PAGE][plan.heirs[i].fd % DESCRIPTOR_PAGE] =
+            plan.heirs[i].holding;
+    wait_forked();
+    if (!plan.child)
+        return; /* out of memory: the descriptors are not ours in the child */
+    wake_self = plan.child;
+    wake_self->pid = getpid();
+    wake_keeper();
+}
+
+EXPORT pid_t fork(void) {
+    pid_t pid = LIBC(fork)();
+    if (pid < 0 && plan.prepared && plan.child) {
+        int error = errno;
+        shared_lock();
+        process_settle(plan.child);
+        shared_unlock();
+        errno = error;
+    }
+    return pid;
+}
+
+void fork_start(void) {
+    static bool started;
+    if (!started)
+        pthread_atfork(prepare, in_parent, in_child);
+    started = true;
+}
+
+/*
+ * vfork(2) lends the parent's memory to the child, whose close(2) would then change the parent's table. So once there is a
+ * socket of ours, vfork is fork, as POSIX allows. Before, it is libc's, which must be jumped to: it returns twice on the
+ * caller's stack.
+ */
+#if defined __x86_64__
+void *fork_libc_vfork __attribute__((visibility("hidden")));
+__asm__(".text\n"
+        ".globl vfork\n"
+        ".type vfork, @function\n"
+        "vfork:\n"
+        "    cmpb $0, descriptor_any(%rip)\n"
+        "    jne 1f\n"
+        "    movq fork_libc_vfork(%rip), %rax\n"
+        "    testq %rax, %rax\n"
+        "    je 1f\n"
+        "    jmp *%rax\n"
+        "1:  jmp fork@PLT\n"
+        ".size vfork, . - vfork\n");
+
+#include <dlfcn.h>
+__attribute__((constructor)) static void find_vfork(void) {
+    fork_libc_vfork = dlsym(RTLD_NEXT, "vfork");
+}
+#else
+EXPORT pid_t vfork(void) {
+    return fork();
+}
+#endif
