@@ -2,6 +2,7 @@
  * keeper.c - the keeper: one small process a stack. See README.md.
  */
 #include "keeper.h"
+#include "keeper_tool.h"
 #include "lock.h"
 #include "process.h"
 #include "wake.h"
@@ -278,8 +279,14 @@ static void raise_descriptor_limit(void) {
     }
 }
 
-int main(void) {
+int main(int count, char **arguments) {
     char error[CONFIG_ERROR_BYTES];
+    if (count == 3 && strcmp(arguments[1], "--dynamic") == 0)
+        return tool_is_dynamic(arguments[2]);
+    if (count == 2 && strcmp(arguments[1], "--down") == 0)
+        return tool_down();
+    if (count != 1)
+        keeper_fail("usage: barewire-keeper is started by libbarewire.so; see 'barewire --help'\n");
     if (!config_read(&keeper.config, error))
         keeper_fail("%s", error);
     if (!keeper.config.nic[0] || !keeper.config.address)

@@ -1,0 +1,61 @@
+/*
+ * keeper_tool.c - what the command asks the keeper's program for, beside keeping: is a program dynamically linked; end a
+ * stack.
+ */
+#include "keeper_tool.h"
+#include "config.h"
+#include "door.h"
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int say(const char *format, const char *value) {
+    fprintf(stderr, "barewire: ");
+    fprintf(stderr, format, value);
+    fprintf(stderr, "\n");
+    return 2;
+}
+
+int tool_is_dynamic(const char *path) {
+    Elf64_Ehdr header;
+    struct stat status;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || read(file, &header, sizeof header) != sizeof header ||
+        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
+        return 0; /* a script, whose interpreter the loader looks at; or the shell will say what is wrong */
+    if (fstat(file, &status) == 0 && status.st_mode & (S_ISUID | S_ISGID) && geteuid() != 0)
+        return 1; /* the loader ignores LD_PRELOAD for it */
+    for (int i = 0; i < header.e_phnum && header.e_ident[EI_CLASS] == ELFCLASS64; i++) {
+        Elf64_Phdr segment;
+        off_t at = (off_t)(header.e_phoff + (uint64_t)i * header.e_phentsize);
+        if (pread(file, &segment, sizeof segment, at) == sizeof segment && segment.p_type == PT_INTERP)
+            return 0;
+    }
+    return 1;
+}
+
+int tool_down(void) {
+    static struct door_request request = {.magic = SHARED_MAGIC, .version = SHARED_VERSION, .kind = DOOR_DOWN};
+    static struct door_reply reply;
+    static struct config config;
+    char directory[108], error[CONFIG_ERROR_BYTES];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (!config_read(&config, error) || !config_directory(directory, error))
+        return say("%s", error);
+    int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", directory, config.name) >=
+            (int)sizeof address.sun_path ||
+        door < 0 || connect(door, (struct sockaddr *)&address, sizeof address) < 0)
+        return say("no stack named '%s' is running", config.name);
+    if (send(door, &request, sizeof request, MSG_NOSIGNAL) < 0 || recv(door, &reply, sizeof reply, 0) < 0)
+        return say("stack '%s' does not answer", config.name);
+    for (int i = 0; i < 500 && access(address.sun_path, F_OK) == 0; i++)
+        usleep(2000); /* the keeper's last act is to remove its door */
+    return 0;
+}

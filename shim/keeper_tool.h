@@ -1,0 +1,13 @@
+/*
+ * keeper_tool.h - what the command asks the keeper's program for, beside keeping. Each returns an exit status.
+ */
+#ifndef SHIM_KEEPER_TOOL_H
+#define SHIM_KEEPER_TOOL_H
+
+/* 0 when the loader would preload our library into the program, 1 when not: it is static, or setuid. */
+int tool_is_dynamic(const char *path);
+
+/* Ends the stack that the environment names. */
+int tool_down(void);
+
+#endif
