@@ -217,7 +217,8 @@ static void trim_memory(void) {
 
 static bool nobody_left(void) {
     shared_lock();
-    bool left = shared->broken || (list_empty(&shared->process_list) && !stack_busy(&shared->stack));
+    bool left = shared->broken || (list_empty(&shared->process_list) && !stack_busy(&shared->stack) &&
+                                   !keeper_frames_waiting());
     shared_unlock();
     return left;
 }
@@ -240,6 +241,7 @@ static void run(void) {
             switch ((enum keeper_event)(events[i].data.u64 >> 32)) {
             case KEEPER_NIC:
                 keeper_frames_receive();
+                ended |= list_empty(&shared->process_list); /* it may have been the last connection's last */
                 break;
             case KEEPER_DOOR:
                 keeper_door_accept();

@@ -123,6 +123,10 @@ static void transmit(void) {
     sending.active = false;
 }
 
+bool keeper_frames_waiting(void) {
+    return sending.active || stack_frame(&shared->stack, 0);
+}
+
 /* A conflict that shows while the stack is young means that the address was never ours. */
 #define YOUNG_NS UINT64_C(2000000000)
 
@@ -184,10 +188,9 @@ static void *transmitter(void *unused) {
         uint64_t deadline = TIMER_NEVER;
         keeper_watch_children();
         if (!shared->broken) {
-            bool was_busy = stack_busy(&shared->stack);
             stack_advance(&shared->stack, shared->stack.now_ns);
             transmit();
-            if (was_busy && !stack_busy(&shared->stack))
+            if (list_empty(&shared->process_list) && !stack_busy(&shared->stack))
                 eventfd_write(keeper.leave, 1);
             deadline = stack_deadline(&shared->stack);
         }
