@@ -1,0 +1,328 @@
+/*
+ * test_machines.c - the small machines that stand alone: checksum.c, random.c, timer.c, tcp_segment.c, tcp_isn.c, tcp_rtt.c,
+ * tcp_reno.c, tcp_nagle.c.
+ */
+#include "checksum.h"
+#include "host.h"
+#include "tcp_isn.h"
+#include "tcp_nagle.h"
+#include "tcp_reno.h"
+#include "tcp_rtt.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void checksum_matches_the_definition_for_all_lengths(void **state) {
+    (void)state;
+    uint8_t bytes[300];
+    srand(3);
+    for (size_t length = 0; length < sizeof bytes; length++) {
+        uint32_t sum = 0;
+        for (size_t i = 0; i < length; i++) {
+            bytes[i] = (uint8_t)rand();
+            sum += (uint32_t)(i % 2 ? bytes[i] : bytes[i] << 8); /* RFC 1071 section 1, big-endian words */
+        }
+        while (sum >> 16)
+            sum = (sum & 0xffff) + (sum >> 16);
+        uint16_t ours = checksum_fold(checksum_add(0, bytes, length));
+        assert_int_equal(__builtin_bswap16(ours), sum);
+    }
+}
+
+static void checksum_of_pieces_is_that_of_the_whole(void **state) {
+    (void)state;
+    static struct buffer a, b, c;
+    uint8_t whole[900];
+    srand(4);
+    for (size_t i = 0; i < sizeof whole; i++)
+        whole[i] = (uint8_t)rand();
+    for (uint32_t first = 0; first < 60; first++) {
+        for (uint32_t second = 0; second < 9; second++) {
+            uint32_t rest = (uint32_t)sizeof whole - first - second;
+            a.end = first;
+            b.end = second;
+            c.end = rest;
+            memcpy(a.storage, whole, first);
+            memcpy(b.storage, whole + first, second);
+            memcpy(c.storage, whole + first + second, rest);
+            a.next = &b;
+            b.next = &c;
+            uint16_t expected = checksum_fold(checksum_add(0, whole, sizeof whole));
+            assert_int_equal(checksum_fold(checksum_add_chain(0, &a)), expected);
+            assert_int_equal(checksum_fold(checksum_add_range(0, (struct byte_cursor){&a, 0}, sizeof whole)), expected);
+        }
+    }
+}
+
+static void siphash_gives_its_authors_vectors(void **state) {
+    (void)state;
+    static const uint64_t expected[] = {UINT64_C(0x726fdb47dd0e0e31), UINT64_C(0x74f839c593dc67fd),
+                                        UINT64_C(0x0d6c8009d9a94f5a), UINT64_C(0x85676696d7fb7e2d)};
+    uint8_t key_bytes[16], message[16];
+    uint64_t key[2];
+    for (uint8_t i = 0; i < 16; i++)
+        key_bytes[i] = message[i] = i;
+    memcpy(key, key_bytes, sizeof key);
+    for (size_t length = 0; length < 4; length++)
+        assert_true(siphash(key, message, length) == expected[length]);
+    assert_true(siphash(key, message, 15) == UINT64_C(0xa129ca6149be45e5));
+}
+
+static void random_below_stays_below_and_reaches_all(void **state) {
+    (void)state;
+    struct random random;
+    uint8_t seed[RANDOM_SEED_BYTES] = {1};
+    int seen[10] = {0};
+    random_init(&random, seed);
+    for (int i = 0; i < 10000; i++)
+        seen[random_below(&random, 10)]++;
+    for (int i = 0; i < 10; i++)
+        assert_in_range(seen[i], 800, 1200);
+}
+
+static void timers_fire_in_order_never_early_and_at_most_a_tick_late(void **state) {
+    (void)state;
+    static struct timer_wheel wheel;
+    enum { COUNT = 2000 };
+    static struct timer timers[COUNT];
+    uint64_t time = 77 * SECOND;
+    int fired = 0;
+    srand(5);
+    timer_wheel_init(&wheel, time);
+    for (int i = 0; i < COUNT; i++) {
+        static const uint64_t scales[] = {MS, 50 * MS, SECOND, 100 * SECOND, 20000 * SECOND};
+        timer_init(&timers[i], 0);
+        timer_start(&wheel, &timers[i], time + (uint64_t)rand() % scales[i % 5]);
+    }
+    for (int i = 0; i < COUNT; i += 10)
+        timer_stop(&wheel, &timers[i]);
+    while (fired < COUNT * 9 / 10) {
+        uint64_t next = timer_next(&wheel);
+        assert_true(next != TIMER_NEVER);
+        if (next > time)
+            time = next;
+        struct timer *timer;
+        while ((timer = timer_expire(&wheel, time))) {
+            assert_true(timer->deadline_ns <= time);
+            assert_true(time - timer->deadline_ns <= TIMER_TICK_NS);
+            assert_true((timer - timers) % 10 != 0);
+            assert_false(timer_running(timer));
+            fired++;
+        }
+    }
+    assert_true(timer_next(&wheel) == TIMER_NEVER);
+}
+
+static void timer_that_is_moved_fires_once_at_its_new_time(void **state) {
+    (void)state;
+    static struct timer_wheel wheel;
+    struct timer timer;
+    timer_wheel_init(&wheel, 0);
+    timer_init(&timer, 3);
+    timer_start(&wheel, &timer, 10 * MS);
+    timer_start(&wheel, &timer, 500 * SECOND);
+    timer_start(&wheel, &timer, 30 * MS);
+    assert_null(timer_expire(&wheel, 29 * MS));
+    assert_ptr_equal(timer_expire(&wheel, 40 * MS), &timer);
+    assert_null(timer_expire(&wheel, 1000 * SECOND));
+}
+
+static void segment_is_read_as_it_was_written(void **state) {
+    (void)state;
+    uint8_t header[60];
+    struct tcp_segment out = {.source_port = 1, .destination_port = 65535, .sequence = 0xdeadbeef,
+                              .acknowledgment = 0xfeedface, .window = 4321, .flags = TCP_SYN | TCP_ACK, .mss = 1460,
+                              .window_scale = 7};
+    struct tcp_segment in;
+    uint32_t length = tcp_segment_write(&out, header);
+    assert_int_equal(length, 28);
+    assert_int_equal(tcp_segment_parse(&in, header, length), 28);
+    assert_int_equal(in.sequence, out.sequence);
+    assert_int_equal(in.acknowledgment, out.acknowledgment);
+    assert_int_equal(in.window, out.window);
+    assert_int_equal(in.flags, out.flags);
+    assert_int_equal(in.mss, 1460);
+    assert_int_equal(in.window_scale, 7);
+}
+
+static void malformed_segments_are_refused_or_read_in_bounds(void **state) {
+    (void)state;
+    struct tcp_segment segment;
+    uint8_t header[60] = {[12] = 0x40};
+    assert_int_equal(tcp_segment_parse(&segment, header, 20), -1); /* data offset below 5 */
+    header[12] = 0x60;
+    assert_int_equal(tcp_segment_parse(&segment, header, 20), -1); /* beyond what is there */
+    assert_int_equal(tcp_segment_parse(&segment, header, 19), -1);
+    header[13] = TCP_SYN;
+    srand(6);
+    for (int i = 0; i < 100000; i++) {
+        uint32_t length = 20 + (uint32_t)rand() % 11 * 4;
+        uint8_t *exact = malloc(length); /* so that a sanitizer sees a step beyond */
+        for (uint32_t j = 0; j < length; j++)
+            exact[j] = (uint8_t)rand();
+        exact[12] = (uint8_t)(length / 4 << 4);
+        exact[13] = TCP_SYN;
+        assert_int_equal(tcp_segment_parse(&segment, exact, length), length);
+        assert_in_range((unsigned)segment.window_scale + 1, 0, 15);
+        free(exact);
+    }
+}
+
+static void sequence_numbers_compare_across_the_wrap(void **state) {
+    (void)state;
+    assert_true(seq_lt(0xfffffff0, 5));
+    assert_true(seq_gt(5, 0xfffffff0));
+    assert_true(seq_le(7, 7) && seq_ge(7, 7));
+    assert_false(seq_lt(7, 7));
+    assert_true(seq_lt(0, 0x7fffffff));
+}
+
+static void isn_differs_by_connection_and_grows_with_time(void **state) {
+    (void)state;
+    uint8_t key[16] = {9, 8, 7};
+    uint32_t a = tcp_isn(key, 0, HOST_A, 1000, HOST_B, 80);
+    assert_int_not_equal(a, tcp_isn(key, 0, HOST_A, 1001, HOST_B, 80));
+    assert_int_equal(tcp_isn(key, 4000000, HOST_A, 1000, HOST_B, 80) - a, 1000); /* 4 microseconds each */
+    key[0]++;
+    assert_int_not_equal(a, tcp_isn(key, 0, HOST_A, 1000, HOST_B, 80));
+}
+
+static void rto_follows_rfc_6298(void **state) {
+    (void)state;
+    struct tcp_rtt rtt = {.rto_ns = TCP_RTO_INITIAL_NS};
+    tcp_rtt_sample(&rtt, 100 * MS);
+    assert_int_equal(rtt.srtt_ns, 100 * MS);
+    assert_int_equal(rtt.rttvar_ns, 50 * MS);
+    assert_int_equal(rtt.rto_ns, 300 * MS); /* SRTT + 4 RTTVAR */
+    tcp_rtt_sample(&rtt, 200 * MS);
+    assert_in_range(rtt.srtt_ns, 112 * MS, 113 * MS);
+    assert_in_range(rtt.rttvar_ns, 62 * MS, 63 * MS);
+    tcp_rtt_backoff(&rtt);
+    uint64_t once = rtt.rto_ns;
+    tcp_rtt_backoff(&rtt);
+    assert_int_equal(rtt.rto_ns, 2 * once);
+    for (int i = 0; i < 20; i++)
+        tcp_rtt_backoff(&rtt);
+    assert_int_equal(rtt.rto_ns, TCP_RTO_MAX_NS);
+    tcp_rtt_restore(&rtt);
+    assert_in_range(rtt.rto_ns, 300 * MS, 400 * MS);
+}
+
+static void rto_has_linux_floor(void **state) {
+    (void)state;
+    struct tcp_rtt rtt = {0};
+    for (int i = 0; i < 50; i++)
+        tcp_rtt_sample(&rtt, MS);
+    assert_in_range(rtt.rto_ns, 200 * MS, 202 * MS);
+}
+
+static void retransmitted_segment_is_not_timed(void **state) {
+    (void)state;
+    struct tcp_rtt rtt = {0};
+    tcp_rtt_start(&rtt, 1000, 10 * MS);
+    tcp_rtt_retransmitted(&rtt); /* Karn */
+    tcp_rtt_acknowledged(&rtt, 1000, 900 * MS);
+    assert_int_equal(rtt.srtt_ns, 0);
+    tcp_rtt_start(&rtt, 2000, 1000 * MS);
+    tcp_rtt_acknowledged(&rtt, 1500, 1005 * MS); /* not yet it */
+    assert_int_equal(rtt.srtt_ns, 0);
+    tcp_rtt_acknowledged(&rtt, 2000, 1010 * MS);
+    assert_int_equal(rtt.srtt_ns, 10 * MS);
+}
+
+static void slow_start_doubles_and_avoidance_adds_one_segment_a_window(void **state) {
+    (void)state;
+    struct tcp_congestion congestion;
+    tcp_reno_init(&congestion, 1000);
+    assert_int_equal(congestion.cwnd, 10000);
+    tcp_reno_acknowledged(&congestion, 10000, 1000);
+    assert_int_equal(congestion.cwnd, 20000);
+    congestion.ssthresh = 20000;
+    for (int i = 0; i < 20; i++)
+        tcp_reno_acknowledged(&congestion, 1000, 1000);
+    assert_int_equal(congestion.cwnd, 21000);
+}
+
+static void recovery_halves_inflates_and_deflates(void **state) {
+    (void)state;
+    struct tcp_congestion congestion;
+    tcp_reno_init(&congestion, 1000);
+    tcp_reno_enter_recovery(&congestion, 20000, 50000, 1000);
+    assert_int_equal(congestion.ssthresh, 10000);
+    assert_int_equal(congestion.cwnd, 13000);
+    tcp_reno_inflate(&congestion, 1000);
+    assert_int_equal(congestion.cwnd, 14000);
+    assert_true(tcp_reno_partial(&congestion, 40000, 2000, 18000, 1000)); /* below recover: it goes on */
+    assert_int_equal(congestion.cwnd, 13000);
+    assert_false(tcp_reno_partial(&congestion, 50000, 10000, 30000, 1000));
+    assert_int_equal(congestion.cwnd, 10000);
+    assert_false(congestion.recovering);
+}
+
+static void timeout_starts_over_with_one_segment(void **state) {
+    (void)state;
+    struct tcp_congestion congestion;
+    tcp_reno_init(&congestion, 1000);
+    tcp_reno_timeout(&congestion, 16000, 1000, true);
+    assert_int_equal(congestion.cwnd, 1000);
+    assert_int_equal(congestion.ssthresh, 8000);
+    tcp_reno_timeout(&congestion, 1000, 1000, false);
+    assert_int_equal(congestion.ssthresh, 8000); /* RFC 5681: set once for a row of timeouts */
+}
+
+static void nagle_holds_small_segment_while_data_is_unacked(void **state) {
+    (void)state;
+    struct nagle_segment segment = {.length = 10, .mss = 1460, .largest_window = 65535, .last = true, .in_flight = true};
+    assert_false(nagle_allows(&segment));
+    segment.in_flight = false;
+    assert_true(nagle_allows(&segment));
+    segment.in_flight = true;
+    segment.nodelay = true;
+    assert_true(nagle_allows(&segment));
+    segment.cork = true;
+    assert_false(nagle_allows(&segment)); /* tcp(7): TCP_CORK prevails */
+    segment.fin = true;
+    assert_true(nagle_allows(&segment));
+}
+
+static void nagle_lets_full_segments_and_retransmissions_go(void **state) {
+    (void)state;
+    struct nagle_segment segment = {.length = 1460, .mss = 1460, .largest_window = 65535, .in_flight = true, .cork = true};
+    assert_true(nagle_allows(&segment));
+    segment.length = 1;
+    assert_false(nagle_allows(&segment));
+    segment.retransmission = true;
+    assert_true(nagle_allows(&segment));
+}
+
+static void peer_with_a_tiny_buffer_gets_half_of_it_at_a_time(void **state) {
+    (void)state;
+    struct nagle_segment segment = {.length = 200, .mss = 1460, .largest_window = 400, .in_flight = true};
+    assert_true(nagle_allows(&segment));
+    segment.length = 199;
+    assert_false(nagle_allows(&segment));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(checksum_matches_the_definition_for_all_lengths),
+        cmocka_unit_test(checksum_of_pieces_is_that_of_the_whole),
+        cmocka_unit_test(siphash_gives_its_authors_vectors),
+        cmocka_unit_test(random_below_stays_below_and_reaches_all),
+        cmocka_unit_test(timers_fire_in_order_never_early_and_at_most_a_tick_late),
+        cmocka_unit_test(timer_that_is_moved_fires_once_at_its_new_time),
+        cmocka_unit_test(segment_is_read_as_it_was_written),
+        cmocka_unit_test(malformed_segments_are_refused_or_read_in_bounds),
+        cmocka_unit_test(sequence_numbers_compare_across_the_wrap),
+        cmocka_unit_test(isn_differs_by_connection_and_grows_with_time),
+        cmocka_unit_test(rto_follows_rfc_6298),
+        cmocka_unit_test(rto_has_linux_floor),
+        cmocka_unit_test(retransmitted_segment_is_not_timed),
+        cmocka_unit_test(slow_start_doubles_and_avoidance_adds_one_segment_a_window),
+        cmocka_unit_test(recovery_halves_inflates_and_deflates),
+        cmocka_unit_test(timeout_starts_over_with_one_segment),
+        cmocka_unit_test(nagle_holds_small_segment_while_data_is_unacked),
+        cmocka_unit_test(nagle_lets_full_segments_and_retransmissions_go),
+        cmocka_unit_test(peer_with_a_tiny_buffer_gets_half_of_it_at_a_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
