@@ -28,6 +28,7 @@ CMOCKA_LIBS = $(shell pkg-config --libs cmocka)
 # jemalloc's own, with symbols that the version script hides: the program's malloc stays the program's.
 JEMALLOC := -l:libjemalloc_pic.a -lm -ldl -lpthread
 
+.PRECIOUS: $(BUILD)/plain/%.o $(BUILD)/plain/tests/unit/%.o
 .PHONY: all check unit integration bench demo install clean format
 all: $(BUILD)/libbarewire.so $(BUILD)/barewire-keeper
 

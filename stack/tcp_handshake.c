@@ -61,7 +61,7 @@ static void take_syn(struct stack *stack, struct tcp *tcp, const struct tcp_segm
     tcp->snd_wnd_largest = tcp->snd_wnd;
     tcp->snd_wl1 = segment->sequence;
     tcp->snd_wl2 = segment->acknowledgment;
-    tcp_reno_init(&tcp->congestion, tcp->mss);
+    tcp_reno_init(&tcp->congestion, tcp->mss, tcp->iss);
 }
 
 /* Sends a SYN, or the SYN-ACK of SYN_RECV; first time or again. */

@@ -175,7 +175,8 @@ static void writer_wakeup(struct stack *stack, struct tcp *tcp) {
 static bool input_ack(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
     if (!(segment->flags & TCP_ACK))
         return false;
-    if (tcp->state == TCP_SYN_RECV) {
+    bool opening = tcp->state == TCP_SYN_RECV;
+    if (opening) {
         if (segment->acknowledgment != tcp->snd_max) {
             tcp_reply_reset_to(stack, tcp, segment);
             return false;
@@ -199,7 +200,6 @@ static bool input_ack(struct stack *stack, struct tcp *tcp, const struct tcp_seg
         }
     }
     if (seq_gt(segment->acknowledgment, tcp->snd_una)) {
-        bool opening = tcp->snd_una == tcp->iss;
         if (opening) {
             tcp->snd_una++; /* our SYN */
             tcp->retransmits = 0;

@@ -8,7 +8,8 @@
 
 #include "tcp.h"
 
-void tcp_reno_init(struct tcp_congestion *congestion, uint32_t mss);
+/* iss: RFC 6582 begins with recover there, so that the first duplicates count. */
+void tcp_reno_init(struct tcp_congestion *congestion, uint32_t mss, uint32_t iss);
 
 /* New data was acknowledged outside recovery. Slow start counts every byte (RFC 3465 without its limit, as Linux). */
 void tcp_reno_acknowledged(struct tcp_congestion *congestion, uint32_t bytes, uint32_t mss);

@@ -86,6 +86,8 @@ void peer_introduce(struct host *host) {
     wire_put32(frame + 28, HOST_B);
     wire_put32(frame + 38, stack->config.address);
     host_input(host, frame, 42, 0);
+    wire_put16(frame + 20, 2); /* and an answer, which confirms it */
+    host_input(host, frame, 42, 0);
     host_discard(host);
 }
 

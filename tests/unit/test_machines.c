@@ -232,7 +232,7 @@ static void retransmitted_segment_is_not_timed(void **state) {
 static void slow_start_doubles_and_avoidance_adds_one_segment_a_window(void **state) {
     (void)state;
     struct tcp_congestion congestion;
-    tcp_reno_init(&congestion, 1000);
+    tcp_reno_init(&congestion, 1000, 0);
     assert_int_equal(congestion.cwnd, 10000);
     tcp_reno_acknowledged(&congestion, 10000, 1000);
     assert_int_equal(congestion.cwnd, 20000);
@@ -245,7 +245,7 @@ static void slow_start_doubles_and_avoidance_adds_one_segment_a_window(void **st
 static void recovery_halves_inflates_and_deflates(void **state) {
     (void)state;
     struct tcp_congestion congestion;
-    tcp_reno_init(&congestion, 1000);
+    tcp_reno_init(&congestion, 1000, 0);
     tcp_reno_enter_recovery(&congestion, 20000, 50000, 1000);
     assert_int_equal(congestion.ssthresh, 10000);
     assert_int_equal(congestion.cwnd, 13000);
@@ -261,7 +261,7 @@ static void recovery_halves_inflates_and_deflates(void **state) {
 static void timeout_starts_over_with_one_segment(void **state) {
     (void)state;
     struct tcp_congestion congestion;
-    tcp_reno_init(&congestion, 1000);
+    tcp_reno_init(&congestion, 1000, 0);
     tcp_reno_timeout(&congestion, 16000, 1000, true);
     assert_int_equal(congestion.cwnd, 1000);
     assert_int_equal(congestion.ssthresh, 8000);
