@@ -61,7 +61,7 @@ $(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o
 unit: $(UNIT_TESTS)
 	@set -e; for test in $^; do echo "== $$test"; $$test; done
 
-check: all $(UNIT_TESTS)
+check: $(if $(SAN),,all) $(UNIT_TESTS)
 	tests/run $(UNIT_TESTS) $(if $(SAN),,tests/integration/run)
 
 bench: all
