@@ -26,6 +26,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define STARTER_MS 10000 /* how long the keeper waits for the process that started it */
+
 struct keeper keeper = {.lock = -1, .door = -1, .region = -1};
 
 void keeper_fail(const char *format, ...) {
@@ -233,8 +235,9 @@ static void leave(void) {
 static void run(void) {
     struct epoll_event events[64];
     for (;;) {
-        int count = epoll_wait(keeper.events, events, 64, -1);
-        bool ended = false;
+        int count = epoll_wait(keeper.events, events, 64, keeper.joined ? -1 : STARTER_MS);
+        bool ended = count == 0;
+        keeper.joined |= ended; /* who started us is gone */
         for (int i = 0; i < count; i++) {
             int descriptor = (int)(uint32_t)events[i].data.u64;
             uint64_t number;
@@ -265,7 +268,7 @@ static void run(void) {
                 break;
             }
         }
-        if (!ended)
+        if (!ended || !keeper.joined)
             continue;
         if (nobody_left())
             leave();

@@ -16,6 +16,7 @@ struct keeper {
     int region;  /* memfd */
     int events;  /* epoll: NIC, door, its connections, processes, leave */
     int leave;   /* eventfd: something ended; see whether all has */
+    bool joined; /* somebody has been here: not before may the keeper leave */
     struct nic *nic;
     struct process self;
 };

@@ -127,6 +127,7 @@ static bool welcome(int connection, const struct door_request *request, struct d
         return false;
     }
     answer->process = process;
+    keeper.joined = true;
     keeper_watch(pidfd, KEEPER_PROCESS);
     return true;
 }
