@@ -11,7 +11,7 @@ SANITIZE_tsan := -fsanitize=thread
 SANITIZE := $(SANITIZE_$(SAN))
 
 CFLAGS ?= -O2 -g
-WARNINGS := -Wall -Wextra -Werror -Wshadow=local -Wstrict-prototypes -Wmissing-prototypes
+WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes
 ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(SANITIZE) -Istack -Inic -Ishim -MMD -MP
 SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-prototypes
 

@@ -16,7 +16,8 @@ struct nic *nic_open(const char *specification, char *error) {
         if (strlen(kinds[i].kind) == length && strncmp(kinds[i].kind, specification, length) == 0)
             return kinds[i].open(colon ? colon + 1 : "", error);
     }
-    snprintf(error, NIC_ERROR_BYTES, "no NIC of kind '%.*s'; this version has pcap:IF", (int)length, specification);
+    snprintf(error, NIC_ERROR_BYTES, "no NIC of kind '%.*s'; this version has pcap:IF", (int)length,
+             specification);
     return NULL;
 }
 

@@ -1,8 +1,8 @@
 /*
  * nic.h - frames into and out of the machine: one file a kind of NIC.
  *
- * A NIC belongs to the process that opened it. It moves batches: nic_receive fills memory that the caller gives, nic_send
- * takes scatter lists. Frames are whole Ethernet II frames without FCS.
+ * A NIC belongs to the process that opened it. It moves batches: nic_receive fills memory that the caller
+ * gives, nic_send takes scatter lists. Frames are whole Ethernet II frames without FCS.
  */
 #ifndef NIC_NIC_H
 #define NIC_NIC_H
@@ -53,22 +53,24 @@ struct nic {
     int descriptor; /* readable when nic_receive has something to give */
 };
 
-/* Opens KIND:ARG, such as pcap:eth0. On failure gives NULL and a line for the user in error (NIC_ERROR_BYTES). */
+/* Opens KIND:ARG, such as pcap:eth0. On failure gives NULL and a line for the user in error
+ * (NIC_ERROR_BYTES). */
 struct nic *nic_open(const char *specification, char *error);
 
-/* Says which address frames are received for, beside broadcast and multicast. Returns 0 or a negative errno. */
+/* Says which address frames are received for, beside broadcast and multicast. Returns 0 or a negative errno.
+ */
 static inline int nic_set_address(struct nic *nic, const uint8_t mac[6]) {
     return nic->operations->set_address(nic, mac);
 }
 
-/* Receives up to `count` frames without waiting. Returns how many, 0 when there are none now, or a negative errno:
- * -ENETDOWN when the interface is down, -ENODEV when it is gone. */
+/* Receives up to `count` frames without waiting. Returns how many, 0 when there are none now, or a negative
+ * errno: -ENETDOWN when the interface is down, -ENODEV when it is gone. */
 static inline int nic_receive(struct nic *nic, struct nic_frame *frames, int count) {
     return nic->operations->receive(nic, frames, count);
 }
 
-/* Sends up to `count` frames. Returns how many were taken, or a negative errno when not even the first was: -EAGAIN when
- * the interface's queue is full. */
+/* Sends up to `count` frames. Returns how many were taken, or a negative errno when not even the first was:
+ * -EAGAIN when the interface's queue is full. */
 static inline int nic_send(struct nic *nic, const struct nic_frame *frames, int count) {
     return nic->operations->send(nic, frames, count);
 }

@@ -1,16 +1,19 @@
 /*
  * pcap.c - a network interface through libpcap.
  *
- * Theory of operation. The interface stays the kernel's; libpcap copies what arrives into a ring. A filter in the kernel
- * passes only frames that are for our address or for everybody; and only those that arrive, by the socket's own setting:
- * frames that this machine's own kernel sends on the interface are not the peer's. Immediate mode, so that a frame wakes us at once.
+ * Theory of operation. The interface stays the kernel's; libpcap copies what arrives into a ring. A filter in
+ * the kernel passes only frames that are for our address or for everybody; and only those that arrive, by the
+ * socket's own setting: frames that this machine's own kernel sends on the interface are not the peer's.
+ * Immediate mode, so that a frame wakes us at once.
  *
- * With segmentation or receive offload the kernel hands over frames far beyond the MTU, and frames from this machine whose
- * checksums are unfinished; libpcap does not say which, hence NIC_CHECKSUM_PARTIAL. The ring's slots are as long as the MTU:
- * slots for the longest frames would make a ring of few slots that takes 20 ms to allocate. Of a longer frame the kernel
- * queues the whole beside the ring (PACKET_COPY_THRESH), in order, and its slot says when to fetch it.
+ * With segmentation or receive offload the kernel hands over frames far beyond the MTU, and frames from this
+ * machine whose checksums are unfinished; libpcap does not say which, hence NIC_CHECKSUM_PARTIAL. The ring's
+ * slots are as long as the MTU: slots for the longest frames would make a ring of few slots that takes 20 ms
+ * to allocate. Of a longer frame the kernel queues the whole beside the ring (PACKET_COPY_THRESH), in order,
+ * and its slot says when to fetch it.
  *
- * The address filter of an adapter is widened by promiscuous mode, because our address is not the interface's.
+ * The address filter of an adapter is widened by promiscuous mode, because our address is not the
+ * interface's.
  */
 #include "nic.h"
 #include <errno.h>
@@ -47,7 +50,8 @@ static struct nic_pcap *pcap_of(struct nic *nic) {
     return (struct nic_pcap *)nic;
 }
 
-/* Fetches the next frame that was too long for its slot. Returns its length; 0 when the kernel had no room for it. */
+/* Fetches the next frame that was too long for its slot. Returns its length; 0 when the kernel had no room
+ * for it. */
 static uint32_t fetch_long(struct nic_pcap *pcap, const struct nic_frame *frame) {
     struct msghdr message = {.msg_iov = frame->pieces, .msg_iovlen = (size_t)frame->piece_count};
     ssize_t received = recvmsg(pcap->nic.descriptor, &message, MSG_DONTWAIT);
@@ -106,7 +110,8 @@ static int pcap_set_address(struct nic *nic, const uint8_t mac[6]) {
              "(ether dst %02x:%02x:%02x:%02x:%02x:%02x or ether broadcast or ether multicast) and "
              "(ip or arp)",
              mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-    /* Compiled for whole frames, however long: what a filter lets through is cut to the length that it was compiled for. */
+    /* Compiled for whole frames, however long: what a filter lets through is cut to the length that it was
+     * compiled for. */
     pcap_t *compiler = pcap_open_dead(DLT_EN10MB, NIC_FRAME_MAX);
     int result = compiler ? pcap_compile(compiler, &program, filter, 1, PCAP_NETMASK_UNKNOWN) : -1;
     if (compiler)
@@ -136,12 +141,14 @@ static bool interface_facts(const char *interface, struct nic_facts *facts, char
     bool known = false;
     snprintf(request.ifr_name, sizeof request.ifr_name, "%s", interface);
     if (strlen(interface) >= IF_NAMESIZE || probe < 0 || ioctl(probe, SIOCGIFFLAGS, &request) < 0) {
-        snprintf(error, NIC_ERROR_BYTES, "no interface '%s' here; 'ip link' lists those there are", interface);
-    } else if (!(request.ifr_flags & IFF_UP)) {
-        snprintf(error, NIC_ERROR_BYTES, "interface '%s' is down; 'ip link set %s up' brings it up", interface,
+        snprintf(error, NIC_ERROR_BYTES, "no interface '%s' here; 'ip link' lists those there are",
                  interface);
+    } else if (!(request.ifr_flags & IFF_UP)) {
+        snprintf(error, NIC_ERROR_BYTES, "interface '%s' is down; 'ip link set %s up' brings it up",
+                 interface, interface);
     } else if (ioctl(probe, SIOCGIFMTU, &request) < 0) {
-        snprintf(error, NIC_ERROR_BYTES, "can't read the MTU of interface '%s': %s", interface, strerror(errno));
+        snprintf(error, NIC_ERROR_BYTES, "can't read the MTU of interface '%s': %s", interface,
+                 strerror(errno));
     } else {
         facts->mtu = (uint32_t)request.ifr_mtu; /* before the union's next use */
         known = ioctl(probe, SIOCGIFHWADDR, &request) == 0;
@@ -163,13 +170,15 @@ static bool activate(struct nic_pcap *pcap, char *error) {
     pcap_set_buffer_size(handle, RING_BYTES);
     int result = pcap_activate(handle);
     if (result == PCAP_ERROR_PERM_DENIED) {
-        snprintf(error, NIC_ERROR_BYTES,
-                 "no permission to open interface '%s': run as root, or give the keeper cap_net_raw with setcap",
-                 pcap->interface);
+        snprintf(
+            error, NIC_ERROR_BYTES,
+            "no permission to open interface '%s': run as root, or give the keeper cap_net_raw with setcap",
+            pcap->interface);
         return false;
     }
     if (result < 0) {
-        snprintf(error, NIC_ERROR_BYTES, "can't open interface '%s': %s", pcap->interface, pcap_geterr(handle));
+        snprintf(error, NIC_ERROR_BYTES, "can't open interface '%s': %s", pcap->interface,
+                 pcap_geterr(handle));
         return false;
     }
     if (pcap_datalink(handle) != DLT_EN10MB) {

@@ -144,7 +144,8 @@ static void map_region(int region, uint64_t bytes) {
                         MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, region, 0);
     LIBC(close)(region);
     if (mapped != (void *)SHARED_BASE)
-        attach_fail("can't map the stack's memory: %s", bytes && errno ? strerror(errno) : "the address is taken");
+        attach_fail("can't map the stack's memory: %s",
+                    bytes && errno ? strerror(errno) : "the address is taken");
 }
 
 /* One try. Returns 0, or a negative errno when nobody is at the door. */
@@ -168,7 +169,8 @@ static void find_door(void) {
     char directory[108], error[CONFIG_ERROR_BYTES];
     if (!config_directory(directory, error))
         attach_fail("%s", error);
-    if (snprintf(door_path, sizeof door_path, "%s/%s", directory, attach_config.name) >= (int)sizeof door_path)
+    if (snprintf(door_path, sizeof door_path, "%s/%s", directory, attach_config.name) >=
+        (int)sizeof door_path)
         attach_fail("the path of stack '%s' is too long; give a shorter --name", attach_config.name);
 }
 
@@ -183,7 +185,8 @@ static void start_or_join(void) {
         if (result == -EACCES)
             attach_fail("stack '%s' belongs to another user", attach_config.name);
         if (!attach_config.nic[0] || !attach_config.address)
-            attach_fail("no stack named '%s' is running; give --nic and --address to start one", attach_config.name);
+            attach_fail("no stack named '%s' is running; give --nic and --address to start one",
+                        attach_config.name);
         result = spawn_keeper(error);
         if (result < 0)
             attach_fail("%s", error);

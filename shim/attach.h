@@ -9,16 +9,16 @@
 
 extern struct config attach_config;
 
-/* Joins the stack that the environment names, starting its keeper when there is none; does nothing when that was done.
- * What can't work is said in one line, and ends the program with status 2. */
+/* Joins the stack that the environment names, starting its keeper when there is none; does nothing when that
+ * was done. What can't work is said in one line, and ends the program with status 2. */
 void attach(void);
 bool attached(void);
 
 /* Gives up when the stack is broken: says why, once. Returns whether it is. */
 bool attach_broken(void);
 
-/* Sends one request to the keeper, with a descriptor beside it when that is not -1. Fills the reply, and *descriptor with
- * the one that came with it, or -1. Returns 0 or a negative errno. */
+/* Sends one request to the keeper, with a descriptor beside it when that is not -1. Fills the reply, and
+ * *descriptor with the one that came with it, or -1. Returns 0 or a negative errno. */
 int attach_ask(const struct door_request *request, int beside, struct door_reply *reply, int *descriptor);
 
 /* Says a line on stderr, prefixed `barewire: `. */

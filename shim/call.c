@@ -36,8 +36,7 @@ int call_address(const struct sockaddr *address, socklen_t length, uint32_t *hos
 }
 
 void call_give_address(struct sockaddr *address, socklen_t *length, uint32_t host, uint16_t port) {
-    struct sockaddr_in in = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(host)};
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(host)};
     if (!address || !length)
         return;
     memcpy(address, &in, *length < sizeof in ? *length : sizeof in);

@@ -20,8 +20,8 @@ static inline long call_result(long result) {
     return -1;
 }
 
-/* Takes the lock to work on the socket of a descriptor that descriptor_find found to be ours. Gives NULL, with the lock not
- * held and *error set, when the socket is gone or the stack broken. */
+/* Takes the lock to work on the socket of a descriptor that descriptor_find found to be ours. Gives NULL,
+ * with the lock not held and *error set, when the socket is gone or the stack broken. */
 struct socket *call_enter(int fd, int *error);
 
 /* Reads an AF_INET address as the calls' arguments have it. Returns 0, -EINVAL or -EAFNOSUPPORT. */
@@ -33,8 +33,8 @@ void call_give_address(struct sockaddr *address, socklen_t *length, uint32_t hos
 /* Whether a destination is the kernel's: 127.0.0.0/8, and 0.0.0.0, by which Linux means the same. */
 bool call_kernel_address(uint32_t host);
 
-/* Puts a kernel socket with the same options and flags under every descriptor that this process has of the socket of fd
- * (fallback.c). The lock is not held. Returns 0 or a negative errno. */
+/* Puts a kernel socket with the same options and flags under every descriptor that this process has of the
+ * socket of fd (fallback.c). The lock is not held. Returns 0 or a negative errno. */
 int fallback_to_kernel(int fd);
 
 /* Tells what a connection did, when the user wants to know (verbose.c). */

@@ -1,10 +1,10 @@
 /*
  * calls_epoll.c - epoll(7) over descriptors of ours and of the kernel's in one set.
  *
- * The kernel's epoll descriptor stays what it is, and knows the kernel's descriptors. Our sockets in it are items of an
- * epoll_set in the arena: a socket's event puts its items on the set's ready list and wakes who waits, as in Linux. A wait
- * gives what is ready of ours, then what the kernel has; when there is nothing it sleeps in poll(2) on the epoll descriptor
- * and the thread's eventfd.
+ * The kernel's epoll descriptor stays what it is, and knows the kernel's descriptors. Our sockets in it are
+ * items of an epoll_set in the arena: a socket's event puts its items on the set's ready list and wakes who
+ * waits, as in Linux. A wait gives what is ready of ours, then what the kernel has; when there is nothing it
+ * sleeps in poll(2) on the epoll descriptor and the thread's eventfd.
  */
 #include "call.h"
 #include "process.h"
@@ -63,8 +63,7 @@ static void item_check(struct epoll_item *item) {
     if (list_empty(&item->ready_link))
         list_add_tail(&item->set->ready, &item->ready_link);
     struct list *link, *next;
-    list_for_each(link, next, &item->set->waiters)
-        wake_one(container_of(link, struct waiter, epoll_link));
+    list_for_each(link, next, &item->set->waiters) wake_one(container_of(link, struct waiter, epoll_link));
 }
 
 static void item_set(struct epoll_item *item, const struct epoll_event *event) {
@@ -132,7 +131,8 @@ EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event
         return (int)call_result(-EINVAL);
     if (operation != EPOLL_CTL_DEL && !event)
         return (int)call_result(-EFAULT);
-    /* The kernel says whether that is an epoll descriptor at all; a wait for no events of none does nothing. */
+    /* The kernel says whether that is an epoll descriptor at all; a wait for no events of none does nothing.
+     */
     struct epoll_event none = {0};
     if (LIBC(epoll_ctl)(epoll, EPOLL_CTL_MOD, fd, &none) < 0 && errno != ENOENT && errno != EPERM)
         return -1;
@@ -208,13 +208,15 @@ static int wait_for_set(int epoll, struct epoll_event *events, int limit, uint64
     }
 }
 
-static int wait_any(int epoll, struct epoll_event *events, int limit, uint64_t deadline_ns, const sigset_t *mask) {
+static int wait_any(int epoll, struct epoll_event *events, int limit, uint64_t deadline_ns,
+                    const sigset_t *mask) {
     if (limit <= 0)
         return -EINVAL;
     return wait_for_set(epoll, events, limit, deadline_ns, mask);
 }
 
-EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int limit, int timeout_ms, const sigset_t *mask) {
+EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int limit, int timeout_ms,
+                       const sigset_t *mask) {
     if (!descriptor_find(epoll))
         return LIBC(epoll_pwait)(epoll, events, limit, timeout_ms, mask);
     uint64_t deadline = timeout_ms < 0    ? TIMER_NEVER

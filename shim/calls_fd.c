@@ -1,8 +1,8 @@
 /*
  * calls_fd.c - close(2), dup, fcntl, ioctl and their kin.
  *
- * The kernel's object under a descriptor of ours takes part: dup and close-on-exec are the kernel's own, and we keep the
- * table in step.
+ * The kernel's object under a descriptor of ours takes part: dup and close-on-exec are the kernel's own, and
+ * we keep the table in step.
  */
 #include "call.h"
 #include <fcntl.h>
@@ -135,7 +135,8 @@ EXPORT int dup3(int fd, int at, int flags) {
     return error ? (int)call_result(error) : adopt(fd, LIBC(dup3)(fd, at, flags));
 }
 
-/* O_NONBLOCK of a socket of ours is the stack's to know; the kernel's object bears it, too, for whoever asks that. */
+/* O_NONBLOCK of a socket of ours is the stack's to know; the kernel's object bears it, too, for whoever asks
+ * that. */
 static int set_status_flags(int fd, long flags) {
     int error;
     struct socket *socket = call_enter(fd, &error);
@@ -158,7 +159,8 @@ EXPORT int fcntl(int fd, int command, ...) {
     case F_DUPFD_CLOEXEC:
         return adopt(fd, LIBC(fcntl)(fd, command, argument));
     case F_SETFL:
-        return descriptor_socket(fd) ? set_status_flags(fd, (long)argument) : LIBC(fcntl)(fd, command, argument);
+        return descriptor_socket(fd) ? set_status_flags(fd, (long)argument)
+                                     : LIBC(fcntl)(fd, command, argument);
     default:
         return LIBC(fcntl)(fd, command, argument);
     }

@@ -124,8 +124,8 @@ static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, 
     return *error == 0;
 }
 
-static ssize_t send_message(int fd, const struct iovec *pieces, int count, int flags, const struct sockaddr *to,
-                            socklen_t to_length) {
+static ssize_t send_message(int fd, const struct iovec *pieces, int count, int flags,
+                            const struct sockaddr *to, socklen_t to_length) {
     struct socket_message message = {.flags = flags};
     if (to) {
         int error = call_address(to, to_length, &message.address, &message.port);
@@ -181,8 +181,8 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
                                     message->msg_namelen));
 }
 
-static ssize_t receive_message(int fd, const struct iovec *pieces, int count, int flags, struct sockaddr *from,
-                               socklen_t *from_length) {
+static ssize_t receive_message(int fd, const struct iovec *pieces, int count, int flags,
+                               struct sockaddr *from, socklen_t *from_length) {
     struct socket_message message = {.flags = flags};
     ssize_t result = transfer_in(fd, pieces, count, &message);
     if (result < 0)
@@ -259,8 +259,8 @@ EXPORT ssize_t __recv_chk(int fd, void *buffer, size_t length, size_t room, int 
     return recv(fd, buffer, length, flags);
 }
 
-EXPORT ssize_t __recvfrom_chk(int fd, void *buffer, size_t length, size_t room, int flags, struct sockaddr *from,
-                              socklen_t *from_length) {
+EXPORT ssize_t __recvfrom_chk(int fd, void *buffer, size_t length, size_t room, int flags,
+                              struct sockaddr *from, socklen_t *from_length) {
     if (length > room)
         __chk_fail();
     return recvfrom(fd, buffer, length, flags, from, from_length);

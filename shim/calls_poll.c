@@ -1,9 +1,9 @@
 /*
  * calls_poll.c - poll(2), ppoll, select, pselect, over descriptors of ours and of the kernel's in one set.
  *
- * A set without one of ours goes to libc as it is. Otherwise ours are asked first: when one is ready the kernel's are asked
- * without waiting, so that both kinds are reported together; when none is, the thread sleeps, on a futex if all are ours, in
- * poll(2) with an eventfd among the kernel's if not.
+ * A set without one of ours goes to libc as it is. Otherwise ours are asked first: when one is ready the
+ * kernel's are asked without waiting, so that both kinds are reported together; when none is, the thread
+ * sleeps, on a futex if all are ours, in poll(2) with an eventfd among the kernel's if not.
  */
 #include "call.h"
 #include "wake.h"
@@ -163,7 +163,8 @@ EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *
     return ppoll(fds, count, timeout, mask);
 }
 
-/* select(2) as poll(2): what Linux's own POLLIN_SET and its sisters say. Sets may be larger than FD_SETSIZE. */
+/* select(2) as poll(2): what Linux's own POLLIN_SET and its sisters say. Sets may be larger than FD_SETSIZE.
+ */
 #define SELECT_IN (POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR)
 #define SELECT_OUT (POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR)
 #define SELECT_EXCEPT POLLPRI
@@ -224,7 +225,8 @@ EXPORT int select(int limit, fd_set *in, fd_set *out, fd_set *except, struct tim
     if (timeout) {
         if (timeout->tv_sec < 0 || timeout->tv_usec < 0)
             return (int)call_result(-EINVAL);
-        time = (struct timespec){timeout->tv_sec + timeout->tv_usec / 1000000, timeout->tv_usec % 1000000 * 1000};
+        time = (struct timespec){timeout->tv_sec + timeout->tv_usec / 1000000,
+                                 timeout->tv_usec % 1000000 * 1000};
     }
     uint64_t deadline = deadline_of(timeout ? &time : NULL);
     int result = select_ours(limit, in, out, except, deadline, NULL);

@@ -1,5 +1,6 @@
 /*
- * calls_socket.c - socket(2), bind, listen, accept, connect, shutdown, getsockname, getpeername, getsockopt, setsockopt.
+ * calls_socket.c - socket(2), bind, listen, accept, connect, shutdown, getsockname, getpeername, getsockopt,
+ * setsockopt.
  */
 #include "call.h"
 #include "fork.h"
@@ -20,7 +21,8 @@ static int give_descriptor(struct socket *socket, int flags) {
 EXPORT int socket(int domain, int type, int protocol) {
     struct socket *made;
     int base = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
-    bool ours = domain == AF_INET && (base == SOCK_STREAM || (base == SOCK_DGRAM && protocol != IPPROTO_ICMP));
+    bool ours =
+        domain == AF_INET && (base == SOCK_STREAM || (base == SOCK_DGRAM && protocol != IPPROTO_ICMP));
     if (!ours)
         return LIBC(socket)(domain, type, protocol);
     attach();

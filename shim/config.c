@@ -62,10 +62,11 @@ static bool parse_mac(const char *text, struct config *config, char *error) {
         config->mac_of_nic = true;
         return true;
     }
-    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &bytes[0], &bytes[1], &bytes[2], &bytes[3], &bytes[4], &bytes[5],
-               &rest) != 6 ||
+    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &bytes[0], &bytes[1], &bytes[2], &bytes[3], &bytes[4],
+               &bytes[5], &rest) != 6 ||
         bytes[0] & 1)
-        return fail(error, "'%s' is no MAC address of a host; give --mac XX:XX:XX:XX:XX:XX or --mac nic", text);
+        return fail(error, "'%s' is no MAC address of a host; give --mac XX:XX:XX:XX:XX:XX or --mac nic",
+                    text);
     for (int i = 0; i < 6; i++)
         config->mac[i] = (uint8_t)bytes[i];
     return true;
@@ -90,7 +91,8 @@ static void default_name(struct config *config) {
     struct in_addr address = {htonl(config->address)};
     char text[INET_ADDRSTRLEN];
     inet_ntop(AF_INET, &address, text, sizeof text);
-    snprintf(config->name, sizeof config->name, "%lu-%.48s-%s", (unsigned long)namespace.st_ino, config->nic, text);
+    snprintf(config->name, sizeof config->name, "%lu-%.48s-%s", (unsigned long)namespace.st_ino, config->nic,
+             text);
     for (char *at = config->name; *at; at++)
         if (*at == '/')
             *at = '_';
@@ -99,7 +101,7 @@ static void default_name(struct config *config) {
 /* Options of later versions: refused here too, since LD_PRELOAD works without the command. */
 static bool refuse_later_options(char *error) {
     static const char *const later[][2] = {
-        {"BAREWIRE_DNS", "--dns"},   {"BAREWIRE_PCAP", "--pcap"},     {"BAREWIRE_SPIN", "--spin"},
+        {"BAREWIRE_DNS", "--dns"},       {"BAREWIRE_PCAP", "--pcap"},     {"BAREWIRE_SPIN", "--spin"},
         {"BAREWIRE_SYSCTL", "--sysctl"}, {"BAREWIRE_IMPAIR", "--impair"},
     };
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
@@ -158,7 +160,8 @@ static bool directory_good(const char *path) {
 
 bool config_directory(char path[108], char *error) {
     const char *runtime = getenv("XDG_RUNTIME_DIR");
-    const char *const parents[] = {runtime && *runtime == '/' && strlen(runtime) < 40 ? runtime : "/run", "/run", "/tmp"};
+    const char *const parents[] = {runtime && *runtime == '/' && strlen(runtime) < 40 ? runtime : "/run",
+                                   "/run", "/tmp"};
     for (size_t i = 0; i < sizeof parents / sizeof *parents; i++) {
         snprintf(path, 108, "%s/barewire-%u", parents[i], (unsigned)geteuid());
         if (directory_good(path))

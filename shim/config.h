@@ -16,18 +16,19 @@ struct config {
     bool name_given;
     uint32_t address; /* BAREWIRE_ADDRESS; 0: none given */
     uint8_t prefix_length;
-    uint32_t gateway;  /* BAREWIRE_GATEWAY; 0: none */
-    bool mac_given;    /* BAREWIRE_MAC */
-    bool mac_of_nic;   /* ... is "nic" */
+    uint32_t gateway; /* BAREWIRE_GATEWAY; 0: none */
+    bool mac_given;   /* BAREWIRE_MAC */
+    bool mac_of_nic;  /* ... is "nic" */
     uint8_t mac[6];
-    uint32_t mtu;      /* BAREWIRE_MTU; 0: the NIC's */
-    bool verbose;      /* BAREWIRE_VERBOSE */
+    uint32_t mtu; /* BAREWIRE_MTU; 0: the NIC's */
+    bool verbose; /* BAREWIRE_VERBOSE */
 };
 
 /* Reads the environment. On failure gives false and a line for the user in error (CONFIG_ERROR_BYTES). */
 bool config_read(struct config *config, char *error);
 
-/* The directory of this user's stacks, made if need be with mode 0700; false and a line in error when there can be none. */
+/* The directory of this user's stacks, made if need be with mode 0700; false and a line in error when there
+ * can be none. */
 bool config_directory(char path[108], char *error);
 
 #endif

@@ -102,7 +102,8 @@ bool descriptor_is_private(int fd) {
 int descriptor_make_private(int fd) {
     struct rlimit limit;
     /* Programs count on low numbers being free, and loop over them. */
-    int least = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 4096 ? (int)limit.rlim_cur * 3 / 4 : 3000;
+    int least =
+        getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 4096 ? (int)limit.rlim_cur * 3 / 4 : 3000;
     int moved = LIBC(fcntl)(fd, F_DUPFD_CLOEXEC, least);
     if (moved >= 0) {
         LIBC(close)(fd);

@@ -1,8 +1,9 @@
 /*
  * descriptor.h - which of the process's descriptors are ours.
  *
- * A table of pointers, by descriptor number: NULL for what is the kernel's. Looking up costs two loads, and before the
- * process has its first socket of ours, one. The entry is the process's holding of the socket or epoll set.
+ * A table of pointers, by descriptor number: NULL for what is the kernel's. Looking up costs two loads, and
+ * before the process has its first socket of ours, one. The entry is the process's holding of the socket or
+ * epoll set.
  */
 #ifndef SHIM_DESCRIPTOR_H
 #define SHIM_DESCRIPTOR_H
@@ -18,7 +19,8 @@ extern bool descriptor_any; /* this process has had one of ours */
 static inline struct holding *descriptor_find(int fd) {
     if (!descriptor_any || (unsigned)fd >= DESCRIPTOR_PAGE * DESCRIPTOR_PAGES)
         return NULL;
-    struct holding *_Atomic *page = atomic_load_explicit(&descriptor_pages[fd / DESCRIPTOR_PAGE], memory_order_acquire);
+    struct holding *_Atomic *page =
+        atomic_load_explicit(&descriptor_pages[fd / DESCRIPTOR_PAGE], memory_order_acquire);
     return page ? atomic_load_explicit(&page[fd % DESCRIPTOR_PAGE], memory_order_acquire) : NULL;
 }
 
@@ -28,25 +30,27 @@ static inline struct socket *descriptor_socket(int fd) {
     return holding && holding->kind == HOLDING_SOCKET ? holding->socket : NULL;
 }
 
-/* Makes a descriptor for a socket that has none yet, a kernel object of its own whose inode names the socket; `flags` are
- * those of socket(2). The lock is not held. Returns the descriptor, or a negative errno, in which case the socket is
- * untouched. */
+/* Makes a descriptor for a socket that has none yet, a kernel object of its own whose inode names the socket;
+ * `flags` are those of socket(2). The lock is not held. Returns the descriptor, or a negative errno, in which
+ * case the socket is untouched. */
 int descriptor_create(struct socket *socket, int flags);
 
 /* Points a descriptor at a holding, which counts it. The lock is held. Returns 0 or -ENOMEM. */
 int descriptor_set(int fd, struct holding *holding);
 
-/* Forgets a descriptor; the last one of the process gives up the holding, the last process's the socket. The lock is
- * held. */
+/* Forgets a descriptor; the last one of the process gives up the holding, the last process's the socket. The
+ * lock is held. */
 void descriptor_clear(int fd);
 
 /* Calls visit for each of our descriptors in [first, last], in order. */
 void descriptor_walk(unsigned first, unsigned last, void (*visit)(int fd, void *context), void *context);
 
-/* The descriptor that this process uses for itself and the program must neither close nor see: is this one? */
+/* The descriptor that this process uses for itself and the program must neither close nor see: is this one?
+ */
 bool descriptor_is_private(int fd);
 
-/* Takes over a descriptor for the library's own use: moves it out of the program's way. Returns its new number. */
+/* Takes over a descriptor for the library's own use: moves it out of the program's way. Returns its new
+ * number. */
 int descriptor_make_private(int fd);
 void descriptor_close_private(int fd);
 

@@ -1,6 +1,6 @@
 /*
- * door.h - what is said at a stack's door: the keeper's UNIX socket (SOCK_SEQPACKET), one request and one reply a
- * connection.
+ * door.h - what is said at a stack's door: the keeper's UNIX socket (SOCK_SEQPACKET), one request and one
+ * reply a connection.
  */
 #ifndef SHIM_DOOR_H
 #define SHIM_DOOR_H
@@ -23,9 +23,9 @@ struct door_request {
     uint64_t magic;
     uint32_t version;
     uint32_t kind;
-    struct config config;   /* DOOR_ATTACH */
+    struct config config;    /* DOOR_ATTACH */
     struct process *process; /* DOOR_ATTACH: an account made by fork, or NULL */
-    struct waiter *waiter;  /* DOOR_WAITER */
+    struct waiter *waiter;   /* DOOR_WAITER */
 };
 
 struct door_reply {

@@ -1,5 +1,6 @@
 /*
- * fallback.c - a socket of ours becomes the kernel's, before anything was sent: its destination is not ours to reach.
+ * fallback.c - a socket of ours becomes the kernel's, before anything was sent: its destination is not ours
+ * to reach.
  */
 #include "call.h"
 #include "process.h"
@@ -15,13 +16,14 @@ struct option_name {
 
 /* Options that are carried over as they are. */
 static const struct option_name COMMON[] = {
-    {SOL_SOCKET, SO_REUSEADDR}, {SOL_SOCKET, SO_REUSEPORT}, {SOL_SOCKET, SO_KEEPALIVE}, {SOL_SOCKET, SO_BROADCAST},
-    {SOL_SOCKET, SO_DONTROUTE}, {SOL_SOCKET, SO_LINGER},    {SOL_SOCKET, SO_RCVLOWAT},  {SOL_SOCKET, SO_RCVTIMEO},
-    {SOL_SOCKET, SO_SNDTIMEO},  {SOL_SOCKET, SO_PRIORITY},  {IPPROTO_IP, IP_TTL},       {IPPROTO_IP, IP_TOS},
+    {SOL_SOCKET, SO_REUSEADDR}, {SOL_SOCKET, SO_REUSEPORT}, {SOL_SOCKET, SO_KEEPALIVE},
+    {SOL_SOCKET, SO_BROADCAST}, {SOL_SOCKET, SO_DONTROUTE}, {SOL_SOCKET, SO_LINGER},
+    {SOL_SOCKET, SO_RCVLOWAT},  {SOL_SOCKET, SO_RCVTIMEO},  {SOL_SOCKET, SO_SNDTIMEO},
+    {SOL_SOCKET, SO_PRIORITY},  {IPPROTO_IP, IP_TTL},       {IPPROTO_IP, IP_TOS},
 };
 static const struct option_name STREAM[] = {
-    {IPPROTO_TCP, TCP_NODELAY},  {IPPROTO_TCP, TCP_CORK},    {IPPROTO_TCP, TCP_KEEPIDLE},
-    {IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT}, {IPPROTO_TCP, TCP_SYNCNT},
+    {IPPROTO_TCP, TCP_NODELAY},      {IPPROTO_TCP, TCP_CORK},    {IPPROTO_TCP, TCP_KEEPIDLE},
+    {IPPROTO_TCP, TCP_KEEPINTVL},    {IPPROTO_TCP, TCP_KEEPCNT}, {IPPROTO_TCP, TCP_SYNCNT},
     {IPPROTO_TCP, TCP_USER_TIMEOUT},
 };
 
@@ -107,7 +109,8 @@ int fallback_to_kernel(int fd) {
         return -EBADF;
     }
     struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->binding;
-    move.kernel = LIBC(socket)(AF_INET, socket->type | SOCK_CLOEXEC | (socket->nonblocking ? SOCK_NONBLOCK : 0), 0);
+    move.kernel =
+        LIBC(socket)(AF_INET, socket->type | SOCK_CLOEXEC | (socket->nonblocking ? SOCK_NONBLOCK : 0), 0);
     if (move.kernel < 0) {
         shared_unlock();
         return -errno;
@@ -127,8 +130,9 @@ int fallback_to_kernel(int fd) {
     shared_unlock();
     for (int i = 0; i < move.count; i++)
         if (move.registrations[i].epoll_fd >= 0)
-            LIBC(epoll_ctl)(move.registrations[i].epoll_fd, EPOLL_CTL_ADD, move.registrations[i].fd,
-                            &move.registrations[i].event);
+            LIBC(epoll_ctl)
+            (move.registrations[i].epoll_fd, EPOLL_CTL_ADD, move.registrations[i].fd,
+             &move.registrations[i].event);
     LIBC(close)(move.kernel);
     return 0;
 }

@@ -1,9 +1,10 @@
 /*
  * fork.c - parent and child share each socket: the child gets an account of its own before it exists.
  *
- * In the parent, with the lock held, every holding gets a twin in the child's account, so that a socket which the parent
- * closes at once after fork is not thought abandoned. The child finds the twins in memory that it has inherited, points its
- * table at them, and tells the keeper its number; the keeper watches it from then on.
+ * In the parent, with the lock held, every holding gets a twin in the child's account, so that a socket which
+ * the parent closes at once after fork is not thought abandoned. The child finds the twins in memory that it
+ * has inherited, points its table at them, and tells the keeper its number; the keeper watches it from then
+ * on.
  */
 #include "fork.h"
 #include "attach.h"
@@ -53,7 +54,8 @@ static void bequeath(int fd, void *context) {
     (void)context;
     if (plan.count == plan.room) {
         size_t room = plan.room ? plan.room * 2 : 64;
-        struct heir *grown = plan.heirs ? rallocx(plan.heirs, room * sizeof *grown, 0) : mallocx(room * sizeof *grown, 0);
+        struct heir *grown =
+            plan.heirs ? rallocx(plan.heirs, room * sizeof *grown, 0) : mallocx(room * sizeof *grown, 0);
         if (!grown)
             return;
         plan.heirs = grown;
@@ -76,8 +78,7 @@ static void prepare(void) {
     plan.child = shared->broken ? NULL : process_create(0);
     if (!plan.child)
         return;
-    list_for_each(link, next, &wake_self->holdings)
-        container_of(link, struct holding, link)->twin = NULL;
+    list_for_each(link, next, &wake_self->holdings) container_of(link, struct holding, link)->twin = NULL;
     descriptor_walk(0, UINT32_MAX, bequeath, NULL);
 }
 
@@ -127,9 +128,9 @@ void fork_start(void) {
 }
 
 /*
- * vfork(2) lends the parent's memory to the child, whose close(2) would then change the parent's table. So once there is a
- * socket of ours, vfork is fork, as POSIX allows. Before, it is libc's, which must be jumped to: it returns twice on the
- * caller's stack.
+ * vfork(2) lends the parent's memory to the child, whose close(2) would then change the parent's table. So
+ * once there is a socket of ours, vfork is fork, as POSIX allows. Before, it is libc's, which must be jumped
+ * to: it returns twice on the caller's stack.
  */
 #if defined __x86_64__
 void *fork_libc_vfork __attribute__((visibility("hidden")));

@@ -37,6 +37,7 @@ void keeper_fail(const char *format, ...) {
     va_end(arguments);
     if (keeper.lock >= 0)
         unlink(keeper.lock_path);
+    rmdir(keeper.directory); /* if it is empty */
     _exit(1);
 }
 
@@ -45,19 +46,21 @@ void keeper_watch(int descriptor, enum keeper_event kind) {
     epoll_ctl(keeper.events, EPOLL_CTL_ADD, descriptor, &event);
 }
 
-/* Makes sure that nobody else keeps a stack of this name. The file is unlinked by its last owner, so that what we locked
- * may not be what has the name any more. */
+/* Makes sure that nobody else keeps a stack of this name. The file is unlinked by its last owner, so that
+ * what we locked may not be what has the name any more. */
 static void take_name(void) {
-    char directory[108], error[CONFIG_ERROR_BYTES];
+    char error[CONFIG_ERROR_BYTES];
     struct stat ours, there;
-    if (!config_directory(directory, error))
-        keeper_fail("%s", error);
-    if (snprintf(keeper.door_path, sizeof keeper.door_path, "%s/%s", directory, keeper.config.name) >=
-        (int)sizeof keeper.door_path)
-        keeper_fail("the path of stack '%s' is too long; give a shorter --name", keeper.config.name);
-    snprintf(keeper.lock_path, sizeof keeper.lock_path, "%s.lock", keeper.door_path);
     for (int attempt = 0; attempt < 100; attempt++) {
+        if (!config_directory(keeper.directory, error))
+            keeper_fail("%s", error);
+        if (snprintf(keeper.door_path, sizeof keeper.door_path, "%s/%s", keeper.directory,
+                     keeper.config.name) >= (int)sizeof keeper.door_path)
+            keeper_fail("the path of stack '%s' is too long; give a shorter --name", keeper.config.name);
+        snprintf(keeper.lock_path, sizeof keeper.lock_path, "%s.lock", keeper.door_path);
         int lock = open(keeper.lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (lock < 0 && errno == ENOENT)
+            continue; /* the last keeper to leave took the directory with it */
         if (lock < 0)
             keeper_fail("can't make %s: %s", keeper.lock_path, strerror(errno));
         if (flock(lock, LOCK_EX | LOCK_NB) < 0) {
@@ -73,7 +76,8 @@ static void take_name(void) {
     keeper_fail("taken");
 }
 
-/* A MAC address of our own, the same for the same interface and address, so that neighbours' caches stay right. */
+/* A MAC address of our own, the same for the same interface and address, so that neighbours' caches stay
+ * right. */
 static void choose_mac(struct stack_config *config) {
     const struct nic_facts *facts = &keeper.nic->facts;
     if (keeper.config.mac_of_nic) {
@@ -124,8 +128,8 @@ static void make_stack(void) {
     list_init(&shared->process_list);
     list_init(&shared->keeper_wakes);
     shared->keeper_deadline_ns = TIMER_NEVER;
-    int error = stack_create(&shared->stack, (void *)SHARED_BASE, SHARED_BYTES, sizeof(struct shared), &config, seed,
-                             clock_now());
+    int error = stack_create(&shared->stack, (void *)SHARED_BASE, SHARED_BYTES, sizeof(struct shared),
+                             &config, seed, clock_now());
     if (error)
         keeper_fail("can't make a stack of --address and --mac: %s", strerror(-error));
     struct arena *arena = &shared->stack.arena;
@@ -162,7 +166,6 @@ static void watch_signals(void) {
     sigaddset(&mask, SIGINT);
     keeper_watch(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK), KEEPER_SIGNAL);
 }
-
 
 static void settle(struct process *process) {
     struct list *link, *next;
@@ -212,8 +215,8 @@ static void trim_memory(void) {
     void *block;
     shared_lock();
     while (!shared->broken && (block = arena_trim(&shared->stack.arena)))
-        fallocate(keeper.region, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (char *)block - (char *)SHARED_BASE,
-                  ARENA_BLOCK_BYTES);
+        fallocate(keeper.region, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  (char *)block - (char *)SHARED_BASE, ARENA_BLOCK_BYTES);
     shared_unlock();
 }
 
@@ -228,6 +231,7 @@ static bool nobody_left(void) {
 static void leave(void) {
     unlink(keeper.door_path);
     unlink(keeper.lock_path);
+    rmdir(keeper.directory); /* if it is empty */
     nic_close(keeper.nic);
     _exit(0);
 }

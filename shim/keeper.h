@@ -10,7 +10,7 @@
 
 struct keeper {
     struct config config;
-    char door_path[108], lock_path[116];
+    char directory[108], door_path[108], lock_path[116];
     int lock;    /* the locked file that makes us the only keeper of this name */
     int door;    /* listening */
     int region;  /* memfd */
@@ -33,7 +33,8 @@ int keeper_frames_start(void); /* starts the transmitter's thread, too */
 void keeper_frames_receive(void);
 bool keeper_frames_waiting(void); /* whether any is still to be sent; the lock is held */
 
-/* What an epoll event is about: the kind in the upper half, a descriptor in the lower; or a process's address. */
+/* What an epoll event is about: the kind in the upper half, a descriptor in the lower; or a process's
+ * address. */
 enum keeper_event {
     KEEPER_NIC = 1,
     KEEPER_DOOR,

@@ -1,8 +1,8 @@
 /*
  * keeper_door.c - the door: processes join the stack there.
  *
- * A UNIX socket in a directory that only its user can enter, mode 0600, and the peer's user is checked as well. A
- * connection brings one request and gets one reply. Nothing here waits for a client.
+ * A UNIX socket in a directory that only its user can enter, mode 0600, and the peer's user is checked as
+ * well. A connection brings one request and gets one reply. Nothing here waits for a client.
  */
 #include "door.h"
 #include "keeper.h"
@@ -89,9 +89,10 @@ static bool same_stack(const struct config *asked, char *message) {
                  config->nic, asked->nic);
         return false;
     }
-    if (asked->address && (asked->address != config->address || asked->prefix_length != config->prefix_length)) {
-        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --address %u.%u.%u.%u/%u", config->name,
-                 config->address >> 24, config->address >> 16 & 255, config->address >> 8 & 255,
+    if (asked->address &&
+        (asked->address != config->address || asked->prefix_length != config->prefix_length)) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --address %u.%u.%u.%u/%u",
+                 config->name, config->address >> 24, config->address >> 16 & 255, config->address >> 8 & 255,
                  config->address & 255, config->prefix_length);
         return false;
     }
@@ -110,8 +111,9 @@ static bool welcome(int connection, const struct door_request *request, struct d
     getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length);
     int pidfd = peer.pid > 0 ? (int)syscall(SYS_pidfd_open, peer.pid, 0) : -1;
     if (pidfd < 0) {
-        snprintf(answer->message, sizeof answer->message, "the keeper of stack '%s' can't see this process: %s",
-                 keeper.config.name, peer.pid > 0 ? strerror(errno) : "it is in another PID namespace");
+        snprintf(answer->message, sizeof answer->message,
+                 "the keeper of stack '%s' can't see this process: %s", keeper.config.name,
+                 peer.pid > 0 ? strerror(errno) : "it is in another PID namespace");
         return false;
     }
     shared_lock();

@@ -1,9 +1,10 @@
 /*
  * keeper_frames.c - frames between a NIC whose handle is the keeper's alone and the stack.
  *
- * Two threads. The receiver waits for the NIC, fills packet buffers without the lock, and hands a batch to the stack under
- * it. The transmitter sleeps on the doorbell until a program has something to send or a timer is due. Either may find
- * frames to send; one at a time sends them, in order, and does so without the lock, from copies.
+ * Two threads. The receiver waits for the NIC, fills packet buffers without the lock, and hands a batch to
+ * the stack under it. The transmitter sleeps on the doorbell until a program has something to send or a timer
+ * is due. Either may find frames to send; one at a time sends them, in order, and does so without the lock,
+ * from copies.
  */
 #include "keeper.h"
 #include "lock.h"
@@ -146,8 +147,8 @@ static void check_conflict(void) {
     char message[SHARED_MESSAGE_BYTES];
     snprintf(message, sizeof message,
              "address %u.%u.%u.%u is in use on the link by %02x:%02x:%02x:%02x:%02x:%02x; choose another",
-             address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255, mac[0], mac[1], mac[2], mac[3],
-             mac[4], mac[5]);
+             address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255, mac[0], mac[1], mac[2],
+             mac[3], mac[4], mac[5]);
     shared->refused = true;
     shared_break(message);
     eventfd_write(keeper.leave, 1);

@@ -1,6 +1,6 @@
 /*
- * keeper_tool.c - what the command asks the keeper's program for, beside keeping: is a program dynamically linked; end a
- * stack.
+ * keeper_tool.c - what the command asks the keeper's program for, beside keeping: is a program dynamically
+ * linked; end a stack.
  */
 #include "keeper_tool.h"
 #include "config.h"
@@ -41,7 +41,8 @@ int tool_is_dynamic(const char *path) {
 }
 
 int tool_down(void) {
-    static struct door_request request = {.magic = SHARED_MAGIC, .version = SHARED_VERSION, .kind = DOOR_DOWN};
+    static struct door_request request = {
+        .magic = SHARED_MAGIC, .version = SHARED_VERSION, .kind = DOOR_DOWN};
     static struct door_reply reply;
     static struct config config;
     char directory[108], error[CONFIG_ERROR_BYTES];

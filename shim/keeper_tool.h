@@ -1,5 +1,6 @@
 /*
- * keeper_tool.h - what the command asks the keeper's program for, beside keeping. Each returns an exit status.
+ * keeper_tool.h - what the command asks the keeper's program for, beside keeping. Each returns an exit
+ * status.
  */
 #ifndef SHIM_KEEPER_TOOL_H
 #define SHIM_KEEPER_TOOL_H

@@ -1,8 +1,8 @@
 /*
  * libc.h - the C library's own versions of the calls that the shim takes over.
  *
- * LIBC(read)(fd, buffer, n) calls libc's read. The addresses are looked up at the first use, which may come before our
- * constructor has run: from another library's.
+ * LIBC(read)(fd, buffer, n) calls libc's read. The addresses are looked up at the first use, which may come
+ * before our constructor has run: from another library's.
  */
 #ifndef SHIM_LIBC_H
 #define SHIM_LIBC_H
@@ -18,46 +18,46 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define LIBC_CALLS(CALL)                                                                                    \
-    CALL(int, socket, (int, int, int))                                                                      \
-    CALL(int, bind, (int, const struct sockaddr *, socklen_t))                                              \
-    CALL(int, listen, (int, int))                                                                           \
-    CALL(int, accept4, (int, struct sockaddr *, socklen_t *, int))                                          \
-    CALL(int, connect, (int, const struct sockaddr *, socklen_t))                                           \
-    CALL(int, shutdown, (int, int))                                                                         \
-    CALL(int, getsockname, (int, struct sockaddr *, socklen_t *))                                           \
-    CALL(int, getpeername, (int, struct sockaddr *, socklen_t *))                                           \
-    CALL(int, getsockopt, (int, int, int, void *, socklen_t *))                                             \
-    CALL(int, setsockopt, (int, int, int, const void *, socklen_t))                                         \
-    CALL(ssize_t, read, (int, void *, size_t))                                                              \
-    CALL(ssize_t, write, (int, const void *, size_t))                                                       \
-    CALL(ssize_t, readv, (int, const struct iovec *, int))                                                  \
-    CALL(ssize_t, writev, (int, const struct iovec *, int))                                                 \
-    CALL(ssize_t, send, (int, const void *, size_t, int))                                                   \
-    CALL(ssize_t, recv, (int, void *, size_t, int))                                                         \
-    CALL(ssize_t, sendto, (int, const void *, size_t, int, const struct sockaddr *, socklen_t))             \
-    CALL(ssize_t, recvfrom, (int, void *, size_t, int, struct sockaddr *, socklen_t *))                     \
-    CALL(ssize_t, sendmsg, (int, const struct msghdr *, int))                                               \
-    CALL(ssize_t, recvmsg, (int, struct msghdr *, int))                                                     \
-    CALL(ssize_t, sendfile, (int, int, off_t *, size_t))                                                    \
-    CALL(int, close, (int))                                                                                 \
-    CALL(int, close_range, (unsigned, unsigned, int))                                                       \
-    CALL(int, dup, (int))                                                                                   \
-    CALL(int, dup2, (int, int))                                                                             \
-    CALL(int, dup3, (int, int, int))                                                                        \
-    CALL(int, fcntl, (int, int, ...))                                                                       \
-    CALL(int, fcntl64, (int, int, ...))                                                                     \
-    CALL(int, ioctl, (int, unsigned long, ...))                                                             \
-    CALL(int, ppoll, (struct pollfd *, nfds_t, const struct timespec *, const sigset_t *))                  \
-    CALL(int, pselect, (int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *))      \
-    CALL(int, select, (int, fd_set *, fd_set *, fd_set *, struct timeval *))                                \
-    CALL(int, poll, (struct pollfd *, nfds_t, int))                                                         \
-    CALL(int, epoll_create1, (int))                                                                         \
-    CALL(int, epoll_ctl, (int, int, int, struct epoll_event *))                                             \
-    CALL(int, epoll_pwait, (int, struct epoll_event *, int, int, const sigset_t *))                         \
-    CALL(int, sigaction, (int, const struct sigaction *, struct sigaction *))                               \
-    CALL(int, fclose, (FILE *))                                                                             \
-    CALL(pid_t, fork, (void))                                                                               \
+#define LIBC_CALLS(CALL)                                                                               \
+    CALL(int, socket, (int, int, int))                                                                 \
+    CALL(int, bind, (int, const struct sockaddr *, socklen_t))                                         \
+    CALL(int, listen, (int, int))                                                                      \
+    CALL(int, accept4, (int, struct sockaddr *, socklen_t *, int))                                     \
+    CALL(int, connect, (int, const struct sockaddr *, socklen_t))                                      \
+    CALL(int, shutdown, (int, int))                                                                    \
+    CALL(int, getsockname, (int, struct sockaddr *, socklen_t *))                                      \
+    CALL(int, getpeername, (int, struct sockaddr *, socklen_t *))                                      \
+    CALL(int, getsockopt, (int, int, int, void *, socklen_t *))                                        \
+    CALL(int, setsockopt, (int, int, int, const void *, socklen_t))                                    \
+    CALL(ssize_t, read, (int, void *, size_t))                                                         \
+    CALL(ssize_t, write, (int, const void *, size_t))                                                  \
+    CALL(ssize_t, readv, (int, const struct iovec *, int))                                             \
+    CALL(ssize_t, writev, (int, const struct iovec *, int))                                            \
+    CALL(ssize_t, send, (int, const void *, size_t, int))                                              \
+    CALL(ssize_t, recv, (int, void *, size_t, int))                                                    \
+    CALL(ssize_t, sendto, (int, const void *, size_t, int, const struct sockaddr *, socklen_t))        \
+    CALL(ssize_t, recvfrom, (int, void *, size_t, int, struct sockaddr *, socklen_t *))                \
+    CALL(ssize_t, sendmsg, (int, const struct msghdr *, int))                                          \
+    CALL(ssize_t, recvmsg, (int, struct msghdr *, int))                                                \
+    CALL(ssize_t, sendfile, (int, int, off_t *, size_t))                                               \
+    CALL(int, close, (int))                                                                            \
+    CALL(int, close_range, (unsigned, unsigned, int))                                                  \
+    CALL(int, dup, (int))                                                                              \
+    CALL(int, dup2, (int, int))                                                                        \
+    CALL(int, dup3, (int, int, int))                                                                   \
+    CALL(int, fcntl, (int, int, ...))                                                                  \
+    CALL(int, fcntl64, (int, int, ...))                                                                \
+    CALL(int, ioctl, (int, unsigned long, ...))                                                        \
+    CALL(int, ppoll, (struct pollfd *, nfds_t, const struct timespec *, const sigset_t *))             \
+    CALL(int, pselect, (int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *)) \
+    CALL(int, select, (int, fd_set *, fd_set *, fd_set *, struct timeval *))                           \
+    CALL(int, poll, (struct pollfd *, nfds_t, int))                                                    \
+    CALL(int, epoll_create1, (int))                                                                    \
+    CALL(int, epoll_ctl, (int, int, int, struct epoll_event *))                                        \
+    CALL(int, epoll_pwait, (int, struct epoll_event *, int, int, const sigset_t *))                    \
+    CALL(int, sigaction, (int, const struct sigaction *, struct sigaction *))                          \
+    CALL(int, fclose, (FILE *))                                                                        \
+    CALL(pid_t, fork, (void))                                                                          \
     CALL(void, _exit, (int))
 
 #include <stdio.h>

@@ -1,9 +1,10 @@
 /*
  * lock.c - see lock.h.
  *
- * The lock is a robust mutex. Between taking it and letting it go, shared->busy is set: a process that dies meanwhile
- * leaves a state that nobody can vouch for, and the stack is declared broken rather than trusted. A process that ends in
- * an orderly way takes the lock without setting busy, so that none of its threads dies in the middle of a change.
+ * The lock is a robust mutex. Between taking it and letting it go, shared->busy is set: a process that dies
+ * meanwhile leaves a state that nobody can vouch for, and the stack is declared broken rather than trusted. A
+ * process that ends in an orderly way takes the lock without setting busy, so that none of its threads dies
+ * in the middle of a change.
  */
 #include "lock.h"
 #include "wake.h"

@@ -15,12 +15,12 @@ void lock_create(void);
 /* Takes the lock and tells the stack the time. A dead owner's half-made change makes the stack broken. */
 void shared_lock(void);
 
-/* Lets work go on that the caller's change made possible, lets the lock go, wakes waiters and, if it has something to
- * do, the keeper. */
+/* Lets work go on that the caller's change made possible, lets the lock go, wakes waiters and, if it has
+ * something to do, the keeper. */
 void shared_unlock(void);
 
-/* Takes the lock for good: this process is about to end, and must not die while another of its threads is changing the
- * stack. */
+/* Takes the lock for good: this process is about to end, and must not die while another of its threads is
+ * changing the stack. */
 void shared_lock_to_die(void);
 
 /* After fork, in the child: the lock that was taken for the fork is the parent's. */

@@ -1,5 +1,6 @@
 /*
- * process.h - this process's account in the stack: what it holds, and what becomes of that when it forks or ends.
+ * process.h - this process's account in the stack: what it holds, and what becomes of that when it forks or
+ * ends.
  */
 #ifndef SHIM_PROCESS_H
 #define SHIM_PROCESS_H
@@ -15,7 +16,8 @@ void holding_release(struct holding *holding);
 /* Makes a process's account. The lock is held. NULL when memory is out. */
 struct process *process_create(int pid);
 
-/* Settles the account of a process that has ended: its sockets are closed, its waiters are gone. The lock is held. */
+/* Settles the account of a process that has ended: its sockets are closed, its waiters are gone. The lock is
+ * held. */
 void process_settle(struct process *process);
 
 /* Frees a waiter. The lock is held. */

@@ -1,14 +1,15 @@
 /*
  * shared.h - what lies in a stack's memory beside the stack: the lock, and who uses what.
  *
- * Theory of operation. The region is a memfd that the keeper makes and every process of the stack maps at SHARED_BASE, so
- * that plain pointers are good everywhere. All of it is read and written with the lock held, but for the futex words.
+ * Theory of operation. The region is a memfd that the keeper makes and every process of the stack maps at
+ * SHARED_BASE, so that plain pointers are good everywhere. All of it is read and written with the lock held,
+ * but for the futex words.
  *
  *   process   a program's process, or the keeper. When it dies, the keeper settles what it held.
  *   holding   a process has a socket (or an epoll set with our sockets in it) open, under so many descriptors
- *   waiter    a thread that can sleep in the stack, and how to wake it: a futex word, or an eventfd when it waits for
- *             descriptors of the kernel's at the same time
- *   watch     a waiter, or an item of an epoll set, wants to know of a socket's readiness
+ *   waiter    a thread that can sleep in the stack, and how to wake it: a futex word, or an eventfd when it
+ * waits for descriptors of the kernel's at the same time watch     a waiter, or an item of an epoll set,
+ * wants to know of a socket's readiness
  */
 #ifndef SHIM_SHARED_H
 #define SHIM_SHARED_H
@@ -17,7 +18,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define SHARED_BASE UINT64_C(0x7e9000000000) /* clear of the heaps, stacks and shadows of common programs and tools */
+#define SHARED_BASE \
+    UINT64_C(0x7e9000000000) /* clear of the heaps, stacks and shadows of common programs and tools */
 #define SHARED_BYTES (UINT64_C(1) << 30)
 #define SHARED_MAGIC UINT64_C(0x3165726977657261)
 #define SHARED_VERSION 1u
@@ -66,13 +68,13 @@ struct waiter {
     struct process *process;
     _Atomic uint32_t word; /* 0: sleep on; 1: woken */
     bool sleeping;
-    bool by_descriptor;         /* sleeps in poll(2), with the eventfd among its descriptors */
-    int descriptor;             /* eventfd: the process's number, or -1 */
-    int keeper_descriptor;      /* the keeper's, or -1 */
-    struct list keeper_link;    /* in shared->keeper_wakes */
-    struct watch watch;         /* for a wait on one socket */
-    struct list watches;        /* further ones, from the pool */
-    struct list epoll_link;     /* in set->waiters, while it waits for an epoll set */
+    bool by_descriptor;      /* sleeps in poll(2), with the eventfd among its descriptors */
+    int descriptor;          /* eventfd: the process's number, or -1 */
+    int keeper_descriptor;   /* the keeper's, or -1 */
+    struct list keeper_link; /* in shared->keeper_wakes */
+    struct watch watch;      /* for a wait on one socket */
+    struct list watches;     /* further ones, from the pool */
+    struct list epoll_link;  /* in set->waiters, while it waits for an epoll set */
 };
 
 /* A set of our sockets that belongs to a kernel's epoll descriptor. */
@@ -100,9 +102,9 @@ struct shared {
     uint64_t magic;
     uint32_t version;
     pthread_mutex_t lock;
-    bool busy;   /* a lock's owner that dies with this set leaves a state that may be half changed */
+    bool busy;           /* a lock's owner that dies with this set leaves a state that may be half changed */
     _Atomic bool broken; /* the stack is of no more use; message says why */
-    bool refused;         /* ... because it never could be used: programs end with status 2 */
+    bool refused;        /* ... because it never could be used: programs end with status 2 */
     char message[SHARED_MESSAGE_BYTES];
     char nic[128];
     int keeper_pid;

@@ -1,15 +1,15 @@
 /*
  * signals.c - see signals.h.
  *
- * Theory of operation. Every handler that the program installs is entered through ours. When the thread that got the
- * signal holds the lock, our handler remembers the signal, has all signals blocked in what it returns to, and the thread
- * sends itself the same signal again, with the old mask, when it has let the lock go. So no handler ever runs inside the
- * stack, and taking the lock needs no system call.
+ * Theory of operation. Every handler that the program installs is entered through ours. When the thread that
+ * got the signal holds the lock, our handler remembers the signal, has all signals blocked in what it returns
+ * to, and the thread sends itself the same signal again, with the old mask, when it has let the lock go. So
+ * no handler ever runs inside the stack, and taking the lock needs no system call.
  *
- * A signal whose default action ends or stops the process is as dangerous: it could end it in the middle of a change of
- * the stack, by this thread or another. From the first socket on such signals are caught too, and carried out with the
- * lock held, when nobody is changing anything. The program is told SIG_DFL if it asks. Faults (SIGSEGV and its like) and
- * SIGKILL can't wait.
+ * A signal whose default action ends or stops the process is as dangerous: it could end it in the middle of a
+ * change of the stack, by this thread or another. From the first socket on such signals are caught too, and
+ * carried out with the lock held, when nobody is changing anything. The program is told SIG_DFL if it asks.
+ * Faults (SIGSEGV and its like) and SIGKILL can't wait.
  */
 #include "signals.h"
 #include "attach.h"
@@ -57,7 +57,8 @@ static bool default_is_fatal_or_stops(int signal) {
 }
 
 static bool is_fault(int signal, const siginfo_t *info) {
-    return (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL || signal == SIGTRAP) &&
+    return (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL ||
+            signal == SIGTRAP) &&
            info->si_code > 0;
 }
 
@@ -117,8 +118,8 @@ static void enter(int signal, siginfo_t *info, void *context) {
 /* Installs what makes `wanted` come about. */
 static int install(int signal, const struct sigaction *wanted) {
     struct sigaction action = *wanted;
-    bool plain = wanted->sa_handler == SIG_IGN || (wanted->sa_handler == SIG_DFL &&
-                                                   !(started && default_is_fatal_or_stops(signal)));
+    bool plain = wanted->sa_handler == SIG_IGN ||
+                 (wanted->sa_handler == SIG_DFL && !(started && default_is_fatal_or_stops(signal)));
     if (!plain) {
         action.sa_sigaction = enter;
         action.sa_flags = (wanted->sa_flags & ~(int)SA_RESETHAND) | SA_SIGINFO;

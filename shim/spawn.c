@@ -1,10 +1,10 @@
 /*
  * spawn.c - see spawn.h.
  *
- * The program must not notice: no child that its wait() could find, no SIGCHLD, no descriptor of its own kept open, no
- * place in its session or process group. So the keeper is the grandchild of a child that exists only for the length of
- * this call, and that sends no signal when it ends. Both are made like vfork's, sharing the program's memory until exec, so
- * that a large program pays nothing.
+ * The program must not notice: no child that its wait() could find, no SIGCHLD, no descriptor of its own kept
+ * open, no place in its session or process group. So the keeper is the grandchild of a child that exists only
+ * for the length of this call, and that sends no signal when it ends. Both are made like vfork's, sharing the
+ * program's memory until exec, so that a large program pays nothing.
  */
 #include "spawn.h"
 #include "libc.h"

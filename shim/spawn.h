@@ -6,8 +6,8 @@
 
 #include "config.h"
 
-/* Starts the keeper and waits until it is ready. Gives 0; 1 when another keeper has the name, or is about to; or -1 and
- * the keeper's own line of what is wrong in error (CONFIG_ERROR_BYTES). */
+/* Starts the keeper and waits until it is ready. Gives 0; 1 when another keeper has the name, or is about to;
+ * or -1 and the keeper's own line of what is wrong in error (CONFIG_ERROR_BYTES). */
 int spawn_keeper(char *error);
 
 #endif

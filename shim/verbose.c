@@ -35,8 +35,9 @@ static const char *ending(const struct tcp *tcp) {
     case TCP_CLOSE_WAIT:
         return "the peer sent its FIN first; now ours follows";
     case TCP_ESTABLISHED:
-        return tcp->receive.length > 0 ? "data is left unread, so a RST ends the connection"
-                                       : "our FIN goes first; the keeper waits for the peer's and out the TIME_WAIT";
+        return tcp->receive.length > 0
+                   ? "data is left unread, so a RST ends the connection"
+                   : "our FIN goes first; the keeper waits for the peer's and out the TIME_WAIT";
     case TCP_FIN_WAIT1:
     case TCP_FIN_WAIT2:
         return "our FIN went first; the keeper waits for the peer's and out the TIME_WAIT";
@@ -62,17 +63,21 @@ void verbose_tell(const struct verbose_story *story) {
         return;
     }
     attach_say("socket %d: %s > %s", story->fd, local, remote);
-    attach_say("  handshake  %.3f ms: SYN, SYN-ACK, ACK; segments of up to %u bytes in packets of %u, window scale %u",
-               milliseconds(history->established_ns - history->opened_ns), tcp->mss, story->mtu, tcp->snd_scale);
+    attach_say("  handshake  %.3f ms: SYN, SYN-ACK, ACK; segments of up to %u bytes in packets of %u, window "
+               "scale %u",
+               milliseconds(history->established_ns - history->opened_ns), tcp->mss, story->mtu,
+               tcp->snd_scale);
     attach_say("  sent       %lu bytes in %u segments of up to %u; %u retransmitted",
                (unsigned long)history->bytes_sent, history->data_segments_sent, history->largest_sent,
                history->retransmitted);
     attach_say("  received   %lu bytes in %u segments of %u to %u, answered by %lu acknowledgments",
-               (unsigned long)history->bytes_received, history->data_segments_received, history->smallest_received,
-               history->largest_received,
+               (unsigned long)history->bytes_received, history->data_segments_received,
+               history->smallest_received, history->largest_received,
                (unsigned long)(history->segments_sent - history->data_segments_sent));
-    attach_say("  RTT        %.3f ms smoothed, %.3f ms at best; retransmission after %.0f ms; cwnd %u segments",
-               milliseconds(tcp->rtt.srtt_ns), milliseconds(tcp->rtt.min_ns), milliseconds(tcp->rtt.rto_ns),
-               tcp->congestion.cwnd / tcp->mss);
-    attach_say("  close      after %.3f ms: %s", milliseconds(story->now_ns - history->opened_ns), ending(tcp));
+    attach_say(
+        "  RTT        %.3f ms smoothed, %.3f ms at best; retransmission after %.0f ms; cwnd %u segments",
+        milliseconds(tcp->rtt.srtt_ns), milliseconds(tcp->rtt.min_ns), milliseconds(tcp->rtt.rto_ns),
+        tcp->congestion.cwnd / tcp->mss);
+    attach_say("  close      after %.3f ms: %s", milliseconds(story->now_ns - history->opened_ns),
+               ending(tcp));
 }

@@ -11,18 +11,19 @@
 /* This thread's waiter; NULL when memory is out. The lock is held. */
 struct waiter *wait_self(void);
 
-/* Sleeps until a socket may have one of `events`. The lock is held, is let go meanwhile, and is held again on return.
- * Returns 0 (look again), -EINTR, -EAGAIN past the deadline, -EBADF when the socket is gone, -ENOBUFS, or -ENETDOWN. */
+/* Sleeps until a socket may have one of `events`. The lock is held, is let go meanwhile, and is held again on
+ * return. Returns 0 (look again), -EINTR, -EAGAIN past the deadline, -EBADF when the socket is gone,
+ * -ENOBUFS, or -ENETDOWN. */
 int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns);
 
-/* Prepares a wait for several things: the caller adds watches (wait_watch) or an epoll set's link between these two, with
- * the lock held. by_descriptor: the sleep will be in poll(2). Returns the waiter, or NULL. */
+/* Prepares a wait for several things: the caller adds watches (wait_watch) or an epoll set's link between
+ * these two, with the lock held. by_descriptor: the sleep will be in poll(2). Returns the waiter, or NULL. */
 struct waiter *wait_begin(bool by_descriptor);
 int wait_watch(struct waiter *waiter, struct socket *socket, unsigned events);
 void wait_end(struct waiter *waiter);
 
-/* Sleeps, with the lock not held, until woken, or until one of the kernel's descriptors is ready. The results for those
- * are in their revents. Returns 0, -EINTR, or -ETIMEDOUT. */
+/* Sleeps, with the lock not held, until woken, or until one of the kernel's descriptors is ready. The results
+ * for those are in their revents. Returns 0, -EINTR, or -ETIMEDOUT. */
 int wait_sleep(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint64_t deadline_ns,
                const sigset_t *mask);
 

@@ -1,10 +1,10 @@
 /*
  * wake.c - see wake.h.
  *
- * Whoever changes the stack wakes those whom the change concerns, after letting the lock go. A sleeping thread is woken
- * through its futex word, from any process. One that sleeps in poll(2), because it waits for descriptors of the kernel's
- * as well, has an eventfd there; its own process writes to that directly, the keeper through its copy, and any other
- * process asks the keeper to.
+ * Whoever changes the stack wakes those whom the change concerns, after letting the lock go. A sleeping
+ * thread is woken through its futex word, from any process. One that sleeps in poll(2), because it waits for
+ * descriptors of the kernel's as well, has an eventfd there; its own process writes to that directly, the
+ * keeper through its copy, and any other process asks the keeper to.
  */
 #include "wake.h"
 #include "lock.h"
@@ -52,7 +52,9 @@ static void wake_waiter(struct wake_list *wakes, struct waiter *waiter) {
     waiter->word = 1;
     if (waiter->by_descriptor) {
         bool keeper = wake_self && wake_self->pid == shared->keeper_pid;
-        target.descriptor = waiter->process == wake_self ? waiter->descriptor : keeper ? waiter->keeper_descriptor : -1;
+        target.descriptor = waiter->process == wake_self ? waiter->descriptor
+                            : keeper                     ? waiter->keeper_descriptor
+                                                         : -1;
         if (target.descriptor < 0) {
             list_move_tail(&shared->keeper_wakes, &waiter->keeper_link);
             wakes->doorbell = true;

@@ -37,8 +37,8 @@ void wake_everybody(void);
 /* Wakes the keeper's transmitter, if it sleeps. */
 void wake_keeper(void);
 
-/* Sleeps until the word is no longer `expected`, or a deadline (CLOCK_MONOTONIC, TIMER_NEVER for none). Returns 0,
- * -ETIMEDOUT or -EINTR; may return 0 early. */
+/* Sleeps until the word is no longer `expected`, or a deadline (CLOCK_MONOTONIC, TIMER_NEVER for none).
+ * Returns 0, -ETIMEDOUT or -EINTR; may return 0 early. */
 int wake_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * arena.c - see arena.h. Block 0 holds the arena itself, so 0 can mean "none" in the list of free blocks, which
- * lives outside the blocks so that a punched-out block stays on it.
+ * arena.c - see arena.h. Block 0 holds the arena itself, so 0 can mean "none" in the list of free blocks,
+ * which lives outside the blocks so that a punched-out block stays on it.
  */
 #include "arena.h"
 

@@ -2,9 +2,9 @@
  * arena.h - the one memory region that holds all of a stack's state, in blocks of 64 KiB.
  *
  * The region is given by the caller (a sealed memfd under the shim, plain memory in tests) and must be
- * zero-filled and aligned to ARENA_BLOCK_BYTES. It is sparse: a block that was never taken, or was punched out
- * after its return, costs no memory. The arena makes no system call; arena_trim tells the caller what may be
- * given back to the machine.
+ * zero-filled and aligned to ARENA_BLOCK_BYTES. It is sparse: a block that was never taken, or was punched
+ * out after its return, costs no memory. The arena makes no system call; arena_trim tells the caller what may
+ * be given back to the machine.
  */
 #ifndef STACK_ARENA_H
 #define STACK_ARENA_H
@@ -26,7 +26,8 @@ struct arena {
     bool dirty[ARENA_BLOCKS_MAX]; /* a returned block that may still hold memory */
 };
 
-/* Makes an arena over [base, base + bytes) whose first reserved_bytes, this struct included, are the caller's. */
+/* Makes an arena over [base, base + bytes) whose first reserved_bytes, this struct included, are the
+ * caller's. */
 void arena_init(struct arena *arena, void *base, size_t bytes, size_t reserved_bytes);
 
 /* Takes a run of blocks for good, for tables. Zero-filled. NULL when the region is exhausted. */
@@ -38,8 +39,8 @@ void *arena_take_block(struct arena *arena);
 /* Returns a block of arena_take_block. */
 void arena_return_block(struct arena *arena, void *block);
 
-/* Finds a returned block whose memory may go back to the machine, once each; NULL when there is none. The caller
- * may punch it out of the region before the next arena_take_block. */
+/* Finds a returned block whose memory may go back to the machine, once each; NULL when there is none. The
+ * caller may punch it out of the region before the next arena_take_block. */
 void *arena_trim(struct arena *arena);
 
 #endif

@@ -2,10 +2,11 @@
  * arp.c - see arp.h.
  *
  * Theory of operation. An entry is made when the first packet for a neighbour is to be sent, and asks at most
- * ARP_PROBES_MAX times, a second apart; then the packets that wait for it fail with EHOSTUNREACH and the entry goes. A
- * confirmed entry is REACHABLE for 30 s, then STALE: the next use gives the upper layer five seconds to confirm it
- * (DELAY) before the neighbour is asked by unicast (PROBE). Only answers to our questions, and packets from neighbours
- * that ask for us, make or change entries; the cache is bounded, and gives up its oldest idle entry first.
+ * ARP_PROBES_MAX times, a second apart; then the packets that wait for it fail with EHOSTUNREACH and the
+ * entry goes. A confirmed entry is REACHABLE for 30 s, then STALE: the next use gives the upper layer five
+ * seconds to confirm it (DELAY) before the neighbour is asked by unicast (PROBE). Only answers to our
+ * questions, and packets from neighbours that ask for us, make or change entries; the cache is bounded, and
+ * gives up its oldest idle entry first.
  */
 #include "arp.h"
 #include "ether.h"
@@ -129,7 +130,7 @@ static void entry_flush(struct stack *stack, struct arp_entry *entry) {
         struct arp_pending *pending = container_of(link, struct arp_pending, link);
         struct frame *frame = frame_begin(&stack->transmit);
         if (!frame)
-            return; /* goes out with the next packet, or is retransmitted by its owner */
+            return;              /* goes out with the next packet, or is retransmitted by its owner */
         *frame = pending->frame; /* its references move with it */
         pending->frame.payload_length = 0;
         ether_output(stack, frame, entry->mac, ETHER_TYPE_IP);
@@ -151,7 +152,8 @@ static void entry_failed(struct stack *stack, struct arp_entry *entry) {
         uint32_t length = pending->frame.header_length - FRAME_IP_AT;
         memcpy(header, pending->frame.header + FRAME_IP_AT, length);
         entry_drop_pending(stack, entry, pending);
-        ip_error(stack, header, length, EHOSTUNREACH); /* may end the connection, but sends nothing to this neighbour */
+        ip_error(stack, header, length,
+                 EHOSTUNREACH); /* may end the connection, but sends nothing to this neighbour */
     }
     entry_destroy(stack, entry);
 }

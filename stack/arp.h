@@ -1,6 +1,6 @@
 /*
- * arp.h - the address resolution cache (RFC 826, neighbour states after RFC 4861 section 7.3 as in Linux), and
- * conflict detection for the stack's own address (RFC 5227).
+ * arp.h - the address resolution cache (RFC 826, neighbour states after RFC 4861 section 7.3 as in Linux),
+ * and conflict detection for the stack's own address (RFC 5227).
  */
 #ifndef STACK_ARP_H
 #define STACK_ARP_H
@@ -9,15 +9,15 @@
 #include "hash.h"
 #include "timer.h"
 
-#define ARP_CACHE_MAX 1024u      /* gc_thresh3 */
+#define ARP_CACHE_MAX 1024u /* gc_thresh3 */
 #define ARP_BUCKETS 256u
-#define ARP_PENDING_MAX 32u      /* packets that wait for one neighbour */
-#define ARP_PROBES_MAX 3u        /* mcast_solicit, ucast_solicit */
-#define ARP_RETRANSMIT_NS UINT64_C(1000000000)   /* retrans_time_ms */
-#define ARP_REACHABLE_NS UINT64_C(30000000000)   /* base_reachable_time */
-#define ARP_DELAY_PROBE_NS UINT64_C(5000000000)  /* delay_first_probe_time */
-#define ARP_STALE_KEEP_NS UINT64_C(60000000000)  /* gc_stale_time */
-#define ARP_DEFEND_NS UINT64_C(10000000000)      /* RFC 5227 DEFEND_INTERVAL */
+#define ARP_PENDING_MAX 32u                     /* packets that wait for one neighbour */
+#define ARP_PROBES_MAX 3u                       /* mcast_solicit, ucast_solicit */
+#define ARP_RETRANSMIT_NS UINT64_C(1000000000)  /* retrans_time_ms */
+#define ARP_REACHABLE_NS UINT64_C(30000000000)  /* base_reachable_time */
+#define ARP_DELAY_PROBE_NS UINT64_C(5000000000) /* delay_first_probe_time */
+#define ARP_STALE_KEEP_NS UINT64_C(60000000000) /* gc_stale_time */
+#define ARP_DEFEND_NS UINT64_C(10000000000)     /* RFC 5227 DEFEND_INTERVAL */
 
 enum arp_state {
     ARP_INCOMPLETE, /* asked, no answer yet; packets wait */
@@ -52,8 +52,8 @@ struct arp_cache {
     struct list ages;
     struct hash_link *buckets[ARP_BUCKETS];
     uint64_t last_defence_ns;
-    uint32_t conflicts;        /* packets that claimed our address */
-    uint8_t conflict_mac[6];   /* who sent the last of them */
+    uint32_t conflicts;      /* packets that claimed our address */
+    uint8_t conflict_mac[6]; /* who sent the last of them */
 };
 
 void arp_init(struct stack *stack);
@@ -61,15 +61,15 @@ void arp_init(struct stack *stack);
 /* Handles a received ARP packet; `packet` and its length are what follows the Ethernet header. */
 void arp_input(struct stack *stack, const uint8_t *packet, uint32_t length);
 
-/* Sends the frame of frame_begin to a neighbour: completes its Ethernet header and commits it, or keeps it until the
- * neighbour's address is known. Returns 0, or -ENOBUFS when it had to be dropped. */
+/* Sends the frame of frame_begin to a neighbour: completes its Ethernet header and commits it, or keeps it
+ * until the neighbour's address is known. Returns 0, or -ENOBUFS when it had to be dropped. */
 int arp_output(struct stack *stack, struct frame *frame, uint32_t neighbour);
 
 /* An upper layer heard from a neighbour in answer to what it sent: the entry is good. */
 void arp_confirm(struct stack *stack, uint32_t neighbour);
 
-/* Claims the stack's own address: a probe, which its owner would answer, and an announcement (RFC 5227). Waits for
- * nothing: a conflict shows in arp_cache.conflicts. */
+/* Claims the stack's own address: a probe, which its owner would answer, and an announcement (RFC 5227).
+ * Waits for nothing: a conflict shows in arp_cache.conflicts. */
 void arp_announce(struct stack *stack);
 
 void arp_timer(struct stack *stack, struct arp_entry *entry);

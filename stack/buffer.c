@@ -39,7 +39,8 @@ void buffer_drop_chain(struct pool *pool, struct buffer *chain) {
 }
 
 /* The bytes of a range that lie in the cursor's buffer; moves the cursor on and shortens the range. */
-static uint32_t range_step(struct byte_cursor *cursor, uint32_t *length, struct buffer **buffer, uint32_t *at) {
+static uint32_t range_step(struct byte_cursor *cursor, uint32_t *length, struct buffer **buffer,
+                           uint32_t *at) {
     uint32_t here = min_u32(*length, cursor->buffer->end - cursor->position);
     *buffer = cursor->buffer;
     *at = cursor->position;

@@ -1,9 +1,10 @@
 /*
  * buffer.h - packet buffers, and queues of bytes made of them.
  *
- * A buffer holds up to BUFFER_CAPACITY bytes; what is longer is a chain of buffers. A frame is received into a
- * chain, and the same buffers become a socket's receive queue; a write is copied into the buffers of a send queue,
- * and frames refer to them there until they are sent. A buffer is freed when the last reference is dropped.
+ * A buffer holds up to BUFFER_CAPACITY bytes; what is longer is a chain of buffers. A frame is received into
+ * a chain, and the same buffers become a socket's receive queue; a write is copied into the buffers of a send
+ * queue, and frames refer to them there until they are sent. A buffer is freed when the last reference is
+ * dropped.
  */
 #ifndef STACK_BUFFER_H
 #define STACK_BUFFER_H
@@ -15,8 +16,8 @@
 #define BUFFER_CAPACITY (BUFFER_BYTES - 24u)
 
 struct buffer {
-    struct buffer *next;   /* the chain's next, or NULL */
-    uint32_t start, end;   /* the valid bytes are storage[start, end) */
+    struct buffer *next; /* the chain's next, or NULL */
+    uint32_t start, end; /* the valid bytes are storage[start, end) */
     uint32_t references;
     uint32_t unused;
     uint8_t storage[BUFFER_CAPACITY];
@@ -29,9 +30,9 @@ struct byte_queue {
     uint32_t length;
 };
 
-/* A place in a send queue: buffer->storage[position]. It stays good while the buffer is referenced, whatever is
- * trimmed or appended meanwhile: a range of a send queue goes on at the start of the next buffer's storage, since
- * byte_queue_append fills buffers from there. */
+/* A place in a send queue: buffer->storage[position]. It stays good while the buffer is referenced, whatever
+ * is trimmed or appended meanwhile: a range of a send queue goes on at the start of the next buffer's
+ * storage, since byte_queue_append fills buffers from there. */
 struct byte_cursor {
     struct buffer *buffer;
     uint32_t position;
@@ -66,17 +67,17 @@ void buffer_trim_back(struct pool *pool, struct buffer *chain, uint32_t length);
 /* Copies `length` bytes from a cursor on into memory; they must be there. */
 void buffer_copy_range(void *to, struct byte_cursor from, uint32_t length);
 
-/* Describes [cursor, cursor + length) as pieces of memory. Returns how many of `limit` were used, or -1 when there
- * were not enough. */
+/* Describes [cursor, cursor + length) as pieces of memory. Returns how many of `limit` were used, or -1 when
+ * there were not enough. */
 int buffer_range_pieces(struct byte_cursor cursor, uint32_t length, struct iovec *pieces, int limit);
 
-/* Appends up to `length` bytes of an iovec, from byte `skip` of it on. Returns the bytes appended: fewer when memory
- * ran out. */
+/* Appends up to `length` bytes of an iovec, from byte `skip` of it on. Returns the bytes appended: fewer when
+ * memory ran out. */
 uint32_t byte_queue_append(struct byte_queue *queue, struct pool *pool, const struct iovec *from, int count,
                            size_t skip, uint32_t length);
 
-/* Appends a chain; the queue owns it from here on. Little payloads are copied into the tail, so that small segments
- * do not each hold a whole buffer. */
+/* Appends a chain; the queue owns it from here on. Little payloads are copied into the tail, so that small
+ * segments do not each hold a whole buffer. */
 void byte_queue_append_chain(struct byte_queue *queue, struct pool *pool, struct buffer *chain);
 
 /* Copies bytes from the queue's start into an iovec, without removing them. Returns how many. */

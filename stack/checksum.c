@@ -1,6 +1,6 @@
 /*
- * checksum.c - see checksum.h. Written for little-endian machines, which is all that Linux packages of this program
- * are built for; a static_assert says so.
+ * checksum.c - see checksum.h. Written for little-endian machines, which is all that Linux packages of this
+ * program are built for; a static_assert says so.
  */
 #include "checksum.h"
 #include <assert.h>
@@ -16,7 +16,8 @@ static uint64_t add_carry(uint64_t a, uint64_t b) {
 uint64_t checksum_add(uint64_t sum, const void *data, size_t length) {
     const uint8_t *bytes = data;
     uint64_t lanes[4] = {0, 0, 0, 0};
-    /* Four lanes of 32-bit words in 64-bit sums: no carries to handle below 2^32 words, and the compiler uses vectors. */
+    /* Four lanes of 32-bit words in 64-bit sums: no carries to handle below 2^32 words, and the compiler uses
+     * vectors. */
     while (length >= 32) {
         uint32_t words[8];
         memcpy(words, bytes, 32);

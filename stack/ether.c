@@ -19,7 +19,8 @@ void ether_input(struct stack *stack, struct buffer *frame, bool checksum_partia
     bool echo = memcmp(header + 6, stack->config.mac, 6) == 0; /* our own frame, come back */
     frame->start += ETHER_HEADER_BYTES;
     if (ours && !echo && type == ETHER_TYPE_IP) {
-        ip_input(stack, frame, (group ? IP_INPUT_LINK_MULTICAST : 0) | (checksum_partial ? IP_INPUT_CHECKSUM_PARTIAL : 0));
+        ip_input(stack, frame,
+                 (group ? IP_INPUT_LINK_MULTICAST : 0) | (checksum_partial ? IP_INPUT_CHECKSUM_PARTIAL : 0));
         return;
     }
     if (ours && !echo && type == ETHER_TYPE_ARP)

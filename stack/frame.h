@@ -1,8 +1,8 @@
 /*
  * frame.h - frames on their way out: headers written once, payload by reference into a send queue.
  *
- * The transmit queue is a bounded ring. A layer begins a frame in the ring's next slot, fills its header in place
- * (TCP and UDP at FRAME_TRANSPORT_AT, IP at FRAME_IP_AT, Ethernet at 0) and commits it; or leaves it.
+ * The transmit queue is a bounded ring. A layer begins a frame in the ring's next slot, fills its header in
+ * place (TCP and UDP at FRAME_TRANSPORT_AT, IP at FRAME_IP_AT, Ethernet at 0) and commits it; or leaves it.
  */
 #ifndef STACK_FRAME_H
 #define STACK_FRAME_H

@@ -1,5 +1,6 @@
 /*
- * hash.h - chains of a hash table whose zero-filled state is empty, so that a large table costs no memory until used.
+ * hash.h - chains of a hash table whose zero-filled state is empty, so that a large table costs no memory
+ * until used.
  */
 #ifndef STACK_HASH_H
 #define STACK_HASH_H

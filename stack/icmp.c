@@ -10,7 +10,8 @@
 #define ICMP_HEADER_BYTES 8u
 #define ICMP_PACKET_MAX 576u /* RFC 1812 section 4.3.2.3: an error quotes what fits */
 
-/* Sends an ICMP message whose header (8 bytes, checksum 0) is given and whose rest is a range of a received packet. */
+/* Sends an ICMP message whose header (8 bytes, checksum 0) is given and whose rest is a range of a received
+ * packet. */
 static void send_message(struct stack *stack, uint32_t to, const uint8_t header[ICMP_HEADER_BYTES],
                          struct byte_cursor rest, uint32_t rest_length) {
     struct frame *frame = frame_begin(&stack->transmit);
@@ -37,14 +38,15 @@ static void echo_reply(struct stack *stack, const struct ip_packet *packet) {
     header[0] = ICMP_ECHO_REPLY;
     wire_put16(header + 2, 0);
     stack->mib.IcmpOutEchoReps++;
-    send_message(stack, packet->source, header,
-                 (struct byte_cursor){chain, chain->start + ICMP_HEADER_BYTES}, rest);
+    send_message(stack, packet->source, header, (struct byte_cursor){chain, chain->start + ICMP_HEADER_BYTES},
+                 rest);
 }
 
 /* The errno of a destination unreachable, as Linux's icmp_err_convert has it. */
 static int unreachable_errno(uint8_t code) {
-    static const int errors[] = {ENETUNREACH, EHOSTUNREACH, ENOPROTOOPT,  ECONNREFUSED, EMSGSIZE,     EOPNOTSUPP,
-                                 ENETUNREACH, EHOSTDOWN,    ENONET,       ENETUNREACH,  EHOSTUNREACH, ENETUNREACH,
+    static const int errors[] = {ENETUNREACH,  EHOSTUNREACH, ENOPROTOOPT,  ECONNREFUSED,
+                                 EMSGSIZE,     EOPNOTSUPP,   ENETUNREACH,  EHOSTDOWN,
+                                 ENONET,       ENETUNREACH,  EHOSTUNREACH, ENETUNREACH,
                                  EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH};
     return code < sizeof errors / sizeof *errors ? errors[code] : EHOSTUNREACH;
 }
@@ -87,7 +89,8 @@ void icmp_input(struct stack *stack, struct ip_packet *packet) {
 static bool limiter_allows(struct stack *stack) {
     struct icmp_limiter *limiter = &stack->icmp_limiter;
     uint64_t elapsed_ns = stack->now_ns - limiter->refilled_ns;
-    uint64_t earned = elapsed_ns > 1000000000 ? ICMP_ERRORS_BURST : elapsed_ns * ICMP_ERRORS_PER_SECOND / 1000000000;
+    uint64_t earned =
+        elapsed_ns > 1000000000 ? ICMP_ERRORS_BURST : elapsed_ns * ICMP_ERRORS_PER_SECOND / 1000000000;
     if (earned > 0) {
         limiter->refilled_ns = stack->now_ns;
         limiter->tokens += (uint32_t)earned;

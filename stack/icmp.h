@@ -31,7 +31,8 @@ struct icmp_limiter {
 
 void icmp_input(struct stack *stack, struct ip_packet *packet);
 
-/* Answers a packet with a destination unreachable, unless RFC 1122 section 3.2.2 or the rate limit forbids it. */
+/* Answers a packet with a destination unreachable, unless RFC 1122 section 3.2.2 or the rate limit forbids
+ * it. */
 void icmp_send_unreachable(struct stack *stack, const struct ip_packet *packet, enum icmp_unreachable code);
 
 #endif

@@ -102,7 +102,8 @@ static void deliver(struct stack *stack, struct ip_packet *packet) {
 
 void ip_input(struct stack *stack, struct buffer *chain, unsigned flags) {
     const uint8_t *header = buffer_data(chain);
-    struct ip_packet packet = {.header_at = chain->start, .checksum_partial = flags & IP_INPUT_CHECKSUM_PARTIAL, .chain = chain};
+    struct ip_packet packet = {
+        .header_at = chain->start, .checksum_partial = flags & IP_INPUT_CHECKSUM_PARTIAL, .chain = chain};
     stack->mib.IpInReceives++;
     uint32_t header_length = check_header(stack, chain, header);
     if (!header_length)
@@ -152,8 +153,8 @@ static void write_header(struct stack *stack, struct frame *frame, uint32_t sour
     wire_put_sum(header + 10, (uint16_t)~checksum_fold(checksum_add(0, header, IP_HEADER_BYTES)));
 }
 
-int ip_output(struct stack *stack, struct frame *frame, uint32_t source, uint32_t destination, uint8_t protocol,
-              uint8_t ttl, uint8_t tos) {
+int ip_output(struct stack *stack, struct frame *frame, uint32_t source, uint32_t destination,
+              uint8_t protocol, uint8_t ttl, uint8_t tos) {
     uint32_t next_hop = destination;
     write_header(stack, frame, source, destination, protocol, ttl, tos);
     stack->mib.IpOutRequests++;

@@ -21,15 +21,16 @@ struct ip_routes {
     struct ip_route routes[IP_ROUTES_MAX];
 };
 
-/* A received packet, its header checked. The chain begins with the payload; the header still lies before it. */
+/* A received packet, its header checked. The chain begins with the payload; the header still lies before it.
+ */
 struct ip_packet {
     uint32_t source, destination;
     uint8_t protocol, ttl, tos;
-    bool multicast;         /* sent to a broadcast or multicast address, of either layer */
-    bool checksum_partial;  /* the transport checksum may be unfinished: see STACK_INPUT_CHECKSUM_PARTIAL */
-    uint32_t header_at;     /* the header's place in chain->storage */
-    uint32_t length;        /* payload bytes */
-    struct buffer *chain;   /* owned by whoever handles the packet; NULL once taken */
+    bool multicast;        /* sent to a broadcast or multicast address, of either layer */
+    bool checksum_partial; /* the transport checksum may be unfinished: see STACK_INPUT_CHECKSUM_PARTIAL */
+    uint32_t header_at;    /* the header's place in chain->storage */
+    uint32_t length;       /* payload bytes */
+    struct buffer *chain;  /* owned by whoever handles the packet; NULL once taken */
 };
 
 /* Adds a route. Returns 0 or -ENOBUFS. */
@@ -53,13 +54,13 @@ enum ip_input_flag {
 /* Handles a received packet in a chain that begins at the IP header; takes the chain. */
 void ip_input(struct stack *stack, struct buffer *chain, unsigned flags);
 
-/* Sends the frame of frame_begin, which has its transport header and payload; the stack's own address loops back.
- * Returns 0, -ENETUNREACH or -ENOBUFS; the frame is used up in each case. */
-int ip_output(struct stack *stack, struct frame *frame, uint32_t source, uint32_t destination, uint8_t protocol,
-              uint8_t ttl, uint8_t tos);
+/* Sends the frame of frame_begin, which has its transport header and payload; the stack's own address loops
+ * back. Returns 0, -ENETUNREACH or -ENOBUFS; the frame is used up in each case. */
+int ip_output(struct stack *stack, struct frame *frame, uint32_t source, uint32_t destination,
+              uint8_t protocol, uint8_t ttl, uint8_t tos);
 
-/* Tells the owner of a packet that could not be delivered. `header` is the packet from its IP header on, of which
- * `length` bytes are there, at least the IP header and 8 more. `error` is an errno. */
+/* Tells the owner of a packet that could not be delivered. `header` is the packet from its IP header on, of
+ * which `length` bytes are there, at least the IP header and 8 more. `error` is an errno. */
 void ip_error(struct stack *stack, const uint8_t *header, uint32_t length, int error);
 
 #endif

@@ -17,8 +17,8 @@ struct list {
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 /* Walks a list; the current member may be removed on the way. */
-#define list_for_each(position, following, head)                                                            \
-    for ((position) = (head)->next, (following) = (position)->next; (position) != (head);                   \
+#define list_for_each(position, following, head)                                          \
+    for ((position) = (head)->next, (following) = (position)->next; (position) != (head); \
          (position) = (following), (following) = (position)->next)
 
 static inline void list_init(struct list *list) {

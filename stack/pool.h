@@ -1,8 +1,8 @@
 /*
  * pool.h - objects of one size, carved from the arena's blocks.
  *
- * A pool grows by a block when it needs one and returns a block that became empty. It has a bound. Which objects
- * are in use is written in each block's bitmap and nowhere else, so a pool can be walked.
+ * A pool grows by a block when it needs one and returns a block that became empty. It has a bound. Which
+ * objects are in use is written in each block's bitmap and nowhere else, so a pool can be walked.
  */
 #ifndef STACK_POOL_H
 #define STACK_POOL_H

@@ -1,7 +1,8 @@
 /*
- * port.c - see port.h. The rules for sharing a port are those of Linux (socket(7), SO_REUSEADDR and SO_REUSEPORT):
- * two bindings conflict when protocol and port are equal and their addresses equal or one of them any, unless both
- * have SO_REUSEPORT, or both have SO_REUSEADDR and neither listens. UDP needs no "neither listens".
+ * port.c - see port.h. The rules for sharing a port are those of Linux (socket(7), SO_REUSEADDR and
+ * SO_REUSEPORT): two bindings conflict when protocol and port are equal and their addresses equal or one of
+ * them any, unless both have SO_REUSEPORT, or both have SO_REUSEADDR and neither listens. UDP needs no
+ * "neither listens".
  */
 #include "port.h"
 #include "stack.h"
@@ -76,8 +77,8 @@ int port_pick(struct stack *stack, struct binding *binding, bool (*taken)(void *
               void *context) {
     uint32_t range = PORT_EPHEMERAL_LAST - PORT_EPHEMERAL_FIRST + 1;
     uint32_t offset = random_below(&stack->random, range);
-    /* RFC 6056 algorithm 1. A picked port is shared with connections to other destinations only when it must be:
-     * the first round wants one that nobody has. */
+    /* RFC 6056 algorithm 1. A picked port is shared with connections to other destinations only when it must
+     * be: the first round wants one that nobody has. */
     for (int round = 0; round < 2; round++) {
         for (uint32_t i = 0; i < range; i++) {
             binding->port = (uint16_t)(PORT_EPHEMERAL_FIRST + (offset + i) % range);

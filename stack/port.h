@@ -31,7 +31,8 @@ struct port_table {
     struct hash_link *buckets[PORT_BUCKETS];
 };
 
-/* Binds to an address and port; port 0 picks a free one. Returns 0, -EADDRINUSE, or -EINVAL when already bound. */
+/* Binds to an address and port; port 0 picks a free one. Returns 0, -EADDRINUSE, or -EINVAL when already
+ * bound. */
 int port_bind(struct stack *stack, struct binding *binding, uint32_t address, uint16_t port);
 
 /* Whether another binding stands in the way of this one becoming a listener (listen(2)'s EADDRINUSE). */

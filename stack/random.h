@@ -1,8 +1,8 @@
 /*
  * random.h - keyed hashing and random numbers, from a seed that the caller gives.
  *
- * SipHash-2-4 (Aumasson and Bernstein, 2012) hashes what an outsider may choose (connection tables, RFC 6528 initial
- * sequence numbers), and in counter mode gives unpredictable numbers (ports, RFC 6056).
+ * SipHash-2-4 (Aumasson and Bernstein, 2012) hashes what an outsider may choose (connection tables, RFC 6528
+ * initial sequence numbers), and in counter mode gives unpredictable numbers (ports, RFC 6056).
  */
 #ifndef STACK_RANDOM_H
 #define STACK_RANDOM_H

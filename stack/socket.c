@@ -1,6 +1,6 @@
 /*
- * socket.c - see socket.h. What Linux's af_inet.c and tcp.c decide before the protocol comes in: which state allows
- * which call, and with which errno.
+ * socket.c - see socket.h. What Linux's af_inet.c and tcp.c decide before the protocol comes in: which state
+ * allows which call, and with which errno.
  */
 #include "socket.h"
 #include "stack.h"
@@ -85,7 +85,8 @@ int socket_listen(struct stack *stack, struct socket *socket, int backlog) {
         return -EOPNOTSUPP;
     if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN)
         return -EINVAL;
-    socket->backlog = backlog < 0 || (uint32_t)backlog > SOCKET_BACKLOG_MAX ? SOCKET_BACKLOG_MAX : (uint32_t)backlog;
+    socket->backlog =
+        backlog < 0 || (uint32_t)backlog > SOCKET_BACKLOG_MAX ? SOCKET_BACKLOG_MAX : (uint32_t)backlog;
     if (tcp->state == TCP_LISTEN)
         return 0;
     tcp->binding.reuse_address = socket->options.reuse_address;

@@ -1,9 +1,9 @@
 /*
  * socket.h - the socket interface of the stack: what socket(2) and its kin do, without blocking.
  *
- * Every call returns at once; what would block returns -EAGAIN (-EINPROGRESS for connect). Errors are negative errno.
- * Addresses and ports are in host order. When a socket's readiness may have risen, it is put on the stack's list of
- * events (stack_next_event), and socket_poll says what it is now.
+ * Every call returns at once; what would block returns -EAGAIN (-EINPROGRESS for connect). Errors are
+ * negative errno. Addresses and ports are in host order. When a socket's readiness may have risen, it is put
+ * on the stack's list of events (stack_next_event), and socket_poll says what it is now.
  */
 #ifndef STACK_SOCKET_H
 #define STACK_SOCKET_H
@@ -30,18 +30,18 @@ struct socket_options {
 };
 
 struct socket {
-    struct list event_link; /* in stack->events, or in no list */
-    struct list watches;    /* the caller's: who waits for this socket */
+    struct list event_link;     /* in stack->events, or in no list */
+    struct list watches;        /* the caller's: who waits for this socket */
     struct hash_link name_link; /* the caller's */
-    uint64_t name;          /* the caller's: the inode of its descriptor */
-    uint32_t holders;       /* the caller's: how many processes have it */
-    bool nonblocking;       /* the caller's: O_NONBLOCK */
+    uint64_t name;              /* the caller's: the inode of its descriptor */
+    uint32_t holders;           /* the caller's: how many processes have it */
+    bool nonblocking;           /* the caller's: O_NONBLOCK */
 
     uint8_t type; /* SOCK_STREAM or SOCK_DGRAM */
     bool read_shutdown, write_shutdown;
     bool no_space;   /* a writer waits for room */
     bool connecting; /* connect was called, and its outcome not yet told by another connect */
-    int error;     /* SO_ERROR */
+    int error;       /* SO_ERROR */
     uint32_t send_limit, receive_limit; /* bytes */
     bool send_limit_set, receive_limit_set;
     struct socket_options options;
@@ -74,7 +74,8 @@ struct socket_message {
 /* Makes a socket. Returns 0, -ENOBUFS, -ESOCKTNOSUPPORT or -EPROTONOSUPPORT. */
 int socket_create(struct stack *stack, int type, int protocol, struct socket **made);
 
-/* Ends a socket that nobody holds any more, as close(2) does for the last descriptor. The connection may outlive it. */
+/* Ends a socket that nobody holds any more, as close(2) does for the last descriptor. The connection may
+ * outlive it. */
 void socket_release(struct stack *stack, struct socket *socket);
 
 int socket_bind(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port);

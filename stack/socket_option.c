@@ -1,6 +1,6 @@
 /*
- * socket_option.c - getsockopt(2) and setsockopt(2), with the rules of socket(7), ip(7) and tcp(7). What is not here is
- * ENOPROTOOPT, as for an option that Linux does not have.
+ * socket_option.c - getsockopt(2) and setsockopt(2), with the rules of socket(7), ip(7) and tcp(7). What is
+ * not here is ENOPROTOOPT, as for an option that Linux does not have.
  */
 #include "socket.h"
 #include "stack.h"
@@ -21,11 +21,13 @@ static uint64_t timeout_ns(const struct timeval *value) {
 }
 
 static struct timeval timeout_value(uint64_t ns) {
-    return (struct timeval){.tv_sec = (time_t)(ns / SECOND_NS), .tv_usec = (suseconds_t)(ns % SECOND_NS / 1000)};
+    return (struct timeval){.tv_sec = (time_t)(ns / SECOND_NS),
+                            .tv_usec = (suseconds_t)(ns % SECOND_NS / 1000)};
 }
 
 static uint32_t buffer_limit(int value) {
-    uint32_t limit = value < 0 || value > (int)SOCKET_BUFFER_MAX / 2 ? SOCKET_BUFFER_MAX : (uint32_t)value * 2;
+    uint32_t limit =
+        value < 0 || value > (int)SOCKET_BUFFER_MAX / 2 ? SOCKET_BUFFER_MAX : (uint32_t)value * 2;
     return limit < SOCKET_BUFFER_MIN ? SOCKET_BUFFER_MIN : limit;
 }
 
@@ -83,7 +85,8 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
         memcpy(&timeout, value, sizeof timeout);
         if (timeout.tv_usec < 0 || timeout.tv_usec >= 1000000)
             return -EDOM;
-        *(name == SO_RCVTIMEO ? &options->receive_timeout_ns : &options->send_timeout_ns) = timeout_ns(&timeout);
+        *(name == SO_RCVTIMEO ? &options->receive_timeout_ns : &options->send_timeout_ns) =
+            timeout_ns(&timeout);
         break;
     }
     default:
@@ -102,7 +105,8 @@ static int set_ip_level(struct socket *socket, int name, int number) {
         *ttl = socket->options.ttl = number == -1 ? IP_DEFAULT_TTL : (uint8_t)number;
         break;
     case IP_TOS:
-        *tos = socket->options.tos = (uint8_t)(socket->tcp ? number & ~3 : number); /* the ECN bits are TCP's */
+        *tos = socket->options.tos =
+            (uint8_t)(socket->tcp ? number & ~3 : number); /* the ECN bits are TCP's */
         break;
     default:
         return -ENOPROTOOPT;
@@ -262,7 +266,9 @@ static struct tcp_info info_of(const struct stack *stack, const struct tcp *tcp)
     const struct tcp_congestion *congestion = &tcp->congestion;
     struct tcp_info info = {
         .tcpi_state = tcp->state,
-        .tcpi_ca_state = congestion->recovering ? TCP_CA_Recovery : tcp->retransmits ? TCP_CA_Loss : TCP_CA_Open,
+        .tcpi_ca_state = congestion->recovering ? TCP_CA_Recovery
+                         : tcp->retransmits     ? TCP_CA_Loss
+                                                : TCP_CA_Open,
         .tcpi_retransmits = tcp->retransmits,
         .tcpi_probes = tcp->probes,
         .tcpi_backoff = tcp->retransmits,

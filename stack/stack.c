@@ -6,12 +6,13 @@
 #include "wire.h"
 #include <errno.h>
 
-#define ADVANCE_ROUNDS_MAX 1024 /* packets to ourselves may beget packets; the rest waits for the next call */
+#define ADVANCE_ROUNDS_MAX 1024 /* packets to ourselves may beget packets; the rest waits for the next call \
+                                 */
 
 static bool config_valid(const struct stack_config *config) {
     uint8_t first = (uint8_t)(config->address >> 24);
-    return first != 0 && first != 127 && first < 224 && config->prefix_length <= 32 && !(config->mac[0] & 1) &&
-           config->mtu >= STACK_MTU_MIN;
+    return first != 0 && first != 127 && first < 224 && config->prefix_length <= 32 &&
+           !(config->mac[0] & 1) && config->mtu >= STACK_MTU_MIN;
 }
 
 int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserved_bytes,

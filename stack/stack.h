@@ -1,17 +1,17 @@
 /*
  * stack.h - a host's TCP/IP stack, sans-I/O: no system call, no clock, no thread, no malloc.
  *
- * Theory of operation. A stack lives in one region of memory that the caller gives (stack_create), with every pool and
- * table in it. The caller holds whatever lock it needs around each call and tells the time (nanoseconds, monotonic)
- * with stack_advance or stack_input.
+ * Theory of operation. A stack lives in one region of memory that the caller gives (stack_create), with every
+ * pool and table in it. The caller holds whatever lock it needs around each call and tells the time
+ * (nanoseconds, monotonic) with stack_advance or stack_input.
  *
  *     frames in     stack_input, one by one, then stack_advance
- *     frames out    stack_frame(0), stack_frame(1) ..., then stack_frames_sent; stack_advance lets queued work go on
- *     time          stack_deadline says when stack_advance is due
- *     programs      socket.h; whoever's readiness may have risen comes out of stack_next_event
+ *     frames out    stack_frame(0), stack_frame(1) ..., then stack_frames_sent; stack_advance lets queued
+ * work go on time          stack_deadline says when stack_advance is due programs      socket.h; whoever's
+ * readiness may have risen comes out of stack_next_event
  *
- * There are no function pointers in the region and no pointers out of it, so that several processes can map it at one
- * address and take turns.
+ * There are no function pointers in the region and no pointers out of it, so that several processes can map
+ * it at one address and take turns.
  */
 #ifndef STACK_STACK_H
 #define STACK_STACK_H
@@ -29,9 +29,9 @@
 #define STACK_LOOPBACK_MAX 256u /* packets on their way to ourselves */
 
 struct stack_config {
-    uint32_t address;     /* host order */
+    uint32_t address;      /* host order */
     uint8_t prefix_length; /* 0 to 32 */
-    uint32_t gateway;     /* 0: none */
+    uint32_t gateway;      /* 0: none */
     uint8_t mac[6];
     uint16_t mtu;
 };
@@ -78,8 +78,8 @@ enum timer_kind {
 };
 
 /* Makes a stack in zero-filled memory aligned to ARENA_BLOCK_BYTES; the first reserved_bytes of it, at least
- * sizeof(struct stack), are the caller's, who has the struct stack there. Announces the address. Returns 0, -EINVAL for
- * a config that can't be, or -ENOMEM. */
+ * sizeof(struct stack), are the caller's, who has the struct stack there. Announces the address. Returns 0,
+ * -EINVAL for a config that can't be, or -ENOMEM. */
 int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserved_bytes,
                  const struct stack_config *config, const uint8_t seed[RANDOM_SEED_BYTES], uint64_t now_ns);
 
@@ -95,7 +95,8 @@ uint64_t stack_deadline(const struct stack *stack);
 /* The index-th frame that waits to be sent, or NULL. */
 struct frame *stack_frame(struct stack *stack, uint32_t index);
 
-/* Copies a frame to contiguous memory of at least config.mtu + ETHER_HEADER_BYTES bytes. Returns its length. */
+/* Copies a frame to contiguous memory of at least config.mtu + ETHER_HEADER_BYTES bytes. Returns its length.
+ */
 uint32_t stack_frame_copy(const struct frame *frame, uint8_t *to);
 
 /* The first `count` frames have been sent, or given up. */

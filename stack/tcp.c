@@ -86,8 +86,8 @@ struct tcp *tcp_lookup(struct stack *stack, uint32_t local, uint16_t local_port,
     struct tuple tuple = {local, remote, local_port, remote_port};
     for (struct hash_link *link = *tuple_bucket(stack, &tuple); link; link = link->next) {
         struct tcp *tcp = container_of(link, struct tcp, tuple_link);
-        if (tcp->binding.port == local_port && tcp->remote_port == remote_port && tcp->remote_address == remote &&
-            tcp->binding.address == local)
+        if (tcp->binding.port == local_port && tcp->remote_port == remote_port &&
+            tcp->remote_address == remote && tcp->binding.address == local)
             return tcp;
     }
     return NULL;
@@ -142,8 +142,8 @@ void tcp_want_ack(struct stack *stack, struct tcp *tcp) {
     tcp_want_output(stack, tcp);
 }
 
-void tcp_error(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote, uint16_t remote_port,
-               uint32_t sequence, int error) {
+void tcp_error(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
+               uint16_t remote_port, uint32_t sequence, int error) {
     struct tcp *tcp = tcp_lookup(stack, local, local_port, remote, remote_port);
     /* RFC 5927: an error that quotes nothing in flight is not about us. */
     if (!tcp || seq_lt(sequence, tcp->snd_una) || seq_gt(sequence, tcp->snd_max))

@@ -1,17 +1,19 @@
 /*
  * tcp.h - a TCP connection (RFC 9293), and what the files tcp_*.c share.
  *
- * Theory of operation. A struct tcp is the RFC's transmission control block; the state names are Linux's, from
- * <netinet/tcp.h>. Segments come in through tcp_input, are checked in the order of RFC 9293 section 3.10.7, and change
- * the block; what is to be sent is never sent from within, but asked for by tcp_want_output, so that a batch of
- * segments is answered once. (Duplicate acknowledgments are the exception: each one counts.) tcp_output decides what
- * may leave: MSS, Nagle, congestion window, peer's window, in one place for new data and retransmissions.
+ * Theory of operation. A struct tcp is the RFC's transmission control block; the state names are Linux's,
+ * from <netinet/tcp.h>. Segments come in through tcp_input, are checked in the order of RFC 9293
+ * section 3.10.7, and change the block; what is to be sent is never sent from within, but asked for by
+ * tcp_want_output, so that a batch of segments is answered once. (Duplicate acknowledgments are the
+ * exception: each one counts.) tcp_output decides what may leave: MSS, Nagle, congestion window, peer's
+ * window, in one place for new data and retransmissions.
  *
- * A block belongs to a socket, or waits in a listener's queues, or is an orphan whose program has closed it and that
- * ends by itself. Each block has a bound on what it holds in either direction.
+ * A block belongs to a socket, or waits in a listener's queues, or is an orphan whose program has closed it
+ * and that ends by itself. Each block has a bound on what it holds in either direction.
  *
  * Invariants: snd_una <= snd_nxt <= snd_max; the send queue's first byte has number snd_una once the SYN is
- * acknowledged; the receive queue's last byte has number rcv_nxt - 1 (less one after a FIN); rcv_nxt <= rcv_adv.
+ * acknowledged; the receive queue's last byte has number rcv_nxt - 1 (less one after a FIN); rcv_nxt <=
+ * rcv_adv.
  */
 #ifndef STACK_TCP_H
 #define STACK_TCP_H
@@ -25,19 +27,19 @@
 
 #define TCP_BUCKETS 131072u
 #define TCP_LISTEN_BUCKETS 1024u
-#define TCP_WINDOW_SCALE_MAX 14u       /* RFC 7323 section 2.3 */
-#define TCP_INITIAL_SEGMENTS 10u       /* RFC 6928 */
+#define TCP_WINDOW_SCALE_MAX 14u /* RFC 7323 section 2.3 */
+#define TCP_INITIAL_SEGMENTS 10u /* RFC 6928 */
 #define TCP_RTO_INITIAL_NS UINT64_C(1000000000)
-#define TCP_RTO_MIN_NS UINT64_C(200000000)   /* Linux's TCP_RTO_MIN */
+#define TCP_RTO_MIN_NS UINT64_C(200000000) /* Linux's TCP_RTO_MIN */
 #define TCP_RTO_MAX_NS UINT64_C(120000000000)
 #define TCP_DELAYED_ACK_NS UINT64_C(40000000) /* Linux's TCP_DELACK_MIN */
 #define TCP_TIME_WAIT_NS UINT64_C(60000000000)
 #define TCP_FIN_TIMEOUT_NS UINT64_C(60000000000) /* tcp_fin_timeout */
-#define TCP_SYN_RETRIES 6u             /* tcp_syn_retries */
-#define TCP_SYN_LINEAR_TIMEOUTS 4u     /* tcp_syn_linear_timeouts */
-#define TCP_SYNACK_RETRIES 5u          /* tcp_synack_retries */
-#define TCP_RETRIES2 15u               /* tcp_retries2 */
-#define TCP_ORPHAN_RETRIES 8u          /* tcp_orphan_retries */
+#define TCP_SYN_RETRIES 6u                       /* tcp_syn_retries */
+#define TCP_SYN_LINEAR_TIMEOUTS 4u               /* tcp_syn_linear_timeouts */
+#define TCP_SYNACK_RETRIES 5u                    /* tcp_synack_retries */
+#define TCP_RETRIES2 15u                         /* tcp_retries2 */
+#define TCP_ORPHAN_RETRIES 8u                    /* tcp_orphan_retries */
 #define TCP_KEEPALIVE_IDLE_S 7200u
 #define TCP_KEEPALIVE_INTERVAL_S 75u
 #define TCP_KEEPALIVE_PROBES 9u
@@ -106,8 +108,8 @@ struct tcp {
     struct byte_cursor send_next; /* the byte with number snd_nxt, when that is not snd_una */
     uint16_t mss;                 /* payload of the largest segment we may send */
     uint8_t snd_scale, rcv_scale;
-    bool fin_queued; /* the program has finished sending */
-    bool more;       /* the last write said MSG_MORE */
+    bool fin_queued;     /* the program has finished sending */
+    bool more;           /* the last write said MSG_MORE */
     uint8_t retransmits; /* timeouts without progress */
     uint8_t probes;      /* zero-window or keepalive probes without an answer */
 
@@ -124,7 +126,7 @@ struct tcp {
     struct tcp_congestion congestion;
     struct timer retransmit_timer; /* SYN, data or FIN unacknowledged; or persist, when the window is zero */
     bool persisting;
-    struct timer ack_timer;  /* delayed acknowledgment */
+    struct timer ack_timer;   /* delayed acknowledgment */
     struct timer state_timer; /* keepalive; FIN_WAIT_2 of an orphan; TIME_WAIT */
     uint64_t last_received_ns;
     uint64_t stalled_since_ns; /* of the first timeout in a row */
@@ -159,8 +161,8 @@ void tcp_end(struct stack *stack, struct tcp *tcp, int error);
 void tcp_want_output(struct stack *stack, struct tcp *tcp);
 void tcp_want_ack(struct stack *stack, struct tcp *tcp);
 /* What ip_error found to be a segment of ours. */
-void tcp_error(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote, uint16_t remote_port,
-               uint32_t sequence, int error);
+void tcp_error(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
+               uint16_t remote_port, uint32_t sequence, int error);
 
 /* tcp_handshake.c */
 int tcp_connect(struct stack *stack, struct tcp *tcp, uint32_t address, uint16_t port);
@@ -169,7 +171,8 @@ void tcp_unlisten(struct stack *stack, struct socket *listener);
 void tcp_input_listen(struct stack *stack, struct tcp *listener, const struct ip_packet *packet,
                       struct tcp_segment *segment);
 void tcp_input_syn_sent(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment);
-/* A connection in SYN_RECV got its acknowledgment. False: it can't be accepted now, the segment is to be dropped. */
+/* A connection in SYN_RECV got its acknowledgment. False: it can't be accepted now, the segment is to be
+ * dropped. */
 bool tcp_handshake_done(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment);
 void tcp_send_syn(struct stack *stack, struct tcp *tcp);
 void tcp_leave_queue(struct tcp *tcp);
@@ -180,14 +183,17 @@ void tcp_input(struct stack *stack, struct ip_packet *packet);
 /* tcp_output.c */
 void tcp_output(struct stack *stack, struct tcp *tcp);
 void tcp_send_ack(struct stack *stack, struct tcp *tcp);
-void tcp_send_probe(struct stack *stack, struct tcp *tcp); /* an old sequence number, to be answered with an ACK */
+void tcp_send_probe(struct stack *stack,
+                    struct tcp *tcp); /* an old sequence number, to be answered with an ACK */
 void tcp_send_reset(struct stack *stack, struct tcp *tcp);
-/* Sends a segment of a connection, and accounts for the acknowledgment in it. False: no room, nothing happened. */
+/* Sends a segment of a connection, and accounts for the acknowledgment in it. False: no room, nothing
+ * happened. */
 bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
                   struct byte_cursor payload);
 void tcp_reply_reset(struct stack *stack, const struct ip_packet *packet, const struct tcp_segment *segment);
 void tcp_reply_reset_to(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment);
-/* Sends what the window has room for, however little: the persist timer's way out of silly window avoidance. */
+/* Sends what the window has room for, however little: the persist timer's way out of silly window avoidance.
+ */
 void tcp_push_window(struct stack *stack, struct tcp *tcp);
 bool tcp_retransmit_first(struct stack *stack, struct tcp *tcp);
 ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, bool more);

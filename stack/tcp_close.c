@@ -1,6 +1,6 @@
 /*
- * tcp_close.c - how connections end (RFC 9293 section 3.6): the four-way close, half close, simultaneous close, resets,
- * TIME_WAIT.
+ * tcp_close.c - how connections end (RFC 9293 section 3.6): the four-way close, half close, simultaneous
+ * close, resets, TIME_WAIT.
  */
 #include "stack.h"
 #include "tcp.h"
@@ -27,7 +27,8 @@ static void abort_connection(struct stack *stack, struct tcp *tcp) {
     tcp_destroy(stack, tcp);
 }
 
-/* What close(2) does with a connection, as Linux's tcp_close: unread data, or SO_LINGER with no time, resets it. */
+/* What close(2) does with a connection, as Linux's tcp_close: unread data, or SO_LINGER with no time, resets
+ * it. */
 void tcp_close(struct stack *stack, struct tcp *tcp) {
     const struct socket_options *options = &tcp->socket->options;
     bool unread = tcp->receive.length > 0;
@@ -103,7 +104,8 @@ void tcp_input_fin(struct stack *stack, struct tcp *tcp) {
         tcp_set_state(stack, tcp, TCP_CLOSE_WAIT);
         break;
     case TCP_FIN_WAIT1:
-        tcp_set_state(stack, tcp, TCP_CLOSING); /* our FIN is not acknowledged yet, or the state had changed */
+        tcp_set_state(stack, tcp,
+                      TCP_CLOSING); /* our FIN is not acknowledged yet, or the state had changed */
         break;
     case TCP_FIN_WAIT2:
         tcp_send_ack(stack, tcp);

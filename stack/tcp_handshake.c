@@ -1,9 +1,9 @@
 /*
  * tcp_handshake.c - how connections begin (RFC 9293 section 3.5): active, passive and simultaneous open.
  *
- * A listener has two bounded queues: connections whose handshake is not complete, and those that wait for accept(2).
- * When the second is full, the acknowledgment that would complete a handshake is ignored, as in Linux; the peer's next
- * segment, or our SYN-ACK's retransmission, tries again.
+ * A listener has two bounded queues: connections whose handshake is not complete, and those that wait for
+ * accept(2). When the second is full, the acknowledgment that would complete a handshake is ignored, as in
+ * Linux; the peer's next segment, or our SYN-ACK's retransmission, tries again.
  */
 #include "stack.h"
 #include "tcp.h"
@@ -36,8 +36,8 @@ void tcp_leave_queue(struct tcp *tcp) {
 
 /* Chooses the initial sequence number and what we offer. */
 static void open_send_side(struct stack *stack, struct tcp *tcp) {
-    tcp->iss = tcp_isn(stack->isn_key, stack->now_ns, tcp->binding.address, tcp->binding.port, tcp->remote_address,
-                       tcp->remote_port);
+    tcp->iss = tcp_isn(stack->isn_key, stack->now_ns, tcp->binding.address, tcp->binding.port,
+                       tcp->remote_address, tcp->remote_port);
     tcp->snd_una = tcp->snd_nxt = tcp->snd_max = tcp->iss;
     tcp->rcv_scale = tcp_window_scale(receive_limit(tcp));
     tcp->history.opened_ns = stack->now_ns;

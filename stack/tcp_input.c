@@ -11,14 +11,15 @@
 static bool checksum_good(const struct ip_packet *packet, const uint8_t *header) {
     uint16_t field;
     memcpy(&field, header + 16, sizeof field);
-    uint64_t pseudo =
-        checksum_pseudo_header(packet->source, packet->destination, IP_PROTOCOL_TCP, (uint16_t)packet->length);
+    uint64_t pseudo = checksum_pseudo_header(packet->source, packet->destination, IP_PROTOCOL_TCP,
+                                             (uint16_t)packet->length);
     if (packet->checksum_partial && field == checksum_fold(pseudo))
         return true;
     return checksum_fold(checksum_add_chain(pseudo, packet->chain)) == 0xffff;
 }
 
-/* Cuts the bytes that are not in the receive window off a segment (the rest of "first, check sequence number"). */
+/* Cuts the bytes that are not in the receive window off a segment (the rest of "first, check sequence
+ * number"). */
 static void trim_to_window(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
     if (seq_lt(segment->sequence, tcp->rcv_nxt)) {
         uint32_t old = tcp->rcv_nxt - segment->sequence;
@@ -42,13 +43,14 @@ static void trim_to_window(struct stack *stack, struct tcp *tcp, struct tcp_segm
         stack->mib.TcpExtTCPRcvQDrop++;
         buffer_trim_back(&stack->buffers, segment->chain, room);
         segment->length = room;
-        segment->flags &= (uint8_t)~(TCP_FIN | TCP_PSH);
+        segment->flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
         tcp->ack_now = true;
     }
 }
 
-/* The four cases of RFC 9293 section 3.4 as Linux folds them: the segment ends at or after rcv_nxt and begins within
- * the window. At a zero window that leaves the acknowledgments and probes at rcv_nxt, whose text is cut off. */
+/* The four cases of RFC 9293 section 3.4 as Linux folds them: the segment ends at or after rcv_nxt and begins
+ * within the window. At a zero window that leaves the acknowledgments and probes at rcv_nxt, whose text is
+ * cut off. */
 static bool sequence_acceptable(const struct tcp *tcp, const struct tcp_segment *segment) {
     uint32_t end = segment->sequence + tcp_segment_span(segment);
     return seq_ge(end, tcp->rcv_nxt) && seq_le(segment->sequence, tcp->rcv_adv);
@@ -114,7 +116,8 @@ static void window_update(struct tcp *tcp, const struct tcp_segment *segment) {
 /* RFC 5681 section 2's definition. */
 static bool is_duplicate_ack(const struct tcp *tcp, const struct tcp_segment *segment, uint32_t old_window) {
     return segment->acknowledgment == tcp->snd_una && segment->length == 0 &&
-           !(segment->flags & (TCP_SYN | TCP_FIN)) && tcp->snd_max != tcp->snd_una && tcp->snd_wnd == old_window;
+           !(segment->flags & (TCP_SYN | TCP_FIN)) && tcp->snd_max != tcp->snd_una &&
+           tcp->snd_wnd == old_window;
 }
 
 static void duplicate_ack(struct stack *stack, struct tcp *tcp) {
@@ -171,7 +174,8 @@ static void writer_wakeup(struct stack *stack, struct tcp *tcp) {
     socket_event(stack, socket);
 }
 
-/* "Fifth, check the ACK field". Returns false when the segment is used up; the connection may be gone then. */
+/* "Fifth, check the ACK field". Returns false when the segment is used up; the connection may be gone then.
+ */
 static bool input_ack(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
     if (!(segment->flags & TCP_ACK))
         return false;
@@ -238,7 +242,8 @@ static void accept_text(struct stack *stack, struct tcp *tcp, struct tcp_segment
         tcp->history.smallest_received = segment->length;
     byte_queue_append_chain(&tcp->receive, &stack->buffers, segment->chain);
     segment->chain = NULL;
-    tcp->unacked_segments = (uint8_t)(tcp->unacked_segments + segments > 2 ? 2 : tcp->unacked_segments + segments);
+    tcp->unacked_segments =
+        (uint8_t)(tcp->unacked_segments + segments > 2 ? 2 : tcp->unacked_segments + segments);
     if (tcp->unacked_segments >= 2 || tcp->options.quickack)
         tcp_want_ack(stack, tcp);
     else if (!timer_running(&tcp->ack_timer))

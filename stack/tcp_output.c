@@ -1,10 +1,10 @@
 /*
  * tcp_output.c - what leaves: RFC 9293 section 3.8.
  *
- * tcp_output is the one place that sends from the send queue, first time or again, and is called whenever something may
- * have changed. It sends from snd_nxt on as far as the peer's window, the congestion window, Nagle and the transmit queue
- * allow; when the transmit queue is full it asks to be called again. After a timeout snd_nxt goes back to snd_una, and
- * what follows is sent again by the same loop.
+ * tcp_output is the one place that sends from the send queue, first time or again, and is called whenever
+ * something may have changed. It sends from snd_nxt on as far as the peer's window, the congestion window,
+ * Nagle and the transmit queue allow; when the transmit queue is full it asks to be called again. After a
+ * timeout snd_nxt goes back to snd_una, and what follows is sent again by the same loop.
  */
 #include "checksum.h"
 #include "stack.h"
@@ -27,7 +27,8 @@ static bool send_segment(struct stack *stack, const struct tcp_segment *segment,
     uint8_t *header = frame->header + FRAME_TRANSPORT_AT;
     uint32_t header_length = tcp_segment_write(segment, header);
     frame->header_length = (uint16_t)(FRAME_TRANSPORT_AT + header_length);
-    uint64_t sum = checksum_pseudo_header(local, remote, IP_PROTOCOL_TCP, (uint16_t)(header_length + segment->length));
+    uint64_t sum =
+        checksum_pseudo_header(local, remote, IP_PROTOCOL_TCP, (uint16_t)(header_length + segment->length));
     sum = checksum_add(sum, header, header_length);
     if (segment->length > 0) {
         frame_set_payload(frame, payload, segment->length);
@@ -78,7 +79,8 @@ void tcp_send_ack(struct stack *stack, struct tcp *tcp) {
 }
 
 void tcp_send_probe(struct stack *stack, struct tcp *tcp) {
-    /* A number that the peer has acknowledged already: RFC 9293 section 3.10.7.4 makes it answer with an ACK. */
+    /* A number that the peer has acknowledged already: RFC 9293 section 3.10.7.4 makes it answer with an ACK.
+     */
     struct tcp_segment segment = segment_of(tcp, tcp->snd_una - 1, TCP_ACK);
     tcp_transmit(stack, tcp, &segment, (struct byte_cursor){NULL, 0});
 }
@@ -186,7 +188,8 @@ static bool can_send_data(const struct tcp *tcp) {
     }
 }
 
-/* Data waits, nothing is in flight, and the window does not let it go: probe it (RFC 9293 section 3.8.6.1). */
+/* Data waits, nothing is in flight, and the window does not let it go: probe it (RFC 9293 section 3.8.6.1).
+ */
 static void consider_persist(struct stack *stack, struct tcp *tcp) {
     if (tcp->snd_nxt == tcp->snd_una && tcp->send.length > 0 && !timer_running(&tcp->retransmit_timer)) {
         tcp->persisting = true;

@@ -1,8 +1,9 @@
 /*
  * tcp_reassembly.c - segments that arrived ahead of their turn (RFC 9293 section 3.10.7.4, "seventh").
  *
- * A connection holds at most TCP_OUT_OF_ORDER_MAX of them, sorted and free of overlap: of a segment that arrives, only
- * the bytes that are not yet there are kept. What is held was already checked to lie in the window.
+ * A connection holds at most TCP_OUT_OF_ORDER_MAX of them, sorted and free of overlap: of a segment that
+ * arrives, only the bytes that are not yet there are kept. What is held was already checked to lie in the
+ * window.
  */
 #include "stack.h"
 #include "tcp.h"

@@ -10,7 +10,8 @@ static uint32_t half_flight(uint32_t in_flight, uint32_t mss) {
 }
 
 void tcp_reno_init(struct tcp_congestion *congestion, uint32_t mss, uint32_t iss) {
-    *congestion = (struct tcp_congestion){.cwnd = TCP_INITIAL_SEGMENTS * mss, .ssthresh = CWND_MAX, .recover = iss};
+    *congestion =
+        (struct tcp_congestion){.cwnd = TCP_INITIAL_SEGMENTS * mss, .ssthresh = CWND_MAX, .recover = iss};
 }
 
 void tcp_reno_acknowledged(struct tcp_congestion *congestion, uint32_t bytes, uint32_t mss) {

@@ -1,5 +1,6 @@
 /*
- * tcp_segment.h - the format of a TCP segment (RFC 9293 section 3.1), and arithmetic on sequence numbers (section 3.4).
+ * tcp_segment.h - the format of a TCP segment (RFC 9293 section 3.1), and arithmetic on sequence numbers
+ * (section 3.4).
  */
 #ifndef STACK_TCP_SEGMENT_H
 #define STACK_TCP_SEGMENT_H
@@ -21,11 +22,11 @@ enum tcp_flag {
 struct tcp_segment {
     uint16_t source_port, destination_port;
     uint32_t sequence, acknowledgment;
-    uint32_t window; /* unscaled, as on the wire */
-    uint8_t flags;   /* enum tcp_flag */
-    uint16_t mss;    /* the option, or 0 */
-    int8_t window_scale; /* the option, or -1 */
-    uint32_t length;     /* payload bytes */
+    uint32_t window;      /* unscaled, as on the wire */
+    uint8_t flags;        /* enum tcp_flag */
+    uint16_t mss;         /* the option, or 0 */
+    int8_t window_scale;  /* the option, or -1 */
+    uint32_t length;      /* payload bytes */
     struct buffer *chain; /* payload; NULL once taken */
 };
 
@@ -50,12 +51,12 @@ static inline uint32_t tcp_segment_span(const struct tcp_segment *segment) {
     return segment->length + !!(segment->flags & TCP_SYN) + !!(segment->flags & TCP_FIN);
 }
 
-/* Reads the header of `available` contiguous bytes. Returns the header's length with its options, or -1 when it is
- * malformed. Leaves length and chain alone. */
+/* Reads the header of `available` contiguous bytes. Returns the header's length with its options, or -1 when
+ * it is malformed. Leaves length and chain alone. */
 int tcp_segment_parse(struct tcp_segment *segment, const uint8_t *header, uint32_t available);
 
-/* Writes the header, with the options that the segment has, to `header` (60 bytes). The checksum is left 0. Returns its
- * length. */
+/* Writes the header, with the options that the segment has, to `header` (60 bytes). The checksum is left 0.
+ * Returns its length. */
 uint32_t tcp_segment_write(const struct tcp_segment *segment, uint8_t *header);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * tcp_timer.c - the timers of a connection: retransmission and persist, delayed acknowledgment, and one for the state
- * (keepalive, FIN_WAIT_2 of an orphan, TIME_WAIT).
+ * tcp_timer.c - the timers of a connection: retransmission and persist, delayed acknowledgment, and one for
+ * the state (keepalive, FIN_WAIT_2 of an orphan, TIME_WAIT).
  */
 #include "stack.h"
 #include "tcp.h"
@@ -43,8 +43,8 @@ static void give_up(struct stack *stack, struct tcp *tcp) {
 }
 
 static void syn_timeout(struct stack *stack, struct tcp *tcp) {
-    uint32_t limit = tcp->state == TCP_SYN_SENT ? tcp->options.syn_retries + TCP_SYN_LINEAR_TIMEOUTS
-                                                : TCP_SYNACK_RETRIES;
+    uint32_t limit =
+        tcp->state == TCP_SYN_SENT ? tcp->options.syn_retries + TCP_SYN_LINEAR_TIMEOUTS : TCP_SYNACK_RETRIES;
     if (tcp->retransmits >= limit) {
         stack->mib.TcpAttemptFails++;
         give_up(stack, tcp);
@@ -139,7 +139,8 @@ static void keepalive_timeout(struct stack *stack, struct tcp *tcp) {
     tcp->probes++;
     stack->mib.TcpExtTCPKeepAlive++;
     tcp_send_probe(stack, tcp);
-    timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + tcp->options.keepalive_interval_s * SECOND_NS);
+    timer_start(&stack->timers, &tcp->state_timer,
+                stack->now_ns + tcp->options.keepalive_interval_s * SECOND_NS);
 }
 
 void tcp_state_timer(struct stack *stack, struct tcp *tcp) {

@@ -1,11 +1,11 @@
 /*
  * tcp_window.c - the receive window: what is offered to the peer (RFC 9293 section 3.8.6).
  *
- * The right edge never moves back. It moves on only by worthwhile steps (section 3.8.6.2.2, silly window avoidance):
- * a program that reads little by little does not make the peer send little by little.
+ * The right edge never moves back. It moves on only by worthwhile steps (section 3.8.6.2.2, silly window
+ * avoidance): a program that reads little by little does not make the peer send little by little.
  */
-#include "tcp.h"
 #include "stack.h"
+#include "tcp.h"
 
 uint32_t tcp_receive_space(const struct tcp *tcp) {
     const struct socket *owner = tcp->socket ? tcp->socket : tcp->listener;
@@ -25,7 +25,8 @@ static uint32_t possible_edge(const struct tcp *tcp) {
     return tcp->rcv_nxt + tcp_receive_space(tcp);
 }
 
-/* The least step by which the edge should move, RFC 9293 section 3.8.6.2.2: min(half the buffer, one segment). */
+/* The least step by which the edge should move, RFC 9293 section 3.8.6.2.2: min(half the buffer, one
+ * segment). */
 static uint32_t least_step(const struct tcp *tcp) {
     const struct socket *owner = tcp->socket ? tcp->socket : tcp->listener;
     uint32_t half = (owner ? owner->receive_limit : SOCKET_BUFFER_DEFAULT) / 2;
@@ -38,7 +39,8 @@ uint16_t tcp_advertise(struct tcp *tcp) {
         edge = tcp->rcv_adv;
     uint32_t window = edge - tcp->rcv_nxt;
     uint32_t unit = UINT32_C(1) << tcp->rcv_scale;
-    /* Rounded up when the edge stays where it is, so that it does not move back; down when it is a new one. */
+    /* Rounded up when the edge stays where it is, so that it does not move back; down when it is a new one.
+     */
     uint32_t field = edge == tcp->rcv_adv ? (window + unit - 1) >> tcp->rcv_scale : window >> tcp->rcv_scale;
     if (field > 65535)
         field = 65535;
@@ -56,6 +58,7 @@ bool tcp_window_update_due(const struct tcp *tcp) {
         return false;
     uint32_t gain = edge - tcp->rcv_adv;
     uint32_t left = tcp->rcv_adv - tcp->rcv_nxt;
-    /* With room left the news can ride on the next acknowledgment; it must not when the peer is about to stop. */
+    /* With room left the news can ride on the next acknowledgment; it must not when the peer is about to
+     * stop. */
     return gain >= owner->receive_limit / 4 || (left < 2u * tcp->mss && gain >= least_step(tcp));
 }

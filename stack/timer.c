@@ -1,9 +1,9 @@
 /*
  * timer.c - see timer.h.
  *
- * A timer with deadline tick d lies in level 0 when d is within 64 ticks of the wheel's tick, else in the level whose
- * slots are just wide enough. When the wheel's tick enters a slot of a higher level, that slot's timers are placed
- * anew, one level or more further down.
+ * A timer with deadline tick d lies in level 0 when d is within 64 ticks of the wheel's tick, else in the
+ * level whose slots are just wide enough. When the wheel's tick enters a slot of a higher level, that slot's
+ * timers are placed anew, one level or more further down.
  */
 #include "timer.h"
 
@@ -62,8 +62,8 @@ static int lowest_slot_ahead(uint64_t occupied, unsigned current) {
     return rotated ? __builtin_ctzll(rotated) : -1;
 }
 
-/* The first tick at or after the wheel's at which something is to be done: a slot of level 0 fires, or a slot of a
- * higher level is entered. */
+/* The first tick at or after the wheel's at which something is to be done: a slot of level 0 fires, or a slot
+ * of a higher level is entered. */
 static uint64_t next_tick(const struct timer_wheel *wheel) {
     uint64_t soonest = TIMER_NEVER;
     for (int level = 0; level < TIMER_LEVELS; level++) {

@@ -1,9 +1,9 @@
 /*
  * timer.h - timers in a hierarchical wheel (Varghese and Lauck, 1987): start and stop in O(1).
  *
- * Four levels of 64 slots; a slot of the lowest level is TIMER_TICK_NS wide, one of the next 64 times that. A timer
- * fires at the first tick after its deadline, never before it. A deadline beyond the wheel waits in its last slot and is
- * placed anew when that comes up.
+ * Four levels of 64 slots; a slot of the lowest level is TIMER_TICK_NS wide, one of the next 64 times that. A
+ * timer fires at the first tick after its deadline, never before it. A deadline beyond the wheel waits in its
+ * last slot and is placed anew when that comes up.
  */
 #ifndef STACK_TIMER_H
 #define STACK_TIMER_H
@@ -44,8 +44,8 @@ static inline bool timer_running(const struct timer *timer) {
 /* Gives the next timer whose deadline is at or before now_ns, stopped; NULL when there is none left. */
 struct timer *timer_expire(struct timer_wheel *wheel, uint64_t now_ns);
 
-/* When timer_expire must be called at the latest, never later than the first deadline's tick; TIMER_NEVER when no
- * timer runs. */
+/* When timer_expire must be called at the latest, never later than the first deadline's tick; TIMER_NEVER
+ * when no timer runs. */
 uint64_t timer_next(const struct timer_wheel *wheel);
 
 #endif

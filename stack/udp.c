@@ -13,8 +13,8 @@ static bool checksum_good(const struct ip_packet *packet, const uint8_t *header)
     memcpy(&field, header + 6, sizeof field);
     if (field == 0)
         return true; /* the sender computed none */
-    uint64_t pseudo =
-        checksum_pseudo_header(packet->source, packet->destination, IP_PROTOCOL_UDP, (uint16_t)packet->length);
+    uint64_t pseudo = checksum_pseudo_header(packet->source, packet->destination, IP_PROTOCOL_UDP,
+                                             (uint16_t)packet->length);
     if (packet->checksum_partial && field == checksum_fold(pseudo))
         return true;
     return checksum_fold(checksum_add_chain(pseudo, packet->chain)) == 0xffff;
@@ -129,8 +129,8 @@ ssize_t udp_send(struct stack *stack, struct socket *socket, const struct iovec 
     uint16_t folded = (uint16_t)~checksum_fold(sum);
     wire_put_sum(header + 6, folded ? folded : 0xffff);
     stack->mib.UdpOutDatagrams++;
-    int result = ip_output(stack, frame, stack->config.address, destination, IP_PROTOCOL_UDP, socket->options.ttl,
-                           socket->options.tos);
+    int result = ip_output(stack, frame, stack->config.address, destination, IP_PROTOCOL_UDP,
+                           socket->options.ttl, socket->options.tos);
     /* As Linux without IP_RECVERR: a datagram lost in a queue is no error of the sender's. */
     return result == -ENETUNREACH ? result : (ssize_t)length;
 }
@@ -164,8 +164,8 @@ void udp_purge(struct stack *stack, struct socket *socket) {
         datagram_destroy(stack, socket, container_of(link, struct udp_datagram, link));
 }
 
-void udp_error(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote, uint16_t remote_port,
-               int error) {
+void udp_error(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
+               uint16_t remote_port, int error) {
     struct socket *socket = udp_lookup(stack, remote, remote_port, local, local_port);
     /* Linux tells only a connected socket, and of hard errors (udp(7)). */
     if (socket && socket->remote_port && error == ECONNREFUSED) {

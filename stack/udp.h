@@ -36,7 +36,7 @@ ssize_t udp_receive(struct stack *stack, struct socket *socket, const struct iov
 void udp_purge(struct stack *stack, struct socket *socket);
 
 /* What ip_error found to be a datagram of ours. */
-void udp_error(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote, uint16_t remote_port,
-               int error);
+void udp_error(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
+               uint16_t remote_port, int error);
 
 #endif

@@ -24,8 +24,7 @@ struct host host_create(uint32_t address, uint16_t mtu) {
     memset(host.memory, 0, REGION_BYTES);
     seed[0]++;
     host.stack = host.memory;
-    int error =
-        stack_create(host.stack, host.memory, REGION_BYTES, sizeof(struct stack), &config, seed, now);
+    int error = stack_create(host.stack, host.memory, REGION_BYTES, sizeof(struct stack), &config, seed, now);
     assert_int_equal(error, 0);
     return host;
 }
@@ -112,8 +111,9 @@ bool peer_read(struct host *host, struct packet *packet) {
     return false;
 }
 
-void peer_send(struct host *host, uint16_t source_port, uint16_t destination_port, uint8_t flags, uint32_t sequence,
-               uint32_t acknowledgment, uint16_t window, uint16_t mss, const void *payload, uint32_t length) {
+void peer_send(struct host *host, uint16_t source_port, uint16_t destination_port, uint8_t flags,
+               uint32_t sequence, uint32_t acknowledgment, uint16_t window, uint16_t mss, const void *payload,
+               uint32_t length) {
     static uint8_t frame[70000];
     uint8_t *ip = frame + ETHER_HEADER_BYTES, *header = ip + 20;
     struct tcp_segment segment = {

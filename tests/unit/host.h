@@ -5,11 +5,11 @@
 #define TESTS_HOST_H
 
 #include "stack.h"
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #define MS UINT64_C(1000000)
 #define SECOND (1000 * MS)
@@ -50,12 +50,13 @@ void host_discard(struct host *host);
 /* Lets time pass in a host alone, timer by timer. */
 void host_run(struct host *host, uint64_t duration_ns);
 
-/* The scripted peer (HOST_B): makes host A know its MAC address, reads the next TCP segment that A sent (skipping ARP),
- * and sends one. */
+/* The scripted peer (HOST_B): makes host A know its MAC address, reads the next TCP segment that A sent
+ * (skipping ARP), and sends one. */
 void peer_introduce(struct host *host);
 bool peer_read(struct host *host, struct packet *packet);
-void peer_send(struct host *host, uint16_t source_port, uint16_t destination_port, uint8_t flags, uint32_t sequence,
-               uint32_t acknowledgment, uint16_t window, uint16_t mss, const void *payload, uint32_t length);
+void peer_send(struct host *host, uint16_t source_port, uint16_t destination_port, uint8_t flags,
+               uint32_t sequence, uint32_t acknowledgment, uint16_t window, uint16_t mss, const void *payload,
+               uint32_t length);
 
 /* A cable between two hosts: a delay, and a predicate that loses frames. */
 struct cable {

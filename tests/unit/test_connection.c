@@ -221,7 +221,8 @@ static void zero_window_is_probed_and_reopens(void **state) {
         cable_run(&pair.cable, 10 * MS);
     }
     assert_int_equal(pair.client->tcp->snd_wnd, 0);
-    assert_in_range(pair.server->tcp->receive.length, SOCKET_BUFFER_DEFAULT, SOCKET_BUFFER_DEFAULT + 7); /* scale 3 */
+    assert_in_range(pair.server->tcp->receive.length, SOCKET_BUFFER_DEFAULT,
+                    SOCKET_BUFFER_DEFAULT + 7); /* scale 3 */
     cable_run(&pair.cable, 30 * SECOND);
     assert_true(pair.a.stack->mib.TcpExtTCPWinProbe >= 3);
     assert_int_equal(pair.a.stack->mib.TcpRetransSegs, 0);

@@ -1,6 +1,6 @@
 /*
- * test_machines.c - the small machines that stand alone: checksum.c, random.c, timer.c, tcp_segment.c, tcp_isn.c, tcp_rtt.c,
- * tcp_reno.c, tcp_nagle.c.
+ * test_machines.c - the small machines that stand alone: checksum.c, random.c, timer.c, tcp_segment.c,
+ * tcp_isn.c, tcp_rtt.c, tcp_reno.c, tcp_nagle.c.
  */
 #include "checksum.h"
 #include "host.h"
@@ -48,7 +48,8 @@ static void checksum_of_pieces_is_that_of_the_whole(void **state) {
             b.next = &c;
             uint16_t expected = checksum_fold(checksum_add(0, whole, sizeof whole));
             assert_int_equal(checksum_fold(checksum_add_chain(0, &a)), expected);
-            assert_int_equal(checksum_fold(checksum_add_range(0, (struct byte_cursor){&a, 0}, sizeof whole)), expected);
+            assert_int_equal(checksum_fold(checksum_add_range(0, (struct byte_cursor){&a, 0}, sizeof whole)),
+                             expected);
         }
     }
 }
@@ -129,8 +130,13 @@ static void timer_that_is_moved_fires_once_at_its_new_time(void **state) {
 static void segment_is_read_as_it_was_written(void **state) {
     (void)state;
     uint8_t header[60];
-    struct tcp_segment out = {.source_port = 1, .destination_port = 65535, .sequence = 0xdeadbeef,
-                              .acknowledgment = 0xfeedface, .window = 4321, .flags = TCP_SYN | TCP_ACK, .mss = 1460,
+    struct tcp_segment out = {.source_port = 1,
+                              .destination_port = 65535,
+                              .sequence = 0xdeadbeef,
+                              .acknowledgment = 0xfeedface,
+                              .window = 4321,
+                              .flags = TCP_SYN | TCP_ACK,
+                              .mss = 1460,
                               .window_scale = 7};
     struct tcp_segment in;
     uint32_t length = tcp_segment_write(&out, header);
@@ -271,7 +277,8 @@ static void timeout_starts_over_with_one_segment(void **state) {
 
 static void nagle_holds_small_segment_while_data_is_unacked(void **state) {
     (void)state;
-    struct nagle_segment segment = {.length = 10, .mss = 1460, .largest_window = 65535, .last = true, .in_flight = true};
+    struct nagle_segment segment = {
+        .length = 10, .mss = 1460, .largest_window = 65535, .last = true, .in_flight = true};
     assert_false(nagle_allows(&segment));
     segment.in_flight = false;
     assert_true(nagle_allows(&segment));
@@ -286,7 +293,8 @@ static void nagle_holds_small_segment_while_data_is_unacked(void **state) {
 
 static void nagle_lets_full_segments_and_retransmissions_go(void **state) {
     (void)state;
-    struct nagle_segment segment = {.length = 1460, .mss = 1460, .largest_window = 65535, .in_flight = true, .cork = true};
+    struct nagle_segment segment = {
+        .length = 1460, .mss = 1460, .largest_window = 65535, .in_flight = true, .cork = true};
     assert_true(nagle_allows(&segment));
     segment.length = 1;
     assert_false(nagle_allows(&segment));

@@ -11,7 +11,8 @@ static const uint8_t PEER[6] = {2, 0, 0x0a, 0x4d, 0, 2};
 static const uint8_t OTHER[6] = {2, 9, 9, 9, 9, 9};
 static struct seen seen;
 
-static void send_arp(struct host *host, uint16_t operation, const uint8_t mac[6], uint32_t sender, uint32_t target) {
+static void send_arp(struct host *host, uint16_t operation, const uint8_t mac[6], uint32_t sender,
+                     uint32_t target) {
     uint8_t frame[60] = {0};
     memcpy(frame, host->stack->config.mac, 6);
     memcpy(frame + 6, mac, 6);
@@ -39,8 +40,8 @@ static uint16_t read_arp(struct host *host, uint32_t *sender, uint32_t *target) 
     return 0;
 }
 
-static uint32_t make_ip(struct host *host, uint8_t *frame, uint8_t protocol, uint32_t source, uint32_t destination,
-                        const void *payload, uint32_t length) {
+static uint32_t make_ip(struct host *host, uint8_t *frame, uint8_t protocol, uint32_t source,
+                        uint32_t destination, const void *payload, uint32_t length) {
     uint8_t *ip = frame + 14;
     memset(frame, 0, 34);
     memcpy(frame, host->stack->config.mac, 6);
@@ -57,7 +58,8 @@ static uint32_t make_ip(struct host *host, uint8_t *frame, uint8_t protocol, uin
     return 34 + length;
 }
 
-static void send_udp(struct host *host, uint32_t source, uint32_t destination, uint16_t port, const char *text) {
+static void send_udp(struct host *host, uint32_t source, uint32_t destination, uint16_t port,
+                     const char *text) {
     uint8_t frame[2000], datagram[1500];
     uint16_t length = (uint16_t)(strlen(text) + 8);
     wire_put16(datagram, 5000);
@@ -124,7 +126,8 @@ static struct socket *udp_socket(struct host *host, uint16_t port) {
     return socket;
 }
 
-static ssize_t udp_send_to(struct host *host, struct socket *socket, uint32_t address, uint16_t port, const char *text) {
+static ssize_t udp_send_to(struct host *host, struct socket *socket, uint32_t address, uint16_t port,
+                           const char *text) {
     struct iovec piece = {(void *)text, strlen(text)};
     struct socket_message message = {
         .pieces = &piece, .count = 1, .has_address = true, .address = address, .port = port};
@@ -278,7 +281,8 @@ static void bad_packets_are_counted_and_dropped(void **state) {
     assert_int_equal(mib->IpExtInTruncatedPkts, 1);
     host_input(&host, frame, make_ip(&host, frame, IP_PROTOCOL_UDP, HOST_B, HOST_A + 5, payload, 100), 0);
     assert_int_equal(mib->IpInAddrErrors, 1);
-    host_input(&host, frame, make_ip(&host, frame, IP_PROTOCOL_UDP, HOST_A, HOST_A, payload, 100), 0); /* spoofed */
+    host_input(&host, frame, make_ip(&host, frame, IP_PROTOCOL_UDP, HOST_A, HOST_A, payload, 100),
+               0); /* spoofed */
     host_input(&host, frame, make_ip(&host, frame, IP_PROTOCOL_UDP, HOST_A, HOST_A, payload, 100),
                STACK_INPUT_CHECKSUM_PARTIAL);
     host_input(&host, frame, make_ip(&host, frame, IP_PROTOCOL_UDP, 0x7f000001, HOST_A, payload, 100), 0);
@@ -409,9 +413,11 @@ static void config_that_can_not_be_is_refused(void **state) {
     struct host host = host_create(HOST_A, 1500);
     struct stack_config config = host.stack->config;
     config.mac[0] |= 1; /* a group address */
-    assert_int_equal(stack_create(host.stack, host.memory, 64 << 20, sizeof(struct stack), &config, seed, now), -EINVAL);
+    assert_int_equal(
+        stack_create(host.stack, host.memory, 64 << 20, sizeof(struct stack), &config, seed, now), -EINVAL);
     config = (struct stack_config){.address = 0x7f000001, .prefix_length = 8, .mtu = 1500};
-    assert_int_equal(stack_create(host.stack, host.memory, 64 << 20, sizeof(struct stack), &config, seed, now), -EINVAL);
+    assert_int_equal(
+        stack_create(host.stack, host.memory, 64 << 20, sizeof(struct stack), &config, seed, now), -EINVAL);
     host_destroy(&host);
 }
 

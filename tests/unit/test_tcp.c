@@ -1,6 +1,6 @@
 /*
- * test_tcp.c - one stack against a scripted peer, segment by segment: tcp_handshake.c, tcp_input.c, tcp_output.c,
- * tcp_timer.c, tcp_reassembly.c, tcp_window.c, tcp_close.c.
+ * test_tcp.c - one stack against a scripted peer, segment by segment: tcp_handshake.c, tcp_input.c,
+ * tcp_output.c, tcp_timer.c, tcp_reassembly.c, tcp_window.c, tcp_close.c.
  */
 #include "checksum.h"
 #include "host.h"
@@ -32,10 +32,10 @@ static void scene_begin(struct scene *scene) {
     peer_introduce(&scene->host);
 }
 
-static void say(struct scene *scene, uint8_t flags, uint32_t sequence, uint32_t acknowledgment, uint16_t window,
-                const void *payload, uint32_t length) {
-    peer_send(&scene->host, scene->remote_port, scene->local_port, flags, sequence, acknowledgment, window, 0, payload,
-              length);
+static void say(struct scene *scene, uint8_t flags, uint32_t sequence, uint32_t acknowledgment,
+                uint16_t window, const void *payload, uint32_t length) {
+    peer_send(&scene->host, scene->remote_port, scene->local_port, flags, sequence, acknowledgment, window, 0,
+              payload, length);
 }
 
 static bool hear(struct scene *scene) {
@@ -57,7 +57,8 @@ static void expect_nothing(struct scene *scene) {
 static void connect_begin(struct scene *scene) {
     uint32_t address;
     assert_int_equal(socket_create(scene->host.stack, SOCK_STREAM, 0, &scene->socket), 0);
-    assert_int_equal(socket_connect(scene->host.stack, scene->socket, HOST_B, scene->remote_port), -EINPROGRESS);
+    assert_int_equal(socket_connect(scene->host.stack, scene->socket, HOST_B, scene->remote_port),
+                     -EINPROGRESS);
     socket_local(scene->socket, &address, &scene->local_port);
     assert_true(hear(scene));
     assert_int_equal(scene->packet.tcp.flags, TCP_SYN);
@@ -68,8 +69,8 @@ static void connect_begin(struct scene *scene) {
 static void connected(struct scene *scene, uint16_t window, uint16_t mss) {
     scene_begin(scene);
     connect_begin(scene);
-    peer_send(&scene->host, scene->remote_port, scene->local_port, TCP_SYN | TCP_ACK, scene->remote++, scene->local,
-              window, mss, NULL, 0);
+    peer_send(&scene->host, scene->remote_port, scene->local_port, TCP_SYN | TCP_ACK, scene->remote++,
+              scene->local, window, mss, NULL, 0);
     expect(scene, TCP_ACK, scene->local, 0);
     assert_int_equal(scene->packet.tcp.acknowledgment, scene->remote);
     assert_int_equal(socket_connect(scene->host.stack, scene->socket, HOST_B, 80), 0);
@@ -216,7 +217,8 @@ static void zero_window_is_probed_with_backoff(void **state) {
     struct scene scene;
     connected(&scene, 1000, MSS);
     send_bytes(&scene.host, scene.socket, bytes, 5000, 0);
-    host_run(&scene.host, 300 * MS); /* SWS: the first 1,000 bytes leave by the persist timer, or Nagle's rule */
+    host_run(&scene.host,
+             300 * MS); /* SWS: the first 1,000 bytes leave by the persist timer, or Nagle's rule */
     while (hear(&scene))
         assert_true(scene.packet.tcp.length <= 1000);
     say(&scene, TCP_ACK, scene.remote, scene.local + 1000, 0, NULL, 0);
@@ -304,7 +306,8 @@ static void out_of_order_segments_are_put_in_order(void **state) {
     uint8_t got[550];
     connected(&scene, 65535, MSS);
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
-        say(&scene, TCP_ACK, scene.remote + pieces[i].at, scene.local, 65535, bytes + pieces[i].at, pieces[i].length);
+        say(&scene, TCP_ACK, scene.remote + pieces[i].at, scene.local, 65535, bytes + pieces[i].at,
+            pieces[i].length);
         assert_true(hear(&scene)); /* each answered at once */
         assert_int_equal(scene.packet.tcp.acknowledgment, scene.remote + (pieces[i].at ? 0 : 550));
         while (hear(&scene))
@@ -679,7 +682,8 @@ static void sequence_numbers_wrap_under_load(void **state) {
     for (uint32_t i = 0; i < 10; i++) {
         send_bytes(&scene.host, scene.socket, bytes + i * MSS, MSS, 0);
         expect(&scene, TCP_ACK, scene.local + i * MSS, MSS);
-        say(&scene, TCP_ACK, scene.remote + i * 300, scene.local + (i + 1) * MSS, 65535, bytes + i * 300, 300);
+        say(&scene, TCP_ACK, scene.remote + i * 300, scene.local + (i + 1) * MSS, 65535, bytes + i * 300,
+            300);
         host_discard(&scene.host);
     }
     assert_int_equal(receive_bytes(&scene.host, scene.socket, got, sizeof got, 0), 3000);
@@ -701,8 +705,13 @@ static void unfinished_checksum_is_accepted_only_from_the_machine(void **state) 
     wire_put32(frame + 26, HOST_B);
     wire_put32(frame + 30, HOST_A);
     wire_put_sum(frame + 24, (uint16_t)~checksum_fold(checksum_add(0, frame + 14, 20)));
-    struct tcp_segment segment = {.source_port = 80, .destination_port = scene.local_port, .sequence = scene.remote,
-                                  .acknowledgment = scene.local, .window = 65535, .flags = TCP_ACK, .window_scale = -1};
+    struct tcp_segment segment = {.source_port = 80,
+                                  .destination_port = scene.local_port,
+                                  .sequence = scene.remote,
+                                  .acknowledgment = scene.local,
+                                  .window = 65535,
+                                  .flags = TCP_ACK,
+                                  .window_scale = -1};
     tcp_segment_write(&segment, frame + 34);
     memcpy(frame + 54, "later", 5);
     wire_put_sum(frame + 50, checksum_fold(checksum_pseudo_header(HOST_B, HOST_A, 6, 25)));
@@ -751,7 +760,8 @@ static void calls_give_linux_errors(void **state) {
     assert_int_equal(receive_bytes(&host, socket, &byte, 1, 0), -ENOTCONN);
     int value = 5;
     socklen_t length = sizeof value;
-    assert_int_equal(socket_set_option(host.stack, socket, IPPROTO_TCP, 9999, &value, sizeof value), -ENOPROTOOPT);
+    assert_int_equal(socket_set_option(host.stack, socket, IPPROTO_TCP, 9999, &value, sizeof value),
+                     -ENOPROTOOPT);
     assert_int_equal(socket_set_option(host.stack, socket, IPPROTO_TCP, TCP_NODELAY, &value, 1), -EINVAL);
     assert_int_equal(socket_get_option(host.stack, socket, SOL_SOCKET, SO_ACCEPTCONN, &value, &length), 0);
     assert_int_equal(value, 1);
