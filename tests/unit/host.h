@@ -5,11 +5,12 @@
 #define TESTS_HOST_H
 
 #include "stack.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h> /* wants the four above */
 
 #define MS UINT64_C(1000000)
 #define SECOND (1000 * MS)
