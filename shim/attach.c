@@ -56,6 +56,10 @@ bool attached(void) {
     return is_attached;
 }
 
+void attach_done(void) {
+    is_attached = true;
+}
+
 bool attach_broken(void) {
     static _Atomic bool said;
     if (!shared->broken)
@@ -160,17 +164,28 @@ static int join(void) {
         return error;
     if (reply.status != DOOR_WELCOME)
         attach_fail("%s", reply.message);
-    map_region(region, reply.region_bytes);
-    wake_self = reply.process;
+    attach_adopt(&reply, region);
     return 0;
+}
+
+void attach_adopt(const struct door_reply *reply, int region) {
+    map_region(region, reply->region_bytes);
+    wake_self = reply->process;
+}
+
+bool attach_find_door(const char *directory) {
+    return snprintf(door_path, sizeof door_path, "%s/%s", directory, attach_config.name) < (int)sizeof door_path;
+}
+
+bool attach_door_there(void) {
+    return access(door_path, F_OK) == 0;
 }
 
 static void find_door(void) {
     char directory[108], error[CONFIG_ERROR_BYTES];
     if (!config_directory(directory, error))
         attach_fail("%s", error);
-    if (snprintf(door_path, sizeof door_path, "%s/%s", directory, attach_config.name) >=
-        (int)sizeof door_path)
+    if (!attach_find_door(directory))
         attach_fail("the path of stack '%s' is too long; give a shorter --name", attach_config.name);
 }
 
@@ -204,7 +219,7 @@ void attach(void) {
         start_or_join();
         if (attach_config.verbose)
             attach_say("stack %s, kept by process %d", attach_config.name, shared->keeper_pid);
-        is_attached = true;
+        attach_done();
     }
     pthread_mutex_unlock(&attaching);
 }

@@ -14,6 +14,14 @@ extern struct config attach_config;
 void attach(void);
 bool attached(void);
 
+/* Where the door of the stack would be, in a directory of this user's. False when the path is too long. */
+bool attach_find_door(const char *directory);
+bool attach_door_there(void);
+
+/* Makes the stack of a welcoming reply this process's. */
+void attach_adopt(const struct door_reply *reply, int region);
+void attach_done(void); /* from now on it can be used */
+
 /* Gives up when the stack is broken: says why, once. Returns whether it is. */
 bool attach_broken(void);
 

@@ -3,7 +3,9 @@
  */
 #include "call.h"
 #include "fork.h"
+#include "resume.h"
 #include "signals.h"
+#include "streams.h"
 #include "wake.h"
 #include <pthread.h>
 #include <string.h>
@@ -53,12 +55,21 @@ __attribute__((constructor)) static void begin(void) {
         libc_load();
     if (!config_read(&attach_config, error))
         attach_fail("%s", error);
+    resume();
+    if (attached()) {
+        signals_start();
+        fork_start();
+        for (int fd = 0; fd <= 2; fd++)
+            stdio_follow(fd);
+    }
 }
 
 /* exit(3) comes here last: from now on no thread may die in the middle of a change. */
 __attribute__((destructor)) static void end(void) {
-    if (attached())
-        shared_lock_to_die();
+    if (!attached())
+        return;
+    stdio_flush(); /* may have to wait for room, which it can't after this */
+    shared_lock_to_die();
 }
 
 EXPORT void _exit(int status) {

@@ -5,6 +5,7 @@
  * we keep the table in step.
  */
 #include "call.h"
+#include "streams.h"
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/sockios.h>
@@ -46,10 +47,12 @@ static void forget(int fd) {
 }
 
 EXPORT int close(int fd) {
-    if (descriptor_find(fd))
+    if (descriptor_find(fd)) {
         forget(fd);
-    else if (descriptor_is_private(fd))
+        stdio_follow(fd);
+    } else if (descriptor_is_private(fd)) {
         return (int)call_result(-EBADF);
+    }
     return LIBC(close)(fd);
 }
 
@@ -107,7 +110,9 @@ static int adopt(int fd, int made) {
 }
 
 EXPORT int dup(int fd) {
-    return adopt(fd, LIBC(dup)(fd));
+    int made = adopt(fd, LIBC(dup)(fd));
+    stdio_follow(made);
+    return made;
 }
 
 /* dup2 and dup3 close what was there. */
@@ -125,14 +130,22 @@ EXPORT int dup2(int fd, int at) {
     if (fd == at || !descriptor_any)
         return LIBC(dup2)(fd, at);
     int error = make_room(fd, at);
-    return error ? (int)call_result(error) : adopt(fd, LIBC(dup2)(fd, at));
+    if (error)
+        return (int)call_result(error);
+    int made = adopt(fd, LIBC(dup2)(fd, at));
+    stdio_follow(at);
+    return made;
 }
 
 EXPORT int dup3(int fd, int at, int flags) {
     if (fd == at || !descriptor_any)
         return LIBC(dup3)(fd, at, flags);
     int error = make_room(fd, at);
-    return error ? (int)call_result(error) : adopt(fd, LIBC(dup3)(fd, at, flags));
+    if (error)
+        return (int)call_result(error);
+    int made = adopt(fd, LIBC(dup3)(fd, at, flags));
+    stdio_follow(at);
+    return made;
 }
 
 /* O_NONBLOCK of a socket of ours is the stack's to know; the kernel's object bears it, too, for whoever asks

@@ -152,20 +152,32 @@ bool config_read(struct config *config, char *error) {
 
 static bool directory_good(const char *path) {
     struct stat status;
-    if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return false;
     return lstat(path, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
            (status.st_mode & 077) == 0 && access(path, W_OK) == 0;
 }
 
-bool config_directory(char path[108], char *error) {
+/* The index-th place for the directory. False when there are no more. */
+static bool directory_candidate(unsigned index, char path[108]) {
     const char *runtime = getenv("XDG_RUNTIME_DIR");
     const char *const parents[] = {runtime && *runtime == '/' && strlen(runtime) < 40 ? runtime : "/run",
                                    "/run", "/tmp"};
-    for (size_t i = 0; i < sizeof parents / sizeof *parents; i++) {
-        snprintf(path, 108, "%s/barewire-%u", parents[i], (unsigned)geteuid());
+    if (index >= sizeof parents / sizeof *parents)
+        return false;
+    snprintf(path, 108, "%s/barewire-%u", parents[index], (unsigned)geteuid());
+    return true;
+}
+
+bool config_find_directory(char path[108]) {
+    for (unsigned i = 0; directory_candidate(i, path); i++)
         if (directory_good(path))
             return true;
-    }
+    return false;
+}
+
+bool config_directory(char path[108], char *error) {
+    for (unsigned i = 0; directory_candidate(i, path); i++)
+        if ((mkdir(path, 0700) == 0 || errno == EEXIST) && directory_good(path))
+            return true;
+    directory_candidate(2, path);
     return fail(error, "can't make the directory %s for this user alone; remove what is there", path);
 }

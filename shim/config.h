@@ -31,4 +31,7 @@ bool config_read(struct config *config, char *error);
  * can be none. */
 bool config_directory(char path[108], char *error);
 
+/* The same, but only if it is there. */
+bool config_find_directory(char path[108]);
+
 #endif

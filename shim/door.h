@@ -10,6 +10,7 @@
 
 enum door_request_kind {
     DOOR_ATTACH, /* the sender joins the stack; the reply brings the region's descriptor */
+    DOOR_RESUME, /* the sender is a program that exec has put in the place of one that may have had sockets */
     DOOR_WAITER, /* brings the eventfd of one of the sender's waiters */
     DOOR_DOWN,   /* end the stack */
 };
@@ -24,8 +25,8 @@ struct door_request {
     uint32_t version;
     uint32_t kind;
     struct config config;    /* DOOR_ATTACH */
-    struct process *process; /* DOOR_ATTACH: an account made by fork, or NULL */
     struct waiter *waiter;   /* DOOR_WAITER */
+    bool inherited;          /* DOOR_RESUME: it has descriptors that may be ours */
 };
 
 struct door_reply {

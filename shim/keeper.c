@@ -167,13 +167,18 @@ static void watch_signals(void) {
     keeper_watch(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK), KEEPER_SIGNAL);
 }
 
-static void settle(struct process *process) {
-    struct list *link, *next;
-    list_for_each(link, next, &process->waiters) {
-        int descriptor = container_of(link, struct waiter, link)->keeper_descriptor;
-        if (descriptor >= 0)
-            close(descriptor);
+void keeper_release_waiters(struct process *process) {
+    struct list *link;
+    while ((link = list_first(&process->waiters))) {
+        struct waiter *waiter = container_of(link, struct waiter, link);
+        if (waiter->keeper_descriptor >= 0)
+            close(waiter->keeper_descriptor);
+        waiter_release(waiter);
     }
+}
+
+static void settle(struct process *process) {
+    keeper_release_waiters(process);
     if (!shared->broken)
         process_settle(process);
     else

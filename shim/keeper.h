@@ -46,6 +46,9 @@ enum keeper_event {
 
 void keeper_watch(int descriptor, enum keeper_event kind);
 
+/* Frees the waiters of a process whose threads are gone. The lock is held. */
+void keeper_release_waiters(struct process *process);
+
 /* Watches the processes that fork has made since. The lock is held. */
 void keeper_watch_children(void);
 

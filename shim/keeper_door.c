@@ -103,9 +103,26 @@ static bool same_stack(const struct config *asked, char *message) {
     return true;
 }
 
+/* The account of a process that exec has given a new program: what belonged to the old one's threads is gone.
+ * The lock is held. NULL when it has none. */
+static struct process *find_account(int pid) {
+    struct list *link, *next;
+    keeper_watch_children();
+    list_for_each(link, next, &shared->process_list) {
+        struct process *process = container_of(link, struct process, link);
+        if (process->pid != pid)
+            continue;
+        keeper_release_waiters(process);
+        return process;
+    }
+    return NULL;
+}
+
+/* Gives a process its account: a new one, watched from now on; or, after exec, the one that it has. */
 static bool welcome(int connection, const struct door_request *request, struct door_reply *answer) {
     struct ucred peer;
     socklen_t length = sizeof peer;
+    bool resumes = request->kind == DOOR_RESUME;
     if (!same_stack(&request->config, answer->message))
         return false;
     getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length);
@@ -117,18 +134,18 @@ static bool welcome(int connection, const struct door_request *request, struct d
         return false;
     }
     shared_lock();
-    struct process *process = request->process ? request->process : process_create(peer.pid);
-    if (process) {
-        process->pid = peer.pid;
+    struct process *process = resumes && !shared->broken ? find_account(peer.pid) : NULL;
+    bool known = process;
+    if (!process && (!resumes || request->inherited) && (process = process_create(peer.pid)))
         process->pidfd = pidfd;
-    }
     shared_unlock();
-    if (!process) {
-        snprintf(answer->message, sizeof answer->message, "stack '%s' is out of memory", keeper.config.name);
-        close(pidfd);
-        return false;
-    }
     answer->process = process;
+    if (known || !process) {
+        close(pidfd);
+        if (!known && !resumes)
+            snprintf(answer->message, sizeof answer->message, "stack '%s' is out of memory", keeper.config.name);
+        return known;
+    }
     keeper.joined = true;
     keeper_watch(pidfd, KEEPER_PROCESS);
     return true;
@@ -151,10 +168,10 @@ void keeper_door_request(int connection) {
     answer = (struct door_reply){.status = DOOR_REFUSED, .region_bytes = SHARED_BYTES};
     if (understood && request.version != SHARED_VERSION) {
         reply(connection, &answer, -1); /* the version in it says what is wrong */
-    } else if (understood && request.kind == DOOR_ATTACH) {
+    } else if (understood && (request.kind == DOOR_ATTACH || request.kind == DOOR_RESUME)) {
         bool in = welcome(connection, &request, &answer);
         answer.status = in ? DOOR_WELCOME : DOOR_REFUSED;
-        reply(connection, &answer, in && !request.process ? keeper.region : -1);
+        reply(connection, &answer, in ? keeper.region : -1);
     } else if (understood && request.kind == DOOR_WAITER) {
         if (take_eventfd(request.waiter, descriptor)) {
             answer.status = DOOR_WELCOME;

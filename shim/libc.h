@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
@@ -57,10 +58,9 @@
     CALL(int, epoll_pwait, (int, struct epoll_event *, int, int, const sigset_t *))                    \
     CALL(int, sigaction, (int, const struct sigaction *, struct sigaction *))                          \
     CALL(int, fclose, (FILE *))                                                                        \
+    CALL(FILE *, fdopen, (int, const char *))                                                               \
     CALL(pid_t, fork, (void))                                                                          \
     CALL(void, _exit, (int))
-
-#include <stdio.h>
 
 #define LIBC_FIELD(type, name, arguments) type(*name) arguments;
 struct libc {

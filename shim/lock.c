@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 static __thread int depth __attribute__((tls_model("initial-exec")));
+static __thread bool dying __attribute__((tls_model("initial-exec")));
 
 void (*shared_unlocked)(void);
 
@@ -63,6 +64,7 @@ void shared_unlock(void) {
     pthread_mutex_unlock(&shared->lock);
     wake_deliver(&wakes);
     depth--;
+    dying = false; /* it was only stopped */
     if (shared_unlocked)
         shared_unlocked();
 }
@@ -76,10 +78,16 @@ void shared_lock_to_die(void) {
     if (pthread_mutex_timedlock(&shared->lock, &limit) == EOWNERDEAD)
         owner_died();
     depth = 1;
+    dying = true;
+}
+
+bool shared_lock_dying(void) {
+    return dying;
 }
 
 void lock_forked(void) {
     depth = 0;
+    dying = false;
 }
 
 bool shared_lock_held(void) {

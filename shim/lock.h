@@ -23,6 +23,9 @@ void shared_unlock(void);
  * changing the stack. */
 void shared_lock_to_die(void);
 
+/* Whether this thread has taken the lock for good. */
+bool shared_lock_dying(void);
+
 /* After fork, in the child: the lock that was taken for the fork is the parent's. */
 void lock_forked(void);
 

@@ -69,9 +69,9 @@ uint64_t wait_deadline(uint64_t timeout_ns) {
 }
 
 int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns) {
-    struct waiter *waiter = wait_begin(false);
+    struct waiter *waiter = shared_lock_dying() ? NULL : wait_begin(false);
     if (!waiter)
-        return -ENOBUFS;
+        return -ENOBUFS; /* a process that ends keeps the lock: it can't wait */
     waiter->watch.events = events;
     list_add_tail(&socket->watches, &waiter->watch.socket_link);
     shared_unlock();

@@ -1,0 +1,110 @@
+/*
+ * resume.c - see resume.h.
+ *
+ * A descriptor survives exec, our table does not. So each program that begins while its stack runs asks the keeper whether
+ * its process has an account, and looks at the descriptors that it finds open: the inode of the kernel's object under each
+ * names the socket. What the account has and no descriptor bears out was closed by exec. A program that starts while there is no
+ * stack, which is nearly every one, finds no door and asks nobody.
+ */
+#include "resume.h"
+#include "attach.h"
+#include "descriptor.h"
+#include "libc.h"
+#include "lock.h"
+#include "process.h"
+#include "wake.h"
+#include <dirent.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+/* Whether a descriptor could be one of ours: an unconnected UNIX stream socket. */
+static bool may_be_ours(int fd, const struct stat *status) {
+    int domain, type;
+    struct sockaddr_un peer;
+    socklen_t length = sizeof domain, type_length = sizeof type, peer_length = sizeof peer;
+    return S_ISSOCK(status->st_mode) && LIBC(getsockopt)(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 &&
+           domain == AF_UNIX && LIBC(getsockopt)(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) == 0 &&
+           type == SOCK_STREAM && LIBC(getpeername)(fd, (struct sockaddr *)&peer, &peer_length) < 0;
+}
+
+/* Calls visit, if there is one, for each open descriptor that could be ours. Returns how many there are. */
+static int each_inherited(void (*visit)(int fd, uint64_t inode)) {
+    int count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    struct dirent *entry;
+    while (folder && (entry = readdir(folder))) {
+        struct stat status;
+        int fd = atoi(entry->d_name);
+        if (entry->d_name[0] == '.' || fstat(fd, &status) < 0 || !may_be_ours(fd, &status))
+            continue;
+        count++;
+        if (visit)
+            visit(fd, status.st_ino);
+    }
+    if (folder)
+        closedir(folder);
+    return count;
+}
+
+static struct holding *holding_of(struct socket *socket) {
+    struct list *link, *next;
+    list_for_each(link, next, &wake_self->holdings) {
+        struct holding *holding = container_of(link, struct holding, link);
+        if (holding->kind == HOLDING_SOCKET && holding->socket == socket)
+            return holding;
+    }
+    return NULL;
+}
+
+/* The lock is held. */
+static void take_inherited(int fd, uint64_t inode) {
+    struct hash_link *link = shared->names[inode % SHARED_NAME_BUCKETS];
+    while (link && container_of(link, struct socket, name_link)->name != inode)
+        link = link->next;
+    if (!link)
+        return; /* just a UNIX socket */
+    struct socket *socket = container_of(link, struct socket, name_link);
+    struct holding *holding = holding_of(socket);
+    if (!holding && (holding = holding_create(HOLDING_SOCKET))) {
+        holding->socket = socket;
+        socket->holders++;
+    }
+    if (holding)
+        descriptor_set(fd, holding);
+}
+
+/* Makes the account what the open descriptors say. The lock is held. */
+static void take_stock(void) {
+    struct list *link, *next;
+    list_for_each(link, next, &wake_self->holdings)
+        container_of(link, struct holding, link)->descriptors = 0;
+    each_inherited(take_inherited);
+    list_for_each(link, next, &wake_self->holdings) {
+        struct holding *holding = container_of(link, struct holding, link);
+        if (holding->descriptors == 0)
+            holding_release(holding);
+    }
+}
+
+void resume(void) {
+    static struct door_request request;
+    static struct door_reply reply;
+    char directory[108];
+    int region;
+    if (!config_find_directory(directory) || !attach_find_door(directory) || !attach_door_there())
+        return;
+    request = (struct door_request){.magic = SHARED_MAGIC,
+                                    .version = SHARED_VERSION,
+                                    .kind = DOOR_RESUME,
+                                    .config = attach_config,
+                                    .inherited = each_inherited(NULL) > 0};
+    if (attach_ask(&request, -1, &reply, &region) || reply.status != DOOR_WELCOME)
+        return;
+    attach_adopt(&reply, region);
+    shared_lock();
+    if (!shared->broken)
+        take_stock();
+    shared_unlock();
+    attach_done();
+}

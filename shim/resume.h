@@ -1,0 +1,11 @@
+/*
+ * resume.h - a program that begins with sockets of ours: after exec, or made by posix_spawn.
+ */
+#ifndef SHIM_RESUME_H
+#define SHIM_RESUME_H
+
+/* Called when the program begins. If exec has put it in the place of one that had sockets of ours, or if it has
+ * inherited some, they go on in it; those that close-on-exec has closed end. */
+void resume(void);
+
+#endif
