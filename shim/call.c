@@ -13,7 +13,7 @@
 struct socket *call_enter(int fd, int *error) {
     shared_lock();
     struct socket *socket = descriptor_socket(fd);
-    if (!socket || shared->broken) {
+    if (!socket || shared->broken || keeper_has_died()) {
         *error = socket ? -ENETDOWN : -EBADF;
         shared_unlock();
         if (socket)

@@ -174,7 +174,7 @@ static int collect_kernel(int epoll, struct epoll_event *events, int count, int 
 static int wait_for_set(int epoll, struct epoll_event *events, int limit, uint64_t deadline_ns,
                         const sigset_t *mask) {
     for (;;) {
-        struct pollfd kernel[2] = {{.fd = epoll, .events = POLLIN}};
+        struct pollfd kernel[1 + WAIT_SLEEP_ROOM] = {{.fd = epoll, .events = POLLIN}};
         shared_lock();
         struct epoll_set *set = set_of(epoll);
         if (!set || shared->broken) {

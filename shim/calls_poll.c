@@ -3,7 +3,7 @@
  *
  * A set without one of ours goes to libc as it is. Otherwise ours are asked first: when one is ready the
  * kernel's are asked without waiting, so that both kinds are reported together; when none is, the thread
- * sleeps, on a futex if all are ours, in poll(2) with an eventfd among the kernel's if not.
+ * sleeps in poll(2), with an eventfd among the kernel's.
  */
 #include "call.h"
 #include "wake.h"
@@ -69,7 +69,7 @@ static int merge_kernel(struct pollfd *fds, const struct pollfd *kernel, nfds_t 
     return ready;
 }
 
-/* kernel has room for count + 1. Returns the number ready or a negative errno. */
+/* kernel has room for WAIT_SLEEP_ROOM more. Returns the number ready or a negative errno. */
 static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, uint64_t deadline_ns,
                       const sigset_t *mask) {
     struct timespec no_time = {0, 0};
@@ -81,7 +81,8 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
             attach_broken();
             return -ENETDOWN;
         }
-        struct waiter *waiter = wait_begin(theirs > 0 || mask);
+        /* In poll(2) even when all are ours: only there is a signal's interruption final, whatever SA_RESTART says. */
+        struct waiter *waiter = wait_begin(true);
         int ready = ask_ours(fds, count);
         int error = !waiter ? -ENOMEM : ready ? 0 : watch_ours(waiter, fds, count);
         if (ready || error || deadline_ns == 0) {
@@ -109,9 +110,9 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
 }
 
 static int poll_any(struct pollfd *fds, nfds_t count, uint64_t deadline_ns, const sigset_t *mask) {
-    struct pollfd on_stack[ON_STACK_MAX + 1];
+    struct pollfd on_stack[ON_STACK_MAX + WAIT_SLEEP_ROOM];
     struct pollfd *kernel = on_stack;
-    if (count > ON_STACK_MAX && !(kernel = mallocx((count + 1) * sizeof *kernel, 0)))
+    if (count > ON_STACK_MAX && !(kernel = mallocx((count + WAIT_SLEEP_ROOM) * sizeof *kernel, 0)))
         return -ENOMEM;
     int result = poll_mixed(fds, kernel, count, deadline_ns, mask);
     if (kernel != on_stack)

@@ -9,6 +9,7 @@
 #include "lock.h"
 #include "wake.h"
 #include <errno.h>
+#include <linux/futex.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,7 +31,24 @@ void lock_create(void) {
     pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
     pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
     pthread_mutex_init(&shared->lock, &attributes);
+    pthread_mutex_init(&shared->keeper_life, &attributes);
+    pthread_mutex_lock(&shared->keeper_life);
     pthread_mutexattr_destroy(&attributes);
+}
+
+_Atomic uint32_t *keeper_life_word(uint32_t *alive) {
+    _Atomic uint32_t *word = (_Atomic uint32_t *)&shared->keeper_life.__data.__lock;
+    /* The kernel wakes a robust futex's sleepers when its owner dies, if this bit says that there are any. */
+    *alive = atomic_fetch_or(word, FUTEX_WAITERS) | FUTEX_WAITERS;
+    return word;
+}
+
+bool keeper_has_died(void) {
+    uint32_t word = *(volatile uint32_t *)&shared->keeper_life.__data.__lock;
+    if (!(word & FUTEX_OWNER_DIED))
+        return false;
+    shared_break("the stack's keeper has died");
+    return true;
 }
 
 static void owner_died(void) {

@@ -9,8 +9,15 @@
 /* The time, CLOCK_MONOTONIC in nanoseconds. */
 uint64_t clock_now(void);
 
-/* Makes the lock: once, by the keeper. */
+/* Makes the lock, and the sign of life: once, by the keeper's main thread. */
 void lock_create(void);
+
+/* The futex word that the kernel changes when the keeper dies, and its value while it lives. A sleeper who includes it
+ * in its wait is woken then. */
+_Atomic uint32_t *keeper_life_word(uint32_t *alive);
+
+/* Whether the keeper has died; breaks the stack then. The lock is held. */
+bool keeper_has_died(void);
 
 /* Takes the lock and tells the stack the time. A dead owner's half-made change makes the stack broken. */
 void shared_lock(void);

@@ -102,6 +102,7 @@ struct shared {
     uint64_t magic;
     uint32_t version;
     pthread_mutex_t lock;
+    pthread_mutex_t keeper_life; /* robust, and locked by the keeper for as long as it lives */
     bool busy;           /* a lock's owner that dies with this set leaves a state that may be half changed */
     _Atomic bool broken; /* the stack is of no more use; message says why */
     bool refused;        /* ... because it never could be used: programs end with status 2 */

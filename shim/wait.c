@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 static __thread struct waiter *self __attribute__((tls_model("initial-exec")));
@@ -75,12 +76,13 @@ int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns) {
     waiter->watch.events = events;
     list_add_tail(&socket->watches, &waiter->watch.socket_link);
     shared_unlock();
-    int result = wake_sleep(&waiter->word, 0, deadline_ns);
+    int result = deadline_ns == TIMER_NEVER ? wake_sleep_or_death(&waiter->word, 0)
+                                            : wake_sleep(&waiter->word, 0, deadline_ns);
     shared_lock();
     bool gone = list_empty(&waiter->watch.socket_link);
     bool woken = waiter->word;
     wait_end(waiter);
-    if (shared->broken)
+    if (shared->broken || keeper_has_died())
         return -ENETDOWN;
     if (gone)
         return -EBADF;
@@ -160,6 +162,22 @@ static struct timespec time_left(uint64_t deadline_ns) {
     return (struct timespec){(time_t)(left / 1000000000), (long)(left % 1000000000)};
 }
 
+/* Readable once the keeper has died; -1, which poll(2) passes over, when there is no such descriptor. */
+static int keeper_pidfd(void) {
+    static _Atomic int descriptor = -1;
+    static _Atomic int owner;
+    if (owner == getpid())
+        return descriptor;
+    int made = (int)syscall(SYS_pidfd_open, shared->keeper_pid, 0);
+    if (made >= 0)
+        made = descriptor_make_private(made);
+    if (descriptor >= 0)
+        descriptor_close_private(descriptor); /* the parent's */
+    descriptor = made;
+    owner = getpid();
+    return made;
+}
+
 int wait_sleep(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint64_t deadline_ns,
                const sigset_t *mask) {
     if (!waiter->by_descriptor)
@@ -167,11 +185,17 @@ int wait_sleep(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint6
     struct timespec left = {0};
     if (deadline_ns != TIMER_NEVER)
         left = time_left(deadline_ns);
-    /* The caller leaves room for the eventfd behind its own. */
+    /* The caller leaves room for these two behind its own. */
     kernel[count] = (struct pollfd){.fd = waiter->descriptor, .events = POLLIN};
-    int result = LIBC(ppoll)(kernel, count + 1, deadline_ns == TIMER_NEVER ? NULL : &left, mask);
+    kernel[count + 1] = (struct pollfd){.fd = keeper_pidfd(), .events = POLLIN};
+    int result = LIBC(ppoll)(kernel, count + 2, deadline_ns == TIMER_NEVER ? NULL : &left, mask);
     if (result < 0)
         return -errno;
+    if (kernel[count + 1].revents) {
+        shared_lock();
+        keeper_has_died();
+        shared_unlock();
+    }
     if (kernel[count].revents) {
         uint64_t ignored;
         if (LIBC(read)(waiter->descriptor, &ignored, sizeof ignored) < 0)

@@ -22,6 +22,9 @@ struct waiter *wait_begin(bool by_descriptor);
 int wait_watch(struct waiter *waiter, struct socket *socket, unsigned events);
 void wait_end(struct waiter *waiter);
 
+/* The room that wait_sleep needs behind the caller's own descriptors. */
+#define WAIT_SLEEP_ROOM 2
+
 /* Sleeps, with the lock not held, until woken, or until one of the kernel's descriptors is ready. The results
  * for those are in their revents. Returns 0, -EINTR, or -ETIMEDOUT. */
 int wait_sleep(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint64_t deadline_ns,

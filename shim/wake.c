@@ -38,6 +38,26 @@ int wake_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns) 
     return error == ETIMEDOUT || error == EINTR ? -error : 0;
 }
 
+int wake_sleep_or_death(_Atomic uint32_t *word, uint32_t expected) {
+    uint32_t alive;
+    _Atomic uint32_t *life = keeper_life_word(&alive);
+    struct futex_waitv waits[] = {
+        {.uaddr = (uintptr_t)word, .val = expected, .flags = FUTEX_32},
+        {.uaddr = (uintptr_t)life, .val = alive, .flags = FUTEX_32},
+    };
+    int saved = errno;
+    if (alive & FUTEX_OWNER_DIED)
+        return 0;
+    long result = syscall(SYS_futex_waitv, waits, 2, 0, NULL, 0);
+    int error = result < 0 ? errno : 0;
+    errno = saved;
+    if (error == ENOSYS)
+        return wake_sleep(word, expected, TIMER_NEVER); /* a kernel before 5.16 */
+    if (result == 1)
+        futex(life, FUTEX_WAKE, INT_MAX, NULL, 0); /* the kernel wakes one, who wakes the rest */
+    return error == EINTR ? -EINTR : 0;
+}
+
 static void wake_target(const struct wake_target *target) {
     if (target->descriptor >= 0)
         write_eventfd(target->descriptor);
