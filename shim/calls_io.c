@@ -2,6 +2,7 @@
  * calls_io.c - read(2), write, send, recv, and their kin: all are one transfer of a struct socket_message.
  */
 #include "call.h"
+#include "passing.h"
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
@@ -169,9 +170,24 @@ EXPORT ssize_t sendto(int fd, const void *buffer, size_t length, int flags, cons
     return call_result(send_message(fd, &piece, 1, flags, to, to_length));
 }
 
+/* A message of the kernel's, which may carry descriptors of ours. */
+static ssize_t send_foreign(int fd, const struct msghdr *message, int flags) {
+    passing_out(message, false);
+    ssize_t result = LIBC(sendmsg)(fd, message, flags);
+    if (result < 0) {
+        int error = errno;
+        passing_out(message, true);
+        errno = error;
+    }
+    return result;
+}
+
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     int error;
-    if (!descriptor_find(fd) || becomes_kernel(fd, message->msg_name, message->msg_namelen, &error))
+    if (!descriptor_find(fd))
+        return message && message->msg_controllen ? send_foreign(fd, message, flags)
+                                                  : LIBC(sendmsg)(fd, message, flags);
+    if (becomes_kernel(fd, message->msg_name, message->msg_namelen, &error))
         return LIBC(sendmsg)(fd, message, flags);
     if (error)
         return call_result(error);
@@ -226,8 +242,12 @@ EXPORT ssize_t recvfrom(int fd, void *buffer, size_t length, int flags, struct s
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
     struct socket_message message = {.flags = flags};
-    if (!descriptor_find(fd))
-        return LIBC(recvmsg)(fd, header, flags);
+    if (!descriptor_find(fd)) {
+        ssize_t received = LIBC(recvmsg)(fd, header, flags);
+        if (received >= 0 && header->msg_controllen > 0)
+            passing_in(header);
+        return received;
+    }
     if (header->msg_iovlen > IOV_MAX)
         return call_result(-EMSGSIZE);
     ssize_t result = transfer_in(fd, header->msg_iov, (int)header->msg_iovlen, &message);

@@ -2,6 +2,7 @@
  * keeper.c - the keeper: one small process a stack. See README.md.
  */
 #include "keeper.h"
+#include "flight.h"
 #include "keeper_tool.h"
 #include "lock.h"
 #include "process.h"
@@ -127,6 +128,7 @@ static void make_stack(void) {
     lock_create();
     list_init(&shared->process_list);
     list_init(&shared->keeper_wakes);
+    list_init(&shared->flights);
     shared->keeper_deadline_ns = TIMER_NEVER;
     int error = stack_create(&shared->stack, (void *)SHARED_BASE, SHARED_BYTES, sizeof(struct shared),
                              &config, seed, clock_now());
@@ -136,6 +138,7 @@ static void make_stack(void) {
     pool_init(&shared->processes, arena, sizeof(struct process), 65536);
     pool_init(&shared->holdings, arena, sizeof(struct holding), UINT32_MAX);
     pool_init(&shared->watches, arena, sizeof(struct watch), UINT32_MAX);
+    pool_init(&shared->flights_pool, arena, sizeof(struct flight), 65536);
     pool_init(&shared->waiters, arena, sizeof(struct waiter), 65536);
     pool_init(&shared->epoll_sets, arena, sizeof(struct epoll_set), UINT32_MAX);
     pool_init(&shared->epoll_items, arena, sizeof(struct epoll_item), UINT32_MAX);
@@ -215,6 +218,50 @@ static void process_ended(int pidfd) {
     close(pidfd);
 }
 
+static int compare_inodes(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Ends the flights of sockets that no process has any more, by the kernel's list of UNIX sockets. */
+static void check_flights(void) {
+    FILE *list = fopen("/proc/net/unix", "re");
+    uint64_t *inodes = NULL;
+    size_t count = 0, room = 0;
+    char line[512];
+    unsigned long inode;
+    while (list && fgets(line, sizeof line, list)) {
+        if (sscanf(line, "%*s %*s %*s %*s %*s %*s %lu", &inode) != 1)
+            continue;
+        if (count == room) {
+            room = room ? room * 2 : 1024;
+            uint64_t *grown = realloc(inodes, room * sizeof *grown);
+            if (!grown)
+                break;
+            inodes = grown;
+        }
+        inodes[count++] = inode;
+    }
+    bool whole = list && feof(list);
+    if (list)
+        fclose(list);
+    if (whole) {
+        qsort(inodes, count, sizeof *inodes, compare_inodes);
+        shared_lock();
+        if (!shared->broken)
+            flight_expire(inodes, count);
+        shared_unlock();
+    }
+    free(inodes);
+}
+
+/* How long the keeper may sleep: for ever, but while somebody has yet to come, or sockets are on their way. */
+static int patience_ms(void) {
+    if (!keeper.joined)
+        return STARTER_MS;
+    return list_empty(&shared->flights) ? -1 : FLIGHT_CHECK_MS;
+}
+
 /* Gives memory that the stack no longer uses back to the machine. */
 static void trim_memory(void) {
     void *block;
@@ -227,7 +274,7 @@ static void trim_memory(void) {
 
 static bool nobody_left(void) {
     shared_lock();
-    bool left = shared->broken || (list_empty(&shared->process_list) && !stack_busy(&shared->stack) &&
+    bool left = shared->broken || (list_empty(&shared->process_list) && list_empty(&shared->flights) && !stack_busy(&shared->stack) &&
                                    !keeper_frames_waiting());
     shared_unlock();
     return left;
@@ -244,9 +291,11 @@ static void leave(void) {
 static void run(void) {
     struct epoll_event events[64];
     for (;;) {
-        int count = epoll_wait(keeper.events, events, 64, keeper.joined ? -1 : STARTER_MS);
+        int count = epoll_wait(keeper.events, events, 64, patience_ms());
         bool ended = count == 0;
         keeper.joined |= ended; /* who started us is gone */
+        if (ended)
+            check_flights();
         for (int i = 0; i < count; i++) {
             int descriptor = (int)(uint32_t)events[i].data.u64;
             uint64_t number;

@@ -30,8 +30,7 @@ static void epoll_set_release(struct epoll_set *set) {
     pool_return(&shared->epoll_sets, set);
 }
 
-/* Ends a socket that nobody holds: whoever still watches it is told. */
-static void socket_drop(struct socket *socket) {
+void socket_drop(struct socket *socket) {
     struct list *link, *next;
     if (--socket->holders > 0)
         return;

@@ -9,9 +9,11 @@
 #include "resume.h"
 #include "attach.h"
 #include "descriptor.h"
+#include "fork.h"
 #include "libc.h"
 #include "lock.h"
 #include "process.h"
+#include "signals.h"
 #include "wake.h"
 #include <dirent.h>
 #include <stdlib.h>
@@ -57,14 +59,19 @@ static struct holding *holding_of(struct socket *socket) {
     return NULL;
 }
 
-/* The lock is held. */
-static void take_inherited(int fd, uint64_t inode) {
+/* The socket that an inode names, or NULL: just a UNIX socket. The lock is held. */
+static struct socket *socket_named(uint64_t inode) {
     struct hash_link *link = shared->names[inode % SHARED_NAME_BUCKETS];
     while (link && container_of(link, struct socket, name_link)->name != inode)
         link = link->next;
-    if (!link)
-        return; /* just a UNIX socket */
-    struct socket *socket = container_of(link, struct socket, name_link);
+    return link ? container_of(link, struct socket, name_link) : NULL;
+}
+
+/* The lock is held. */
+static void take_inherited(int fd, uint64_t inode) {
+    struct socket *socket = socket_named(inode);
+    if (!socket)
+        return;
     struct holding *holding = holding_of(socket);
     if (!holding && (holding = holding_create(HOLDING_SOCKET))) {
         holding->socket = socket;
@@ -87,24 +94,50 @@ static void take_stock(void) {
     }
 }
 
-void resume(void) {
+/* Asks the keeper, if there is one. Returns whether this process is on the stack now. */
+static bool ask(bool inherited) {
     static struct door_request request;
     static struct door_reply reply;
     char directory[108];
     int region;
     if (!config_find_directory(directory) || !attach_find_door(directory) || !attach_door_there())
-        return;
+        return false;
     request = (struct door_request){.magic = SHARED_MAGIC,
                                     .version = SHARED_VERSION,
                                     .kind = DOOR_RESUME,
                                     .config = attach_config,
-                                    .inherited = each_inherited(NULL) > 0};
+                                    .inherited = inherited};
     if (attach_ask(&request, -1, &reply, &region) || reply.status != DOOR_WELCOME)
-        return;
+        return false;
     attach_adopt(&reply, region);
+    return true;
+}
+
+void resume(void) {
+    if (!ask(each_inherited(NULL) > 0))
+        return;
     shared_lock();
     if (!shared->broken)
         take_stock();
     shared_unlock();
     attach_done();
+}
+
+struct socket *resume_received(int fd) {
+    struct socket *socket = NULL;
+    struct stat status;
+    if (descriptor_find(fd) || fstat(fd, &status) < 0 || !may_be_ours(fd, &status))
+        return NULL;
+    if (!attached()) {
+        if (!ask(true))
+            return NULL;
+        attach_done();
+        signals_start();
+        fork_start();
+    }
+    shared_lock();
+    if (!shared->broken && (socket = socket_named(status.st_ino)))
+        take_inherited(fd, status.st_ino);
+    shared_unlock();
+    return socket;
 }

@@ -8,4 +8,7 @@
  * inherited some, they go on in it; those that close-on-exec has closed end. */
 void resume(void);
 
+/* A descriptor came from another process. If it is a socket of ours, it becomes this process's: gives the socket. */
+struct socket *resume_received(int fd);
+
 #endif

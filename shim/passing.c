@@ -1,0 +1,62 @@
+/*
+ * passing.c - see passing.h.
+ */
+#include "passing.h"
+#include "call.h"
+#include "flight.h"
+#include "resume.h"
+#include <string.h>
+
+static void each_passed(const struct msghdr *message, void (*visit)(int fd)) {
+    struct msghdr *walked = (struct msghdr *)message;
+    if (!message->msg_control || message->msg_controllen < sizeof(struct cmsghdr))
+        return;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(walked); header; header = CMSG_NXTHDR(walked, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
+            header->cmsg_len < CMSG_LEN(sizeof(int)))
+            continue;
+        size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+            visit(fd);
+        }
+    }
+}
+
+static void take_off(int fd) {
+    int error;
+    struct socket *socket = descriptor_socket(fd) ? call_enter(fd, &error) : NULL;
+    if (!socket)
+        return;
+    flight_begin(socket);
+    shared_unlock();
+}
+
+static void come_back(int fd) {
+    int error;
+    struct socket *socket = descriptor_socket(fd) ? call_enter(fd, &error) : NULL;
+    if (!socket)
+        return;
+    flight_end(socket);
+    shared_unlock();
+}
+
+void passing_out(const struct msghdr *message, bool failed) {
+    if (descriptor_any)
+        each_passed(message, failed ? come_back : take_off);
+}
+
+static void land(int fd) {
+    struct socket *socket = resume_received(fd);
+    if (!socket)
+        return;
+    shared_lock();
+    if (!shared->broken && descriptor_socket(fd) == socket)
+        flight_end(socket);
+    shared_unlock();
+}
+
+void passing_in(struct msghdr *message) {
+    each_passed(message, land);
+}
