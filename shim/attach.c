@@ -174,7 +174,8 @@ void attach_adopt(const struct door_reply *reply, int region) {
 }
 
 bool attach_find_door(const char *directory) {
-    return snprintf(door_path, sizeof door_path, "%s/%s", directory, attach_config.name) < (int)sizeof door_path;
+    return snprintf(door_path, sizeof door_path, "%s/%s", directory, attach_config.name) <
+           (int)sizeof door_path;
 }
 
 bool attach_door_there(void) {

@@ -81,7 +81,8 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
             attach_broken();
             return -ENETDOWN;
         }
-        /* In poll(2) even when all are ours: only there is a signal's interruption final, whatever SA_RESTART says. */
+        /* In poll(2) even when all are ours: only there is a signal's interruption final, whatever SA_RESTART
+         * says. */
         struct waiter *waiter = wait_begin(true);
         int ready = ask_ours(fds, count);
         int error = !waiter ? -ENOMEM : ready ? 0 : watch_ours(waiter, fds, count);

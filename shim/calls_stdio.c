@@ -1,9 +1,10 @@
 /*
  * calls_stdio.c - fdopen(3), and the standard streams, over sockets of ours.
  *
- * libc's streams read and write from inside libc, where no interposer sees them. So a stream over one of our sockets has
- * functions of its own (fopencookie(3)) that come back to our calls; and when descriptor 0, 1 or 2 is ours, because it was
- * inherited or put there by dup2, the variables stdin, stdout and stderr name such streams.
+ * libc's streams read and write from inside libc, where no interposer sees them. So a stream over one of our
+ * sockets has functions of its own (fopencookie(3)) that come back to our calls; and when descriptor 0, 1 or
+ * 2 is ours, because it was inherited or put there by dup2, the variables stdin, stdout and stderr name such
+ * streams.
  */
 #include "call.h"
 #include "streams.h"

@@ -131,8 +131,7 @@ int fallback_to_kernel(int fd) {
     for (int i = 0; i < move.count; i++)
         if (move.registrations[i].epoll_fd >= 0)
             LIBC(epoll_ctl)
-            (move.registrations[i].epoll_fd, EPOLL_CTL_ADD, move.registrations[i].fd,
-             &move.registrations[i].event);
+    (move.registrations[i].epoll_fd, EPOLL_CTL_ADD, move.registrations[i].fd, &move.registrations[i].event);
     LIBC(close)(move.kernel);
     return 0;
 }

@@ -255,7 +255,8 @@ static void check_flights(void) {
     free(inodes);
 }
 
-/* How long the keeper may sleep: for ever, but while somebody has yet to come, or sockets are on their way. */
+/* How long the keeper may sleep: for ever, but while somebody has yet to come, or sockets are on their way.
+ */
 static int patience_ms(void) {
     if (!keeper.joined)
         return STARTER_MS;
@@ -274,8 +275,8 @@ static void trim_memory(void) {
 
 static bool nobody_left(void) {
     shared_lock();
-    bool left = shared->broken || (list_empty(&shared->process_list) && list_empty(&shared->flights) && !stack_busy(&shared->stack) &&
-                                   !keeper_frames_waiting());
+    bool left = shared->broken || (list_empty(&shared->process_list) && list_empty(&shared->flights) &&
+                                   !stack_busy(&shared->stack) && !keeper_frames_waiting());
     shared_unlock();
     return left;
 }

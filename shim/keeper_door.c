@@ -143,7 +143,8 @@ static bool welcome(int connection, const struct door_request *request, struct d
     if (known || !process) {
         close(pidfd);
         if (!known && !resumes)
-            snprintf(answer->message, sizeof answer->message, "stack '%s' is out of memory", keeper.config.name);
+            snprintf(answer->message, sizeof answer->message, "stack '%s' is out of memory",
+                     keeper.config.name);
         return known;
     }
     keeper.joined = true;

@@ -58,7 +58,7 @@
     CALL(int, epoll_pwait, (int, struct epoll_event *, int, int, const sigset_t *))                    \
     CALL(int, sigaction, (int, const struct sigaction *, struct sigaction *))                          \
     CALL(int, fclose, (FILE *))                                                                        \
-    CALL(FILE *, fdopen, (int, const char *))                                                               \
+    CALL(FILE *, fdopen, (int, const char *))                                                          \
     CALL(pid_t, fork, (void))                                                                          \
     CALL(void, _exit, (int))
 

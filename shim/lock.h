@@ -12,8 +12,8 @@ uint64_t clock_now(void);
 /* Makes the lock, and the sign of life: once, by the keeper's main thread. */
 void lock_create(void);
 
-/* The futex word that the kernel changes when the keeper dies, and its value while it lives. A sleeper who includes it
- * in its wait is woken then. */
+/* The futex word that the kernel changes when the keeper dies, and its value while it lives. A sleeper who
+ * includes it in its wait is woken then. */
 _Atomic uint32_t *keeper_life_word(uint32_t *alive);
 
 /* Whether the keeper has died; breaks the stack then. The lock is held. */

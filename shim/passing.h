@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-/* A message is about to be sent, or could not be sent after all: its sockets of ours take off, or come back. */
+/* A message is about to be sent, or could not be sent after all: its sockets of ours take off, or come back.
+ */
 void passing_out(const struct msghdr *message, bool failed);
 
 /* A message was received: its descriptors that are sockets of ours become this process's. */

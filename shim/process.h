@@ -13,7 +13,8 @@ struct holding *holding_create(enum holding_kind kind);
 /* Gives up a holding; the last one of a socket ends the socket. The lock is held. */
 void holding_release(struct holding *holding);
 
-/* Lets a socket go that one holder less has: the last one ends it, and whoever watches it is told. The lock is held. */
+/* Lets a socket go that one holder less has: the last one ends it, and whoever watches it is told. The lock
+ * is held. */
 void socket_drop(struct socket *socket);
 
 /* Makes a process's account. The lock is held. NULL when memory is out. */

@@ -1,10 +1,11 @@
 /*
  * resume.c - see resume.h.
  *
- * A descriptor survives exec, our table does not. So each program that begins while its stack runs asks the keeper whether
- * its process has an account, and looks at the descriptors that it finds open: the inode of the kernel's object under each
- * names the socket. What the account has and no descriptor bears out was closed by exec. A program that starts while there is no
- * stack, which is nearly every one, finds no door and asks nobody.
+ * A descriptor survives exec, our table does not. So each program that begins while its stack runs asks the
+ * keeper whether its process has an account, and looks at the descriptors that it finds open: the inode of
+ * the kernel's object under each names the socket. What the account has and no descriptor bears out was
+ * closed by exec. A program that starts while there is no stack, which is nearly every one, finds no door and
+ * asks nobody.
  */
 #include "resume.h"
 #include "attach.h"
@@ -84,8 +85,7 @@ static void take_inherited(int fd, uint64_t inode) {
 /* Makes the account what the open descriptors say. The lock is held. */
 static void take_stock(void) {
     struct list *link, *next;
-    list_for_each(link, next, &wake_self->holdings)
-        container_of(link, struct holding, link)->descriptors = 0;
+    list_for_each(link, next, &wake_self->holdings) container_of(link, struct holding, link)->descriptors = 0;
     each_inherited(take_inherited);
     list_for_each(link, next, &wake_self->holdings) {
         struct holding *holding = container_of(link, struct holding, link);

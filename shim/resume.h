@@ -4,11 +4,12 @@
 #ifndef SHIM_RESUME_H
 #define SHIM_RESUME_H
 
-/* Called when the program begins. If exec has put it in the place of one that had sockets of ours, or if it has
- * inherited some, they go on in it; those that close-on-exec has closed end. */
+/* Called when the program begins. If exec has put it in the place of one that had sockets of ours, or if it
+ * has inherited some, they go on in it; those that close-on-exec has closed end. */
 void resume(void);
 
-/* A descriptor came from another process. If it is a socket of ours, it becomes this process's: gives the socket. */
+/* A descriptor came from another process. If it is a socket of ours, it becomes this process's: gives the
+ * socket. */
 struct socket *resume_received(int fd);
 
 #endif

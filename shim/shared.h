@@ -113,7 +113,7 @@ struct shared {
     struct pool processes, holdings, watches, waiters, epoll_sets, epoll_items;
     struct list process_list;
     struct pool flights_pool;
-    struct list flights; /* of struct flight */
+    struct list flights;                          /* of struct flight */
     struct hash_link *names[SHARED_NAME_BUCKETS]; /* sockets by inode */
 
     _Atomic uint32_t doorbell;        /* the keeper's transmitter sleeps on it */

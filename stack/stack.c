@@ -6,8 +6,9 @@
 #include "wire.h"
 #include <errno.h>
 
-#define ADVANCE_ROUNDS_MAX 1024 /* packets to ourselves may beget packets; the rest waits for the next call \
-                                 */
+#define ADVANCE_ROUNDS_MAX                                                           \
+    1024 /* packets to ourselves may beget packets; the rest waits for the next call \
+          */
 
 static bool config_valid(const struct stack_config *config) {
     uint8_t first = (uint8_t)(config->address >> 24);
