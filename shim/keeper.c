@@ -255,12 +255,22 @@ static void check_flights(void) {
     free(inodes);
 }
 
+/* When the flights are to be looked at again; 0: there are none. Events in between do not put it off. */
+static uint64_t flights_due_ns;
+
 /* How long the keeper may sleep: for ever, but while somebody has yet to come, or sockets are on their way.
  */
 static int patience_ms(void) {
+    uint64_t now_ns = clock_now();
     if (!keeper.joined)
         return STARTER_MS;
-    return list_empty(&shared->flights) ? -1 : FLIGHT_CHECK_MS;
+    if (list_empty(&shared->flights)) {
+        flights_due_ns = 0;
+        return -1;
+    }
+    if (!flights_due_ns)
+        flights_due_ns = now_ns + FLIGHT_CHECK_MS * UINT64_C(1000000);
+    return flights_due_ns > now_ns ? (int)((flights_due_ns - now_ns) / 1000000) + 1 : 0;
 }
 
 /* Gives memory that the stack no longer uses back to the machine. */
@@ -295,8 +305,11 @@ static void run(void) {
         int count = epoll_wait(keeper.events, events, 64, patience_ms());
         bool ended = count == 0;
         keeper.joined |= ended; /* who started us is gone */
-        if (ended)
+        if (flights_due_ns && clock_now() >= flights_due_ns) {
             check_flights();
+            flights_due_ns = 0;
+            ended = true;
+        }
         for (int i = 0; i < count; i++) {
             int descriptor = (int)(uint32_t)events[i].data.u64;
             uint64_t number;

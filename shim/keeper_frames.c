@@ -191,7 +191,9 @@ static void *transmitter(void *unused) {
         if (!shared->broken) {
             stack_advance(&shared->stack, shared->stack.now_ns);
             transmit();
-            if (list_empty(&shared->process_list) && !stack_busy(&shared->stack))
+            /* The main thread is to see whether all has ended, or that there are flights to look after. */
+            if ((list_empty(&shared->process_list) && !stack_busy(&shared->stack)) ||
+                !list_empty(&shared->flights))
                 eventfd_write(keeper.leave, 1);
             deadline = stack_deadline(&shared->stack);
         }

@@ -5,6 +5,7 @@
 #include "call.h"
 #include "flight.h"
 #include "resume.h"
+#include "wake.h"
 #include <string.h>
 
 static void each_passed(const struct msghdr *message, void (*visit)(int fd)) {
@@ -31,6 +32,7 @@ static void take_off(int fd) {
         return;
     flight_begin(socket);
     shared_unlock();
+    wake_keeper(); /* who looks after flights from now on */
 }
 
 static void come_back(int fd) {
