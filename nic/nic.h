@@ -34,7 +34,6 @@ struct nic_facts {
 
 struct nic_counters {
     uint64_t truncated; /* frames that did not arrive whole */
-    uint64_t kernel_drops;
 };
 
 struct nic;

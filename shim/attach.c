@@ -95,10 +95,7 @@ static bool keeper_is_ours(int door) {
 }
 
 int attach_ask(const struct door_request *request, int beside, struct door_reply *reply, int *descriptor) {
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {0};
+    union door_control control = {0};
     struct iovec piece = {(void *)request, sizeof *request};
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
     ssize_t result;
@@ -110,15 +107,7 @@ int attach_ask(const struct door_request *request, int beside, struct door_reply
         LIBC(close)(door);
         return -EACCES;
     }
-    if (beside >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(header), &beside, sizeof beside);
-    }
+    door_put_beside(&message, &control, beside);
     do
         result = LIBC(sendmsg)(door, &message, MSG_NOSIGNAL);
     while (result < 0 && errno == EINTR);
@@ -134,9 +123,7 @@ int attach_ask(const struct door_request *request, int beside, struct door_reply
     LIBC(close)(door);
     if (error)
         return error;
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+    *descriptor = door_taken_beside(&message);
     if (reply->magic != SHARED_MAGIC || reply->version != SHARED_VERSION)
         attach_fail("stack '%s' is kept by another version of barewire; 'barewire down --name %s' ends it",
                     attach_config.name, attach_config.name);

@@ -96,23 +96,23 @@ EXPORT int fclose(FILE *file) {
 
 /* A new descriptor for what `fd` is: counts it, if that is ours. */
 static int adopt(int fd, int made) {
-    if (made < 0 || (!descriptor_find(fd) && !descriptor_find(made)))
+    int error = 0;
+    if (made < 0)
         return made;
-    shared_lock();
-    struct holding *holding = descriptor_find(fd);
-    int error = holding && !shared->broken ? descriptor_set(made, holding) : 0;
-    shared_unlock();
-    if (error) {
-        LIBC(close)(made);
-        return (int)call_result(error);
+    if (descriptor_find(fd)) {
+        shared_lock();
+        struct holding *holding = descriptor_find(fd);
+        error = holding && !shared->broken ? descriptor_set(made, holding) : 0;
+        shared_unlock();
     }
-    return made;
+    if (error)
+        LIBC(close)(made);
+    stdio_follow(made); /* also when it is the kernel's now, and was ours */
+    return error ? (int)call_result(error) : made;
 }
 
 EXPORT int dup(int fd) {
-    int made = adopt(fd, LIBC(dup)(fd));
-    stdio_follow(made);
-    return made;
+    return adopt(fd, LIBC(dup)(fd));
 }
 
 /* dup2 and dup3 close what was there. */
@@ -130,22 +130,14 @@ EXPORT int dup2(int fd, int at) {
     if (fd == at || !descriptor_any)
         return LIBC(dup2)(fd, at);
     int error = make_room(fd, at);
-    if (error)
-        return (int)call_result(error);
-    int made = adopt(fd, LIBC(dup2)(fd, at));
-    stdio_follow(at);
-    return made;
+    return error ? (int)call_result(error) : adopt(fd, LIBC(dup2)(fd, at));
 }
 
 EXPORT int dup3(int fd, int at, int flags) {
     if (fd == at || !descriptor_any)
         return LIBC(dup3)(fd, at, flags);
     int error = make_room(fd, at);
-    if (error)
-        return (int)call_result(error);
-    int made = adopt(fd, LIBC(dup3)(fd, at, flags));
-    stdio_follow(at);
-    return made;
+    return error ? (int)call_result(error) : adopt(fd, LIBC(dup3)(fd, at, flags));
 }
 
 /* O_NONBLOCK of a socket of ours is the stack's to know; the kernel's object bears it, too, for whoever asks

@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "shared.h"
+#include <sys/socket.h>
 
 enum door_request_kind {
     DOOR_ATTACH, /* the sender joins the stack; the reply brings the region's descriptor */
@@ -37,5 +38,17 @@ struct door_reply {
     struct process *process; /* the sender's account */
     char message[SHARED_MESSAGE_BYTES];
 };
+
+/* Room for the one descriptor that may go beside a message. */
+union door_control {
+    char bytes[CMSG_SPACE(sizeof(int))];
+    struct cmsghdr align;
+};
+
+/* Puts a descriptor beside a message that is to be sent; -1: none. */
+void door_put_beside(struct msghdr *message, union door_control *control, int descriptor);
+
+/* The descriptor that came beside a received message, or -1. */
+int door_taken_beside(struct msghdr *message);
 
 #endif

@@ -142,7 +142,6 @@ static void make_stack(void) {
     pool_init(&shared->waiters, arena, sizeof(struct waiter), 65536);
     pool_init(&shared->epoll_sets, arena, sizeof(struct epoll_set), UINT32_MAX);
     pool_init(&shared->epoll_items, arena, sizeof(struct epoll_item), UINT32_MAX);
-    snprintf(shared->nic, sizeof shared->nic, "%s", keeper.config.nic);
     shared->magic = SHARED_MAGIC;
     shared->version = SHARED_VERSION;
     shared->keeper_pid = getpid();

@@ -45,39 +45,22 @@ void keeper_door_accept(void) {
 
 /* Reads a request, and the descriptor that came with it, or -1. */
 static bool read_request(int connection, struct door_request *request, int *descriptor) {
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control;
+    union door_control control;
     struct iovec piece = {request, sizeof *request};
     struct msghdr message = {
         .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    *descriptor = -1;
     ssize_t length = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
-    struct cmsghdr *header = length > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+    *descriptor = length > 0 ? door_taken_beside(&message) : -1;
     return length == sizeof *request && request->magic == SHARED_MAGIC;
 }
 
 static void reply(int connection, struct door_reply *reply, int beside) {
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {0};
+    union door_control control = {0};
     struct iovec piece = {reply, sizeof *reply};
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
     reply->magic = SHARED_MAGIC;
     reply->version = SHARED_VERSION;
-    if (beside >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(header), &beside, sizeof beside);
-    }
+    door_put_beside(&message, &control, beside);
     sendmsg(connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 

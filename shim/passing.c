@@ -25,9 +25,14 @@ static void each_passed(const struct msghdr *message, void (*visit)(int fd)) {
     }
 }
 
-static void take_off(int fd) {
+/* Takes the lock for a descriptor that may be ours; NULL, without the lock, when it is not. */
+static struct socket *enter_if_ours(int fd) {
     int error;
-    struct socket *socket = descriptor_socket(fd) ? call_enter(fd, &error) : NULL;
+    return descriptor_socket(fd) ? call_enter(fd, &error) : NULL;
+}
+
+static void take_off(int fd) {
+    struct socket *socket = enter_if_ours(fd);
     if (!socket)
         return;
     flight_begin(socket);
@@ -36,8 +41,7 @@ static void take_off(int fd) {
 }
 
 static void come_back(int fd) {
-    int error;
-    struct socket *socket = descriptor_socket(fd) ? call_enter(fd, &error) : NULL;
+    struct socket *socket = enter_if_ours(fd);
     if (!socket)
         return;
     flight_end(socket);

@@ -69,17 +69,21 @@ struct process *process_create(int pid) {
     return process;
 }
 
-void waiter_release(struct waiter *waiter) {
+void waiter_unwatch(struct waiter *waiter) {
     struct list *link;
     list_remove(&waiter->watch.socket_link);
+    list_remove(&waiter->epoll_link);
+    list_remove(&waiter->keeper_link);
     while ((link = list_first(&waiter->watches))) {
         struct watch *watch = container_of(link, struct watch, owner_link);
         list_remove(&watch->socket_link);
         list_remove(&watch->owner_link);
         pool_return(&shared->watches, watch);
     }
-    list_remove(&waiter->epoll_link);
-    list_remove(&waiter->keeper_link);
+}
+
+void waiter_release(struct waiter *waiter) {
+    waiter_unwatch(waiter);
     list_remove(&waiter->link);
     pool_return(&shared->waiters, waiter);
 }

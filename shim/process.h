@@ -24,6 +24,9 @@ struct process *process_create(int pid);
  * held. */
 void process_settle(struct process *process);
 
+/* Takes a waiter off everything that it waits for. The lock is held. */
+void waiter_unwatch(struct waiter *waiter);
+
 /* Frees a waiter. The lock is held. */
 void waiter_release(struct waiter *waiter);
 

@@ -107,7 +107,6 @@ struct shared {
     _Atomic bool broken; /* the stack is of no more use; message says why */
     bool refused;        /* ... because it never could be used: programs end with status 2 */
     char message[SHARED_MESSAGE_BYTES];
-    char nic[128];
     int keeper_pid;
 
     struct pool processes, holdings, watches, waiters, epoll_sets, epoll_items;

@@ -143,17 +143,8 @@ int wait_watch(struct waiter *waiter, struct socket *socket, unsigned events) {
 }
 
 void wait_end(struct waiter *waiter) {
-    struct list *link;
     waiter->sleeping = false;
-    list_remove(&waiter->watch.socket_link);
-    list_remove(&waiter->epoll_link);
-    list_remove(&waiter->keeper_link);
-    while ((link = list_first(&waiter->watches))) {
-        struct watch *watch = container_of(link, struct watch, owner_link);
-        list_remove(&watch->socket_link);
-        list_remove(&watch->owner_link);
-        pool_return(&shared->watches, watch);
-    }
+    waiter_unwatch(waiter);
 }
 
 static struct timespec time_left(uint64_t deadline_ns) {

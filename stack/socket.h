@@ -20,10 +20,10 @@
 struct tcp;
 
 struct socket_options {
-    bool reuse_address, reuse_port, keepalive, broadcast, dont_route, timestamp;
+    bool reuse_address, reuse_port, keepalive, broadcast, dont_route;
     bool linger;
     int linger_seconds;
-    int priority, mark;
+    int priority;
     int receive_low_water;
     uint64_t receive_timeout_ns, send_timeout_ns; /* 0: none */
     uint8_t ttl, tos;

@@ -85,7 +85,6 @@ struct tcp_history {
     uint32_t data_segments_sent, data_segments_received;
     uint32_t largest_sent, largest_received, smallest_received;
     uint32_t retransmitted;
-    bool closed_by_peer_first;
 };
 
 struct tcp {

@@ -95,8 +95,6 @@ void tcp_fin_acknowledged(struct stack *stack, struct tcp *tcp) {
 void tcp_input_fin(struct stack *stack, struct tcp *tcp) {
     tcp->rcv_nxt++;
     tcp->fin_received = true;
-    if (!tcp->fin_queued)
-        tcp->history.closed_by_peer_first = true;
     tcp_want_ack(stack, tcp);
     switch (tcp->state) {
     case TCP_SYN_RECV:
