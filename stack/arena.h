@@ -23,8 +23,12 @@ struct arena {
     uint32_t blocks_taken; /* blocks in use now, the fixed part included */
     uint32_t free_head;    /* list of returned blocks through free_next; 0 ends it */
     uint32_t free_next[ARENA_BLOCKS_MAX];
-    bool dirty[ARENA_BLOCKS_MAX]; /* a returned block that may still hold memory */
+    bool dirty[ARENA_BLOCKS_MAX];    /* a returned block that may still hold memory */
+    uint8_t owner[ARENA_BLOCKS_MAX]; /* whose it is, by the owner's own number; 0: nobody's */
+    uint8_t owners;                  /* numbers given out */
 };
+
+#define ARENA_FIXED 255 /* the owner of blocks taken for good */
 
 /* Makes an arena over [base, base + bytes) whose first reserved_bytes, this struct included, are the
  * caller's. */
@@ -33,8 +37,24 @@ void arena_init(struct arena *arena, void *base, size_t bytes, size_t reserved_b
 /* Takes a run of blocks for good, for tables. Zero-filled. NULL when the region is exhausted. */
 void *arena_take_fixed(struct arena *arena, size_t bytes);
 
-/* Takes one block of ARENA_BLOCK_BYTES, contents undefined. NULL when the region is exhausted. */
+/* Gives a number to somebody who will own blocks. */
+uint8_t arena_new_owner(struct arena *arena);
+
+/* Takes one block of ARENA_BLOCK_BYTES, contents undefined. NULL when the region is exhausted. It is
+ * nobody's, and lost to arena_repair, until arena_own. */
 void *arena_take_block(struct arena *arena);
+
+/* The block is initialised, and somebody's from here on. */
+void arena_own(struct arena *arena, void *block, uint8_t owner);
+
+/* The first block of an owner at or after index *at, which moves behind it; NULL when there is none. */
+void *arena_owned_block(const struct arena *arena, uint8_t owner, uint32_t *at);
+
+/* Whether a pointer points into a block of that owner. */
+bool arena_owns(const struct arena *arena, const void *pointer, uint8_t owner);
+
+/* Makes the list of free blocks anew, of all that are nobody's: whoever changed the arena died on the way. */
+void arena_repair(struct arena *arena);
 
 /* Returns a block of arena_take_block. */
 void arena_return_block(struct arena *arena, void *block);

@@ -3,6 +3,7 @@
  */
 #include "buffer.h"
 #include <assert.h>
+#include <stdatomic.h>
 #include <string.h>
 
 /* A payload of at most this many bytes is copied into the tail of a receive queue. */
@@ -129,6 +130,7 @@ static struct buffer *byte_queue_grow(struct byte_queue *queue, struct pool *poo
     struct buffer *buffer = buffer_take(pool);
     if (!buffer)
         return NULL;
+    atomic_signal_fence(memory_order_seq_cst); /* it is empty before it can be found: see repair.h */
     if (queue->tail)
         queue->tail->next = buffer;
     else
@@ -156,6 +158,7 @@ uint32_t byte_queue_append(struct byte_queue *queue, struct pool *pool, const st
             if (here > left)
                 here = (uint32_t)left;
             memcpy(tail->storage + tail->end, bytes, here);
+            atomic_signal_fence(memory_order_seq_cst);
             tail->end += here;
             queue->length += here;
             appended += here;

@@ -4,6 +4,7 @@
  */
 #include "pool.h"
 #include <assert.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define POOL_ALIGNMENT 64u
@@ -14,6 +15,7 @@ struct pool_block {
     struct list partial_link; /* in pool->partial, or in no list when the block is full */
     uint32_t used;
     uint64_t taken[POOL_WORDS]; /* a bit an object */
+    uint64_t marked[POOL_WORDS];
 };
 
 static size_t round_up(size_t value, size_t multiple) {
@@ -34,6 +36,7 @@ void pool_init(struct pool *pool, struct arena *arena, size_t object_bytes, uint
     pool->objects_per_block = (uint32_t)((ARENA_BLOCK_BYTES - first_object_offset()) / pool->object_bytes);
     pool->limit = limit;
     pool->used = 0;
+    pool->owner = arena_new_owner(arena);
     list_init(&pool->blocks);
     list_init(&pool->partial);
 }
@@ -47,6 +50,7 @@ static struct pool_block *pool_grow(struct pool *pool) {
     list_add_tail(&pool->blocks, &block->link);
     list_init(&block->partial_link);
     list_add_tail(&pool->partial, &block->partial_link);
+    arena_own(pool->arena, block, pool->owner);
     return block;
 }
 
@@ -57,25 +61,49 @@ static uint32_t first_free_index(const struct pool_block *block) {
     return word * 64 + (uint32_t)__builtin_ctzll(~block->taken[word]);
 }
 
-void *pool_take(struct pool *pool) {
+static void *object_at(const struct pool *pool, struct pool_block *block, uint32_t index) {
+    return (char *)block + first_object_offset() + (size_t)index * pool->object_bytes;
+}
+
+/* An object that is free still, with its block and index. */
+static void *find_free(struct pool *pool, struct pool_block **block, uint32_t *index) {
     if (pool->used >= pool->limit)
         return NULL;
     struct list *link = list_first(&pool->partial);
-    struct pool_block *block = link ? container_of(link, struct pool_block, partial_link) : pool_grow(pool);
-    if (!block)
+    *block = link ? container_of(link, struct pool_block, partial_link) : pool_grow(pool);
+    if (!*block)
         return NULL;
-    uint32_t index = first_free_index(block);
-    assert(index < pool->objects_per_block);
+    *index = first_free_index(*block);
+    assert(*index < pool->objects_per_block);
+    return object_at(pool, *block, *index);
+}
+
+static void take(struct pool *pool, struct pool_block *block, uint32_t index) {
     block->taken[index / 64] |= UINT64_C(1) << (index % 64);
     pool->used++;
     if (++block->used == pool->objects_per_block)
         list_remove(&block->partial_link);
-    return (char *)block + first_object_offset() + (size_t)index * pool->object_bytes;
+}
+
+void *pool_take(struct pool *pool) {
+    struct pool_block *block;
+    uint32_t index;
+    void *object = find_free(pool, &block, &index);
+    if (object)
+        take(pool, block, index);
+    return object;
 }
 
 void *pool_take_zeroed(struct pool *pool) {
-    void *object = pool_take(pool);
-    return object ? memset(object, 0, pool->object_bytes) : NULL;
+    struct pool_block *block;
+    uint32_t index;
+    void *object = find_free(pool, &block, &index);
+    if (!object)
+        return NULL;
+    memset(object, 0, pool->object_bytes);
+    atomic_signal_fence(memory_order_seq_cst);
+    take(pool, block, index);
+    return object;
 }
 
 void pool_return(struct pool *pool, void *object) {
@@ -104,6 +132,70 @@ void pool_walk(struct pool *pool, void (*visit)(void *object, void *context), vo
         memcpy(taken, block->taken, sizeof taken); /* visit may free the block with its last object */
         for (uint32_t index = 0; index < pool->objects_per_block; index++)
             if (taken[index / 64] >> (index % 64) & 1)
-                visit((char *)block + first_object_offset() + (size_t)index * pool->object_bytes, context);
+                visit(object_at(pool, block, index), context);
     }
+}
+
+/* The place of an object's bit in one of its block's bitmaps. */
+struct place {
+    struct pool_block *block;
+    uint32_t word;
+    uint64_t bit;
+};
+
+static bool find_place(const struct pool *pool, const void *object, struct place *place) {
+    if (!arena_owns(pool->arena, object, pool->owner))
+        return false;
+    place->block = block_of((void *)object);
+    size_t offset = (size_t)((const char *)object - (const char *)place->block);
+    if (offset < first_object_offset() || (offset -= first_object_offset()) % pool->object_bytes)
+        return false;
+    uint32_t index = (uint32_t)(offset / pool->object_bytes);
+    place->word = index / 64;
+    place->bit = UINT64_C(1) << (index % 64);
+    return index < pool->objects_per_block;
+}
+
+bool pool_has(const struct pool *pool, const void *object) {
+    struct place place;
+    return find_place(pool, object, &place) && place.block->taken[place.word] & place.bit;
+}
+
+void pool_repair(struct pool *pool) {
+    struct pool_block *block;
+    uint32_t at = 0;
+    list_init(&pool->blocks);
+    list_init(&pool->partial);
+    pool->used = 0;
+    while ((block = arena_owned_block(pool->arena, pool->owner, &at))) {
+        block->used = 0;
+        memset(block->marked, 0, sizeof block->marked);
+        for (uint32_t word = 0; word < POOL_WORDS; word++)
+            block->used += (uint32_t)__builtin_popcountll(block->taken[word]);
+        pool->used += block->used;
+        list_init(&block->link);
+        list_init(&block->partial_link);
+        list_add_tail(&pool->blocks, &block->link);
+        if (block->used < pool->objects_per_block)
+            list_add_tail(&pool->partial, &block->partial_link);
+    }
+}
+
+bool pool_mark(struct pool *pool, void *object) {
+    struct place place;
+    if (!find_place(pool, object, &place) || place.block->marked[place.word] & place.bit)
+        return false;
+    place.block->marked[place.word] |= place.bit;
+    return true;
+}
+
+static void sweep_one(void *object, void *context) {
+    struct pool *pool = context;
+    struct place place;
+    if (find_place(pool, object, &place) && !(place.block->marked[place.word] & place.bit))
+        pool_return(pool, object);
+}
+
+void pool_sweep(struct pool *pool) {
+    pool_walk(pool, sweep_one, pool);
 }

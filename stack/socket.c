@@ -45,6 +45,7 @@ int socket_create(struct stack *stack, int type, int protocol, struct socket **m
 }
 
 void socket_release(struct stack *stack, struct socket *socket) {
+    stack_work_on(stack, socket);
     if (socket->tcp) {
         tcp_unlisten(stack, socket);
         tcp_close(stack, socket->tcp);
@@ -61,16 +62,13 @@ static struct binding *binding_of(struct socket *socket) {
     return socket->tcp ? &socket->tcp->binding : &socket->binding;
 }
 
-static void udp_enter(struct stack *stack, struct socket *socket) {
-    hash_add(&stack->udp_sockets[socket->binding.port % PORT_BUCKETS], &socket->udp_link);
-}
-
 int socket_bind(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
     struct binding *binding = binding_of(socket);
     if (address && !ip_is_local(stack, address) && address != UINT32_MAX)
         return -EADDRNOTAVAIL;
     if (binding->port || (socket->tcp && socket->tcp->state != TCP_CLOSE))
         return -EINVAL;
+    stack_work_on(stack, socket);
     binding->reuse_address = socket->options.reuse_address;
     binding->reuse_port = socket->options.reuse_port;
     int error = port_bind(stack, binding, address, port);
@@ -85,6 +83,7 @@ int socket_listen(struct stack *stack, struct socket *socket, int backlog) {
         return -EOPNOTSUPP;
     if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN)
         return -EINVAL;
+    stack_work_on(stack, socket);
     socket->backlog =
         backlog < 0 || (uint32_t)backlog > SOCKET_BACKLOG_MAX ? SOCKET_BACKLOG_MAX : (uint32_t)backlog;
     if (tcp->state == TCP_LISTEN)
@@ -122,6 +121,7 @@ static int udp_connect(struct stack *stack, struct socket *socket, uint32_t addr
 
 int socket_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
     struct tcp *tcp = socket->tcp;
+    stack_work_on(stack, socket);
     if (!tcp)
         return udp_connect(stack, socket, address, port);
     if (socket->connecting) {
@@ -138,6 +138,7 @@ int socket_connect(struct stack *stack, struct socket *socket, uint32_t address,
     if (tcp->iss || tcp->remote_port) {
         tcp_renew(stack, tcp);
         tcp = socket->tcp;
+        stack_work_on(stack, socket);
     }
     socket->error = 0;
     socket->read_shutdown = socket->write_shutdown = false;
@@ -153,6 +154,7 @@ int socket_connect(struct stack *stack, struct socket *socket, uint32_t address,
 }
 
 int socket_disconnect(struct stack *stack, struct socket *socket) {
+    stack_work_on(stack, socket);
     if (!socket->tcp) {
         socket->remote_address = 0;
         socket->remote_port = 0;
@@ -201,6 +203,7 @@ int socket_shutdown(struct stack *stack, struct socket *socket, int how) {
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
         return -EINVAL;
     struct tcp *tcp = socket->tcp;
+    stack_work_on(stack, socket);
     if (!tcp && !socket->remote_port)
         return -ENOTCONN;
     if (tcp && tcp->state == TCP_CLOSE)
@@ -286,6 +289,7 @@ static ssize_t stream_receive(struct stack *stack, struct socket *socket, struct
             copied = byte_queue_peek(&tcp->receive, message->pieces, message->count);
         }
         if (!(message->flags & MSG_PEEK)) {
+            stack_work_on(stack, socket);
             byte_queue_drop(&tcp->receive, &stack->buffers, (uint32_t)copied);
             if (receives(tcp) && tcp_window_update_due(tcp))
                 tcp_send_ack(stack, tcp);

@@ -169,6 +169,7 @@ static int set_tcp_level(struct stack *stack, struct tcp *tcp, int name, int num
 int socket_set_option(struct stack *stack, struct socket *socket, int level, int name, const void *value,
                       socklen_t length) {
     int number;
+    stack_work_on(stack, socket);
     if (level == IPPROTO_IP && length >= 1 && length < sizeof number) {
         number = *(const unsigned char *)value; /* ip(7): these take a byte, too */
     } else {

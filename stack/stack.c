@@ -74,12 +74,15 @@ static void run_timer(struct stack *stack, struct timer *timer) {
         arp_timer(stack, container_of(timer, struct arp_entry, timer));
         break;
     case TIMER_TCP_RETRANSMIT:
+        stack_work_on(stack, container_of(timer, struct tcp, retransmit_timer));
         tcp_retransmit_timer(stack, container_of(timer, struct tcp, retransmit_timer));
         break;
     case TIMER_TCP_ACK:
+        stack_work_on(stack, container_of(timer, struct tcp, ack_timer));
         tcp_ack_timer(stack, container_of(timer, struct tcp, ack_timer));
         break;
     case TIMER_TCP_STATE:
+        stack_work_on(stack, container_of(timer, struct tcp, state_timer));
         tcp_state_timer(stack, container_of(timer, struct tcp, state_timer));
         break;
     }
@@ -89,8 +92,10 @@ static bool run_output(struct stack *stack) {
     struct list *link = list_first(&stack->output);
     if (!link || stack->transmit.count == FRAME_QUEUE_MAX)
         return false;
+    struct tcp *tcp = container_of(link, struct tcp, output_link);
+    stack_work_on(stack, tcp);
     list_remove(link);
-    tcp_output(stack, container_of(link, struct tcp, output_link));
+    tcp_output(stack, tcp);
     return true;
 }
 

@@ -23,6 +23,7 @@
 #include "socket.h"
 #include "tcp.h"
 #include "wire.h"
+#include <stdatomic.h>
 
 #define STACK_MTU_MIN 68u
 #define STACK_MTU_MAX 65535u
@@ -62,6 +63,9 @@ struct stack {
 
     struct buffer *loopback[STACK_LOOPBACK_MAX];
     uint32_t loopback_first, loopback_count;
+
+    const void *at_work; /* the socket or struct tcp that is being changed: see stack_work_on, repair.h */
+    bool repair_failed;
 };
 
 enum stack_input_flag {
@@ -104,6 +108,14 @@ void stack_frames_sent(struct stack *stack, uint32_t count);
 
 /* The next socket whose readiness may have risen since it was last given; NULL when there is none. */
 struct socket *stack_next_event(struct stack *stack);
+
+/* Notes what is about to be changed, so that a repair knows what the dead was at; NULL: nothing. Adding bytes
+ * to a queue's end is exempt: that can be repaired. */
+static inline void stack_work_on(struct stack *stack, const void *socket_or_tcp) {
+    atomic_signal_fence(memory_order_seq_cst);
+    stack->at_work = socket_or_tcp;
+    atomic_signal_fence(memory_order_seq_cst);
+}
 
 /* Whether any connection is still to be brought to its end. */
 bool stack_busy(const struct stack *stack);

@@ -43,6 +43,7 @@ static void tcp_detach(struct stack *stack, struct tcp *tcp) {
 }
 
 void tcp_destroy(struct stack *stack, struct tcp *tcp) {
+    stack_work_on(stack, tcp);
     tcp_detach(stack, tcp);
     byte_queue_drop(&tcp->receive, &stack->buffers, tcp->receive.length);
     port_release(&tcp->binding);
@@ -79,6 +80,10 @@ static struct hash_link **tuple_bucket(struct stack *stack, const struct tuple *
 void tcp_enter(struct stack *stack, struct tcp *tcp) {
     struct tuple tuple = {tcp->binding.address, tcp->remote_address, tcp->binding.port, tcp->remote_port};
     hash_add(tuple_bucket(stack, &tuple), &tcp->tuple_link);
+}
+
+void tcp_enter_listener(struct stack *stack, struct tcp *tcp) {
+    hash_add(&stack->tcp_table->listeners[tcp->binding.port % TCP_LISTEN_BUCKETS], &tcp->tuple_link);
 }
 
 struct tcp *tcp_lookup(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
@@ -118,6 +123,7 @@ void tcp_set_state(struct stack *stack, struct tcp *tcp, uint8_t state) {
 
 void tcp_end(struct stack *stack, struct tcp *tcp, int error) {
     struct socket *socket = tcp->socket;
+    stack_work_on(stack, tcp);
     tcp_set_state(stack, tcp, TCP_CLOSE);
     if (!socket) {
         tcp_destroy(stack, tcp);

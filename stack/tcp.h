@@ -120,6 +120,7 @@ struct tcp {
     uint8_t unacked_segments; /* received and not yet acknowledged */
     bool fin_received;
     bool ack_now;
+    bool doomed; /* a repair has found it broken */
 
     struct tcp_rtt rtt;
     struct tcp_congestion congestion;
@@ -151,6 +152,7 @@ void tcp_destroy(struct stack *stack, struct tcp *tcp);
 /* Makes the closed block of a socket as new, but for its options and a port that bind(2) chose. */
 void tcp_renew(struct stack *stack, struct tcp *tcp);
 void tcp_enter(struct stack *stack, struct tcp *tcp); /* into the table, all four of the tuple known */
+void tcp_enter_listener(struct stack *stack, struct tcp *tcp);
 struct tcp *tcp_lookup(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
                        uint16_t remote_port);
 struct tcp *tcp_lookup_listener(struct stack *stack, uint32_t local, uint16_t local_port);

@@ -140,7 +140,7 @@ int tcp_listen(struct stack *stack, struct tcp *tcp) {
         return -EADDRINUSE;
     tcp->binding.listening = true;
     tcp_set_state(stack, tcp, TCP_LISTEN);
-    hash_add(&stack->tcp_table->listeners[tcp->binding.port % TCP_LISTEN_BUCKETS], &tcp->tuple_link);
+    tcp_enter_listener(stack, tcp);
     return 0;
 }
 
@@ -181,6 +181,7 @@ void tcp_input_listen(struct stack *stack, struct tcp *listener, const struct ip
         stack->mib.TcpExtListenDrops++;
         return;
     }
+    stack_work_on(stack, tcp);
     tcp->options = listener->options;
     tcp->binding.address = packet->destination;
     tcp->binding.port = listener->binding.port;

@@ -340,6 +340,7 @@ static void dispatch(struct stack *stack, const struct ip_packet *packet, struct
             tcp_reply_reset(stack, packet, segment);
         return;
     }
+    stack_work_on(stack, tcp);
     tcp->history.segments_received++;
     tcp->last_received_ns = stack->now_ns;
     if (tcp->state == TCP_SYN_SENT)

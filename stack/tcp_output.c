@@ -276,6 +276,7 @@ ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from,
     uint32_t appended = byte_queue_append(&tcp->send, &stack->buffers, from, count, 0, length);
     if (appended == 0)
         return -ENOBUFS;
+    stack_work_on(stack, tcp);
     tcp->more = more && appended == wanted;
     if (tcp->state != TCP_SYN_SENT && tcp->state != TCP_SYN_RECV)
         tcp_output(stack, tcp);

@@ -41,6 +41,10 @@ struct socket *udp_lookup(struct stack *stack, uint32_t source, uint16_t source_
     return best;
 }
 
+void udp_enter(struct stack *stack, struct socket *socket) {
+    hash_add(&stack->udp_sockets[socket->binding.port % PORT_BUCKETS], &socket->udp_link);
+}
+
 static void queue_datagram(struct stack *stack, struct socket *socket, struct ip_packet *packet,
                            uint16_t source_port) {
     uint32_t length = packet->length - UDP_HEADER_BYTES;
@@ -52,6 +56,7 @@ static void queue_datagram(struct stack *stack, struct socket *socket, struct ip
         stack->mib.UdpInErrors++;
         return;
     }
+    stack_work_on(stack, socket);
     datagram->source = packet->source;
     datagram->destination = packet->destination;
     datagram->source_port = source_port;
@@ -153,6 +158,7 @@ ssize_t udp_receive(struct stack *stack, struct socket *socket, const struct iov
     *source = datagram->source;
     *source_port = datagram->source_port;
     ssize_t copied = (ssize_t)byte_queue_peek(&queue, to, count);
+    stack_work_on(stack, socket);
     if (!peek)
         datagram_destroy(stack, socket, datagram);
     return copied;

@@ -24,6 +24,9 @@ void udp_input(struct stack *stack, struct ip_packet *packet);
 struct socket *udp_lookup(struct stack *stack, uint32_t source, uint16_t source_port, uint32_t destination,
                           uint16_t port);
 
+/* Puts a socket that has a port into the table. */
+void udp_enter(struct stack *stack, struct socket *socket);
+
 /* Sends one datagram. Returns its length or a negative errno (EMSGSIZE, ENETUNREACH, ENOBUFS, EACCES). */
 ssize_t udp_send(struct stack *stack, struct socket *socket, const struct iovec *from, int count,
                  uint32_t destination, uint16_t port);

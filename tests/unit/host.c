@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define REGION_BYTES (64u << 20)
 
@@ -14,14 +15,18 @@ uint64_t now = 1000 * SECOND;
 static const uint8_t PEER_MAC[6] = {2, 0, 0x0a, 0x4d, 0, 2};
 
 struct host host_create(uint32_t address, uint16_t mtu) {
-    struct host host = {.memory = aligned_alloc(ARENA_BLOCK_BYTES, REGION_BYTES)};
+    /* Shared, so that a test may let another process change it. */
+    char *mapped = mmap(NULL, REGION_BYTES + ARENA_BLOCK_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(mapped != MAP_FAILED);
+    size_t beyond = (uintptr_t)mapped % ARENA_BLOCK_BYTES;
+    struct host host = {.mapped = mapped, .memory = mapped + (beyond ? ARENA_BLOCK_BYTES - beyond : 0)};
     static uint8_t seed[RANDOM_SEED_BYTES];
     struct stack_config config = {.address = address,
                                   .prefix_length = 24,
                                   .mac = {2, 0, (uint8_t)(address >> 24), (uint8_t)(address >> 16),
                                           (uint8_t)(address >> 8), (uint8_t)address},
                                   .mtu = mtu};
-    memset(host.memory, 0, REGION_BYTES);
     seed[0]++;
     host.stack = host.memory;
     int error = stack_create(host.stack, host.memory, REGION_BYTES, sizeof(struct stack), &config, seed, now);
@@ -30,7 +35,7 @@ struct host host_create(uint32_t address, uint16_t mtu) {
 }
 
 void host_destroy(struct host *host) {
-    free(host->memory);
+    munmap(host->mapped, REGION_BYTES + ARENA_BLOCK_BYTES);
     host->memory = NULL;
 }
 

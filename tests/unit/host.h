@@ -19,7 +19,7 @@
 
 struct host {
     struct stack *stack;
-    void *memory;
+    void *memory, *mapped;
 };
 
 /* What a scripted peer sees of a sent frame. */

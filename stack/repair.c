@@ -1,0 +1,382 @@
+/*
+ * repair.c - see repair.h.
+ *
+ * Theory of operation. What a stack consists of is written in two places that no death can leave half
+ * written: a byte a block says whose it is, a bit an object says that it is in use. Everything that only
+ * connects objects (free lists, hash chains, queues, the timer wheel, the reference counts of buffers) is
+ * thrown away and made anew from the objects that are found so. What objects hold is right but for the one
+ * that was being changed (stack->at_work): that connection is reset, and so is one that belongs to nobody or
+ * whose queues are not whole. What nothing refers to in the end is freed.
+ *
+ * Packets that the stack has sent to itself, and those that wait for a neighbour, are dropped; so is the
+ * ARP cache. TCP sends again. Frames on the transmit ring stay: the ring's count is changed last.
+ *
+ * A repair that dies itself is begun again by the next one.
+ */
+#include "repair.h"
+#include "stack.h"
+#include <errno.h>
+
+void stack_repair_memory(struct stack *stack) {
+    struct pool *pools[] = {&stack->buffers,       &stack->sockets,   &stack->connections,
+                            &stack->held_segments, &stack->datagrams, &stack->arp.entries,
+                            &stack->arp.pendings};
+    arena_repair(&stack->arena);
+    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
+        pool_repair(pools[i]);
+}
+
+/* What a chain holds, when it is one. */
+struct chain_measure {
+    uint32_t length;
+    struct buffer *last; /* the last that is not empty */
+};
+
+static bool chain_measure(const struct stack *stack, struct buffer *chain, struct chain_measure *measure) {
+    uint32_t steps = 0;
+    *measure = (struct chain_measure){0, NULL};
+    for (; chain; chain = chain->next) {
+        if (!pool_has(&stack->buffers, chain) || chain->start > chain->end || chain->end > BUFFER_CAPACITY ||
+            steps++ > stack->buffers.used)
+            return false;
+        measure->length += buffer_length(chain);
+        if (buffer_length(chain) > 0)
+            measure->last = chain;
+    }
+    return true;
+}
+
+/* Appending bytes is no change that makes a connection suspect: it may have been left half done, but what is
+ * in the chain is right. */
+static bool queue_repair(const struct stack *stack, struct byte_queue *queue) {
+    struct chain_measure measure;
+    if (!chain_measure(stack, queue->head, &measure))
+        return false;
+    queue->length = measure.length;
+    queue->tail = measure.last;
+    if (measure.last)
+        measure.last->next = NULL;
+    else
+        queue->head = NULL;
+    return true;
+}
+
+static void hold_buffer(struct stack *stack, struct buffer *buffer) {
+    if (pool_mark(&stack->buffers, buffer))
+        buffer->references = 0;
+    buffer->references++;
+}
+
+static void hold_chain(struct stack *stack, struct buffer *chain) {
+    for (; chain; chain = chain->next)
+        hold_buffer(stack, chain);
+}
+
+/* A frame's payload: each buffer of its range. */
+static bool frame_whole(const struct stack *stack, const struct frame *frame) {
+    struct byte_cursor cursor = frame->payload;
+    uint32_t left = frame->payload_length;
+    if (frame->header_length > FRAME_HEADER_MAX)
+        return false;
+    while (left > 0) {
+        const struct buffer *buffer = cursor.buffer;
+        if (!pool_has(&stack->buffers, buffer) || buffer->end > BUFFER_CAPACITY ||
+            cursor.position >= buffer->end)
+            return false;
+        uint32_t here = buffer->end - cursor.position;
+        left -= here < left ? here : left;
+        cursor = (struct byte_cursor){buffer->next, 0};
+    }
+    return true;
+}
+
+static void hold_frame(struct stack *stack, const struct frame *frame) {
+    struct byte_cursor cursor = frame->payload;
+    uint32_t left = frame->payload_length;
+    while (left > 0) {
+        uint32_t here = cursor.buffer->end - cursor.position;
+        hold_buffer(stack, cursor.buffer);
+        left -= here < left ? here : left;
+        cursor = (struct byte_cursor){cursor.buffer->next, 0};
+    }
+}
+
+static void repair_frames(struct stack *stack) {
+    struct frame_queue *queue = &stack->transmit;
+    uint32_t kept = 0;
+    queue->first %= FRAME_QUEUE_MAX;
+    while (kept < queue->count && kept < FRAME_QUEUE_MAX && frame_whole(stack, frame_queue_at(queue, kept)))
+        hold_frame(stack, frame_queue_at(queue, kept++));
+    queue->count = kept;
+}
+
+static bool socket_alive(const struct stack *stack, const struct socket *socket) {
+    return pool_has(&stack->sockets, socket) && socket->holders > 0;
+}
+
+static bool hold_datagrams(struct stack *stack, struct socket *socket) {
+    struct list *link;
+    struct chain_measure measure;
+    uint32_t steps = 0;
+    for (link = socket->datagrams.next; link != &socket->datagrams; link = link->next) {
+        struct udp_datagram *datagram = container_of(link, struct udp_datagram, link);
+        if (!pool_has(&stack->datagrams, datagram) || steps++ > stack->datagrams.used ||
+            !chain_measure(stack, datagram->chain, &measure) || measure.length != datagram->length)
+            return false;
+    }
+    for (link = socket->datagrams.next; link != &socket->datagrams; link = link->next) {
+        struct udp_datagram *datagram = container_of(link, struct udp_datagram, link);
+        pool_mark(&stack->datagrams, datagram);
+        hold_chain(stack, datagram->chain);
+    }
+    return true;
+}
+
+static void repair_socket(void *object, void *context) {
+    struct stack *stack = context;
+    struct socket *socket = object;
+    if (socket->holders == 0)
+        return;
+    pool_mark(&stack->sockets, socket);
+    list_init(&socket->event_link);
+    list_init(&socket->watches);
+    list_init(&socket->syn_queue);
+    list_init(&socket->accept_queue);
+    socket->syn_count = socket->accept_count = 0;
+    socket->udp_link = (struct hash_link){NULL, NULL};
+    socket->binding.link = (struct hash_link){NULL, NULL};
+    if (socket->type == SOCK_STREAM)
+        return;
+    if (stack->at_work == socket || !hold_datagrams(stack, socket)) {
+        list_init(&socket->datagrams); /* datagrams may get lost */
+        socket->datagram_bytes = 0;
+    }
+    if (socket->binding.port) {
+        port_enter(stack, &socket->binding);
+        udp_enter(stack, socket);
+    }
+}
+
+static bool connected(uint8_t state) {
+    return state && state != TCP_CLOSE && state != TCP_LISTEN;
+}
+
+/* Whose a connection is. Forgets owners that are none. False: it is nobody's. */
+static bool find_owner(const struct stack *stack, struct tcp *tcp) {
+    if (tcp->socket && !(socket_alive(stack, tcp->socket) && tcp->socket->tcp == tcp))
+        tcp->socket = NULL;
+    else if (tcp->socket)
+        return true;
+    if (tcp->listener) {
+        struct socket *listener = tcp->listener;
+        if (socket_alive(stack, listener) && pool_has(&stack->connections, listener->tcp) &&
+            listener->tcp->state == TCP_LISTEN && connected(tcp->state))
+            return true;
+        tcp->listener = NULL;
+    }
+    switch (tcp->state) {
+    case TCP_FIN_WAIT1:
+    case TCP_FIN_WAIT2:
+    case TCP_CLOSING:
+    case TCP_LAST_ACK:
+    case TCP_TIME_WAIT:
+        return true; /* an orphan that ends by itself */
+    default:
+        return false;
+    }
+}
+
+static bool repair_out_of_order(struct stack *stack, struct tcp *tcp) {
+    struct chain_measure measure;
+    uint32_t count = 0;
+    struct list *link;
+    for (link = tcp->out_of_order.next; link != &tcp->out_of_order; link = link->next) {
+        struct tcp_held *held = container_of(link, struct tcp_held, link);
+        if (!pool_has(&stack->held_segments, held) || count++ > TCP_OUT_OF_ORDER_MAX ||
+            !chain_measure(stack, held->chain, &measure) || measure.length != held->length)
+            return false;
+    }
+    return count == tcp->out_of_order_count;
+}
+
+/* Whether the content of a connection that nobody was changing is what it must be. Repairs what it may. */
+static bool content_whole(struct stack *stack, struct tcp *tcp) {
+    if (!queue_repair(stack, &tcp->send) || !queue_repair(stack, &tcp->receive) ||
+        !repair_out_of_order(stack, tcp))
+        return false;
+    if (!connected(tcp->state))
+        return true;
+    if (tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV)
+        return tcp->send.length == 0;
+    uint32_t sent = tcp->snd_nxt - tcp->snd_una;
+    if (seq_gt(tcp->snd_una, tcp->snd_nxt) || seq_gt(tcp->snd_nxt, tcp->snd_max))
+        return false;
+    if (tcp->state != TCP_TIME_WAIT && tcp->snd_max - tcp->snd_una > tcp->send.length + tcp->fin_queued)
+        return false;
+    if (sent > 0 && sent < tcp->send.length)
+        tcp->send_next = byte_queue_at(&tcp->send, sent);
+    else if (sent > 0 && tcp->send.length > 0)
+        tcp->send_next = (struct byte_cursor){tcp->send.tail, tcp->send.tail->end};
+    return true;
+}
+
+static void hold_content(struct stack *stack, struct tcp *tcp) {
+    struct list *link;
+    hold_chain(stack, tcp->send.head);
+    hold_chain(stack, tcp->receive.head);
+    for (link = tcp->out_of_order.next; link != &tcp->out_of_order; link = link->next) {
+        struct tcp_held *held = container_of(link, struct tcp_held, link);
+        pool_mark(&stack->held_segments, held);
+        hold_chain(stack, held->chain);
+    }
+}
+
+static void forget_content(struct tcp *tcp) {
+    tcp->send = tcp->receive = (struct byte_queue){NULL, NULL, 0};
+    list_init(&tcp->out_of_order);
+    tcp->out_of_order_count = 0;
+}
+
+/* A timer that ran goes on by its deadline, once it is started again. */
+static void forget_link(struct timer *timer) {
+    bool ran = timer_running(timer);
+    list_init(&timer->link);
+    if (!ran)
+        timer->deadline_ns = 0;
+}
+
+/* Into its listener's queue, by age. */
+static void join_queue(struct tcp *tcp) {
+    struct socket *listener = tcp->listener;
+    tcp->acceptable = tcp->state != TCP_SYN_RECV;
+    if (!tcp->acceptable) {
+        list_add_tail(&listener->syn_queue, &tcp->queue_link);
+        listener->syn_count++;
+        return;
+    }
+    struct list *after = listener->accept_queue.previous;
+    while (after != &listener->accept_queue &&
+           container_of(after, struct tcp, queue_link)->history.established_ns > tcp->history.established_ns)
+        after = after->previous;
+    list_add_head(after, &tcp->queue_link);
+    listener->accept_count++;
+}
+
+static void repair_connection(void *object, void *context) {
+    struct stack *stack = context;
+    struct tcp *tcp = object;
+    bool at_work = stack->at_work && (stack->at_work == tcp || stack->at_work == tcp->socket);
+    bool owned = find_owner(stack, tcp);
+    bool spared = tcp->state == TCP_LISTEN && owned; /* it has no content, and many depend on it */
+    tcp->doomed = !owned || (at_work && !spared) || !content_whole(stack, tcp);
+    if (!owned && !connected(tcp->state))
+        return; /* freed */
+    pool_mark(&stack->connections, tcp);
+    tcp->tuple_link = tcp->binding.link = (struct hash_link){NULL, NULL};
+    list_init(&tcp->output_link);
+    list_init(&tcp->queue_link);
+    forget_link(&tcp->retransmit_timer);
+    forget_link(&tcp->ack_timer);
+    forget_link(&tcp->state_timer);
+    if (tcp->doomed)
+        forget_content(tcp);
+    else
+        hold_content(stack, tcp);
+    if (tcp->binding.port)
+        port_enter(stack, &tcp->binding);
+    if (connected(tcp->state))
+        tcp_enter(stack, tcp);
+    else if (tcp->state == TCP_LISTEN)
+        tcp_enter_listener(stack, tcp);
+    if (tcp->listener)
+        join_queue(tcp);
+}
+
+static void restart(struct stack *stack, struct timer *timer) {
+    if (timer->deadline_ns)
+        timer_start(&stack->timers, timer, timer->deadline_ns);
+}
+
+/* All timers that the connection's state asks for, whether or not they ran. */
+static void restart_timers(struct stack *stack, struct tcp *tcp) {
+    restart(stack, &tcp->retransmit_timer);
+    restart(stack, &tcp->ack_timer);
+    restart(stack, &tcp->state_timer);
+    if (tcp->state == TCP_TIME_WAIT || (tcp->state == TCP_FIN_WAIT2 && !tcp->socket)) {
+        if (!timer_running(&tcp->state_timer))
+            timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + TCP_TIME_WAIT_NS);
+        return;
+    }
+    if (!timer_running(&tcp->retransmit_timer) && tcp->snd_max != tcp->snd_una)
+        tcp_arm_retransmit(stack, tcp);
+    if (!timer_running(&tcp->state_timer))
+        tcp_arm_keepalive(stack, tcp);
+    if (tcp->unacked_segments > 0)
+        tcp_want_ack(stack, tcp);
+    tcp_want_output(stack, tcp);
+}
+
+static void resume_connection(void *object, void *context) {
+    struct stack *stack = context;
+    struct tcp *tcp = object;
+    if (!tcp->doomed) {
+        if (connected(tcp->state))
+            restart_timers(stack, tcp);
+        return;
+    }
+    tcp->doomed = false;
+    if (!connected(tcp->state) && !tcp->iss)
+        return; /* never connected: nothing to lose */
+    if (connected(tcp->state) && tcp->state != TCP_SYN_SENT && tcp->state != TCP_TIME_WAIT)
+        tcp_send_reset(stack, tcp);
+    tcp_end(stack, tcp, ECONNRESET);
+}
+
+static void resume_socket(void *object, void *context) {
+    struct stack *stack = context;
+    struct socket *socket = object;
+    bool whole = socket->type != SOCK_STREAM ||
+                 (pool_has(&stack->connections, socket->tcp) && socket->tcp->socket == socket);
+    if (!whole) {
+        socket->tcp = tcp_create(stack);
+        if (!socket->tcp) {
+            stack->repair_failed = true;
+            return;
+        }
+        socket->tcp->socket = socket;
+        socket->error = ECONNRESET;
+        socket->read_shutdown = socket->write_shutdown = true;
+    }
+    socket_event(stack, socket);
+}
+
+bool stack_repair(struct stack *stack, uint64_t now_ns, struct buffer *const *held, uint32_t count) {
+    stack->now_ns = now_ns;
+    stack->repair_failed = false;
+    list_init(&stack->events);
+    list_init(&stack->output);
+    list_init(&stack->arp.ages);
+    memset(stack->arp.buckets, 0, sizeof stack->arp.buckets);
+    memset(stack->udp_sockets, 0, sizeof stack->udp_sockets);
+    memset(&stack->ports, 0, sizeof stack->ports);
+    memset(stack->tcp_table, 0, sizeof *stack->tcp_table);
+    timer_wheel_init(&stack->timers, now_ns);
+    stack->loopback_first = stack->loopback_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (held[i] && pool_has(&stack->buffers, held[i]))
+            hold_buffer(stack, held[i]);
+    repair_frames(stack);
+    pool_walk(&stack->sockets, repair_socket, stack);
+    pool_walk(&stack->connections, repair_connection, stack);
+    pool_sweep(&stack->arp.pendings);
+    pool_sweep(&stack->arp.entries);
+    pool_sweep(&stack->held_segments);
+    pool_sweep(&stack->datagrams);
+    pool_sweep(&stack->buffers);
+    pool_sweep(&stack->connections);
+    pool_sweep(&stack->sockets);
+    pool_walk(&stack->connections, resume_connection, stack);
+    pool_walk(&stack->sockets, resume_socket, stack);
+    stack->at_work = NULL;
+    return !stack->repair_failed;
+}

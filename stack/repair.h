@@ -1,0 +1,24 @@
+/*
+ * repair.h - makes a stack whole again whose user died in the middle of a change.
+ *
+ * Where a stack is shared by processes, any of them can be killed at any instruction. The next one finds the
+ * lock's owner dead, and calls these two before it does anything else with the stack.
+ */
+#ifndef STACK_REPAIR_H
+#define STACK_REPAIR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct stack;
+struct buffer;
+
+/* First: the arena, and the stack's pools, can be used again. The caller repairs pools of its own next
+ * (pool_repair), and sets each socket's `holders`; a socket that nobody holds is freed. */
+void stack_repair_memory(struct stack *stack);
+
+/* Then all else. `held` are buffers that the caller has for its own use, each held once. Each socket is an
+ * event of stack_next_event afterwards, and its `watches` are empty. Returns false when memory is out. */
+bool stack_repair(struct stack *stack, uint64_t now_ns, struct buffer *const *held, uint32_t count);
+
+#endif
