@@ -17,7 +17,7 @@ SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-p
 
 STACK := $(wildcard stack/*.c)
 NIC := $(wildcard nic/*.c)
-BOTH := shim/config.c shim/door.c shim/lock.c shim/wake.c shim/process.c shim/flight.c
+BOTH := shim/config.c shim/door.c shim/lock.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c
 KEEPER := $(wildcard shim/keeper*.c) $(BOTH) $(NIC) $(STACK)
 LIBRARY := $(filter-out shim/keeper%,$(wildcard shim/*.c)) $(STACK)
 UNIT := $(wildcard tests/unit/test_*.c)
@@ -77,7 +77,7 @@ install: all
 	install -m 644 $(BUILD)/libbarewire.so $(DESTDIR)$(PREFIX)/lib/barewire/libbarewire.so
 
 format:
-	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] tests/unit/*.[ch]
+	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] tests/unit/*.[ch] tests/integration/programs/*.c
 
 clean:
 	rm -rf build build-asan build-tsan build-ubsan

@@ -24,7 +24,7 @@ static void linger(struct socket *socket) {
     if (tcp->receive.length > 0 || socket_shutdown(&shared->stack, socket, SHUT_WR))
         return;
     while (tcp->state == TCP_FIN_WAIT1 || tcp->state == TCP_CLOSING || tcp->state == TCP_LAST_ACK) {
-        if (wait_socket(socket, 0, deadline)) /* POLLHUP ends it; POLLIN is no news here */
+        if (wait_socket(socket, POLLIN | POLLOUT, deadline)) /* any event: the state may have changed */
             return;
     }
 }

@@ -7,19 +7,9 @@
 #include "signals.h"
 #include <fcntl.h>
 
-/* Puts a new socket under a descriptor. */
-static int give_descriptor(struct socket *socket, int flags) {
-    int fd = descriptor_create(socket, flags);
-    if (fd < 0) {
-        shared_lock();
-        socket_release(&shared->stack, socket);
-        shared_unlock();
-    }
-    return fd;
-}
-
 EXPORT int socket(int domain, int type, int protocol) {
     struct socket *made;
+    struct holding *holding = NULL;
     int base = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
     bool ours =
         domain == AF_INET && (base == SOCK_STREAM || (base == SOCK_DGRAM && protocol != IPPROTO_ICMP));
@@ -31,9 +21,11 @@ EXPORT int socket(int domain, int type, int protocol) {
     if (attach_broken())
         return (int)call_result(-ENETDOWN);
     shared_lock();
-    int result = socket_create(&shared->stack, base, protocol, &made);
+    int result = shared->broken ? -ENETDOWN : socket_create(&shared->stack, base, protocol, &made);
+    if (!result && !(holding = descriptor_hold(made)))
+        result = -ENOBUFS;
     shared_unlock();
-    return (int)call_result(result ? result : give_descriptor(made, type));
+    return (int)call_result(result ? result : descriptor_create(holding, type));
 }
 
 EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
@@ -72,6 +64,7 @@ EXPORT int listen(int fd, int backlog) {
 
 EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) {
     struct socket *made = NULL;
+    struct holding *holding = NULL;
     int result = 0;
     if (!descriptor_find(fd))
         return LIBC(accept4)(fd, address, length, flags);
@@ -89,11 +82,14 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
     if (!result) {
         host = made->tcp->remote_address;
         port = made->tcp->remote_port;
+        holding = descriptor_hold(made);
+        if (!holding)
+            result = -ENOBUFS;
     }
     shared_unlock();
     if (result)
         return (int)call_result(result);
-    int accepted = give_descriptor(made, flags);
+    int accepted = descriptor_create(holding, flags);
     if (accepted >= 0)
         call_give_address(address, length, host, port);
     return (int)call_result(accepted);

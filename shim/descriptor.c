@@ -43,38 +43,38 @@ void descriptor_clear(int fd) {
         holding_release(holding);
 }
 
-int descriptor_create(struct socket *socket, int flags) {
+struct holding *descriptor_hold(struct socket *socket) {
+    struct holding *holding = holding_create(HOLDING_SOCKET);
+    if (!holding) {
+        socket_release(&shared->stack, socket);
+        return NULL;
+    }
+    holding->socket = socket;
+    socket->holders++;
+    return holding;
+}
+
+int descriptor_create(struct holding *holding, int flags) {
     struct stat status;
     int fd = LIBC(socket)(AF_UNIX, SOCK_STREAM | (flags & (SOCK_NONBLOCK | SOCK_CLOEXEC)), 0);
-    if (fd < 0)
-        return -errno;
-    if (fstat(fd, &status) < 0) {
-        LIBC(close)(fd);
-        return -EMFILE;
-    }
+    int error = fd < 0 ? -errno : fstat(fd, &status) < 0 ? -EMFILE : 0;
     shared_lock();
-    struct holding *holding = holding_create(HOLDING_SOCKET);
-    int error = holding ? 0 : -ENOBUFS;
+    if (!error && shared->broken)
+        error = -ENETDOWN;
+    if (!error)
+        error = descriptor_set(fd, holding);
     if (!error) {
-        holding->socket = socket;
-        socket->holders++;
+        struct socket *socket = holding->socket;
         socket->nonblocking = flags & SOCK_NONBLOCK;
         socket->name = status.st_ino;
         hash_add(&shared->names[socket->name % SHARED_NAME_BUCKETS], &socket->name_link);
-        error = descriptor_set(fd, holding);
-        if (error) {
-            socket->holders--;
-            hash_remove(&socket->name_link);
-            list_remove(&holding->link);
-            pool_return(&shared->holdings, holding);
-        }
+    } else if (!shared->broken) {
+        holding_release(holding);
     }
     shared_unlock();
-    if (error) {
+    if (error && fd >= 0)
         LIBC(close)(fd);
-        return error;
-    }
-    return fd;
+    return error ? error : fd;
 }
 
 void descriptor_walk(unsigned first, unsigned last, void (*visit)(int fd, void *context), void *context) {

@@ -30,10 +30,14 @@ static inline struct socket *descriptor_socket(int fd) {
     return holding && holding->kind == HOLDING_SOCKET ? holding->socket : NULL;
 }
 
-/* Makes a descriptor for a socket that has none yet, a kernel object of its own whose inode names the socket;
- * `flags` are those of socket(2). The lock is not held. Returns the descriptor, or a negative errno, in which
- * case the socket is untouched. */
-int descriptor_create(struct socket *socket, int flags);
+/* Makes a holding of a new socket, for descriptor_create, so that the socket is somebody's from the
+ * beginning. When memory is out it releases the socket, and gives NULL. The lock is held. */
+struct holding *descriptor_hold(struct socket *socket);
+
+/* Makes a descriptor for the holding of descriptor_hold, a kernel object of its own whose inode names the
+ * socket; `flags` are those of socket(2). The lock is not held. Returns the descriptor, or a negative errno;
+ * the socket is gone then. */
+int descriptor_create(struct holding *holding, int flags);
 
 /* Points a descriptor at a holding, which counts it. The lock is held. Returns 0 or -ENOMEM. */
 int descriptor_set(int fd, struct holding *holding);

@@ -27,9 +27,13 @@ struct heir {
 static struct {
     bool prepared;
     struct process *child;
+    uint64_t made_ns; /* the account's, by which it is known */
     struct heir *heirs;
     size_t count, room;
 } plan;
+
+static __thread bool ours __attribute__((
+    tls_model("initial-exec"))); /* this thread is in our fork, rather than one of libc's own */
 
 static struct holding *twin_of(struct holding *holding) {
     if (holding->twin)
@@ -40,6 +44,7 @@ static struct holding *twin_of(struct holding *holding) {
     *twin = *holding;
     twin->twin = NULL;
     twin->descriptors = 0;
+    twin->process = plan.child;
     list_init(&twin->link);
     list_add_tail(&plan.child->holdings, &twin->link);
     if (twin->kind == HOLDING_SOCKET)
@@ -78,12 +83,15 @@ static void prepare(void) {
     plan.child = shared->broken ? NULL : process_create(0);
     if (!plan.child)
         return;
+    plan.made_ns = plan.child->made_ns;
+    plan.child->unborn_until_ns = plan.made_ns + UNBORN_NS;
     list_for_each(link, next, &wake_self->holdings) container_of(link, struct holding, link)->twin = NULL;
     descriptor_walk(0, UINT32_MAX, bequeath, NULL);
 }
 
+/* Of a fork that libc does for itself, as in daemon(3), only the child tells its number. */
 static void in_parent(void) {
-    if (plan.prepared)
+    if (plan.prepared && !ours)
         shared_unlock();
 }
 
@@ -93,28 +101,40 @@ static void forget(int fd, void *context) {
 }
 
 static void in_child(void) {
+    ours = false;
     if (!plan.prepared)
         return;
     lock_forked();
     descriptor_walk(0, UINT32_MAX, forget, NULL);
-    for (size_t i = 0; i < plan.count; i++)
-        descriptor_pages[plan.heirs[i].fd / DESCRIPTOR_PAGE][plan.heirs[i].fd % DESCRIPTOR_PAGE] =
-            plan.heirs[i].holding;
     wait_forked();
     if (!plan.child)
         return; /* out of memory: the descriptors are not ours in the child */
-    wake_self = plan.child;
-    wake_self->pid = getpid();
+    shared_lock();
+    if (pool_has(&shared->processes, plan.child) && plan.child->made_ns == plan.made_ns) {
+        wake_self = plan.child;
+        wake_self->pid = getpid();
+        for (size_t i = 0; i < plan.count; i++)
+            descriptor_pages[plan.heirs[i].fd / DESCRIPTOR_PAGE][plan.heirs[i].fd % DESCRIPTOR_PAGE] =
+                plan.heirs[i].holding;
+    }
+    shared_unlock();
     wake_keeper();
 }
 
 EXPORT pid_t fork(void) {
+    ours = true;
     pid_t pid = LIBC(fork)();
-    if (pid < 0 && plan.prepared && plan.child) {
+    if (pid == 0)
+        return 0;
+    ours = false;
+    if (plan.prepared) {
         int error = errno;
-        shared_lock();
-        process_settle(plan.child);
+        if (plan.child && pid > 0)
+            plan.child->pid = pid; /* the child may be killed before it can say so itself */
+        else if (plan.child)
+            process_settle(plan.child);
         shared_unlock();
+        wake_keeper();
         errno = error;
     }
     return pid;

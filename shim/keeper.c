@@ -27,6 +27,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define UNBORN_CHECK_MS 250
 #define STARTER_MS 10000 /* how long the keeper waits for the process that started it */
 
 struct keeper keeper = {.lock = -1, .door = -1, .region = -1};
@@ -191,6 +192,7 @@ void keeper_watch_children(void) {
     struct list *link, *next;
     list_for_each(link, next, &shared->process_list) {
         struct process *process = container_of(link, struct process, link);
+        keeper.unborn |= process->pid == 0;
         if (process->pid == 0 || process->pidfd >= 0)
             continue;
         process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
@@ -254,8 +256,26 @@ static void check_flights(void) {
     free(inodes);
 }
 
-/* When the flights are to be looked at again; 0: there are none. Events in between do not put it off. */
-static uint64_t flights_due_ns;
+/* Settles the accounts of children that were never made, since their parent was killed in fork(2). */
+static void check_unborn(void) {
+    struct list *link, *next;
+    shared_lock();
+    keeper.unborn = false;
+    list_for_each(link, next, &shared->process_list) {
+        struct process *process = container_of(link, struct process, link);
+        if (process->pid != 0)
+            continue;
+        if (shared->stack.now_ns > process->unborn_until_ns)
+            settle(process);
+        else
+            keeper.unborn = true;
+    }
+    shared_unlock();
+}
+
+/* When flights and unborn children are to be looked at again; 0: there are none. Events in between do not put
+ * it off. */
+static uint64_t check_due_ns;
 
 /* How long the keeper may sleep: for ever, but while somebody has yet to come, or sockets are on their way.
  */
@@ -263,13 +283,13 @@ static int patience_ms(void) {
     uint64_t now_ns = clock_now();
     if (!keeper.joined)
         return STARTER_MS;
-    if (list_empty(&shared->flights)) {
-        flights_due_ns = 0;
+    if (list_empty(&shared->flights) && !keeper.unborn) {
+        check_due_ns = 0;
         return -1;
     }
-    if (!flights_due_ns)
-        flights_due_ns = now_ns + FLIGHT_CHECK_MS * UINT64_C(1000000);
-    return flights_due_ns > now_ns ? (int)((flights_due_ns - now_ns) / 1000000) + 1 : 0;
+    if (!check_due_ns)
+        check_due_ns = now_ns + (keeper.unborn ? UNBORN_CHECK_MS : FLIGHT_CHECK_MS) * UINT64_C(1000000);
+    return check_due_ns > now_ns ? (int)((check_due_ns - now_ns) / 1000000) + 1 : 0;
 }
 
 /* Gives memory that the stack no longer uses back to the machine. */
@@ -304,9 +324,11 @@ static void run(void) {
         int count = epoll_wait(keeper.events, events, 64, patience_ms());
         bool ended = count == 0;
         keeper.joined |= ended; /* who started us is gone */
-        if (flights_due_ns && clock_now() >= flights_due_ns) {
-            check_flights();
-            flights_due_ns = 0;
+        if (check_due_ns && clock_now() >= check_due_ns) {
+            if (!list_empty(&shared->flights))
+                check_flights();
+            check_unborn();
+            check_due_ns = 0;
             ended = true;
         }
         for (int i = 0; i < count; i++) {

@@ -11,11 +11,13 @@
 struct keeper {
     struct config config;
     char directory[108], door_path[108], lock_path[116];
-    int lock;    /* the locked file that makes us the only keeper of this name */
-    int door;    /* listening */
-    int region;  /* memfd */
-    int events;  /* epoll: NIC, door, its connections, processes, leave */
-    int leave;   /* eventfd: something ended; see whether all has */
+    int lock;   /* the locked file that makes us the only keeper of this name */
+    int door;   /* listening */
+    int region; /* memfd */
+    int events; /* epoll: NIC, door, its connections, processes, leave */
+    int leave;  /* eventfd: something ended; see whether all has */
+    _Atomic bool
+        unborn;  /* there is the account of a child that fork may not have made yet, and may never make */
     bool joined; /* somebody has been here: not before may the keeper leave */
     struct nic *nic;
     struct process self;

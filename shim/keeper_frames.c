@@ -17,21 +17,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RECEIVE_BATCH 32
 #define SEND_BATCH 64
-#define PIECES_PER_FRAME ((NIC_FRAME_MAX + BUFFER_CAPACITY - 1) / BUFFER_CAPACITY)
 #define BUSY_PAUSE_NS 50000 /* when the interface's queue is full */
 #define BUSY_PAUSES_MAX 200 /* 10 ms, then the frame is given up, as a full queue would */
 #define DOWN_PAUSE_NS 100000000
 
-/* A frame's worth of buffers, ready to be received into. */
-struct reception {
-    struct buffer *buffers[PIECES_PER_FRAME];
-    struct iovec pieces[PIECES_PER_FRAME];
-};
-
-static struct reception receptions[RECEIVE_BATCH];
-static struct nic_frame received[RECEIVE_BATCH];
+/* For each frame of a batch buffers (shared->receptions) that it can be received into. */
+static struct iovec reception_pieces[RECEPTION_BATCH][RECEPTION_PIECES];
+static struct nic_frame received[RECEPTION_BATCH];
 
 static struct {
     bool active; /* a thread is sending */
@@ -42,23 +35,24 @@ static struct {
 } sending;
 
 /* Makes sure that a reception has all its buffers. The lock is held. Returns how many pieces it has. */
-static int reception_fill(struct reception *reception) {
+static int reception_fill(int frame) {
     int count = 0;
-    for (; count < (int)PIECES_PER_FRAME; count++) {
-        struct buffer **buffer = &reception->buffers[count];
+    for (; count < (int)RECEPTION_PIECES; count++) {
+        struct buffer **buffer = &shared->receptions[frame][count];
         if (!*buffer && !(*buffer = buffer_take(&shared->stack.buffers)))
             break;
-        reception->pieces[count] = (struct iovec){(*buffer)->storage, BUFFER_CAPACITY};
+        reception_pieces[frame][count] = (struct iovec){(*buffer)->storage, BUFFER_CAPACITY};
     }
     return count;
 }
 
 /* Makes a chain of the buffers that a frame filled. */
-static struct buffer *reception_take(struct reception *reception, uint32_t length) {
-    struct buffer *first = reception->buffers[0], **link = &first;
+static struct buffer *reception_take(int frame, uint32_t length) {
+    struct buffer **buffers = shared->receptions[frame];
+    struct buffer *first = buffers[0], **link = &first;
     for (int i = 0; length > 0; i++) {
-        struct buffer *buffer = reception->buffers[i];
-        reception->buffers[i] = NULL;
+        struct buffer *buffer = buffers[i];
+        buffers[i] = NULL;
         buffer->end = length < BUFFER_CAPACITY ? length : BUFFER_CAPACITY;
         length -= buffer->end;
         *link = buffer;
@@ -68,9 +62,9 @@ static struct buffer *reception_take(struct reception *reception, uint32_t lengt
 }
 
 static void fill_receptions(void) {
-    for (int i = 0; i < RECEIVE_BATCH; i++) {
-        received[i].pieces = receptions[i].pieces;
-        received[i].piece_count = reception_fill(&receptions[i]);
+    for (int i = 0; i < RECEPTION_BATCH; i++) {
+        received[i].pieces = reception_pieces[i];
+        received[i].piece_count = reception_fill(i);
     }
 }
 
@@ -156,7 +150,7 @@ static void check_conflict(void) {
 
 void keeper_frames_receive(void) {
     unsigned flags = keeper.nic->facts.features & NIC_CHECKSUM_PARTIAL ? STACK_INPUT_CHECKSUM_PARTIAL : 0;
-    int count = nic_receive(keeper.nic, received, RECEIVE_BATCH);
+    int count = nic_receive(keeper.nic, received, RECEPTION_BATCH);
     if (count == -ENETDOWN) {
         pause_for(DOWN_PAUSE_NS); /* it may come up again */
         return;
@@ -171,7 +165,7 @@ void keeper_frames_receive(void) {
     uint64_t now_ns = shared->stack.now_ns;
     for (int i = 0; i < count && !shared->broken; i++) {
         if (received[i].length > 0)
-            stack_input(&shared->stack, now_ns, reception_take(&receptions[i], received[i].length), flags);
+            stack_input(&shared->stack, now_ns, reception_take(i, received[i].length), flags);
     }
     if (!shared->broken) {
         fill_receptions();
@@ -193,7 +187,7 @@ static void *transmitter(void *unused) {
             transmit();
             /* The main thread is to see whether all has ended, or that there are flights to look after. */
             if ((list_empty(&shared->process_list) && !stack_busy(&shared->stack)) ||
-                !list_empty(&shared->flights))
+                !list_empty(&shared->flights) || keeper.unborn)
                 eventfd_write(keeper.leave, 1);
             deadline = stack_deadline(&shared->stack);
         }

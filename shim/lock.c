@@ -2,11 +2,12 @@
  * lock.c - see lock.h.
  *
  * The lock is a robust mutex. Between taking it and letting it go, shared->busy is set: a process that dies
- * meanwhile leaves a state that nobody can vouch for, and the stack is declared broken rather than trusted. A
+ * meanwhile leaves a state that is half changed, and the next one repairs it first (shared_repair.h). A
  * process that ends in an orderly way takes the lock without setting busy, so that none of its threads dies
  * in the middle of a change.
  */
 #include "lock.h"
+#include "shared_repair.h"
 #include "wake.h"
 #include <errno.h>
 #include <linux/futex.h>
@@ -53,35 +54,38 @@ bool keeper_has_died(void) {
 
 static void owner_died(void) {
     pthread_mutex_consistent(&shared->lock);
-    if (shared->busy)
-        shared_break("a process died while it was changing the stack");
+    if (shared->busy && !shared->broken && !shared_repair())
+        shared_break("a process died while it was changing the stack, which is out of memory");
 }
 
 void shared_lock(void) {
-    if (depth++ > 0)
-        return; /* this process is ending: see shared_lock_to_die */
-    if (pthread_mutex_lock(&shared->lock) == EOWNERDEAD)
+    /* Deeper: this process is ending, see shared_lock_to_die. */
+    if (depth++ == 0 && pthread_mutex_lock(&shared->lock) == EOWNERDEAD)
         owner_died();
+    atomic_signal_fence(memory_order_seq_cst);
     shared->busy = true;
+    atomic_signal_fence(memory_order_seq_cst);
     shared->stack.now_ns = clock_now();
 }
 
 void shared_unlock(void) {
     struct wake_list wakes;
     wakes.count = 0;
-    if (depth > 1) {
-        depth--;
-        return;
-    }
+    wakes.doorbell = false;
     if (!shared->broken) {
         if (!list_empty(&shared->stack.output) || shared->stack.loopback_count > 0)
             stack_advance(&shared->stack, shared->stack.now_ns);
+        stack_work_on(&shared->stack, NULL);
         wake_collect(&wakes);
     }
+    atomic_signal_fence(memory_order_seq_cst);
     shared->busy = false;
-    pthread_mutex_unlock(&shared->lock);
+    atomic_signal_fence(memory_order_seq_cst);
+    if (depth == 1)
+        pthread_mutex_unlock(&shared->lock);
     wake_deliver(&wakes);
-    depth--;
+    if (--depth > 0)
+        return;
     dying = false; /* it was only stopped */
     if (shared_unlocked)
         shared_unlocked();

@@ -9,6 +9,7 @@ struct holding *holding_create(enum holding_kind kind) {
     if (!holding)
         return NULL;
     holding->kind = (uint8_t)kind;
+    holding->process = wake_self;
     list_init(&holding->link);
     list_add_tail(&wake_self->holdings, &holding->link);
     return holding;
@@ -41,6 +42,7 @@ void socket_drop(struct socket *socket) {
             continue;
         }
         list_remove(&watch->socket_link);
+        watch->gone = true;
         wake_one(watch->waiter);
     }
     hash_remove(&socket->name_link);
@@ -66,6 +68,7 @@ struct process *process_create(int pid) {
     list_init(&process->holdings);
     list_init(&process->waiters);
     list_add_tail(&shared->process_list, &process->link);
+    process->made_ns = shared->stack.now_ns;
     return process;
 }
 

@@ -7,6 +7,11 @@
 
 #include "shared.h"
 
+/* How long fork(2) may take until the child has told its number; and when its parent may have died on the
+ * way. */
+#define UNBORN_NS UINT64_C(10000000000)
+#define UNBORN_SOON_NS UINT64_C(500000000)
+
 /* Adds an empty holding to this process's account. The lock is held. NULL when memory is out. */
 struct holding *holding_create(enum holding_kind kind);
 

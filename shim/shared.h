@@ -14,6 +14,7 @@
 #ifndef SHIM_SHARED_H
 #define SHIM_SHARED_H
 
+#include "nic.h"
 #include "stack.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,13 +26,17 @@
 #define SHARED_VERSION 1u
 #define SHARED_NAME_BUCKETS 4096u
 #define SHARED_MESSAGE_BYTES 480
+#define RECEPTION_BATCH 32 /* frames that the keeper takes at a time */
+#define RECEPTION_PIECES ((NIC_FRAME_MAX + BUFFER_CAPACITY - 1) / BUFFER_CAPACITY)
 
 struct waiter;
 
 struct process {
     struct list link;
-    int pid;   /* 0: of a child that fork has not made yet */
-    int pidfd; /* the keeper's; -1: not watched yet */
+    uint64_t made_ns;         /* 0: not yet an account */
+    int pid;                  /* 0: of a child that fork has not made yet */
+    uint64_t unborn_until_ns; /* ... nor will have made, when it is past that */
+    int pidfd;                /* the keeper's; -1: not watched yet */
     struct list holdings;
     struct list waiters;
 };
@@ -43,10 +48,11 @@ enum holding_kind {
 
 struct holding {
     struct list link; /* in process->holdings */
+    struct process *process;
     uint8_t kind;
     struct socket *socket;   /* HOLDING_SOCKET */
     struct epoll_set *epoll; /* HOLDING_EPOLL */
-    uint32_t descriptors;    /* of this process */
+    uint32_t descriptors;    /* of this process; 0 while one is being made */
     struct holding *twin;    /* during fork: the child's */
 };
 
@@ -59,6 +65,7 @@ struct watch {
     struct list socket_link; /* in socket->watches, or in no list: the socket is gone */
     struct list owner_link;  /* in waiter->watches */
     uint8_t kind;
+    bool gone;       /* the socket is */
     uint32_t events; /* POLLIN ... */
     struct waiter *waiter;
 };
@@ -104,6 +111,7 @@ struct shared {
     pthread_mutex_t lock;
     pthread_mutex_t keeper_life; /* robust, and locked by the keeper for as long as it lives */
     bool busy;           /* a lock's owner that dies with this set leaves a state that may be half changed */
+    uint32_t repairs;    /* how often that happened */
     _Atomic bool broken; /* the stack is of no more use; message says why */
     bool refused;        /* ... because it never could be used: programs end with status 2 */
     char message[SHARED_MESSAGE_BYTES];
@@ -119,6 +127,7 @@ struct shared {
     _Atomic uint32_t keeper_sleeping; /* ... now */
     uint64_t keeper_deadline_ns;      /* ... and wakes by itself then */
     struct list keeper_wakes;         /* waiters whose eventfd only the keeper can write */
+    struct buffer *receptions[RECEPTION_BATCH][RECEPTION_PIECES]; /* the keeper's, to receive frames into */
 };
 
 static struct shared *const shared = (struct shared *)SHARED_BASE;

@@ -74,12 +74,13 @@ int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns) {
     if (!waiter)
         return -ENOBUFS; /* a process that ends keeps the lock: it can't wait */
     waiter->watch.events = events;
+    waiter->watch.gone = false;
     list_add_tail(&socket->watches, &waiter->watch.socket_link);
     shared_unlock();
     int result = deadline_ns == TIMER_NEVER ? wake_sleep_or_death(&waiter->word, 0)
                                             : wake_sleep(&waiter->word, 0, deadline_ns);
     shared_lock();
-    bool gone = list_empty(&waiter->watch.socket_link);
+    bool gone = waiter->watch.gone;
     bool woken = waiter->word;
     wait_end(waiter);
     if (shared->broken || keeper_has_died())

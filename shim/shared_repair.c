@@ -1,0 +1,145 @@
+/*
+ * shared_repair.c - see shared_repair.h; and stack/repair.c, which does the same for the stack itself.
+ *
+ * Accounts, holdings, flights, waiters, epoll sets and their items each say whom they belong to. All lists
+ * and counts are made anew from that; what belongs to nobody is freed. Waiters are taken off everything and
+ * woken: their threads look again at what they wait for. The dead process's account is settled by the keeper,
+ * as always.
+ */
+#include "shared_repair.h"
+#include "flight.h"
+#include "lock.h"
+#include "process.h"
+#include "repair.h"
+#include "wake.h"
+#include <string.h>
+
+static void repair_process(void *object, void *context) {
+    struct process *process = object;
+    (void)context;
+    if (!process->made_ns)
+        return;
+    pool_mark(&shared->processes, process);
+    list_init(&process->link);
+    list_init(&process->holdings);
+    list_init(&process->waiters);
+    list_add_tail(&shared->process_list, &process->link);
+    if (process->pid == 0)
+        process->unborn_until_ns = clock_now() + UNBORN_SOON_NS; /* its parent may have died in fork */
+}
+
+static void forget_holders(void *object, void *context) {
+    struct socket *socket = object;
+    (void)context;
+    socket->holders = 0;
+}
+
+static void repair_epoll_set(void *object, void *context) {
+    struct epoll_set *set = object;
+    (void)context;
+    set->holders = 0;
+    list_init(&set->items);
+    list_init(&set->ready);
+    list_init(&set->waiters);
+}
+
+static bool is_process(const struct process *process) {
+    return pool_has(&shared->processes, process) && process->made_ns;
+}
+
+static void repair_holding(void *object, void *context) {
+    struct holding *holding = object;
+    (void)context;
+    if (!is_process(holding->process))
+        return;
+    if (holding->kind == HOLDING_SOCKET && pool_has(&shared->stack.sockets, holding->socket)) {
+        holding->socket->holders++;
+    } else if (holding->kind == HOLDING_EPOLL && pool_has(&shared->epoll_sets, holding->epoll)) {
+        holding->epoll->holders++;
+        pool_mark(&shared->epoll_sets, holding->epoll);
+    } else {
+        return;
+    }
+    pool_mark(&shared->holdings, holding);
+    list_init(&holding->link);
+    list_add_tail(&holding->process->holdings, &holding->link);
+}
+
+static void repair_flight(void *object, void *context) {
+    struct flight *flight = object;
+    (void)context;
+    if (!pool_has(&shared->stack.sockets, flight->socket))
+        return;
+    pool_mark(&shared->flights_pool, flight);
+    flight->socket->holders++;
+    list_init(&flight->link);
+    list_add_tail(&shared->flights, &flight->link);
+}
+
+static void repair_waiter(void *object, void *context) {
+    struct waiter *waiter = object;
+    (void)context;
+    if (!is_process(waiter->process))
+        return;
+    pool_mark(&shared->waiters, waiter);
+    list_init(&waiter->link);
+    list_init(&waiter->keeper_link);
+    list_init(&waiter->watches);
+    list_init(&waiter->epoll_link);
+    list_init(&waiter->watch.socket_link);
+    list_init(&waiter->watch.owner_link);
+    list_add_tail(&waiter->process->waiters, &waiter->link);
+}
+
+static void repair_name(void *object, void *context) {
+    struct socket *socket = object;
+    (void)context;
+    socket->name_link = (struct hash_link){NULL, NULL};
+    if (socket->name)
+        hash_add(&shared->names[socket->name % SHARED_NAME_BUCKETS], &socket->name_link);
+}
+
+static void repair_epoll_item(void *object, void *context) {
+    struct epoll_item *item = object;
+    (void)context;
+    if (!pool_has(&shared->epoll_sets, item->set) || item->set->holders == 0 ||
+        !pool_has(&shared->stack.sockets, item->socket))
+        return;
+    pool_mark(&shared->epoll_items, item);
+    list_init(&item->link);
+    list_init(&item->ready_link);
+    list_init(&item->watch.socket_link);
+    list_init(&item->watch.owner_link);
+    list_add_tail(&item->set->items, &item->link);
+    list_add_tail(&item->set->ready, &item->ready_link); /* who collects it finds out whether it is */
+    list_add_tail(&item->socket->watches, &item->watch.socket_link);
+}
+
+bool shared_repair(void) {
+    struct pool *pools[] = {&shared->processes,  &shared->holdings,    &shared->watches,     &shared->waiters,
+                            &shared->epoll_sets, &shared->epoll_items, &shared->flights_pool};
+    size_t count = sizeof pools / sizeof *pools;
+    stack_repair_memory(&shared->stack);
+    for (size_t i = 0; i < count; i++)
+        pool_repair(pools[i]);
+    list_init(&shared->process_list);
+    list_init(&shared->flights);
+    list_init(&shared->keeper_wakes);
+    memset(shared->names, 0, sizeof shared->names);
+    pool_walk(&shared->stack.sockets, forget_holders, NULL);
+    pool_walk(&shared->epoll_sets, repair_epoll_set, NULL);
+    pool_walk(&shared->processes, repair_process, NULL);
+    pool_walk(&shared->holdings, repair_holding, NULL);
+    pool_walk(&shared->flights_pool, repair_flight, NULL);
+    pool_walk(&shared->waiters, repair_waiter, NULL);
+    if (!stack_repair(&shared->stack, clock_now(), &shared->receptions[0][0],
+                      RECEPTION_BATCH * RECEPTION_PIECES))
+        return false;
+    pool_walk(&shared->stack.sockets, repair_name, NULL);
+    pool_walk(&shared->epoll_items, repair_epoll_item, NULL);
+    for (size_t i = 0; i < count; i++)
+        pool_sweep(pools[i]);
+    shared->repairs++;
+    wake_everybody();
+    return true;
+}
