@@ -17,7 +17,7 @@ SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-p
 
 STACK := $(wildcard stack/*.c)
 NIC := $(wildcard nic/*.c)
-BOTH := shim/config.c shim/door.c shim/lock.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c
+BOTH := shim/config.c shim/door.c shim/lock.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c shim/program.c
 KEEPER := $(wildcard shim/keeper*.c) $(BOTH) $(NIC) $(STACK)
 LIBRARY := $(filter-out shim/keeper%,$(wildcard shim/*.c)) $(STACK)
 UNIT := $(wildcard tests/unit/test_*.c)

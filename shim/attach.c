@@ -5,7 +5,7 @@
 #include "descriptor.h"
 #include "libc.h"
 #include "lock.h"
-#include "spawn.h"
+#include "start.h"
 #include "wake.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -190,7 +190,7 @@ static void start_or_join(void) {
         if (!attach_config.nic[0] || !attach_config.address)
             attach_fail("no stack named '%s' is running; give --nic and --address to start one",
                         attach_config.name);
-        result = spawn_keeper(error);
+        result = start_keeper(error);
         if (result < 0)
             attach_fail("%s", error);
         if (result > 0)

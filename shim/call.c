@@ -2,6 +2,7 @@
  * call.c - see call.h; and the library's beginning and end.
  */
 #include "call.h"
+#include "exec.h"
 #include "fork.h"
 #include "resume.h"
 #include "signals.h"
@@ -53,6 +54,7 @@ __attribute__((constructor)) static void begin(void) {
     char error[CONFIG_ERROR_BYTES];
     if (!libc.ready)
         libc_load();
+    exec_begin();
     if (!config_read(&attach_config, error))
         attach_fail("%s", error);
     resume();

@@ -25,9 +25,10 @@ struct door_request {
     uint64_t magic;
     uint32_t version;
     uint32_t kind;
-    struct config config;  /* DOOR_ATTACH */
-    struct waiter *waiter; /* DOOR_WAITER */
-    bool inherited;        /* DOOR_RESUME: it has descriptors that may be ours */
+    struct config config;    /* DOOR_ATTACH */
+    struct waiter *waiter;   /* DOOR_WAITER */
+    bool inherited;          /* DOOR_RESUME: it has descriptors that may be ours */
+    struct process *account; /* DOOR_RESUME: made for it by its parent, or NULL */
 };
 
 struct door_reply {

@@ -17,6 +17,8 @@
 #include <errno.h>
 #include <jemalloc/jemalloc.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
 #include <unistd.h>
 
 struct heir {
@@ -73,20 +75,26 @@ static void bequeath(int fd, void *context) {
     plan.heirs[plan.count++] = (struct heir){fd, twin};
 }
 
-static void prepare(void) {
+/* An account for a child, with all that this process has. The lock is held. NULL when there can be none. */
+static struct process *make_account(void) {
     struct list *link, *next;
-    plan.prepared = attached();
-    if (!plan.prepared)
-        return;
-    shared_lock();
     plan.count = 0;
     plan.child = shared->broken ? NULL : process_create(0);
     if (!plan.child)
-        return;
+        return NULL;
     plan.made_ns = plan.child->made_ns;
     plan.child->unborn_until_ns = plan.made_ns + UNBORN_NS;
     list_for_each(link, next, &wake_self->holdings) container_of(link, struct holding, link)->twin = NULL;
     descriptor_walk(0, UINT32_MAX, bequeath, NULL);
+    return plan.child;
+}
+
+static void prepare(void) {
+    plan.prepared = attached();
+    if (!plan.prepared)
+        return;
+    shared_lock();
+    make_account();
 }
 
 /* Of a fork that libc does for itself, as in daemon(3), only the child tells its number. */
@@ -112,7 +120,8 @@ static void in_child(void) {
     shared_lock();
     if (pool_has(&shared->processes, plan.child) && plan.child->made_ns == plan.made_ns) {
         wake_self = plan.child;
-        wake_self->pid = getpid();
+        if (!wake_self->pid)
+            wake_self->pid = getpid();
         for (size_t i = 0; i < plan.count; i++)
             descriptor_pages[plan.heirs[i].fd / DESCRIPTOR_PAGE][plan.heirs[i].fd % DESCRIPTOR_PAGE] =
                 plan.heirs[i].holding;
@@ -121,23 +130,89 @@ static void in_child(void) {
     wake_keeper();
 }
 
+/* The end of a fork of ours, in the parent. */
+static pid_t forked(pid_t pid) {
+    int error = errno;
+    if (!plan.prepared)
+        return pid;
+    if (plan.child && pid > 0)
+        plan.child->pid = pid; /* the child may be killed before it can say so itself */
+    else if (plan.child)
+        process_settle(plan.child);
+    shared_unlock();
+    wake_keeper();
+    errno = error;
+    return pid;
+}
+
 EXPORT pid_t fork(void) {
     ours = true;
     pid_t pid = LIBC(fork)();
     if (pid == 0)
         return 0;
     ours = false;
-    if (plan.prepared) {
-        int error = errno;
-        if (plan.child && pid > 0)
-            plan.child->pid = pid; /* the child may be killed before it can say so itself */
-        else if (plan.child)
-            process_settle(plan.child);
-        shared_unlock();
-        wake_keeper();
-        errno = error;
+    return forked(pid);
+}
+
+/* Without what pthread_atfork(3) has registered. */
+EXPORT pid_t _Fork(void) {
+    if (!attached())
+        return LIBC(_Fork)();
+    prepare();
+    pid_t pid = LIBC(_Fork)();
+    if (pid == 0) {
+        in_child();
+        return 0;
     }
-    return pid;
+    return forked(pid);
+}
+
+struct start {
+    int (*function)(void *);
+    void *argument;
+};
+
+static int begin_clone(void *context) {
+    struct start start = *(struct start *)context;
+    in_child();
+    return start.function(start.argument);
+}
+
+EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument, ...) {
+    va_list more;
+    va_start(more, argument);
+    void *parent_tid = va_arg(more, void *), *tls = va_arg(more, void *), *child_tid = va_arg(more, void *);
+    va_end(more);
+    if (flags & CLONE_VM || !attached() || !function || !stack)
+        return LIBC(clone)(function, stack, flags, argument, parent_tid, tls, child_tid);
+    struct start start = {function, argument};
+    prepare();
+    return forked(LIBC(clone)(begin_clone, stack, flags, &start, parent_tid, tls, child_tid));
+}
+
+struct process *fork_account(void) {
+    shared_lock();
+    struct process *account = list_empty(&wake_self->holdings) ? NULL : make_account();
+    shared_unlock();
+    return account;
+}
+
+void fork_account_drop(struct process *account) {
+    if (!account)
+        return;
+    shared_lock();
+    if (!shared->broken)
+        process_settle(account);
+    shared_unlock();
+}
+
+void fork_account_expire(struct process *account) {
+    if (!account)
+        return;
+    shared_lock();
+    account->unborn_until_ns = shared->stack.now_ns + UNBORN_SOON_NS;
+    shared_unlock();
+    wake_keeper();
 }
 
 void fork_start(void) {

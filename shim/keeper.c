@@ -27,7 +27,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define UNBORN_CHECK_MS 250
+#define ACCOUNT_CHECK_MS 250
 #define STARTER_MS 10000 /* how long the keeper waits for the process that started it */
 
 struct keeper keeper = {.lock = -1, .door = -1, .region = -1};
@@ -192,7 +192,7 @@ void keeper_watch_children(void) {
     struct list *link, *next;
     list_for_each(link, next, &shared->process_list) {
         struct process *process = container_of(link, struct process, link);
-        keeper.unborn |= process->pid == 0;
+        keeper.unsettled |= process->pid == 0 || process->leaving;
         if (process->pid == 0 || process->pidfd >= 0)
             continue;
         process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
@@ -256,24 +256,48 @@ static void check_flights(void) {
     free(inodes);
 }
 
-/* Settles the accounts of children that were never made, since their parent was killed in fork(2). */
-static void check_unborn(void) {
+/* Whether a process has the region no longer: exec has put another program there. */
+static bool has_left(int pid) {
+    char path[40], line[512];
+    bool mapped = false;
+    snprintf(path, sizeof path, "/proc/%d/maps", pid);
+    FILE *maps = fopen(path, "re");
+    if (!maps)
+        return true; /* another user's now, or gone */
+    while (!mapped && fgets(line, sizeof line, maps))
+        mapped = strstr(line, "memfd:barewire");
+    fclose(maps);
+    return !mapped;
+}
+
+/* Gives up what a process has that can't use it any more; the process is there still. */
+static void give_up_holdings(struct process *process) {
+    struct list *link;
+    keeper_release_waiters(process);
+    while (!shared->broken && (link = list_first(&process->holdings)))
+        holding_release(container_of(link, struct holding, link));
+    process->leaving = false;
+}
+
+/* Looks at the accounts of children that may never be made, since their parent was killed in fork(2), and of
+ * processes that are about to run a program that can't be taken over. */
+static void check_accounts(void) {
     struct list *link, *next;
     shared_lock();
-    keeper.unborn = false;
+    keeper.unsettled = false;
     list_for_each(link, next, &shared->process_list) {
         struct process *process = container_of(link, struct process, link);
-        if (process->pid != 0)
-            continue;
-        if (shared->stack.now_ns > process->unborn_until_ns)
+        if (process->pid == 0 && shared->stack.now_ns > process->unborn_until_ns)
             settle(process);
+        else if (process->leaving && has_left(process->pid))
+            give_up_holdings(process);
         else
-            keeper.unborn = true;
+            keeper.unsettled |= process->pid == 0 || process->leaving;
     }
     shared_unlock();
 }
 
-/* When flights and unborn children are to be looked at again; 0: there are none. Events in between do not put
+/* When flights and such accounts are to be looked at again; 0: there are none. Events in between do not put
  * it off. */
 static uint64_t check_due_ns;
 
@@ -283,12 +307,12 @@ static int patience_ms(void) {
     uint64_t now_ns = clock_now();
     if (!keeper.joined)
         return STARTER_MS;
-    if (list_empty(&shared->flights) && !keeper.unborn) {
+    if (list_empty(&shared->flights) && !keeper.unsettled) {
         check_due_ns = 0;
         return -1;
     }
     if (!check_due_ns)
-        check_due_ns = now_ns + (keeper.unborn ? UNBORN_CHECK_MS : FLIGHT_CHECK_MS) * UINT64_C(1000000);
+        check_due_ns = now_ns + (keeper.unsettled ? ACCOUNT_CHECK_MS : FLIGHT_CHECK_MS) * UINT64_C(1000000);
     return check_due_ns > now_ns ? (int)((check_due_ns - now_ns) / 1000000) + 1 : 0;
 }
 
@@ -327,7 +351,7 @@ static void run(void) {
         if (check_due_ns && clock_now() >= check_due_ns) {
             if (!list_empty(&shared->flights))
                 check_flights();
-            check_unborn();
+            check_accounts();
             check_due_ns = 0;
             ended = true;
         }

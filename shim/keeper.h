@@ -17,8 +17,8 @@ struct keeper {
     int events; /* epoll: NIC, door, its connections, processes, leave */
     int leave;  /* eventfd: something ended; see whether all has */
     _Atomic bool
-        unborn;  /* there is the account of a child that fork may not have made yet, and may never make */
-    bool joined; /* somebody has been here: not before may the keeper leave */
+        unsettled; /* accounts are to be looked at again: of children not yet made, of processes that leave */
+    bool joined;   /* somebody has been here: not before may the keeper leave */
     struct nic *nic;
     struct process self;
 };

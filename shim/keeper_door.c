@@ -86,16 +86,19 @@ static bool same_stack(const struct config *asked, char *message) {
     return true;
 }
 
-/* The account of a process that exec has given a new program: what belonged to the old one's threads is gone.
- * The lock is held. NULL when it has none. */
-static struct process *find_account(int pid) {
+/* The account of a process that begins with a new program: by exec, when what belonged to the old one's
+ * threads is gone; or one that its parent made for it. The lock is held. NULL when it has none. */
+static struct process *find_account(int pid, struct process *made) {
     struct list *link, *next;
+    if (made && pool_has(&shared->processes, made) && made->made_ns && made->pid == 0)
+        made->pid = pid;
     keeper_watch_children();
     list_for_each(link, next, &shared->process_list) {
         struct process *process = container_of(link, struct process, link);
         if (process->pid != pid)
             continue;
         keeper_release_waiters(process);
+        process->leaving = false;
         return process;
     }
     return NULL;
@@ -117,7 +120,7 @@ static bool welcome(int connection, const struct door_request *request, struct d
         return false;
     }
     shared_lock();
-    struct process *process = resumes && !shared->broken ? find_account(peer.pid) : NULL;
+    struct process *process = resumes && !shared->broken ? find_account(peer.pid, request->account) : NULL;
     bool known = process;
     if (!process && (!resumes || request->inherited) && (process = process_create(peer.pid)))
         process->pidfd = pidfd;

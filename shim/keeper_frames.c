@@ -187,7 +187,7 @@ static void *transmitter(void *unused) {
             transmit();
             /* The main thread is to see whether all has ended, or that there are flights to look after. */
             if ((list_empty(&shared->process_list) && !stack_busy(&shared->stack)) ||
-                !list_empty(&shared->flights) || keeper.unborn)
+                !list_empty(&shared->flights) || keeper.unsettled)
                 eventfd_write(keeper.leave, 1);
             deadline = stack_deadline(&shared->stack);
         }

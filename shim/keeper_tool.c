@@ -5,13 +5,11 @@
 #include "keeper_tool.h"
 #include "config.h"
 #include "door.h"
-#include <elf.h>
+#include "program.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -23,21 +21,10 @@ static int say(const char *format, const char *value) {
 }
 
 int tool_is_dynamic(const char *path) {
-    Elf64_Ehdr header;
-    struct stat status;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0 || read(file, &header, sizeof header) != sizeof header ||
-        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
-        return 0; /* a script, whose interpreter the loader looks at; or the shell will say what is wrong */
-    if (fstat(file, &status) == 0 && status.st_mode & (S_ISUID | S_ISGID) && geteuid() != 0)
-        return 1; /* the loader ignores LD_PRELOAD for it */
-    for (int i = 0; i < header.e_phnum && header.e_ident[EI_CLASS] == ELFCLASS64; i++) {
-        Elf64_Phdr segment;
-        off_t at = (off_t)(header.e_phoff + (uint64_t)i * header.e_phentsize);
-        if (pread(file, &segment, sizeof segment, at) == sizeof segment && segment.p_type == PT_INTERP)
-            return 0;
-    }
-    return 1;
+    const char *reason = program_out_of_reach(path);
+    if (reason)
+        puts(reason);
+    return reason ? 1 : 0;
 }
 
 int tool_down(void) {

@@ -5,7 +5,7 @@
 #ifndef SHIM_KEEPER_TOOL_H
 #define SHIM_KEEPER_TOOL_H
 
-/* 0 when the loader would preload our library into the program, 1 when not: it is static, or setuid. */
+/* 0 when the loader would preload our library into the program; 1 when not, and says why on stdout. */
 int tool_is_dynamic(const char *path);
 
 /* Ends the stack that the environment names. */

@@ -9,6 +9,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -60,6 +61,19 @@
     CALL(int, fclose, (FILE *))                                                                        \
     CALL(FILE *, fdopen, (int, const char *))                                                          \
     CALL(pid_t, fork, (void))                                                                          \
+    CALL(pid_t, _Fork, (void))                                                                         \
+    CALL(int, clone, (int (*)(void *), void *, int, void *, ...))                                      \
+    CALL(int, execve, (const char *, char *const *, char *const *))                                    \
+    CALL(int, execvpe, (const char *, char *const *, char *const *))                                   \
+    CALL(int, fexecve, (int, char *const *, char *const *))                                            \
+    CALL(int, execveat, (int, const char *, char *const *, char *const *, int))                        \
+    CALL(int, posix_spawn,                                                                             \
+         (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,        \
+          char *const *, char *const *))                                                               \
+    CALL(int, posix_spawnp,                                                                            \
+         (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,        \
+          char *const *, char *const *))                                                               \
+    CALL(FILE *, popen, (const char *, const char *))                                                  \
     CALL(void, _exit, (int))
 
 #define LIBC_FIELD(type, name, arguments) type(*name) arguments;

@@ -10,6 +10,7 @@
 #include "resume.h"
 #include "attach.h"
 #include "descriptor.h"
+#include "exec.h"
 #include "fork.h"
 #include "libc.h"
 #include "lock.h"
@@ -106,7 +107,8 @@ static bool ask(bool inherited) {
                                     .version = SHARED_VERSION,
                                     .kind = DOOR_RESUME,
                                     .config = attach_config,
-                                    .inherited = inherited};
+                                    .inherited = inherited,
+                                    .account = exec_account};
     if (attach_ask(&request, -1, &reply, &region) || reply.status != DOOR_WELCOME)
         return false;
     attach_adopt(&reply, region);

@@ -1,12 +1,12 @@
 /*
- * spawn.c - see spawn.h.
+ * start.c - see start.h.
  *
  * The program must not notice: no child that its wait() could find, no SIGCHLD, no descriptor of its own kept
  * open, no place in its session or process group. So the keeper is the grandchild of a child that exists only
  * for the length of this call, and that sends no signal when it ends. Both are made like vfork's, sharing the
  * program's memory until exec, so that a large program pays nothing.
  */
-#include "spawn.h"
+#include "start.h"
 #include "libc.h"
 #include <dlfcn.h>
 #include <errno.h>
@@ -47,7 +47,7 @@ static int run_keeper(void *context) {
     LIBC(dup2)(0, 1);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    execve(plan->path, arguments, plan->environment);
+    LIBC(execve)(plan->path, arguments, plan->environment);
     static const char message[] = "can't run the keeper; is barewire-keeper beside libbarewire.so?";
     LIBC(write)(2, message, sizeof message - 1);
     LIBC(_exit)(127);
@@ -58,7 +58,7 @@ static int detach(void *context) {
     struct plan *plan = context;
     setsid();
     /* The lower half of the stack is the grandchild's: this process sleeps until that has run exec. */
-    pid_t keeper = clone(run_keeper, plan->stack + STACK_BYTES / 2, CLONE_VM | CLONE_VFORK, plan);
+    pid_t keeper = LIBC(clone)(run_keeper, plan->stack + STACK_BYTES / 2, CLONE_VM | CLONE_VFORK, plan);
     LIBC(_exit)(keeper < 0 ? 1 : 0);
     return 0;
 }
@@ -67,7 +67,7 @@ static int detach(void *context) {
 static bool find_keeper(char path[PATH_MAX]) {
     Dl_info info;
     char resolved[PATH_MAX];
-    if (!dladdr((void *)spawn_keeper, &info) || !realpath(info.dli_fname, resolved))
+    if (!dladdr((void *)start_keeper, &info) || !realpath(info.dli_fname, resolved))
         return false;
     char *slash = strrchr(resolved, '/');
     *slash = 0;
@@ -98,7 +98,7 @@ static void read_status(int status_pipe, char *error) {
     error[strcspn(error, "\n")] = 0;
 }
 
-int spawn_keeper(char *error) {
+int start_keeper(char *error) {
     static struct plan plan; /* the callers take turns: see attach */
     int ends[2];
     sigset_t all, before;
@@ -115,7 +115,7 @@ int spawn_keeper(char *error) {
     plan.status_pipe = ends[1];
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t child = clone(detach, plan.stack + STACK_BYTES, CLONE_VM | CLONE_VFORK, &plan);
+    pid_t child = LIBC(clone)(detach, plan.stack + STACK_BYTES, CLONE_VM | CLONE_VFORK, &plan);
     if (child > 0)
         waitpid(child, NULL, __WCLONE);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -1,13 +1,13 @@
 /*
- * spawn.h - starting the keeper.
+ * start.h - starting the keeper.
  */
-#ifndef SHIM_SPAWN_H
-#define SHIM_SPAWN_H
+#ifndef SHIM_START_H
+#define SHIM_START_H
 
 #include "config.h"
 
 /* Starts the keeper and waits until it is ready. Gives 0; 1 when another keeper has the name, or is about to;
  * or -1 and the keeper's own line of what is wrong in error (CONFIG_ERROR_BYTES). */
-int spawn_keeper(char *error);
+int start_keeper(char *error);
 
 #endif
