@@ -119,14 +119,14 @@ int attach_ask(const struct door_request *request, int beside, struct door_reply
             result = LIBC(recvmsg)(door, &message, MSG_CMSG_CLOEXEC);
         while (result < 0 && errno == EINTR);
     }
-    int error = result < 0 ? -errno : result != sizeof *reply ? -ECONNRESET : 0;
+    int error = result < 0 ? -errno : result < (ssize_t)sizeof reply->header ? -ECONNRESET : 0;
     LIBC(close)(door);
     if (error)
         return error;
     *descriptor = door_taken_beside(&message);
-    if (reply->magic != SHARED_MAGIC || reply->version != SHARED_VERSION)
-        attach_fail("stack '%s' is kept by another version of barewire; 'barewire down --name %s' ends it",
-                    attach_config.name, attach_config.name);
+    const struct door_header *header = &reply->header;
+    if (header->magic != SHARED_MAGIC || header->version != SHARED_VERSION || result != sizeof *reply)
+        return -EPROTO;
     return 0;
 }
 
@@ -144,12 +144,12 @@ static int join(void) {
     static struct door_request request;
     static struct door_reply reply;
     int region;
-    request = (struct door_request){
-        .magic = SHARED_MAGIC, .version = SHARED_VERSION, .kind = DOOR_ATTACH, .config = attach_config};
+    request =
+        (struct door_request){.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_ATTACH}, .config = attach_config};
     int error = attach_ask(&request, -1, &reply, &region);
     if (error)
         return error;
-    if (reply.status != DOOR_WELCOME)
+    if (reply.header.kind != DOOR_WELCOME)
         attach_fail("%s", reply.message);
     attach_adopt(&reply, region);
     return 0;
@@ -185,6 +185,10 @@ static void start_or_join(void) {
         int result = join();
         if (result == 0)
             return;
+        if (result == -EPROTO)
+            attach_fail(
+                "stack '%s' is kept by another version of barewire; 'barewire down --name %s' ends it",
+                attach_config.name, attach_config.name);
         if (result == -EACCES)
             attach_fail("stack '%s' belongs to another user", attach_config.name);
         if (!attach_config.nic[0] || !attach_config.address)

@@ -26,7 +26,8 @@ void attach_done(void); /* from now on it can be used */
 bool attach_broken(void);
 
 /* Sends one request to the keeper, with a descriptor beside it when that is not -1. Fills the reply, and
- * *descriptor with the one that came with it, or -1. Returns 0 or a negative errno. */
+ * *descriptor with the one that came with it, or -1. Returns 0 or a negative errno (-EPROTO: it is of another
+ * version). */
 int attach_ask(const struct door_request *request, int beside, struct door_reply *reply, int *descriptor);
 
 /* Says a line on stderr, prefixed `barewire: `. */

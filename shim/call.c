@@ -47,7 +47,11 @@ void call_give_address(struct sockaddr *address, socklen_t *length, uint32_t hos
 }
 
 bool call_kernel_address(uint32_t host) {
-    return host >> 24 == 127 || host == INADDR_ANY;
+    return (ip_is_loopback(host) || host == INADDR_ANY) && !(attached() && shared->stack.config.loopback);
+}
+
+uint32_t call_destination(uint32_t host) {
+    return host == INADDR_ANY ? IP_LOOPBACK : host;
 }
 
 __attribute__((constructor)) static void begin(void) {

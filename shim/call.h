@@ -30,8 +30,12 @@ int call_address(const struct sockaddr *address, socklen_t length, uint32_t *hos
 /* Writes one, truncated to *length, as getsockname(2) says. A NULL address is left out. */
 void call_give_address(struct sockaddr *address, socklen_t *length, uint32_t host, uint16_t port);
 
-/* Whether a destination is the kernel's: 127.0.0.0/8, and 0.0.0.0, by which Linux means the same. */
+/* Whether a destination is the kernel's: 127.0.0.0/8, and 0.0.0.0, by which Linux means the same; unless the
+ * loopback network is the stack's. */
 bool call_kernel_address(uint32_t host);
+
+/* What Linux means by a destination. */
+uint32_t call_destination(uint32_t host);
 
 /* Puts a kernel socket with the same options and flags under every descriptor that this process has of the
  * socket of fd (fallback.c). The lock is not held. Returns 0 or a negative errno. */

@@ -132,6 +132,7 @@ static ssize_t send_message(int fd, const struct iovec *pieces, int count, int f
         int error = call_address(to, to_length, &message.address, &message.port);
         if (error)
             return error;
+        message.address = call_destination(message.address);
         message.has_address = true;
     }
     return transfer_out(fd, pieces, count, message);

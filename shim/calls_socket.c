@@ -138,7 +138,7 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
         error = fallback_to_kernel(fd);
         return error ? (int)call_result(error) : LIBC(connect)(fd, address, length);
     }
-    error = connect_ours(fd, host, port, false);
+    error = connect_ours(fd, call_destination(host), port, false);
     if (shared->broken)
         attach_broken();
     return (int)call_result(error);

@@ -107,9 +107,6 @@ static bool refuse_later_options(char *error) {
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (getenv(later[i][0]))
             return fail(error, "%s: not in this version", later[i][1]);
-    const char *loopback = getenv("BAREWIRE_LOOPBACK");
-    if (loopback && strcmp(loopback, "kernel") != 0)
-        return fail(error, "--loopback %s: not in this version; it has --loopback kernel", loopback);
     return true;
 }
 
@@ -132,6 +129,12 @@ bool config_read(struct config *config, char *error) {
         return false;
     if ((value = getenv("BAREWIRE_MTU")) && !parse_number(value, 68, 65535, &config->mtu))
         return fail(error, "--mtu '%s': give a number from 68 to 65535", value);
+    if ((value = getenv("BAREWIRE_LOOPBACK"))) {
+        config->loopback_given = true;
+        config->loopback = strcmp(value, "stack") == 0;
+        if (!config->loopback && strcmp(value, "kernel") != 0)
+            return fail(error, "--loopback '%s': give kernel or stack", value);
+    }
     if ((value = getenv("BAREWIRE_NAME"))) {
         if (!set_name(value, config, error))
             return false;

@@ -10,10 +10,10 @@
 #include <sys/socket.h>
 
 enum door_request_kind {
+    DOOR_DOWN, /* end the stack; the same in all versions, with any request that begins with a door_header */
     DOOR_ATTACH, /* the sender joins the stack; the reply brings the region's descriptor */
     DOOR_RESUME, /* the sender is a program that exec has put in the place of one that may have had sockets */
     DOOR_WAITER, /* brings the eventfd of one of the sender's waiters */
-    DOOR_DOWN,   /* end the stack */
 };
 
 enum door_status {
@@ -21,10 +21,15 @@ enum door_status {
     DOOR_REFUSED, /* the reply's message says why */
 };
 
-struct door_request {
+/* How requests and replies begin, in all versions. */
+struct door_header {
     uint64_t magic;
     uint32_t version;
-    uint32_t kind;
+    uint32_t kind; /* of a request; of a reply, its status */
+};
+
+struct door_request {
+    struct door_header header;
     struct config config;    /* DOOR_ATTACH */
     struct waiter *waiter;   /* DOOR_WAITER */
     bool inherited;          /* DOOR_RESUME: it has descriptors that may be ours */
@@ -32,9 +37,7 @@ struct door_request {
 };
 
 struct door_reply {
-    uint64_t magic;
-    uint32_t version;
-    uint32_t status;
+    struct door_header header;
     uint64_t region_bytes;
     struct process *process; /* the sender's account */
     char message[SHARED_MESSAGE_BYTES];

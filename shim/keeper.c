@@ -116,6 +116,7 @@ static void make_stack(void) {
         .address = keeper.config.address,
         .prefix_length = keeper.config.prefix_length,
         .gateway = keeper.config.gateway,
+        .loopback = keeper.config.loopback,
     };
     uint32_t mtu = keeper.config.mtu ? keeper.config.mtu : keeper.nic->facts.mtu;
     if (mtu > keeper.nic->facts.mtu)

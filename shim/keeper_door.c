@@ -51,15 +51,18 @@ static bool read_request(int connection, struct door_request *request, int *desc
         .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t length = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
     *descriptor = length > 0 ? door_taken_beside(&message) : -1;
-    return length == sizeof *request && request->magic == SHARED_MAGIC;
+    const struct door_header *header = &request->header;
+    if (length < (ssize_t)sizeof *header || header->magic != SHARED_MAGIC)
+        return false;
+    return length == sizeof *request || header->version != SHARED_VERSION;
 }
 
 static void reply(int connection, struct door_reply *reply, int beside) {
     union door_control control = {0};
     struct iovec piece = {reply, sizeof *reply};
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
-    reply->magic = SHARED_MAGIC;
-    reply->version = SHARED_VERSION;
+    reply->header.magic = SHARED_MAGIC;
+    reply->header.version = SHARED_VERSION;
     door_put_beside(&message, &control, beside);
     sendmsg(connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -81,6 +84,11 @@ static bool same_stack(const struct config *asked, char *message) {
     }
     if (asked->gateway && asked->gateway != config->gateway) {
         snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with another gateway", config->name);
+        return false;
+    }
+    if (asked->loopback_given && asked->loopback != config->loopback) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --loopback %s", config->name,
+                 config->loopback ? "stack" : "kernel");
         return false;
     }
     return true;
@@ -108,7 +116,7 @@ static struct process *find_account(int pid, struct process *made) {
 static bool welcome(int connection, const struct door_request *request, struct door_reply *answer) {
     struct ucred peer;
     socklen_t length = sizeof peer;
-    bool resumes = request->kind == DOOR_RESUME;
+    bool resumes = request->header.kind == DOOR_RESUME;
     if (!same_stack(&request->config, answer->message))
         return false;
     getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length);
@@ -152,26 +160,27 @@ void keeper_door_request(int connection) {
     static struct door_reply answer;
     int descriptor;
     bool understood = read_request(connection, &request, &descriptor);
-    answer = (struct door_reply){.status = DOOR_REFUSED, .region_bytes = SHARED_BYTES};
-    if (understood && request.version != SHARED_VERSION) {
-        reply(connection, &answer, -1); /* the version in it says what is wrong */
-    } else if (understood && (request.kind == DOOR_ATTACH || request.kind == DOOR_RESUME)) {
-        bool in = welcome(connection, &request, &answer);
-        answer.status = in ? DOOR_WELCOME : DOOR_REFUSED;
-        reply(connection, &answer, in ? keeper.region : -1);
-    } else if (understood && request.kind == DOOR_WAITER) {
-        if (take_eventfd(request.waiter, descriptor)) {
-            answer.status = DOOR_WELCOME;
-            descriptor = -1; /* kept */
-        }
-        reply(connection, &answer, -1);
-    } else if (understood && request.kind == DOOR_DOWN) {
-        answer.status = DOOR_WELCOME;
+    uint32_t kind = request.header.kind;
+    answer = (struct door_reply){.header.kind = DOOR_REFUSED, .region_bytes = SHARED_BYTES};
+    if (understood && kind == DOOR_DOWN) {
+        answer.header.kind = DOOR_WELCOME;
         shared_lock();
         shared_break("the stack was taken down");
         shared_unlock();
         reply(connection, &answer, -1);
         eventfd_write(keeper.leave, 1);
+    } else if (understood && request.header.version != SHARED_VERSION) {
+        reply(connection, &answer, -1); /* the version in it says what is wrong */
+    } else if (understood && (kind == DOOR_ATTACH || kind == DOOR_RESUME)) {
+        bool in = welcome(connection, &request, &answer);
+        answer.header.kind = in ? DOOR_WELCOME : DOOR_REFUSED;
+        reply(connection, &answer, in ? keeper.region : -1);
+    } else if (understood && kind == DOOR_WAITER) {
+        if (take_eventfd(request.waiter, descriptor)) {
+            answer.header.kind = DOOR_WELCOME;
+            descriptor = -1; /* kept */
+        }
+        reply(connection, &answer, -1);
     }
     if (descriptor >= 0)
         close(descriptor);

@@ -63,6 +63,7 @@
     CALL(pid_t, fork, (void))                                                                          \
     CALL(pid_t, _Fork, (void))                                                                         \
     CALL(int, clone, (int (*)(void *), void *, int, void *, ...))                                      \
+    CALL(int, pidfd_getfd, (int, int, unsigned))                                                       \
     CALL(int, execve, (const char *, char *const *, char *const *))                                    \
     CALL(int, execvpe, (const char *, char *const *, char *const *))                                   \
     CALL(int, fexecve, (int, char *const *, char *const *))                                            \

@@ -8,6 +8,14 @@
 #include "wake.h"
 #include <string.h>
 
+/* pidfd_getfd(2): a copy of another process's descriptor. */
+EXPORT int pidfd_getfd(int pidfd, int target, unsigned flags) {
+    int fd = LIBC(pidfd_getfd)(pidfd, target, flags);
+    if (fd >= 0)
+        resume_received(fd);
+    return fd;
+}
+
 static void each_passed(const struct msghdr *message, void (*visit)(int fd)) {
     struct msghdr *walked = (struct msghdr *)message;
     if (!message->msg_control || message->msg_controllen < sizeof(struct cmsghdr))

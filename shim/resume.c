@@ -103,13 +103,11 @@ static bool ask(bool inherited) {
     int region;
     if (!config_find_directory(directory) || !attach_find_door(directory) || !attach_door_there())
         return false;
-    request = (struct door_request){.magic = SHARED_MAGIC,
-                                    .version = SHARED_VERSION,
-                                    .kind = DOOR_RESUME,
+    request = (struct door_request){.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_RESUME},
                                     .config = attach_config,
                                     .inherited = inherited,
                                     .account = exec_account};
-    if (attach_ask(&request, -1, &reply, &region) || reply.status != DOOR_WELCOME)
+    if (attach_ask(&request, -1, &reply, &region) || reply.header.kind != DOOR_WELCOME)
         return false;
     attach_adopt(&reply, region);
     return true;

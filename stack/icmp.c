@@ -25,13 +25,13 @@ static void send_message(struct stack *stack, uint32_t to, const uint8_t header[
     sum += checksum_fold(checksum_add_range(0, rest, rest_length));
     wire_put_sum(message + 2, (uint16_t)~checksum_fold(sum));
     stack->mib.IcmpOutMsgs++;
-    ip_output(stack, frame, stack->config.address, to, IP_PROTOCOL_ICMP, IP_DEFAULT_TTL, 0);
+    ip_output(stack, frame, ip_source(stack, to), to, IP_PROTOCOL_ICMP, IP_DEFAULT_TTL, 0);
 }
 
 static void echo_reply(struct stack *stack, const struct ip_packet *packet) {
     struct buffer *chain = packet->chain;
     uint32_t rest = packet->length - ICMP_HEADER_BYTES;
-    if (packet->multicast || packet->length + IP_HEADER_BYTES > stack->config.mtu)
+    if (packet->multicast || packet->length + IP_HEADER_BYTES > ip_mtu(stack, packet->source))
         return;
     uint8_t header[ICMP_HEADER_BYTES];
     memcpy(header, buffer_data(chain), ICMP_HEADER_BYTES);

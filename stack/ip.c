@@ -38,7 +38,19 @@ void ip_confirm(struct stack *stack, uint32_t destination) {
 }
 
 bool ip_is_local(const struct stack *stack, uint32_t address) {
-    return address == stack->config.address;
+    return address == stack->config.address || (stack->config.loopback && ip_is_loopback(address));
+}
+
+bool ip_is_loopback(uint32_t address) {
+    return address >> 24 == 127;
+}
+
+uint32_t ip_source(const struct stack *stack, uint32_t destination) {
+    return ip_is_loopback(destination) ? IP_LOOPBACK : stack->config.address;
+}
+
+uint32_t ip_mtu(const struct stack *stack, uint32_t destination) {
+    return ip_is_local(stack, destination) ? STACK_MTU_MAX : stack->config.mtu;
 }
 
 static uint32_t subnet_broadcast(const struct stack *stack) {
@@ -115,12 +127,13 @@ void ip_input(struct stack *stack, struct buffer *chain, unsigned flags) {
     packet.tos = header[1];
     packet.multicast = flags & IP_INPUT_LINK_MULTICAST || is_broadcast(stack, packet.destination) ||
                        is_multicast(packet.destination);
-    bool spoofed = ip_is_local(stack, packet.source) && !(flags & IP_INPUT_LOOPED);
+    bool looped = flags & IP_INPUT_LOOPED;
+    bool spoofed = !looped && (ip_is_local(stack, packet.source) || ip_is_loopback(packet.destination));
     if (!ip_is_local(stack, packet.destination) && !is_broadcast(stack, packet.destination)) {
         stack->mib.IpInAddrErrors++;
         goto drop;
     }
-    if (is_martian(stack, packet.source) || spoofed) {
+    if ((!looped && is_martian(stack, packet.source)) || spoofed) {
         stack->mib.IpInAddrErrors++;
         goto drop;
     }

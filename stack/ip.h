@@ -8,6 +8,7 @@
 
 #define IP_ROUTES_MAX 16u
 #define IP_DEFAULT_TTL 64u
+#define IP_LOOPBACK 0x7f000001u /* 127.0.0.1 */
 
 struct stack;
 
@@ -42,8 +43,14 @@ int ip_route_lookup(const struct ip_routes *routes, uint32_t destination, uint32
 /* An upper layer heard from a destination: its next hop works (RFC 4861 section 7.3.1). */
 void ip_confirm(struct stack *stack, uint32_t destination);
 
-/* Whether an address is one of the stack's own. */
+/* Whether an address is one of the stack's own: 127.0.0.0/8 too, if the loopback network is the stack's. */
 bool ip_is_local(const struct stack *stack, uint32_t address);
+bool ip_is_loopback(uint32_t address);
+
+/* The source address for a destination, and the largest packet on the way to it: packets to ourselves have no
+ * MTU but IP's own. */
+uint32_t ip_source(const struct stack *stack, uint32_t destination);
+uint32_t ip_mtu(const struct stack *stack, uint32_t destination);
 
 enum ip_input_flag {
     IP_INPUT_LINK_MULTICAST = 1,   /* the frame was not for us alone */

@@ -35,6 +35,7 @@ struct stack_config {
     uint32_t gateway;      /* 0: none */
     uint8_t mac[6];
     uint16_t mtu;
+    bool loopback; /* 127.0.0.0/8 is the stack's own */
 };
 
 struct stack {

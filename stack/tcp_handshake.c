@@ -13,7 +13,7 @@
 #include <errno.h>
 
 static uint16_t own_mss(const struct stack *stack, const struct tcp *tcp) {
-    uint32_t mss = stack->config.mtu - IP_HEADER_BYTES - TCP_HEADER_BYTES;
+    uint32_t mss = ip_mtu(stack, tcp->remote_address) - IP_HEADER_BYTES - TCP_HEADER_BYTES;
     if (tcp->options.mss_limit && tcp->options.mss_limit < mss)
         mss = tcp->options.mss_limit;
     return (uint16_t)mss;
@@ -113,7 +113,8 @@ int tcp_connect(struct stack *stack, struct tcp *tcp, uint32_t address, uint16_t
     struct tuple_question question = {stack, tcp};
     tcp->remote_address = address;
     tcp->remote_port = port;
-    tcp->binding.address = stack->config.address;
+    if (!tcp->binding.address)
+        tcp->binding.address = ip_source(stack, address);
     if (tcp->binding.port) {
         if (tuple_taken(&question, tcp->binding.port))
             return -EADDRNOTAVAIL;

@@ -102,7 +102,8 @@ ssize_t udp_send(struct stack *stack, struct socket *socket, const struct iovec 
     size_t length = 0;
     for (int i = 0; i < count; i++)
         length += from[i].iov_len;
-    if (length + UDP_HEADER_BYTES + IP_HEADER_BYTES > stack->config.mtu)
+    uint32_t source = socket->binding.address ? socket->binding.address : ip_source(stack, destination);
+    if (length + UDP_HEADER_BYTES + IP_HEADER_BYTES > ip_mtu(stack, destination))
         return -EMSGSIZE;
     if (destination == UINT32_MAX && !socket->options.broadcast)
         return -EACCES;
@@ -123,7 +124,7 @@ ssize_t udp_send(struct stack *stack, struct socket *socket, const struct iovec 
     wire_put16(header + 2, port);
     wire_put16(header + 4, total);
     wire_put16(header + 6, 0);
-    uint64_t sum = checksum_pseudo_header(stack->config.address, destination, IP_PROTOCOL_UDP, total);
+    uint64_t sum = checksum_pseudo_header(source, destination, IP_PROTOCOL_UDP, total);
     sum = checksum_add(sum, header, UDP_HEADER_BYTES);
     if (length > 0) {
         struct byte_cursor start = {payload.head, 0};
@@ -134,8 +135,8 @@ ssize_t udp_send(struct stack *stack, struct socket *socket, const struct iovec 
     uint16_t folded = (uint16_t)~checksum_fold(sum);
     wire_put_sum(header + 6, folded ? folded : 0xffff);
     stack->mib.UdpOutDatagrams++;
-    int result = ip_output(stack, frame, stack->config.address, destination, IP_PROTOCOL_UDP,
-                           socket->options.ttl, socket->options.tos);
+    int result = ip_output(stack, frame, source, destination, IP_PROTOCOL_UDP, socket->options.ttl,
+                           socket->options.tos);
     /* As Linux without IP_RECVERR: a datagram lost in a queue is no error of the sender's. */
     return result == -ENETUNREACH ? result : (ssize_t)length;
 }

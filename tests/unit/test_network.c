@@ -359,6 +359,37 @@ static void bad_udp_checksum_is_dropped_unless_unfinished(void **state) {
     host_destroy(&host);
 }
 
+static void loopback_network_is_the_stacks_when_so_told_and_never_the_wires(void **state) {
+    struct host a = host_create(HOST_A, 1500);
+    struct socket *server, *client;
+    char bytes[100];
+    struct iovec piece = {(void *)"inside", 6};
+    struct socket_message message = {
+        .pieces = &piece, .count = 1, .has_address = true, .address = 0x7f000105, .port = 53};
+    (void)state;
+    assert_int_equal(socket_create(a.stack, SOCK_DGRAM, 0, &server), 0);
+    assert_int_equal(socket_bind(a.stack, server, 0x7f000105, 53), -EADDRNOTAVAIL);
+    a.stack->config.loopback = true;
+    assert_int_equal(socket_bind(a.stack, server, 0x7f000105, 53), 0);
+    assert_int_equal(socket_create(a.stack, SOCK_DGRAM, 0, &client), 0);
+    assert_int_equal(socket_send(a.stack, client, &message), 6);
+    stack_advance(a.stack, now);
+    struct socket_message in = {.pieces = &(struct iovec){bytes, sizeof bytes}, .count = 1};
+    assert_int_equal(socket_receive(a.stack, server, &in), 6);
+    assert_int_equal(in.address, IP_LOOPBACK);
+    host_discard(&a);
+    uint64_t errors = a.stack->mib.IpInAddrErrors;
+    send_udp(&a, HOST_B, 0x7f000105, 53, "from outside");
+    send_udp(&a, 0x7f000001, HOST_A, 53, "from nowhere");
+    assert_int_equal(a.stack->mib.IpInAddrErrors, errors + 2);
+    assert_int_equal(socket_receive(a.stack, server, &in), -EAGAIN);
+    assert_false(host_sent(&a, &seen));
+    socket_release(a.stack, server);
+    socket_release(a.stack, client);
+    assert_nothing_left(&a);
+    host_destroy(&a);
+}
+
 static void ports_follow_linux_rules_of_reuse(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
@@ -437,6 +468,7 @@ int main(void) {
         cmocka_unit_test(unknown_port_and_protocol_are_reported_at_a_bounded_rate),
         cmocka_unit_test(udp_reaches_the_most_specific_socket_and_drops_beyond_the_buffer),
         cmocka_unit_test(bad_udp_checksum_is_dropped_unless_unfinished),
+        cmocka_unit_test(loopback_network_is_the_stacks_when_so_told_and_never_the_wires),
         cmocka_unit_test(ports_follow_linux_rules_of_reuse),
         cmocka_unit_test(picked_ports_are_ephemeral_and_differ),
         cmocka_unit_test(config_that_can_not_be_is_refused),
