@@ -23,6 +23,7 @@ struct config attach_config;
 static _Atomic bool is_attached;
 static pthread_mutex_t attaching = PTHREAD_MUTEX_INITIALIZER;
 static char door_path[108];
+static int door = -1; /* stays open, for what is to be told later, when this process may be another user's */
 
 static void say_line(const char *format, va_list arguments) {
     char line[512] = "barewire: ";
@@ -74,60 +75,73 @@ bool attach_broken(void) {
 static int door_connect(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, door_path, sizeof address.sun_path);
-    int door = LIBC(socket)(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (door < 0)
+    int made = LIBC(socket)(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (made < 0)
         return -errno;
-    while (LIBC(connect)(door, (struct sockaddr *)&address, sizeof address) < 0) {
+    while (LIBC(connect)(made, (struct sockaddr *)&address, sizeof address) < 0) {
         if (errno == EINTR)
             continue;
         int error = errno;
-        LIBC(close)(door);
+        LIBC(close)(made);
         return -error;
     }
-    return door;
+    return made;
 }
 
 /* Whoever answers there must be the same user: the directory is ours alone, and this makes sure. */
-static bool keeper_is_ours(int door) {
+static bool keeper_is_ours(int asked) {
     struct ucred peer;
     socklen_t length = sizeof peer;
-    return LIBC(getsockopt)(door, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.uid == geteuid();
+    return LIBC(getsockopt)(asked, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.uid == geteuid();
 }
 
-int attach_ask(const struct door_request *request, int beside, struct door_reply *reply, int *descriptor) {
+static int send_request(int door, const struct door_request *request, int beside) {
     union door_control control = {0};
     struct iovec piece = {(void *)request, sizeof *request};
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
     ssize_t result;
-    *descriptor = -1;
-    int door = door_connect();
-    if (door < 0)
-        return door;
-    if (!keeper_is_ours(door)) {
-        LIBC(close)(door);
-        return -EACCES;
-    }
     door_put_beside(&message, &control, beside);
     do
         result = LIBC(sendmsg)(door, &message, MSG_NOSIGNAL);
     while (result < 0 && errno == EINTR);
-    if (result >= 0) {
-        piece = (struct iovec){reply, sizeof *reply};
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        do
-            result = LIBC(recvmsg)(door, &message, MSG_CMSG_CLOEXEC);
-        while (result < 0 && errno == EINTR);
-    }
-    int error = result < 0 ? -errno : result < (ssize_t)sizeof reply->header ? -ECONNRESET : 0;
-    LIBC(close)(door);
-    if (error)
-        return error;
+    return result < 0 ? -errno : 0;
+}
+
+static int receive_reply(int door, struct door_reply *reply, int *descriptor) {
+    union door_control control = {0};
+    struct iovec piece = {reply, sizeof *reply};
+    struct msghdr message = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t result;
+    do
+        result = LIBC(recvmsg)(door, &message, MSG_CMSG_CLOEXEC);
+    while (result < 0 && errno == EINTR);
+    if (result < (ssize_t)sizeof reply->header)
+        return result < 0 ? -errno : -ECONNRESET;
     *descriptor = door_taken_beside(&message);
     const struct door_header *header = &reply->header;
-    if (header->magic != SHARED_MAGIC || header->version != SHARED_VERSION || result != sizeof *reply)
-        return -EPROTO;
-    return 0;
+    bool understood =
+        header->magic == SHARED_MAGIC && header->version == SHARED_VERSION && result == sizeof *reply;
+    return understood ? 0 : -EPROTO;
+}
+
+int attach_ask(const struct door_request *request, struct door_reply *reply, int *descriptor) {
+    *descriptor = -1;
+    int asked = door_connect();
+    if (asked < 0)
+        return asked;
+    int error = keeper_is_ours(asked) ? send_request(asked, request, -1) : -EACCES;
+    if (!error)
+        error = receive_reply(asked, reply, descriptor);
+    if (error || reply->header.kind != DOOR_WELCOME)
+        LIBC(close)(asked);
+    else
+        door = descriptor_make_private(asked);
+    return error;
+}
+
+int attach_tell(const struct door_request *request, int beside) {
+    return send_request(door, request, beside);
 }
 
 static void map_region(int region, uint64_t bytes) {
@@ -146,7 +160,7 @@ static int join(void) {
     int region;
     request =
         (struct door_request){.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_ATTACH}, .config = attach_config};
-    int error = attach_ask(&request, -1, &reply, &region);
+    int error = attach_ask(&request, &reply, &region);
     if (error)
         return error;
     if (reply.header.kind != DOOR_WELCOME)

@@ -25,10 +25,14 @@ void attach_done(void); /* from now on it can be used */
 /* Gives up when the stack is broken: says why, once. Returns whether it is. */
 bool attach_broken(void);
 
-/* Sends one request to the keeper, with a descriptor beside it when that is not -1. Fills the reply, and
- * *descriptor with the one that came with it, or -1. Returns 0 or a negative errno (-EPROTO: it is of another
- * version). */
-int attach_ask(const struct door_request *request, int beside, struct door_reply *reply, int *descriptor);
+/* Asks the keeper. Fills the reply, and *descriptor with the one that came with it, or -1. Returns 0 or a
+ * negative errno
+ * (-EPROTO: it is of another version). After a welcome the connection stays, for attach_tell. */
+int attach_ask(const struct door_request *request, struct door_reply *reply, int *descriptor);
+
+/* Tells the keeper something that needs no answer, with a descriptor beside it. Works also after fork, and
+ * after the process has become another user's. Returns 0 or a negative errno. */
+int attach_tell(const struct door_request *request, int beside);
 
 /* Says a line on stderr, prefixed `barewire: `. */
 void attach_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,6 +1,6 @@
 /*
- * door.h - what is said at a stack's door: the keeper's UNIX socket (SOCK_SEQPACKET), one request and one
- * reply a connection.
+ * door.h - what is said at a stack's door, the keeper's UNIX socket (SOCK_SEQPACKET): one question and its
+ * answer, and then, over the same connection, what needs none.
  */
 #ifndef SHIM_DOOR_H
 #define SHIM_DOOR_H
@@ -13,7 +13,7 @@ enum door_request_kind {
     DOOR_DOWN, /* end the stack; the same in all versions, with any request that begins with a door_header */
     DOOR_ATTACH, /* the sender joins the stack; the reply brings the region's descriptor */
     DOOR_RESUME, /* the sender is a program that exec has put in the place of one that may have had sockets */
-    DOOR_WAITER, /* brings the eventfd of one of the sender's waiters */
+    DOOR_WAITER, /* brings the eventfd of one of the sender's waiters, and gets no reply */
 };
 
 enum door_status {

@@ -2,7 +2,8 @@
  * keeper_door.c - the door: processes join the stack there.
  *
  * A UNIX socket in a directory that only its user can enter, mode 0600, and the peer's user is checked as
- * well. A connection brings one request and gets one reply. Nothing here waits for a client.
+ * well. A connection brings one question, and stays open for what is told later. Nothing here waits for a
+ * client.
  */
 #include "door.h"
 #include "keeper.h"
@@ -43,18 +44,23 @@ void keeper_door_accept(void) {
     keeper_watch(connection, KEEPER_CONNECTION);
 }
 
-/* Reads a request, and the descriptor that came with it, or -1. */
-static bool read_request(int connection, struct door_request *request, int *descriptor) {
+/* Reads a request, and the descriptor that came with it, or -1. Returns its length, or 0 at the connection's
+ * end. */
+static ssize_t read_request(int connection, struct door_request *request, int *descriptor) {
     union door_control control;
     struct iovec piece = {request, sizeof *request};
     struct msghdr message = {
         .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t length = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
     *descriptor = length > 0 ? door_taken_beside(&message) : -1;
+    return length;
+}
+
+static bool understood(const struct door_request *request, ssize_t length) {
     const struct door_header *header = &request->header;
     if (length < (ssize_t)sizeof *header || header->magic != SHARED_MAGIC)
         return false;
-    return length == sizeof *request || header->version != SHARED_VERSION;
+    return length == sizeof *request || header->version != SHARED_VERSION || header->kind == DOOR_DOWN;
 }
 
 static void reply(int connection, struct door_reply *reply, int beside) {
@@ -146,43 +152,55 @@ static bool welcome(int connection, const struct door_request *request, struct d
     return true;
 }
 
+/* Whoever had to be woken meanwhile is. */
 static bool take_eventfd(struct waiter *waiter, int descriptor) {
-    if (!waiter || descriptor < 0)
+    if (descriptor < 0)
         return false;
     shared_lock();
-    waiter->keeper_descriptor = descriptor;
+    bool there = pool_has(&shared->waiters, waiter) && waiter->keeper_descriptor < 0;
+    if (there)
+        waiter->keeper_descriptor = descriptor;
+    if (there && waiter->word)
+        eventfd_write(descriptor, 1);
     shared_unlock();
-    return true;
+    return there;
 }
 
-void keeper_door_request(int connection) {
-    static struct door_request request;
+/* Returns whether the connection is to be closed. */
+static bool answer(int connection, struct door_request *request, int *descriptor) {
     static struct door_reply answer;
-    int descriptor;
-    bool understood = read_request(connection, &request, &descriptor);
-    uint32_t kind = request.header.kind;
+    uint32_t kind = request->header.kind;
     answer = (struct door_reply){.header.kind = DOOR_REFUSED, .region_bytes = SHARED_BYTES};
-    if (understood && kind == DOOR_DOWN) {
+    if (kind == DOOR_DOWN) {
         answer.header.kind = DOOR_WELCOME;
         shared_lock();
         shared_break("the stack was taken down");
         shared_unlock();
         reply(connection, &answer, -1);
         eventfd_write(keeper.leave, 1);
-    } else if (understood && request.header.version != SHARED_VERSION) {
+    } else if (request->header.version != SHARED_VERSION) {
         reply(connection, &answer, -1); /* the version in it says what is wrong */
-    } else if (understood && (kind == DOOR_ATTACH || kind == DOOR_RESUME)) {
-        bool in = welcome(connection, &request, &answer);
+    } else if (kind == DOOR_ATTACH || kind == DOOR_RESUME) {
+        bool in = welcome(connection, request, &answer);
         answer.header.kind = in ? DOOR_WELCOME : DOOR_REFUSED;
         reply(connection, &answer, in ? keeper.region : -1);
-    } else if (understood && kind == DOOR_WAITER) {
-        if (take_eventfd(request.waiter, descriptor)) {
-            answer.header.kind = DOOR_WELCOME;
-            descriptor = -1; /* kept */
-        }
-        reply(connection, &answer, -1);
+        return !in;
+    } else if (kind == DOOR_WAITER) {
+        if (take_eventfd(request->waiter, *descriptor))
+            *descriptor = -1; /* kept */
+        return false;
     }
+    return true;
+}
+
+void keeper_door_request(int connection) {
+    static struct door_request request;
+    int descriptor;
+    ssize_t length = read_request(connection, &request, &descriptor);
+    bool done = length < 0 ? errno != EAGAIN
+                           : !understood(&request, length) || answer(connection, &request, &descriptor);
     if (descriptor >= 0)
         close(descriptor);
-    close(connection);
+    if (done)
+        close(connection);
 }

@@ -107,7 +107,7 @@ static bool ask(bool inherited) {
                                     .config = attach_config,
                                     .inherited = inherited,
                                     .account = exec_account};
-    if (attach_ask(&request, -1, &reply, &region) || reply.header.kind != DOOR_WELCOME)
+    if (attach_ask(&request, &reply, &region) || reply.header.kind != DOOR_WELCOME)
         return false;
     attach_adopt(&reply, region);
     return true;

@@ -95,13 +95,11 @@ int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns) {
 /* Gives the keeper a copy of the thread's eventfd, through which other processes' changes reach it. */
 static bool introduce_eventfd(struct waiter *waiter) {
     struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_WAITER}, .waiter = waiter};
-    struct door_reply reply;
-    int ignored;
     int descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (descriptor < 0)
         return false;
     descriptor = descriptor_make_private(descriptor);
-    if (attach_ask(&request, descriptor, &reply, &ignored) || reply.header.kind != DOOR_WELCOME) {
+    if (attach_tell(&request, descriptor)) {
         descriptor_close_private(descriptor);
         return false;
     }
