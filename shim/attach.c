@@ -140,6 +140,10 @@ int attach_ask(const struct door_request *request, struct door_reply *reply, int
     return error;
 }
 
+int attach_connection(void) {
+    return door;
+}
+
 int attach_tell(const struct door_request *request, int beside) {
     return send_request(door, request, beside);
 }
@@ -172,6 +176,7 @@ static int join(void) {
 void attach_adopt(const struct door_reply *reply, int region) {
     map_region(region, reply->region_bytes);
     wake_self = reply->process;
+    wake_self->nested = wake_self->pid != getpid();
 }
 
 bool attach_find_door(const char *directory) {

@@ -34,6 +34,9 @@ int attach_ask(const struct door_request *request, struct door_reply *reply, int
  * after the process has become another user's. Returns 0 or a negative errno. */
 int attach_tell(const struct door_request *request, int beside);
 
+/* That connection, which hangs up when the keeper dies; -1 when it is gone. */
+int attach_connection(void);
+
 /* Says a line on stderr, prefixed `barewire: `. */
 void attach_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -10,6 +10,7 @@
 #include <jemalloc/jemalloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #define PRIVATE_MAX 256 /* a thread that waits in poll(2) has one */
 
@@ -57,7 +58,7 @@ struct holding *descriptor_hold(struct socket *socket) {
 int descriptor_create(struct holding *holding, int flags) {
     struct stat status;
     int fd = LIBC(socket)(AF_UNIX, SOCK_STREAM | (flags & (SOCK_NONBLOCK | SOCK_CLOEXEC)), 0);
-    int error = fd < 0 ? -errno : fstat(fd, &status) < 0 ? -EMFILE : 0;
+    int error = fd < 0 ? -errno : LIBC(syscall)(SYS_fstat, fd, &status) < 0 ? -EMFILE : 0;
     shared_lock();
     if (!error && shared->broken)
         error = -ENETDOWN;

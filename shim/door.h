@@ -13,6 +13,8 @@ enum door_request_kind {
     DOOR_DOWN, /* end the stack; the same in all versions, with any request that begins with a door_header */
     DOOR_ATTACH, /* the sender joins the stack; the reply brings the region's descriptor */
     DOOR_RESUME, /* the sender is a program that exec has put in the place of one that may have had sockets */
+    DOOR_CHILD,  /* brings a pidfd of a child of the sender's, whose number the sender doesn't know; no reply
+                  */
     DOOR_WAITER, /* brings the eventfd of one of the sender's waiters, and gets no reply */
 };
 
@@ -33,7 +35,7 @@ struct door_request {
     struct config config;    /* DOOR_ATTACH */
     struct waiter *waiter;   /* DOOR_WAITER */
     bool inherited;          /* DOOR_RESUME: it has descriptors that may be ours */
-    struct process *account; /* DOOR_RESUME: made for it by its parent, or NULL */
+    struct process *account; /* DOOR_RESUME: made for it by its parent, or NULL; DOOR_CHILD: the child's */
 };
 
 struct door_reply {

@@ -16,9 +16,12 @@
 #include "wake.h"
 #include <errno.h>
 #include <jemalloc/jemalloc.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct heir {
@@ -84,6 +87,7 @@ static struct process *make_account(void) {
         return NULL;
     plan.made_ns = plan.child->made_ns;
     plan.child->unborn_until_ns = plan.made_ns + UNBORN_NS;
+    plan.child->nested = wake_self->nested;
     list_for_each(link, next, &wake_self->holdings) container_of(link, struct holding, link)->twin = NULL;
     descriptor_walk(0, UINT32_MAX, bequeath, NULL);
     return plan.child;
@@ -108,7 +112,18 @@ static void forget(int fd, void *context) {
     descriptor_pages[fd / DESCRIPTOR_PAGE][fd % DESCRIPTOR_PAGE] = NULL;
 }
 
+/* A number means nothing to a keeper outside of our PID namespace; a descriptor does. */
+static void tell_keeper(struct process *child, pid_t pid) {
+    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_CHILD}, .account = child};
+    int pidfd = (int)LIBC(syscall)(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0)
+        return;
+    attach_tell(&request, pidfd);
+    LIBC(close)(pidfd);
+}
+
 static void in_child(void) {
+    bool told = ours; /* by the parent */
     ours = false;
     if (!plan.prepared)
         return;
@@ -120,13 +135,16 @@ static void in_child(void) {
     shared_lock();
     if (pool_has(&shared->processes, plan.child) && plan.child->made_ns == plan.made_ns) {
         wake_self = plan.child;
-        if (!wake_self->pid)
+        if (!wake_self->pid && !wake_self->nested)
             wake_self->pid = getpid();
+        wake_self->nested |= wake_self->pid && wake_self->pid != getpid();
         for (size_t i = 0; i < plan.count; i++)
             descriptor_pages[plan.heirs[i].fd / DESCRIPTOR_PAGE][plan.heirs[i].fd % DESCRIPTOR_PAGE] =
                 plan.heirs[i].holding;
     }
     shared_unlock();
+    if (wake_self->nested && !told)
+        tell_keeper(wake_self, getpid());
     wake_keeper();
 }
 
@@ -135,11 +153,15 @@ static pid_t forked(pid_t pid) {
     int error = errno;
     if (!plan.prepared)
         return pid;
-    if (plan.child && pid > 0)
-        plan.child->pid = pid; /* the child may be killed before it can say so itself */
-    else if (plan.child)
-        process_settle(plan.child);
+    struct process *child = plan.child;
+    bool nested = child && wake_self->nested;
+    if (child && pid > 0 && !nested)
+        child->pid = pid; /* the child may be killed before it can say so itself */
+    else if (child && pid < 0)
+        process_settle(child);
     shared_unlock();
+    if (nested && pid > 0)
+        tell_keeper(child, pid);
     wake_keeper();
     errno = error;
     return pid;
@@ -158,13 +180,41 @@ EXPORT pid_t fork(void) {
 EXPORT pid_t _Fork(void) {
     if (!attached())
         return LIBC(_Fork)();
+    ours = true;
     prepare();
     pid_t pid = LIBC(_Fork)();
     if (pid == 0) {
         in_child();
         return 0;
     }
+    ours = false;
     return forked(pid);
+}
+
+/* The system call itself leaves the child's thread with its parent's number, and without the list by which
+ * the kernel finds a dead thread's locks. */
+long fork_by_syscall(long number, const long arguments[6]) {
+    struct robust_list_head *head;
+    size_t length;
+    int *tid;
+    if (LIBC(syscall)(SYS_get_robust_list, 0, &head, &length) < 0 || prctl(PR_GET_TID_ADDRESS, &tid) < 0 ||
+        !tid) {
+        errno = ENOSYS;
+        return -1;
+    }
+    ours = true;
+    prepare();
+    long pid = LIBC(syscall)(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
+                             arguments[5]);
+    if (pid == 0) {
+        *tid = (int)LIBC(syscall)(SYS_gettid);
+        LIBC(syscall)(SYS_set_tid_address, tid);
+        LIBC(syscall)(SYS_set_robust_list, head, length);
+        in_child();
+        return 0;
+    }
+    ours = false;
+    return forked((pid_t)pid);
 }
 
 struct start {
@@ -186,8 +236,11 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument
     if (flags & CLONE_VM || !attached() || !function || !stack)
         return LIBC(clone)(function, stack, flags, argument, parent_tid, tls, child_tid);
     struct start start = {function, argument};
+    ours = true;
     prepare();
-    return forked(LIBC(clone)(begin_clone, stack, flags, &start, parent_tid, tls, child_tid));
+    int pid = LIBC(clone)(begin_clone, stack, flags, &start, parent_tid, tls, child_tid);
+    ours = false;
+    return forked(pid);
 }
 
 struct process *fork_account(void) {

@@ -7,6 +7,10 @@
 /* From the first socket on, forks are prepared for. */
 void fork_start(void);
 
+/* clone(2), fork(2) or vfork(2) by syscall(2), without sharing of memory. Returns what that does, in the
+ * child, too. */
+long fork_by_syscall(long number, const long arguments[6]);
+
 /* An account for a child that is about to be spawned; NULL when it needs none. It is nobody's until the child
  * takes it over (resume.h). The lock is not held in any of these. */
 struct process *fork_account(void);

@@ -152,6 +152,37 @@ static bool welcome(int connection, const struct door_request *request, struct d
     return true;
 }
 
+/* The number of a pidfd's process in this namespace; 0 when it has ended. */
+static int pid_of(int pidfd) {
+    char path[40], line[80];
+    int pid = 0;
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
+    FILE *info = fopen(path, "re");
+    while (info && fgets(line, sizeof line, info))
+        if (sscanf(line, "Pid: %d", &pid) == 1)
+            break;
+    if (info)
+        fclose(info);
+    return pid > 0 ? pid : 0;
+}
+
+static bool take_child(struct process *process, int pidfd) {
+    if (pidfd < 0)
+        return false;
+    shared_lock();
+    bool there = pool_has(&shared->processes, process) && process->made_ns && process->pid == 0;
+    if (there) {
+        process->pid = pid_of(pidfd);
+        process->pidfd = pidfd;
+        if (process->pid == 0)
+            process->unborn_until_ns = 0; /* ended already: settled at the next look */
+        else
+            keeper_watch(pidfd, KEEPER_PROCESS);
+    }
+    shared_unlock();
+    return there;
+}
+
 /* Whoever had to be woken meanwhile is. */
 static bool take_eventfd(struct waiter *waiter, int descriptor) {
     if (descriptor < 0)
@@ -185,6 +216,10 @@ static bool answer(int connection, struct door_request *request, int *descriptor
         answer.header.kind = in ? DOOR_WELCOME : DOOR_REFUSED;
         reply(connection, &answer, in ? keeper.region : -1);
         return !in;
+    } else if (kind == DOOR_CHILD) {
+        if (take_child(request->account, *descriptor))
+            *descriptor = -1; /* kept */
+        return false;
     } else if (kind == DOOR_WAITER) {
         if (take_eventfd(request->waiter, *descriptor))
             *descriptor = -1; /* kept */

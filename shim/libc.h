@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -64,6 +65,9 @@
     CALL(pid_t, _Fork, (void))                                                                         \
     CALL(int, clone, (int (*)(void *), void *, int, void *, ...))                                      \
     CALL(int, pidfd_getfd, (int, int, unsigned))                                                       \
+    CALL(long, syscall, (long, ...))                                                                   \
+    CALL(int, prctl, (int, ...))                                                                       \
+    CALL(int, prlimit, (pid_t, int, const struct rlimit *, struct rlimit *))                           \
     CALL(int, execve, (const char *, char *const *, char *const *))                                    \
     CALL(int, execvpe, (const char *, char *const *, char *const *))                                   \
     CALL(int, fexecve, (int, char *const *, char *const *))                                            \

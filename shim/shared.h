@@ -37,6 +37,7 @@ struct process {
     int pid;                  /* 0: of a child that fork has not made yet */
     uint64_t unborn_until_ns; /* ... nor will have made, when it is past that */
     int pidfd;                /* the keeper's; -1: not watched yet */
+    bool nested;              /* in a PID namespace below the keeper's: its numbers are not the keeper's */
     bool leaving; /* exec puts a program there that can't be taken over: its sockets are the others' */
     struct list holdings;
     struct list waiters;

@@ -151,33 +151,48 @@ static struct timespec time_left(uint64_t deadline_ns) {
     return (struct timespec){(time_t)(left / 1000000000), (long)(left % 1000000000)};
 }
 
-/* Readable once the keeper has died; -1, which poll(2) passes over, when there is no such descriptor. */
-static int keeper_pidfd(void) {
-    static _Atomic int descriptor = -1;
-    static _Atomic int owner;
-    if (owner == getpid())
-        return descriptor;
-    int made = (int)syscall(SYS_pidfd_open, shared->keeper_pid, 0);
-    if (made >= 0)
-        made = descriptor_make_private(made);
-    if (descriptor >= 0)
-        descriptor_close_private(descriptor); /* the parent's */
-    descriptor = made;
-    owner = getpid();
-    return made;
+/* Where a program has forbidden itself any further descriptor. A futex wait with a time limit is never begun
+ * again after a signal, as poll(2) is not; the limit is short, since nothing else tells that the keeper has
+ * died. */
+static int sleep_without_descriptor(struct waiter *waiter, uint64_t deadline_ns, const sigset_t *mask) {
+    sigset_t before;
+    int result;
+    if (mask)
+        pthread_sigmask(SIG_SETMASK, mask, &before);
+    for (;;) {
+        uint64_t limit_ns = clock_now() + 500000000;
+        result = wake_sleep(&waiter->word, 0, limit_ns < deadline_ns ? limit_ns : deadline_ns);
+        if (result != -ETIMEDOUT || deadline_ns <= limit_ns)
+            break;
+        shared_lock();
+        bool dead = shared->broken || keeper_has_died();
+        shared_unlock();
+        if (dead)
+            break;
+    }
+    if (mask)
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return result;
 }
 
 int wait_sleep(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint64_t deadline_ns,
                const sigset_t *mask) {
     if (!waiter->by_descriptor)
-        return wake_sleep(&waiter->word, 0, deadline_ns);
+        return sleep_without_descriptor(waiter, deadline_ns, mask);
     struct timespec left = {0};
     if (deadline_ns != TIMER_NEVER)
         left = time_left(deadline_ns);
     /* The caller leaves room for these two behind its own. */
     kernel[count] = (struct pollfd){.fd = waiter->descriptor, .events = POLLIN};
-    kernel[count + 1] = (struct pollfd){.fd = keeper_pidfd(), .events = POLLIN};
+    kernel[count + 1] = (struct pollfd){.fd = attach_connection(), .events = 0};
     int result = LIBC(ppoll)(kernel, count + 2, deadline_ns == TIMER_NEVER ? NULL : &left, mask);
+    if (result < 0 && errno == EINVAL) {
+        /* Not so many descriptors in one set (RLIMIT_NOFILE). */
+        shared_lock();
+        waiter->by_descriptor = false;
+        shared_unlock();
+        return sleep_without_descriptor(waiter, deadline_ns, mask);
+    }
     if (result < 0)
         return -errno;
     if (kernel[count + 1].revents) {

@@ -20,7 +20,7 @@
 struct tcp;
 
 struct socket_options {
-    bool reuse_address, reuse_port, keepalive, broadcast, dont_route;
+    bool reuse_address, reuse_port, keepalive, broadcast, dont_route, oob_inline;
     bool linger;
     int linger_seconds;
     int priority;

@@ -54,6 +54,9 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
     case SO_DONTROUTE:
         options->dont_route = number != 0;
         break;
+    case SO_OOBINLINE:
+        options->oob_inline = number != 0; /* urgent data is always in its place in the stream */
+        break;
     case SO_PRIORITY:
         options->priority = number;
         break;
@@ -228,7 +231,7 @@ static int get_socket_level(struct socket *socket, int name, void *value, sockle
     case SO_SNDLOWAT:
         return give_number(value, length, 1);
     case SO_OOBINLINE:
-        return give_number(value, length, 0);
+        return give_number(value, length, options->oob_inline);
     case SO_SNDBUF:
         return give_number(value, length, (int)socket->send_limit);
     case SO_RCVBUF:

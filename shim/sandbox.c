@@ -1,0 +1,219 @@
+/*
+ * sandbox.c - programs that sandbox themselves: seccomp(2), and a limit to their address space.
+ *
+ * A filter lists the system calls that the program makes; the stack in it makes others. So before a filter of
+ * the program's goes a few instructions that let ours pass: they wait, wake and tell the time. What they
+ * could do beyond that to another process, one in a stack can do through its memory anyway. A filter that
+ * would become too long is installed as it is.
+ */
+#include "sandbox.h"
+#include "attach.h"
+#include "libc.h"
+#include "shared.h"
+#include <errno.h>
+#include <jemalloc/jemalloc.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#if defined __x86_64__
+#define THIS_ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined __aarch64__
+#define THIS_ARCHITECTURE AUDIT_ARCH_AARCH64
+#endif
+
+/* What the library calls between a program's calls. */
+static const int ALLOWED[] = {
+    SYS_futex,   SYS_futex_waitv, SYS_ppoll,          SYS_eventfd2,
+    SYS_sendmsg, SYS_fcntl,       SYS_clock_gettime,  SYS_getpid,
+    SYS_gettid,  SYS_tgkill,      SYS_read,           SYS_write,
+    SYS_close,   SYS_fstat,       SYS_rt_sigprocmask, SYS_rt_tgsigqueueinfo,
+};
+#define ALLOWED_COUNT (sizeof ALLOWED / sizeof *ALLOWED)
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+
+/* Instructions that go before a filter. `sockets`: the kernel's object under a descriptor of ours is a UNIX
+ * socket; a program that may make TCP's may have those made for it. Returns how many; jumps to what follows
+ * when none of our calls is meant. */
+static size_t write_prefix(struct sock_filter *to, bool sockets) {
+    const unsigned char socket_count = sockets ? 4 : 0;
+    const struct sock_filter start[] = {
+        LOAD(arch),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCHITECTURE, 1, 0),
+        BPF_STMT(BPF_JMP | BPF_JA, ALLOWED_COUNT + 3u + socket_count),
+        LOAD(nr),
+    };
+    size_t at = sizeof start / sizeof *start;
+    memcpy(to, start, sizeof start);
+    for (size_t i = 0; i < ALLOWED_COUNT; i++) {
+        unsigned char to_allow = (unsigned char)(ALLOWED_COUNT - i + socket_count);
+        to[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)ALLOWED[i], to_allow, 0);
+    }
+    if (sockets) {
+        const struct sock_filter unix_socket[] = {
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+            LOAD(args[0]),
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 2, 0),
+            BPF_STMT(BPF_JMP | BPF_JA, 2),
+        };
+        memcpy(to + at, unix_socket, sizeof unix_socket);
+        at += socket_count;
+    }
+    to[at++] = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 1);
+    to[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    return at;
+}
+#define PREFIX_MAX (4 + ALLOWED_COUNT + 4 + 2)
+
+/* What a filter says of a system call; SECCOMP_RET_KILL_PROCESS for what this does not understand of it. */
+static unsigned filter_verdict(const struct sock_fprog *program, const struct seccomp_data *data) {
+    unsigned accumulator = 0, index = 0, memory[BPF_MEMWORDS] = {0};
+    for (unsigned at = 0; at < program->len; at++) {
+        const struct sock_filter *step = &program->filter[at];
+        bool by_index = BPF_SRC(step->code) == BPF_X;
+        unsigned operand = by_index ? index : step->k;
+        switch (step->code) {
+        case BPF_LD | BPF_W | BPF_ABS:
+            if (step->k > sizeof *data - 4)
+                return SECCOMP_RET_KILL_PROCESS;
+            memcpy(&accumulator, (const char *)data + step->k, 4);
+            break;
+        case BPF_LD | BPF_IMM:
+            accumulator = step->k;
+            break;
+        case BPF_LDX | BPF_IMM:
+            index = step->k;
+            break;
+        case BPF_LD | BPF_MEM:
+            accumulator = memory[step->k % BPF_MEMWORDS];
+            break;
+        case BPF_ST:
+            memory[step->k % BPF_MEMWORDS] = accumulator;
+            break;
+        case BPF_ALU | BPF_AND | BPF_K:
+        case BPF_ALU | BPF_AND | BPF_X:
+            accumulator &= operand;
+            break;
+        case BPF_JMP | BPF_JA:
+            at += step->k;
+            break;
+        case BPF_JMP | BPF_JEQ | BPF_K:
+        case BPF_JMP | BPF_JEQ | BPF_X:
+            at += accumulator == operand ? step->jt : step->jf;
+            break;
+        case BPF_JMP | BPF_JGT | BPF_K:
+        case BPF_JMP | BPF_JGT | BPF_X:
+            at += accumulator > operand ? step->jt : step->jf;
+            break;
+        case BPF_JMP | BPF_JGE | BPF_K:
+        case BPF_JMP | BPF_JGE | BPF_X:
+            at += accumulator >= operand ? step->jt : step->jf;
+            break;
+        case BPF_JMP | BPF_JSET | BPF_K:
+        case BPF_JMP | BPF_JSET | BPF_X:
+            at += accumulator & operand ? step->jt : step->jf;
+            break;
+        case BPF_RET | BPF_K:
+            return step->k;
+        case BPF_RET | BPF_A:
+            return accumulator;
+        default:
+            return SECCOMP_RET_KILL_PROCESS;
+        }
+    }
+    return SECCOMP_RET_KILL_PROCESS;
+}
+
+static bool allows_sockets(const struct sock_fprog *program) {
+    struct seccomp_data data = {
+        .nr = SYS_socket, .arch = THIS_ARCHITECTURE, .args = {AF_INET, SOCK_STREAM, IPPROTO_TCP}};
+    if (filter_verdict(program, &data) == SECCOMP_RET_ALLOW)
+        return true;
+    data.args[2] = 0;
+    return filter_verdict(program, &data) == SECCOMP_RET_ALLOW;
+}
+
+struct sock_fprog *sandbox_widen(const struct sock_fprog *program) {
+    if (!program->filter || PREFIX_MAX + program->len > BPF_MAXINSNS)
+        return NULL;
+    size_t bytes = (PREFIX_MAX + program->len) * sizeof *program->filter;
+    struct sock_fprog *wide = mallocx(sizeof *wide + bytes, 0);
+    if (!wide)
+        return NULL;
+    wide->filter = (struct sock_filter *)(wide + 1);
+    size_t prefix = write_prefix(wide->filter, allows_sockets(program));
+    memcpy(wide->filter + prefix, program->filter, program->len * sizeof *program->filter);
+    wide->len = (unsigned short)(prefix + program->len);
+    return wide;
+}
+
+EXPORT int prctl(int option, ...) {
+    unsigned long arguments[4];
+    va_list list;
+    va_start(list, option);
+    for (int i = 0; i < 4; i++)
+        arguments[i] = va_arg(list, unsigned long);
+    va_end(list);
+    struct sock_fprog *wide = NULL;
+    if (attached() && option == PR_SET_SECCOMP && arguments[0] == SECCOMP_MODE_FILTER && arguments[1])
+        wide = sandbox_widen((const struct sock_fprog *)arguments[1]);
+    if (wide)
+        arguments[1] = (unsigned long)wide;
+    int result = LIBC(prctl)(option, arguments[0], arguments[1], arguments[2], arguments[3]);
+    int error = errno;
+    if (wide)
+        dallocx(wide, 0);
+    errno = error;
+    return result;
+}
+
+static rlim_t widen(rlim_t limit) {
+    return limit == RLIM_INFINITY ? limit : limit + SHARED_BYTES;
+}
+
+static rlim_t narrow(rlim_t limit) {
+    return limit == RLIM_INFINITY || limit < SHARED_BYTES ? limit : limit - SHARED_BYTES;
+}
+
+EXPORT int prlimit(pid_t pid, enum __rlimit_resource resource, const struct rlimit *wanted,
+                   struct rlimit *old) {
+    bool ours = attached() && resource == RLIMIT_AS && (pid == 0 || pid == getpid());
+    struct rlimit wide;
+    if (ours && wanted) {
+        wide = (struct rlimit){widen(wanted->rlim_cur), widen(wanted->rlim_max)};
+        wanted = &wide;
+    }
+    int result = LIBC(prlimit)(pid, resource, wanted, old);
+    if (ours && old && result == 0)
+        *old = (struct rlimit){narrow(old->rlim_cur), narrow(old->rlim_max)};
+    return result;
+}
+
+EXPORT int setrlimit(__rlimit_resource_t resource, const struct rlimit *limit) {
+    return prlimit(0, resource, limit, NULL);
+}
+
+EXPORT int getrlimit(__rlimit_resource_t resource, struct rlimit *limit) {
+    return prlimit(0, resource, NULL, limit);
+}
+
+/* The same on machines of 64 bits. */
+EXPORT int prlimit64(pid_t pid, enum __rlimit_resource resource, const struct rlimit64 *wanted,
+                     struct rlimit64 *old) {
+    return prlimit(pid, resource, (const struct rlimit *)wanted, (struct rlimit *)old);
+}
+
+EXPORT int setrlimit64(__rlimit_resource_t resource, const struct rlimit64 *limit) {
+    return prlimit(0, resource, (const struct rlimit *)limit, NULL);
+}
+
+EXPORT int getrlimit64(__rlimit_resource_t resource, struct rlimit64 *limit) {
+    return prlimit(0, resource, NULL, (struct rlimit *)limit);
+}
