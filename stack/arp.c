@@ -101,6 +101,11 @@ static void cache_evict(struct stack *stack) {
     }
 }
 
+void arp_enter(struct stack *stack, struct arp_entry *entry) {
+    hash_add(bucket_of(stack, entry->address), &entry->hash);
+    list_add_tail(&stack->arp.ages, &entry->age);
+}
+
 static struct arp_entry *entry_create(struct stack *stack, uint32_t address) {
     if (stack->arp.entries.used == ARP_CACHE_MAX)
         cache_evict(stack);
@@ -111,8 +116,7 @@ static struct arp_entry *entry_create(struct stack *stack, uint32_t address) {
     entry->state = ARP_INCOMPLETE;
     timer_init(&entry->timer, TIMER_ARP);
     list_init(&entry->pending);
-    hash_add(bucket_of(stack, address), &entry->hash);
-    list_add_tail(&stack->arp.ages, &entry->age);
+    arp_enter(stack, entry);
     return entry;
 }
 
@@ -174,12 +178,14 @@ int arp_output(struct stack *stack, struct frame *frame, uint32_t neighbour) {
     /* As in Linux, the oldest waiting packet makes room for the newest. */
     if (entry->pending_count == ARP_PENDING_MAX)
         entry_drop_pending(stack, entry, container_of(entry->pending.next, struct arp_pending, link));
-    struct arp_pending *pending = pool_take(&stack->arp.pendings);
+    struct arp_pending *pending = pool_take_zeroed(&stack->arp.pendings);
     if (!pending) {
         frame_release(&stack->buffers, frame);
         return -ENOBUFS;
     }
     pending->frame = *frame;
+    atomic_signal_fence(memory_order_seq_cst); /* whole before it belongs to somebody: see repair.h */
+    pending->entry = entry;
     list_init(&pending->link);
     list_add_tail(&entry->pending, &pending->link);
     entry->pending_count++;
@@ -249,6 +255,7 @@ void arp_input(struct stack *stack, const uint8_t *packet, uint32_t length) {
     }
     bool for_us = target == stack->config.address;
     struct arp_entry *entry = sender ? arp_lookup(stack, sender) : NULL;
+    stack_work_on(stack, entry);
     if (entry) {
         /* An answer to us confirms; anything else may only tell of a new address (RFC 826's merge). */
         if (operation == ARP_REPLY && for_us)

@@ -44,6 +44,7 @@ struct arp_entry {
 /* A packet that waits, its Ethernet header not yet written. */
 struct arp_pending {
     struct list link;
+    struct arp_entry *entry;
     struct frame frame;
 };
 
@@ -73,6 +74,9 @@ void arp_confirm(struct stack *stack, uint32_t neighbour);
 void arp_announce(struct stack *stack);
 
 void arp_timer(struct stack *stack, struct arp_entry *entry);
+
+/* Puts an entry that is in no list and no chain into those of the cache. */
+void arp_enter(struct stack *stack, struct arp_entry *entry);
 
 /* The entry for an address, or NULL. */
 struct arp_entry *arp_lookup(struct stack *stack, uint32_t address);

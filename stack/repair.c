@@ -8,8 +8,8 @@
  * that was being changed (stack->at_work): that connection is reset, and so is one that belongs to nobody or
  * whose queues are not whole. What nothing refers to in the end is freed.
  *
- * Packets that the stack has sent to itself, and those that wait for a neighbour, are dropped; so is the
- * ARP cache. TCP sends again. Frames on the transmit ring stay: the ring's count is changed last.
+ * Packets that the stack has sent to itself are dropped; TCP sends them again. Frames on the transmit ring
+ * stay: the ring's count is changed last.
  *
  * A repair that dies itself is begun again by the next one.
  */
@@ -108,6 +108,38 @@ static void repair_frames(struct stack *stack) {
     while (kept < queue->count && kept < FRAME_QUEUE_MAX && frame_whole(stack, frame_queue_at(queue, kept)))
         hold_frame(stack, frame_queue_at(queue, kept++));
     queue->count = kept;
+}
+
+/* What a neighbour's address is stays known, and packets wait for it. */
+static void repair_neighbour(void *object, void *context) {
+    struct stack *stack = context;
+    struct arp_entry *entry = object;
+    bool ran = timer_running(&entry->timer);
+    if (!entry->address || stack->at_work == entry)
+        return;
+    pool_mark(&stack->arp.entries, entry);
+    entry->hash = (struct hash_link){NULL, NULL};
+    list_init(&entry->age);
+    list_init(&entry->pending);
+    entry->pending_count = 0;
+    timer_init(&entry->timer, TIMER_ARP);
+    timer_start(&stack->timers, &entry->timer,
+                ran ? entry->timer.deadline_ns : stack->now_ns + ARP_RETRANSMIT_NS);
+    arp_enter(stack, entry);
+}
+
+static void repair_pending(void *object, void *context) {
+    struct stack *stack = context;
+    struct arp_pending *pending = object;
+    struct arp_entry *entry = pending->entry;
+    if (!pool_has(&stack->arp.entries, entry) || !entry->address || stack->at_work == entry ||
+        !frame_whole(stack, &pending->frame))
+        return;
+    pool_mark(&stack->arp.pendings, pending);
+    hold_frame(stack, &pending->frame);
+    list_init(&pending->link);
+    list_add_tail(&entry->pending, &pending->link);
+    entry->pending_count++;
 }
 
 static bool socket_alive(const struct stack *stack, const struct socket *socket) {
@@ -366,6 +398,8 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, struct buffer *const *he
         if (held[i] && pool_has(&stack->buffers, held[i]))
             hold_buffer(stack, held[i]);
     repair_frames(stack);
+    pool_walk(&stack->arp.entries, repair_neighbour, stack);
+    pool_walk(&stack->arp.pendings, repair_pending, stack);
     pool_walk(&stack->sockets, repair_socket, stack);
     pool_walk(&stack->connections, repair_connection, stack);
     pool_sweep(&stack->arp.pendings);
