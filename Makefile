@@ -25,8 +25,6 @@ UNIT_TESTS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
 
 KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lpthread
 CMOCKA_LIBS = $(shell pkg-config --libs cmocka)
-# jemalloc's own, with symbols that the version script hides: the program's malloc stays the program's.
-JEMALLOC := -l:libjemalloc_pic.a -lm -ldl -lpthread
 
 .PRECIOUS: $(BUILD)/plain/%.o $(BUILD)/plain/tests/unit/%.o
 .PHONY: all check unit integration bench demo install clean format
@@ -47,7 +45,7 @@ $(BUILD)/shared/%.o: %.c
 $(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/libbarewire.map
 	@echo "  LD  $@"
 	@$(CC) $(ALL_CFLAGS) -shared -o $@ $(filter %.o,$^) -Wl,--version-script=shim/libbarewire.map \
-	    -Wl,-z,defs -Wl,-z,now $(JEMALLOC)
+	    -Wl,-z,defs -Wl,-z,now -ldl
 
 $(BUILD)/barewire-keeper: $(call objects,plain,$(KEEPER))
 	@echo "  LD  $@"

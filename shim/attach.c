@@ -21,6 +21,7 @@
 
 struct config attach_config;
 static _Atomic bool is_attached;
+static int own_pid;
 static pthread_mutex_t attaching = PTHREAD_MUTEX_INITIALIZER;
 static char door_path[108];
 static int door = -1; /* stays open, for what is to be told later, when this process may be another user's */
@@ -57,7 +58,16 @@ bool attached(void) {
     return is_attached;
 }
 
+int attach_pid(void) {
+    return own_pid;
+}
+
+void attach_forked(void) {
+    own_pid = getpid();
+}
+
 void attach_done(void) {
+    attach_forked();
     is_attached = true;
 }
 

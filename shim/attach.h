@@ -14,6 +14,10 @@ extern struct config attach_config;
 void attach(void);
 bool attached(void);
 
+/* The process that this memory belongs to. */
+int attach_pid(void);
+void attach_forked(void); /* in a child: it is this one now */
+
 /* Where the door of the stack would be, in a directory of this user's. False when the path is too long. */
 bool attach_find_door(const char *directory);
 bool attach_door_there(void);

@@ -4,6 +4,7 @@
 #include "call.h"
 #include "exec.h"
 #include "fork.h"
+#include "process.h"
 #include "resume.h"
 #include "signals.h"
 #include "streams.h"
@@ -70,17 +71,29 @@ __attribute__((constructor)) static void begin(void) {
     }
 }
 
+/* The end of the process, in an orderly way: what it has open is closed at once, rather than when the keeper
+ * hears of it, and none of its threads dies in the middle of a change. A child that shares this memory is
+ * another matter. */
+static void leave(void) {
+    if (!attached() || shared_begin || attach_pid() != getpid())
+        return; /* not ours, or of a child that has never come to the stack */
+    shared_lock_to_die();
+    shared_lock();
+    if (!shared->broken)
+        estate_leave(wake_self);
+    shared_unlock();
+}
+
 /* exit(3) comes here last: from now on no thread may die in the middle of a change. */
 __attribute__((destructor)) static void end(void) {
     if (!attached())
         return;
     stdio_flush(); /* may have to wait for room, which it can't after this */
-    shared_lock_to_die();
+    leave();
 }
 
 EXPORT void _exit(int status) {
-    if (attached())
-        shared_lock_to_die();
+    leave();
     LIBC(_exit)(status);
     __builtin_unreachable();
 }

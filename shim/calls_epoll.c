@@ -16,26 +16,25 @@
 #define BEHAVIOUR ((uint32_t)(EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE))
 
 static struct epoll_set *set_of(int epoll) {
-    struct holding *holding = descriptor_find(epoll);
-    return holding && holding->kind == HOLDING_EPOLL ? holding->epoll : NULL;
+    struct handle *handle = descriptor_find(epoll);
+    return handle && handle->kind == HOLDING_EPOLL ? handle->epoll : NULL;
 }
 
 /* The set of an epoll descriptor that gets its first socket of ours. The lock is held. */
 static struct epoll_set *set_make(int epoll) {
     struct epoll_set *set = pool_take_zeroed(&shared->epoll_sets);
-    struct holding *holding = set ? holding_create(HOLDING_EPOLL) : NULL;
-    if (!holding) {
-        if (set)
-            pool_return(&shared->epoll_sets, set);
+    if (!set)
         return NULL;
-    }
     list_init(&set->items);
     list_init(&set->ready);
     list_init(&set->waiters);
-    set->holders = 1;
-    holding->epoll = set;
-    if (descriptor_set(epoll, holding)) {
-        holding_release(holding);
+    struct handle *handle = descriptor_hold_epoll(set);
+    if (!handle) {
+        pool_return(&shared->epoll_sets, set);
+        return NULL;
+    }
+    if (descriptor_set(epoll, handle)) {
+        descriptor_release(handle);
         return NULL;
     }
     return set;

@@ -33,13 +33,13 @@ static void linger(struct socket *socket) {
 static void forget(int fd) {
     struct verbose_story story = {.worth_telling = false};
     shared_lock();
-    struct holding *holding = descriptor_find(fd);
-    if (holding && !shared->broken) {
+    struct handle *handle = descriptor_find(fd);
+    if (handle && !shared->broken) {
         verbose_note(&story, fd);
-        if (holding->kind == HOLDING_SOCKET && holding->descriptors == 1 && holding->socket->holders == 1)
-            linger(holding->socket);
+        if (handle->kind == HOLDING_SOCKET && descriptor_is_last(handle))
+            linger(handle->socket);
         descriptor_clear(fd);
-    } else if (holding) {
+    } else if (handle) {
         atomic_store(&descriptor_pages[fd / DESCRIPTOR_PAGE][fd % DESCRIPTOR_PAGE], NULL);
     }
     shared_unlock();
@@ -101,8 +101,8 @@ static int adopt(int fd, int made) {
         return made;
     if (descriptor_find(fd)) {
         shared_lock();
-        struct holding *holding = descriptor_find(fd);
-        error = holding && !shared->broken ? descriptor_set(made, holding) : 0;
+        struct handle *handle = descriptor_find(fd);
+        error = handle && !shared->broken ? descriptor_set(made, handle) : 0;
         shared_unlock();
     }
     if (error)

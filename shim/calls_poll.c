@@ -6,12 +6,12 @@
  * sleeps in poll(2), with an eventfd among the kernel's.
  */
 #include "call.h"
+#include "memory.h"
 #include "wake.h"
-#include <jemalloc/jemalloc.h>
 #include <string.h>
 #include <time.h>
 
-#define ON_STACK_MAX 64
+#define ON_STACK_MAX 512
 
 static bool any_ours(const struct pollfd *fds, nfds_t count) {
     if (!descriptor_any)
@@ -115,11 +115,11 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
 static int poll_any(struct pollfd *fds, nfds_t count, uint64_t deadline_ns, const sigset_t *mask) {
     struct pollfd on_stack[ON_STACK_MAX + WAIT_SLEEP_ROOM];
     struct pollfd *kernel = on_stack;
-    if (count > ON_STACK_MAX && !(kernel = mallocx((count + WAIT_SLEEP_ROOM) * sizeof *kernel, 0)))
+    if (count > ON_STACK_MAX && !(kernel = memory_take((count + WAIT_SLEEP_ROOM) * sizeof *kernel)))
         return -ENOMEM;
     int result = poll_mixed(fds, kernel, count, deadline_ns, mask);
     if (kernel != on_stack)
-        dallocx(kernel, 0);
+        memory_give(kernel);
     return result;
 }
 
@@ -197,7 +197,8 @@ static bool any_ours_selected(int limit, const fd_set *in, const fd_set *out, co
 
 static int select_ours(int limit, fd_set *in, fd_set *out, fd_set *except, uint64_t deadline_ns,
                        const sigset_t *mask) {
-    struct pollfd *fds = mallocx(((size_t)limit + 1) * sizeof *fds, 0);
+    struct pollfd on_stack[FD_SETSIZE];
+    struct pollfd *fds = limit <= FD_SETSIZE ? on_stack : memory_take((size_t)limit * sizeof *fds);
     nfds_t count = 0;
     int ready = 0;
     if (!fds)
@@ -218,7 +219,8 @@ static int select_ours(int limit, fd_set *in, fd_set *out, fd_set *except, uint6
         keep_in_set(out, fds[i].fd, fds[i].revents & SELECT_OUT, &ready);
         keep_in_set(except, fds[i].fd, fds[i].revents & SELECT_EXCEPT, &ready);
     }
-    dallocx(fds, 0);
+    if (fds != on_stack)
+        memory_give(fds);
     return result < 0 ? result : ready;
 }
 

@@ -7,9 +7,17 @@
 #include "signals.h"
 #include <fcntl.h>
 
+/* A new socket becomes this process's, or is gone when memory is out. */
+static struct handle *hold(struct socket *made) {
+    struct handle *handle = descriptor_hold_socket(made);
+    if (!handle)
+        socket_release(&shared->stack, made);
+    return handle;
+}
+
 EXPORT int socket(int domain, int type, int protocol) {
     struct socket *made;
-    struct holding *holding = NULL;
+    struct handle *handle = NULL;
     int base = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
     bool ours =
         domain == AF_INET && (base == SOCK_STREAM || (base == SOCK_DGRAM && protocol != IPPROTO_ICMP));
@@ -22,10 +30,10 @@ EXPORT int socket(int domain, int type, int protocol) {
         return (int)call_result(-ENETDOWN);
     shared_lock();
     int result = shared->broken ? -ENETDOWN : socket_create(&shared->stack, base, protocol, &made);
-    if (!result && !(holding = descriptor_hold(made)))
+    if (!result && !(handle = hold(made)))
         result = -ENOBUFS;
     shared_unlock();
-    return (int)call_result(result ? result : descriptor_create(holding, type));
+    return (int)call_result(result ? result : descriptor_create(handle, type));
 }
 
 EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
@@ -64,7 +72,7 @@ EXPORT int listen(int fd, int backlog) {
 
 EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) {
     struct socket *made = NULL;
-    struct holding *holding = NULL;
+    struct handle *handle = NULL;
     int result = 0;
     if (!descriptor_find(fd))
         return LIBC(accept4)(fd, address, length, flags);
@@ -82,14 +90,14 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
     if (!result) {
         host = made->tcp->remote_address;
         port = made->tcp->remote_port;
-        holding = descriptor_hold(made);
-        if (!holding)
+        handle = hold(made);
+        if (!handle)
             result = -ENOBUFS;
     }
     shared_unlock();
     if (result)
         return (int)call_result(result);
-    int accepted = descriptor_create(holding, flags);
+    int accepted = descriptor_create(handle, flags);
     if (accepted >= 0)
         call_give_address(address, length, host, port);
     return (int)call_result(accepted);

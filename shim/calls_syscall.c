@@ -4,9 +4,9 @@
 #include "attach.h"
 #include "fork.h"
 #include "libc.h"
+#include "memory.h"
 #include "sandbox.h"
 #include <errno.h>
-#include <jemalloc/jemalloc.h>
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
@@ -33,8 +33,7 @@ static long install_filter(const long arguments[6]) {
     struct sock_fprog *wide = sandbox_widen((const struct sock_fprog *)arguments[2]);
     long result = LIBC(syscall)(SYS_seccomp, arguments[0], arguments[1], wide ? (long)wide : arguments[2]);
     int error = errno;
-    if (wide)
-        dallocx(wide, 0);
+    memory_give(wide);
     errno = error;
     return result;
 }

@@ -4,58 +4,187 @@
 #include "descriptor.h"
 #include "libc.h"
 #include "lock.h"
+#include "memory.h"
 #include "process.h"
+#include "wake.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <jemalloc/jemalloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define PRIVATE_MAX 256 /* a thread that waits in poll(2) has one */
+#define HANDLES_AT_ONCE 200 /* some 16 KB */
+#define PRIVATE_MAX 256     /* a thread that waits in poll(2) has one */
 
-struct holding *_Atomic *_Atomic descriptor_pages[DESCRIPTOR_PAGES];
+struct handle *_Atomic *_Atomic descriptor_pages[DESCRIPTOR_PAGES];
 bool descriptor_any;
 
+static struct list handles = {&handles, &handles};
+static struct list born = {&born, &born}; /* handles without a descriptor yet */
+static struct list spare = {&spare, &spare};
 static _Atomic int private_descriptors[PRIVATE_MAX]; /* number + 1, or 0 */
 
-int descriptor_set(int fd, struct holding *holding) {
+static struct handle *handle_take(void) {
+    struct list *link = list_first(&spare);
+    if (!link) {
+        struct handle *more = memory_take(HANDLES_AT_ONCE * sizeof *more);
+        if (!more)
+            return NULL;
+        for (int i = 0; i < HANDLES_AT_ONCE; i++) {
+            list_init(&more[i].link);
+            list_add_tail(&spare, &more[i].link);
+        }
+        link = list_first(&spare);
+    }
+    list_remove(link);
+    return container_of(link, struct handle, link);
+}
+
+static struct holding *copy_holding(struct estate *estate, const struct handle *handle) {
+    struct holding *holding = holding_create(estate, handle->kind);
+    if (!holding)
+        return NULL;
+    if (handle->kind == HOLDING_SOCKET) {
+        handle->socket->holders++;
+        holding->socket = handle->socket;
+    } else {
+        handle->epoll->holders++;
+        holding->epoll = handle->epoll;
+    }
+    return holding;
+}
+
+static bool copy_holdings(struct estate *estate, struct list *of) {
+    struct list *link, *next;
+    list_for_each(link, next, of) {
+        if (!copy_holding(estate, container_of(link, struct handle, link)))
+            return false;
+    }
+    return true;
+}
+
+/* Points handles at the copies, which are in the same order. */
+static struct list *adopt_copies(struct list *copy, struct list *of) {
+    struct list *link, *next;
+    list_for_each(link, next, of) {
+        container_of(link, struct handle, link)->holding = container_of(copy, struct holding, link);
+        copy = copy->next;
+    }
+    return copy;
+}
+
+/* Makes sure that the estate is this process's alone, before it is changed. */
+static bool own_estate(void) {
+    if (wake_self->estate && wake_self->estate->processes == 1)
+        return true;
+    struct process aside = {.estate = estate_create()};
+    if (!aside.estate)
+        return false;
+    if (!copy_holdings(aside.estate, &handles) || !copy_holdings(aside.estate, &born)) {
+        estate_leave(&aside);
+        return false;
+    }
+    adopt_copies(adopt_copies(aside.estate->holdings.next, &handles), &born);
+    struct process before = {.estate = wake_self->estate};
+    wake_self->estate = aside.estate;
+    estate_leave(&before);
+    return true;
+}
+
+static struct handle *hold(enum holding_kind kind) {
+    struct handle *handle = own_estate() ? handle_take() : NULL;
+    if (!handle)
+        return NULL;
+    *handle = (struct handle){.kind = (uint8_t)kind, .holding = holding_create(wake_self->estate, kind)};
+    list_init(&handle->link);
+    list_add_tail(handle->holding ? &born : &spare, &handle->link);
+    return handle->holding ? handle : NULL;
+}
+
+struct handle *descriptor_hold_socket(struct socket *socket) {
+    struct handle *handle = hold(HOLDING_SOCKET);
+    if (!handle)
+        return NULL;
+    handle->socket = socket;
+    socket->holders++;
+    handle->holding->socket = socket;
+    return handle;
+}
+
+struct handle *descriptor_hold_epoll(struct epoll_set *epoll) {
+    struct handle *handle = hold(HOLDING_EPOLL);
+    if (!handle)
+        return NULL;
+    handle->epoll = epoll;
+    epoll->holders++;
+    handle->holding->epoll = epoll;
+    return handle;
+}
+
+void descriptor_release(struct handle *handle) {
+    if (own_estate())
+        holding_release(handle->holding); /* else it is given up when the process ends */
+    list_move_tail(&spare, &handle->link);
+}
+
+struct handle *descriptor_handle_of(const struct socket *socket) {
+    struct list *link, *next;
+    list_for_each(link, next, &handles) {
+        struct handle *handle = container_of(link, struct handle, link);
+        if (handle->kind == HOLDING_SOCKET && handle->socket == socket)
+            return handle;
+    }
+    return NULL;
+}
+
+bool descriptor_is_last(const struct handle *handle) {
+    return handle->descriptors == 1 && handle->socket->holders == 1 && wake_self->estate->processes == 1;
+}
+
+void descriptor_forked(void) {
+    struct list *link;
+    while ((link = list_first(&born)))
+        list_move_tail(&spare, link);
+}
+
+static void forget(int fd, void *context) {
+    (void)context;
+    descriptor_pages[fd / DESCRIPTOR_PAGE][fd % DESCRIPTOR_PAGE] = NULL;
+}
+
+void descriptor_forget_all(void) {
+    descriptor_walk(0, UINT32_MAX, forget, NULL);
+    list_init(&handles);
+    list_init(&born);
+}
+
+int descriptor_set(int fd, struct handle *handle) {
     if ((unsigned)fd >= DESCRIPTOR_PAGE * DESCRIPTOR_PAGES)
         return -EMFILE;
-    struct holding *_Atomic *page = descriptor_pages[fd / DESCRIPTOR_PAGE];
+    struct handle *_Atomic *page = descriptor_pages[fd / DESCRIPTOR_PAGE];
     if (!page) {
-        page = mallocx(DESCRIPTOR_PAGE * sizeof *page, MALLOCX_ZERO);
+        page = memory_take(DESCRIPTOR_PAGE * sizeof *page);
         if (!page)
             return -ENOMEM;
         descriptor_pages[fd / DESCRIPTOR_PAGE] = page;
     }
-    holding->descriptors++;
-    page[fd % DESCRIPTOR_PAGE] = holding;
+    if (handle->descriptors++ == 0)
+        list_move_tail(&handles, &handle->link);
+    page[fd % DESCRIPTOR_PAGE] = handle;
     descriptor_any = true;
     return 0;
 }
 
 void descriptor_clear(int fd) {
-    struct holding *holding = descriptor_find(fd);
-    if (!holding)
+    struct handle *handle = descriptor_find(fd);
+    if (!handle)
         return;
     descriptor_pages[fd / DESCRIPTOR_PAGE][fd % DESCRIPTOR_PAGE] = NULL;
-    if (--holding->descriptors == 0)
-        holding_release(holding);
+    if (--handle->descriptors == 0)
+        descriptor_release(handle);
 }
 
-struct holding *descriptor_hold(struct socket *socket) {
-    struct holding *holding = holding_create(HOLDING_SOCKET);
-    if (!holding) {
-        socket_release(&shared->stack, socket);
-        return NULL;
-    }
-    holding->socket = socket;
-    socket->holders++;
-    return holding;
-}
-
-int descriptor_create(struct holding *holding, int flags) {
+int descriptor_create(struct handle *handle, int flags) {
     struct stat status;
     int fd = LIBC(socket)(AF_UNIX, SOCK_STREAM | (flags & (SOCK_NONBLOCK | SOCK_CLOEXEC)), 0);
     int error = fd < 0 ? -errno : LIBC(syscall)(SYS_fstat, fd, &status) < 0 ? -EMFILE : 0;
@@ -63,14 +192,14 @@ int descriptor_create(struct holding *holding, int flags) {
     if (!error && shared->broken)
         error = -ENETDOWN;
     if (!error)
-        error = descriptor_set(fd, holding);
+        error = descriptor_set(fd, handle);
     if (!error) {
-        struct socket *socket = holding->socket;
+        struct socket *socket = handle->socket;
         socket->nonblocking = flags & SOCK_NONBLOCK;
         socket->name = status.st_ino;
         hash_add(&shared->names[socket->name % SHARED_NAME_BUCKETS], &socket->name_link);
     } else if (!shared->broken) {
-        holding_release(holding);
+        descriptor_release(handle);
     }
     shared_unlock();
     if (error && fd >= 0)
@@ -83,7 +212,7 @@ void descriptor_walk(unsigned first, unsigned last, void (*visit)(int fd, void *
     if (last > limit)
         last = limit;
     for (unsigned fd = first; fd <= last; fd++) {
-        struct holding *_Atomic *page = descriptor_pages[fd / DESCRIPTOR_PAGE];
+        struct handle *_Atomic *page = descriptor_pages[fd / DESCRIPTOR_PAGE];
         if (!page)
             fd |= DESCRIPTOR_PAGE - 1; /* on to the next page */
         else if (page[fd % DESCRIPTOR_PAGE])

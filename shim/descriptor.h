@@ -2,8 +2,8 @@
  * descriptor.h - which of the process's descriptors are ours.
  *
  * A table of pointers, by descriptor number: NULL for what is the kernel's. Looking up costs two loads, and
- * before the process has its first socket of ours, one. The entry is the process's holding of the socket or
- * epoll set.
+ * before the process has its first socket of ours, one. The entry is a handle: this process's own notes, in
+ * its private memory, of a holding in its estate.
  */
 #ifndef SHIM_DESCRIPTOR_H
 #define SHIM_DESCRIPTOR_H
@@ -13,34 +13,60 @@
 #define DESCRIPTOR_PAGE 1024
 #define DESCRIPTOR_PAGES 1024 /* fs.nr_open's default, 1,048,576 descriptors */
 
-extern struct holding *_Atomic *_Atomic descriptor_pages[DESCRIPTOR_PAGES];
+/* Handles are never given back to the allocator: who reads one without the lock may find another's, but a
+ * handle. */
+struct handle {
+    struct list link; /* of all of this process */
+    uint8_t kind;     /* enum holding_kind */
+    struct socket *socket;
+    struct epoll_set *epoll;
+    struct holding *holding;
+    uint32_t descriptors; /* that point to it; 0 while the first is being made */
+};
+
+extern struct handle *_Atomic *_Atomic descriptor_pages[DESCRIPTOR_PAGES];
 extern bool descriptor_any; /* this process has had one of ours */
 
-static inline struct holding *descriptor_find(int fd) {
+static inline struct handle *descriptor_find(int fd) {
     if (!descriptor_any || (unsigned)fd >= DESCRIPTOR_PAGE * DESCRIPTOR_PAGES)
         return NULL;
-    struct holding *_Atomic *page =
+    struct handle *_Atomic *page =
         atomic_load_explicit(&descriptor_pages[fd / DESCRIPTOR_PAGE], memory_order_acquire);
     return page ? atomic_load_explicit(&page[fd % DESCRIPTOR_PAGE], memory_order_acquire) : NULL;
 }
 
 /* The socket under a descriptor, or NULL when it is not one of ours. */
 static inline struct socket *descriptor_socket(int fd) {
-    struct holding *holding = descriptor_find(fd);
-    return holding && holding->kind == HOLDING_SOCKET ? holding->socket : NULL;
+    struct handle *handle = descriptor_find(fd);
+    return handle && handle->kind == HOLDING_SOCKET ? handle->socket : NULL;
 }
 
-/* Makes a holding of a new socket, for descriptor_create, so that the socket is somebody's from the
- * beginning. When memory is out it releases the socket, and gives NULL. The lock is held. */
-struct holding *descriptor_hold(struct socket *socket);
+/* Adds a socket or an epoll set to the process's estate, under no descriptor yet: it is somebody's from the
+ * beginning. The caller adds itself to its holders. The lock is held. NULL when memory is out. */
+struct handle *descriptor_hold_socket(struct socket *socket);
+struct handle *descriptor_hold_epoll(struct epoll_set *epoll);
 
-/* Makes a descriptor for the holding of descriptor_hold, a kernel object of its own whose inode names the
- * socket; `flags` are those of socket(2). The lock is not held. Returns the descriptor, or a negative errno;
- * the socket is gone then. */
-int descriptor_create(struct holding *holding, int flags);
+/* Gives up what no descriptor points to. The lock is held. */
+void descriptor_release(struct handle *handle);
 
-/* Points a descriptor at a holding, which counts it. The lock is held. Returns 0 or -ENOMEM. */
-int descriptor_set(int fd, struct holding *holding);
+/* The handle of a socket that this process has, or NULL. The lock is held. */
+struct handle *descriptor_handle_of(const struct socket *socket);
+
+/* Whether nobody else has it: no other process, no message on its way. The lock is held. */
+bool descriptor_is_last(const struct handle *handle);
+
+/* What fork(2) has left of the parent's in this process: everything but what other threads were making
+ * (descriptor_forked); or nothing, when there is no account (descriptor_forget_all). */
+void descriptor_forked(void);
+void descriptor_forget_all(void);
+
+/* Makes a descriptor for a new socket's handle, a kernel object of its own whose inode names the socket;
+ * `flags` are those of socket(2). The lock is not held. Returns the descriptor, or a negative errno; the
+ * socket is gone then. */
+int descriptor_create(struct handle *handle, int flags);
+
+/* Points a descriptor at a handle, which counts it. The lock is held. Returns 0 or -ENOMEM. */
+int descriptor_set(int fd, struct handle *handle);
 
 /* Forgets a descriptor; the last one of the process gives up the holding, the last process's the socket. The
  * lock is held. */

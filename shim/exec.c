@@ -14,12 +14,12 @@
 #include "fork.h"
 #include "libc.h"
 #include "lock.h"
+#include "memory.h"
 #include "program.h"
 #include "wake.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jemalloc/jemalloc.h>
 #include <limits.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -32,12 +32,16 @@ struct process *exec_account;
 
 static char *remembered[REMEMBERED_MAX]; /* NAME=VALUE */
 static size_t remembered_count;
+static char store[4096];
+static size_t stored;
 static char library[PATH_MAX];
 
 static void remember(const char *variable) {
-    char *copy = remembered_count < REMEMBERED_MAX ? mallocx(strlen(variable) + 1, 0) : NULL;
-    if (copy)
-        remembered[remembered_count++] = strcpy(copy, variable);
+    size_t length = strlen(variable) + 1;
+    if (remembered_count == REMEMBERED_MAX || length > sizeof store - stored)
+        return;
+    remembered[remembered_count++] = memcpy(store + stored, variable, length);
+    stored += length;
 }
 
 void exec_begin(void) {
@@ -83,8 +87,8 @@ static void tell(struct told *told, char *const *given, const struct process *ac
     char *preload = find_variable(given, "LD_PRELOAD=");
     bool complete = preload && names_library(preload);
     size_t preload_bytes = (preload ? strlen(preload) : 0) + strlen(library) + sizeof "LD_PRELOAD=:";
-    char **environment = mallocx((count + remembered_count + 3) * sizeof *environment, 0);
-    told->preload = mallocx(preload_bytes, 0);
+    char **environment = memory_take((count + remembered_count + 3) * sizeof *environment);
+    told->preload = memory_take(preload_bytes);
     if (!environment || !told->preload) {
         told->environment = (char **)given;
         return;
@@ -112,9 +116,8 @@ static void tell(struct told *told, char *const *given, const struct process *ac
 
 static void untell(struct told *told, char *const *given) {
     if (told->environment != (char **)given)
-        dallocx(told->environment, 0);
-    if (told->preload)
-        dallocx(told->preload, 0);
+        memory_give(told->environment);
+    memory_give(told->preload);
 }
 
 static void count_going_on(int fd, void *context) {

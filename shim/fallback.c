@@ -61,7 +61,7 @@ struct registration {
 };
 
 struct move {
-    struct holding *holding;
+    struct handle *handle;
     int kernel;
     int count;
     struct registration registrations[EPOLL_ITEMS_MAX];
@@ -69,15 +69,15 @@ struct move {
 
 static void find_epoll_descriptor(int fd, void *context) {
     struct move *move = context;
-    struct holding *holding = descriptor_find(fd);
+    struct handle *handle = descriptor_find(fd);
     for (int i = 0; i < move->count; i++)
-        if (holding->kind == HOLDING_EPOLL && holding->epoll == move->registrations[i].set)
+        if (handle->kind == HOLDING_EPOLL && handle->epoll == move->registrations[i].set)
             move->registrations[i].epoll_fd = fd;
 }
 
 static void collect_registrations(struct move *move) {
     struct list *link, *next;
-    list_for_each(link, next, &move->holding->socket->watches) {
+    list_for_each(link, next, &move->handle->socket->watches) {
         struct watch *watch = container_of(link, struct watch, socket_link);
         if (watch->kind != WATCH_EPOLL || move->count == EPOLL_ITEMS_MAX)
             continue;
@@ -90,19 +90,19 @@ static void collect_registrations(struct move *move) {
 
 static void replace(int fd, void *context) {
     struct move *move = context;
-    if (descriptor_find(fd) != move->holding)
+    if (descriptor_find(fd) != move->handle)
         return;
     int flags = LIBC(fcntl)(fd, F_GETFD);
     LIBC(dup3)(move->kernel, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
-    if (move->holding->descriptors == 1)
-        move->holding->socket->options.linger = false; /* nothing was sent: it ends quietly */
+    if (move->handle->descriptors == 1)
+        move->handle->socket->options.linger = false; /* nothing was sent: it ends quietly */
     descriptor_clear(fd);
 }
 
 int fallback_to_kernel(int fd) {
     struct move move = {.count = 0};
     shared_lock();
-    move.holding = descriptor_find(fd);
+    move.handle = descriptor_find(fd);
     struct socket *socket = descriptor_socket(fd);
     if (!socket) {
         shared_unlock();

@@ -1,10 +1,10 @@
 /*
  * fork.c - parent and child share each socket: the child gets an account of its own before it exists.
  *
- * In the parent, with the lock held, every holding gets a twin in the child's account, so that a socket which
- * the parent closes at once after fork is not thought abandoned. The child finds the twins in memory that it
- * has inherited, points its table at them, and tells the keeper its number; the keeper watches it from then
- * on.
+ * In the parent, with the lock held, the child's account is made, with a share in the parent's estate, so
+ * that a socket which the parent closes at once after fork is not thought abandoned. The child finds its
+ * table of descriptors in memory that it has inherited, and tells the keeper its number, which watches it
+ * from then on.
  */
 #include "fork.h"
 #include "attach.h"
@@ -15,7 +15,6 @@
 #include "wait.h"
 #include "wake.h"
 #include <errno.h>
-#include <jemalloc/jemalloc.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -24,72 +23,30 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-struct heir {
-    int fd;
-    struct holding *holding;
-};
-
 static struct {
     bool prepared;
     struct process *child;
+    bool first;       /* that the keeper has to be told of: it looks at all new children after a while */
     uint64_t made_ns; /* the account's, by which it is known */
-    struct heir *heirs;
-    size_t count, room;
 } plan;
 
 static __thread bool ours __attribute__((
     tls_model("initial-exec"))); /* this thread is in our fork, rather than one of libc's own */
 
-static struct holding *twin_of(struct holding *holding) {
-    if (holding->twin)
-        return holding->twin;
-    struct holding *twin = pool_take_zeroed(&shared->holdings);
-    if (!twin)
-        return NULL;
-    *twin = *holding;
-    twin->twin = NULL;
-    twin->descriptors = 0;
-    twin->process = plan.child;
-    list_init(&twin->link);
-    list_add_tail(&plan.child->holdings, &twin->link);
-    if (twin->kind == HOLDING_SOCKET)
-        twin->socket->holders++;
-    else
-        twin->epoll->holders++;
-    holding->twin = twin;
-    return twin;
-}
-
-static void bequeath(int fd, void *context) {
-    (void)context;
-    if (plan.count == plan.room) {
-        size_t room = plan.room ? plan.room * 2 : 64;
-        struct heir *grown =
-            plan.heirs ? rallocx(plan.heirs, room * sizeof *grown, 0) : mallocx(room * sizeof *grown, 0);
-        if (!grown)
-            return;
-        plan.heirs = grown;
-        plan.room = room;
-    }
-    struct holding *twin = twin_of(descriptor_find(fd));
-    if (!twin)
-        return;
-    twin->descriptors++;
-    plan.heirs[plan.count++] = (struct heir){fd, twin};
-}
-
 /* An account for a child, with all that this process has. The lock is held. NULL when there can be none. */
 static struct process *make_account(void) {
-    struct list *link, *next;
-    plan.count = 0;
     plan.child = shared->broken ? NULL : process_create(0);
     if (!plan.child)
         return NULL;
     plan.made_ns = plan.child->made_ns;
     plan.child->unborn_until_ns = plan.made_ns + UNBORN_NS;
     plan.child->nested = wake_self->nested;
-    list_for_each(link, next, &wake_self->holdings) container_of(link, struct holding, link)->twin = NULL;
-    descriptor_walk(0, UINT32_MAX, bequeath, NULL);
+    plan.first = !shared->unwatched;
+    shared->unwatched = true;
+    if (wake_self->estate) {
+        wake_self->estate->processes++;
+        plan.child->estate = wake_self->estate;
+    }
     return plan.child;
 }
 
@@ -101,15 +58,17 @@ static void prepare(void) {
     make_account();
 }
 
+static void let_go(void) {
+    bool first = plan.child && plan.first;
+    shared_unlock();
+    if (first)
+        wake_keeper();
+}
+
 /* Of a fork that libc does for itself, as in daemon(3), only the child tells its number. */
 static void in_parent(void) {
     if (plan.prepared && !ours)
-        shared_unlock();
-}
-
-static void forget(int fd, void *context) {
-    (void)context;
-    descriptor_pages[fd / DESCRIPTOR_PAGE][fd % DESCRIPTOR_PAGE] = NULL;
+        let_go();
 }
 
 /* A number means nothing to a keeper outside of our PID namespace; a descriptor does. */
@@ -122,30 +81,35 @@ static void tell_keeper(struct process *child, pid_t pid) {
     LIBC(close)(pidfd);
 }
 
+/* The first time that the child comes to the stack, with the lock held: is its account still there? */
+static void begin_life(void) {
+    if (!plan.child || !pool_has(&shared->processes, plan.child) || plan.child->made_ns != plan.made_ns) {
+        descriptor_forget_all(); /* out of memory, or so late that the child was given up */
+        return;
+    }
+    wake_self = plan.child;
+    if (!wake_self->pid && !wake_self->nested)
+        wake_self->pid = getpid();
+    wake_self->nested |= wake_self->pid && wake_self->pid != getpid();
+}
+
+/* Most children run another program, or end, without having come to the stack: they cost nothing here. */
 static void in_child(void) {
-    bool told = ours; /* by the parent */
+    bool told = ours; /* of the child's number: the keeper, by the parent */
     ours = false;
     if (!plan.prepared)
         return;
+    attach_forked();
     lock_forked();
-    descriptor_walk(0, UINT32_MAX, forget, NULL);
     wait_forked();
-    if (!plan.child)
-        return; /* out of memory: the descriptors are not ours in the child */
+    descriptor_forked();
+    shared_begin = begin_life;
+    if (told)
+        return;
     shared_lock();
-    if (pool_has(&shared->processes, plan.child) && plan.child->made_ns == plan.made_ns) {
-        wake_self = plan.child;
-        if (!wake_self->pid && !wake_self->nested)
-            wake_self->pid = getpid();
-        wake_self->nested |= wake_self->pid && wake_self->pid != getpid();
-        for (size_t i = 0; i < plan.count; i++)
-            descriptor_pages[plan.heirs[i].fd / DESCRIPTOR_PAGE][plan.heirs[i].fd % DESCRIPTOR_PAGE] =
-                plan.heirs[i].holding;
-    }
     shared_unlock();
-    if (wake_self->nested && !told)
+    if (wake_self->nested)
         tell_keeper(wake_self, getpid());
-    wake_keeper();
 }
 
 /* The end of a fork of ours, in the parent. */
@@ -159,10 +123,9 @@ static pid_t forked(pid_t pid) {
         child->pid = pid; /* the child may be killed before it can say so itself */
     else if (child && pid < 0)
         process_settle(child);
-    shared_unlock();
+    let_go();
     if (nested && pid > 0)
         tell_keeper(child, pid);
-    wake_keeper();
     errno = error;
     return pid;
 }
@@ -245,8 +208,9 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument
 
 struct process *fork_account(void) {
     shared_lock();
-    struct process *account = list_empty(&wake_self->holdings) ? NULL : make_account();
-    shared_unlock();
+    struct process *account =
+        wake_self->estate && !list_empty(&wake_self->estate->holdings) ? make_account() : NULL;
+    let_go();
     return account;
 }
 

@@ -27,7 +27,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ACCOUNT_CHECK_MS 250
+#define ACCOUNT_CHECK_MS 50
 #define STARTER_MS 10000 /* how long the keeper waits for the process that started it */
 
 struct keeper keeper = {.lock = -1, .door = -1, .region = -1};
@@ -138,6 +138,7 @@ static void make_stack(void) {
         keeper_fail("can't make a stack of --address and --mac: %s", strerror(-error));
     struct arena *arena = &shared->stack.arena;
     pool_init(&shared->processes, arena, sizeof(struct process), 65536);
+    pool_init(&shared->estates, arena, sizeof(struct estate), 65536);
     pool_init(&shared->holdings, arena, sizeof(struct holding), UINT32_MAX);
     pool_init(&shared->watches, arena, sizeof(struct watch), UINT32_MAX);
     pool_init(&shared->flights_pool, arena, sizeof(struct flight), 65536);
@@ -149,7 +150,6 @@ static void make_stack(void) {
     shared->keeper_pid = getpid();
     keeper.self.pid = getpid();
     list_init(&keeper.self.link);
-    list_init(&keeper.self.holdings);
     list_init(&keeper.self.waiters);
     wake_self = &keeper.self;
 }
@@ -273,10 +273,9 @@ static bool has_left(int pid) {
 
 /* Gives up what a process has that can't use it any more; the process is there still. */
 static void give_up_holdings(struct process *process) {
-    struct list *link;
     keeper_release_waiters(process);
-    while (!shared->broken && (link = list_first(&process->holdings)))
-        holding_release(container_of(link, struct holding, link));
+    if (!shared->broken)
+        estate_leave(process);
     process->leaving = false;
 }
 
@@ -285,7 +284,8 @@ static void give_up_holdings(struct process *process) {
 static void check_accounts(void) {
     struct list *link, *next;
     shared_lock();
-    keeper.unsettled = false;
+    keeper.unsettled = shared->unwatched = false;
+    keeper_watch_children();
     list_for_each(link, next, &shared->process_list) {
         struct process *process = container_of(link, struct process, link);
         if (process->pid == 0 && shared->stack.now_ns > process->unborn_until_ns)

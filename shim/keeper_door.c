@@ -138,6 +138,8 @@ static bool welcome(int connection, const struct door_request *request, struct d
     bool known = process;
     if (!process && (!resumes || request->inherited) && (process = process_create(peer.pid)))
         process->pidfd = pidfd;
+    if (process && !process->estate)
+        process->estate = estate_create();
     shared_unlock();
     answer->process = process;
     if (known || !process) {

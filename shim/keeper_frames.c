@@ -181,7 +181,7 @@ static void *transmitter(void *unused) {
     for (;;) {
         shared_lock();
         uint64_t deadline = TIMER_NEVER;
-        keeper_watch_children();
+        keeper.unsettled |= shared->unwatched;
         if (!shared->broken) {
             stack_advance(&shared->stack, shared->stack.now_ns);
             transmit();

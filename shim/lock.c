@@ -19,6 +19,7 @@ static __thread int depth __attribute__((tls_model("initial-exec")));
 static __thread bool dying __attribute__((tls_model("initial-exec")));
 
 void (*shared_unlocked)(void);
+void (*shared_begin)(void);
 
 uint64_t clock_now(void) {
     struct timespec time;
@@ -66,6 +67,11 @@ void shared_lock(void) {
     shared->busy = true;
     atomic_signal_fence(memory_order_seq_cst);
     shared->stack.now_ns = clock_now();
+    if (shared_begin) {
+        void (*begin)(void) = shared_begin;
+        shared_begin = NULL;
+        begin();
+    }
 }
 
 void shared_unlock(void) {

@@ -4,14 +4,34 @@
 #include "process.h"
 #include "wake.h"
 
-struct holding *holding_create(enum holding_kind kind) {
+struct estate *estate_create(void) {
+    struct estate *estate = pool_take_zeroed(&shared->estates);
+    if (!estate)
+        return NULL;
+    list_init(&estate->holdings);
+    estate->processes = 1;
+    return estate;
+}
+
+void estate_leave(struct process *process) {
+    struct estate *estate = process->estate;
+    struct list *link;
+    process->estate = NULL;
+    if (!estate || --estate->processes > 0)
+        return;
+    while ((link = list_first(&estate->holdings)))
+        holding_release(container_of(link, struct holding, link));
+    pool_return(&shared->estates, estate);
+}
+
+struct holding *holding_create(struct estate *estate, enum holding_kind kind) {
     struct holding *holding = pool_take_zeroed(&shared->holdings);
     if (!holding)
         return NULL;
     holding->kind = (uint8_t)kind;
-    holding->process = wake_self;
+    holding->estate = estate;
     list_init(&holding->link);
-    list_add_tail(&wake_self->holdings, &holding->link);
+    list_add_tail(&estate->holdings, &holding->link);
     return holding;
 }
 
@@ -51,9 +71,9 @@ void socket_drop(struct socket *socket) {
 
 void holding_release(struct holding *holding) {
     list_remove(&holding->link);
-    if (holding->kind == HOLDING_SOCKET)
+    if (holding->kind == HOLDING_SOCKET && holding->socket)
         socket_drop(holding->socket);
-    else
+    else if (holding->kind == HOLDING_EPOLL && holding->epoll)
         epoll_set_release(holding->epoll);
     pool_return(&shared->holdings, holding);
 }
@@ -65,7 +85,6 @@ struct process *process_create(int pid) {
     process->pid = pid;
     process->pidfd = -1;
     list_init(&process->link);
-    list_init(&process->holdings);
     list_init(&process->waiters);
     list_add_tail(&shared->process_list, &process->link);
     process->made_ns = shared->stack.now_ns;
@@ -95,8 +114,7 @@ void process_settle(struct process *process) {
     struct list *link;
     while ((link = list_first(&process->waiters)))
         waiter_release(container_of(link, struct waiter, link));
-    while ((link = list_first(&process->holdings)))
-        holding_release(container_of(link, struct holding, link));
+    estate_leave(process);
     list_remove(&process->link);
     pool_return(&shared->processes, process);
 }

@@ -12,8 +12,14 @@
 #define UNBORN_NS UINT64_C(10000000000)
 #define UNBORN_SOON_NS UINT64_C(500000000)
 
-/* Adds an empty holding to this process's account. The lock is held. NULL when memory is out. */
-struct holding *holding_create(enum holding_kind kind);
+/* Makes an estate of one process. The lock is held. NULL when memory is out. */
+struct estate *estate_create(void);
+
+/* A process gives up its estate; the last one all that is in it. The lock is held. */
+void estate_leave(struct process *process);
+
+/* Adds an empty holding to an estate. The lock is held. NULL when memory is out. */
+struct holding *holding_create(struct estate *estate, enum holding_kind kind);
 
 /* Gives up a holding; the last one of a socket ends the socket. The lock is held. */
 void holding_release(struct holding *holding);
@@ -22,7 +28,7 @@ void holding_release(struct holding *holding);
  * is held. */
 void socket_drop(struct socket *socket);
 
-/* Makes a process's account. The lock is held. NULL when memory is out. */
+/* Makes a process's account, without an estate. The lock is held. NULL when memory is out. */
 struct process *process_create(int pid);
 
 /* Settles the account of a process that has ended: its sockets are closed, its waiters are gone. The lock is

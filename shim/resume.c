@@ -51,16 +51,6 @@ static int each_inherited(void (*visit)(int fd, uint64_t inode)) {
     return count;
 }
 
-static struct holding *holding_of(struct socket *socket) {
-    struct list *link, *next;
-    list_for_each(link, next, &wake_self->holdings) {
-        struct holding *holding = container_of(link, struct holding, link);
-        if (holding->kind == HOLDING_SOCKET && holding->socket == socket)
-            return holding;
-    }
-    return NULL;
-}
-
 /* The socket that an inode names, or NULL: just a UNIX socket. The lock is held. */
 static struct socket *socket_named(uint64_t inode) {
     struct hash_link *link = shared->names[inode % SHARED_NAME_BUCKETS];
@@ -72,27 +62,19 @@ static struct socket *socket_named(uint64_t inode) {
 /* The lock is held. */
 static void take_inherited(int fd, uint64_t inode) {
     struct socket *socket = socket_named(inode);
-    if (!socket)
-        return;
-    struct holding *holding = holding_of(socket);
-    if (!holding && (holding = holding_create(HOLDING_SOCKET))) {
-        holding->socket = socket;
-        socket->holders++;
-    }
-    if (holding)
-        descriptor_set(fd, holding);
+    struct handle *handle = socket ? descriptor_handle_of(socket) : NULL;
+    if (socket && !handle)
+        handle = descriptor_hold_socket(socket);
+    if (handle)
+        descriptor_set(fd, handle);
 }
 
-/* Makes the account what the open descriptors say. The lock is held. */
+/* Makes the estate what the open descriptors say. The lock is held. */
 static void take_stock(void) {
-    struct list *link, *next;
-    list_for_each(link, next, &wake_self->holdings) container_of(link, struct holding, link)->descriptors = 0;
+    struct process before = {.estate = wake_self->estate};
+    wake_self->estate = NULL;
     each_inherited(take_inherited);
-    list_for_each(link, next, &wake_self->holdings) {
-        struct holding *holding = container_of(link, struct holding, link);
-        if (holding->descriptors == 0)
-            holding_release(holding);
-    }
+    estate_leave(&before);
 }
 
 /* Asks the keeper, if there is one. Returns whether this process is on the stack now. */

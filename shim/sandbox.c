@@ -9,9 +9,9 @@
 #include "sandbox.h"
 #include "attach.h"
 #include "libc.h"
+#include "memory.h"
 #include "shared.h"
 #include <errno.h>
-#include <jemalloc/jemalloc.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -144,7 +144,7 @@ struct sock_fprog *sandbox_widen(const struct sock_fprog *program) {
     if (!program->filter || PREFIX_MAX + program->len > BPF_MAXINSNS)
         return NULL;
     size_t bytes = (PREFIX_MAX + program->len) * sizeof *program->filter;
-    struct sock_fprog *wide = mallocx(sizeof *wide + bytes, 0);
+    struct sock_fprog *wide = memory_take(sizeof *wide + bytes);
     if (!wide)
         return NULL;
     wide->filter = (struct sock_filter *)(wide + 1);
@@ -168,8 +168,7 @@ EXPORT int prctl(int option, ...) {
         arguments[1] = (unsigned long)wide;
     int result = LIBC(prctl)(option, arguments[0], arguments[1], arguments[2], arguments[3]);
     int error = errno;
-    if (wide)
-        dallocx(wide, 0);
+    memory_give(wide);
     errno = error;
     return result;
 }

@@ -6,7 +6,8 @@
 
 struct sock_fprog;
 
-/* A filter with our system calls allowed before it, to be freed with dallocx; NULL when there can be none. */
+/* A filter with our system calls allowed before it, to be freed with memory_give; NULL when there can be
+ * none. */
 struct sock_fprog *sandbox_widen(const struct sock_fprog *program);
 
 #endif

@@ -6,7 +6,7 @@
  * but for the futex words.
  *
  *   process   a program's process, or the keeper. When it dies, the keeper settles what it held.
- *   holding   a process has a socket (or an epoll set with our sockets in it) open, under so many descriptors
+ *   estate    what a process has open: holdings, each a socket or an epoll set with our sockets in it
  *   waiter    a thread that can sleep in the stack, and how to wake it: a futex word, or an eventfd when it
  * waits for descriptors of the kernel's at the same time watch     a waiter, or an item of an epoll set,
  * wants to know of a socket's readiness
@@ -30,6 +30,7 @@
 #define RECEPTION_PIECES ((NIC_FRAME_MAX + BUFFER_CAPACITY - 1) / BUFFER_CAPACITY)
 
 struct waiter;
+struct estate;
 
 struct process {
     struct list link;
@@ -39,7 +40,7 @@ struct process {
     int pidfd;                /* the keeper's; -1: not watched yet */
     bool nested;              /* in a PID namespace below the keeper's: its numbers are not the keeper's */
     bool leaving; /* exec puts a program there that can't be taken over: its sockets are the others' */
-    struct list holdings;
+    struct estate *estate; /* what it has open; NULL: nothing any more */
     struct list waiters;
 };
 
@@ -49,13 +50,18 @@ enum holding_kind {
 };
 
 struct holding {
-    struct list link; /* in process->holdings */
-    struct process *process;
+    struct list link; /* in estate->holdings */
+    struct estate *estate;
     uint8_t kind;
     struct socket *socket;   /* HOLDING_SOCKET */
     struct epoll_set *epoll; /* HOLDING_EPOLL */
-    uint32_t descriptors;    /* of this process; 0 while one is being made */
-    struct holding *twin;    /* during fork: the child's */
+};
+
+/* What a process has open. After fork it is its child's, too, until one of the two opens or closes something
+ * and makes itself an estate of its own: so fork costs the same however much is open. */
+struct estate {
+    uint32_t processes;
+    struct list holdings;
 };
 
 enum watch_kind {
@@ -119,8 +125,9 @@ struct shared {
     char message[SHARED_MESSAGE_BYTES];
     int keeper_pid;
 
-    struct pool processes, holdings, watches, waiters, epoll_sets, epoll_items;
+    struct pool processes, estates, holdings, watches, waiters, epoll_sets, epoll_items;
     struct list process_list;
+    bool unwatched; /* it has processes that fork has made, whose end the keeper is not told of yet */
     struct pool flights_pool;
     struct list flights;                          /* of struct flight */
     struct hash_link *names[SHARED_NAME_BUCKETS]; /* sockets by inode */

@@ -21,7 +21,12 @@ static void repair_process(void *object, void *context) {
         return;
     pool_mark(&shared->processes, process);
     list_init(&process->link);
-    list_init(&process->holdings);
+    if (process->estate && pool_has(&shared->estates, process->estate)) {
+        process->estate->processes++;
+        pool_mark(&shared->estates, process->estate);
+    } else {
+        process->estate = NULL;
+    }
     list_init(&process->waiters);
     list_add_tail(&shared->process_list, &process->link);
     if (process->pid == 0)
@@ -43,6 +48,13 @@ static void repair_epoll_set(void *object, void *context) {
     list_init(&set->waiters);
 }
 
+static void repair_estate(void *object, void *context) {
+    struct estate *estate = object;
+    (void)context;
+    estate->processes = 0;
+    list_init(&estate->holdings);
+}
+
 static bool is_process(const struct process *process) {
     return pool_has(&shared->processes, process) && process->made_ns;
 }
@@ -50,7 +62,7 @@ static bool is_process(const struct process *process) {
 static void repair_holding(void *object, void *context) {
     struct holding *holding = object;
     (void)context;
-    if (!is_process(holding->process))
+    if (!pool_has(&shared->estates, holding->estate) || holding->estate->processes == 0)
         return;
     if (holding->kind == HOLDING_SOCKET && pool_has(&shared->stack.sockets, holding->socket)) {
         holding->socket->holders++;
@@ -62,7 +74,7 @@ static void repair_holding(void *object, void *context) {
     }
     pool_mark(&shared->holdings, holding);
     list_init(&holding->link);
-    list_add_tail(&holding->process->holdings, &holding->link);
+    list_add_tail(&holding->estate->holdings, &holding->link);
 }
 
 static void repair_flight(void *object, void *context) {
@@ -116,8 +128,9 @@ static void repair_epoll_item(void *object, void *context) {
 }
 
 bool shared_repair(void) {
-    struct pool *pools[] = {&shared->processes,  &shared->holdings,    &shared->watches,     &shared->waiters,
-                            &shared->epoll_sets, &shared->epoll_items, &shared->flights_pool};
+    struct pool *pools[] = {&shared->processes,    &shared->holdings,   &shared->watches,
+                            &shared->waiters,      &shared->epoll_sets, &shared->epoll_items,
+                            &shared->flights_pool, &shared->estates};
     size_t count = sizeof pools / sizeof *pools;
     stack_repair_memory(&shared->stack);
     for (size_t i = 0; i < count; i++)
@@ -128,6 +141,7 @@ bool shared_repair(void) {
     memset(shared->names, 0, sizeof shared->names);
     pool_walk(&shared->stack.sockets, forget_holders, NULL);
     pool_walk(&shared->epoll_sets, repair_epoll_set, NULL);
+    pool_walk(&shared->estates, repair_estate, NULL);
     pool_walk(&shared->processes, repair_process, NULL);
     pool_walk(&shared->holdings, repair_holding, NULL);
     pool_walk(&shared->flights_pool, repair_flight, NULL);

@@ -7,11 +7,11 @@
 #include <string.h>
 
 void verbose_note(struct verbose_story *story, int fd) {
-    struct holding *holding = descriptor_find(fd);
+    struct handle *handle = descriptor_find(fd);
     story->worth_telling = false;
-    if (!attach_config.verbose || !holding || holding->kind != HOLDING_SOCKET || holding->descriptors > 1)
+    if (!attach_config.verbose || !handle || handle->kind != HOLDING_SOCKET || handle->descriptors > 1)
         return;
-    const struct socket *socket = holding->socket;
+    const struct socket *socket = handle->socket;
     if (!socket->tcp || !socket->tcp->remote_port || socket->holders > 1)
         return;
     story->worth_telling = true;

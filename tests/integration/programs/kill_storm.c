@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,6 +120,7 @@ static void *survive(void *context) {
 /* What a child does until it is killed: everything, as fast as it can. */
 static void live(int listener) {
     static char bytes[100000];
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (;;) {
         int fd = connect_server();
         if (fd < 0)
