@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SPINS 200 /* some 5 microseconds */
+
 static __thread int depth __attribute__((tls_model("initial-exec")));
 static __thread bool dying __attribute__((tls_model("initial-exec")));
 
@@ -59,9 +61,30 @@ static void owner_died(void) {
         shared_break("a process died while it was changing the stack, which is out of memory");
 }
 
+static void relax(void) {
+#if defined __x86_64__
+    __builtin_ia32_pause();
+#elif defined __aarch64__
+    __asm__ volatile("yield");
+#endif
+}
+
+/* The lock is held for a microsecond or so: to look again is cheaper than to sleep. */
+static int take(void) {
+    for (int i = 0; i < SPINS; i++) {
+        if (*(volatile int *)&shared->lock.__data.__lock == 0) {
+            int result = pthread_mutex_trylock(&shared->lock);
+            if (result != EBUSY)
+                return result;
+        }
+        relax();
+    }
+    return pthread_mutex_lock(&shared->lock);
+}
+
 void shared_lock(void) {
     /* Deeper: this process is ending, see shared_lock_to_die. */
-    if (depth++ == 0 && pthread_mutex_lock(&shared->lock) == EOWNERDEAD)
+    if (depth++ == 0 && take() == EOWNERDEAD)
         owner_died();
     atomic_signal_fence(memory_order_seq_cst);
     shared->busy = true;
