@@ -5,6 +5,7 @@
  *   children WAY HOST PORT
  */
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -71,6 +72,39 @@ static int by_clone(void) {
     return wait_for(clone(copy, stack + sizeof stack, SIGCHLD, NULL));
 }
 
+static _Atomic int over;
+
+/* A thread that has the stack's lock as often as not. */
+static void *busy(void *unused) {
+    (void)unused;
+    while (!over) {
+        int other = socket(AF_INET, SOCK_STREAM, 0);
+        close(other);
+    }
+    return NULL;
+}
+
+static void *fork_in_thread(void *status) {
+    pid_t child = fork();
+    if (child == 0)
+        _exit(copy(NULL));
+    *(int *)status = wait_for(child);
+    return NULL;
+}
+
+static int by_thread(void) {
+    pthread_t threads[3];
+    int status = 1;
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, busy, NULL);
+    pthread_create(&threads[2], NULL, fork_in_thread, &status);
+    pthread_join(threads[2], NULL);
+    over = 1;
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    return status;
+}
+
 static int by_daemon(void) {
     int ends[2];
     char nothing;
@@ -133,6 +167,8 @@ static int run(const char *way) {
         return by_system();
     if (strcmp(way, "daemon") == 0)
         return by_daemon();
+    if (strcmp(way, "thread") == 0)
+        return by_thread();
     return by_double_fork();
 }
 
