@@ -91,6 +91,16 @@ struct process *process_create(int pid) {
     return process;
 }
 
+void waiter_enter(struct waiter *waiter) {
+    list_init(&waiter->link);
+    list_init(&waiter->keeper_link);
+    list_init(&waiter->watches);
+    list_init(&waiter->epoll_link);
+    list_init(&waiter->watch.socket_link);
+    list_init(&waiter->watch.owner_link);
+    list_add_tail(&waiter->process->waiters, &waiter->link);
+}
+
 void waiter_unwatch(struct waiter *waiter) {
     struct list *link;
     list_remove(&waiter->watch.socket_link);

@@ -35,6 +35,9 @@ struct process *process_create(int pid);
  * held. */
 void process_settle(struct process *process);
 
+/* Puts a waiter, which is in no list, into those of its process, waiting for nothing. The lock is held. */
+void waiter_enter(struct waiter *waiter);
+
 /* Takes a waiter off everything that it waits for. The lock is held. */
 void waiter_unwatch(struct waiter *waiter);
 

@@ -94,13 +94,7 @@ static void repair_waiter(void *object, void *context) {
     if (!is_process(waiter->process))
         return;
     pool_mark(&shared->waiters, waiter);
-    list_init(&waiter->link);
-    list_init(&waiter->keeper_link);
-    list_init(&waiter->watches);
-    list_init(&waiter->epoll_link);
-    list_init(&waiter->watch.socket_link);
-    list_init(&waiter->watch.owner_link);
-    list_add_tail(&waiter->process->waiters, &waiter->link);
+    waiter_enter(waiter);
 }
 
 static void repair_name(void *object, void *context) {

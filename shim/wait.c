@@ -42,15 +42,9 @@ struct waiter *wait_self(void) {
         return NULL;
     waiter->process = wake_self;
     waiter->descriptor = waiter->keeper_descriptor = -1;
-    list_init(&waiter->link);
-    list_init(&waiter->keeper_link);
-    list_init(&waiter->watches);
-    list_init(&waiter->epoll_link);
-    list_init(&waiter->watch.socket_link);
-    list_init(&waiter->watch.owner_link);
     waiter->watch.kind = WATCH_WAITER;
     waiter->watch.waiter = waiter;
-    list_add_tail(&wake_self->waiters, &waiter->link);
+    waiter_enter(waiter);
     pthread_once(&thread_end_once, make_key);
     pthread_setspecific(thread_end, waiter);
     self = waiter;

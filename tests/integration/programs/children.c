@@ -105,9 +105,16 @@ static int by_thread(void) {
     return status;
 }
 
+/* Waits for the child, and until the grandchild has ended, too, who has the pipe. */
+static int wait_for_both(pid_t child, const int ends[2]) {
+    char nothing;
+    close(ends[1]);
+    int status = wait_for(child);
+    return read(ends[0], &nothing, 1) == 0 ? status : 1;
+}
+
 static int by_daemon(void) {
     int ends[2];
-    char nothing;
     if (pipe(ends) < 0)
         return 1;
     pid_t child = fork();
@@ -117,14 +124,11 @@ static int by_daemon(void) {
             _exit(1);
         _exit(copy(NULL));
     }
-    close(ends[1]);
-    int status = wait_for(child);
-    return read(ends[0], &nothing, 1) == 0 ? status : 1; /* the daemon has ended */
+    return wait_for_both(child, ends);
 }
 
 static int by_double_fork(void) {
     int ends[2];
-    char nothing;
     if (pipe(ends) < 0)
         return 1;
     pid_t child = fork();
@@ -133,9 +137,7 @@ static int by_double_fork(void) {
             _exit(0);
         _exit(copy(NULL));
     }
-    close(ends[1]);
-    int status = wait_for(child);
-    return read(ends[0], &nothing, 1) == 0 ? status : 1;
+    return wait_for_both(child, ends);
 }
 
 static int run(const char *way) {
