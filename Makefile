@@ -51,7 +51,7 @@ $(BUILD)/barewire-keeper: $(call objects,plain,$(KEEPER))
 	@echo "  LD  $@"
 	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(KEEPER_LIBS)
 
-$(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(call objects,plain,$(STACK))
+$(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(call objects,plain,$(STACK) nic/impair.c)
 	@mkdir -p $(@D)
 	@echo "  LD  $@"
 	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(CMOCKA_LIBS)

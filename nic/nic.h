@@ -84,6 +84,10 @@ bool nic_scatter(const struct nic_frame *frame, const void *bytes, uint32_t leng
 /* Copies a scatter list to contiguous memory of `room` bytes. Returns the length, 0 when it does not fit. */
 uint32_t nic_gather(const struct nic_frame *frame, void *bytes, uint32_t room);
 
+/* Puts a bad link before a NIC, as `specification` says (impair_parse): the NIC that is used from here on. On
+ * failure gives NULL and a line for the user in error. */
+struct nic *nic_impair(struct nic *inner, const char *specification, char *error);
+
 /* The kinds. Each opens its ARG and fails as nic_open does. */
 struct nic *nic_pcap_open(const char *interface, char *error);
 

@@ -101,8 +101,10 @@ static void default_name(struct config *config) {
 /* Options of later versions: refused here too, since LD_PRELOAD works without the command. */
 static bool refuse_later_options(char *error) {
     static const char *const later[][2] = {
-        {"BAREWIRE_DNS", "--dns"},       {"BAREWIRE_PCAP", "--pcap"},     {"BAREWIRE_SPIN", "--spin"},
-        {"BAREWIRE_SYSCTL", "--sysctl"}, {"BAREWIRE_IMPAIR", "--impair"},
+        {"BAREWIRE_DNS", "--dns"},
+        {"BAREWIRE_PCAP", "--pcap"},
+        {"BAREWIRE_SPIN", "--spin"},
+        {"BAREWIRE_SYSCTL", "--sysctl"},
     };
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (getenv(later[i][0]))
@@ -129,6 +131,9 @@ bool config_read(struct config *config, char *error) {
         return false;
     if ((value = getenv("BAREWIRE_MTU")) && !parse_number(value, 68, 65535, &config->mtu))
         return fail(error, "--mtu '%s': give a number from 68 to 65535", value);
+    if ((value = getenv("BAREWIRE_IMPAIR")) &&
+        snprintf(config->impair, sizeof config->impair, "%s", value) >= (int)sizeof config->impair)
+        return fail(error, "--impair '%.40s...' is too long", value);
     if ((value = getenv("BAREWIRE_LOOPBACK"))) {
         config->loopback_given = true;
         config->loopback = strcmp(value, "stack") == 0;

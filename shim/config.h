@@ -20,9 +20,10 @@ struct config {
     bool mac_given;   /* BAREWIRE_MAC */
     bool mac_of_nic;  /* ... is "nic" */
     uint8_t mac[6];
-    uint32_t mtu;                  /* BAREWIRE_MTU; 0: the NIC's */
-    bool loopback_given, loopback; /* BAREWIRE_LOOPBACK; 127.0.0.0/8 is the stack's */
-    bool verbose;                  /* BAREWIRE_VERBOSE */
+    uint32_t mtu;                       /* BAREWIRE_MTU; 0: the NIC's */
+    char impair[CONFIG_TEXT_BYTES * 2]; /* BAREWIRE_IMPAIR; empty: none */
+    bool loopback_given, loopback;      /* BAREWIRE_LOOPBACK; 127.0.0.0/8 is the stack's */
+    bool verbose;                       /* BAREWIRE_VERBOSE */
 };
 
 /* Reads the environment. On failure gives false and a line for the user in error (CONFIG_ERROR_BYTES). */

@@ -420,6 +420,8 @@ int main(int count, char **arguments) {
     keeper.nic = nic_open(keeper.config.nic, error);
     if (!keeper.nic)
         keeper_fail("%s", error);
+    if (keeper.config.impair[0] && !(keeper.nic = nic_impair(keeper.nic, keeper.config.impair, error)))
+        keeper_fail("%s", error);
     raise_descriptor_limit();
     drop_privileges();
     make_region();

@@ -92,6 +92,11 @@ static bool same_stack(const struct config *asked, char *message) {
         snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with another gateway", config->name);
         return false;
     }
+    if (asked->impair[0] && strcmp(asked->impair, config->impair) != 0) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s%s", config->name,
+                 config->impair[0] ? "--impair " : "no --impair", config->impair);
+        return false;
+    }
     if (asked->loopback_given && asked->loopback != config->loopback) {
         snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --loopback %s", config->name,
                  config->loopback ? "stack" : "kernel");
