@@ -1,4 +1,5 @@
 # barewire: make, make check, make bench, make demo, make install, make clean.
+#   make simulate SEEDS=N            two stacks on bad links, N times; a failing seed says how to replay it
 #   make check SAN=asan|tsan|ubsan   the unit tests under a sanitizer
 #   make CC=clang
 
@@ -27,7 +28,7 @@ KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lpthread
 CMOCKA_LIBS = $(shell pkg-config --libs cmocka)
 
 .PRECIOUS: $(BUILD)/plain/%.o $(BUILD)/plain/tests/unit/%.o
-.PHONY: all check unit integration bench demo install clean format
+.PHONY: all check unit simulate integration bench demo install clean format
 all: $(BUILD)/libbarewire.so $(BUILD)/barewire-keeper
 
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
@@ -56,11 +57,21 @@ $(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o
 	@echo "  LD  $@"
 	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(CMOCKA_LIBS)
 
+$(BUILD)/tests/simulate: $(call objects,plain,tests/simulation/simulate.c $(STACK) nic/impair.c)
+	@mkdir -p $(@D)
+	@echo "  LD  $@"
+	@$(CC) $(ALL_CFLAGS) -o $@ $^
+
+SEEDS ?= 2000
+FIRST ?= 1
+simulate: $(BUILD)/tests/simulate
+	$< $(FIRST) $(SEEDS)
+
 unit: $(UNIT_TESTS)
 	@set -e; for test in $^; do echo "== $$test"; $$test; done
 
-check: $(if $(SAN),,all) $(UNIT_TESTS)
-	tests/run $(UNIT_TESTS) $(if $(SAN),,tests/integration/run)
+check: $(if $(SAN),,all) $(UNIT_TESTS) $(BUILD)/tests/simulate
+	tests/run $(UNIT_TESTS) $(BUILD)/tests/simulate $(if $(SAN),,tests/integration/run)
 
 bench: all
 	tests/bench/run
@@ -75,7 +86,7 @@ install: all
 	install -m 644 $(BUILD)/libbarewire.so $(DESTDIR)$(PREFIX)/lib/barewire/libbarewire.so
 
 format:
-	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] tests/unit/*.[ch] tests/integration/programs/*.c
+	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] tests/unit/*.[ch] tests/simulation/*.c tests/integration/programs/*.c tests/bench/*.c
 
 clean:
 	rm -rf build build-asan build-tsan build-ubsan

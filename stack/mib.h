@@ -44,6 +44,7 @@
     MIB(TcpExt, TCPAbortOnTimeout) \
     MIB(TcpExt, TCPAbortOnMemory)  \
     MIB(TcpExt, TCPChallengeACK)   \
+    MIB(TcpExt, TCPACKSkippedSeq)  \
     MIB(TcpExt, TCPFastRetrans)    \
     MIB(TcpExt, TCPTimeouts)       \
     MIB(TcpExt, TCPOFOQueue)       \

@@ -44,7 +44,8 @@
 #define TCP_KEEPALIVE_INTERVAL_S 75u
 #define TCP_KEEPALIVE_PROBES 9u
 #define TCP_CHALLENGE_ACKS_PER_SECOND 100u
-#define TCP_OUT_OF_ORDER_MAX 512u /* segments held by one connection */
+#define TCP_REFUSAL_NS UINT64_C(500000000) /* tcp_invalid_ratelimit */
+#define TCP_OUT_OF_ORDER_MAX 512u          /* segments held by one connection */
 
 /* Options of a connection that a listener hands on. */
 struct tcp_options {
@@ -129,6 +130,7 @@ struct tcp {
     struct timer ack_timer;   /* delayed acknowledgment */
     struct timer state_timer; /* keepalive; FIN_WAIT_2 of an orphan; TIME_WAIT */
     uint64_t last_received_ns;
+    uint64_t refused_ns;       /* when an unacceptable segment was last answered */
     uint64_t stalled_since_ns; /* of the first timeout in a row */
     struct tcp_history history;
 };

@@ -291,11 +291,24 @@ static bool input_orphan(struct stack *stack, struct tcp *tcp, const struct tcp_
     return true;
 }
 
+/* Answers an unacceptable segment; those without data, which may be answers themselves, at a bounded rate, as
+ * Linux does: or two hosts that disagree would talk for ever. */
+static void refuse(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
+    bool may_be_answer = segment->length == 0 && !(segment->flags & (TCP_SYN | TCP_FIN));
+    if (may_be_answer && tcp->refused_ns && stack->now_ns - tcp->refused_ns < TCP_REFUSAL_NS) {
+        stack->mib.TcpExtTCPACKSkippedSeq++;
+        return;
+    }
+    if (may_be_answer)
+        tcp->refused_ns = stack->now_ns;
+    tcp_send_ack(stack, tcp);
+}
+
 /* RFC 9293 section 3.10.7.4. */
 static void input_synchronized(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
     if (!sequence_acceptable(tcp, segment)) {
         if (!(segment->flags & TCP_RST))
-            tcp_send_ack(stack, tcp);
+            refuse(stack, tcp, segment);
         return;
     }
     if (input_reset(stack, tcp, segment))

@@ -73,7 +73,9 @@ static struct tcp_segment segment_of(struct tcp *tcp, uint32_t sequence, uint8_t
 }
 
 void tcp_send_ack(struct stack *stack, struct tcp *tcp) {
-    struct tcp_segment segment = segment_of(tcp, tcp->snd_nxt, TCP_ACK);
+    /* Not snd_nxt, which goes back after a timeout: the peer may have all up to snd_max, and would refuse
+     * what it takes for old. Two sides that did so at once would never hear each other again. */
+    struct tcp_segment segment = segment_of(tcp, tcp->snd_max, TCP_ACK);
     if (!tcp_transmit(stack, tcp, &segment, (struct byte_cursor){NULL, 0}))
         tcp_want_ack(stack, tcp);
 }
@@ -86,7 +88,7 @@ void tcp_send_probe(struct stack *stack, struct tcp *tcp) {
 }
 
 void tcp_send_reset(struct stack *stack, struct tcp *tcp) {
-    struct tcp_segment segment = segment_of(tcp, tcp->snd_nxt, TCP_RST | TCP_ACK);
+    struct tcp_segment segment = segment_of(tcp, tcp->snd_max, TCP_RST | TCP_ACK);
     stack->mib.TcpOutRsts++;
     tcp_transmit(stack, tcp, &segment, (struct byte_cursor){NULL, 0});
 }

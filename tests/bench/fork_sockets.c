@@ -1,5 +1,6 @@
 /*
- * fork_sockets.c - the time of fork(2), _exit(2) and wait(2) of a program with 1,000 open sockets: microseconds, on stdout.
+ * fork_sockets.c - the time of fork(2), _exit(2) and wait(2) of a program with 1,000 open sockets:
+ * microseconds, on stdout.
  */
 #include <stdio.h>
 #include <stdlib.h>

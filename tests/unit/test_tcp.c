@@ -407,6 +407,25 @@ static void third_duplicate_acknowledgment_retransmits(void **state) {
     scene_end(&scene);
 }
 
+/* After a timeout what is sent goes back to what is not acknowledged; an acknowledgment does not, or two
+ * sides that have both timed out would take each other's for old, and drop them for ever. */
+static void acknowledgment_after_a_timeout_has_the_highest_number(void **state) {
+    (void)state;
+    struct scene scene;
+    static uint8_t much[5 * MSS];
+    connected(&scene, 65535, MSS);
+    send_bytes(&scene.host, scene.socket, much, sizeof much, 0);
+    host_discard(&scene.host);
+    host_run(&scene.host, 1500 * MS); /* a timeout: the first segment again, no more */
+    host_discard(&scene.host);
+    assert_true(scene.socket->tcp->snd_nxt != scene.socket->tcp->snd_max);
+    say(&scene, TCP_ACK, scene.remote + 100, scene.local, 65535, "early", 5);
+    assert_true(hear(&scene));
+    assert_int_equal(scene.packet.tcp.length, 0);
+    assert_int_equal(scene.packet.tcp.sequence, scene.local + sizeof much);
+    scene_end(&scene);
+}
+
 static void timeout_backs_off_and_gives_up_after_fifteen(void **state) {
     (void)state;
     struct scene scene;
@@ -791,6 +810,7 @@ int main(void) {
         cmocka_unit_test(data_beyond_the_window_is_cut),
         cmocka_unit_test(window_reopens_by_worthwhile_steps),
         cmocka_unit_test(third_duplicate_acknowledgment_retransmits),
+        cmocka_unit_test(acknowledgment_after_a_timeout_has_the_highest_number),
         cmocka_unit_test(timeout_backs_off_and_gives_up_after_fifteen),
         cmocka_unit_test(reset_must_have_the_very_next_number),
         cmocka_unit_test(syn_in_the_window_is_challenged_at_a_bounded_rate),

@@ -1,0 +1,588 @@
+/*
+ * simulate.c - two stacks on a bad link, in virtual time, from one seed.
+ *
+ *   simulate [FIRST COUNT]    runs so many seeds (1 to 2,000); says which fail, and why
+ *   simulate --trace SEED     runs one, and tells what happens
+ *
+ * Everything is chosen by the seed: the link, the MTU, clocks that run apart, buffers, and what the programs
+ * at the ends of up to six connections do. After every event the invariants of each connection hold; what is
+ * read is what was written; what was written is read, unless an error says otherwise; and in the end nothing
+ * is left over.
+ */
+#include "impair.h"
+#include "stack.h"
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define REGION_BYTES (64u << 20)
+#define MS UINT64_C(1000000)
+#define SECOND (1000 * MS)
+#define CONNECTIONS_MAX 6
+#define PORT 80
+#define EVENTS_MAX 3000000 /* of one seed: more is a livelock */
+#define FRAME_MAX 66000
+
+/* One side of a connection, and the program there. */
+struct end {
+    struct socket *socket; /* NULL: none yet, or closed */
+    uint64_t acts_ns;      /* the program's next action */
+    uint64_t pause_ns;     /* between its actions, at most */
+    uint64_t idle_ns;      /* ... and more, when there is nothing to do */
+    uint32_t to_send, sent, received;
+    uint32_t chunk; /* what it reads or writes at a time */
+    bool shut, saw_end, failed, gives_up;
+};
+
+struct connection {
+    struct end ends[2]; /* 0: on host A; the client is at `client` */
+    int client;
+    bool accepted;
+    uint16_t client_port;
+};
+
+struct host {
+    struct stack *stack;
+    void *mapped;
+    struct socket *listener;
+    int64_t offset_ns; /* of its clock */
+    int32_t drift_ppm;
+};
+
+static struct {
+    uint64_t seed, random, now_ns;
+    struct host hosts[2];
+    struct impair *links[2]; /* from host i */
+    uint64_t down_from_ns, down_until_ns;
+    uint64_t starved_from_ns, starved_until_ns; /* of memory, host 0 */
+    struct connection connections[CONNECTIONS_MAX];
+    int connection_count;
+    bool trace, failed;
+    char failure[300];
+    uint64_t events, frames;
+} world;
+
+static uint64_t total_virtual_ns, total_frames, total_bytes;
+
+static uint64_t next_random(void) {
+    uint64_t z = world.random += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static uint64_t below(uint64_t limit) {
+    return next_random() % limit;
+}
+
+static bool one_in(uint64_t n) {
+    return below(n) == 0;
+}
+
+/* As often between 1 and 10 as between 1,000 and 10,000. */
+static uint64_t any_size(uint64_t most) {
+    uint64_t size = most;
+    while (size > 1 && one_in(3))
+        size /= 1 + below(20);
+    return size ? 1 + below(size) : 1;
+}
+
+static void __attribute__((format(printf, 1, 2))) tell(const char *format, ...) {
+    va_list arguments;
+    if (!world.trace)
+        return;
+    printf("%12.6f  ", (double)world.now_ns / 1e9);
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    putchar('\n');
+}
+
+static void __attribute__((format(printf, 2, 3))) expect(bool true_now, const char *format, ...) {
+    va_list arguments;
+    if (true_now || world.failed)
+        return;
+    world.failed = true;
+    va_start(arguments, format);
+    vsnprintf(world.failure, sizeof world.failure, format, arguments);
+    va_end(arguments);
+    tell("FAILED: %s", world.failure);
+}
+
+/* The time by a host's own clock, and the time at which that shows `local_ns`. */
+static uint64_t local_time(const struct host *host, uint64_t now_ns) {
+    return (uint64_t)((int64_t)now_ns + host->offset_ns + (int64_t)(now_ns / 1000000) * host->drift_ppm);
+}
+
+static uint64_t global_time(const struct host *host, uint64_t local_ns) {
+    if (local_ns == TIMER_NEVER)
+        return TIMER_NEVER;
+    double since = (double)((int64_t)local_ns - host->offset_ns);
+    uint64_t guess = (uint64_t)(since / (1.0 + host->drift_ppm / 1e6));
+    while (local_time(host, guess) < local_ns)
+        guess += 1000;
+    return guess;
+}
+
+static struct host make_host(uint32_t address, uint16_t mtu) {
+    struct host host = {.mapped = mmap(NULL, REGION_BYTES + ARENA_BLOCK_BYTES, PROT_READ | PROT_WRITE,
+                                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)};
+    uint8_t seed[RANDOM_SEED_BYTES];
+    struct stack_config config = {
+        .address = address, .prefix_length = 24, .mac = {2, 0, 0, 0, 0, (uint8_t)address}, .mtu = mtu};
+    uintptr_t base = ((uintptr_t)host.mapped + ARENA_BLOCK_BYTES - 1) & ~(uintptr_t)(ARENA_BLOCK_BYTES - 1);
+    for (size_t i = 0; i < sizeof seed; i++)
+        seed[i] = (uint8_t)next_random();
+    host.offset_ns = (int64_t)(SECOND * (1 + below(100000)));
+    host.drift_ppm = (int32_t)below(1001) - 500;
+    host.stack = (struct stack *)base;
+    if (stack_create(host.stack, host.stack, REGION_BYTES, sizeof(struct stack), &config, seed,
+                     local_time(&host, 0)))
+        abort();
+    return host;
+}
+
+static void check_connection(void *object, void *context) {
+    struct tcp *tcp = object;
+    struct stack *stack = context;
+    if (tcp->state == TCP_CLOSE || tcp->state == TCP_LISTEN)
+        return;
+    uint32_t flight = tcp->snd_max - tcp->snd_una;
+    expect(seq_le(tcp->snd_una, tcp->snd_nxt) && seq_le(tcp->snd_nxt, tcp->snd_max),
+           "snd_una <= snd_nxt <= snd_max");
+    expect(tcp->state == TCP_TIME_WAIT || flight <= tcp->send.length + 2, "%u in flight of %u", flight,
+           tcp->send.length);
+    expect(seq_le(tcp->rcv_nxt, tcp->rcv_adv + 1), "rcv_nxt beyond what was advertised");
+    expect(buffer_chain_length(tcp->send.head) == tcp->send.length, "send queue's length");
+    expect(buffer_chain_length(tcp->receive.head) == tcp->receive.length, "receive queue's length");
+    expect(tcp->out_of_order_count <= TCP_OUT_OF_ORDER_MAX, "out of order: %u", tcp->out_of_order_count);
+    expect(tcp->state == TCP_TIME_WAIT || flight == 0 || timer_running(&tcp->retransmit_timer) ||
+               !list_empty(&tcp->output_link),
+           "%u in flight and no timer, state %u", flight, tcp->state);
+    const struct socket *owner = tcp->socket ? tcp->socket : tcp->listener;
+    expect(!owner || tcp->receive.length <= owner->receive_limit + 65536, "receive queue of %u",
+           tcp->receive.length);
+    (void)stack;
+}
+
+static uint8_t pattern(int connection, int direction, uint32_t at) {
+    return (uint8_t)(at * 31 + (at >> 8) * 7 + (uint32_t)connection * 101 + (uint32_t)direction * 53);
+}
+
+static void close_end(struct connection *connection, int side) {
+    struct end *end = &connection->ends[side];
+    if (!end->socket)
+        return;
+    tell("%c closes connection %d", 'A' + side, (int)(connection - world.connections));
+    socket_release(world.hosts[side].stack, end->socket);
+    end->socket = NULL;
+}
+
+static void fail_end(struct connection *connection, int side, ssize_t error) {
+    struct end *end = &connection->ends[side];
+    tell("%c: connection %d: %s", 'A' + side, (int)(connection - world.connections), strerror((int)-error));
+    expect(error == -ECONNRESET || error == -EPIPE || error == -ETIMEDOUT || error == -ECONNREFUSED ||
+               error == -EHOSTUNREACH || error == -ECONNABORTED,
+           "unexpected error %zd", -error);
+    end->failed = true;
+    close_end(connection, side);
+}
+
+static void program_writes(struct connection *connection, int side) {
+    struct end *end = &connection->ends[side];
+    static uint8_t bytes[65536];
+    uint32_t length = end->to_send - end->sent < end->chunk ? end->to_send - end->sent : end->chunk;
+    struct iovec piece = {bytes, length};
+    struct socket_message message = {.pieces = &piece, .count = 1, .flags = one_in(8) ? MSG_MORE : 0};
+    for (uint32_t i = 0; i < length; i++)
+        bytes[i] = pattern((int)(connection - world.connections), side, end->sent + i);
+    ssize_t sent = socket_send(world.hosts[side].stack, end->socket, &message);
+    if (sent > 0)
+        end->sent += (uint32_t)sent;
+    else if (sent != -EAGAIN && sent != -ENOBUFS)
+        fail_end(connection, side, sent);
+}
+
+static void program_reads(struct connection *connection, int side) {
+    struct end *end = &connection->ends[side], *other = &connection->ends[1 - side];
+    static uint8_t bytes[65536];
+    struct iovec piece = {bytes, end->chunk};
+    struct socket_message message = {.pieces = &piece, .count = 1};
+    ssize_t got = socket_receive(world.hosts[side].stack, end->socket, &message);
+    if (got < 0 && got != -EAGAIN) {
+        fail_end(connection, side, got);
+    } else if (got == 0) {
+        end->saw_end = true;
+        expect(other->shut || !other->socket, "end of file that nobody has sent");
+        expect(end->received == other->sent, "end of file after %u of %u bytes", end->received, other->sent);
+    }
+    for (ssize_t i = 0; i < got; i++)
+        expect(bytes[i] ==
+                   pattern((int)(connection - world.connections), 1 - side, end->received + (uint32_t)i),
+               "byte %u of connection %d is wrong", end->received + (uint32_t)i,
+               (int)(connection - world.connections));
+    if (got > 0)
+        end->received += (uint32_t)got;
+    expect(end->received <= other->sent, "more read than written");
+    total_bytes += got > 0 ? (uint64_t)got : 0;
+}
+
+/* The program at one end does something. */
+static void act(struct connection *connection, int side) {
+    struct end *end = &connection->ends[side];
+    struct stack *stack = world.hosts[side].stack;
+    uint32_t before = end->sent + end->received;
+    unsigned ready = socket_poll(stack, end->socket);
+    if (!end->shut && end->sent < end->to_send && (ready & (POLLOUT | POLLERR | POLLHUP)))
+        program_writes(connection, side);
+    if (end->socket && !end->saw_end && (ready & (POLLIN | POLLERR | POLLHUP)))
+        program_reads(connection, side);
+    /* A program that waits looks less and less often. */
+    end->idle_ns = end->sent + end->received != before ? 0
+                   : end->idle_ns < 10 * SECOND        ? end->idle_ns * 2 + MS
+                                                       : end->idle_ns;
+    end->acts_ns = world.now_ns + 100000 + below(end->pause_ns) + end->idle_ns;
+    if (!end->socket)
+        return;
+    if (end->gives_up && one_in(20)) {
+        end->failed = true;
+        end->socket->options.linger = one_in(2); /* a reset, or a close with whatever there is */
+        close_end(connection, side);
+        return;
+    }
+    if (!end->shut && end->sent == end->to_send && (ready & POLLOUT)) {
+        tell("%c has sent its %u bytes on connection %d", 'A' + side, end->sent,
+             (int)(connection - world.connections));
+        end->shut = true;
+        int error = socket_shutdown(stack, end->socket, SHUT_WR);
+        if (error)
+            fail_end(connection, side, error == -ENOTCONN ? -ECONNRESET : error);
+    }
+    if (end->socket && end->shut && end->saw_end)
+        close_end(connection, side);
+}
+
+static void choose_end(struct end *end) {
+    *end = (struct end){
+        .pause_ns = one_in(4) ? any_size(2 * SECOND) : any_size(20 * MS),
+        .to_send = one_in(4) ? 0 : (uint32_t)any_size(300000),
+        .chunk = (uint32_t)any_size(65535),
+        .gives_up = one_in(25),
+    };
+}
+
+static void set_up_socket(struct stack *stack, struct socket *socket) {
+    int size = (int)any_size(200000), one = 1;
+    if (one_in(3))
+        socket_set_option(stack, socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    size = (int)any_size(200000);
+    if (one_in(3))
+        socket_set_option(stack, socket, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    if (one_in(3))
+        socket_set_option(stack, socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+static void connect_one(struct connection *connection) {
+    int side = connection->client;
+    struct stack *stack = world.hosts[side].stack;
+    struct socket *socket;
+    uint32_t address;
+    if (socket_create(stack, SOCK_STREAM, 0, &socket)) {
+        connection->ends[side].failed = true;
+        return;
+    }
+    set_up_socket(stack, socket);
+    int error = socket_connect(stack, socket, world.hosts[1 - side].stack->config.address, PORT);
+    expect(error == -EINPROGRESS, "connect: %d", error);
+    socket_local(socket, &address, &connection->client_port);
+    connection->ends[side].socket = socket;
+    tell("%c opens connection %d from port %u", 'A' + side, (int)(connection - world.connections),
+         connection->client_port);
+}
+
+/* Who is there is told by its port. */
+static void accept_all(int side) {
+    struct socket *socket;
+    struct stack *stack = world.hosts[side].stack;
+    while (socket_accept(stack, world.hosts[side].listener, &socket) == 0) {
+        struct connection *found = NULL;
+        for (int i = 0; i < world.connection_count; i++)
+            if (world.connections[i].client == 1 - side &&
+                world.connections[i].client_port == socket->tcp->remote_port)
+                found = &world.connections[i];
+        expect(found && !found->accepted, "a connection that nobody has opened");
+        if (!found || found->accepted) {
+            socket_release(stack, socket);
+            return;
+        }
+        found->accepted = true;
+        found->ends[side].socket = socket;
+        found->ends[side].acts_ns = world.now_ns;
+    }
+}
+
+static struct socket *listen_on(struct stack *stack) {
+    struct socket *listener;
+    if (socket_create(stack, SOCK_STREAM, 0, &listener))
+        abort();
+    set_up_socket(stack, listener);
+    socket_bind(stack, listener, 0, PORT);
+    socket_listen(stack, listener, 1 + (int)below(8));
+    return listener;
+}
+
+static struct impair_spec choose_link(void) {
+    struct impair_spec spec = {.queue = one_in(3) ? 5 + (uint32_t)below(50) : 1000};
+    if (one_in(2))
+        spec.loss = (uint32_t)any_size(100000);
+    if (one_in(4))
+        spec.burst = 1 + (uint32_t)below(10);
+    if (one_in(3))
+        spec.duplicate = (uint32_t)any_size(100000);
+    if (one_in(3))
+        spec.reorder = (uint32_t)any_size(200000);
+    if (one_in(4))
+        spec.corrupt = (uint32_t)any_size(50000);
+    spec.delay_ns = any_size(200 * MS);
+    if (one_in(2))
+        spec.jitter_ns = any_size(50 * MS);
+    if (one_in(2))
+        spec.rate = 20000 + any_size(1000000000);
+    return spec;
+}
+
+static void world_begin(uint64_t seed, bool trace) {
+    static const uint16_t mtus[] = {296, 576, 1280, 1500, 1500, 1500, 9000, 65535};
+    memset(&world, 0, sizeof world);
+    world.seed = seed;
+    world.random = seed * UINT64_C(0x2545f4914f6cdd1d) + 1;
+    world.trace = trace;
+    uint16_t mtu = mtus[below(sizeof mtus / sizeof *mtus)];
+    for (int i = 0; i < 2; i++) {
+        struct impair_spec spec = choose_link();
+        world.hosts[i] = make_host(0x0a000001u + (uint32_t)i, mtu);
+        world.hosts[i].listener = listen_on(world.hosts[i].stack);
+        world.links[i] = impair_create(&spec, next_random());
+        tell("link from %c: loss %u burst %u duplicate %u reorder %u corrupt %u ppm, delay %.3f +- %.3f ms, "
+             "%llu bit/s, queue %u",
+             'A' + i, spec.loss, spec.burst, spec.duplicate, spec.reorder, spec.corrupt,
+             (double)spec.delay_ns / 1e6, (double)spec.jitter_ns / 1e6, (unsigned long long)spec.rate,
+             spec.queue);
+    }
+    if (one_in(4)) {
+        world.down_from_ns = below(10 * SECOND);
+        world.down_until_ns = world.down_from_ns + any_size(20 * SECOND);
+    }
+    if (one_in(6)) {
+        world.starved_from_ns = below(5 * SECOND);
+        world.starved_until_ns = world.starved_from_ns + any_size(5 * SECOND);
+    }
+    world.connection_count = 1 + (int)below(CONNECTIONS_MAX);
+    for (int i = 0; i < world.connection_count; i++) {
+        struct connection *connection = &world.connections[i];
+        choose_end(&connection->ends[0]);
+        choose_end(&connection->ends[1]);
+        connection->client = (int)below(2);
+        connection->ends[connection->client].acts_ns = below(2 * SECOND);
+        connection->ends[1 - connection->client].acts_ns = TIMER_NEVER;
+    }
+}
+
+static bool is_down(void) {
+    return world.now_ns >= world.down_from_ns && world.now_ns < world.down_until_ns;
+}
+
+/* What a host has sent goes onto its link. */
+static void carry_out(int side) {
+    static uint8_t bytes[FRAME_MAX];
+    struct stack *stack = world.hosts[side].stack;
+    struct frame *frame;
+    while ((frame = stack_frame(stack, 0))) {
+        uint32_t length = stack_frame_copy(frame, bytes);
+        stack_frames_sent(stack, 1);
+        world.frames++;
+        if (!is_down())
+            impair_put(world.links[side], world.now_ns, bytes, length);
+    }
+}
+
+static void carry_in(int side) {
+    static uint8_t bytes[FRAME_MAX];
+    struct host *host = &world.hosts[side];
+    uint32_t length;
+    while ((length = impair_get(world.links[1 - side], world.now_ns, bytes, sizeof bytes))) {
+        struct byte_queue queue = {0};
+        struct iovec piece = {bytes, length};
+        if (byte_queue_append(&queue, &host->stack->buffers, &piece, 1, 0, length) < length)
+            buffer_drop_chain(&host->stack->buffers, queue.head); /* no memory: lost */
+        else
+            stack_input(host->stack, local_time(host, world.now_ns), queue.head, 0);
+    }
+}
+
+static void starve(void) {
+    bool starved = world.now_ns >= world.starved_from_ns && world.now_ns < world.starved_until_ns;
+    struct pool *buffers = &world.hosts[0].stack->buffers;
+    buffers->limit = starved ? (buffers->used < 20 ? 20 : buffers->used) : UINT32_MAX;
+}
+
+static void take_events(int side) {
+    struct stack *stack = world.hosts[side].stack;
+    struct socket *socket;
+    while ((socket = stack_next_event(stack)))
+        if (socket == world.hosts[side].listener)
+            accept_all(side);
+}
+
+static void step(void) {
+    starve();
+    for (int side = 0; side < 2; side++) {
+        struct host *host = &world.hosts[side];
+        carry_in(side);
+        stack_advance(host->stack, local_time(host, world.now_ns));
+        take_events(side);
+    }
+    for (int i = 0; i < world.connection_count; i++) {
+        struct connection *connection = &world.connections[i];
+        for (int side = 0; side < 2; side++) {
+            struct end *end = &connection->ends[side];
+            if (end->acts_ns > world.now_ns)
+                continue;
+            bool opens = side == connection->client && !connection->client_port && !end->failed;
+            if (opens)
+                connect_one(connection);
+            if (!end->socket) {
+                end->acts_ns = TIMER_NEVER;
+                continue;
+            }
+            act(connection, side);
+        }
+    }
+    for (int side = 0; side < 2; side++) {
+        struct host *host = &world.hosts[side];
+        stack_advance(host->stack, local_time(host, world.now_ns));
+        carry_out(side);
+        pool_walk(&host->stack->connections, check_connection, host->stack);
+    }
+}
+
+static uint64_t soonest(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+static uint64_t next_event(void) {
+    uint64_t next = TIMER_NEVER;
+    for (int side = 0; side < 2; side++) {
+        const struct host *host = &world.hosts[side];
+        next = soonest(next, impair_next(world.links[side]));
+        next = soonest(next, global_time(host, stack_deadline(host->stack)));
+    }
+    for (int i = 0; i < world.connection_count; i++)
+        next = soonest(next,
+                       soonest(world.connections[i].ends[0].acts_ns, world.connections[i].ends[1].acts_ns));
+    return next;
+}
+
+static bool programs_done(void) {
+    for (int i = 0; i < world.connection_count; i++)
+        for (int side = 0; side < 2; side++)
+            if (world.connections[i].ends[side].acts_ns != TIMER_NEVER)
+                return false;
+    return true;
+}
+
+static void run_until_idle(void) {
+    while (!world.failed) {
+        uint64_t next = next_event();
+        if (next == TIMER_NEVER)
+            return;
+        if (next > world.now_ns)
+            world.now_ns = next;
+        step();
+        expect(++world.events < EVENTS_MAX, "it goes on for ever");
+        expect(world.now_ns < 100000 * SECOND, "it lasts for ever");
+        /* Whom the peer has not reached any more: a program that waits for ever would be ended by its user.
+         */
+        for (int i = 0; i < world.connection_count && world.now_ns > 20000 * SECOND; i++)
+            for (int side = 0; side < 2; side++)
+                close_end(&world.connections[i], side);
+    }
+}
+
+static void tell_where_it_stands(void) {
+    for (int i = 0; i < world.connection_count; i++)
+        for (int side = 0; side < 2; side++) {
+            const struct end *end = &world.connections[i].ends[side];
+            const struct tcp *tcp = end->socket ? end->socket->tcp : NULL;
+            tell("connection %d at %c: sent %u of %u, received %u, %u at a time; %s state %u, send queue %u, "
+                 "window %u, "
+                 "receive queue %u",
+                 i, 'A' + side, end->sent, end->to_send, end->received, end->chunk, tcp ? "open" : "closed",
+                 tcp ? tcp->state : 0, tcp ? tcp->send.length : 0, tcp ? tcp->snd_wnd : 0,
+                 tcp ? tcp->receive.length : 0);
+        }
+    tell("%llu frames, %llu events", (unsigned long long)world.frames, (unsigned long long)world.events);
+}
+
+static void world_end(void) {
+    if (world.failed)
+        tell_where_it_stands();
+    expect(world.failed || programs_done(), "programs that never end");
+    for (int side = 0; side < 2; side++) {
+        struct stack *stack = world.hosts[side].stack;
+        if (world.hosts[side].listener)
+            socket_release(stack, world.hosts[side].listener);
+        world.hosts[side].listener = NULL;
+    }
+    run_until_idle();
+    for (int side = 0; side < 2 && !world.failed; side++) {
+        const struct stack *stack = world.hosts[side].stack;
+        expect(stack->connections.used == 0, "%c: %u connections left", 'A' + side, stack->connections.used);
+        expect(stack->sockets.used == 0, "%c: %u sockets left", 'A' + side, stack->sockets.used);
+        expect(stack->buffers.used == 0, "%c: %u buffers left", 'A' + side, stack->buffers.used);
+        expect(stack->held_segments.used == 0, "%c: %u held segments left", 'A' + side,
+               stack->held_segments.used);
+    }
+    for (int side = 0; side < 2; side++) {
+        munmap(world.hosts[side].mapped, REGION_BYTES + ARENA_BLOCK_BYTES);
+        impair_destroy(world.links[side]);
+    }
+    total_virtual_ns += world.now_ns;
+    total_frames += world.frames;
+}
+
+static bool simulate(uint64_t seed, bool trace) {
+    world_begin(seed, trace);
+    run_until_idle();
+    world_end();
+    return !world.failed;
+}
+
+int main(int count, char **arguments) {
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (count == 3 && strcmp(arguments[1], "--trace") == 0)
+        return simulate(strtoull(arguments[2], NULL, 10), true) ? 0 : 1;
+    if (count != 1 && count != 3) {
+        fprintf(stderr, "usage: simulate [FIRST COUNT] | --trace SEED\n");
+        return 2;
+    }
+    uint64_t first = count == 3 ? strtoull(arguments[1], NULL, 10) : 1;
+    uint64_t seeds = count == 3 ? strtoull(arguments[2], NULL, 10) : 2000, failed = 0;
+    for (uint64_t seed = first; seed < first + seeds; seed++) {
+        if (simulate(seed, false))
+            continue;
+        failed++;
+        printf("seed %llu: %s; replay: %s --trace %llu\n", (unsigned long long)seed, world.failure,
+               arguments[0], (unsigned long long)seed);
+    }
+    printf("%.0f seconds of virtual time, %llu frames, %llu bytes read\n", (double)total_virtual_ns / 1e9,
+           (unsigned long long)total_frames, (unsigned long long)total_bytes);
+    printf("%llu passed, %llu failed, 0 skipped\n", (unsigned long long)(seeds - failed),
+           (unsigned long long)failed);
+    return failed ? 1 : 0;
+}
