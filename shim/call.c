@@ -81,6 +81,7 @@ static void leave(void) {
     shared_lock();
     if (!shared->broken)
         estate_leave(wake_self);
+    descriptor_forget_all();
     shared_unlock();
 }
 

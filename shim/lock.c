@@ -12,9 +12,12 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <stdio.h>
+#include <sys/single_threaded.h>
 #include <time.h>
 #include <unistd.h>
 
+#define LOOK_AGAIN_NS 50000000
+#define DEATH_PATIENCE_NS 1000000000
 #define SPINS 200 /* some 5 microseconds */
 
 static __thread int depth __attribute__((tls_model("initial-exec")));
@@ -69,7 +72,18 @@ static void relax(void) {
 #endif
 }
 
-/* The lock is held for a microsecond or so: to look again is cheaper than to sleep. */
+/* Takes the lock, or gives up: ETIMEDOUT. */
+static int take_within(uint64_t patience_ns) {
+    struct timespec limit;
+    clock_gettime(CLOCK_REALTIME, &limit);
+    uint64_t ns = (uint64_t)limit.tv_nsec + patience_ns;
+    limit.tv_sec += (time_t)(ns / 1000000000);
+    limit.tv_nsec = (long)(ns % 1000000000);
+    return pthread_mutex_timedlock(&shared->lock, &limit);
+}
+
+/* The lock is held for a microsecond or so: to look again is cheaper than to sleep. Whoever sleeps looks
+ * again now and then: a sleeper that is killed at the moment when it is woken takes that wake-up with it. */
 static int take(void) {
     for (int i = 0; i < SPINS; i++) {
         if (*(volatile int *)&shared->lock.__data.__lock == 0) {
@@ -79,7 +93,10 @@ static int take(void) {
         }
         relax();
     }
-    return pthread_mutex_lock(&shared->lock);
+    int result;
+    while ((result = take_within(LOOK_AGAIN_NS)) == ETIMEDOUT)
+        continue;
+    return result;
 }
 
 void shared_lock(void) {
@@ -120,16 +137,17 @@ void shared_unlock(void) {
         shared_unlocked();
 }
 
-void shared_lock_to_die(void) {
-    struct timespec limit;
-    if (depth > 0)
-        return; /* the caller holds it, and finishes its change only if it can */
-    clock_gettime(CLOCK_REALTIME, &limit);
-    limit.tv_sec++;
-    if (pthread_mutex_timedlock(&shared->lock, &limit) == EOWNERDEAD)
+bool shared_lock_to_die(void) {
+    if (__libc_single_threaded || depth > 0)
+        return false; /* or the caller holds it, and finishes its change only if it can */
+    int result = take_within(DEATH_PATIENCE_NS);
+    if (result == ETIMEDOUT)
+        return false;
+    if (result == EOWNERDEAD)
         owner_died();
     depth = 1;
     dying = true;
+    return true;
 }
 
 bool shared_lock_dying(void) {

@@ -27,8 +27,9 @@ void shared_lock(void);
 void shared_unlock(void);
 
 /* Takes the lock for good: this process is about to end, and must not die while another of its threads is
- * changing the stack. */
-void shared_lock_to_die(void);
+ * changing the stack. Returns false, without the lock, when there is no other thread, or when it can't be had
+ * for a second. */
+bool shared_lock_to_die(void);
 
 /* Whether this thread has taken the lock for good. */
 bool shared_lock_dying(void);

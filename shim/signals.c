@@ -83,11 +83,10 @@ static void carry_out_default(int signal) {
     struct sigaction plain = {.sa_handler = SIG_DFL}, ours;
     sigset_t only;
     bool stops = signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
-    if (attached())
-        shared_lock_to_die();
+    bool held_to_die = attached() && shared_lock_to_die();
     LIBC(sigaction)(signal, &plain, &ours);
     syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), signal);
-    if (stops && attached())
+    if (stops && held_to_die)
         shared_unlock(); /* a stopped process must not keep the others out */
     sigemptyset(&only);
     sigaddset(&only, signal);
