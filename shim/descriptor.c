@@ -40,7 +40,8 @@ static struct handle *handle_take(void) {
     return container_of(link, struct handle, link);
 }
 
-static struct holding *copy_holding(struct estate *estate, const struct handle *handle) {
+/* Enters what a handle is of into an estate, which holds it from then on. */
+static struct holding *enter(struct estate *estate, const struct handle *handle) {
     struct holding *holding = holding_create(estate, handle->kind);
     if (!holding)
         return NULL;
@@ -57,7 +58,7 @@ static struct holding *copy_holding(struct estate *estate, const struct handle *
 static bool copy_holdings(struct estate *estate, struct list *of) {
     struct list *link, *next;
     list_for_each(link, next, of) {
-        if (!copy_holding(estate, container_of(link, struct handle, link)))
+        if (!enter(estate, container_of(link, struct handle, link)))
             return false;
     }
     return true;
@@ -91,34 +92,23 @@ static bool own_estate(void) {
     return true;
 }
 
-static struct handle *hold(enum holding_kind kind) {
+static struct handle *hold(struct handle what) {
     struct handle *handle = own_estate() ? handle_take() : NULL;
     if (!handle)
         return NULL;
-    *handle = (struct handle){.kind = (uint8_t)kind, .holding = holding_create(wake_self->estate, kind)};
+    *handle = what;
+    handle->holding = enter(wake_self->estate, handle);
     list_init(&handle->link);
     list_add_tail(handle->holding ? &born : &spare, &handle->link);
     return handle->holding ? handle : NULL;
 }
 
 struct handle *descriptor_hold_socket(struct socket *socket) {
-    struct handle *handle = hold(HOLDING_SOCKET);
-    if (!handle)
-        return NULL;
-    handle->socket = socket;
-    socket->holders++;
-    handle->holding->socket = socket;
-    return handle;
+    return hold((struct handle){.kind = HOLDING_SOCKET, .socket = socket});
 }
 
 struct handle *descriptor_hold_epoll(struct epoll_set *epoll) {
-    struct handle *handle = hold(HOLDING_EPOLL);
-    if (!handle)
-        return NULL;
-    handle->epoll = epoll;
-    epoll->holders++;
-    handle->holding->epoll = epoll;
-    return handle;
+    return hold((struct handle){.kind = HOLDING_EPOLL, .epoll = epoll});
 }
 
 void descriptor_release(struct handle *handle) {

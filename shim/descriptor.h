@@ -42,7 +42,7 @@ static inline struct socket *descriptor_socket(int fd) {
 }
 
 /* Adds a socket or an epoll set to the process's estate, under no descriptor yet: it is somebody's from the
- * beginning. The caller adds itself to its holders. The lock is held. NULL when memory is out. */
+ * beginning. The lock is held. NULL when memory is out. */
 struct handle *descriptor_hold_socket(struct socket *socket);
 struct handle *descriptor_hold_epoll(struct epoll_set *epoll);
 

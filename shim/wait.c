@@ -12,7 +12,6 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <time.h>
 
 static __thread struct waiter *self __attribute__((tls_model("initial-exec")));
