@@ -225,10 +225,10 @@ void impair_finish_checksum(uint8_t *frame, uint32_t length) {
 }
 
 static bool fail(char *error, const char *item) {
-    snprintf(
-        error, IMPAIR_ERROR_BYTES,
-        "--impair: '%.60s' is nothing known; an example is loss=1%%,delay=20ms,jitter=5ms,rate=100mbit,seed=7",
-        item);
+    snprintf(error, IMPAIR_ERROR_BYTES,
+             "--impair: '%.60s' is nothing known; an example is "
+             "loss=1%%,delay=20ms,jitter=5ms,rate=100mbit,seed=7",
+             item);
     return false;
 }
 

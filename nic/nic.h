@@ -30,6 +30,7 @@ struct nic_facts {
     uint8_t mac[6];    /* of the interface itself */
     uint32_t mtu;      /* largest packet in a frame that can be sent */
     unsigned features; /* enum nic_feature */
+    uint32_t index;    /* the interface's number; 0: it has none */
 };
 
 struct nic_counters {

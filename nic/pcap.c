@@ -153,6 +153,7 @@ static bool interface_facts(const char *interface, struct nic_facts *facts, char
         facts->mtu = (uint32_t)request.ifr_mtu; /* before the union's next use */
         known = ioctl(probe, SIOCGIFHWADDR, &request) == 0;
         memcpy(facts->mac, request.ifr_hwaddr.sa_data, 6);
+        facts->index = if_nametoindex(interface);
         if (!known)
             snprintf(error, NIC_ERROR_BYTES, "can't read the address of interface '%s': %s", interface,
                      strerror(errno));

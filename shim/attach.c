@@ -220,9 +220,8 @@ static void start_or_join(void) {
                 attach_config.name, attach_config.name);
         if (result == -EACCES)
             attach_fail("stack '%s' belongs to another user", attach_config.name);
-        if (!attach_config.nic[0] || !attach_config.address)
-            attach_fail("no stack named '%s' is running; give --nic and --address to start one",
-                        attach_config.name);
+        if (!attach_config.nic[0])
+            attach_fail("no stack named '%s' is running; give --nic to start one", attach_config.name);
         result = start_keeper(error);
         if (result < 0)
             attach_fail("%s", error);

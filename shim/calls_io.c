@@ -2,10 +2,12 @@
  * calls_io.c - read(2), write, send, recv, and their kin: all are one transfer of a struct socket_message.
  */
 #include "call.h"
+#include "control.h"
 #include "passing.h"
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 /* The fortified twins check the size that the compiler knew, as glibc's do. */
 extern void __chk_fail(void) __attribute__((noreturn));
@@ -68,8 +70,9 @@ static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct
     return error;
 }
 
-/* Receives at least something, or all of it under MSG_WAITALL. */
-static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct socket_message *message) {
+/* Receives at least something, or all of it under MSG_WAITALL. What the socket's options are is told, too. */
+static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct socket_message *message,
+                           struct socket_options *options) {
     struct iovec copy[count > 0 ? count : 1], *pieces = copy;
     size_t total = pieces_length(given, count), received = 0;
     int error = 0;
@@ -77,7 +80,8 @@ static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct 
     if (!socket)
         return error;
     memcpy(copy, given, (size_t)count * sizeof *given);
-    bool wait = !socket->nonblocking && !(message->flags & MSG_DONTWAIT);
+    bool wait = !socket->nonblocking && !(message->flags & (MSG_DONTWAIT | MSG_ERRQUEUE));
+    *options = socket->options;
     bool all = socket->tcp && message->flags & MSG_WAITALL && !(message->flags & MSG_PEEK);
     uint64_t deadline = wait_deadline(socket->options.receive_timeout_ns);
     if (total == 0 && socket->tcp) {
@@ -117,7 +121,7 @@ static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, 
     struct socket *socket = call_enter(fd, error);
     if (!socket)
         return false;
-    bool fresh = socket->type == SOCK_DGRAM && (!socket->binding.port || socket->binding.chosen);
+    bool fresh = !socket->tcp && (!socket->binding.port || socket->binding.chosen);
     shared_unlock();
     if (!fresh)
         return false;
@@ -125,9 +129,13 @@ static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, 
     return *error == 0;
 }
 
-static ssize_t send_message(int fd, const struct iovec *pieces, int count, int flags,
-                            const struct sockaddr *to, socklen_t to_length) {
+static ssize_t send_header(int fd, const struct msghdr *header, int flags) {
     struct socket_message message = {.flags = flags};
+    const struct sockaddr *to = header->msg_name;
+    socklen_t to_length = header->msg_namelen;
+    int failed = control_read(header, &message);
+    if (failed)
+        return failed;
     if (to) {
         int error = call_address(to, to_length, &message.address, &message.port);
         if (error)
@@ -135,7 +143,16 @@ static ssize_t send_message(int fd, const struct iovec *pieces, int count, int f
         message.address = call_destination(message.address);
         message.has_address = true;
     }
-    return transfer_out(fd, pieces, count, message);
+    return transfer_out(fd, header->msg_iov, (int)header->msg_iovlen, message);
+}
+
+static ssize_t send_message(int fd, const struct iovec *pieces, int count, int flags,
+                            const struct sockaddr *to, socklen_t to_length) {
+    struct msghdr header = {.msg_name = (void *)to,
+                            .msg_namelen = to_length,
+                            .msg_iov = (struct iovec *)pieces,
+                            .msg_iovlen = (size_t)count};
+    return send_header(fd, &header, flags);
 }
 
 EXPORT ssize_t write(int fd, const void *buffer, size_t length) {
@@ -194,14 +211,27 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
         return call_result(error);
     if (message->msg_iovlen > IOV_MAX)
         return call_result(-EMSGSIZE);
-    return call_result(send_message(fd, message->msg_iov, (int)message->msg_iovlen, flags, message->msg_name,
-                                    message->msg_namelen));
+    return call_result(send_header(fd, message, flags));
+}
+
+EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
+    unsigned sent = 0;
+    if (!descriptor_find(fd))
+        return LIBC(sendmmsg)(fd, messages, count, flags);
+    for (; sent < count && sent < IOV_MAX; sent++) {
+        ssize_t result = sendmsg(fd, &messages[sent].msg_hdr, flags);
+        if (result < 0)
+            return sent > 0 ? (int)sent : -1;
+        messages[sent].msg_len = (unsigned)result;
+    }
+    return (int)sent;
 }
 
 static ssize_t receive_message(int fd, const struct iovec *pieces, int count, int flags,
                                struct sockaddr *from, socklen_t *from_length) {
     struct socket_message message = {.flags = flags};
-    ssize_t result = transfer_in(fd, pieces, count, &message);
+    struct socket_options options;
+    ssize_t result = transfer_in(fd, pieces, count, &message, &options);
     if (result < 0)
         return result;
     if (message.has_address)
@@ -243,6 +273,7 @@ EXPORT ssize_t recvfrom(int fd, void *buffer, size_t length, int flags, struct s
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
     struct socket_message message = {.flags = flags};
+    struct socket_options options;
     if (!descriptor_find(fd)) {
         ssize_t received = LIBC(recvmsg)(fd, header, flags);
         if (received >= 0 && header->msg_controllen > 0)
@@ -251,11 +282,11 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
     }
     if (header->msg_iovlen > IOV_MAX)
         return call_result(-EMSGSIZE);
-    ssize_t result = transfer_in(fd, header->msg_iov, (int)header->msg_iovlen, &message);
+    ssize_t result = transfer_in(fd, header->msg_iov, (int)header->msg_iovlen, &message, &options);
     if (result < 0)
         return call_result(result);
-    header->msg_flags = 0;
-    header->msg_controllen = 0;
+    header->msg_flags = message.error.error ? MSG_ERRQUEUE : 0;
+    control_write(header, &options, &message);
     if (message.has_address && header->msg_name)
         call_give_address(header->msg_name, &header->msg_namelen, message.address, message.port);
     else
@@ -266,6 +297,39 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
             result = message.full_length;
     }
     return result;
+}
+
+static bool has_passed(const struct timespec *deadline) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec > deadline->tv_sec ||
+           (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
+}
+
+/* As recvmmsg(2) says, the time is looked at after each message only. */
+EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout) {
+    struct timespec deadline;
+    unsigned received = 0;
+    if (!descriptor_find(fd))
+        return LIBC(recvmmsg)(fd, messages, count, flags, timeout);
+    if (timeout) {
+        if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000)
+            return (int)call_result(-EINVAL);
+        clock_gettime(CLOCK_MONOTONIC, &deadline);
+        deadline.tv_sec += timeout->tv_sec + (deadline.tv_nsec + timeout->tv_nsec) / 1000000000;
+        deadline.tv_nsec = (deadline.tv_nsec + timeout->tv_nsec) % 1000000000;
+    }
+    while (received < count && received < IOV_MAX) {
+        ssize_t result = recvmsg(fd, &messages[received].msg_hdr, flags & ~MSG_WAITFORONE);
+        if (result < 0)
+            return received > 0 ? (int)received : -1;
+        messages[received++].msg_len = (unsigned)result;
+        if (flags & MSG_WAITFORONE)
+            flags |= MSG_DONTWAIT;
+        if (timeout && has_passed(&deadline))
+            break;
+    }
+    return (int)received;
 }
 
 EXPORT ssize_t __read_chk(int fd, void *buffer, size_t length, size_t room) {

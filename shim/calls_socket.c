@@ -19,8 +19,7 @@ EXPORT int socket(int domain, int type, int protocol) {
     struct socket *made;
     struct handle *handle = NULL;
     int base = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
-    bool ours =
-        domain == AF_INET && (base == SOCK_STREAM || (base == SOCK_DGRAM && protocol != IPPROTO_ICMP));
+    bool ours = domain == AF_INET && (base == SOCK_STREAM || base == SOCK_DGRAM || base == SOCK_RAW);
     if (!ours)
         return LIBC(socket)(domain, type, protocol);
     attach();

@@ -38,13 +38,14 @@ static bool parse_address(const char *text, struct config *config, char *error) 
     char copy[CONFIG_TEXT_BYTES];
     uint32_t prefix;
     if (strcmp(text, "dhcp") == 0)
-        return fail(error, "--address %s: not in this version; give --address A.B.C.D/N", text);
+        return true;
     snprintf(copy, sizeof copy, "%s", text);
     char *slash = strchr(copy, '/');
     if (slash)
         *slash++ = 0;
     if (!slash || !parse_ipv4(copy, &config->address) || !parse_number(slash, 0, 32, &prefix))
-        return fail(error, "'%s' is no address; give --address A.B.C.D/N, such as 10.77.0.10/24", text);
+        return fail(error, "'%s' is no address; give --address A.B.C.D/N, such as 10.77.0.10/24, or dhcp",
+                    text);
     uint32_t first = config->address >> 24;
     uint32_t hosts = prefix >= 31 ? 0 : UINT32_MAX >> prefix;
     bool names_no_host = hosts && ((config->address & hosts) == 0 || (config->address & hosts) == hosts);
@@ -89,8 +90,9 @@ static void default_name(struct config *config) {
     struct stat namespace = {0};
     stat("/proc/self/ns/net", &namespace);
     struct in_addr address = {htonl(config->address)};
-    char text[INET_ADDRSTRLEN];
-    inet_ntop(AF_INET, &address, text, sizeof text);
+    char text[INET_ADDRSTRLEN] = "dhcp";
+    if (config->address)
+        inet_ntop(AF_INET, &address, text, sizeof text);
     snprintf(config->name, sizeof config->name, "%lu-%.48s-%s", (unsigned long)namespace.st_ino, config->nic,
              text);
     for (char *at = config->name; *at; at++)
@@ -98,10 +100,21 @@ static void default_name(struct config *config) {
             *at = '_';
 }
 
+static bool parse_dns(const char *text, struct config *config, char *error) {
+    char copy[CONFIG_TEXT_BYTES], *rest = copy, *server;
+    uint32_t address;
+    bool good = snprintf(copy, sizeof copy, "%s", text) < (int)sizeof copy && *text;
+    while (good && (server = strsep(&rest, ",")))
+        good = parse_ipv4(server, &address);
+    if (!good)
+        return fail(error, "--dns '%s': give A.B.C.D, or several with commas between them", text);
+    snprintf(config->dns, sizeof config->dns, "%.*s", CONFIG_TEXT_BYTES - 1, text);
+    return true;
+}
+
 /* Options of later versions: refused here too, since LD_PRELOAD works without the command. */
 static bool refuse_later_options(char *error) {
     static const char *const later[][2] = {
-        {"BAREWIRE_DNS", "--dns"},
         {"BAREWIRE_PCAP", "--pcap"},
         {"BAREWIRE_SPIN", "--spin"},
         {"BAREWIRE_SYSCTL", "--sysctl"},
@@ -134,6 +147,8 @@ bool config_read(struct config *config, char *error) {
     if ((value = getenv("BAREWIRE_IMPAIR")) &&
         snprintf(config->impair, sizeof config->impair, "%s", value) >= (int)sizeof config->impair)
         return fail(error, "--impair '%.40s...' is too long", value);
+    if ((value = getenv("BAREWIRE_DNS")) && !parse_dns(value, config, error))
+        return false;
     if ((value = getenv("BAREWIRE_LOOPBACK"))) {
         config->loopback_given = true;
         config->loopback = strcmp(value, "stack") == 0;
@@ -150,8 +165,9 @@ bool config_read(struct config *config, char *error) {
         return true; /* may join a stack that is there, knowing no more than its name */
     if (!config->nic[0])
         return fail(error, "no NIC named; give --nic pcap:IF%s", "");
-    if (!config->address)
-        return fail(error, "no address given; give --address A.B.C.D/N%s", "");
+    if (!config->address && config->gateway)
+        return fail(error, "--gateway %s needs an address; without one DHCP tells the gateway",
+                    getenv("BAREWIRE_GATEWAY"));
     uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
     if (config->gateway && (config->gateway & mask) != (config->address & mask))
         return fail(error, "--gateway %s is not on the address's own network", getenv("BAREWIRE_GATEWAY"));

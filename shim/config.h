@@ -14,7 +14,7 @@ struct config {
     char nic[CONFIG_TEXT_BYTES];  /* BAREWIRE_NIC; empty: none named */
     char name[CONFIG_TEXT_BYTES]; /* BAREWIRE_NAME, or made of network namespace, NIC and address */
     bool name_given;
-    uint32_t address; /* BAREWIRE_ADDRESS; 0: none given */
+    uint32_t address; /* BAREWIRE_ADDRESS; 0: from a DHCP server */
     uint8_t prefix_length;
     uint32_t gateway; /* BAREWIRE_GATEWAY; 0: none */
     bool mac_given;   /* BAREWIRE_MAC */
@@ -23,6 +23,7 @@ struct config {
     uint32_t mtu;                       /* BAREWIRE_MTU; 0: the NIC's */
     char impair[CONFIG_TEXT_BYTES * 2]; /* BAREWIRE_IMPAIR; empty: none */
     bool loopback_given, loopback;      /* BAREWIRE_LOOPBACK; 127.0.0.0/8 is the stack's */
+    char dns[CONFIG_TEXT_BYTES];        /* BAREWIRE_DNS; empty: as DHCP or /etc/resolv.conf say */
     bool verbose;                       /* BAREWIRE_VERBOSE */
 };
 

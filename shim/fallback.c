@@ -6,6 +6,7 @@
 #include "process.h"
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <string.h>
 
 #define EPOLL_ITEMS_MAX 16
@@ -20,6 +21,12 @@ static const struct option_name COMMON[] = {
     {SOL_SOCKET, SO_BROADCAST}, {SOL_SOCKET, SO_DONTROUTE}, {SOL_SOCKET, SO_LINGER},
     {SOL_SOCKET, SO_RCVLOWAT},  {SOL_SOCKET, SO_RCVTIMEO},  {SOL_SOCKET, SO_SNDTIMEO},
     {SOL_SOCKET, SO_PRIORITY},  {IPPROTO_IP, IP_TTL},       {IPPROTO_IP, IP_TOS},
+};
+static const struct option_name DATAGRAM[] = {
+    {SOL_SOCKET, SO_TIMESTAMP},       {SOL_SOCKET, SO_RXQ_OVFL},      {IPPROTO_IP, IP_RECVERR},
+    {IPPROTO_IP, IP_RECVTTL},         {IPPROTO_IP, IP_RECVTOS},       {IPPROTO_IP, IP_PKTINFO},
+    {IPPROTO_IP, IP_MTU_DISCOVER},    {IPPROTO_IP, IP_MULTICAST_TTL}, {IPPROTO_IP, IP_MULTICAST_LOOP},
+    {IPPROTO_IP, IP_RECVORIGDSTADDR}, {IPPROTO_UDP, UDP_SEGMENT},
 };
 static const struct option_name STREAM[] = {
     {IPPROTO_TCP, TCP_NODELAY},      {IPPROTO_TCP, TCP_CORK},    {IPPROTO_TCP, TCP_KEEPIDLE},
@@ -45,6 +52,8 @@ static void carry_over_options(struct socket *socket, int kernel) {
     carry_over(socket, kernel, COMMON, sizeof COMMON / sizeof *COMMON);
     if (socket->tcp)
         carry_over(socket, kernel, STREAM, sizeof STREAM / sizeof *STREAM);
+    else
+        carry_over(socket, kernel, DATAGRAM, sizeof DATAGRAM / sizeof *DATAGRAM);
     if (socket->tcp && socket->tcp->options.mss_limit)
         carry_over_number(kernel, IPPROTO_TCP, TCP_MAXSEG, socket->tcp->options.mss_limit);
     if (socket->send_limit_set)
@@ -109,8 +118,8 @@ int fallback_to_kernel(int fd) {
         return -EBADF;
     }
     struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->binding;
-    move.kernel =
-        LIBC(socket)(AF_INET, socket->type | SOCK_CLOEXEC | (socket->nonblocking ? SOCK_NONBLOCK : 0), 0);
+    move.kernel = LIBC(socket)(
+        AF_INET, socket->type | SOCK_CLOEXEC | (socket->nonblocking ? SOCK_NONBLOCK : 0), binding->protocol);
     if (move.kernel < 0) {
         shared_unlock();
         return -errno;

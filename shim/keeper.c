@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define ACCOUNT_CHECK_MS 50
+#define DHCP_PATIENCE_MS 20000
 #define STARTER_MS 10000 /* how long the keeper waits for the process that started it */
 
 struct keeper keeper = {.lock = -1, .door = -1, .region = -1};
@@ -93,7 +94,11 @@ static void choose_mac(struct stack_config *config) {
     static const uint64_t key[2] = {UINT64_C(0x6261726577697265), UINT64_C(0x6d6163)};
     uint8_t material[10];
     memcpy(material, facts->mac, 6);
-    memcpy(material + 6, &config->address, 4);
+    uint64_t name = siphash(key, keeper.config.name, strlen(keeper.config.name));
+    if (config->address)
+        memcpy(material + 6, &config->address, 4);
+    else
+        memcpy(material + 6, &name, 4); /* DHCP: a host for each name */
     uint64_t hash = siphash(key, material, sizeof material);
     memcpy(config->mac, &hash, 6);
     config->mac[0] = (uint8_t)((config->mac[0] & 0xfc) | 2); /* locally administered, one host's */
@@ -117,6 +122,7 @@ static void make_stack(void) {
         .prefix_length = keeper.config.prefix_length,
         .gateway = keeper.config.gateway,
         .loopback = keeper.config.loopback,
+        .interface_index = keeper.nic->facts.index,
     };
     uint32_t mtu = keeper.config.mtu ? keeper.config.mtu : keeper.nic->facts.mtu;
     if (mtu > keeper.nic->facts.mtu)
@@ -137,6 +143,8 @@ static void make_stack(void) {
     if (error)
         keeper_fail("can't make a stack of --address and --mac: %s", strerror(-error));
     struct arena *arena = &shared->stack.arena;
+    if (!config.address)
+        dhcp_start(&shared->stack);
     pool_init(&shared->processes, arena, sizeof(struct process), 65536);
     pool_init(&shared->estates, arena, sizeof(struct estate), 65536);
     pool_init(&shared->holdings, arena, sizeof(struct holding), UINT32_MAX);
@@ -336,6 +344,7 @@ static bool nobody_left(void) {
 }
 
 static void leave(void) {
+    keeper_frames_farewell();
     unlink(keeper.door_path);
     unlink(keeper.lock_path);
     rmdir(keeper.directory); /* if it is empty */
@@ -402,6 +411,17 @@ static void raise_descriptor_limit(void) {
     }
 }
 
+/* The door's path is unlinked by now, or never used. */
+static _Noreturn void no_address(void) {
+    uint32_t declined = shared->stack.dhcp.declined;
+    unlink(keeper.door_path);
+    if (declined)
+        keeper_fail("the DHCP server on %s gave addresses that are in use (%u); give --address A.B.C.D/N",
+                    keeper.config.nic, declined);
+    keeper_fail("no DHCP server on %s gave an address within %d s; give --address A.B.C.D/N",
+                keeper.config.nic, DHCP_PATIENCE_MS / 1000);
+}
+
 int main(int count, char **arguments) {
     char error[CONFIG_ERROR_BYTES];
     if (count == 3 && strcmp(arguments[1], "--dynamic") == 0)
@@ -412,8 +432,8 @@ int main(int count, char **arguments) {
         keeper_fail("usage: barewire-keeper is started by libbarewire.so; see 'barewire --help'\n");
     if (!config_read(&keeper.config, error))
         keeper_fail("%s", error);
-    if (!keeper.config.nic[0] || !keeper.config.address)
-        keeper_fail("give --nic and --address to start a stack");
+    if (!keeper.config.nic[0])
+        keeper_fail("give --nic to start a stack");
     if (chdir("/") < 0)
         keeper_fail("can't change to /: %s", strerror(errno));
     take_name();
@@ -437,6 +457,8 @@ int main(int count, char **arguments) {
     if (failed)
         keeper_fail("can't open the stack's door: %s", strerror(-failed));
     keeper_watch(keeper.door, KEEPER_DOOR);
+    if (!keeper_frames_await_address(DHCP_PATIENCE_MS))
+        no_address();
     if (write(2, "ready", 5) != 5)
         leave();
     int nothing = open("/dev/null", O_RDWR);

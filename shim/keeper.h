@@ -33,6 +33,10 @@ void keeper_door_request(int connection);
 /* keeper_frames.c: frames between the NIC and the stack. */
 int keeper_frames_start(void); /* starts the transmitter's thread, too */
 void keeper_frames_receive(void);
+/* Waits until the stack has an address. Returns whether it has. */
+bool keeper_frames_await_address(int patience_ms);
+/* Gives an address of DHCP's back. */
+void keeper_frames_farewell(void);
 bool keeper_frames_waiting(void); /* whether any is still to be sent; the lock is held */
 
 /* What an epoll event is about: the kind in the upper half, a descriptor in the lower; or a process's

@@ -10,6 +10,7 @@
 #include "lock.h"
 #include "wake.h"
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #define BUSY_PAUSE_NS 50000 /* when the interface's queue is full */
 #define BUSY_PAUSES_MAX 200 /* 10 ms, then the frame is given up, as a full queue would */
 #define DOWN_PAUSE_NS 100000000
+#define FAREWELL_MS 500 /* for a server that does not answer ARP */
 
 /* For each frame of a batch buffers (shared->receptions) that it can be received into. */
 static struct iovec reception_pieces[RECEPTION_BATCH][RECEPTION_PIECES];
@@ -131,8 +133,8 @@ static void check_conflict(void) {
     struct stack *stack = &shared->stack;
     if (!born_ns)
         born_ns = stack->now_ns;
-    if (stack->arp.conflicts == seen)
-        return;
+    if (stack->arp.conflicts == seen || stack->dhcp.state != DHCP_OFF)
+        return; /* DHCP has asked before it took the address */
     seen = stack->arp.conflicts;
     if (stack->now_ns - born_ns > YOUNG_NS)
         return; /* defended: RFC 5227 section 2.4 (b) */
@@ -174,6 +176,46 @@ void keeper_frames_receive(void) {
         transmit();
     }
     shared_unlock();
+}
+
+/* Receives, while the transmitter's thread sends, until that is so. */
+static bool await(bool (*is_so)(const struct stack *stack), int patience_ms) {
+    uint64_t end_ns = clock_now() + (uint64_t)patience_ms * UINT64_C(1000000);
+    struct pollfd nic = {.fd = keeper.nic->descriptor, .events = POLLIN};
+    for (;;) {
+        shared_lock();
+        bool so = !shared->broken && is_so(&shared->stack), broken = shared->broken;
+        shared_unlock();
+        if (so || broken || clock_now() >= end_ns)
+            return so;
+        if (poll(&nic, 1, 20) > 0)
+            keeper_frames_receive();
+    }
+}
+
+static bool has_address(const struct stack *stack) {
+    return stack->config.address != 0;
+}
+
+bool keeper_frames_await_address(int patience_ms) {
+    return await(has_address, patience_ms);
+}
+
+static bool all_sent(const struct stack *stack) {
+    return stack->transmit.count == 0 && stack->arp.pendings.used == 0 && !sending.active;
+}
+
+void keeper_frames_farewell(void) {
+    shared_lock();
+    bool leased = !shared->broken && shared->stack.dhcp.lease.address;
+    if (leased) {
+        stack_advance(&shared->stack, shared->stack.now_ns);
+        dhcp_release(&shared->stack);
+        transmit();
+    }
+    shared_unlock();
+    if (leased)
+        await(all_sent, FAREWELL_MS);
 }
 
 static void *transmitter(void *unused) {

@@ -42,6 +42,8 @@
     CALL(ssize_t, recvfrom, (int, void *, size_t, int, struct sockaddr *, socklen_t *))                \
     CALL(ssize_t, sendmsg, (int, const struct msghdr *, int))                                          \
     CALL(ssize_t, recvmsg, (int, struct msghdr *, int))                                                \
+    CALL(int, sendmmsg, (int, struct mmsghdr *, unsigned, int))                                        \
+    CALL(int, recvmmsg, (int, struct mmsghdr *, unsigned, int, struct timespec *))                     \
     CALL(ssize_t, sendfile, (int, int, off_t *, size_t))                                               \
     CALL(int, close, (int))                                                                            \
     CALL(int, close_range, (unsigned, unsigned, int))                                                  \

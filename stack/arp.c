@@ -14,6 +14,8 @@
 #include "wire.h"
 #include <errno.h>
 
+#define QUOTED_BYTES 520u /* of a payload, for who is told that it could not be delivered */
+
 enum {
     ARP_REQUEST = 1,
     ARP_REPLY = 2,
@@ -58,10 +60,15 @@ static void send_request(struct stack *stack, const struct arp_entry *entry) {
     send_packet(stack, to, ARP_REQUEST, stack->config.address, unknown, entry->address);
 }
 
+void arp_probe(struct stack *stack, uint32_t address) {
+    static const uint8_t unknown[6];
+    send_packet(stack, ETHER_BROADCAST, ARP_REQUEST, 0, unknown, address);
+}
+
 void arp_announce(struct stack *stack) {
     static const uint8_t unknown[6];
     /* Linux answers a probe, but not an announcement, for an address that it has. */
-    send_packet(stack, ETHER_BROADCAST, ARP_REQUEST, 0, unknown, stack->config.address);
+    arp_probe(stack, stack->config.address);
     send_packet(stack, ETHER_BROADCAST, ARP_REQUEST, stack->config.address, unknown, stack->config.address);
 }
 
@@ -152,12 +159,17 @@ static void entry_failed(struct stack *stack, struct arp_entry *entry) {
     struct list *link;
     while ((link = list_first(&entry->pending))) {
         struct arp_pending *pending = container_of(link, struct arp_pending, link);
-        uint8_t header[FRAME_HEADER_MAX];
+        uint8_t header[FRAME_HEADER_MAX + QUOTED_BYTES];
         uint32_t length = pending->frame.header_length - FRAME_IP_AT;
+        uint32_t payload = pending->frame.payload_length;
+        payload = payload < QUOTED_BYTES ? payload : QUOTED_BYTES;
         memcpy(header, pending->frame.header + FRAME_IP_AT, length);
+        buffer_copy_range(header + length, pending->frame.payload, payload);
+        length += payload;
         entry_drop_pending(stack, entry, pending);
+        struct icmp_error error = icmp_host_unreachable(stack);
         ip_error(stack, header, length,
-                 EHOSTUNREACH); /* may end the connection, but sends nothing to this neighbour */
+                 &error); /* may end the connection, but sends nothing to this neighbour */
     }
     entry_destroy(stack, entry);
 }
@@ -249,10 +261,17 @@ void arp_input(struct stack *stack, const uint8_t *packet, uint32_t length) {
     uint32_t target = wire_get32(packet + 24);
     if (sender_mac[0] & 1 || memcmp(sender_mac, stack->config.mac, 6) == 0)
         return;
-    if (sender == stack->config.address) {
+    if (sender && sender == stack->config.address) {
         conflict(stack, sender_mac);
         return;
     }
+    /* RFC 5227 section 2.1.1: somebody has it, or is about to. */
+    if (stack->dhcp.state == DHCP_PROBING && (sender ? sender : target) == stack->dhcp.offer.address) {
+        dhcp_conflict(stack);
+        return;
+    }
+    if (!stack->config.address)
+        return;
     bool for_us = target == stack->config.address;
     struct arp_entry *entry = sender ? arp_lookup(stack, sender) : NULL;
     stack_work_on(stack, entry);

@@ -11,7 +11,7 @@
 
 #define ARP_CACHE_MAX 1024u /* gc_thresh3 */
 #define ARP_BUCKETS 256u
-#define ARP_PENDING_MAX 32u                     /* packets that wait for one neighbour */
+#define ARP_PENDING_MAX 101u                    /* packets that wait for one neighbour: unres_qlen */
 #define ARP_PROBES_MAX 3u                       /* mcast_solicit, ucast_solicit */
 #define ARP_RETRANSMIT_NS UINT64_C(1000000000)  /* retrans_time_ms */
 #define ARP_REACHABLE_NS UINT64_C(30000000000)  /* base_reachable_time */
@@ -72,6 +72,9 @@ void arp_confirm(struct stack *stack, uint32_t neighbour);
 /* Claims the stack's own address: a probe, which its owner would answer, and an announcement (RFC 5227).
  * Waits for nothing: a conflict shows in arp_cache.conflicts. */
 void arp_announce(struct stack *stack);
+
+/* Asks whether anybody uses an address, which is not ours yet; an answer is told to dhcp_conflict. */
+void arp_probe(struct stack *stack, uint32_t address);
 
 void arp_timer(struct stack *stack, struct arp_entry *entry);
 

@@ -1,5 +1,5 @@
 /*
- * icmp.c - see icmp.h.
+ * icmp.c - see icmp.h. Redirects are counted and ignored: whoever sends one could lead our packets astray.
  */
 #include "icmp.h"
 #include "checksum.h"
@@ -7,16 +7,18 @@
 #include "wire.h"
 #include <errno.h>
 
-#define ICMP_HEADER_BYTES 8u
 #define ICMP_PACKET_MAX 576u /* RFC 1812 section 4.3.2.3: an error quotes what fits */
 
 /* Sends an ICMP message whose header (8 bytes, checksum 0) is given and whose rest is a range of a received
  * packet. */
-static void send_message(struct stack *stack, uint32_t to, const uint8_t header[ICMP_HEADER_BYTES],
-                         struct byte_cursor rest, uint32_t rest_length) {
+static void send_message(struct stack *stack, uint32_t from, uint32_t to,
+                         const uint8_t header[ICMP_HEADER_BYTES], struct byte_cursor rest,
+                         uint32_t rest_length, uint8_t tos) {
     struct frame *frame = frame_begin(&stack->transmit);
-    if (!frame)
+    if (!frame) {
+        stack->mib.IcmpOutErrors++;
         return;
+    }
     uint8_t *message = frame->header + FRAME_TRANSPORT_AT;
     memcpy(message, header, ICMP_HEADER_BYTES);
     frame->header_length = FRAME_TRANSPORT_AT + ICMP_HEADER_BYTES;
@@ -25,41 +27,81 @@ static void send_message(struct stack *stack, uint32_t to, const uint8_t header[
     sum += checksum_fold(checksum_add_range(0, rest, rest_length));
     wire_put_sum(message + 2, (uint16_t)~checksum_fold(sum));
     stack->mib.IcmpOutMsgs++;
-    ip_output(stack, frame, ip_source(stack, to), to, IP_PROTOCOL_ICMP, IP_DEFAULT_TTL, 0);
+    struct ip_parameters parameters = {.source = from,
+                                       .destination = to,
+                                       .protocol = IP_PROTOCOL_ICMP,
+                                       .ttl = IP_DEFAULT_TTL,
+                                       .tos = tos,
+                                       .mtu = ip_mtu(stack, to)};
+    ip_output(stack, frame, &parameters);
 }
 
 static void echo_reply(struct stack *stack, const struct ip_packet *packet) {
     struct buffer *chain = packet->chain;
-    uint32_t rest = packet->length - ICMP_HEADER_BYTES;
-    if (packet->multicast || packet->length + IP_HEADER_BYTES > ip_mtu(stack, packet->source))
-        return;
     uint8_t header[ICMP_HEADER_BYTES];
+    if (packet->multicast)
+        return; /* net.ipv4.icmp_echo_ignore_broadcasts */
     memcpy(header, buffer_data(chain), ICMP_HEADER_BYTES);
     header[0] = ICMP_ECHO_REPLY;
     wire_put16(header + 2, 0);
     stack->mib.IcmpOutEchoReps++;
-    send_message(stack, packet->source, header, (struct byte_cursor){chain, chain->start + ICMP_HEADER_BYTES},
-                 rest);
+    send_message(stack, packet->destination, packet->source, header,
+                 (struct byte_cursor){chain, chain->start + ICMP_HEADER_BYTES},
+                 packet->length - ICMP_HEADER_BYTES, packet->tos);
 }
 
-/* The errno of a destination unreachable, as Linux's icmp_err_convert has it. */
-static int unreachable_errno(uint8_t code) {
-    static const int errors[] = {ENETUNREACH,  EHOSTUNREACH, ENOPROTOOPT,  ECONNREFUSED,
-                                 EMSGSIZE,     EOPNOTSUPP,   ENETUNREACH,  EHOSTDOWN,
-                                 ENONET,       ENETUNREACH,  EHOSTUNREACH, ENETUNREACH,
-                                 EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH};
-    return code < sizeof errors / sizeof *errors ? errors[code] : EHOSTUNREACH;
+/* Linux's icmp_err_convert. */
+static struct icmp_error unreachable(uint8_t code) {
+    static const struct {
+        int error;
+        bool fatal;
+    } errors[] = {{ENETUNREACH, false},  {EHOSTUNREACH, false}, {ENOPROTOOPT, true},  {ECONNREFUSED, true},
+                  {EMSGSIZE, false},     {EOPNOTSUPP, false},   {ENETUNREACH, true},  {EHOSTDOWN, true},
+                  {ENONET, true},        {ENETUNREACH, true},   {EHOSTUNREACH, true}, {ENETUNREACH, false},
+                  {EHOSTUNREACH, false}, {EHOSTUNREACH, true},  {EHOSTUNREACH, true}, {EHOSTUNREACH, true}};
+    if (code >= sizeof errors / sizeof *errors)
+        return (struct icmp_error){.error = EHOSTUNREACH, .fatal = true};
+    return (struct icmp_error){.error = errors[code].error, .fatal = errors[code].fatal};
 }
 
-static void unreachable_input(struct stack *stack, const struct ip_packet *packet) {
+struct icmp_error icmp_host_unreachable(const struct stack *stack) {
+    struct icmp_error error = unreachable(ICMP_HOST_UNREACHABLE);
+    error.type = ICMP_DESTINATION_UNREACHABLE;
+    error.code = ICMP_HOST_UNREACHABLE;
+    error.offender = stack->config.address;
+    return error;
+}
+
+static void error_input(struct stack *stack, const struct ip_packet *packet) {
     const uint8_t *message = buffer_data(packet->chain);
     uint32_t quoted = buffer_length(packet->chain) - ICMP_HEADER_BYTES;
     const uint8_t *header = message + ICMP_HEADER_BYTES;
-    stack->mib.IcmpInDestUnreachs++;
-    if (quoted < IP_HEADER_BYTES + 8 || header[0] >> 4 != 4 || !ip_is_local(stack, wire_get32(header + 12)))
+    struct icmp_error error = {.error = EHOSTUNREACH};
+    switch (message[0]) {
+    case ICMP_DESTINATION_UNREACHABLE:
+        stack->mib.IcmpInDestUnreachs++;
+        error = unreachable(message[1]);
+        if (message[1] == ICMP_FRAGMENTATION_NEEDED)
+            error.info = wire_get16(message + 6);
+        break;
+    case ICMP_TIME_EXCEEDED:
+        stack->mib.IcmpInTimeExcds++;
+        break;
+    case ICMP_PARAMETER_PROBLEM:
+        stack->mib.IcmpInParmProbs++;
+        error = (struct icmp_error){.error = EPROTO, .fatal = true, .info = message[4]};
+        break;
+    default:
         return;
-    if (message[1] != ICMP_FRAGMENTATION_NEEDED)
-        ip_error(stack, header, quoted, unreachable_errno(message[1]));
+    }
+    if (packet->multicast || quoted < IP_HEADER_BYTES || !ip_is_local(stack, wire_get32(header + 12))) {
+        stack->mib.IcmpInErrors++;
+        return;
+    }
+    error.type = message[0];
+    error.code = message[1];
+    error.offender = packet->source;
+    ip_error(stack, header, quoted, &error);
 }
 
 void icmp_input(struct stack *stack, struct ip_packet *packet) {
@@ -78,10 +120,18 @@ void icmp_input(struct stack *stack, struct ip_packet *packet) {
         stack->mib.IcmpInEchos++;
         echo_reply(stack, packet);
         break;
-    case ICMP_DESTINATION_UNREACHABLE:
-        unreachable_input(stack, packet);
+    case ICMP_ECHO_REPLY:
+        stack->mib.IcmpInEchoReps++;
+        ping_input(stack, packet);
+        break;
+    case ICMP_SOURCE_QUENCH: /* RFC 6633: ignored */
+        stack->mib.IcmpInSrcQuenchs++;
+        break;
+    case ICMP_REDIRECT:
+        stack->mib.IcmpInRedirects++;
         break;
     default:
+        error_input(stack, packet);
         break;
     }
 }
@@ -105,14 +155,51 @@ static bool limiter_allows(struct stack *stack) {
     return true;
 }
 
-void icmp_send_unreachable(struct stack *stack, const struct ip_packet *packet, enum icmp_unreachable code) {
-    if (packet->multicast || !limiter_allows(stack))
+/* Linux's inet_peer_xrlim_allow. */
+static bool limiter_allows_host(struct stack *stack, uint32_t host) {
+    uint64_t hash = random_hash(&stack->random, &host, sizeof host);
+    uint64_t *tokens_ns = &stack->icmp_limiter.hosts[hash % ICMP_HOSTS].tokens_ns;
+    uint64_t *last_ns = &stack->icmp_limiter.hosts[hash % ICMP_HOSTS].last_ns;
+    *tokens_ns += stack->now_ns - *last_ns;
+    *last_ns = stack->now_ns;
+    if (*tokens_ns > ICMP_HOST_BURST * ICMP_HOST_NS)
+        *tokens_ns = ICMP_HOST_BURST * ICMP_HOST_NS;
+    if (*tokens_ns < ICMP_HOST_NS) {
+        stack->mib.IcmpOutRateLimitHost++;
+        return false;
+    }
+    *tokens_ns -= ICMP_HOST_NS;
+    return true;
+}
+
+/* RFC 1122 section 3.2.2: not about an ICMP error, a broadcast or multicast, a source that is no host, or
+ * a fragment other than the first. */
+static bool may_be_answered(const struct ip_packet *packet) {
+    const uint8_t *header = packet->chain->storage + packet->header_at;
+    if (packet->multicast || packet->source == 0 || wire_get16(header + 6) & IP_OFFSET_MASK)
+        return false;
+    if (packet->protocol != IP_PROTOCOL_ICMP)
+        return true;
+    return buffer_length(packet->chain) > 0 && (buffer_data(packet->chain)[0] == ICMP_ECHO_REQUEST ||
+                                                buffer_data(packet->chain)[0] == ICMP_ECHO_REPLY);
+}
+
+void icmp_send_error(struct stack *stack, const struct ip_packet *packet, enum icmp_type type,
+                     enum icmp_code code, uint32_t info) {
+    if (!may_be_answered(packet) || !limiter_allows(stack) ||
+        (!packet->looped && !limiter_allows_host(stack, packet->source)))
         return;
-    uint8_t header[ICMP_HEADER_BYTES] = {ICMP_DESTINATION_UNREACHABLE, (uint8_t)code};
+    uint8_t header[ICMP_HEADER_BYTES] = {(uint8_t)type, (uint8_t)code};
+    wire_put32(header + 4, info);
     struct byte_cursor quoted = {packet->chain, packet->header_at};
     uint32_t length = packet->chain->end - packet->header_at; /* of the first buffer, which is plenty */
     if (length > ICMP_PACKET_MAX - IP_HEADER_BYTES - ICMP_HEADER_BYTES)
         length = ICMP_PACKET_MAX - IP_HEADER_BYTES - ICMP_HEADER_BYTES;
-    stack->mib.IcmpOutDestUnreachs++;
-    send_message(stack, packet->source, header, quoted, length);
+    if (type == ICMP_DESTINATION_UNREACHABLE)
+        stack->mib.IcmpOutDestUnreachs++;
+    else if (type == ICMP_TIME_EXCEEDED)
+        stack->mib.IcmpOutTimeExcds++;
+    else
+        stack->mib.IcmpOutParmProbs++;
+    send_message(stack, packet->destination, packet->source, header, quoted, length, 0xc0);
 }

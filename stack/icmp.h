@@ -1,38 +1,75 @@
 /*
- * icmp.h - ICMP (RFC 792): echo reply, destination unreachable.
+ * icmp.h - ICMP (RFC 792): echo, errors in and out.
  */
 #ifndef STACK_ICMP_H
 #define STACK_ICMP_H
 
 #include "ip.h"
 
+#define ICMP_HEADER_BYTES 8u
+
 enum icmp_type {
     ICMP_ECHO_REPLY = 0,
     ICMP_DESTINATION_UNREACHABLE = 3,
+    ICMP_SOURCE_QUENCH = 4,
+    ICMP_REDIRECT = 5,
     ICMP_ECHO_REQUEST = 8,
+    ICMP_TIME_EXCEEDED = 11,
+    ICMP_PARAMETER_PROBLEM = 12,
 };
 
-enum icmp_unreachable {
+enum icmp_code {
     ICMP_NET_UNREACHABLE = 0,
     ICMP_HOST_UNREACHABLE = 1,
     ICMP_PROTOCOL_UNREACHABLE = 2,
     ICMP_PORT_UNREACHABLE = 3,
     ICMP_FRAGMENTATION_NEEDED = 4,
+    ICMP_REASSEMBLY_TIME = 1, /* of time exceeded */
 };
 
-/* Linux's icmp_msgs_per_sec and icmp_msgs_burst: the bound on errors sent. */
+/* Linux's icmp_msgs_per_sec and icmp_msgs_burst, the bound on errors sent in all; and icmp_ratelimit, that
+ * for one destination: one a second, after a burst of six. */
 #define ICMP_ERRORS_PER_SECOND 1000u
 #define ICMP_ERRORS_BURST 50u
+#define ICMP_HOST_NS UINT64_C(1000000000)
+#define ICMP_HOST_BURST 6u
+#define ICMP_HOSTS 256u
 
 struct icmp_limiter {
     uint64_t refilled_ns;
     uint32_t tokens;
+    struct {
+        uint64_t tokens_ns, last_ns;
+    } hosts[ICMP_HOSTS]; /* by a hash of the destination */
+};
+
+/* What an ICMP message, or a neighbour that does not answer, says of a packet of ours. */
+struct icmp_error {
+    int error;  /* errno, as Linux's icmp_err_convert has it */
+    bool fatal; /* a connected socket is told even if it has not asked for errors (IP_RECVERR) */
+    uint8_t type, code;
+    uint32_t info;     /* next-hop MTU; pointer */
+    uint32_t offender; /* who says so */
+};
+
+/* The packet of ours that it is about. */
+struct icmp_quoted {
+    uint32_t local, remote;
+    uint8_t protocol;
+    const uint8_t *transport; /* at least 8 bytes */
+    uint32_t transport_length;
+    uint32_t total;        /* the packet's length, as it was sent */
+    const uint8_t *header; /* of IP */
 };
 
 void icmp_input(struct stack *stack, struct ip_packet *packet);
 
-/* Answers a packet with a destination unreachable, unless RFC 1122 section 3.2.2 or the rate limit forbids
- * it. */
-void icmp_send_unreachable(struct stack *stack, const struct ip_packet *packet, enum icmp_unreachable code);
+/* The error of a destination that the link can't reach. */
+struct icmp_error icmp_host_unreachable(const struct stack *stack);
+
+/* Answers a packet with an error, unless RFC 1122 section 3.2.2 or a rate limit forbids it. `info` is the
+ * message's second word. */
+void icmp_send_error(struct stack *stack, const struct ip_packet *packet, enum icmp_type type,
+                     enum icmp_code code, uint32_t info);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * ip.c - see ip.h. Options are skipped; fragments are counted and dropped.
+ * ip.c - see ip.h.
  */
 #include "ip.h"
 #include "checksum.h"
@@ -8,13 +8,17 @@
 #include "wire.h"
 #include <errno.h>
 
-#define IP_DONT_FRAGMENT 0x4000u
-#define IP_FRAGMENT_MASK 0x3fffu /* more fragments, and the offset */
-
 int ip_route_add(struct ip_routes *routes, uint32_t destination, uint32_t mask, uint32_t gateway) {
+    struct ip_route route = {destination & mask, mask, gateway};
+    for (uint32_t i = 0; i < routes->count; i++) {
+        if (routes->routes[i].destination == route.destination && routes->routes[i].mask == mask) {
+            routes->routes[i] = route;
+            return 0;
+        }
+    }
     if (routes->count == IP_ROUTES_MAX)
         return -ENOBUFS;
-    routes->routes[routes->count++] = (struct ip_route){destination & mask, mask, gateway};
+    routes->routes[routes->count++] = route;
     return 0;
 }
 
@@ -38,19 +42,16 @@ void ip_confirm(struct stack *stack, uint32_t destination) {
 }
 
 bool ip_is_local(const struct stack *stack, uint32_t address) {
-    return address == stack->config.address || (stack->config.loopback && ip_is_loopback(address));
+    return (address == stack->config.address && address) ||
+           (stack->config.loopback && ip_is_loopback(address));
 }
 
 bool ip_is_loopback(uint32_t address) {
     return address >> 24 == 127;
 }
 
-uint32_t ip_source(const struct stack *stack, uint32_t destination) {
-    return ip_is_loopback(destination) ? IP_LOOPBACK : stack->config.address;
-}
-
-uint32_t ip_mtu(const struct stack *stack, uint32_t destination) {
-    return ip_is_local(stack, destination) ? STACK_MTU_MAX : stack->config.mtu;
+bool ip_is_multicast(uint32_t address) {
+    return address >> 28 == 0xe;
 }
 
 static uint32_t subnet_broadcast(const struct stack *stack) {
@@ -59,17 +60,54 @@ static uint32_t subnet_broadcast(const struct stack *stack) {
     return hosts ? stack->config.address | hosts : UINT32_MAX;
 }
 
-static bool is_broadcast(const struct stack *stack, uint32_t address) {
+bool ip_is_broadcast(const struct stack *stack, uint32_t address) {
     return address == UINT32_MAX || address == subnet_broadcast(stack);
 }
 
-static bool is_multicast(uint32_t address) {
-    return address >> 28 == 0xe;
+int ip_reachable(const struct stack *stack, uint32_t destination) {
+    uint32_t next_hop;
+    if (ip_is_local(stack, destination) || ip_is_multicast(destination) ||
+        ip_is_broadcast(stack, destination))
+        return 0;
+    return ip_route_lookup(&stack->routes, destination, &next_hop);
+}
+
+uint32_t ip_source(const struct stack *stack, uint32_t destination) {
+    return ip_is_loopback(destination) ? IP_LOOPBACK : stack->config.address;
+}
+
+uint32_t ip_mtu(const struct stack *stack, uint32_t destination) {
+    return ip_is_local(stack, destination) ? STACK_MTU_MAX : ip_path_mtu(stack, destination);
 }
 
 /* Sources that no packet from the wire may bear (RFC 1122 section 3.2.1.3, RFC 1812 section 5.3.7). */
 static bool is_martian(const struct stack *stack, uint32_t source) {
-    return is_multicast(source) || is_broadcast(stack, source) || source >> 24 == 127 || source >> 24 == 0;
+    return ip_is_multicast(source) || ip_is_broadcast(stack, source) || ip_is_loopback(source) ||
+           (source >> 24 == 0 && source != 0);
+}
+
+enum {
+    OPTION_END = 0,
+    OPTION_NOP = 1,
+    OPTION_LOOSE_ROUTE = 131,
+    OPTION_STRICT_ROUTE = 137,
+};
+
+/* Options are skipped, but they must be well formed (RFC 791 section 3.1). Returns the place of what is
+ * wrong, or 0; *source_routed says that one of them wants to choose the way. */
+static uint32_t check_options(const uint8_t *header, uint32_t header_length, bool *source_routed) {
+    uint32_t at = IP_HEADER_BYTES;
+    while (at < header_length && header[at] != OPTION_END) {
+        if (header[at] == OPTION_NOP) {
+            at++;
+            continue;
+        }
+        if (at + 1 >= header_length || header[at + 1] < 2 || at + header[at + 1] > header_length)
+            return at;
+        *source_routed |= header[at] == OPTION_LOOSE_ROUTE || header[at] == OPTION_STRICT_ROUTE;
+        at += header[at + 1];
+    }
+    return 0;
 }
 
 /* Checks the header and trims link padding. Returns the header's length, or 0. */
@@ -81,8 +119,10 @@ static uint32_t check_header(struct stack *stack, struct buffer *chain, const ui
     uint32_t total = wire_get16(header + 2);
     if (header_length < IP_HEADER_BYTES || header_length > buffer_length(chain) || total < header_length)
         goto bad;
-    if (checksum_fold(checksum_add(0, header, header_length)) != 0xffff)
+    if (checksum_fold(checksum_add(0, header, header_length)) != 0xffff) {
+        stack->mib.IpExtInCsumErrors++;
         goto bad;
+    }
     if (total > present) {
         stack->mib.IpExtInTruncatedPkts++;
         return 0;
@@ -94,7 +134,9 @@ bad:
     return 0;
 }
 
-static void deliver(struct stack *stack, struct ip_packet *packet) {
+void ip_deliver(struct stack *stack, struct ip_packet *packet) {
+    stack->mib.IpInDelivers++;
+    bool raw = !list_empty(&stack->raw_sockets) && raw_input(stack, packet);
     switch (packet->protocol) {
     case IP_PROTOCOL_TCP:
         tcp_input(stack, packet);
@@ -105,17 +147,40 @@ static void deliver(struct stack *stack, struct ip_packet *packet) {
     case IP_PROTOCOL_ICMP:
         icmp_input(stack, packet);
         break;
+    case IP_PROTOCOL_IGMP:
+        igmp_input(stack, packet);
+        break;
     default:
+        if (raw)
+            break;
         stack->mib.IpInUnknownProtos++;
-        icmp_send_unreachable(stack, packet, ICMP_PROTOCOL_UNREACHABLE);
+        icmp_send_error(stack, packet, ICMP_DESTINATION_UNREACHABLE, ICMP_PROTOCOL_UNREACHABLE, 0);
         break;
     }
+}
+
+/* Whether a packet is for us, and may come from where it says it does. */
+static bool acceptable(struct stack *stack, const struct ip_packet *packet) {
+    uint32_t source = packet->source, destination = packet->destination;
+    if (packet->looped)
+        return true;
+    if (is_martian(stack, source) || ip_is_local(stack, source) || ip_is_loopback(destination))
+        return false;
+    if (ip_is_local(stack,
+                    destination)) /* RFC 1122 section 3.3.6: not when the link says that it is for all */
+        return source != 0;
+    if (ip_is_broadcast(stack, destination))
+        return true;
+    if (ip_is_multicast(destination))
+        return igmp_is_member(stack, destination);
+    return dhcp_expects(stack, destination, packet->protocol);
 }
 
 void ip_input(struct stack *stack, struct buffer *chain, unsigned flags) {
     const uint8_t *header = buffer_data(chain);
     struct ip_packet packet = {
         .header_at = chain->start, .checksum_partial = flags & IP_INPUT_CHECKSUM_PARTIAL, .chain = chain};
+    bool source_routed = false;
     stack->mib.IpInReceives++;
     uint32_t header_length = check_header(stack, chain, header);
     if (!header_length)
@@ -125,62 +190,85 @@ void ip_input(struct stack *stack, struct buffer *chain, unsigned flags) {
     packet.protocol = header[9];
     packet.ttl = header[8];
     packet.tos = header[1];
-    packet.multicast = flags & IP_INPUT_LINK_MULTICAST || is_broadcast(stack, packet.destination) ||
-                       is_multicast(packet.destination);
-    bool looped = flags & IP_INPUT_LOOPED;
-    bool spoofed = !looped && (ip_is_local(stack, packet.source) || ip_is_loopback(packet.destination));
-    if (!ip_is_local(stack, packet.destination) && !is_broadcast(stack, packet.destination)) {
-        stack->mib.IpInAddrErrors++;
-        goto drop;
-    }
-    if ((!looped && is_martian(stack, packet.source)) || spoofed) {
-        stack->mib.IpInAddrErrors++;
-        goto drop;
-    }
-    if (wire_get16(header + 6) & IP_FRAGMENT_MASK) {
-        stack->mib.IpReasmFails++;
-        goto drop;
-    }
-    stack->mib.IpInDelivers++;
+    packet.looped = flags & IP_INPUT_LOOPED;
+    packet.multicast = flags & IP_INPUT_LINK_MULTICAST || ip_is_broadcast(stack, packet.destination) ||
+                       ip_is_multicast(packet.destination);
     packet.length = wire_get16(header + 2) - header_length;
+    if (packet.multicast && ip_is_multicast(packet.destination))
+        stack->mib.IpExtInMcastPkts++;
+    else if (packet.multicast)
+        stack->mib.IpExtInBcastPkts++;
+    if (!acceptable(stack, &packet)) {
+        stack->mib.IpInAddrErrors++;
+        goto drop;
+    }
     chain->start += header_length; /* the buffer stays, even when nothing follows: errors quote its header */
-    deliver(stack, &packet);
+    if (header_length > IP_HEADER_BYTES) {
+        uint32_t wrong = check_options(header, header_length, &source_routed);
+        if (wrong || source_routed) {
+            stack->mib.IpInHdrErrors++;
+            if (wrong)
+                icmp_send_error(stack, &packet, ICMP_PARAMETER_PROBLEM, 0, wrong << 24);
+            goto drop;
+        }
+    }
+    uint16_t fragment = wire_get16(header + 6);
+    if (fragment & (IP_MORE_FRAGMENTS | IP_OFFSET_MASK) && !ip_reassemble(stack, &packet, fragment))
+        goto drop;
+    ip_deliver(stack, &packet);
 drop:
     buffer_drop_chain(&stack->buffers, packet.chain);
 }
 
-static void write_header(struct stack *stack, struct frame *frame, uint32_t source, uint32_t destination,
-                         uint8_t protocol, uint8_t ttl, uint8_t tos) {
+void ip_write_header(struct frame *frame, const struct ip_parameters *parameters, uint16_t identification,
+                     uint16_t flags_and_offset) {
     uint8_t *header = frame->header + FRAME_IP_AT;
-    uint16_t length = (uint16_t)(frame->header_length - FRAME_IP_AT + frame->payload_length);
     header[0] = 0x45;
-    header[1] = tos;
-    wire_put16(header + 2, length);
-    wire_put16(header + 4, stack->ip_identification++);
-    wire_put16(header + 6, IP_DONT_FRAGMENT);
-    header[8] = ttl;
-    header[9] = protocol;
+    header[1] = parameters->tos;
+    wire_put16(header + 2, (uint16_t)(frame->header_length - FRAME_IP_AT + frame->payload_length));
+    wire_put16(header + 4, identification);
+    wire_put16(header + 6, flags_and_offset);
+    header[8] = parameters->ttl;
+    header[9] = parameters->protocol;
     wire_put16(header + 10, 0);
-    wire_put32(header + 12, source);
-    wire_put32(header + 16, destination);
+    wire_put32(header + 12, parameters->source);
+    wire_put32(header + 16, parameters->destination);
     wire_put_sum(header + 10, (uint16_t)~checksum_fold(checksum_add(0, header, IP_HEADER_BYTES)));
 }
 
-int ip_output(struct stack *stack, struct frame *frame, uint32_t source, uint32_t destination,
-              uint8_t protocol, uint8_t ttl, uint8_t tos) {
-    uint32_t next_hop = destination;
-    write_header(stack, frame, source, destination, protocol, ttl, tos);
-    stack->mib.IpOutRequests++;
+/* To all, or to a group, on the link: and to ourselves, who are among them. */
+static int output_to_many(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters) {
+    uint32_t destination = parameters->destination;
+    if (!ip_is_multicast(destination)) {
+        stack->mib.IpExtOutBcastPkts++;
+        stack_loop_back(stack, frame);
+        ether_output(stack, frame, ETHER_BROADCAST, ETHER_TYPE_IP);
+        return 0;
+    }
+    stack->mib.IpExtOutMcastPkts++;
+    if (parameters->loop && igmp_is_member(stack, destination))
+        stack_loop_back(stack, frame);
+    if (parameters->ttl == 0) {
+        frame_release(&stack->buffers, frame);
+        return 0;
+    }
+    /* RFC 1112 section 6.4 */
+    uint8_t group[6] = {
+        0x01, 0x00, 0x5e, destination >> 16 & 0x7f, (uint8_t)(destination >> 8), (uint8_t)destination};
+    ether_output(stack, frame, group, ETHER_TYPE_IP);
+    return 0;
+}
+
+int ip_output_whole(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters) {
+    uint32_t destination = parameters->destination, next_hop = destination;
     if (ip_is_local(stack, destination)) {
         int result = stack_loop_back(stack, frame);
         frame_release(&stack->buffers, frame);
         return result;
     }
-    if (is_broadcast(stack, destination)) {
-        ether_output(stack, frame, ETHER_BROADCAST, ETHER_TYPE_IP);
-        return 0;
-    }
-    if (ip_route_lookup(&stack->routes, destination, &next_hop)) {
+    if (ip_is_multicast(destination) || ip_is_broadcast(stack, destination))
+        return output_to_many(stack, frame, parameters);
+    if (!parameters->on_link && ip_route_lookup(&stack->routes, destination, &next_hop)) {
         stack->mib.IpOutNoRoutes++;
         frame_release(&stack->buffers, frame);
         return -ENETUNREACH;
@@ -191,15 +279,39 @@ int ip_output(struct stack *stack, struct frame *frame, uint32_t source, uint32_
     return result;
 }
 
-void ip_error(struct stack *stack, const uint8_t *header, uint32_t length, int error) {
+int ip_output(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters) {
+    stack->mib.IpOutRequests++;
+    if (parameters->mtu && frame->header_length - FRAME_IP_AT + frame->payload_length > parameters->mtu) {
+        struct frame whole = *frame; /* its fragments begin in the same place */
+        int result = ip_output_fragments(stack, &whole, parameters);
+        frame_release(&stack->buffers, &whole);
+        return result;
+    }
+    ip_write_header(frame, parameters, stack->ip_identification++,
+                    parameters->dont_fragment ? IP_DONT_FRAGMENT : 0);
+    return ip_output_whole(stack, frame, parameters);
+}
+
+void ip_error(struct stack *stack, const uint8_t *header, uint32_t length, const struct icmp_error *error) {
     uint32_t header_length = (header[0] & 15) * 4u;
-    if (length < IP_HEADER_BYTES || header_length < IP_HEADER_BYTES || length < header_length + 8)
+    if (length < IP_HEADER_BYTES || header[0] >> 4 != 4 || header_length < IP_HEADER_BYTES ||
+        length < header_length + 8 || wire_get16(header + 6) & IP_OFFSET_MASK)
         return;
-    uint32_t local = wire_get32(header + 12), remote = wire_get32(header + 16);
-    const uint8_t *transport = header + header_length;
-    uint16_t local_port = wire_get16(transport), remote_port = wire_get16(transport + 2);
-    if (header[9] == IP_PROTOCOL_TCP)
-        tcp_error(stack, local, local_port, remote, remote_port, wire_get32(transport + 4), error);
-    else if (header[9] == IP_PROTOCOL_UDP)
-        udp_error(stack, local, local_port, remote, remote_port, error);
+    struct icmp_quoted quoted = {
+        .local = wire_get32(header + 12),
+        .remote = wire_get32(header + 16),
+        .protocol = header[9],
+        .transport = header + header_length,
+        .transport_length = length - header_length,
+        .total = wire_get16(header + 2),
+        .header = header,
+    };
+    if (!list_empty(&stack->raw_sockets))
+        raw_error(stack, &quoted, error);
+    if (quoted.protocol == IP_PROTOCOL_TCP)
+        tcp_error(stack, &quoted, error);
+    else if (quoted.protocol == IP_PROTOCOL_UDP)
+        udp_error(stack, &quoted, error);
+    else if (quoted.protocol == IP_PROTOCOL_ICMP)
+        ping_error(stack, &quoted, error);
 }

@@ -1,16 +1,19 @@
 /*
- * ip.h - IPv4 (RFC 791) with its routes.
+ * ip.h - IPv4 (RFC 791): routes, what comes in, what goes out.
  */
 #ifndef STACK_IP_H
 #define STACK_IP_H
 
 #include "frame.h"
 
-#define IP_ROUTES_MAX 16u
+#define IP_ROUTES_MAX 32u
 #define IP_DEFAULT_TTL 64u
-#define IP_LOOPBACK 0x7f000001u /* 127.0.0.1 */
+#define IP_LOOPBACK 0x7f000001u  /* 127.0.0.1 */
+#define IP_ALL_HOSTS 0xe0000001u /* 224.0.0.1 */
+#define IP_MTU_MIN 68u           /* RFC 791: every link carries so much */
 
 struct stack;
+struct icmp_error;
 
 struct ip_route {
     uint32_t destination, mask;
@@ -28,13 +31,24 @@ struct ip_packet {
     uint32_t source, destination;
     uint8_t protocol, ttl, tos;
     bool multicast;        /* sent to a broadcast or multicast address, of either layer */
+    bool looped;           /* the stack sent it to itself */
     bool checksum_partial; /* the transport checksum may be unfinished: see STACK_INPUT_CHECKSUM_PARTIAL */
     uint32_t header_at;    /* the header's place in chain->storage */
     uint32_t length;       /* payload bytes */
     struct buffer *chain;  /* owned by whoever handles the packet; NULL once taken */
 };
 
-/* Adds a route. Returns 0 or -ENOBUFS. */
+/* What IP is told of a packet that is to be sent. */
+struct ip_parameters {
+    uint32_t source, destination;
+    uint8_t protocol, ttl, tos;
+    bool dont_fragment; /* the header's flag */
+    bool on_link;       /* to a neighbour only: SO_DONTROUTE */
+    bool loop;          /* a multicast comes back to ourselves */
+    uint32_t mtu;       /* what is longer goes in fragments; 0: the sender has seen to it that it fits */
+};
+
+/* Adds a route, or replaces the one for the same network. Returns 0 or -ENOBUFS. */
 int ip_route_add(struct ip_routes *routes, uint32_t destination, uint32_t mask, uint32_t gateway);
 
 /* The next hop for a destination, by longest prefix. Returns 0 or -ENETUNREACH. */
@@ -46,9 +60,14 @@ void ip_confirm(struct stack *stack, uint32_t destination);
 /* Whether an address is one of the stack's own: 127.0.0.0/8 too, if the loopback network is the stack's. */
 bool ip_is_local(const struct stack *stack, uint32_t address);
 bool ip_is_loopback(uint32_t address);
+bool ip_is_multicast(uint32_t address);
+bool ip_is_broadcast(const struct stack *stack, uint32_t address);
 
-/* The source address for a destination, and the largest packet on the way to it: packets to ourselves have no
- * MTU but IP's own. */
+/* Whether there is a way to a destination: 0 or -ENETUNREACH. */
+int ip_reachable(const struct stack *stack, uint32_t destination);
+
+/* The source address for a destination, and the largest packet on the way to it (ip_path.h): packets to
+ * ourselves have no MTU but IP's own. */
 uint32_t ip_source(const struct stack *stack, uint32_t destination);
 uint32_t ip_mtu(const struct stack *stack, uint32_t destination);
 
@@ -61,13 +80,29 @@ enum ip_input_flag {
 /* Handles a received packet in a chain that begins at the IP header; takes the chain. */
 void ip_input(struct stack *stack, struct buffer *chain, unsigned flags);
 
+/* Hands a whole packet to its protocol. */
+void ip_deliver(struct stack *stack, struct ip_packet *packet);
+
 /* Sends the frame of frame_begin, which has its transport header and payload; the stack's own address loops
- * back. Returns 0, -ENETUNREACH or -ENOBUFS; the frame is used up in each case. */
-int ip_output(struct stack *stack, struct frame *frame, uint32_t source, uint32_t destination,
-              uint8_t protocol, uint8_t ttl, uint8_t tos);
+ * back. Returns 0, -ENETUNREACH, -EMSGSIZE or -ENOBUFS; the frame is used up in each case. */
+int ip_output(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters);
+
+/* Sends a frame that has its IP header already, too, of any length; see ip_output. */
+int ip_output_whole(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters);
+
+/* Writes the IP header of a frame: `offset` is that of a fragment, `flags` IP_DONT_FRAGMENT and so on. */
+#define IP_DONT_FRAGMENT 0x4000u
+#define IP_MORE_FRAGMENTS 0x2000u
+#define IP_OFFSET_MASK 0x1fffu
+void ip_write_header(struct frame *frame, const struct ip_parameters *parameters, uint16_t identification,
+                     uint16_t flags_and_offset);
+
+/* Sends a frame in fragments (ip_fragment.c). */
+int ip_output_fragments(struct stack *stack, const struct frame *frame,
+                        const struct ip_parameters *parameters);
 
 /* Tells the owner of a packet that could not be delivered. `header` is the packet from its IP header on, of
- * which `length` bytes are there, at least the IP header and 8 more. `error` is an errno. */
-void ip_error(struct stack *stack, const uint8_t *header, uint32_t length, int error);
+ * which `length` bytes are there. */
+void ip_error(struct stack *stack, const uint8_t *header, uint32_t length, const struct icmp_error *error);
 
 #endif

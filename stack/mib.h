@@ -16,16 +16,38 @@
     MIB(Ip, OutRequests)           \
     MIB(Ip, OutDiscards)           \
     MIB(Ip, OutNoRoutes)           \
+    MIB(Ip, ReasmTimeout)          \
+    MIB(Ip, ReasmReqds)            \
+    MIB(Ip, ReasmOKs)              \
     MIB(Ip, ReasmFails)            \
+    MIB(Ip, FragOKs)               \
+    MIB(Ip, FragFails)             \
+    MIB(Ip, FragCreates)           \
     MIB(IpExt, InTruncatedPkts)    \
+    MIB(IpExt, InCsumErrors)       \
+    MIB(IpExt, InMcastPkts)        \
+    MIB(IpExt, OutMcastPkts)       \
+    MIB(IpExt, InBcastPkts)        \
+    MIB(IpExt, OutBcastPkts)       \
+    MIB(IpExt, ReasmOverlaps)      \
     MIB(Icmp, InMsgs)              \
     MIB(Icmp, InErrors)            \
     MIB(Icmp, InCsumErrors)        \
     MIB(Icmp, InDestUnreachs)      \
+    MIB(Icmp, InTimeExcds)         \
+    MIB(Icmp, InParmProbs)         \
+    MIB(Icmp, InSrcQuenchs)        \
+    MIB(Icmp, InRedirects)         \
     MIB(Icmp, InEchos)             \
+    MIB(Icmp, InEchoReps)          \
     MIB(Icmp, OutMsgs)             \
+    MIB(Icmp, OutErrors)           \
     MIB(Icmp, OutRateLimitGlobal)  \
+    MIB(Icmp, OutRateLimitHost)    \
     MIB(Icmp, OutDestUnreachs)     \
+    MIB(Icmp, OutTimeExcds)        \
+    MIB(Icmp, OutParmProbs)        \
+    MIB(Icmp, OutEchos)            \
     MIB(Icmp, OutEchoReps)         \
     MIB(Tcp, ActiveOpens)          \
     MIB(Tcp, PassiveOpens)         \
@@ -39,6 +61,7 @@
     MIB(Tcp, InCsumErrors)         \
     MIB(TcpExt, ListenOverflows)   \
     MIB(TcpExt, ListenDrops)       \
+    MIB(TcpExt, OutOfWindowIcmps)  \
     MIB(TcpExt, TCPAbortOnData)    \
     MIB(TcpExt, TCPAbortOnClose)   \
     MIB(TcpExt, TCPAbortOnTimeout) \
@@ -54,12 +77,16 @@
     MIB(TcpExt, DelayedACKs)       \
     MIB(TcpExt, TW)                \
     MIB(TcpExt, TCPWinProbe)       \
+    MIB(TcpExt, TCPMTUPFail)       \
+    MIB(TcpExt, TCPMTUPSuccess)    \
     MIB(Udp, InDatagrams)          \
     MIB(Udp, NoPorts)              \
     MIB(Udp, InErrors)             \
     MIB(Udp, OutDatagrams)         \
     MIB(Udp, RcvbufErrors)         \
-    MIB(Udp, InCsumErrors)
+    MIB(Udp, SndbufErrors)         \
+    MIB(Udp, InCsumErrors)         \
+    MIB(Udp, IgnoredMulti)
 
 #define MIB_FIELD(group, name) uint64_t group##name;
 struct mib {

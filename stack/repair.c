@@ -18,9 +18,12 @@
 #include <errno.h>
 
 void stack_repair_memory(struct stack *stack) {
-    struct pool *pools[] = {&stack->buffers,       &stack->sockets,   &stack->connections,
-                            &stack->held_segments, &stack->datagrams, &stack->arp.entries,
-                            &stack->arp.pendings};
+    struct pool *pools[] = {&stack->buffers,           &stack->sockets,
+                            &stack->connections,       &stack->held_segments,
+                            &stack->datagrams,         &stack->arp.entries,
+                            &stack->arp.pendings,      &stack->paths.pool,
+                            &stack->reassemblies.pool, &stack->reassemblies.fragments,
+                            &stack->igmp.memberships,  &stack->igmp.groups};
     arena_repair(&stack->arena);
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
         pool_repair(pools[i]);
@@ -142,26 +145,36 @@ static void repair_pending(void *object, void *context) {
     entry->pending_count++;
 }
 
+/* A timer that ran goes on by its deadline, once it is started again. */
+static void forget_link(struct timer *timer) {
+    bool ran = timer_running(timer);
+    list_init(&timer->link);
+    if (!ran)
+        timer->deadline_ns = 0;
+}
+
 static bool socket_alive(const struct stack *stack, const struct socket *socket) {
     return pool_has(&stack->sockets, socket) && socket->holders > 0;
 }
 
-static bool hold_datagrams(struct stack *stack, struct socket *socket) {
-    struct list *link;
+static bool datagrams_whole(const struct stack *stack, const struct list *list) {
     struct chain_measure measure;
     uint32_t steps = 0;
-    for (link = socket->datagrams.next; link != &socket->datagrams; link = link->next) {
-        struct udp_datagram *datagram = container_of(link, struct udp_datagram, link);
+    for (struct list *link = list->next; link != list; link = link->next) {
+        struct datagram *datagram = container_of(link, struct datagram, link);
         if (!pool_has(&stack->datagrams, datagram) || steps++ > stack->datagrams.used ||
             !chain_measure(stack, datagram->chain, &measure) || measure.length != datagram->length)
             return false;
     }
-    for (link = socket->datagrams.next; link != &socket->datagrams; link = link->next) {
-        struct udp_datagram *datagram = container_of(link, struct udp_datagram, link);
+    return true;
+}
+
+static void hold_datagrams(struct stack *stack, const struct list *list) {
+    for (struct list *link = list->next; link != list; link = link->next) {
+        struct datagram *datagram = container_of(link, struct datagram, link);
         pool_mark(&stack->datagrams, datagram);
         hold_chain(stack, datagram->chain);
     }
-    return true;
 }
 
 static void repair_socket(void *object, void *context) {
@@ -175,18 +188,51 @@ static void repair_socket(void *object, void *context) {
     list_init(&socket->syn_queue);
     list_init(&socket->accept_queue);
     socket->syn_count = socket->accept_count = 0;
-    socket->udp_link = (struct hash_link){NULL, NULL};
+    list_init(&socket->memberships);
+    list_init(&socket->raw_link);
+    list_init(&socket->blocked_link);
+    socket->port_link = (struct hash_link){NULL, NULL};
     socket->binding.link = (struct hash_link){NULL, NULL};
     if (socket->type == SOCK_STREAM)
         return;
-    if (stack->at_work == socket || !hold_datagrams(stack, socket)) {
+    if (stack->at_work == socket || !datagrams_whole(stack, &socket->datagrams) ||
+        !datagrams_whole(stack, &socket->errors)) {
         list_init(&socket->datagrams); /* datagrams may get lost */
+        list_init(&socket->errors);
         socket->datagram_bytes = 0;
     }
-    if (socket->binding.port) {
+    hold_datagrams(stack, &socket->datagrams);
+    hold_datagrams(stack, &socket->errors);
+    if (socket->binding.port)
         port_enter(stack, &socket->binding);
-        udp_enter(stack, socket);
-    }
+    if (socket->binding.port || socket->type == SOCK_RAW)
+        datagram_enter(stack, socket);
+}
+
+static void repair_membership(void *object, void *context) {
+    struct stack *stack = context;
+    struct igmp_membership *membership = object;
+    if (!socket_alive(stack, membership->socket) || membership->socket->type == SOCK_STREAM)
+        return;
+    pool_mark(&stack->igmp.memberships, membership);
+    list_init(&membership->link);
+    list_add_tail(&membership->socket->memberships, &membership->link);
+}
+
+/* What is only known for a while is forgotten; the lease is not. */
+static void repair_network(struct stack *stack) {
+    list_init(&stack->raw_sockets);
+    list_init(&stack->blocked);
+    list_init(&stack->paths.ages);
+    list_init(&stack->reassemblies.ages);
+    stack->reassemblies.storage = 0;
+    memset(stack->paths.buckets, 0, sizeof stack->paths.buckets);
+    memset(stack->reassemblies.buckets, 0, sizeof stack->reassemblies.buckets);
+    if (stack->dhcp.state == DHCP_OFF)
+        return;
+    forget_link(&stack->dhcp.timer);
+    timer_start(&stack->timers, &stack->dhcp.timer,
+                stack->dhcp.timer.deadline_ns ? stack->dhcp.timer.deadline_ns : stack->now_ns);
 }
 
 static bool connected(uint8_t state) {
@@ -267,14 +313,6 @@ static void forget_content(struct tcp *tcp) {
     tcp->send = tcp->receive = (struct byte_queue){NULL, NULL, 0};
     list_init(&tcp->out_of_order);
     tcp->out_of_order_count = 0;
-}
-
-/* A timer that ran goes on by its deadline, once it is started again. */
-static void forget_link(struct timer *timer) {
-    bool ran = timer_running(timer);
-    list_init(&timer->link);
-    if (!ran)
-        timer->deadline_ns = 0;
 }
 
 /* Into its listener's queue, by age. */
@@ -389,11 +427,12 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, struct buffer *const *he
     list_init(&stack->output);
     list_init(&stack->arp.ages);
     memset(stack->arp.buckets, 0, sizeof stack->arp.buckets);
-    memset(stack->udp_sockets, 0, sizeof stack->udp_sockets);
+    memset(stack->datagram_sockets, 0, sizeof stack->datagram_sockets);
     memset(&stack->ports, 0, sizeof stack->ports);
     memset(stack->tcp_table, 0, sizeof *stack->tcp_table);
     timer_wheel_init(&stack->timers, now_ns);
     stack->loopback_first = stack->loopback_count = 0;
+    repair_network(stack);
     for (uint32_t i = 0; i < count; i++)
         if (held[i] && pool_has(&stack->buffers, held[i]))
             hold_buffer(stack, held[i]);
@@ -401,14 +440,21 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, struct buffer *const *he
     pool_walk(&stack->arp.entries, repair_neighbour, stack);
     pool_walk(&stack->arp.pendings, repair_pending, stack);
     pool_walk(&stack->sockets, repair_socket, stack);
+    pool_walk(&stack->igmp.memberships, repair_membership, stack);
     pool_walk(&stack->connections, repair_connection, stack);
     pool_sweep(&stack->arp.pendings);
     pool_sweep(&stack->arp.entries);
     pool_sweep(&stack->held_segments);
     pool_sweep(&stack->datagrams);
+    pool_sweep(&stack->paths.pool);
+    pool_sweep(&stack->reassemblies.fragments);
+    pool_sweep(&stack->reassemblies.pool);
+    pool_sweep(&stack->igmp.groups);
+    pool_sweep(&stack->igmp.memberships);
     pool_sweep(&stack->buffers);
     pool_sweep(&stack->connections);
     pool_sweep(&stack->sockets);
+    igmp_repair(stack);
     pool_walk(&stack->connections, resume_connection, stack);
     pool_walk(&stack->sockets, resume_socket, stack);
     stack->at_work = NULL;

@@ -5,6 +5,7 @@
 #include "socket.h"
 #include "stack.h"
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 
 static struct socket *socket_make(struct stack *stack, int type) {
@@ -16,22 +17,46 @@ static struct socket *socket_make(struct stack *stack, int type) {
     list_init(&socket->syn_queue);
     list_init(&socket->accept_queue);
     list_init(&socket->datagrams);
+    list_init(&socket->errors);
+    list_init(&socket->memberships);
+    list_init(&socket->raw_link);
+    list_init(&socket->blocked_link);
     socket->type = (uint8_t)type;
     socket->send_limit = socket->receive_limit = SOCKET_BUFFER_DEFAULT;
     socket->options.receive_low_water = 1;
     socket->options.ttl = IP_DEFAULT_TTL;
+    socket->options.multicast_ttl = 1;
+    socket->options.multicast_loop = socket->options.multicast_all = true;
+    socket->options.path_mtu_discover = IP_PMTUDISC_WANT;
     socket->binding.protocol = IP_PROTOCOL_UDP;
     return socket;
 }
 
+static bool protocol_fits(int type, int protocol) {
+    switch (type) {
+    case SOCK_STREAM:
+        return protocol == 0 || protocol == IPPROTO_TCP;
+    case SOCK_DGRAM:
+        return protocol == 0 || protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP;
+    default:
+        return protocol > 0 && protocol < 256;
+    }
+}
+
 int socket_create(struct stack *stack, int type, int protocol, struct socket **made) {
-    if (type != SOCK_STREAM && type != SOCK_DGRAM)
+    if (type != SOCK_STREAM && type != SOCK_DGRAM && type != SOCK_RAW)
         return -ESOCKTNOSUPPORT;
-    if (protocol && protocol != (type == SOCK_STREAM ? (int)IP_PROTOCOL_TCP : (int)IP_PROTOCOL_UDP))
+    if (!protocol_fits(type, protocol))
         return -EPROTONOSUPPORT;
     struct socket *socket = socket_make(stack, type);
     if (!socket)
         return -ENOBUFS;
+    if (protocol && type != SOCK_STREAM)
+        socket->binding.protocol = (uint8_t)protocol;
+    if (type == SOCK_RAW) {
+        socket->options.header_included = protocol == IPPROTO_RAW;
+        datagram_enter(stack, socket);
+    }
     if (type == SOCK_STREAM) {
         socket->tcp = tcp_create(stack);
         if (!socket->tcp) {
@@ -50,8 +75,11 @@ void socket_release(struct stack *stack, struct socket *socket) {
         tcp_unlisten(stack, socket);
         tcp_close(stack, socket->tcp);
     } else {
-        udp_purge(stack, socket);
-        hash_remove(&socket->udp_link);
+        datagram_purge(stack, socket);
+        igmp_leave_all(stack, socket);
+        hash_remove(&socket->port_link);
+        list_remove(&socket->raw_link);
+        list_remove(&socket->blocked_link);
         port_release(&socket->binding);
     }
     list_remove(&socket->event_link);
@@ -64,8 +92,13 @@ static struct binding *binding_of(struct socket *socket) {
 
 int socket_bind(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
     struct binding *binding = binding_of(socket);
-    if (address && !ip_is_local(stack, address) && address != UINT32_MAX)
+    bool many = ip_is_multicast(address) || ip_is_broadcast(stack, address);
+    if (address && !ip_is_local(stack, address) && (!many || socket->tcp))
         return -EADDRNOTAVAIL;
+    if (socket->type == SOCK_RAW) {
+        binding->address = address;
+        return 0;
+    }
     if (binding->port || (socket->tcp && socket->tcp->state != TCP_CLOSE))
         return -EINVAL;
     stack_work_on(stack, socket);
@@ -73,7 +106,7 @@ int socket_bind(struct stack *stack, struct socket *socket, uint32_t address, ui
     binding->reuse_port = socket->options.reuse_port;
     int error = port_bind(stack, binding, address, port);
     if (!error && !socket->tcp)
-        udp_enter(stack, socket);
+        datagram_enter(stack, socket);
     return error;
 }
 
@@ -93,37 +126,11 @@ int socket_listen(struct stack *stack, struct socket *socket, int backlog) {
     return tcp_listen(stack, tcp);
 }
 
-/* A datagram socket gets its port at the first use that needs one. */
-static int udp_autobind(struct stack *stack, struct socket *socket) {
-    if (socket->binding.port)
-        return 0;
-    int error = port_bind(stack, &socket->binding, socket->binding.address, 0);
-    if (error)
-        return -EAGAIN;
-    udp_enter(stack, socket);
-    return 0;
-}
-
-static int udp_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
-    uint32_t next_hop;
-    if (!ip_is_local(stack, address) && address != UINT32_MAX &&
-        ip_route_lookup(&stack->routes, address, &next_hop))
-        return -ENETUNREACH;
-    if (address == UINT32_MAX && !socket->options.broadcast)
-        return -EACCES;
-    int error = udp_autobind(stack, socket);
-    if (error)
-        return error;
-    socket->remote_address = address;
-    socket->remote_port = port;
-    return 0;
-}
-
 int socket_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
     struct tcp *tcp = socket->tcp;
     stack_work_on(stack, socket);
     if (!tcp)
-        return udp_connect(stack, socket, address, port);
+        return datagram_connect(stack, socket, address, port);
     if (socket->connecting) {
         if (tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV)
             return -EALREADY;
@@ -156,8 +163,7 @@ int socket_connect(struct stack *stack, struct socket *socket, uint32_t address,
 int socket_disconnect(struct stack *stack, struct socket *socket) {
     stack_work_on(stack, socket);
     if (!socket->tcp) {
-        socket->remote_address = 0;
-        socket->remote_port = 0;
+        datagram_disconnect(stack, socket);
         return 0;
     }
     struct tcp *tcp = socket->tcp;
@@ -204,7 +210,7 @@ int socket_shutdown(struct stack *stack, struct socket *socket, int how) {
         return -EINVAL;
     struct tcp *tcp = socket->tcp;
     stack_work_on(stack, socket);
-    if (!tcp && !socket->remote_port)
+    if (!tcp && !socket->connected)
         return -ENOTCONN;
     if (tcp && tcp->state == TCP_CLOSE)
         return -ENOTCONN;
@@ -246,20 +252,7 @@ ssize_t socket_send(struct stack *stack, struct socket *socket, struct socket_me
         return -EOPNOTSUPP;
     if (socket->tcp)
         return stream_send(stack, socket, message);
-    if (socket->error)
-        return socket_take_error(socket);
-    if (socket->write_shutdown)
-        return -EPIPE;
-    if (!message->has_address && !socket->remote_port)
-        return -EDESTADDRREQ;
-    if (message->has_address && !message->port)
-        return -EINVAL;
-    int error = udp_autobind(stack, socket);
-    if (error)
-        return error;
-    return udp_send(stack, socket, message->pieces, message->count,
-                    message->has_address ? message->address : socket->remote_address,
-                    message->has_address ? message->port : socket->remote_port);
+    return datagram_send(stack, socket, message);
 }
 
 static size_t pieces_length(const struct iovec *pieces, int count) {
@@ -310,15 +303,11 @@ ssize_t socket_receive(struct stack *stack, struct socket *socket, struct socket
         return socket->tcp ? -EINVAL : -EOPNOTSUPP;
     message->has_address = false;
     if (socket->tcp)
-        return stream_receive(stack, socket, message);
-    if (socket->error)
+        return message->flags & MSG_ERRQUEUE ? -EAGAIN : stream_receive(stack, socket, message);
+    if (socket->error && !(message->flags & MSG_ERRQUEUE))
         return socket_take_error(socket);
-    ssize_t copied = udp_receive(stack, socket, message->pieces, message->count, message->flags & MSG_PEEK,
-                                 &message->full_length, &message->address, &message->port);
-    message->has_address = copied >= 0;
-    if (copied == -EAGAIN && socket->read_shutdown)
-        return 0;
-    return copied;
+    ssize_t copied = datagram_receive(stack, socket, message);
+    return copied == -EAGAIN && socket->read_shutdown && !(message->flags & MSG_ERRQUEUE) ? 0 : copied;
 }
 
 /* Linux's tcp_poll. */
@@ -348,18 +337,7 @@ static unsigned stream_poll(struct socket *socket) {
 }
 
 unsigned socket_poll(struct stack *stack, struct socket *socket) {
-    if (socket->tcp)
-        return stream_poll(socket);
-    unsigned mask = stack->transmit.count < FRAME_QUEUE_MAX ? POLLOUT | POLLWRNORM : 0;
-    if (!list_empty(&socket->datagrams))
-        mask |= POLLIN | POLLRDNORM;
-    if (socket->read_shutdown)
-        mask |= POLLIN | POLLRDNORM | POLLRDHUP;
-    if (socket->read_shutdown && socket->write_shutdown)
-        mask |= POLLHUP;
-    if (socket->error)
-        mask |= POLLERR;
-    return mask;
+    return socket->tcp ? stream_poll(socket) : datagram_poll(stack, socket);
 }
 
 int socket_local(const struct socket *socket, uint32_t *address, uint16_t *port) {
@@ -372,7 +350,7 @@ int socket_local(const struct socket *socket, uint32_t *address, uint16_t *port)
 int socket_remote(const struct socket *socket, uint32_t *address, uint16_t *port) {
     const struct tcp *tcp = socket->tcp;
     if (tcp ? tcp->state == TCP_CLOSE || tcp->state == TCP_LISTEN || tcp->state == TCP_SYN_SENT
-            : !socket->remote_port)
+            : !socket->connected)
         return -ENOTCONN;
     *address = tcp ? tcp->remote_address : socket->remote_address;
     *port = tcp ? tcp->remote_port : socket->remote_port;
@@ -385,8 +363,8 @@ int socket_readable_bytes(const struct socket *socket, uint32_t *bytes) {
         if (socket->tcp->state == TCP_LISTEN)
             return -EINVAL;
         *bytes = socket->tcp->receive.length;
-    } else if (!list_empty(&socket->datagrams)) {
-        *bytes = container_of(socket->datagrams.next, struct udp_datagram, link)->length;
+    } else {
+        datagram_next_length(socket, bytes);
     }
     return 0;
 }

@@ -8,8 +8,8 @@
 #ifndef STACK_SOCKET_H
 #define STACK_SOCKET_H
 
+#include "datagram.h"
 #include "port.h"
-#include "udp.h"
 #include <sys/socket.h>
 
 #define SOCKET_BACKLOG_MAX 4096u /* net.core.somaxconn */
@@ -27,6 +27,24 @@ struct socket_options {
     int receive_low_water;
     uint64_t receive_timeout_ns, send_timeout_ns; /* 0: none */
     uint8_t ttl, tos;
+
+    /* ip(7), of datagram sockets. */
+    bool receive_errors, receive_ttl, receive_tos, receive_packet_info, receive_destination;
+    bool multicast_loop, multicast_all;
+    bool header_included; /* IP_HDRINCL */
+    bool receive_drops;   /* SO_RXQ_OVFL */
+    bool gro;             /* UDP_GRO */
+    uint8_t multicast_ttl;
+    uint8_t path_mtu_discover; /* IP_PMTUDISC_* */
+    uint8_t timestamp;         /* enum socket_timestamp */
+    uint16_t segment;          /* UDP_SEGMENT; 0: none */
+    uint32_t icmp_filter;      /* a bit a type that is not wanted */
+};
+
+enum socket_timestamp {
+    SOCKET_TIMESTAMP_NONE,
+    SOCKET_TIMESTAMP_US, /* SO_TIMESTAMP */
+    SOCKET_TIMESTAMP_NS, /* SO_TIMESTAMPNS */
 };
 
 struct socket {
@@ -37,7 +55,7 @@ struct socket {
     uint32_t holders;           /* the caller's: how many processes have it */
     bool nonblocking;           /* the caller's: O_NONBLOCK */
 
-    uint8_t type; /* SOCK_STREAM or SOCK_DGRAM */
+    uint8_t type; /* SOCK_STREAM, SOCK_DGRAM or SOCK_RAW */
     bool read_shutdown, write_shutdown;
     bool no_space;   /* a writer waits for room */
     bool connecting; /* connect was called, and its outcome not yet told by another connect */
@@ -52,13 +70,18 @@ struct socket {
     struct list syn_queue, accept_queue;
     uint32_t syn_count, accept_count, backlog;
 
-    /* SOCK_DGRAM only. */
-    struct binding binding;
-    struct hash_link udp_link;
+    /* All others. */
+    struct binding binding;     /* of a ping socket the port is its ident */
+    struct hash_link port_link; /* in stack->datagram_sockets */
+    struct list raw_link;       /* in stack->raw_sockets */
+    struct list blocked_link;   /* in stack->blocked, or in no list */
+    bool connected, address_by_connect;
     uint32_t remote_address;
     uint16_t remote_port;
-    struct list datagrams;
-    uint32_t datagram_bytes;
+    struct list datagrams, errors; /* of struct datagram */
+    uint32_t datagram_bytes;       /* what both take of receive_limit */
+    uint32_t drops;
+    struct list memberships; /* of struct igmp_membership */
 };
 
 struct socket_message {
@@ -69,9 +92,19 @@ struct socket_message {
     uint32_t address; /* destination of a send; source of a receive */
     uint16_t port;
     uint32_t full_length; /* of a received datagram */
+
+    /* Of datagrams, what control messages say (cmsg(3)). 0 in a send: as the socket says. */
+    uint32_t local_address; /* to send from; what it was sent to */
+    int ttl, tos;
+    bool has_tos;
+    uint16_t segment;     /* UDP_SEGMENT; UDP_GRO's length, 0: it is a single one */
+    uint64_t received_ns; /* by the stack's clock */
+    uint32_t drops;
+    struct icmp_error error; /* MSG_ERRQUEUE */
 };
 
-/* Makes a socket. Returns 0, -ENOBUFS, -ESOCKTNOSUPPORT or -EPROTONOSUPPORT. */
+/* Makes a socket. Returns 0, -ENOBUFS, -ESOCKTNOSUPPORT or -EPROTONOSUPPORT. SOCK_DGRAM is UDP, or with
+ * IPPROTO_ICMP a ping socket. */
 int socket_create(struct stack *stack, int type, int protocol, struct socket **made);
 
 /* Ends a socket that nobody holds any more, as close(2) does for the last descriptor. The connection may

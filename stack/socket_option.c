@@ -2,7 +2,7 @@
  * socket_option.c - getsockopt(2) and setsockopt(2), with the rules of socket(7), ip(7) and tcp(7). What is
  * not here is ENOPROTOOPT, as for an option that Linux does not have.
  */
-#include "socket.h"
+#include "socket_option.h"
 #include "stack.h"
 #include <errno.h>
 #include <limits.h>
@@ -10,6 +10,9 @@
 #include <string.h>
 #include <sys/time.h>
 
+#ifndef SOL_RAW
+#define SOL_RAW 255
+#endif
 #define SECOND_NS UINT64_C(1000000000)
 
 static uint64_t timeout_ns(const struct timeval *value) {
@@ -63,10 +66,27 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
     case SO_RCVLOWAT:
         options->receive_low_water = number < 0 ? INT_MAX : number ? number : 1;
         break;
+    case SO_TIMESTAMP_OLD:
+    case SO_TIMESTAMP_NEW:
+        options->timestamp = number ? SOCKET_TIMESTAMP_US : SOCKET_TIMESTAMP_NONE;
+        break;
+    case SO_TIMESTAMPNS_OLD:
+    case SO_TIMESTAMPNS_NEW:
+        options->timestamp = number ? SOCKET_TIMESTAMP_NS : SOCKET_TIMESTAMP_NONE;
+        break;
+    case SO_RXQ_OVFL:
+        options->receive_drops = number != 0;
+        break;
+    case SO_MARK: /* nobody looks at it */
+    case SO_DEBUG:
+    case SO_BSDCOMPAT:
+        break;
+    case SO_SNDBUFFORCE:
     case SO_SNDBUF:
         socket->send_limit = buffer_limit(number);
         socket->send_limit_set = true;
         break;
+    case SO_RCVBUFFORCE:
     case SO_RCVBUF:
         socket->receive_limit = buffer_limit(number);
         socket->receive_limit_set = true;
@@ -92,25 +112,6 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
             timeout_ns(&timeout);
         break;
     }
-    default:
-        return -ENOPROTOOPT;
-    }
-    return 0;
-}
-
-static int set_ip_level(struct socket *socket, int name, int number) {
-    uint8_t *ttl = socket->tcp ? &socket->tcp->options.ttl : &socket->options.ttl;
-    uint8_t *tos = socket->tcp ? &socket->tcp->options.tos : &socket->options.tos;
-    switch (name) {
-    case IP_TTL:
-        if (number != -1 && (number < 1 || number > 255))
-            return -EINVAL;
-        *ttl = socket->options.ttl = number == -1 ? IP_DEFAULT_TTL : (uint8_t)number;
-        break;
-    case IP_TOS:
-        *tos = socket->options.tos =
-            (uint8_t)(socket->tcp ? number & ~3 : number); /* the ECN bits are TCP's */
-        break;
     default:
         return -ENOPROTOOPT;
     }
@@ -169,35 +170,33 @@ static int set_tcp_level(struct stack *stack, struct tcp *tcp, int name, int num
     return error;
 }
 
+static bool is_udp(const struct socket *socket) {
+    return socket->type == SOCK_DGRAM && socket->binding.protocol == IP_PROTOCOL_UDP;
+}
+
 int socket_set_option(struct stack *stack, struct socket *socket, int level, int name, const void *value,
                       socklen_t length) {
-    int number;
+    int number = 0;
     stack_work_on(stack, socket);
-    if (level == IPPROTO_IP && length >= 1 && length < sizeof number) {
-        number = *(const unsigned char *)value; /* ip(7): these take a byte, too */
-    } else {
-        if (length < sizeof number)
-            return -EINVAL;
+    if (length >= sizeof number)
         memcpy(&number, value, sizeof number);
-    }
+    else if (length >= 1)
+        number = *(const unsigned char *)value; /* ip(7): these take a byte, too */
+    if (level == IPPROTO_IP)
+        return ip_option_set(stack, socket, name, value, length, number);
+    if (level == SOL_RAW && socket->type == SOCK_RAW)
+        return raw_option_set(socket, name, value, length);
+    if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
+        return 0; /* there is one, by whatever name */
+    if (length < sizeof number)
+        return -EINVAL;
     if (level == SOL_SOCKET)
         return set_socket_level(stack, socket, name, value, length, number);
-    if (level == IPPROTO_IP)
-        return set_ip_level(socket, name, number);
+    if (level == IPPROTO_UDP && is_udp(socket))
+        return udp_option_set(socket, name, number);
     if (level == IPPROTO_TCP && socket->tcp)
         return set_tcp_level(stack, socket->tcp, name, number);
     return -ENOPROTOOPT;
-}
-
-static int give(void *value, socklen_t *length, const void *from, socklen_t size) {
-    if (*length > size)
-        *length = size;
-    memcpy(value, from, *length);
-    return 0;
-}
-
-static int give_number(void *value, socklen_t *length, int number) {
-    return give(value, length, &number, sizeof number);
 }
 
 static int get_socket_level(struct socket *socket, int name, void *value, socklen_t *length) {
@@ -205,58 +204,59 @@ static int get_socket_level(struct socket *socket, int name, void *value, sockle
     struct timeval timeout;
     switch (name) {
     case SO_TYPE:
-        return give_number(value, length, socket->type);
+        return option_give_number(value, length, socket->type);
     case SO_DOMAIN:
-        return give_number(value, length, AF_INET);
+        return option_give_number(value, length, AF_INET);
     case SO_PROTOCOL:
-        return give_number(value, length, socket->tcp ? IPPROTO_TCP : IPPROTO_UDP);
+        return option_give_number(value, length, socket->tcp ? IPPROTO_TCP : socket->binding.protocol);
     case SO_ERROR:
-        return give_number(value, length, -socket_take_error(socket));
+        return option_give_number(value, length, -socket_take_error(socket));
     case SO_ACCEPTCONN:
-        return give_number(value, length, socket->tcp && socket->tcp->state == TCP_LISTEN);
+        return option_give_number(value, length, socket->tcp && socket->tcp->state == TCP_LISTEN);
     case SO_REUSEADDR:
-        return give_number(value, length, options->reuse_address);
+        return option_give_number(value, length, options->reuse_address);
     case SO_REUSEPORT:
-        return give_number(value, length, options->reuse_port);
+        return option_give_number(value, length, options->reuse_port);
     case SO_KEEPALIVE:
-        return give_number(value, length, options->keepalive);
+        return option_give_number(value, length, options->keepalive);
     case SO_BROADCAST:
-        return give_number(value, length, options->broadcast);
+        return option_give_number(value, length, options->broadcast);
     case SO_DONTROUTE:
-        return give_number(value, length, options->dont_route);
+        return option_give_number(value, length, options->dont_route);
     case SO_PRIORITY:
-        return give_number(value, length, options->priority);
+        return option_give_number(value, length, options->priority);
     case SO_RCVLOWAT:
-        return give_number(value, length, options->receive_low_water);
+        return option_give_number(value, length, options->receive_low_water);
     case SO_SNDLOWAT:
-        return give_number(value, length, 1);
+        return option_give_number(value, length, 1);
     case SO_OOBINLINE:
-        return give_number(value, length, options->oob_inline);
+        return option_give_number(value, length, options->oob_inline);
     case SO_SNDBUF:
-        return give_number(value, length, (int)socket->send_limit);
+        return option_give_number(value, length, (int)socket->send_limit);
     case SO_RCVBUF:
-        return give_number(value, length, (int)socket->receive_limit);
+        return option_give_number(value, length, (int)socket->receive_limit);
+    case SO_TIMESTAMP_OLD:
+    case SO_TIMESTAMP_NEW:
+        return option_give_number(value, length, options->timestamp == SOCKET_TIMESTAMP_US);
+    case SO_TIMESTAMPNS_OLD:
+    case SO_TIMESTAMPNS_NEW:
+        return option_give_number(value, length, options->timestamp == SOCKET_TIMESTAMP_NS);
+    case SO_RXQ_OVFL:
+        return option_give_number(value, length, options->receive_drops);
+    case SO_MARK:
+    case SO_DEBUG:
+    case SO_BSDCOMPAT:
+        return option_give_number(value, length, 0);
     case SO_LINGER: {
         struct linger linger = {options->linger, options->linger_seconds};
-        return give(value, length, &linger, sizeof linger);
+        return option_give(value, length, &linger, sizeof linger);
     }
     case SO_RCVTIMEO:
         timeout = timeout_value(options->receive_timeout_ns);
-        return give(value, length, &timeout, sizeof timeout);
+        return option_give(value, length, &timeout, sizeof timeout);
     case SO_SNDTIMEO:
         timeout = timeout_value(options->send_timeout_ns);
-        return give(value, length, &timeout, sizeof timeout);
-    default:
-        return -ENOPROTOOPT;
-    }
-}
-
-static int get_ip_level(struct socket *socket, int name, void *value, socklen_t *length) {
-    switch (name) {
-    case IP_TTL:
-        return give_number(value, length, socket->tcp ? socket->tcp->options.ttl : socket->options.ttl);
-    case IP_TOS:
-        return give_number(value, length, socket->tcp ? socket->tcp->options.tos : socket->options.tos);
+        return option_give(value, length, &timeout, sizeof timeout);
     default:
         return -ENOPROTOOPT;
     }
@@ -307,28 +307,28 @@ static int get_tcp_level(struct stack *stack, struct tcp *tcp, int name, void *v
     const struct tcp_options *options = &tcp->options;
     switch (name) {
     case TCP_NODELAY:
-        return give_number(value, length, options->nodelay);
+        return option_give_number(value, length, options->nodelay);
     case TCP_CORK:
-        return give_number(value, length, options->cork);
+        return option_give_number(value, length, options->cork);
     case TCP_QUICKACK:
-        return give_number(value, length, options->quickack);
+        return option_give_number(value, length, options->quickack);
     case TCP_MAXSEG:
-        return give_number(value, length, tcp->mss);
+        return option_give_number(value, length, tcp->mss);
     case TCP_KEEPIDLE:
-        return give_number(value, length, (int)options->keepalive_idle_s);
+        return option_give_number(value, length, (int)options->keepalive_idle_s);
     case TCP_KEEPINTVL:
-        return give_number(value, length, (int)options->keepalive_interval_s);
+        return option_give_number(value, length, (int)options->keepalive_interval_s);
     case TCP_KEEPCNT:
-        return give_number(value, length, (int)options->keepalive_probes);
+        return option_give_number(value, length, (int)options->keepalive_probes);
     case TCP_SYNCNT:
-        return give_number(value, length, (int)options->syn_retries);
+        return option_give_number(value, length, (int)options->syn_retries);
     case TCP_USER_TIMEOUT:
-        return give_number(value, length, (int)options->user_timeout_ms);
+        return option_give_number(value, length, (int)options->user_timeout_ms);
     case TCP_CONGESTION:
-        return give(value, length, "reno\0\0\0\0\0\0\0\0\0\0\0", 16);
+        return option_give(value, length, "reno\0\0\0\0\0\0\0\0\0\0\0", 16);
     case TCP_INFO: {
         struct tcp_info info = info_of(stack, tcp);
-        return give(value, length, &info, sizeof info);
+        return option_give(value, length, &info, sizeof info);
     }
     default:
         return -ENOPROTOOPT;
@@ -342,7 +342,11 @@ int socket_get_option(struct stack *stack, struct socket *socket, int level, int
     if (level == SOL_SOCKET)
         return get_socket_level(socket, name, value, length);
     if (level == IPPROTO_IP)
-        return get_ip_level(socket, name, value, length);
+        return ip_option_get(stack, socket, name, value, length);
+    if (level == SOL_RAW && socket->type == SOCK_RAW)
+        return raw_option_get(socket, name, value, length);
+    if (level == IPPROTO_UDP && is_udp(socket))
+        return udp_option_get(socket, name, value, length);
     if (level == IPPROTO_TCP && socket->tcp)
         return get_tcp_level(stack, socket->tcp, name, value, length);
     return level == IPPROTO_TCP || level == IPPROTO_UDP ? -ENOPROTOOPT : -EOPNOTSUPP;

@@ -12,8 +12,8 @@
 
 static bool config_valid(const struct stack_config *config) {
     uint8_t first = (uint8_t)(config->address >> 24);
-    return first != 0 && first != 127 && first < 224 && config->prefix_length <= 32 &&
-           !(config->mac[0] & 1) && config->mtu >= STACK_MTU_MIN;
+    return (first != 0 || config->address == 0) && first != 127 && first < 224 &&
+           config->prefix_length <= 32 && !(config->mac[0] & 1) && config->mtu >= STACK_MTU_MIN;
 }
 
 int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserved_bytes,
@@ -32,19 +32,52 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
     pool_init(&stack->sockets, &stack->arena, sizeof(struct socket), UINT32_MAX);
     pool_init(&stack->connections, &stack->arena, sizeof(struct tcp), UINT32_MAX);
     pool_init(&stack->held_segments, &stack->arena, sizeof(struct tcp_held), UINT32_MAX);
-    pool_init(&stack->datagrams, &stack->arena, sizeof(struct udp_datagram), UINT32_MAX);
+    pool_init(&stack->datagrams, &stack->arena, sizeof(struct datagram), UINT32_MAX);
     list_init(&stack->events);
     list_init(&stack->output);
+    list_init(&stack->raw_sockets);
+    list_init(&stack->blocked);
+    ip_path_init(stack);
+    ip_reassembly_init(stack);
+    igmp_init(stack);
     stack->tcp_table = arena_take_fixed(&stack->arena, sizeof *stack->tcp_table);
     if (!stack->tcp_table)
         return -ENOMEM;
-    uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
-    ip_route_add(&stack->routes, config->address, mask, 0);
+    arp_init(stack);
+    if (!config->address)
+        return 0;
+    stack_set_routes(stack);
     if (config->gateway)
         ip_route_add(&stack->routes, 0, 0, config->gateway);
-    arp_init(stack);
     arp_announce(stack);
     return 0;
+}
+
+void stack_set_routes(struct stack *stack) {
+    const struct stack_config *config = &stack->config;
+    uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
+    stack->routes.count = 0;
+    if (config->address)
+        ip_route_add(&stack->routes, config->address, mask, 0);
+}
+
+static void end_connection(void *object, void *context) {
+    struct stack *stack = context;
+    struct tcp *tcp = object;
+    if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN &&
+        tcp->binding.address != stack->config.address && !ip_is_loopback(tcp->binding.address))
+        tcp_end(stack, tcp, ENETDOWN);
+}
+
+void stack_set_address(struct stack *stack, uint32_t address, uint8_t prefix_length) {
+    stack->config.address = address;
+    stack->config.prefix_length = prefix_length;
+    stack->config.gateway = 0;
+    stack_set_routes(stack);
+    ip_path_forget(stack);
+    pool_walk(&stack->connections, end_connection, stack);
+    if (address)
+        arp_announce(stack);
 }
 
 void stack_input(struct stack *stack, uint64_t now_ns, struct buffer *frame, unsigned flags) {
@@ -84,6 +117,18 @@ static void run_timer(struct stack *stack, struct timer *timer) {
     case TIMER_TCP_STATE:
         stack_work_on(stack, container_of(timer, struct tcp, state_timer));
         tcp_state_timer(stack, container_of(timer, struct tcp, state_timer));
+        break;
+    case TIMER_REASSEMBLY:
+        ip_reassembly_timer(stack, container_of(timer, struct ip_reassembly, timer));
+        break;
+    case TIMER_PATH:
+        ip_path_timer(stack, container_of(timer, struct ip_path, timer));
+        break;
+    case TIMER_IGMP:
+        igmp_timer(stack, container_of(timer, struct igmp_group, timer));
+        break;
+    case TIMER_DHCP:
+        dhcp_timer(stack);
         break;
     }
 }
@@ -139,7 +184,12 @@ uint32_t stack_frame_copy(const struct frame *frame, uint8_t *to) {
 }
 
 void stack_frames_sent(struct stack *stack, uint32_t count) {
+    struct list *link;
     frame_queue_drop(&stack->transmit, &stack->buffers, count);
+    while ((link = list_first(&stack->blocked))) {
+        list_remove(link);
+        socket_event(stack, container_of(link, struct socket, blocked_link));
+    }
 }
 
 struct socket *stack_next_event(struct stack *stack) {

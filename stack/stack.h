@@ -17,11 +17,17 @@
 #define STACK_STACK_H
 
 #include "arp.h"
+#include "dhcp.h"
 #include "icmp.h"
+#include "igmp.h"
+#include "ip_path.h"
+#include "ip_reassembly.h"
 #include "mib.h"
 #include "random.h"
+#include "raw.h"
 #include "socket.h"
 #include "tcp.h"
+#include "udp.h"
 #include "wire.h"
 #include <stdatomic.h>
 
@@ -30,12 +36,13 @@
 #define STACK_LOOPBACK_MAX 256u /* packets on their way to ourselves */
 
 struct stack_config {
-    uint32_t address;      /* host order */
+    uint32_t address;      /* host order; 0: none, until stack_set_address or DHCP gives one */
     uint8_t prefix_length; /* 0 to 32 */
     uint32_t gateway;      /* 0: none */
     uint8_t mac[6];
     uint16_t mtu;
-    bool loopback; /* 127.0.0.0/8 is the stack's own */
+    bool loopback;            /* 127.0.0.0/8 is the stack's own */
+    uint32_t interface_index; /* that programs are told; 0: 1 */
 };
 
 struct stack {
@@ -51,10 +58,16 @@ struct stack {
     struct frame_queue transmit;
     struct arp_cache arp;
     struct ip_routes routes;
+    struct ip_paths paths;
+    struct ip_reassemblies reassemblies;
     uint16_t ip_identification;
     struct icmp_limiter icmp_limiter;
     struct port_table ports;
-    struct hash_link *udp_sockets[PORT_BUCKETS];
+    struct hash_link *datagram_sockets[PORT_BUCKETS]; /* UDP and ping */
+    struct list raw_sockets;
+    struct list blocked; /* of struct socket: the transmit ring was full */
+    struct igmp igmp;
+    struct dhcp dhcp;
     struct tcp_table *tcp_table;
     uint64_t challenge_second;
     uint32_t challenge_count;
@@ -80,6 +93,10 @@ enum timer_kind {
     TIMER_TCP_RETRANSMIT,
     TIMER_TCP_ACK,
     TIMER_TCP_STATE,
+    TIMER_REASSEMBLY,
+    TIMER_PATH,
+    TIMER_IGMP,
+    TIMER_DHCP,
 };
 
 /* Makes a stack in zero-filled memory aligned to ARENA_BLOCK_BYTES; the first reserved_bytes of it, at least
@@ -120,6 +137,13 @@ static inline void stack_work_on(struct stack *stack, const void *socket_or_tcp)
 
 /* Whether any connection is still to be brought to its end. */
 bool stack_busy(const struct stack *stack);
+
+/* Gives the stack another address, or none (0), with the route to its network alone. Connections of the one
+ * before end with ENETDOWN. Announces the address. */
+void stack_set_address(struct stack *stack, uint32_t address, uint8_t prefix_length);
+
+/* Takes all routes away but the one to the address's own network. */
+void stack_set_routes(struct stack *stack);
 
 /* Puts a packet that is addressed to the stack itself on the way back in. */
 int stack_loop_back(struct stack *stack, const struct frame *frame);

@@ -147,16 +147,3 @@ void tcp_want_ack(struct stack *stack, struct tcp *tcp) {
     tcp->ack_now = true;
     tcp_want_output(stack, tcp);
 }
-
-void tcp_error(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
-               uint16_t remote_port, uint32_t sequence, int error) {
-    struct tcp *tcp = tcp_lookup(stack, local, local_port, remote, remote_port);
-    /* RFC 5927: an error that quotes nothing in flight is not about us. */
-    if (!tcp || seq_lt(sequence, tcp->snd_una) || seq_gt(sequence, tcp->snd_max))
-        return;
-    if (tcp->state == TCP_SYN_SENT) {
-        stack->mib.TcpAttemptFails++;
-        tcp_end(stack, tcp, error);
-    }
-    /* Later an ICMP error is soft (RFC 1122 section 4.2.3.9): the connection goes on trying. */
-}

@@ -78,6 +78,17 @@ struct tcp_congestion {
     uint32_t recover; /* snd_max when recovery began */
 };
 
+/* RFC 1191 and 4821. */
+struct tcp_path {
+    uint16_t mss_peer;     /* what the peer takes and our link carries; 0: not known yet */
+    uint16_t mss_full;     /* ... and routers have not forbidden */
+    bool may_fragment;     /* routers may cut our packets: see ip_path.locked */
+    bool narrowed;         /* the MSS is less than mss_full, on suspicion */
+    bool probing;          /* a segment of mss_full bytes is in flight */
+    uint32_t probe_end;    /* ... up to here */
+    uint64_t probe_due_ns; /* not before this */
+};
+
 /* What a connection did, for those who ask. */
 struct tcp_history {
     uint64_t opened_ns, established_ns;
@@ -123,6 +134,8 @@ struct tcp {
     bool ack_now;
     bool doomed; /* a repair has found it broken */
 
+    struct tcp_path path;
+    int soft_error; /* what an ICMP error said; 0: none since the last acknowledgment */
     struct tcp_rtt rtt;
     struct tcp_congestion congestion;
     struct timer retransmit_timer; /* SYN, data or FIN unacknowledged; or persist, when the window is zero */
@@ -163,9 +176,6 @@ void tcp_set_state(struct stack *stack, struct tcp *tcp, uint8_t state);
 void tcp_end(struct stack *stack, struct tcp *tcp, int error);
 void tcp_want_output(struct stack *stack, struct tcp *tcp);
 void tcp_want_ack(struct stack *stack, struct tcp *tcp);
-/* What ip_error found to be a segment of ours. */
-void tcp_error(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
-               uint16_t remote_port, uint32_t sequence, int error);
 
 /* tcp_handshake.c */
 int tcp_connect(struct stack *stack, struct tcp *tcp, uint32_t address, uint16_t port);
@@ -214,6 +224,18 @@ void tcp_ack_timer(struct stack *stack, struct tcp *tcp);
 void tcp_state_timer(struct stack *stack, struct tcp *tcp);
 void tcp_arm_retransmit(struct stack *stack, struct tcp *tcp);
 void tcp_arm_keepalive(struct stack *stack, struct tcp *tcp);
+
+/* tcp_path.c */
+void tcp_path_begin(const struct stack *stack, struct tcp *tcp, uint16_t mss_peer); /* the MSS is known */
+void tcp_path_changed(struct stack *stack, uint32_t destination);                   /* ip_path_mtu has */
+/* A timeout: `retransmits` is how many came before it. */
+void tcp_path_timeout(struct stack *stack, struct tcp *tcp);
+void tcp_path_lost(struct stack *stack, struct tcp *tcp); /* something has to be sent again */
+bool tcp_path_probe_due(const struct stack *stack, const struct tcp *tcp, uint32_t left, uint32_t room);
+void tcp_path_probed(struct tcp *tcp); /* a segment of the full length has just been sent */
+void tcp_path_acknowledged(struct stack *stack, struct tcp *tcp);
+/* What ip_error found to be a segment of ours. */
+void tcp_error(struct stack *stack, const struct icmp_quoted *quoted, const struct icmp_error *error);
 
 /* tcp_reassembly.c */
 void tcp_reassembly_insert(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment);

@@ -12,8 +12,10 @@
 #include "tcp_rtt.h"
 #include <errno.h>
 
+/* What we take, whatever the path to the peer carries: the way back may be another. */
 static uint16_t own_mss(const struct stack *stack, const struct tcp *tcp) {
-    uint32_t mss = ip_mtu(stack, tcp->remote_address) - IP_HEADER_BYTES - TCP_HEADER_BYTES;
+    uint32_t mtu = ip_is_local(stack, tcp->remote_address) ? STACK_MTU_MAX : stack->config.mtu;
+    uint32_t mss = mtu - IP_HEADER_BYTES - TCP_HEADER_BYTES;
     if (tcp->options.mss_limit && tcp->options.mss_limit < mss)
         mss = tcp->options.mss_limit;
     return (uint16_t)mss;
@@ -47,9 +49,9 @@ static void open_send_side(struct stack *stack, struct tcp *tcp) {
 static void take_syn(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
     uint16_t peer_mss = segment->mss ? segment->mss : TCP_MSS_DEFAULT;
     uint16_t ours = own_mss(stack, tcp);
-    tcp->mss = peer_mss < ours ? peer_mss : ours;
-    if (tcp->mss < 48) /* Linux's TCP_MIN_SND_MSS: a tiny MSS is an attack on our resources */
-        tcp->mss = 48;
+    if (peer_mss < 48) /* Linux's TCP_MIN_SND_MSS: a tiny MSS is an attack on our resources */
+        peer_mss = 48;
+    tcp_path_begin(stack, tcp, peer_mss < ours ? peer_mss : ours);
     if (segment->window_scale >= 0)
         tcp->snd_scale = (uint8_t)segment->window_scale;
     else
@@ -107,8 +109,7 @@ static bool tuple_taken(void *context, uint16_t port) {
 }
 
 int tcp_connect(struct stack *stack, struct tcp *tcp, uint32_t address, uint16_t port) {
-    uint32_t next_hop;
-    if (!ip_is_local(stack, address) && ip_route_lookup(&stack->routes, address, &next_hop))
+    if (ip_is_multicast(address) || ip_is_broadcast(stack, address) || ip_reachable(stack, address))
         return -ENETUNREACH;
     struct tuple_question question = {stack, tcp};
     tcp->remote_address = address;

@@ -145,6 +145,9 @@ static bool new_ack(struct stack *stack, struct tcp *tcp, uint32_t acknowledgmen
     if (seq_lt(tcp->snd_nxt, tcp->snd_una))
         tcp->snd_nxt = tcp->snd_una;
     tcp->retransmits = 0;
+    tcp->soft_error = 0;
+    if (tcp->path.narrowed)
+        tcp_path_acknowledged(stack, tcp);
     tcp_rtt_acknowledged(&tcp->rtt, acknowledgment, stack->now_ns);
     tcp_rtt_restore(&tcp->rtt);
     if (tcp->congestion.recovering) {

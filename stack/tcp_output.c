@@ -20,15 +20,15 @@ static uint32_t min_u32(uint32_t a, uint32_t b) {
 
 /* Writes and sends one segment. False: there was no room, nothing happened. */
 static bool send_segment(struct stack *stack, const struct tcp_segment *segment, struct byte_cursor payload,
-                         uint32_t local, uint32_t remote, uint8_t ttl, uint8_t tos) {
+                         const struct ip_parameters *parameters) {
     struct frame *frame = frame_begin(&stack->transmit);
     if (!frame)
         return false;
     uint8_t *header = frame->header + FRAME_TRANSPORT_AT;
     uint32_t header_length = tcp_segment_write(segment, header);
     frame->header_length = (uint16_t)(FRAME_TRANSPORT_AT + header_length);
-    uint64_t sum =
-        checksum_pseudo_header(local, remote, IP_PROTOCOL_TCP, (uint16_t)(header_length + segment->length));
+    uint64_t sum = checksum_pseudo_header(parameters->source, parameters->destination, IP_PROTOCOL_TCP,
+                                          (uint16_t)(header_length + segment->length));
     sum = checksum_add(sum, header, header_length);
     if (segment->length > 0) {
         frame_set_payload(frame, payload, segment->length);
@@ -36,14 +36,19 @@ static bool send_segment(struct stack *stack, const struct tcp_segment *segment,
     }
     wire_put_sum(header + 16, (uint16_t)~checksum_fold(sum));
     stack->mib.TcpOutSegs++;
-    ip_output(stack, frame, local, remote, IP_PROTOCOL_TCP, ttl, tos);
+    ip_output(stack, frame, parameters);
     return true;
 }
 
 bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
                   struct byte_cursor payload) {
-    if (!send_segment(stack, segment, payload, tcp->binding.address, tcp->remote_address, tcp->options.ttl,
-                      tcp->options.tos))
+    struct ip_parameters parameters = {.source = tcp->binding.address,
+                                       .destination = tcp->remote_address,
+                                       .protocol = IP_PROTOCOL_TCP,
+                                       .ttl = tcp->options.ttl,
+                                       .tos = tcp->options.tos,
+                                       .dont_fragment = !tcp->path.may_fragment};
+    if (!send_segment(stack, segment, payload, &parameters))
         return false;
     tcp->history.segments_sent++;
     if (segment->length > 0) {
@@ -110,20 +115,27 @@ static struct tcp_segment reset_for(const struct tcp_segment *segment) {
     return reset;
 }
 
+static void send_reset(struct stack *stack, const struct tcp_segment *reset, uint32_t from, uint32_t to) {
+    struct ip_parameters parameters = {.source = from,
+                                       .destination = to,
+                                       .protocol = IP_PROTOCOL_TCP,
+                                       .ttl = IP_DEFAULT_TTL,
+                                       .dont_fragment = true};
+    send_segment(stack, reset, (struct byte_cursor){NULL, 0}, &parameters);
+}
+
 void tcp_reply_reset(struct stack *stack, const struct ip_packet *packet, const struct tcp_segment *segment) {
     if (segment->flags & TCP_RST || packet->multicast)
         return;
     struct tcp_segment reset = reset_for(segment);
     stack->mib.TcpOutRsts++;
-    send_segment(stack, &reset, (struct byte_cursor){NULL, 0}, packet->destination, packet->source,
-                 IP_DEFAULT_TTL, 0);
+    send_reset(stack, &reset, packet->destination, packet->source);
 }
 
 void tcp_reply_reset_to(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
     struct tcp_segment reset = reset_for(segment);
     stack->mib.TcpOutRsts++;
-    send_segment(stack, &reset, (struct byte_cursor){NULL, 0}, tcp->binding.address, tcp->remote_address,
-                 IP_DEFAULT_TTL, 0);
+    send_reset(stack, &reset, tcp->binding.address, tcp->remote_address);
 }
 
 /* Moves the cursor of the byte at snd_nxt past what was sent. */
@@ -208,7 +220,8 @@ static bool send_queue(struct stack *stack, struct tcp *tcp) {
         uint32_t window = min_u32(tcp->snd_wnd, tcp->congestion.cwnd);
         uint32_t room = window > offset ? window - offset : 0;
         uint32_t left = tcp->send.length - offset;
-        uint32_t length = min_u32(min_u32(left, room), tcp->mss);
+        bool probe = tcp->path.narrowed && tcp_path_probe_due(stack, tcp, left, room);
+        uint32_t length = min_u32(min_u32(left, room), probe ? tcp->path.mss_full : tcp->mss);
         bool fin = tcp->fin_queued && length == left;
         struct nagle_segment question = {
             .length = length,
@@ -225,6 +238,8 @@ static bool send_queue(struct stack *stack, struct tcp *tcp) {
             return true;
         if (!send_next(stack, tcp, offset, length, fin))
             return false;
+        if (probe)
+            tcp_path_probed(tcp);
     }
 }
 
@@ -251,6 +266,7 @@ void tcp_output(struct stack *stack, struct tcp *tcp) {
 bool tcp_retransmit_first(struct stack *stack, struct tcp *tcp) {
     if (tcp->send.length == 0)
         return true; /* only the FIN is in flight; the timer sends it again */
+    tcp_path_lost(stack, tcp);
     uint32_t in_flight = tcp->snd_max - tcp->snd_una;
     uint32_t length = min_u32(min_u32(tcp->send.length, tcp->mss), in_flight);
     bool fin = tcp->fin_queued && length == tcp->send.length && in_flight > length;

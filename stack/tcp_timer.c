@@ -39,7 +39,7 @@ void tcp_arm_keepalive(struct stack *stack, struct tcp *tcp) {
 /* Gives up on a peer that does not answer. */
 static void give_up(struct stack *stack, struct tcp *tcp) {
     stack->mib.TcpExtTCPAbortOnTimeout++;
-    tcp_end(stack, tcp, ETIMEDOUT);
+    tcp_end(stack, tcp, tcp->soft_error ? tcp->soft_error : ETIMEDOUT);
 }
 
 static void syn_timeout(struct stack *stack, struct tcp *tcp) {
@@ -68,6 +68,7 @@ static void data_timeout(struct stack *stack, struct tcp *tcp) {
         return;
     }
     stack->mib.TcpExtTCPTimeouts++;
+    tcp_path_timeout(stack, tcp);
     tcp_reno_timeout(&tcp->congestion, tcp->snd_max - tcp->snd_una, tcp->mss, tcp->retransmits == 0);
     tcp->retransmits++;
     tcp_rtt_backoff(&tcp->rtt);

@@ -6,7 +6,7 @@
 #include "stack.h"
 #include "wire.h"
 #include <errno.h>
-#include <poll.h>
+#include <netinet/in.h>
 
 static bool checksum_good(const struct ip_packet *packet, const uint8_t *header) {
     uint16_t field;
@@ -20,54 +20,38 @@ static bool checksum_good(const struct ip_packet *packet, const uint8_t *header)
     return checksum_fold(checksum_add_chain(pseudo, packet->chain)) == 0xffff;
 }
 
-struct socket *udp_lookup(struct stack *stack, uint32_t source, uint16_t source_port, uint32_t destination,
-                          uint16_t port) {
-    struct socket *best = NULL;
-    int best_score = -1;
-    for (struct hash_link *link = stack->udp_sockets[port % PORT_BUCKETS]; link; link = link->next) {
-        struct socket *socket = container_of(link, struct socket, udp_link);
-        if (socket->binding.port != port)
-            continue;
-        if (socket->binding.address && socket->binding.address != destination)
-            continue;
-        if (socket->remote_port && (socket->remote_port != source_port || socket->remote_address != source))
-            continue;
-        int score = !!socket->remote_port * 2 + !!socket->binding.address;
-        if (score > best_score) {
-            best = socket;
-            best_score = score;
-        }
-    }
-    return best;
-}
-
-void udp_enter(struct stack *stack, struct socket *socket) {
-    hash_add(&stack->udp_sockets[socket->binding.port % PORT_BUCKETS], &socket->udp_link);
-}
-
-static void queue_datagram(struct stack *stack, struct socket *socket, struct ip_packet *packet,
-                           uint16_t source_port) {
-    uint32_t length = packet->length - UDP_HEADER_BYTES;
-    struct udp_datagram *datagram = NULL;
-    if (socket->datagram_bytes + length + BUFFER_BYTES / 4 <= socket->receive_limit)
-        datagram = pool_take_zeroed(&stack->datagrams);
-    if (!datagram) {
+static void deliver(struct stack *stack, struct socket *socket, struct ip_packet *packet,
+                    uint16_t source_port) {
+    if (datagram_queue(stack, socket, packet, source_port)) {
+        stack->mib.UdpInDatagrams++;
+    } else {
         stack->mib.UdpRcvbufErrors++;
         stack->mib.UdpInErrors++;
-        return;
     }
-    stack_work_on(stack, socket);
-    datagram->source = packet->source;
-    datagram->destination = packet->destination;
-    datagram->source_port = source_port;
-    datagram->length = length;
-    datagram->chain = buffer_trim_front(&stack->buffers, packet->chain, UDP_HEADER_BYTES);
-    packet->chain = NULL;
-    list_init(&datagram->link);
-    list_add_tail(&socket->datagrams, &datagram->link);
-    socket->datagram_bytes += length + BUFFER_BYTES / 4;
-    stack->mib.UdpInDatagrams++;
-    socket_event(stack, socket);
+}
+
+/* To every socket that wants it: they share the buffers. */
+static void deliver_to_many(struct stack *stack, struct ip_packet *packet, uint16_t source_port,
+                            uint16_t port) {
+    struct hash_link *link, *next;
+    bool wanted = false;
+    for (link = stack->datagram_sockets[port % PORT_BUCKETS]; link; link = next) {
+        struct socket *socket = container_of(link, struct socket, port_link);
+        next = link->next;
+        if (!datagram_matches(socket, IP_PROTOCOL_UDP, packet->source, source_port, packet->destination,
+                              port))
+            continue;
+        if (ip_is_multicast(packet->destination) && !igmp_socket_wants(socket, packet->destination))
+            continue;
+        struct ip_packet copy = *packet;
+        for (struct buffer *buffer = copy.chain; buffer; buffer = buffer->next)
+            buffer->references++;
+        wanted = true;
+        deliver(stack, socket, &copy, source_port);
+        buffer_drop_chain(&stack->buffers, copy.chain);
+    }
+    if (!wanted)
+        stack->mib.UdpIgnoredMulti++;
 }
 
 void udp_input(struct stack *stack, struct ip_packet *packet) {
@@ -84,99 +68,96 @@ void udp_input(struct stack *stack, struct ip_packet *packet) {
         stack->mib.UdpInErrors++;
         return;
     }
-    uint16_t source_port = wire_get16(header);
-    struct socket *socket =
-        udp_lookup(stack, packet->source, source_port, packet->destination, wire_get16(header + 2));
-    if (!socket) {
+    uint16_t source_port = wire_get16(header), port = wire_get16(header + 2);
+    if (dhcp_input(stack, packet, source_port, port))
+        return;
+    struct socket *socket = NULL;
+    bool many = ip_is_multicast(packet->destination) || ip_is_broadcast(stack, packet->destination);
+    if (!many && !(socket = datagram_lookup(stack, IP_PROTOCOL_UDP, packet->source, source_port,
+                                            packet->destination, port))) {
         stack->mib.UdpNoPorts++;
-        icmp_send_unreachable(stack, packet, ICMP_PORT_UNREACHABLE);
+        icmp_send_error(stack, packet, ICMP_DESTINATION_UNREACHABLE, ICMP_PORT_UNREACHABLE, 0);
         return;
     }
-    queue_datagram(stack, socket, packet, source_port);
+    packet->length -= UDP_HEADER_BYTES;
+    packet->chain = buffer_trim_front(&stack->buffers, packet->chain, UDP_HEADER_BYTES);
+    if (many)
+        deliver_to_many(stack, packet, source_port, port);
+    else
+        deliver(stack, socket, packet, source_port);
 }
 
-ssize_t udp_send(struct stack *stack, struct socket *socket, const struct iovec *from, int count,
-                 uint32_t destination, uint16_t port) {
-    struct byte_queue payload = {0};
-    uint32_t next_hop;
-    size_t length = 0;
-    for (int i = 0; i < count; i++)
-        length += from[i].iov_len;
-    uint32_t source = socket->binding.address ? socket->binding.address : ip_source(stack, destination);
-    if (length + UDP_HEADER_BYTES + IP_HEADER_BYTES > ip_mtu(stack, destination))
-        return -EMSGSIZE;
-    if (destination == UINT32_MAX && !socket->options.broadcast)
-        return -EACCES;
-    if (destination != UINT32_MAX && !ip_is_local(stack, destination) &&
-        ip_route_lookup(&stack->routes, destination, &next_hop))
-        return -ENETUNREACH;
-    struct frame *frame = frame_begin(&stack->transmit);
-    if (!frame)
-        return -EAGAIN;
-    if (byte_queue_append(&payload, &stack->buffers, from, count, 0, (uint32_t)length) < length) {
-        buffer_drop_chain(&stack->buffers, payload.head);
-        return -ENOBUFS;
-    }
+int udp_output(struct stack *stack, struct frame *frame, uint16_t source_port, uint16_t destination_port,
+               const struct ip_parameters *parameters, const struct byte_queue *payload) {
     uint8_t *header = frame->header + FRAME_TRANSPORT_AT;
-    uint16_t total = (uint16_t)(length + UDP_HEADER_BYTES);
+    uint16_t total = (uint16_t)(payload->length + UDP_HEADER_BYTES);
     frame->header_length = FRAME_TRANSPORT_AT + UDP_HEADER_BYTES;
-    wire_put16(header, socket->binding.port);
-    wire_put16(header + 2, port);
+    wire_put16(header, source_port);
+    wire_put16(header + 2, destination_port);
     wire_put16(header + 4, total);
     wire_put16(header + 6, 0);
-    uint64_t sum = checksum_pseudo_header(source, destination, IP_PROTOCOL_UDP, total);
+    uint64_t sum =
+        checksum_pseudo_header(parameters->source, parameters->destination, IP_PROTOCOL_UDP, total);
     sum = checksum_add(sum, header, UDP_HEADER_BYTES);
-    if (length > 0) {
-        struct byte_cursor start = {payload.head, 0};
-        frame_set_payload(frame, start, (uint32_t)length);
-        sum += checksum_fold(checksum_add_range(0, start, (uint32_t)length));
-        buffer_drop_chain(&stack->buffers, payload.head); /* the frame's references keep it */
+    if (payload->length > 0) {
+        struct byte_cursor start = {payload->head, 0};
+        frame_set_payload(frame, start, payload->length);
+        sum += checksum_fold(checksum_add_range(0, start, payload->length));
     }
     uint16_t folded = (uint16_t)~checksum_fold(sum);
     wire_put_sum(header + 6, folded ? folded : 0xffff);
     stack->mib.UdpOutDatagrams++;
-    int result = ip_output(stack, frame, source, destination, IP_PROTOCOL_UDP, socket->options.ttl,
-                           socket->options.tos);
-    /* As Linux without IP_RECVERR: a datagram lost in a queue is no error of the sender's. */
-    return result == -ENETUNREACH ? result : (ssize_t)length;
+    return ip_output(stack, frame, parameters);
 }
 
-static void datagram_destroy(struct stack *stack, struct socket *socket, struct udp_datagram *datagram) {
-    list_remove(&datagram->link);
-    socket->datagram_bytes -= datagram->length + BUFFER_BYTES / 4;
-    buffer_drop_chain(&stack->buffers, datagram->chain);
-    pool_return(&stack->datagrams, datagram);
-}
-
-ssize_t udp_receive(struct stack *stack, struct socket *socket, const struct iovec *to, int count, bool peek,
-                    uint32_t *full_length, uint32_t *source, uint16_t *source_port) {
-    struct list *link = list_first(&socket->datagrams);
-    if (!link)
-        return -EAGAIN;
-    struct udp_datagram *datagram = container_of(link, struct udp_datagram, link);
-    struct byte_queue queue = {datagram->chain, NULL, datagram->length};
-    *full_length = datagram->length;
-    *source = datagram->source;
-    *source_port = datagram->source_port;
-    ssize_t copied = (ssize_t)byte_queue_peek(&queue, to, count);
-    stack_work_on(stack, socket);
-    if (!peek)
-        datagram_destroy(stack, socket, datagram);
-    return copied;
-}
-
-void udp_purge(struct stack *stack, struct socket *socket) {
-    struct list *link;
-    while ((link = list_first(&socket->datagrams)))
-        datagram_destroy(stack, socket, container_of(link, struct udp_datagram, link));
-}
-
-void udp_error(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
-               uint16_t remote_port, int error) {
-    struct socket *socket = udp_lookup(stack, remote, remote_port, local, local_port);
-    /* Linux tells only a connected socket, and of hard errors (udp(7)). */
-    if (socket && socket->remote_port && error == ECONNREFUSED) {
-        socket->error = error;
-        socket_event(stack, socket);
+static int send_one(struct stack *stack, struct socket *socket, const struct socket_message *message,
+                    const struct ip_parameters *parameters, size_t skip, uint32_t length) {
+    struct byte_queue payload;
+    struct frame *frame = frame_begin(&stack->transmit);
+    if (!frame || datagram_payload(stack, message, skip, length, &payload)) {
+        stack->mib.UdpSndbufErrors++;
+        return -ENOBUFS;
     }
+    int result = udp_output(stack, frame, socket->binding.port, message->port, parameters, &payload);
+    buffer_drop_chain(&stack->buffers, payload.head); /* the frame's references keep it */
+    return result;
+}
+
+ssize_t udp_send(struct stack *stack, struct socket *socket, const struct socket_message *message,
+                 uint32_t length) {
+    uint32_t segment = message->segment ? message->segment : socket->options.segment;
+    uint32_t one = segment && segment < length ? segment : length, sent = 0;
+    struct ip_parameters parameters;
+    if (!message->port)
+        return -EINVAL;
+    if (length > IP_DATAGRAM_MAX - IP_HEADER_BYTES - UDP_HEADER_BYTES)
+        return -EMSGSIZE;
+    int error = datagram_autobind(stack, socket);
+    if (!error)
+        error = datagram_parameters(stack, socket, message, message->address,
+                                    one + UDP_HEADER_BYTES + IP_HEADER_BYTES, &parameters);
+    if (error)
+        return error;
+    if (one < length &&
+        (one + UDP_HEADER_BYTES + IP_HEADER_BYTES > parameters.mtu || length > one * UDP_SEGMENTS_MAX))
+        return -EINVAL;
+    do {
+        uint32_t here = length - sent < one ? length - sent : one;
+        error = send_one(stack, socket, message, &parameters, sent, here);
+        sent += here;
+    } while (!error && sent < length);
+    return error ? error : (ssize_t)length;
+}
+
+void udp_error(struct stack *stack, const struct icmp_quoted *quoted, const struct icmp_error *error) {
+    uint16_t local_port = wire_get16(quoted->transport), remote_port = wire_get16(quoted->transport + 2);
+    struct socket *socket =
+        datagram_lookup(stack, IP_PROTOCOL_UDP, quoted->remote, remote_port, quoted->local, local_port);
+    if (!socket)
+        return;
+    if (error->code == ICMP_FRAGMENTATION_NEEDED && error->type == ICMP_DESTINATION_UNREACHABLE &&
+        socket->options.path_mtu_discover < IP_PMTUDISC_PROBE)
+        ip_path_reduce(stack, quoted->remote, error->info, quoted->total);
+    datagram_error(stack, socket, error, quoted->remote, remote_port, quoted->transport + UDP_HEADER_BYTES,
+                   quoted->transport_length - UDP_HEADER_BYTES);
 }

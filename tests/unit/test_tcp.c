@@ -764,7 +764,8 @@ static void calls_give_linux_errors(void **state) {
     uint32_t address;
     uint16_t port;
     assert_int_equal(socket_create(host.stack, SOCK_STREAM, IPPROTO_UDP, &socket), -EPROTONOSUPPORT);
-    assert_int_equal(socket_create(host.stack, SOCK_RAW, 0, &socket), -ESOCKTNOSUPPORT);
+    assert_int_equal(socket_create(host.stack, SOCK_SEQPACKET, 0, &socket), -ESOCKTNOSUPPORT);
+    assert_int_equal(socket_create(host.stack, SOCK_RAW, 0, &socket), -EPROTONOSUPPORT);
     assert_int_equal(socket_create(host.stack, SOCK_STREAM, 0, &socket), 0);
     assert_int_equal(send_bytes(&host, socket, &byte, 1, 0), -EPIPE);
     assert_int_equal(receive_bytes(&host, socket, &byte, 1, 0), -ENOTCONN);

@@ -1,0 +1,162 @@
+/*
+ * control.c - see control.h.
+ */
+#include "control.h"
+#include "lock.h"
+#include "shared.h"
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+static int number_of(const struct cmsghdr *control) {
+    int number = 0;
+    if (control->cmsg_len >= CMSG_LEN(sizeof number))
+        memcpy(&number, CMSG_DATA(control), sizeof number);
+    else
+        number = *CMSG_DATA(control); /* one byte will do, as ip(7) has it for IP_TOS */
+    return number;
+}
+
+static int read_ip(const struct cmsghdr *control, struct socket_message *message) {
+    struct in_pktinfo info;
+    if (control->cmsg_len < CMSG_LEN(1))
+        return -EINVAL;
+    switch (control->cmsg_type) {
+    case IP_PKTINFO:
+        if (control->cmsg_len < CMSG_LEN(sizeof info))
+            return -EINVAL;
+        memcpy(&info, CMSG_DATA(control), sizeof info);
+        message->local_address = ntohl(info.ipi_spec_dst.s_addr);
+        return 0;
+    case IP_TTL:
+        message->ttl = number_of(control);
+        return message->ttl < 1 || message->ttl > 255 ? -EINVAL : 0;
+    case IP_TOS:
+        message->tos = number_of(control);
+        message->has_tos = true;
+        return message->tos < 0 || message->tos > 255 ? -EINVAL : 0;
+    default:
+        return -EINVAL;
+    }
+}
+
+int control_read(const struct msghdr *header, struct socket_message *message) {
+    struct msghdr walked = *header;
+    int error = 0;
+    if (!header->msg_control || header->msg_controllen < sizeof(struct cmsghdr))
+        return 0;
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(&walked); control && !error;
+         control = CMSG_NXTHDR(&walked, control)) {
+        if (control->cmsg_len < sizeof *control)
+            return -EINVAL;
+        if (control->cmsg_level == IPPROTO_IP) {
+            error = read_ip(control, message);
+        } else if (control->cmsg_level == IPPROTO_UDP && control->cmsg_type == UDP_SEGMENT) {
+            if (control->cmsg_len != CMSG_LEN(sizeof message->segment))
+                return -EINVAL;
+            memcpy(&message->segment, CMSG_DATA(control), sizeof message->segment);
+        } else if (control->cmsg_level == SOL_SOCKET && control->cmsg_type != SCM_RIGHTS &&
+                   control->cmsg_type != SCM_CREDENTIALS) {
+            error = -EINVAL;
+        }
+    }
+    return error;
+}
+
+/* Where the next control message goes. */
+struct writing {
+    struct msghdr *header;
+    size_t room, used;
+};
+
+static void put(struct writing *writing, int level, int type, const void *data, size_t length) {
+    size_t left = writing->room - writing->used, wanted = CMSG_LEN(length);
+    if (left < sizeof(struct cmsghdr)) {
+        writing->header->msg_flags |= MSG_CTRUNC;
+        return;
+    }
+    if (left < wanted) {
+        writing->header->msg_flags |= MSG_CTRUNC;
+        wanted = left;
+    }
+    struct cmsghdr control = {.cmsg_len = wanted, .cmsg_level = level, .cmsg_type = type};
+    uint8_t *at = (uint8_t *)writing->header->msg_control + writing->used;
+    memcpy(at, &control, sizeof control);
+    memcpy(at + CMSG_LEN(0), data, wanted - CMSG_LEN(0));
+    writing->used += left < CMSG_SPACE(length) ? left : CMSG_SPACE(length);
+}
+
+static void put_time(struct writing *writing, uint8_t kind, uint64_t received_ns) {
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    uint64_t now_ns = (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
+    uint64_t at_ns = now_ns - (clock_now() - received_ns);
+    time = (struct timespec){(time_t)(at_ns / UINT64_C(1000000000)), (long)(at_ns % UINT64_C(1000000000))};
+    struct timeval coarse = {time.tv_sec, time.tv_nsec / 1000};
+    if (kind == SOCKET_TIMESTAMP_NS)
+        put(writing, SOL_SOCKET, SO_TIMESTAMPNS, &time, sizeof time);
+    else
+        put(writing, SOL_SOCKET, SO_TIMESTAMP, &coarse, sizeof coarse);
+}
+
+static void put_error(struct writing *writing, const struct icmp_error *error) {
+    struct {
+        struct sock_extended_err error;
+        struct sockaddr_in offender;
+    } told = {.error = {.ee_errno = (uint32_t)error->error,
+                        .ee_origin = SO_EE_ORIGIN_ICMP,
+                        .ee_type = error->type,
+                        .ee_code = error->code,
+                        .ee_info = error->info},
+              .offender = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(error->offender)}};
+    put(writing, IPPROTO_IP, IP_RECVERR, &told, sizeof told);
+}
+
+static void put_ip(struct writing *writing, const struct socket_options *options,
+                   const struct socket_message *message) {
+    struct in_addr destination = {htonl(message->local_address)};
+    const struct stack_config *config = &shared->stack.config;
+    if (options->receive_packet_info) {
+        struct in_pktinfo info = {.ipi_ifindex = config->interface_index ? (int)config->interface_index : 1,
+                                  .ipi_addr = destination,
+                                  .ipi_spec_dst = destination};
+        if (!ip_is_local(&shared->stack, message->local_address))
+            info.ipi_spec_dst.s_addr = htonl(config->address);
+        put(writing, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+    }
+    if (options->receive_ttl)
+        put(writing, IPPROTO_IP, IP_TTL, &message->ttl, sizeof message->ttl);
+    if (options->receive_tos) {
+        uint8_t tos = (uint8_t)message->tos;
+        put(writing, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
+    }
+    if (options->receive_destination) {
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = destination};
+        put(writing, IPPROTO_IP, IP_RECVORIGDSTADDR, &address, sizeof address);
+    }
+}
+
+void control_write(struct msghdr *header, const struct socket_options *options,
+                   const struct socket_message *message) {
+    struct writing writing = {header, header->msg_control ? header->msg_controllen : 0, 0};
+    if (options->timestamp && message->received_ns)
+        put_time(&writing, options->timestamp, message->received_ns);
+    if (options->receive_drops && message->drops)
+        put(&writing, SOL_SOCKET, SO_RXQ_OVFL, &message->drops, sizeof message->drops);
+    if (message->error.error) {
+        put_error(&writing, &message->error);
+    } else if (message->has_address) {
+        put_ip(&writing, options, message);
+        int segment = message->segment;
+        if (segment)
+            put(&writing, IPPROTO_UDP, UDP_GRO, &segment, sizeof segment);
+    }
+    header->msg_controllen = writing.used;
+}

@@ -1,0 +1,381 @@
+/*
+ * datagram.c - see datagram.h.
+ */
+#include "datagram.h"
+#include "raw.h"
+#include "stack.h"
+#include "udp.h"
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+
+bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet *packet,
+                    uint16_t source_port) {
+    struct datagram *datagram = NULL;
+    uint32_t weight = datagram_weight(packet->length);
+    if (socket->read_shutdown)
+        return false;
+    if (socket->datagram_bytes + weight <= socket->receive_limit)
+        datagram = pool_take_zeroed(&stack->datagrams);
+    if (!datagram) {
+        socket->drops++;
+        return false;
+    }
+    stack_work_on(stack, socket);
+    datagram->source = packet->source;
+    datagram->destination = packet->destination;
+    datagram->source_port = source_port;
+    datagram->ttl = packet->ttl;
+    datagram->tos = packet->tos;
+    datagram->received_ns = stack->now_ns;
+    datagram->drops = socket->drops;
+    datagram->length = packet->length;
+    datagram->chain = packet->chain;
+    packet->chain = NULL;
+    list_init(&datagram->link);
+    list_add_tail(&socket->datagrams, &datagram->link);
+    socket->datagram_bytes += weight;
+    socket_event(stack, socket);
+    return true;
+}
+
+static void queue_error(struct stack *stack, struct socket *socket, const struct icmp_error *error,
+                        uint32_t destination, uint16_t port, const uint8_t *payload, uint32_t length) {
+    struct byte_queue quoted = {0};
+    struct iovec piece = {(void *)payload, length};
+    struct datagram *datagram = NULL;
+    uint32_t weight = datagram_weight(length);
+    if (socket->datagram_bytes + weight <= socket->receive_limit)
+        datagram = pool_take_zeroed(&stack->datagrams);
+    if (!datagram)
+        return;
+    byte_queue_append(&quoted, &stack->buffers, &piece, 1, 0, length);
+    datagram->source = destination;
+    datagram->source_port = port;
+    datagram->received_ns = stack->now_ns;
+    datagram->length = quoted.length;
+    datagram->chain = quoted.head;
+    datagram->error = *error;
+    list_init(&datagram->link);
+    list_add_tail(&socket->errors, &datagram->link);
+    socket->datagram_bytes += datagram_weight(datagram->length);
+}
+
+void datagram_error(struct stack *stack, struct socket *socket, const struct icmp_error *error,
+                    uint32_t destination, uint16_t port, const uint8_t *payload, uint32_t length) {
+    struct icmp_error told = *error;
+    if (error->type == ICMP_DESTINATION_UNREACHABLE && error->code == ICMP_FRAGMENTATION_NEEDED) {
+        if (socket->options.path_mtu_discover == IP_PMTUDISC_DONT)
+            return;
+        told.fatal = true;
+    }
+    if (!socket->options.receive_errors && !(told.fatal && socket->connected))
+        return;
+    stack_work_on(stack, socket);
+    if (socket->options.receive_errors)
+        queue_error(stack, socket, &told, destination, port, payload, length);
+    socket->error = told.error;
+    socket_event(stack, socket);
+}
+
+static void destroy(struct stack *stack, struct socket *socket, struct datagram *datagram) {
+    list_remove(&datagram->link);
+    socket->datagram_bytes -= datagram_weight(datagram->length);
+    buffer_drop_chain(&stack->buffers, datagram->chain);
+    pool_return(&stack->datagrams, datagram);
+}
+
+void datagram_purge(struct stack *stack, struct socket *socket) {
+    struct list *link;
+    while ((link = list_first(&socket->datagrams)))
+        destroy(stack, socket, container_of(link, struct datagram, link));
+    while ((link = list_first(&socket->errors)))
+        destroy(stack, socket, container_of(link, struct datagram, link));
+}
+
+static uint32_t room_of(const struct socket_message *message) {
+    size_t room = 0;
+    for (int i = 0; i < message->count; i++)
+        room += message->pieces[i].iov_len;
+    return room < UINT32_MAX ? (uint32_t)room : UINT32_MAX;
+}
+
+static void describe(struct socket_message *message, const struct datagram *datagram) {
+    message->has_address = true;
+    message->address = datagram->source;
+    message->port = datagram->source_port;
+    message->full_length = datagram->length;
+    message->local_address = datagram->destination;
+    message->ttl = datagram->ttl;
+    message->tos = datagram->tos;
+    message->received_ns = datagram->received_ns;
+    message->drops = datagram->drops;
+    message->error = datagram->error;
+}
+
+/* Copies a datagram to where the message's pieces have `at` bytes already. */
+static uint32_t copy(const struct datagram *datagram, const struct socket_message *message, uint32_t at) {
+    struct byte_queue queue = {datagram->chain, NULL, datagram->length};
+    struct iovec rest[16];
+    int count = 0;
+    if (at == 0)
+        return (uint32_t)byte_queue_peek(&queue, message->pieces, message->count);
+    for (int i = 0; i < message->count && count < 16; i++) {
+        struct iovec piece = message->pieces[i];
+        size_t skip = at < piece.iov_len ? at : piece.iov_len;
+        at -= (uint32_t)skip;
+        if (piece.iov_len > skip)
+            rest[count++] = (struct iovec){(char *)piece.iov_base + skip, piece.iov_len - skip};
+    }
+    return (uint32_t)byte_queue_peek(&queue, rest, count);
+}
+
+/* UDP_GRO: datagrams that came one after another from one place are given as one, as long as they are of one
+ * length (the last may be shorter) and there is room for the whole of them. */
+static uint32_t receive_train(struct stack *stack, struct socket *socket, struct socket_message *message,
+                              const struct datagram *first) {
+    struct datagram train = *first;
+    uint32_t copied = copy(first, message, 0), room = room_of(message);
+    struct list *link = first->link.next;
+    bool peek = message->flags & MSG_PEEK;
+    while (copied == message->full_length && link != &socket->datagrams) {
+        struct datagram *next = container_of(link, struct datagram, link);
+        if (next->source != train.source || next->source_port != train.source_port ||
+            next->destination != train.destination || next->length > train.length || next->length == 0 ||
+            next->ttl != train.ttl || next->tos != train.tos || next->length > room - copied ||
+            message->full_length + next->length > IP_DATAGRAM_MAX)
+            break;
+        uint32_t length = next->length;
+        uint32_t here = copy(next, message, copied);
+        if (here < length)
+            break;
+        copied += length;
+        message->full_length += length;
+        message->segment = (uint16_t)train.length;
+        link = next->link.next;
+        if (!peek)
+            destroy(stack, socket, next);
+        if (length < train.length)
+            break;
+    }
+    return copied;
+}
+
+ssize_t datagram_receive(struct stack *stack, struct socket *socket, struct socket_message *message) {
+    bool wants_error = message->flags & MSG_ERRQUEUE;
+    struct list *link = list_first(wants_error ? &socket->errors : &socket->datagrams);
+    if (!link)
+        return -EAGAIN;
+    struct datagram *datagram = container_of(link, struct datagram, link);
+    uint32_t copied;
+    stack_work_on(stack, socket);
+    describe(message, datagram);
+    if (socket->options.gro && !wants_error)
+        copied = receive_train(stack, socket, message, datagram);
+    else
+        copied = copy(datagram, message, 0);
+    if (!(message->flags & MSG_PEEK) || wants_error)
+        destroy(stack, socket, datagram);
+    if (wants_error) {
+        link = list_first(&socket->errors);
+        socket->error = link ? container_of(link, struct datagram, link)->error.error : 0;
+    }
+    return (ssize_t)copied;
+}
+
+bool datagram_next_length(const struct socket *socket, uint32_t *length) {
+    struct list *link = list_first(&socket->datagrams);
+    if (link)
+        *length = container_of(link, struct datagram, link)->length;
+    return link;
+}
+
+static uint32_t source_for(struct stack *stack, const struct socket *socket,
+                           const struct socket_message *message, uint32_t destination) {
+    uint32_t bound = socket->binding.address;
+    if (message->local_address)
+        return message->local_address;
+    if (bound && !ip_is_multicast(bound) && !ip_is_broadcast(stack, bound))
+        return bound;
+    return ip_source(stack, destination);
+}
+
+int datagram_parameters(struct stack *stack, struct socket *socket, const struct socket_message *message,
+                        uint32_t destination, uint32_t length, struct ip_parameters *parameters) {
+    const struct socket_options *options = &socket->options;
+    bool multicast = ip_is_multicast(destination);
+    bool on_link = options->dont_route || message->flags & MSG_DONTROUTE;
+    if (!on_link && ip_reachable(stack, destination))
+        return -ENETUNREACH;
+    if (ip_is_broadcast(stack, destination) && !options->broadcast)
+        return -EACCES;
+    if (message->local_address && !ip_is_local(stack, message->local_address))
+        return -EINVAL;
+    bool path = options->path_mtu_discover < IP_PMTUDISC_PROBE;
+    uint32_t mtu = path || ip_is_local(stack, destination) ? ip_mtu(stack, destination) : stack->config.mtu;
+    bool whole =
+        options->path_mtu_discover == IP_PMTUDISC_DO || options->path_mtu_discover == IP_PMTUDISC_PROBE;
+    if (length > mtu && whole)
+        return -EMSGSIZE;
+    *parameters = (struct ip_parameters){
+        .source = source_for(stack, socket, message, destination),
+        .destination = destination,
+        .protocol = socket->binding.protocol,
+        .ttl = message->ttl ? (uint8_t)message->ttl
+               : multicast  ? options->multicast_ttl
+                            : options->ttl,
+        .tos = message->has_tos ? (uint8_t)message->tos : options->tos,
+        .dont_fragment = whole || (options->path_mtu_discover == IP_PMTUDISC_WANT && length <= mtu &&
+                                   ip_path_whole(stack, destination)),
+        .on_link = on_link,
+        .loop = options->multicast_loop,
+        .mtu = mtu,
+    };
+    if (message->flags & MSG_CONFIRM)
+        ip_confirm(stack, destination);
+    return 0;
+}
+
+int datagram_payload(struct stack *stack, const struct socket_message *message, size_t skip, uint32_t length,
+                     struct byte_queue *payload) {
+    *payload = (struct byte_queue){0};
+    if (byte_queue_append(payload, &stack->buffers, message->pieces, message->count, skip, length) == length)
+        return 0;
+    buffer_drop_chain(&stack->buffers, payload->head);
+    return -ENOBUFS;
+}
+
+ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_message *message) {
+    if (socket->error)
+        return socket_take_error(socket);
+    if (socket->write_shutdown)
+        return -EPIPE;
+    size_t length = 0;
+    for (int i = 0; i < message->count; i++)
+        length += message->pieces[i].iov_len;
+    if (length > IP_DATAGRAM_MAX)
+        return -EMSGSIZE;
+    if (!message->has_address && !socket->connected)
+        return -EDESTADDRREQ;
+    if (!message->has_address) {
+        message->address = socket->remote_address;
+        message->port = socket->remote_port;
+    }
+    if (stack->transmit.count == FRAME_QUEUE_MAX) {
+        list_remove(&socket->blocked_link);
+        list_add_tail(&stack->blocked, &socket->blocked_link);
+        return -EAGAIN;
+    }
+    ssize_t result;
+    if (socket->type == SOCK_RAW)
+        result = raw_send(stack, socket, message, (uint32_t)length);
+    else if (socket->binding.protocol == IP_PROTOCOL_ICMP)
+        result = ping_send(stack, socket, message, (uint32_t)length);
+    else
+        result = udp_send(stack, socket, message, (uint32_t)length);
+    /* As Linux without IP_RECVERR: a datagram lost in a queue is no error of the sender's. */
+    if (result == -ENOBUFS && !socket->options.receive_errors)
+        result = (ssize_t)length;
+    return result;
+}
+
+/* Ping sockets share the numbers of ports with nobody: their idents are ICMP's. */
+int datagram_autobind(struct stack *stack, struct socket *socket) {
+    if (socket->binding.port || socket->type == SOCK_RAW)
+        return 0;
+    int error = port_bind(stack, &socket->binding, socket->binding.address, 0);
+    if (error)
+        return -EAGAIN;
+    datagram_enter(stack, socket);
+    return 0;
+}
+
+int datagram_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
+    if (ip_reachable(stack, address))
+        return -ENETUNREACH;
+    if (ip_is_broadcast(stack, address) && !socket->options.broadcast)
+        return -EACCES;
+    int error = datagram_autobind(stack, socket);
+    if (error)
+        return error;
+    socket->remote_address = address;
+    socket->remote_port = port;
+    socket->connected = true;
+    if (!socket->binding.address) {
+        socket->binding.address = ip_source(stack, address);
+        socket->address_by_connect = true;
+    }
+    return 0;
+}
+
+void datagram_disconnect(struct stack *stack, struct socket *socket) {
+    socket->remote_address = 0;
+    socket->remote_port = 0;
+    socket->connected = false;
+    if (socket->address_by_connect)
+        socket->binding.address = 0;
+    socket->address_by_connect = false;
+    if (!socket->binding.chosen && socket->binding.port) { /* udp(7): as new */
+        hash_remove(&socket->port_link);
+        port_release(&socket->binding);
+    }
+    (void)stack;
+}
+
+unsigned datagram_poll(const struct stack *stack, struct socket *socket) {
+    unsigned mask = stack->transmit.count < FRAME_QUEUE_MAX ? POLLOUT | POLLWRNORM : 0;
+    if (!list_empty(&socket->datagrams))
+        mask |= POLLIN | POLLRDNORM;
+    if (socket->read_shutdown)
+        mask |= POLLIN | POLLRDNORM | POLLRDHUP;
+    if (socket->read_shutdown && socket->write_shutdown)
+        mask |= POLLHUP;
+    if (socket->error || !list_empty(&socket->errors))
+        mask |= POLLERR;
+    return mask;
+}
+
+bool datagram_matches(const struct socket *socket, uint8_t protocol, uint32_t source, uint16_t source_port,
+                      uint32_t destination, uint16_t port) {
+    const struct binding *binding = &socket->binding;
+    if (binding->protocol != protocol || binding->port != port)
+        return false;
+    if (binding->address && binding->address != destination)
+        return false;
+    return !socket->connected || protocol == IP_PROTOCOL_ICMP ||
+           (socket->remote_port == source_port && socket->remote_address == source);
+}
+
+struct socket *datagram_lookup(struct stack *stack, uint8_t protocol, uint32_t source, uint16_t source_port,
+                               uint32_t destination, uint16_t port) {
+    struct socket *best = NULL;
+    int best_score = -1;
+    uint64_t sharers = 0;
+    for (struct hash_link *link = stack->datagram_sockets[port % PORT_BUCKETS]; link; link = link->next) {
+        struct socket *socket = container_of(link, struct socket, port_link);
+        if (!datagram_matches(socket, protocol, source, source_port, destination, port))
+            continue;
+        int score = socket->connected * 2 + !!socket->binding.address;
+        if (score < best_score)
+            continue;
+        if (score > best_score) {
+            best = socket;
+            best_score = score;
+            sharers = 1;
+            continue;
+        }
+        /* SO_REUSEPORT: who gets a datagram is chosen by its sender, evenly among all who share. */
+        uint32_t key[3] = {source, source_port, (uint32_t)++sharers};
+        if (socket->binding.reuse_port && best->binding.reuse_port &&
+            random_hash(&stack->random, key, sizeof key) % sharers == 0)
+            best = socket;
+    }
+    return best;
+}
+
+void datagram_enter(struct stack *stack, struct socket *socket) {
+    if (socket->type == SOCK_RAW)
+        list_add_tail(&stack->raw_sockets, &socket->raw_link);
+    else
+        hash_add(&stack->datagram_sockets[socket->binding.port % PORT_BUCKETS], &socket->port_link);
+}

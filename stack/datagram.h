@@ -1,0 +1,85 @@
+/*
+ * datagram.h - what UDP, ping and raw sockets have in common: a bounded queue of received datagrams, and one
+ * of errors (IP_RECVERR).
+ */
+#ifndef STACK_DATAGRAM_H
+#define STACK_DATAGRAM_H
+
+#include "icmp.h"
+#include <sys/socket.h>
+
+struct socket;
+struct socket_message;
+
+/* A received datagram in its socket's queue; or in the queue of errors, what an error quotes of a sent one.
+ */
+struct datagram {
+    struct list link;
+    uint32_t source, destination; /* of an error: where the datagram was sent to is in `source` */
+    uint16_t source_port;
+    uint8_t ttl, tos;
+    uint64_t received_ns;
+    uint32_t drops; /* of the socket, until then: SO_RXQ_OVFL */
+    uint32_t length;
+    struct buffer *chain;
+    struct icmp_error error; /* error 0: none */
+};
+
+/* How much of a socket's limit a datagram takes. */
+static inline uint32_t datagram_weight(uint32_t length) {
+    return length + BUFFER_BYTES / 4;
+}
+
+/* Puts a packet into a socket's queue; takes its chain. False: there is no room, the chain is still the
+ * packet's. */
+bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet *packet,
+                    uint16_t source_port);
+
+/* Tells a socket of an error, as udp(7) and IP_RECVERR of ip(7) say. `payload` and its length are what is
+ * quoted of the datagram. */
+void datagram_error(struct stack *stack, struct socket *socket, const struct icmp_error *error,
+                    uint32_t destination, uint16_t port, const uint8_t *payload, uint32_t length);
+
+/* Receives one datagram. Returns the bytes copied, or -EAGAIN. The message's flags say whether it stays
+ * (MSG_PEEK), or an error is wanted (MSG_ERRQUEUE). */
+ssize_t datagram_receive(struct stack *stack, struct socket *socket, struct socket_message *message);
+
+/* Sends one: dispatches to the socket's protocol. Returns the bytes sent, or a negative errno. */
+ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_message *message);
+
+/* What the next receive would give: its length; false when there is nothing. */
+bool datagram_next_length(const struct socket *socket, uint32_t *length);
+
+/* Fills in what IP is to know of a datagram to `destination`, of `length` bytes from the IP header on.
+ * Returns 0, or -EMSGSIZE when the socket does not want it cut (IP_MTU_DISCOVER), -EACCES for a broadcast
+ * without SO_BROADCAST, -ENETUNREACH. */
+int datagram_parameters(struct stack *stack, struct socket *socket, const struct socket_message *message,
+                        uint32_t destination, uint32_t length, struct ip_parameters *parameters);
+
+/* Copies an iovec, from byte `skip` on, to be a frame's payload. The caller drops the queue's chain, once the
+ * frame has it. Returns 0 or -ENOBUFS. */
+int datagram_payload(struct stack *stack, const struct socket_message *message, size_t skip, uint32_t length,
+                     struct byte_queue *payload);
+
+/* A datagram socket gets its port, or ident, at the first use that needs one. */
+int datagram_autobind(struct stack *stack, struct socket *socket);
+int datagram_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port);
+void datagram_disconnect(struct stack *stack, struct socket *socket);
+unsigned datagram_poll(const struct stack *stack, struct socket *socket);
+
+/* The socket of a protocol that a datagram from source:source_port to destination:port belongs to, or NULL.
+ */
+struct socket *datagram_lookup(struct stack *stack, uint8_t protocol, uint32_t source, uint16_t source_port,
+                               uint32_t destination, uint16_t port);
+
+/* Whether a socket takes datagrams of this kind at all. */
+bool datagram_matches(const struct socket *socket, uint8_t protocol, uint32_t source, uint16_t source_port,
+                      uint32_t destination, uint16_t port);
+
+/* Puts a socket that has a port, or a raw one, into the tables. */
+void datagram_enter(struct stack *stack, struct socket *socket);
+
+/* Drops a socket's queues. */
+void datagram_purge(struct stack *stack, struct socket *socket);
+
+#endif

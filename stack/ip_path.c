@@ -1,0 +1,98 @@
+/*
+ * ip_path.c - see ip_path.h.
+ */
+#include "ip_path.h"
+#include "stack.h"
+
+void ip_path_init(struct stack *stack) {
+    pool_init(&stack->paths.pool, &stack->arena, sizeof(struct ip_path), IP_PATHS_MAX);
+    list_init(&stack->paths.ages);
+}
+
+static uint32_t bucket_of(const struct stack *stack, uint32_t destination) {
+    return (uint32_t)(random_hash(&stack->random, &destination, sizeof destination) % IP_PATH_BUCKETS);
+}
+
+static struct ip_path *lookup(const struct stack *stack, uint32_t destination) {
+    for (struct hash_link *link = stack->paths.buckets[bucket_of(stack, destination)]; link;
+         link = link->next) {
+        struct ip_path *path = container_of(link, struct ip_path, hash);
+        if (path->destination == destination)
+            return path;
+    }
+    return NULL;
+}
+
+uint32_t ip_path_mtu(const struct stack *stack, uint32_t destination) {
+    if (stack->paths.pool.used == 0)
+        return stack->config.mtu;
+    const struct ip_path *path = lookup(stack, destination);
+    return path && path->mtu < stack->config.mtu ? path->mtu : stack->config.mtu;
+}
+
+bool ip_path_whole(const struct stack *stack, uint32_t destination) {
+    const struct ip_path *path = stack->paths.pool.used ? lookup(stack, destination) : NULL;
+    return !path || !path->locked;
+}
+
+static void forget(struct stack *stack, struct ip_path *path) {
+    timer_stop(&stack->timers, &path->timer);
+    hash_remove(&path->hash);
+    list_remove(&path->age);
+    pool_return(&stack->paths.pool, path);
+}
+
+static struct ip_path *make(struct stack *stack, uint32_t destination) {
+    if (stack->paths.pool.used == IP_PATHS_MAX)
+        forget(stack, container_of(stack->paths.ages.next, struct ip_path, age));
+    struct ip_path *path = pool_take_zeroed(&stack->paths.pool);
+    if (!path)
+        return NULL;
+    path->destination = destination;
+    list_init(&path->age);
+    timer_init(&path->timer, TIMER_PATH);
+    hash_add(&stack->paths.buckets[bucket_of(stack, destination)], &path->hash);
+    return path;
+}
+
+/* RFC 1191 section 7: the next plateau below what was too much. */
+static uint32_t plateau_below(uint32_t total) {
+    static const uint16_t plateaus[] = {32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68};
+    for (size_t i = 0; i < sizeof plateaus / sizeof *plateaus; i++)
+        if (plateaus[i] < total)
+            return plateaus[i];
+    return IP_MTU_MIN;
+}
+
+bool ip_path_reduce(struct stack *stack, uint32_t destination, uint32_t mtu, uint32_t total) {
+    if (mtu == 0)
+        mtu = plateau_below(total);
+    uint32_t floor = IP_PATH_MTU_MIN < stack->config.mtu ? IP_PATH_MTU_MIN : stack->config.mtu;
+    bool locked = mtu < floor;
+    if (locked)
+        mtu = floor;
+    struct ip_path *path = lookup(stack, destination);
+    if (mtu > ip_path_mtu(stack, destination) || (path && mtu == path->mtu && locked == path->locked))
+        return false;
+    if (!path && !(path = make(stack, destination)))
+        return false;
+    path->mtu = (uint16_t)mtu;
+    path->locked |= locked;
+    list_remove(&path->age);
+    list_add_tail(&stack->paths.ages, &path->age);
+    timer_start(&stack->timers, &path->timer, stack->now_ns + IP_PATH_EXPIRES_NS);
+    tcp_path_changed(stack, destination);
+    return true;
+}
+
+void ip_path_timer(struct stack *stack, struct ip_path *path) {
+    uint32_t destination = path->destination;
+    forget(stack, path);
+    tcp_path_changed(stack, destination);
+}
+
+void ip_path_forget(struct stack *stack) {
+    struct list *link;
+    while ((link = list_first(&stack->paths.ages)))
+        forget(stack, container_of(link, struct ip_path, age));
+}

@@ -1,0 +1,54 @@
+/*
+ * ip_path.h - the path MTU of destinations (RFC 1191): a bounded cache of what routers, or TCP's timeouts,
+ * have told.
+ */
+#ifndef STACK_IP_PATH_H
+#define STACK_IP_PATH_H
+
+#include "hash.h"
+#include "pool.h"
+#include "timer.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define IP_PATHS_MAX 1024u
+#define IP_PATH_BUCKETS 256u
+#define IP_PATH_MTU_MIN 552u                      /* net.ipv4.route.min_pmtu */
+#define IP_PATH_EXPIRES_NS UINT64_C(600000000000) /* net.ipv4.route.mtu_expires */
+
+struct stack;
+
+struct ip_path {
+    struct hash_link hash;
+    struct list age; /* in ip_paths.ages, least recently changed first */
+    struct timer timer;
+    uint32_t destination;
+    uint16_t mtu;
+    bool locked; /* somebody asked for less than IP_PATH_MTU_MIN: routers shall cut what is too long */
+};
+
+struct ip_paths {
+    struct pool pool;
+    struct list ages;
+    struct hash_link *buckets[IP_PATH_BUCKETS];
+};
+
+void ip_path_init(struct stack *stack);
+
+/* The largest packet on the way to a destination, as far as it is known. */
+uint32_t ip_path_mtu(const struct stack *stack, uint32_t destination);
+
+/* Whether packets to a destination may say "don't fragment". */
+bool ip_path_whole(const struct stack *stack, uint32_t destination);
+
+/* Somebody who is believed says that no more than `mtu` bytes get through to a destination; 0: an old router,
+ * that says only that `total` were too many. Returns whether that is news; connections have been told. */
+bool ip_path_reduce(struct stack *stack, uint32_t destination, uint32_t mtu, uint32_t total);
+
+/* What was learnt is old: the way may be wider again. */
+void ip_path_timer(struct stack *stack, struct ip_path *path);
+
+/* Forgets all (a new address, or a repair). */
+void ip_path_forget(struct stack *stack);
+
+#endif

@@ -1,0 +1,187 @@
+/*
+ * raw.c - see raw.h.
+ */
+#include "raw.h"
+#include "checksum.h"
+#include "stack.h"
+#include "wire.h"
+#include <errno.h>
+#include <netinet/in.h>
+
+/* Whether a raw socket takes packets between these two of this protocol. */
+static bool matches(const struct socket *socket, uint8_t protocol, uint32_t remote, uint32_t local) {
+    return socket->binding.protocol == protocol &&
+           (!socket->binding.address || socket->binding.address == local) &&
+           (!socket->connected || socket->remote_address == remote);
+}
+
+static bool filtered(const struct socket *socket, const struct ip_packet *packet) {
+    uint8_t type = buffer_length(packet->chain) > 0 ? buffer_data(packet->chain)[0] : 0;
+    return packet->protocol == IP_PROTOCOL_ICMP && type < 32 && socket->options.icmp_filter >> type & 1;
+}
+
+/* A packet as raw sockets see it: from its IP header on. */
+static struct ip_packet with_header(struct stack *stack, const struct ip_packet *packet) {
+    struct byte_queue queue = {0};
+    struct ip_packet copy = *packet;
+    uint32_t start = packet->header_at;
+    for (struct buffer *buffer = packet->chain; buffer; buffer = buffer->next) {
+        struct iovec piece = {buffer->storage + start, buffer->end - start};
+        byte_queue_append(&queue, &stack->buffers, &piece, 1, 0, (uint32_t)piece.iov_len);
+        start = buffer->next ? buffer->next->start : 0;
+    }
+    copy.chain = queue.head;
+    copy.length = queue.length;
+    return copy;
+}
+
+bool raw_input(struct stack *stack, const struct ip_packet *packet) {
+    struct list *link, *next;
+    bool wanted = false;
+    list_for_each(link, next, &stack->raw_sockets) {
+        struct socket *socket = container_of(link, struct socket, raw_link);
+        if (!matches(socket, packet->protocol, packet->source, packet->destination))
+            continue;
+        wanted = true;
+        if (filtered(socket, packet))
+            continue;
+        struct ip_packet copy = with_header(stack, packet);
+        if (copy.chain)
+            datagram_queue(stack, socket, &copy, 0);
+        buffer_drop_chain(&stack->buffers, copy.chain);
+    }
+    return wanted;
+}
+
+/* IP_HDRINCL: the program's header, with what raw(7) says is filled in. */
+static int take_header(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters,
+                       const uint8_t *header, uint32_t header_length, uint32_t total) {
+    uint8_t *to = frame->header + FRAME_IP_AT;
+    memcpy(to, header, header_length);
+    wire_put16(to + 2, (uint16_t)total);
+    if (wire_get16(to + 4) == 0)
+        wire_put16(to + 4, stack->ip_identification++);
+    if (wire_get32(to + 12) == 0)
+        wire_put32(to + 12, parameters->source);
+    wire_put16(to + 10, 0);
+    wire_put_sum(to + 10, (uint16_t)~checksum_fold(checksum_add(0, to, header_length)));
+    frame->header_length = (uint16_t)(FRAME_IP_AT + header_length);
+    stack->mib.IpOutRequests++;
+    return ip_output_whole(stack, frame, parameters);
+}
+
+static void copy_start(const struct socket_message *message, uint8_t *to, uint32_t length) {
+    for (int i = 0; i < message->count && length > 0; i++) {
+        uint32_t here = message->pieces[i].iov_len < length ? (uint32_t)message->pieces[i].iov_len : length;
+        memcpy(to, message->pieces[i].iov_base, here);
+        to += here;
+        length -= here;
+    }
+}
+
+ssize_t raw_send(struct stack *stack, struct socket *socket, const struct socket_message *message,
+                 uint32_t length) {
+    bool included = socket->options.header_included;
+    uint8_t header[IP_HEADER_MAX] = {0};
+    struct ip_parameters parameters;
+    uint32_t header_length = 0;
+    uint32_t total = length + (included ? 0 : IP_HEADER_BYTES);
+    struct byte_queue payload;
+    int error = datagram_parameters(stack, socket, message, message->address, total, &parameters);
+    if (error)
+        return error;
+    if (included) {
+        copy_start(message, header, length < sizeof header ? length : sizeof header);
+        header_length = (header[0] & 15) * 4u;
+        if (length < IP_HEADER_BYTES || header_length < IP_HEADER_BYTES || header_length > length)
+            return -EINVAL;
+    }
+    if (total > IP_DATAGRAM_MAX || (included && total > parameters.mtu))
+        return -EMSGSIZE;
+    struct frame *frame = frame_begin(&stack->transmit);
+    if (!frame || datagram_payload(stack, message, header_length, length - header_length, &payload))
+        return -ENOBUFS;
+    frame->header_length = FRAME_TRANSPORT_AT;
+    if (payload.length > 0)
+        frame_set_payload(frame, (struct byte_cursor){payload.head, 0}, payload.length);
+    error = included ? take_header(stack, frame, &parameters, header, header_length, total)
+                     : ip_output(stack, frame, &parameters);
+    buffer_drop_chain(&stack->buffers, payload.head);
+    return error ? error : (ssize_t)length;
+}
+
+void raw_error(struct stack *stack, const struct icmp_quoted *quoted, const struct icmp_error *error) {
+    struct list *link, *next;
+    bool too_long = error->type == ICMP_DESTINATION_UNREACHABLE && error->code == ICMP_FRAGMENTATION_NEEDED;
+    list_for_each(link, next, &stack->raw_sockets) {
+        struct socket *socket = container_of(link, struct socket, raw_link);
+        if (!matches(socket, quoted->protocol, quoted->remote, quoted->local))
+            continue;
+        uint32_t header_length = (uint32_t)(quoted->transport - quoted->header);
+        bool included = socket->options.header_included;
+        const uint8_t *payload = included ? quoted->header : quoted->transport;
+        uint32_t length = quoted->transport_length + (included ? header_length : 0);
+        if (too_long && quoted->protocol == IP_PROTOCOL_ICMP)
+            ip_path_reduce(stack, quoted->remote, error->info, quoted->total);
+        datagram_error(stack, socket, error, quoted->remote, 0, payload, length);
+    }
+}
+
+void ping_input(struct stack *stack, struct ip_packet *packet) {
+    uint16_t ident = wire_get16(buffer_data(packet->chain) + 4);
+    struct socket *socket =
+        datagram_lookup(stack, IP_PROTOCOL_ICMP, packet->source, 0, packet->destination, ident);
+    if (socket && ident)
+        datagram_queue(stack, socket, packet, 0);
+}
+
+ssize_t ping_send(struct stack *stack, struct socket *socket, const struct socket_message *message,
+                  uint32_t length) {
+    uint8_t header[ICMP_HEADER_BYTES];
+    struct ip_parameters parameters;
+    struct byte_queue payload;
+    if (length < ICMP_HEADER_BYTES)
+        return -EINVAL;
+    copy_start(message, header, sizeof header);
+    if (header[0] != ICMP_ECHO_REQUEST || header[1] != 0)
+        return -EINVAL;
+    if (length > IP_DATAGRAM_MAX - IP_HEADER_BYTES)
+        return -EMSGSIZE;
+    int error = datagram_autobind(stack, socket);
+    if (!error)
+        error = datagram_parameters(stack, socket, message, message->address, length + IP_HEADER_BYTES,
+                                    &parameters);
+    if (error)
+        return error;
+    struct frame *frame = frame_begin(&stack->transmit);
+    if (!frame || datagram_payload(stack, message, sizeof header, length - (uint32_t)sizeof header, &payload))
+        return -ENOBUFS;
+    wire_put16(header + 2, 0);
+    wire_put16(header + 4, socket->binding.port);
+    uint64_t sum = checksum_add(0, header, sizeof header);
+    frame->header_length = FRAME_TRANSPORT_AT + sizeof header;
+    if (payload.length > 0) {
+        struct byte_cursor start = {payload.head, 0};
+        frame_set_payload(frame, start, payload.length);
+        sum += checksum_fold(checksum_add_range(0, start, payload.length));
+    }
+    memcpy(frame->header + FRAME_TRANSPORT_AT, header, sizeof header);
+    wire_put_sum(frame->header + FRAME_TRANSPORT_AT + 2, (uint16_t)~checksum_fold(sum));
+    stack->mib.IcmpOutMsgs++;
+    stack->mib.IcmpOutEchos++;
+    error = ip_output(stack, frame, &parameters);
+    buffer_drop_chain(&stack->buffers, payload.head);
+    return error ? error : (ssize_t)length;
+}
+
+void ping_error(struct stack *stack, const struct icmp_quoted *quoted, const struct icmp_error *error) {
+    uint16_t ident = wire_get16(quoted->transport + 4);
+    if (quoted->transport[0] != ICMP_ECHO_REQUEST || !ident)
+        return;
+    struct socket *socket = datagram_lookup(stack, IP_PROTOCOL_ICMP, quoted->remote, 0, quoted->local, ident);
+    if (!socket)
+        return;
+    if (error->type == ICMP_DESTINATION_UNREACHABLE && error->code == ICMP_FRAGMENTATION_NEEDED)
+        ip_path_reduce(stack, quoted->remote, error->info, quoted->total);
+    datagram_error(stack, socket, error, quoted->remote, 0, quoted->transport, quoted->transport_length);
+}

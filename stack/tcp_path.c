@@ -1,0 +1,119 @@
+/*
+ * tcp_path.c - what a connection learns of the way to its peer: ICMP errors (RFC 5927), the path's MTU (RFC
+ * 1191), and routers that swallow what is too long without a word (RFC 4821).
+ *
+ * A black hole is suspected when segments longer than the default MSS time out three times in a row: the MSS
+ * is halved. As soon as data gets through again a single segment of the full length is tried: when the line
+ * was merely down, it gets through and all is as before; when it is lost, the next is tried after ten
+ * minutes.
+ */
+#include "stack.h"
+#include "tcp.h"
+#include "wire.h"
+#include <errno.h>
+
+#define PROBE_AGAIN_NS UINT64_C(600000000000) /* net.ipv4.tcp_probe_interval */
+#define SUSPICIOUS_TIMEOUTS 2
+
+static uint16_t full_mss(const struct stack *stack, const struct tcp *tcp) {
+    uint32_t path = ip_mtu(stack, tcp->remote_address) - IP_HEADER_BYTES - TCP_HEADER_BYTES;
+    return path < tcp->path.mss_peer ? (uint16_t)path : tcp->path.mss_peer;
+}
+
+void tcp_path_begin(const struct stack *stack, struct tcp *tcp, uint16_t mss_peer) {
+    tcp->path = (struct tcp_path){.mss_peer = mss_peer};
+    tcp->mss = tcp->path.mss_full = full_mss(stack, tcp);
+    tcp->path.may_fragment = !ip_path_whole(stack, tcp->remote_address);
+}
+
+struct path_question {
+    struct stack *stack;
+    uint32_t destination;
+};
+
+static void adapt(void *object, void *context) {
+    const struct path_question *question = context;
+    struct stack *stack = question->stack;
+    struct tcp *tcp = object;
+    if (tcp->remote_address != question->destination || !tcp->path.mss_peer || tcp->state == TCP_CLOSE)
+        return;
+    uint16_t full = full_mss(stack, tcp);
+    bool shorter = full < tcp->mss;
+    tcp->path.may_fragment = !ip_path_whole(stack, tcp->remote_address);
+    tcp->path.mss_full = full;
+    if (shorter || !tcp->path.narrowed)
+        tcp->mss = full;
+    if (shorter && tcp->snd_nxt != tcp->snd_una && tcp->state != TCP_SYN_RECV) {
+        tcp->snd_nxt = tcp->snd_una; /* what was sent did not get through, and that is no congestion */
+        tcp_want_output(stack, tcp);
+    }
+}
+
+void tcp_path_changed(struct stack *stack, uint32_t destination) {
+    struct path_question question = {stack, destination};
+    pool_walk(&stack->connections, adapt, &question);
+}
+
+void tcp_path_timeout(struct stack *stack, struct tcp *tcp) {
+    tcp_path_lost(stack, tcp);
+    uint32_t in_flight = tcp->snd_max - tcp->snd_una;
+    if (tcp->retransmits < SUSPICIOUS_TIMEOUTS || tcp->mss <= TCP_MSS_DEFAULT || in_flight <= TCP_MSS_DEFAULT)
+        return;
+    stack->mib.TcpExtTCPMTUPFail++;
+    tcp->mss = tcp->mss / 2 > TCP_MSS_DEFAULT ? tcp->mss / 2 : TCP_MSS_DEFAULT;
+    tcp->path.narrowed = true;
+    tcp->path.probe_due_ns = stack->now_ns;
+}
+
+void tcp_path_lost(struct stack *stack, struct tcp *tcp) {
+    if (!tcp->path.probing)
+        return;
+    stack->mib.TcpExtTCPMTUPFail++;
+    tcp->path.probing = false;
+    tcp->path.probe_due_ns = stack->now_ns + PROBE_AGAIN_NS;
+}
+
+bool tcp_path_probe_due(const struct stack *stack, const struct tcp *tcp, uint32_t left, uint32_t room) {
+    const struct tcp_path *path = &tcp->path;
+    return path->narrowed && !path->probing && tcp->retransmits == 0 && stack->now_ns >= path->probe_due_ns &&
+           tcp->snd_nxt == tcp->snd_max && left >= path->mss_full && room >= path->mss_full;
+}
+
+void tcp_path_probed(struct tcp *tcp) {
+    tcp->path.probing = true;
+    tcp->path.probe_end = tcp->snd_nxt;
+}
+
+void tcp_path_acknowledged(struct stack *stack, struct tcp *tcp) {
+    if (!tcp->path.probing || seq_lt(tcp->snd_una, tcp->path.probe_end))
+        return;
+    stack->mib.TcpExtTCPMTUPSuccess++;
+    tcp->path.probing = tcp->path.narrowed = false;
+    tcp->mss = tcp->path.mss_full;
+}
+
+void tcp_error(struct stack *stack, const struct icmp_quoted *quoted, const struct icmp_error *error) {
+    struct tcp *tcp = tcp_lookup(stack, quoted->local, wire_get16(quoted->transport), quoted->remote,
+                                 wire_get16(quoted->transport + 2));
+    uint32_t sequence = wire_get32(quoted->transport + 4);
+    if (!tcp)
+        return;
+    /* RFC 5927: an error that quotes nothing in flight is not about us. */
+    if (tcp->state == TCP_TIME_WAIT || seq_lt(sequence, tcp->snd_una) || seq_gt(sequence, tcp->snd_max)) {
+        stack->mib.TcpExtOutOfWindowIcmps++;
+        return;
+    }
+    if (error->type == ICMP_DESTINATION_UNREACHABLE && error->code == ICMP_FRAGMENTATION_NEEDED) {
+        if (tcp->snd_una != tcp->snd_max && tcp->state != TCP_SYN_SENT)
+            ip_path_reduce(stack, tcp->remote_address, error->info, quoted->total);
+        return;
+    }
+    stack_work_on(stack, tcp);
+    if (tcp->state == TCP_SYN_SENT) {
+        stack->mib.TcpAttemptFails++;
+        tcp_end(stack, tcp, error->error);
+    } else {
+        /* Soft (RFC 1122 section 4.2.3.9): the connection goes on trying, and tells when it gives up. */
+        tcp->soft_error = error->error;
+    }
+}
