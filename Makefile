@@ -24,6 +24,8 @@ LIBRARY := $(filter-out shim/keeper%,$(wildcard shim/*.c)) $(STACK)
 UNIT := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
 
+# c-ares is linked in: a program may have another version of its own.
+LIBRARY_LIBS = -l:libcares.a -ldl
 KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lpthread
 CMOCKA_LIBS = $(shell pkg-config --libs cmocka)
 
@@ -46,7 +48,7 @@ $(BUILD)/shared/%.o: %.c
 $(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/libbarewire.map
 	@echo "  LD  $@"
 	@$(CC) $(ALL_CFLAGS) -shared -o $@ $(filter %.o,$^) -Wl,--version-script=shim/libbarewire.map \
-	    -Wl,-z,defs -Wl,-z,now -ldl
+	    -Wl,-z,defs -Wl,-z,now $(LIBRARY_LIBS)
 
 $(BUILD)/barewire-keeper: $(call objects,plain,$(KEEPER))
 	@echo "  LD  $@"

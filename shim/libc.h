@@ -7,6 +7,7 @@
 #ifndef SHIM_LIBC_H
 #define SHIM_LIBC_H
 
+#include <netdb.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -80,6 +81,9 @@
     CALL(int, posix_spawnp,                                                                            \
          (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,        \
           char *const *, char *const *))                                                               \
+    CALL(int, getaddrinfo, (const char *, const char *, const struct addrinfo *, struct addrinfo **))  \
+    CALL(int, getnameinfo,                                                                             \
+         (const struct sockaddr *, socklen_t, char *, socklen_t, char *, socklen_t, int))              \
     CALL(FILE *, popen, (const char *, const char *))                                                  \
     CALL(void, _exit, (int))
 
