@@ -1,11 +1,14 @@
 /*
- * calls_resolver.c - getaddrinfo(3), getnameinfo, gethostbyname, gethostbyaddr and their _r forms; see resolver.h.
+ * calls_resolver.c - getaddrinfo(3), getnameinfo, gethostbyname, gethostbyaddr and their _r forms; see
+ * resolver.h.
  *
- * What needs no name server stays libc's: numbers, services, the making of a result. A list of addresses is the
- * concatenation of what libc's getaddrinfo makes of each as a number, so that libc's freeaddrinfo can free it.
+ * What needs no name server stays libc's: numbers, services, the making of a result. A list of addresses is
+ * the concatenation of what libc's getaddrinfo makes of each as a number, so that libc's freeaddrinfo can
+ * free it.
  *
- * Of a name with addresses of both families a program that asks for any is told the IPv4 ones: the stack reaches no
- * others (AI_ADDRCONFIG, whether or not it is asked for). ::1 in /etc/hosts is the kernel's, and told.
+ * Of a name with addresses of both families a program that asks for any is told the IPv4 ones: the stack
+ * reaches no others (AI_ADDRCONFIG, whether or not it is asked for). ::1 in /etc/hosts is the kernel's, and
+ * told.
  */
 #include "call.h"
 #include "resolver.h"
@@ -15,7 +18,8 @@
 #include <string.h>
 
 static bool is_numeric(const char *node, const struct addrinfo *hints) {
-    struct addrinfo question = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+    struct addrinfo question = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
     struct addrinfo *found;
     (void)hints;
     if (LIBC(getaddrinfo)(node, NULL, &question, &found))
@@ -95,7 +99,8 @@ EXPORT int getaddrinfo(const char *node, const char *service, const struct addri
     /* Whatever is wrong with the question but the name, libc finds. */
     struct addrinfo question = *asked;
     question.ai_flags &= ~(AI_ADDRCONFIG | AI_CANONNAME);
-    int error = LIBC(getaddrinfo)(asked->ai_family == AF_INET6 ? "::1" : "127.0.0.1", service, &question, &checked);
+    int error =
+        LIBC(getaddrinfo)(asked->ai_family == AF_INET6 ? "::1" : "127.0.0.1", service, &question, &checked);
     if (error)
         return error;
     freeaddrinfo(checked);
@@ -117,7 +122,8 @@ EXPORT int getaddrinfo(const char *node, const char *service, const struct addri
 static void cut_domain(char *name) {
     char own[RESOLVER_NAME_BYTES];
     char *dot = strchr(name, '.'), *own_dot = NULL;
-    if (dot && gethostname(own, sizeof own) == 0 && (own_dot = strchr(own, '.')) && strcasecmp(dot, own_dot) == 0)
+    if (dot && gethostname(own, sizeof own) == 0 && (own_dot = strchr(own, '.')) &&
+        strcasecmp(dot, own_dot) == 0)
         *dot = 0;
 }
 
@@ -157,7 +163,8 @@ EXPORT int getnameinfo(const struct sockaddr *address, socklen_t length, char *h
         return service && service_length
                    ? LIBC(getnameinfo)(address, length, NULL, 0, service, service_length, flags)
                    : 0;
-    return LIBC(getnameinfo)(address, length, host, host_length, service, service_length, flags | NI_NUMERICHOST);
+    return LIBC(getnameinfo)(address, length, host, host_length, service, service_length,
+                             flags | NI_NUMERICHOST);
 }
 
 EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *host, char *buffer, size_t length,

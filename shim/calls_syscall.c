@@ -38,7 +38,8 @@ static long install_filter(const long arguments[6]) {
     return result;
 }
 
-/* System calls that are one of ours under another name: what they say of descriptors of the kernel's is libc's. */
+/* System calls that are one of ours under another name: what they say of descriptors of the kernel's is
+ * libc's. */
 static bool is_ours(long number, const long arguments[6], long *result) {
     const long *a = arguments;
     int fd = (int)a[0];
@@ -81,8 +82,8 @@ static bool is_ours(long number, const long arguments[6], long *result) {
                          (socklen_t)a[5]);
         break;
     case SYS_recvfrom:
-        *result = recvfrom(fd, (void *)a[1], (size_t)a[2], (int)a[3], (struct sockaddr *)a[4],
-                           (socklen_t *)a[5]);
+        *result =
+            recvfrom(fd, (void *)a[1], (size_t)a[2], (int)a[3], (struct sockaddr *)a[4], (socklen_t *)a[5]);
         break;
     case SYS_sendmsg:
         *result = sendmsg(fd, (const struct msghdr *)a[1], (int)a[2]);

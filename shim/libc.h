@@ -22,69 +22,68 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define LIBC_CALLS(CALL)                                                                               \
-    CALL(int, socket, (int, int, int))                                                                 \
-    CALL(int, bind, (int, const struct sockaddr *, socklen_t))                                         \
-    CALL(int, listen, (int, int))                                                                      \
-    CALL(int, accept4, (int, struct sockaddr *, socklen_t *, int))                                     \
-    CALL(int, connect, (int, const struct sockaddr *, socklen_t))                                      \
-    CALL(int, shutdown, (int, int))                                                                    \
-    CALL(int, getsockname, (int, struct sockaddr *, socklen_t *))                                      \
-    CALL(int, getpeername, (int, struct sockaddr *, socklen_t *))                                      \
-    CALL(int, getsockopt, (int, int, int, void *, socklen_t *))                                        \
-    CALL(int, setsockopt, (int, int, int, const void *, socklen_t))                                    \
-    CALL(ssize_t, read, (int, void *, size_t))                                                         \
-    CALL(ssize_t, write, (int, const void *, size_t))                                                  \
-    CALL(ssize_t, readv, (int, const struct iovec *, int))                                             \
-    CALL(ssize_t, writev, (int, const struct iovec *, int))                                            \
-    CALL(ssize_t, send, (int, const void *, size_t, int))                                              \
-    CALL(ssize_t, recv, (int, void *, size_t, int))                                                    \
-    CALL(ssize_t, sendto, (int, const void *, size_t, int, const struct sockaddr *, socklen_t))        \
-    CALL(ssize_t, recvfrom, (int, void *, size_t, int, struct sockaddr *, socklen_t *))                \
-    CALL(ssize_t, sendmsg, (int, const struct msghdr *, int))                                          \
-    CALL(ssize_t, recvmsg, (int, struct msghdr *, int))                                                \
-    CALL(int, sendmmsg, (int, struct mmsghdr *, unsigned, int))                                        \
-    CALL(int, recvmmsg, (int, struct mmsghdr *, unsigned, int, struct timespec *))                     \
-    CALL(ssize_t, sendfile, (int, int, off_t *, size_t))                                               \
-    CALL(int, close, (int))                                                                            \
-    CALL(int, close_range, (unsigned, unsigned, int))                                                  \
-    CALL(int, dup, (int))                                                                              \
-    CALL(int, dup2, (int, int))                                                                        \
-    CALL(int, dup3, (int, int, int))                                                                   \
-    CALL(int, fcntl, (int, int, ...))                                                                  \
-    CALL(int, fcntl64, (int, int, ...))                                                                \
-    CALL(int, ioctl, (int, unsigned long, ...))                                                        \
-    CALL(int, ppoll, (struct pollfd *, nfds_t, const struct timespec *, const sigset_t *))             \
-    CALL(int, pselect, (int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *)) \
-    CALL(int, select, (int, fd_set *, fd_set *, fd_set *, struct timeval *))                           \
-    CALL(int, poll, (struct pollfd *, nfds_t, int))                                                    \
-    CALL(int, epoll_create1, (int))                                                                    \
-    CALL(int, epoll_ctl, (int, int, int, struct epoll_event *))                                        \
-    CALL(int, epoll_pwait, (int, struct epoll_event *, int, int, const sigset_t *))                    \
-    CALL(int, sigaction, (int, const struct sigaction *, struct sigaction *))                          \
-    CALL(int, fclose, (FILE *))                                                                        \
-    CALL(FILE *, fdopen, (int, const char *))                                                          \
-    CALL(pid_t, fork, (void))                                                                          \
-    CALL(pid_t, _Fork, (void))                                                                         \
-    CALL(int, clone, (int (*)(void *), void *, int, void *, ...))                                      \
-    CALL(int, pidfd_getfd, (int, int, unsigned))                                                       \
-    CALL(long, syscall, (long, ...))                                                                   \
-    CALL(int, prctl, (int, ...))                                                                       \
-    CALL(int, prlimit, (pid_t, int, const struct rlimit *, struct rlimit *))                           \
-    CALL(int, execve, (const char *, char *const *, char *const *))                                    \
-    CALL(int, execvpe, (const char *, char *const *, char *const *))                                   \
-    CALL(int, fexecve, (int, char *const *, char *const *))                                            \
-    CALL(int, execveat, (int, const char *, char *const *, char *const *, int))                        \
-    CALL(int, posix_spawn,                                                                             \
-         (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,        \
-          char *const *, char *const *))                                                               \
-    CALL(int, posix_spawnp,                                                                            \
-         (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,        \
-          char *const *, char *const *))                                                               \
-    CALL(int, getaddrinfo, (const char *, const char *, const struct addrinfo *, struct addrinfo **))  \
-    CALL(int, getnameinfo,                                                                             \
-         (const struct sockaddr *, socklen_t, char *, socklen_t, char *, socklen_t, int))              \
-    CALL(FILE *, popen, (const char *, const char *))                                                  \
+#define LIBC_CALLS(CALL)                                                                                    \
+    CALL(int, socket, (int, int, int))                                                                      \
+    CALL(int, bind, (int, const struct sockaddr *, socklen_t))                                              \
+    CALL(int, listen, (int, int))                                                                           \
+    CALL(int, accept4, (int, struct sockaddr *, socklen_t *, int))                                          \
+    CALL(int, connect, (int, const struct sockaddr *, socklen_t))                                           \
+    CALL(int, shutdown, (int, int))                                                                         \
+    CALL(int, getsockname, (int, struct sockaddr *, socklen_t *))                                           \
+    CALL(int, getpeername, (int, struct sockaddr *, socklen_t *))                                           \
+    CALL(int, getsockopt, (int, int, int, void *, socklen_t *))                                             \
+    CALL(int, setsockopt, (int, int, int, const void *, socklen_t))                                         \
+    CALL(ssize_t, read, (int, void *, size_t))                                                              \
+    CALL(ssize_t, write, (int, const void *, size_t))                                                       \
+    CALL(ssize_t, readv, (int, const struct iovec *, int))                                                  \
+    CALL(ssize_t, writev, (int, const struct iovec *, int))                                                 \
+    CALL(ssize_t, send, (int, const void *, size_t, int))                                                   \
+    CALL(ssize_t, recv, (int, void *, size_t, int))                                                         \
+    CALL(ssize_t, sendto, (int, const void *, size_t, int, const struct sockaddr *, socklen_t))             \
+    CALL(ssize_t, recvfrom, (int, void *, size_t, int, struct sockaddr *, socklen_t *))                     \
+    CALL(ssize_t, sendmsg, (int, const struct msghdr *, int))                                               \
+    CALL(ssize_t, recvmsg, (int, struct msghdr *, int))                                                     \
+    CALL(int, sendmmsg, (int, struct mmsghdr *, unsigned, int))                                             \
+    CALL(int, recvmmsg, (int, struct mmsghdr *, unsigned, int, struct timespec *))                          \
+    CALL(ssize_t, sendfile, (int, int, off_t *, size_t))                                                    \
+    CALL(int, close, (int))                                                                                 \
+    CALL(int, close_range, (unsigned, unsigned, int))                                                       \
+    CALL(int, dup, (int))                                                                                   \
+    CALL(int, dup2, (int, int))                                                                             \
+    CALL(int, dup3, (int, int, int))                                                                        \
+    CALL(int, fcntl, (int, int, ...))                                                                       \
+    CALL(int, fcntl64, (int, int, ...))                                                                     \
+    CALL(int, ioctl, (int, unsigned long, ...))                                                             \
+    CALL(int, ppoll, (struct pollfd *, nfds_t, const struct timespec *, const sigset_t *))                  \
+    CALL(int, pselect, (int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *))      \
+    CALL(int, select, (int, fd_set *, fd_set *, fd_set *, struct timeval *))                                \
+    CALL(int, poll, (struct pollfd *, nfds_t, int))                                                         \
+    CALL(int, epoll_create1, (int))                                                                         \
+    CALL(int, epoll_ctl, (int, int, int, struct epoll_event *))                                             \
+    CALL(int, epoll_pwait, (int, struct epoll_event *, int, int, const sigset_t *))                         \
+    CALL(int, sigaction, (int, const struct sigaction *, struct sigaction *))                               \
+    CALL(int, fclose, (FILE *))                                                                             \
+    CALL(FILE *, fdopen, (int, const char *))                                                               \
+    CALL(pid_t, fork, (void))                                                                               \
+    CALL(pid_t, _Fork, (void))                                                                              \
+    CALL(int, clone, (int (*)(void *), void *, int, void *, ...))                                           \
+    CALL(int, pidfd_getfd, (int, int, unsigned))                                                            \
+    CALL(long, syscall, (long, ...))                                                                        \
+    CALL(int, prctl, (int, ...))                                                                            \
+    CALL(int, prlimit, (pid_t, int, const struct rlimit *, struct rlimit *))                                \
+    CALL(int, execve, (const char *, char *const *, char *const *))                                         \
+    CALL(int, execvpe, (const char *, char *const *, char *const *))                                        \
+    CALL(int, fexecve, (int, char *const *, char *const *))                                                 \
+    CALL(int, execveat, (int, const char *, char *const *, char *const *, int))                             \
+    CALL(int, posix_spawn,                                                                                  \
+         (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,             \
+          char *const *, char *const *))                                                                    \
+    CALL(int, posix_spawnp,                                                                                 \
+         (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,             \
+          char *const *, char *const *))                                                                    \
+    CALL(int, getaddrinfo, (const char *, const char *, const struct addrinfo *, struct addrinfo **))       \
+    CALL(int, getnameinfo, (const struct sockaddr *, socklen_t, char *, socklen_t, char *, socklen_t, int)) \
+    CALL(FILE *, popen, (const char *, const char *))                                                       \
     CALL(void, _exit, (int))
 
 #define LIBC_FIELD(type, name, arguments) type(*name) arguments;

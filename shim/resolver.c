@@ -1,6 +1,6 @@
 /*
- * resolver.c - see resolver.h. A channel of c-ares lives as long as one question: so it needs no lock, knows nothing old,
- * and fork has nothing to carry over.
+ * resolver.c - see resolver.h. A channel of c-ares lives as long as one question: so it needs no lock, knows
+ * nothing old, and fork has nothing to carry over.
  */
 #include "resolver.h"
 #include "attach.h"
@@ -32,7 +32,8 @@ static void ask_dhcp(struct told *told) {
         struct in_addr address = {htonl(lease.dns[i])};
         char text[INET_ADDRSTRLEN];
         inet_ntop(AF_INET, &address, text, sizeof text);
-        used += (size_t)snprintf(told->servers + used, sizeof told->servers - used, "%s%s", used ? "," : "", text);
+        used += (size_t)snprintf(told->servers + used, sizeof told->servers - used, "%s%s", used ? "," : "",
+                                 text);
     }
     memcpy(told->domain, lease.domain, sizeof told->domain);
     told->domain[sizeof told->domain - 1] = 0;
@@ -224,8 +225,7 @@ static void take_host(void *context, int status, int timeouts, struct hostent *f
     if (status != ARES_SUCCESS || !found)
         return;
     *answer->host = (struct hostent){.h_addrtype = found->h_addrtype, .h_length = found->h_length};
-    answer->host->h_addr_list =
-        pack_list(&answer->packing, found->h_addr_list, (size_t)found->h_length);
+    answer->host->h_addr_list = pack_list(&answer->packing, found->h_addr_list, (size_t)found->h_length);
     char **aliases = found->h_aliases;
     if (aliases && aliases[0] && strcmp(aliases[0], found->h_name) == 0)
         aliases++; /* a PTR's name is no alias of itself */

@@ -95,6 +95,77 @@ void peer_introduce(struct host *host) {
     host_discard(host);
 }
 
+void peer_packet(struct host *host, const struct packet_shape *shape, const void *payload, uint32_t length) {
+    static uint8_t frame[70000];
+    uint8_t *ip = frame + ETHER_HEADER_BYTES;
+    uint32_t header = IP_HEADER_BYTES + shape->options_length;
+    uint32_t destination = shape->destination ? shape->destination : host->stack->config.address;
+    memset(frame, 0, ETHER_HEADER_BYTES + IP_HEADER_BYTES);
+    memcpy(frame, host->stack->config.mac, 6);
+    if (shape->to_all)
+        memset(frame, 0xff, 6);
+    memcpy(frame + 6, PEER_MAC, 6);
+    wire_put16(frame + 12, ETHER_TYPE_IP);
+    ip[0] = (uint8_t)(0x40 | header / 4);
+    wire_put16(ip + 2, (uint16_t)(header + length));
+    wire_put16(ip + 4, shape->identification);
+    wire_put16(ip + 6, shape->fragment);
+    ip[8] = shape->ttl ? shape->ttl : 64;
+    ip[9] = shape->protocol;
+    wire_put32(ip + 12, shape->source ? shape->source : HOST_B);
+    wire_put32(ip + 16, destination);
+    if (shape->options_length)
+        memcpy(ip + IP_HEADER_BYTES, shape->options, shape->options_length);
+    wire_put_sum(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, header)));
+    memcpy(ip + header, payload, length);
+    host_input(host, frame, ETHER_HEADER_BYTES + header + length, 0);
+}
+
+void peer_udp(struct host *host, uint32_t destination, uint16_t source_port, uint16_t port, const void *bytes,
+              uint32_t length) {
+    static uint8_t datagram[66000];
+    uint16_t total = (uint16_t)(length + UDP_HEADER_BYTES);
+    struct packet_shape shape = {.protocol = IP_PROTOCOL_UDP, .destination = destination};
+    wire_put16(datagram, source_port);
+    wire_put16(datagram + 2, port);
+    wire_put16(datagram + 4, total);
+    wire_put16(datagram + 6, 0);
+    memcpy(datagram + UDP_HEADER_BYTES, bytes, length);
+    uint64_t sum = checksum_pseudo_header(HOST_B, destination ? destination : host->stack->config.address,
+                                          IP_PROTOCOL_UDP, total);
+    wire_put_sum(datagram + 6, (uint16_t)~checksum_fold(checksum_add(sum, datagram, total)));
+    peer_packet(host, &shape, datagram, total);
+}
+
+void peer_icmp(struct host *host, uint8_t type, uint8_t code, uint32_t info, const void *bytes,
+               uint32_t length) {
+    static uint8_t message[66000];
+    struct packet_shape shape = {.protocol = IP_PROTOCOL_ICMP};
+    message[0] = type;
+    message[1] = code;
+    wire_put16(message + 2, 0);
+    wire_put32(message + 4, info);
+    memcpy(message + ICMP_HEADER_BYTES, bytes, length);
+    wire_put_sum(message + 2, (uint16_t)~checksum_fold(checksum_add(0, message, ICMP_HEADER_BYTES + length)));
+    peer_packet(host, &shape, message, ICMP_HEADER_BYTES + length);
+}
+
+bool next_packet(struct host *host, uint8_t protocol, struct seen *seen, uint8_t **payload,
+                 uint32_t *length) {
+    while (host_sent(host, seen)) {
+        uint8_t *ip = seen->bytes + ETHER_HEADER_BYTES;
+        uint32_t header = (ip[0] & 15) * 4u;
+        if (wire_get16(seen->bytes + 12) != ETHER_TYPE_IP || ip[9] != protocol)
+            continue;
+        assert_int_equal(checksum_fold(checksum_add(0, ip, header)), 0xffff);
+        assert_int_equal(wire_get16(ip + 2) + ETHER_HEADER_BYTES, seen->length);
+        *payload = ip + header;
+        *length = seen->length - ETHER_HEADER_BYTES - header;
+        return true;
+    }
+    return false;
+}
+
 bool peer_read(struct host *host, struct packet *packet) {
     static struct seen seen;
     while (host_sent(host, &seen)) {

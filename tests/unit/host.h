@@ -59,6 +59,28 @@ void peer_send(struct host *host, uint16_t source_port, uint16_t destination_por
                uint32_t sequence, uint32_t acknowledgment, uint16_t window, uint16_t mss, const void *payload,
                uint32_t length);
 
+/* An IP packet that a scripted peer sends. What is 0 has its usual value. */
+struct packet_shape {
+    uint32_t source, destination; /* HOST_B, and the host's own */
+    uint8_t protocol, ttl;
+    uint16_t identification;
+    uint16_t fragment; /* flags and offset, as in the header */
+    const uint8_t *options;
+    uint32_t options_length; /* a multiple of 4 */
+    bool to_all;             /* the frame is a broadcast */
+};
+void peer_packet(struct host *host, const struct packet_shape *shape, const void *payload, uint32_t length);
+
+/* A whole UDP datagram, and an ICMP message, of his. */
+void peer_udp(struct host *host, uint32_t destination, uint16_t source_port, uint16_t port, const void *bytes,
+              uint32_t length);
+void peer_icmp(struct host *host, uint8_t type, uint8_t code, uint32_t info, const void *bytes,
+               uint32_t length);
+
+/* The next packet of a protocol that the host has sent; others are passed over. False when there is none.
+ * Gives its payload's length, and in *payload where that begins. */
+bool next_packet(struct host *host, uint8_t protocol, struct seen *seen, uint8_t **payload, uint32_t *length);
+
 /* A cable between two hosts: a delay, and a predicate that loses frames. */
 struct cable {
     struct host *a, *b;
