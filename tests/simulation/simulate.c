@@ -4,12 +4,14 @@
  *   simulate [FIRST COUNT]    runs so many seeds (1 to 2,000); says which fail, and why
  *   simulate --trace SEED     runs one, and tells what happens
  *
- * Everything is chosen by the seed: the link, the MTU, clocks that run apart, buffers, and what the programs
- * at the ends of up to six connections do. After every event the invariants of each connection hold; what is
+ * Everything is chosen by the seed: the link, the MTU of either end and of a router between them, which changes on the way,
+ * clocks that run apart, buffers, what the programs at the ends of up to six connections do, and datagrams of any
+ * length. After every event the invariants of each connection hold; what is
  * read is what was written; what was written is read, unless an error says otherwise; and in the end nothing
  * is left over.
  */
 #include "impair.h"
+#include "router.h"
 #include "stack.h"
 #include <errno.h>
 #include <netinet/in.h>
@@ -25,6 +27,10 @@
 #define SECOND (1000 * MS)
 #define CONNECTIONS_MAX 6
 #define PORT 80
+#define DATAGRAM_PORT 90
+#define DATAGRAM_MAX 30000
+#define DATAGRAMS_UNTIL (10 * SECOND)
+#define PATH_CHANGES_UNTIL (60 * SECOND)
 #define EVENTS_MAX 3000000 /* of one seed: more is a livelock */
 #define FRAME_MAX 66000
 
@@ -50,6 +56,8 @@ struct host {
     struct stack *stack;
     void *mapped;
     struct socket *listener;
+    struct socket *datagrams;
+    uint64_t datagram_ns; /* when the next one is sent */
     int64_t offset_ns; /* of its clock */
     int32_t drift_ppm;
 };
@@ -58,6 +66,11 @@ static struct {
     uint64_t seed, random, now_ns;
     struct host hosts[2];
     struct impair *links[2]; /* from host i */
+    bool corrupts; /* a link does. Then there are no fragments: two wrong bits in one datagram can cancel out in its sum. */
+    uint32_t path_mtu;
+    uint32_t datagram_max;
+    bool black_hole;
+    uint64_t path_changes_ns;
     uint64_t down_from_ns, down_until_ns;
     uint64_t starved_from_ns, starved_until_ns; /* of memory, host 0 */
     struct connection connections[CONNECTIONS_MAX];
@@ -67,7 +80,7 @@ static struct {
     uint64_t events, frames;
 } world;
 
-static uint64_t total_virtual_ns, total_frames, total_bytes;
+static uint64_t total_virtual_ns, total_frames, total_bytes, total_datagrams;
 
 static uint64_t next_random(void) {
     uint64_t z = world.random += UINT64_C(0x9e3779b97f4a7c15);
@@ -313,10 +326,10 @@ static void accept_all(int side) {
         struct connection *found = NULL;
         for (int i = 0; i < world.connection_count; i++)
             if (world.connections[i].client == 1 - side &&
-                world.connections[i].client_port == socket->tcp->remote_port)
+                world.connections[i].client_port == socket->tcp->remote_port && !world.connections[i].accepted)
                 found = &world.connections[i];
-        expect(found && !found->accepted, "a connection that nobody has opened");
-        if (!found || found->accepted) {
+        expect(found, "a connection that nobody has opened");
+        if (!found) {
             socket_release(stack, socket);
             return;
         }
@@ -324,6 +337,61 @@ static void accept_all(int side) {
         found->ends[side].socket = socket;
         found->ends[side].acts_ns = world.now_ns;
     }
+}
+
+/* What is acknowledged, the other side has. */
+static void check_pair(const struct connection *connection) {
+    for (int side = 0; side < 2; side++) {
+        const struct socket *here = connection->ends[side].socket, *there = connection->ends[1 - side].socket;
+        if (!here || !there || here->tcp->state < TCP_ESTABLISHED || there->tcp->state < TCP_ESTABLISHED ||
+            here->tcp->state == TCP_CLOSE || there->tcp->state == TCP_CLOSE || here->tcp->state == TCP_SYN_SENT ||
+            here->tcp->state == TCP_SYN_RECV || there->tcp->state == TCP_SYN_RECV)
+            continue;
+        expect(seq_le(here->tcp->snd_una, there->tcp->rcv_nxt), "%u bytes acknowledged that never arrived",
+               here->tcp->snd_una - there->tcp->rcv_nxt);
+    }
+}
+
+/* Each datagram says where in the pattern it begins; it arrives as it was, or not at all. */
+static void send_datagram(int side) {
+    static uint8_t bytes[DATAGRAM_MAX];
+    struct host *host = &world.hosts[side];
+    uint32_t length = 4 + (uint32_t)any_size(world.datagram_max - 4), start = (uint32_t)next_random();
+    struct iovec piece = {bytes, length};
+    struct socket_message message = {.pieces = &piece,
+                                     .count = 1,
+                                     .has_address = true,
+                                     .address = world.hosts[1 - side].stack->config.address,
+                                     .port = DATAGRAM_PORT};
+    wire_put32(bytes, start);
+    for (uint32_t i = 4; i < length; i++)
+        bytes[i] = pattern(side, 7, start + i);
+    ssize_t sent = socket_send(host->stack, host->datagrams, &message);
+    expect(sent == (ssize_t)length || sent == -EAGAIN, "datagram of %u: %zd", length, sent);
+    host->datagram_ns = world.now_ns < DATAGRAMS_UNTIL ? world.now_ns + any_size(SECOND) : TIMER_NEVER;
+}
+
+static void take_datagrams(int side) {
+    static uint8_t bytes[DATAGRAM_MAX + 100];
+    struct iovec piece = {bytes, sizeof bytes};
+    struct socket_message message = {.pieces = &piece, .count = 1};
+    ssize_t length;
+    while ((length = socket_receive(world.hosts[side].stack, world.hosts[side].datagrams, &message)) >= 0) {
+        expect(length >= 4 && message.address == world.hosts[1 - side].stack->config.address, "a strange datagram");
+        for (ssize_t i = 4; i < length; i++)
+            expect(bytes[i] == pattern(1 - side, 7, wire_get32(bytes) + (uint32_t)i), "byte %zd of a datagram of %zd", i, length);
+        total_datagrams++;
+    }
+}
+
+static struct socket *datagrams_on(struct stack *stack) {
+    struct socket *socket;
+    int discover = (int)below(2); /* IP_PMTUDISC_DONT, IP_PMTUDISC_WANT */
+    if (socket_create(stack, SOCK_DGRAM, 0, &socket))
+        abort();
+    socket_set_option(stack, socket, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof discover);
+    socket_bind(stack, socket, 0, DATAGRAM_PORT);
+    return socket;
 }
 
 static struct socket *listen_on(struct stack *stack) {
@@ -365,8 +433,11 @@ static void world_begin(uint64_t seed, bool trace) {
     uint16_t mtu = mtus[below(sizeof mtus / sizeof *mtus)];
     for (int i = 0; i < 2; i++) {
         struct impair_spec spec = choose_link();
+        world.corrupts |= spec.corrupt > 0;
         world.hosts[i] = make_host(0x0a000001u + (uint32_t)i, mtu);
         world.hosts[i].listener = listen_on(world.hosts[i].stack);
+        world.hosts[i].datagrams = datagrams_on(world.hosts[i].stack);
+        world.hosts[i].datagram_ns = one_in(3) ? below(SECOND) : TIMER_NEVER;
         world.links[i] = impair_create(&spec, next_random());
         tell("link from %c: loss %u burst %u duplicate %u reorder %u corrupt %u ppm, delay %.3f +- %.3f ms, "
              "%llu bit/s, queue %u",
@@ -374,6 +445,10 @@ static void world_begin(uint64_t seed, bool trace) {
              (double)spec.delay_ns / 1e6, (double)spec.jitter_ns / 1e6, (unsigned long long)spec.rate,
              spec.queue);
     }
+    world.path_mtu = mtu;
+    world.black_hole = one_in(4);
+    world.path_changes_ns = one_in(3) && !world.corrupts ? any_size(5 * SECOND) : TIMER_NEVER;
+    world.datagram_max = world.corrupts && mtu < DATAGRAM_MAX ? mtu - 28u : DATAGRAM_MAX;
     if (one_in(4)) {
         world.down_from_ns = below(10 * SECOND);
         world.down_until_ns = world.down_from_ns + any_size(20 * SECOND);
@@ -397,6 +472,25 @@ static bool is_down(void) {
     return world.now_ns >= world.down_from_ns && world.now_ns < world.down_until_ns;
 }
 
+static void put_on_link(void *context, const uint8_t *frame, uint32_t length) {
+    impair_put(context == &world.hosts[0] ? world.links[0] : world.links[1], world.now_ns, frame, length);
+}
+
+static void put_back(void *context, const uint8_t *frame, uint32_t length) {
+    impair_put(context == &world.hosts[0] ? world.links[1] : world.links[0], world.now_ns, frame, length);
+}
+
+/* The way gets narrower or wider, down to what makes a path that must not be narrowed further (IP_PATH_MTU_MIN). */
+static void change_path(void) {
+    static const uint16_t mtus[] = {68, 296, 552, 576, 1006, 1280, 1492, 1500, 9000, 65535};
+    world.path_mtu = mtus[below(sizeof mtus / sizeof *mtus)];
+    if (world.black_hole && world.path_mtu < 576)
+        world.path_mtu = 576; /* nobody finds out about less */
+    tell("the path's MTU is %u%s", world.path_mtu, world.black_hole ? ", and nobody says so" : "");
+    world.path_changes_ns =
+        world.now_ns < PATH_CHANGES_UNTIL ? world.now_ns + any_size(30 * SECOND) : TIMER_NEVER;
+}
+
 /* What a host has sent goes onto its link. */
 static void carry_out(int side) {
     static uint8_t bytes[FRAME_MAX];
@@ -406,8 +500,13 @@ static void carry_out(int side) {
         uint32_t length = stack_frame_copy(frame, bytes);
         stack_frames_sent(stack, 1);
         world.frames++;
+        struct router router = {.mtu = world.path_mtu,
+                                .black_hole = world.black_hole,
+                                .forward = put_on_link,
+                                .answer = put_back,
+                                .context = &world.hosts[side]};
         if (!is_down())
-            impair_put(world.links[side], world.now_ns, bytes, length);
+            router_handle(&router, bytes, length);
     }
 }
 
@@ -441,11 +540,16 @@ static void take_events(int side) {
 
 static void step(void) {
     starve();
+    if (world.path_changes_ns <= world.now_ns)
+        change_path();
     for (int side = 0; side < 2; side++) {
         struct host *host = &world.hosts[side];
         carry_in(side);
         stack_advance(host->stack, local_time(host, world.now_ns));
         take_events(side);
+        take_datagrams(side);
+        if (host->datagram_ns <= world.now_ns)
+            send_datagram(side);
     }
     for (int i = 0; i < world.connection_count; i++) {
         struct connection *connection = &world.connections[i];
@@ -469,6 +573,8 @@ static void step(void) {
         carry_out(side);
         pool_walk(&host->stack->connections, check_connection, host->stack);
     }
+    for (int i = 0; i < world.connection_count; i++)
+        check_pair(&world.connections[i]);
 }
 
 static uint64_t soonest(uint64_t a, uint64_t b) {
@@ -481,7 +587,9 @@ static uint64_t next_event(void) {
         const struct host *host = &world.hosts[side];
         next = soonest(next, impair_next(world.links[side]));
         next = soonest(next, global_time(host, stack_deadline(host->stack)));
+        next = soonest(next, host->datagram_ns);
     }
+    next = soonest(next, world.path_changes_ns);
     for (int i = 0; i < world.connection_count; i++)
         next = soonest(next,
                        soonest(world.connections[i].ends[0].acts_ns, world.connections[i].ends[1].acts_ns));
@@ -538,10 +646,17 @@ static void world_end(void) {
         if (world.hosts[side].listener)
             socket_release(stack, world.hosts[side].listener);
         world.hosts[side].listener = NULL;
+        world.hosts[side].datagram_ns = TIMER_NEVER;
     }
     run_until_idle();
+    for (int side = 0; side < 2; side++)
+        socket_release(world.hosts[side].stack, world.hosts[side].datagrams);
     for (int side = 0; side < 2 && !world.failed; side++) {
         const struct stack *stack = world.hosts[side].stack;
+        expect(stack->datagrams.used == 0, "%c: %u datagrams left", 'A' + side, stack->datagrams.used);
+        expect(stack->reassemblies.pool.used == 0, "%c: %u reassemblies left", 'A' + side,
+               stack->reassemblies.pool.used);
+        expect(stack->paths.pool.used == 0, "%c: %u paths left", 'A' + side, stack->paths.pool.used);
         expect(stack->connections.used == 0, "%c: %u connections left", 'A' + side, stack->connections.used);
         expect(stack->sockets.used == 0, "%c: %u sockets left", 'A' + side, stack->sockets.used);
         expect(stack->buffers.used == 0, "%c: %u buffers left", 'A' + side, stack->buffers.used);
@@ -580,8 +695,9 @@ int main(int count, char **arguments) {
         printf("seed %llu: %s; replay: %s --trace %llu\n", (unsigned long long)seed, world.failure,
                arguments[0], (unsigned long long)seed);
     }
-    printf("%.0f seconds of virtual time, %llu frames, %llu bytes read\n", (double)total_virtual_ns / 1e9,
-           (unsigned long long)total_frames, (unsigned long long)total_bytes);
+    printf("%.0f seconds of virtual time, %llu frames, %llu bytes and %llu datagrams read\n",
+           (double)total_virtual_ns / 1e9, (unsigned long long)total_frames, (unsigned long long)total_bytes,
+           (unsigned long long)total_datagrams);
     printf("%llu passed, %llu failed, 0 skipped\n", (unsigned long long)(seeds - failed),
            (unsigned long long)failed);
     return failed ? 1 : 0;
