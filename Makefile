@@ -1,5 +1,6 @@
 # barewire: make, make check, make bench, make demo, make install, make clean.
 #   make simulate SEEDS=N            two stacks on bad links, N times; a failing seed says how to replay it
+#   make fuzz SECONDS=N              libFuzzer on frames, DHCP and options, so long each
 #   make check SAN=asan|tsan|ubsan   the unit tests under a sanitizer
 #   make CC=clang
 
@@ -21,6 +22,8 @@ NIC := $(wildcard nic/*.c)
 BOTH := shim/config.c shim/door.c shim/lock.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c shim/program.c
 KEEPER := $(wildcard shim/keeper*.c) $(BOTH) $(NIC) $(STACK)
 LIBRARY := $(filter-out shim/keeper%,$(wildcard shim/*.c)) $(STACK)
+FUZZ_NAMES := frames dhcp options
+FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
 UNIT := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
 
@@ -29,8 +32,8 @@ LIBRARY_LIBS = -l:libcares.a -ldl
 KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lpthread
 CMOCKA_LIBS = $(shell pkg-config --libs cmocka)
 
-.PRECIOUS: $(BUILD)/plain/%.o $(BUILD)/plain/tests/unit/%.o
-.PHONY: all check unit simulate integration bench demo install clean format
+.PRECIOUS: $(BUILD)/plain/tests/fuzz/%.o $(BUILD)/plain/%.o $(BUILD)/plain/tests/unit/%.o
+.PHONY: all check unit simulate fuzz integration bench demo install clean format
 all: $(BUILD)/libbarewire.so $(BUILD)/barewire-keeper
 
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
@@ -64,6 +67,19 @@ $(BUILD)/tests/simulate: $(call objects,plain,$(wildcard tests/simulation/*.c) $
 	@echo "  LD  $@"
 	@$(CC) $(ALL_CFLAGS) -o $@ $^
 
+$(BUILD)/tests/fuzz_%: $(call objects,plain,tests/fuzz/fuzz_%.c tests/fuzz/target.c $(STACK))
+	@mkdir -p $(@D)
+	@echo "  LD  $@"
+	@$(CC) $(ALL_CFLAGS) $(FUZZER) -o $@ $^
+
+# libFuzzer is clang's; its objects have a folder of their own.
+SECONDS ?= 60
+fuzz: $(UNIT_TESTS)
+	@$(MAKE) --no-print-directory CC=clang BUILD=build-fuzz FUZZER=-fsanitize=fuzzer CFLAGS="-O1 -g" \
+	    SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -DWITH_LIBFUZZER" \
+	    $(FUZZ_NAMES:%=build-fuzz/tests/fuzz_%)
+	FUZZ_FOLDER=build-fuzz/tests UNIT_TESTS="$(UNIT_TESTS)" tests/fuzz/run $(SECONDS)
+
 SEEDS ?= 2000
 FIRST ?= 1
 simulate: $(BUILD)/tests/simulate
@@ -72,8 +88,8 @@ simulate: $(BUILD)/tests/simulate
 unit: $(UNIT_TESTS)
 	@set -e; for test in $^; do echo "== $$test"; $$test; done
 
-check: $(if $(SAN),,all) $(UNIT_TESTS) $(BUILD)/tests/simulate
-	tests/run $(UNIT_TESTS) $(BUILD)/tests/simulate $(if $(SAN),,tests/integration/run)
+check: $(if $(SAN),,all) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
+	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(UNIT_TESTS) $(BUILD)/tests/simulate tests/fuzz/run $(if $(SAN),,tests/integration/run)
 
 bench: all
 	tests/bench/run
@@ -88,9 +104,9 @@ install: all
 	install -m 644 $(BUILD)/libbarewire.so $(DESTDIR)$(PREFIX)/lib/barewire/libbarewire.so
 
 format:
-	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] tests/unit/*.[ch] tests/simulation/*.[ch] tests/integration/programs/*.c tests/bench/*.c
+	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] tests/unit/*.[ch] tests/simulation/*.[ch] tests/fuzz/*.[ch] tests/integration/programs/*.c tests/bench/*.c
 
 clean:
-	rm -rf build build-asan build-tsan build-ubsan
+	rm -rf build build-asan build-tsan build-ubsan build-fuzz
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,6 +1,7 @@
 /*
- * router.h - a router between the two hosts whose next link has an MTU of its own (RFC 1812 section 4.2.2.7): it cuts
- * what may be cut, and answers what may not with "fragmentation needed"; or says nothing, as a black hole does.
+ * router.h - a router between the two hosts whose next link has an MTU of its own (RFC 1812 section 4.2.2.7):
+ * it cuts what may be cut, and answers what may not with "fragmentation needed"; or says nothing, as a black
+ * hole does.
  */
 #ifndef TESTS_ROUTER_H
 #define TESTS_ROUTER_H

@@ -4,11 +4,11 @@
  *   simulate [FIRST COUNT]    runs so many seeds (1 to 2,000); says which fail, and why
  *   simulate --trace SEED     runs one, and tells what happens
  *
- * Everything is chosen by the seed: the link, the MTU of either end and of a router between them, which changes on the way,
- * clocks that run apart, buffers, what the programs at the ends of up to six connections do, and datagrams of any
- * length. After every event the invariants of each connection hold; what is
- * read is what was written; what was written is read, unless an error says otherwise; and in the end nothing
- * is left over.
+ * Everything is chosen by the seed: the link, the MTU of either end and of a router between them, which
+ * changes on the way, clocks that run apart, buffers, what the programs at the ends of up to six connections
+ * do, and datagrams of any length. After every event the invariants of each connection hold; what is read is
+ * what was written; what was written is read, unless an error says otherwise; and in the end nothing is left
+ * over.
  */
 #include "impair.h"
 #include "router.h"
@@ -58,7 +58,7 @@ struct host {
     struct socket *listener;
     struct socket *datagrams;
     uint64_t datagram_ns; /* when the next one is sent */
-    int64_t offset_ns; /* of its clock */
+    int64_t offset_ns;    /* of its clock */
     int32_t drift_ppm;
 };
 
@@ -66,7 +66,8 @@ static struct {
     uint64_t seed, random, now_ns;
     struct host hosts[2];
     struct impair *links[2]; /* from host i */
-    bool corrupts; /* a link does. Then there are no fragments: two wrong bits in one datagram can cancel out in its sum. */
+    bool corrupts; /* a link does. Then there are no fragments: two wrong bits in one datagram can cancel out
+                      in its sum. */
     uint32_t path_mtu;
     uint32_t datagram_max;
     bool black_hole;
@@ -326,7 +327,8 @@ static void accept_all(int side) {
         struct connection *found = NULL;
         for (int i = 0; i < world.connection_count; i++)
             if (world.connections[i].client == 1 - side &&
-                world.connections[i].client_port == socket->tcp->remote_port && !world.connections[i].accepted)
+                world.connections[i].client_port == socket->tcp->remote_port &&
+                !world.connections[i].accepted)
                 found = &world.connections[i];
         expect(found, "a connection that nobody has opened");
         if (!found) {
@@ -344,8 +346,9 @@ static void check_pair(const struct connection *connection) {
     for (int side = 0; side < 2; side++) {
         const struct socket *here = connection->ends[side].socket, *there = connection->ends[1 - side].socket;
         if (!here || !there || here->tcp->state < TCP_ESTABLISHED || there->tcp->state < TCP_ESTABLISHED ||
-            here->tcp->state == TCP_CLOSE || there->tcp->state == TCP_CLOSE || here->tcp->state == TCP_SYN_SENT ||
-            here->tcp->state == TCP_SYN_RECV || there->tcp->state == TCP_SYN_RECV)
+            here->tcp->state == TCP_CLOSE || there->tcp->state == TCP_CLOSE ||
+            here->tcp->state == TCP_SYN_SENT || here->tcp->state == TCP_SYN_RECV ||
+            there->tcp->state == TCP_SYN_RECV)
             continue;
         expect(seq_le(here->tcp->snd_una, there->tcp->rcv_nxt), "%u bytes acknowledged that never arrived",
                here->tcp->snd_una - there->tcp->rcv_nxt);
@@ -377,9 +380,11 @@ static void take_datagrams(int side) {
     struct socket_message message = {.pieces = &piece, .count = 1};
     ssize_t length;
     while ((length = socket_receive(world.hosts[side].stack, world.hosts[side].datagrams, &message)) >= 0) {
-        expect(length >= 4 && message.address == world.hosts[1 - side].stack->config.address, "a strange datagram");
+        expect(length >= 4 && message.address == world.hosts[1 - side].stack->config.address,
+               "a strange datagram");
         for (ssize_t i = 4; i < length; i++)
-            expect(bytes[i] == pattern(1 - side, 7, wire_get32(bytes) + (uint32_t)i), "byte %zd of a datagram of %zd", i, length);
+            expect(bytes[i] == pattern(1 - side, 7, wire_get32(bytes) + (uint32_t)i),
+                   "byte %zd of a datagram of %zd", i, length);
         total_datagrams++;
     }
 }
@@ -480,7 +485,8 @@ static void put_back(void *context, const uint8_t *frame, uint32_t length) {
     impair_put(context == &world.hosts[0] ? world.links[1] : world.links[0], world.now_ns, frame, length);
 }
 
-/* The way gets narrower or wider, down to what makes a path that must not be narrowed further (IP_PATH_MTU_MIN). */
+/* The way gets narrower or wider, down to what makes a path that must not be narrowed further
+ * (IP_PATH_MTU_MIN). */
 static void change_path(void) {
     static const uint16_t mtus[] = {68, 296, 552, 576, 1006, 1280, 1492, 1500, 9000, 65535};
     world.path_mtu = mtus[below(sizeof mtus / sizeof *mtus)];

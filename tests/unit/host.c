@@ -4,10 +4,12 @@
 #include "host.h"
 #include "checksum.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#define KEPT_MAX 300
 #define REGION_BYTES (64u << 20)
 
 uint64_t now = 1000 * SECOND;
@@ -39,9 +41,51 @@ void host_destroy(struct host *host) {
     host->memory = NULL;
 }
 
+/* Frames that tests send are what fuzzing starts from: tests/fuzz/run. */
+static void keep(const char *folder, const char *kind, const void *prefix, size_t prefix_length,
+                 const void *bytes, size_t length) {
+    static const uint64_t key[2] = {1, 2};
+    static unsigned kept;
+    char path[300];
+    if (kept == KEPT_MAX)
+        return; /* floods are many of a kind */
+    kept++;
+    snprintf(path, sizeof path, "%s/%s/%016llx", folder, kind,
+             (unsigned long long)siphash(key, bytes, length));
+    FILE *file = length > 0 && length < 4000 ? fopen(path, "w") : NULL;
+    if (!file)
+        return;
+    fwrite(prefix, 1, prefix_length, file);
+    fwrite(bytes, 1, length, file);
+    fclose(file);
+}
+
+static void keep_frame(const uint8_t *bytes, uint32_t length) {
+    const char *folder = getenv("BAREWIRE_CORPUS");
+    uint8_t whole[3] = {0, (uint8_t)(length >> 8), (uint8_t)length};
+    const uint8_t *ip = bytes + ETHER_HEADER_BYTES;
+    uint32_t header = length > 54 ? (ip[0] & 15) * 4u : 0;
+    if (!folder)
+        return;
+    keep(folder, "frames", whole, sizeof whole, bytes, length);
+    if (header < IP_HEADER_BYTES || length < ETHER_HEADER_BYTES + header + 20)
+        return;
+    uint32_t rest = length - ETHER_HEADER_BYTES - header;
+    const uint8_t *transport = ip + header;
+    uint8_t options = (uint8_t)(header / 4 - 5),
+            message[2] = {(uint8_t)((rest - 8) >> 8), (uint8_t)(rest - 8)};
+    if (ip[9] == IP_PROTOCOL_UDP && wire_get16(transport + 2) == 68)
+        keep(folder, "dhcp", message, sizeof message, transport + 8, rest - 8);
+    if (header > IP_HEADER_BYTES)
+        keep(folder, "options", &options, 1, ip + IP_HEADER_BYTES, header - IP_HEADER_BYTES);
+    if (ip[9] == IP_PROTOCOL_TCP && rest > 20)
+        keep(folder, "options", "", 1, transport + 20, rest - 20 < 40 ? rest - 20 : 40);
+}
+
 void host_input(struct host *host, const void *bytes, uint32_t length, unsigned flags) {
     struct byte_queue queue = {0};
     struct iovec piece = {(void *)bytes, length};
+    keep_frame(bytes, length);
     assert_int_equal(byte_queue_append(&queue, &host->stack->buffers, &piece, 1, 0, length), length);
     stack_input(host->stack, now, queue.head, flags);
     stack_advance(host->stack, now);

@@ -1,0 +1,30 @@
+/*
+ * target.h - what the fuzz targets share: a stack in a region of its own, made anew for each input.
+ */
+#ifndef TESTS_FUZZ_TARGET_H
+#define TESTS_FUZZ_TARGET_H
+
+#include "stack.h"
+
+#define TARGET_ADDRESS 0x0a4d000au /* 10.77.0.10 */
+#define TARGET_PEER 0x0a4d0002u
+#define SECOND UINT64_C(1000000000)
+
+extern uint64_t target_now;
+
+/* A new stack; the one before is gone. */
+struct stack *target_stack(uint32_t address);
+
+/* Gives it a frame. */
+void target_input(struct stack *stack, const uint8_t *bytes, size_t length);
+
+/* Lets time pass, timer by timer; what is sent goes nowhere. */
+void target_run(struct stack *stack, uint64_t ns);
+
+/* Ends the program when that is not so. */
+void target_expect(bool true_now, const char *what);
+
+/* Nothing is left of an input: all sockets are closed, and time has passed. */
+void target_end(struct stack *stack);
+
+#endif
