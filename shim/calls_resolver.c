@@ -157,7 +157,7 @@ EXPORT int getnameinfo(const struct sockaddr *address, socklen_t length, char *h
     if (!number || !host || host_length == 0 || flags & NI_NUMERICHOST)
         return LIBC(getnameinfo)(address, length, host, host_length, service, service_length, flags);
     int error = name_of(number, number_length, address->sa_family, host, host_length, flags);
-    if (error && (flags & NI_NAMEREQD || error == EAI_OVERFLOW))
+    if (error && (flags & NI_NAMEREQD || error != EAI_NONAME))
         return error;
     if (!error)
         return service && service_length
@@ -167,13 +167,19 @@ EXPORT int getnameinfo(const struct sockaddr *address, socklen_t length, char *h
                              flags | NI_NUMERICHOST);
 }
 
-EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *host, char *buffer, size_t length,
-                            struct hostent **result, int *host_error) {
-    int error = resolver_host_by_name(name, family, host, buffer, length, host_error);
+static int reentrant_result(int error, struct hostent *host, struct hostent **result, int host_error) {
     *result = error ? NULL : host;
+    if (error)
+        h_errno = host_error; /* as glibc does, and Python relies on */
     if (error == ERANGE)
         errno = ERANGE;
     return error < 0 ? 0 : error; /* "not found" is no error of the call's */
+}
+
+EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *host, char *buffer, size_t length,
+                            struct hostent **result, int *host_error) {
+    int error = resolver_host_by_name(name, family, host, buffer, length, host_error);
+    return reentrant_result(error, host, result, *host_error);
 }
 
 EXPORT int gethostbyname_r(const char *name, struct hostent *host, char *buffer, size_t length,
@@ -184,10 +190,7 @@ EXPORT int gethostbyname_r(const char *name, struct hostent *host, char *buffer,
 EXPORT int gethostbyaddr_r(const void *address, socklen_t address_length, int family, struct hostent *host,
                            char *buffer, size_t length, struct hostent **result, int *host_error) {
     int error = resolver_host_by_address(address, address_length, family, host, buffer, length, host_error);
-    *result = error ? NULL : host;
-    if (error == ERANGE)
-        errno = ERANGE;
-    return error < 0 ? 0 : error;
+    return reentrant_result(error, host, result, *host_error);
 }
 
 /* The forms without _r share one result, as libc's do. */

@@ -343,6 +343,13 @@ static bool nobody_left(void) {
     return left;
 }
 
+void keeper_take_down(const char *why) {
+    keeper_frames_farewell();
+    shared_lock();
+    shared_break(why);
+    shared_unlock();
+}
+
 static void leave(void) {
     keeper_frames_farewell();
     unlink(keeper.door_path);
@@ -388,9 +395,7 @@ static void run(void) {
                 ended = true;
                 break;
             case KEEPER_SIGNAL:
-                shared_lock();
-                shared_break("the keeper was told to end");
-                shared_unlock();
+                keeper_take_down("the keeper was told to end");
                 ended = true;
                 break;
             }

@@ -58,6 +58,9 @@ void keeper_release_waiters(struct process *process);
 /* Watches the processes that fork has made since. The lock is held. */
 void keeper_watch_children(void);
 
+/* Gives a leased address back, and ends the stack for everybody. */
+void keeper_take_down(const char *why);
+
 /* Says why the keeper can't go on, to the process that started it, and ends. */
 _Noreturn void keeper_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

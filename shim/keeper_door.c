@@ -211,9 +211,7 @@ static bool answer(int connection, struct door_request *request, int *descriptor
     answer = (struct door_reply){.header.kind = DOOR_REFUSED, .region_bytes = SHARED_BYTES};
     if (kind == DOOR_DOWN) {
         answer.header.kind = DOOR_WELCOME;
-        shared_lock();
-        shared_break("the stack was taken down");
-        shared_unlock();
+        keeper_take_down("the stack was taken down");
         reply(connection, &answer, -1);
         eventfd_write(keeper.leave, 1);
     } else if (request->header.version != SHARED_VERSION) {

@@ -138,8 +138,9 @@ ssize_t udp_send(struct stack *stack, struct socket *socket, const struct socket
                                     one + UDP_HEADER_BYTES + IP_HEADER_BYTES, &parameters);
     if (error)
         return error;
-    if (one < length &&
-        (one + UDP_HEADER_BYTES + IP_HEADER_BYTES > parameters.mtu || length > one * UDP_SEGMENTS_MAX))
+    if (one < length && one + UDP_HEADER_BYTES + IP_HEADER_BYTES > parameters.mtu)
+        return -EMSGSIZE;
+    if (length > one * UDP_SEGMENTS_MAX)
         return -EINVAL;
     do {
         uint32_t here = length - sent < one ? length - sent : one;
