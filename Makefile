@@ -73,6 +73,11 @@ $(BUILD)/tests/fuzz_%: $(call objects,plain,tests/fuzz/fuzz_%.c tests/fuzz/targe
 	@$(CC) $(ALL_CFLAGS) $(FUZZER) -o $@ $^
 
 # libFuzzer is clang's; its objects have a folder of their own.
+$(BUILD)/tests/stack_transfer: $(call objects,plain,tests/bench/stack_transfer.c $(STACK))
+	@mkdir -p $(@D)
+	@echo "  LD  $@"
+	@$(CC) $(ALL_CFLAGS) -o $@ $^
+
 SECONDS ?= 60
 fuzz: $(UNIT_TESTS)
 	@$(MAKE) --no-print-directory CC=clang BUILD=build-fuzz FUZZER=-fsanitize=fuzzer CFLAGS="-O1 -g" \
@@ -91,7 +96,7 @@ unit: $(UNIT_TESTS)
 check: $(if $(SAN),,all) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
 	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(UNIT_TESTS) $(BUILD)/tests/simulate tests/fuzz/run $(if $(SAN),,tests/integration/run)
 
-bench: all
+bench: all $(BUILD)/tests/stack_transfer
 	tests/bench/run
 
 demo: all

@@ -27,10 +27,13 @@ static struct hash_link **bucket_of(struct stack *stack, uint32_t address) {
 }
 
 struct arp_entry *arp_lookup(struct stack *stack, uint32_t address) {
+    struct arp_entry *recent = stack->arp.recent;
+    if (recent && recent->address == address)
+        return recent;
     for (struct hash_link *link = *bucket_of(stack, address); link; link = link->next) {
         struct arp_entry *entry = container_of(link, struct arp_entry, hash);
         if (entry->address == address)
-            return entry;
+            return stack->arp.recent = entry;
     }
     return NULL;
 }
@@ -90,6 +93,8 @@ static void entry_destroy(struct stack *stack, struct arp_entry *entry) {
     struct list *link, *next;
     list_for_each(link, next, &entry->pending)
         entry_drop_pending(stack, entry, container_of(link, struct arp_pending, link));
+    if (stack->arp.recent == entry)
+        stack->arp.recent = NULL;
     timer_stop(&stack->timers, &entry->timer);
     hash_remove(&entry->hash);
     list_remove(&entry->age);

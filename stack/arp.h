@@ -52,6 +52,7 @@ struct arp_cache {
     struct pool entries, pendings;
     struct list ages;
     struct hash_link *buckets[ARP_BUCKETS];
+    struct arp_entry *recent; /* what was last looked up: most packets go to one neighbour; or NULL */
     uint64_t last_defence_ns;
     uint32_t conflicts;      /* packets that claimed our address */
     uint8_t conflict_mac[6]; /* who sent the last of them */

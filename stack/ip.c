@@ -54,14 +54,8 @@ bool ip_is_multicast(uint32_t address) {
     return address >> 28 == 0xe;
 }
 
-static uint32_t subnet_broadcast(const struct stack *stack) {
-    uint8_t prefix = stack->config.prefix_length;
-    uint32_t hosts = prefix == 0 ? UINT32_MAX : prefix >= 31 ? 0 : UINT32_MAX >> prefix;
-    return hosts ? stack->config.address | hosts : UINT32_MAX;
-}
-
 bool ip_is_broadcast(const struct stack *stack, uint32_t address) {
-    return address == UINT32_MAX || address == subnet_broadcast(stack);
+    return address == UINT32_MAX || address == stack->subnet_broadcast;
 }
 
 int ip_reachable(const struct stack *stack, uint32_t destination) {
@@ -127,7 +121,8 @@ static uint32_t check_header(struct stack *stack, struct buffer *chain, const ui
         stack->mib.IpExtInTruncatedPkts++;
         return 0;
     }
-    buffer_trim_back(&stack->buffers, chain, total);
+    if (total < present) /* padding of the link's */
+        buffer_trim_back(&stack->buffers, chain, total);
     return header_length;
 bad:
     stack->mib.IpInHdrErrors++;

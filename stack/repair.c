@@ -427,6 +427,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, struct buffer *const *he
     list_init(&stack->output);
     list_init(&stack->arp.ages);
     memset(stack->arp.buckets, 0, sizeof stack->arp.buckets);
+    stack->arp.recent = NULL;
     memset(stack->datagram_sockets, 0, sizeof stack->datagram_sockets);
     memset(&stack->ports, 0, sizeof stack->ports);
     memset(stack->tcp_table, 0, sizeof *stack->tcp_table);

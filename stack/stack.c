@@ -56,6 +56,8 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
 void stack_set_routes(struct stack *stack) {
     const struct stack_config *config = &stack->config;
     uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
+    stack->subnet_broadcast =
+        config->prefix_length < 31 && config->address ? config->address | ~mask : UINT32_MAX;
     stack->routes.count = 0;
     if (config->address)
         ip_route_add(&stack->routes, config->address, mask, 0);

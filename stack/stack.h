@@ -57,6 +57,7 @@ struct stack {
     struct pool buffers, sockets, connections, held_segments, datagrams;
     struct frame_queue transmit;
     struct arp_cache arp;
+    uint32_t subnet_broadcast; /* UINT32_MAX when the network has none: of 31 or 32 bits */
     struct ip_routes routes;
     struct ip_paths paths;
     struct ip_reassemblies reassemblies;
@@ -142,7 +143,7 @@ bool stack_busy(const struct stack *stack);
  * before end with ENETDOWN. Announces the address. */
 void stack_set_address(struct stack *stack, uint32_t address, uint8_t prefix_length);
 
-/* Takes all routes away but the one to the address's own network. */
+/* Takes all routes away but the one to the address's own network, which is given anew. */
 void stack_set_routes(struct stack *stack);
 
 /* Puts a packet that is addressed to the stack itself on the way back in. */

@@ -369,5 +369,9 @@ void assert_nothing_left(struct host *host) {
     assert_int_equal(stack->sockets.used, 0);
     assert_int_equal(stack->held_segments.used, 0);
     assert_int_equal(stack->datagrams.used, 0);
+    assert_int_equal(stack->reassemblies.pool.used, 0);
+    assert_int_equal(stack->reassemblies.fragments.used, 0);
+    assert_int_equal(stack->igmp.memberships.used, 0);
+    assert_int_equal(stack->igmp.groups.used, 0);
     assert_int_equal(stack->buffers.used, 0);
 }

@@ -8,6 +8,7 @@
 #include "host.h"
 #include "repair.h"
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +231,60 @@ static void do_send_to_itself(void) {
     stack_advance(world.a.stack, now);
 }
 
+static void do_join(void) {
+    static const uint32_t groups[] = {0xef000001, 0xef000002};
+    for (int i = 0; i < 2; i++) {
+        struct ip_mreq request = {{htonl(groups[i])}, {0}};
+        socket_set_option(world.a.stack, world.udp, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof request);
+    }
+    struct ip_mreq request = {{htonl(groups[0])}, {0}};
+    socket_set_option(world.a.stack, world.udp, IPPROTO_IP, IP_DROP_MEMBERSHIP, &request, sizeof request);
+}
+
+static void do_fragments(void) {
+    static uint8_t datagram[1600];
+    struct packet_shape shape = {.protocol = IP_PROTOCOL_UDP, .identification = 3, .fragment = 100};
+    peer_packet(&world.a, &shape, datagram + 800, 800);
+    wire_put16(datagram + 2, 53);
+    wire_put16(datagram + 4, sizeof datagram);
+    shape.fragment = IP_MORE_FRAGMENTS;
+    peer_packet(&world.a, &shape, datagram, 800);
+    shape.identification = 4;
+    peer_packet(&world.a, &shape, datagram, 800); /* the rest never comes */
+}
+
+static void do_long_send(void) {
+    static uint8_t much[9000];
+    struct iovec piece = {much, sizeof much};
+    struct socket_message message = {
+        .pieces = &piece, .count = 1, .has_address = true, .address = HOST_B, .port = 9};
+    socket_send(world.a.stack, world.udp, &message);
+}
+
+/* An error comes in for a datagram of ours, narrows the path, and is read. */
+static void do_error(void) {
+    uint8_t quoted[28] = {0x45, 0, 4, 0, 0, 0, 0, 0, 64, 17};
+    char bytes[100];
+    int yes = 1;
+    wire_put32(quoted + 12, HOST_A);
+    wire_put32(quoted + 16, HOST_B);
+    wire_put16(quoted + 20, 53);
+    wire_put16(quoted + 22, 9);
+    socket_set_option(world.a.stack, world.udp, IPPROTO_IP, IP_RECVERR, &yes, sizeof yes);
+    peer_icmp(&world.a, ICMP_DESTINATION_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, 1000, quoted, sizeof quoted);
+    receive_bytes(&world.a, world.udp, bytes, sizeof bytes, MSG_ERRQUEUE);
+}
+
+static void do_raw(void) {
+    struct socket *socket;
+    struct packet_shape shape = {.protocol = 99};
+    socket_create(world.a.stack, SOCK_RAW, 99, &socket);
+    socket->holders = 1;
+    peer_packet(&world.a, &shape, "raw", 3);
+    socket->holders = 0;
+    socket_release(world.a.stack, socket);
+}
+
 /* Runs an action in a child that is killed after so many instructions. Returns whether it was, or had
  * finished before. */
 static bool die_during(void (*action)(void), uint64_t instructions, uint64_t *executed) {
@@ -361,6 +416,11 @@ DEATH(input)
 DEATH(timers)
 DEATH(shutdown)
 DEATH(send_to_itself)
+DEATH(join)
+DEATH(fragments)
+DEATH(long_send)
+DEATH(error)
+DEATH(raw)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -371,7 +431,9 @@ int main(void) {
         cmocka_unit_test(death_in_listen),         cmocka_unit_test(death_in_udp_send),
         cmocka_unit_test(death_in_udp_receive),    cmocka_unit_test(death_in_input),
         cmocka_unit_test(death_in_timers),         cmocka_unit_test(death_in_shutdown),
-        cmocka_unit_test(death_in_send_to_itself),
+        cmocka_unit_test(death_in_send_to_itself), cmocka_unit_test(death_in_join),
+        cmocka_unit_test(death_in_fragments),      cmocka_unit_test(death_in_long_send),
+        cmocka_unit_test(death_in_error),          cmocka_unit_test(death_in_raw),
     };
     srand((unsigned)getpid());
     return cmocka_run_group_tests_name("repair", tests, NULL, NULL);
