@@ -18,12 +18,19 @@
 #include <errno.h>
 
 void stack_repair_memory(struct stack *stack) {
-    struct pool *pools[] = {&stack->buffers,           &stack->sockets,
-                            &stack->connections,       &stack->held_segments,
-                            &stack->datagrams,         &stack->arp.entries,
-                            &stack->arp.pendings,      &stack->paths.pool,
-                            &stack->reassemblies.pool, &stack->reassemblies.fragments,
-                            &stack->igmp.memberships,  &stack->igmp.groups};
+    struct pool *pools[] = {&stack->buffers,
+                            &stack->sockets,
+                            &stack->connections,
+                            &stack->held_segments,
+                            &stack->datagrams,
+                            &stack->arp.entries,
+                            &stack->arp.pendings,
+                            &stack->paths.pool,
+                            &stack->reassemblies.pool,
+                            &stack->reassemblies.fragments,
+                            &stack->igmp.memberships,
+                            &stack->igmp.groups,
+                            &stack->sent};
     arena_repair(&stack->arena);
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
         pool_repair(pools[i]);
@@ -287,9 +294,11 @@ static bool content_whole(struct stack *stack, struct tcp *tcp) {
     if (tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV)
         return tcp->send.length == 0;
     uint32_t sent = tcp->snd_nxt - tcp->snd_una;
-    if (seq_gt(tcp->snd_una, tcp->snd_nxt) || seq_gt(tcp->snd_nxt, tcp->snd_max))
+    if (seq_gt(tcp->snd_una, tcp->snd_nxt))
         return false;
-    if (tcp->state != TCP_TIME_WAIT && tcp->snd_max - tcp->snd_una > tcp->send.length + tcp->fin_queued)
+    if (tcp->state != TCP_TIME_WAIT && tcp->snd_nxt - tcp->snd_una > tcp->send.length + tcp->fin_queued)
+        return false;
+    if (tcp->state != TCP_TIME_WAIT && !tcp_sent_repair(stack, tcp))
         return false;
     if (sent > 0 && sent < tcp->send.length)
         tcp->send_next = byte_queue_at(&tcp->send, sent);
@@ -300,6 +309,8 @@ static bool content_whole(struct stack *stack, struct tcp *tcp) {
 
 static void hold_content(struct stack *stack, struct tcp *tcp) {
     struct list *link;
+    for (link = tcp->sent.next; link != &tcp->sent; link = link->next)
+        pool_mark(&stack->sent, container_of(link, struct tcp_sent, link));
     hold_chain(stack, tcp->send.head);
     hold_chain(stack, tcp->receive.head);
     for (link = tcp->out_of_order.next; link != &tcp->out_of_order; link = link->next) {
@@ -312,6 +323,8 @@ static void hold_content(struct stack *stack, struct tcp *tcp) {
 static void forget_content(struct tcp *tcp) {
     tcp->send = tcp->receive = (struct byte_queue){NULL, NULL, 0};
     list_init(&tcp->out_of_order);
+    list_init(&tcp->sent);
+    tcp->scoreboard = (struct tcp_scoreboard){0};
     tcp->out_of_order_count = 0;
 }
 
@@ -377,7 +390,7 @@ static void restart_timers(struct stack *stack, struct tcp *tcp) {
             timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + TCP_TIME_WAIT_NS);
         return;
     }
-    if (!timer_running(&tcp->retransmit_timer) && tcp->snd_max != tcp->snd_una)
+    if (!timer_running(&tcp->retransmit_timer) && tcp->snd_nxt != tcp->snd_una)
         tcp_arm_retransmit(stack, tcp);
     if (!timer_running(&tcp->state_timer))
         tcp_arm_keepalive(stack, tcp);
@@ -446,6 +459,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, struct buffer *const *he
     pool_sweep(&stack->arp.pendings);
     pool_sweep(&stack->arp.entries);
     pool_sweep(&stack->held_segments);
+    pool_sweep(&stack->sent);
     pool_sweep(&stack->datagrams);
     pool_sweep(&stack->paths.pool);
     pool_sweep(&stack->reassemblies.fragments);

@@ -170,6 +170,19 @@ static int set_tcp_level(struct stack *stack, struct tcp *tcp, int name, int num
     return error;
 }
 
+static int set_congestion(struct tcp *tcp, const char *name, socklen_t length) {
+    int algorithm =
+        tcp_congestion_find(name, length < TCP_CONGESTION_NAME_BYTES ? length : TCP_CONGESTION_NAME_BYTES);
+    if (length < 1)
+        return -EINVAL;
+    if (algorithm < 0)
+        return -ENOENT;
+    tcp->options.congestion = (uint8_t)algorithm;
+    if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN && tcp->congestion.algorithm != algorithm)
+        tcp_congestion_init(&tcp->congestion, (enum tcp_algorithm)algorithm, tcp->mss);
+    return 0;
+}
+
 static bool is_udp(const struct socket *socket) {
     return socket->type == SOCK_DGRAM && socket->binding.protocol == IP_PROTOCOL_UDP;
 }
@@ -188,6 +201,8 @@ int socket_set_option(struct stack *stack, struct socket *socket, int level, int
         return raw_option_set(socket, name, value, length);
     if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
         return 0; /* there is one, by whatever name */
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION && socket->tcp)
+        return set_congestion(socket->tcp, value, length);
     if (length < sizeof number)
         return -EINVAL;
     if (level == SOL_SOCKET)
@@ -270,20 +285,25 @@ static struct tcp_info info_of(const struct stack *stack, const struct tcp *tcp)
     const struct tcp_congestion *congestion = &tcp->congestion;
     struct tcp_info info = {
         .tcpi_state = tcp->state,
-        .tcpi_ca_state = congestion->recovering ? TCP_CA_Recovery
-                         : tcp->retransmits     ? TCP_CA_Loss
-                                                : TCP_CA_Open,
+        .tcpi_ca_state = tcp->recovery.state == TCP_RECOVERY ? TCP_CA_Recovery
+                         : tcp->recovery.state == TCP_LOSS   ? TCP_CA_Loss
+                         : tcp->scoreboard.sacked_bytes      ? TCP_CA_Disorder
+                                                             : TCP_CA_Open,
         .tcpi_retransmits = tcp->retransmits,
         .tcpi_probes = tcp->probes,
         .tcpi_backoff = tcp->retransmits,
-        .tcpi_options = tcp->rcv_scale || tcp->snd_scale ? TCPI_OPT_WSCALE : 0,
+        .tcpi_options = (uint8_t)((tcp->rcv_scale || tcp->snd_scale ? TCPI_OPT_WSCALE : 0) |
+                                  (tcp->timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
+                                  (tcp->sack_permitted ? TCPI_OPT_SACK : 0)),
         .tcpi_snd_wscale = tcp->snd_scale & 15u,
         .tcpi_rcv_wscale = tcp->rcv_scale & 15u,
         .tcpi_rto = microseconds(tcp->rtt.rto_ns),
         .tcpi_ato = microseconds(TCP_DELAYED_ACK_NS),
         .tcpi_snd_mss = tcp->mss,
         .tcpi_rcv_mss = tcp->mss,
-        .tcpi_unacked = (tcp->snd_max - tcp->snd_una + tcp->mss - 1) / tcp->mss,
+        .tcpi_unacked = (tcp->snd_nxt - tcp->snd_una + tcp->mss - 1) / tcp->mss,
+        .tcpi_sacked = tcp->scoreboard.sacked_count,
+        .tcpi_lost = (tcp->scoreboard.lost_bytes + tcp->mss - 1) / tcp->mss,
         .tcpi_last_data_recv = (uint32_t)((stack->now_ns - tcp->last_received_ns) / 1000000),
         .tcpi_pmtu = ip_mtu(stack, tcp->remote_address),
         .tcpi_rcv_ssthresh = tcp_receive_space(tcp),
@@ -304,6 +324,7 @@ static struct tcp_info info_of(const struct stack *stack, const struct tcp *tcp)
 }
 
 static int get_tcp_level(struct stack *stack, struct tcp *tcp, int name, void *value, socklen_t *length) {
+    char name_of[TCP_CONGESTION_NAME_BYTES] = "";
     const struct tcp_options *options = &tcp->options;
     switch (name) {
     case TCP_NODELAY:
@@ -325,7 +346,10 @@ static int get_tcp_level(struct stack *stack, struct tcp *tcp, int name, void *v
     case TCP_USER_TIMEOUT:
         return option_give_number(value, length, (int)options->user_timeout_ms);
     case TCP_CONGESTION:
-        return option_give(value, length, "reno\0\0\0\0\0\0\0\0\0\0\0", 16);
+        strcpy(name_of, tcp_congestion_name(tcp->state == TCP_CLOSE || tcp->state == TCP_LISTEN
+                                                ? options->congestion
+                                                : tcp->congestion.algorithm));
+        return option_give(value, length, name_of, sizeof name_of);
     case TCP_INFO: {
         struct tcp_info info = info_of(stack, tcp);
         return option_give(value, length, &info, sizeof info);

@@ -32,6 +32,7 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
     pool_init(&stack->sockets, &stack->arena, sizeof(struct socket), UINT32_MAX);
     pool_init(&stack->connections, &stack->arena, sizeof(struct tcp), UINT32_MAX);
     pool_init(&stack->held_segments, &stack->arena, sizeof(struct tcp_held), UINT32_MAX);
+    pool_init(&stack->sent, &stack->arena, sizeof(struct tcp_sent), UINT32_MAX);
     pool_init(&stack->datagrams, &stack->arena, sizeof(struct datagram), UINT32_MAX);
     list_init(&stack->events);
     list_init(&stack->output);

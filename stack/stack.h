@@ -54,7 +54,7 @@ struct stack {
     struct timer_wheel timers;
     struct mib mib;
 
-    struct pool buffers, sockets, connections, held_segments, datagrams;
+    struct pool buffers, sockets, connections, held_segments, datagrams, sent;
     struct frame_queue transmit;
     struct arp_cache arp;
     uint32_t subnet_broadcast; /* UINT32_MAX when the network has none: of 31 or 32 bits */
@@ -70,6 +70,8 @@ struct stack {
     struct igmp igmp;
     struct dhcp dhcp;
     struct tcp_table *tcp_table;
+    uint64_t
+        sent_ns; /* of the last segment with data: no two have the same, so that RACK knows their order */
     uint64_t challenge_second;
     uint32_t challenge_count;
 

@@ -12,6 +12,7 @@ struct tcp *tcp_create(struct stack *stack) {
     list_init(&tcp->output_link);
     list_init(&tcp->queue_link);
     list_init(&tcp->out_of_order);
+    list_init(&tcp->sent);
     timer_init(&tcp->retransmit_timer, TIMER_TCP_RETRANSMIT);
     timer_init(&tcp->ack_timer, TIMER_TCP_ACK);
     timer_init(&tcp->state_timer, TIMER_TCP_STATE);
@@ -38,6 +39,7 @@ static void tcp_detach(struct stack *stack, struct tcp *tcp) {
     list_remove(&tcp->output_link);
     hash_remove(&tcp->tuple_link);
     tcp_leave_queue(tcp);
+    tcp_sent_purge(stack, tcp);
     byte_queue_drop(&tcp->send, &stack->buffers, tcp->send.length);
     tcp_reassembly_purge(stack, tcp);
 }

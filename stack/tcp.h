@@ -11,9 +11,9 @@
  * A block belongs to a socket, or waits in a listener's queues, or is an orphan whose program has closed it
  * and that ends by itself. Each block has a bound on what it holds in either direction.
  *
- * Invariants: snd_una <= snd_nxt <= snd_max; the send queue's first byte has number snd_una once the SYN is
- * acknowledged; the receive queue's last byte has number rcv_nxt - 1 (less one after a FIN); rcv_nxt <=
- * rcv_adv.
+ * Invariants: snd_una <= snd_nxt; what is between them is recorded in `sent`; the send queue's first byte has
+ * number snd_una once the SYN is acknowledged; the receive queue's last byte has number rcv_nxt - 1 (less one
+ * after a FIN); rcv_nxt <= rcv_adv.
  */
 #ifndef STACK_TCP_H
 #define STACK_TCP_H
@@ -21,7 +21,11 @@
 #include "ip.h"
 #include "port.h"
 #include "socket.h"
+#include "tcp_congestion.h"
+#include "tcp_recovery.h"
 #include "tcp_segment.h"
+#include "tcp_sent.h"
+#include "tcp_timestamp.h"
 #include "timer.h"
 #include <netinet/tcp.h>
 
@@ -56,6 +60,7 @@ struct tcp_options {
     uint32_t syn_retries; /* TCP_SYNCNT */
     bool keepalive;
     uint8_t ttl, tos;
+    uint8_t congestion; /* enum tcp_algorithm */
 };
 
 /* RFC 6298. */
@@ -63,19 +68,6 @@ struct tcp_rtt {
     uint64_t srtt_ns, rttvar_ns; /* srtt 0: no sample yet */
     uint64_t min_ns, last_ns;
     uint64_t rto_ns;
-    /* The one segment that is being timed: Karn's rule forbids timing what was sent twice. */
-    bool timing;
-    uint32_t timed_end; /* the sequence number whose acknowledgment ends the measurement */
-    uint64_t timed_at_ns;
-};
-
-/* RFC 5681 and 6582. */
-struct tcp_congestion {
-    uint32_t cwnd, ssthresh; /* bytes */
-    uint32_t acked;          /* bytes counted towards the next increase, in congestion avoidance */
-    uint32_t duplicate_acks;
-    bool recovering;
-    uint32_t recover; /* snd_max when recovery began */
 };
 
 /* RFC 1191 and 4821. */
@@ -113,12 +105,20 @@ struct tcp {
     struct tcp_options options;
 
     /* Sending. */
-    uint32_t iss, snd_una, snd_nxt, snd_max;
+    uint32_t iss, snd_una, snd_nxt;
     uint32_t snd_wnd, snd_wl1, snd_wl2, snd_wnd_largest;
     struct byte_queue send;
     struct byte_cursor send_next; /* the byte with number snd_nxt, when that is not snd_una */
-    uint16_t mss;                 /* payload of the largest segment we may send */
+    struct list sent;             /* of struct tcp_sent: what is in flight */
+    struct tcp_scoreboard scoreboard;
+    struct tcp_recovery recovery;
+    bool cwnd_limited;     /* more would have been sent, but for the congestion window */
+    uint64_t last_sent_ns; /* data */
+    uint16_t mss;          /* payload of the largest segment we may send */
     uint8_t snd_scale, rcv_scale;
+    bool sack_permitted, timestamps; /* both sides have them */
+    uint32_t timestamp_offset, timestamp_recent;
+    uint64_t timestamp_recent_ns;
     bool fin_queued;     /* the program has finished sending */
     bool more;           /* the last write said MSG_MORE */
     uint8_t retransmits; /* timeouts without progress */
@@ -129,6 +129,10 @@ struct tcp {
     struct byte_queue receive;
     struct list out_of_order; /* of struct tcp_held, by sequence */
     uint32_t out_of_order_count;
+    uint32_t held_recently;          /* a sequence number of the last of them */
+    struct tcp_sack_block duplicate; /* what came twice, to be told with the next acknowledgment */
+    bool has_duplicate;
+    uint32_t last_ack_sent;
     uint8_t unacked_segments; /* received and not yet acknowledged */
     bool fin_received;
     bool ack_now;
@@ -139,9 +143,9 @@ struct tcp {
     struct tcp_rtt rtt;
     struct tcp_congestion congestion;
     struct timer retransmit_timer; /* SYN, data or FIN unacknowledged; or persist, when the window is zero */
-    bool persisting;
-    struct timer ack_timer;   /* delayed acknowledgment */
-    struct timer state_timer; /* keepalive; FIN_WAIT_2 of an orphan; TIME_WAIT */
+    uint8_t timer_mode;            /* enum tcp_timer_mode: what retransmit_timer is for */
+    struct timer ack_timer;        /* delayed acknowledgment */
+    struct timer state_timer;      /* keepalive; FIN_WAIT_2 of an orphan; TIME_WAIT */
     uint64_t last_received_ns;
     uint64_t refused_ns;       /* when an unacceptable segment was last answered */
     uint64_t stalled_since_ns; /* of the first timeout in a row */
@@ -189,6 +193,7 @@ void tcp_input_syn_sent(struct stack *stack, struct tcp *tcp, struct tcp_segment
 bool tcp_handshake_done(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment);
 void tcp_send_syn(struct stack *stack, struct tcp *tcp);
 void tcp_leave_queue(struct tcp *tcp);
+void tcp_measure_handshake(struct stack *stack, struct tcp *tcp); /* our SYN has been acknowledged */
 
 /* tcp_input.c */
 void tcp_input(struct stack *stack, struct ip_packet *packet);
@@ -205,10 +210,14 @@ bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment
                   struct byte_cursor payload);
 void tcp_reply_reset(struct stack *stack, const struct ip_packet *packet, const struct tcp_segment *segment);
 void tcp_reply_reset_to(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment);
+/* Sends one segment of new data, whatever the congestion window says. False: there is none that the peer has
+ * room for. */
+bool tcp_send_beyond(struct stack *stack, struct tcp *tcp);
+/* Sends what was sent last again. */
+void tcp_resend_last(struct stack *stack, struct tcp *tcp);
 /* Sends what the window has room for, however little: the persist timer's way out of silly window avoidance.
  */
 void tcp_push_window(struct stack *stack, struct tcp *tcp);
-bool tcp_retransmit_first(struct stack *stack, struct tcp *tcp);
 ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, bool more);
 
 /* tcp_close.c */
@@ -242,6 +251,10 @@ void tcp_reassembly_insert(struct stack *stack, struct tcp *tcp, struct tcp_segm
 /* Moves what has become contiguous into the receive queue. Returns whether a FIN came into its turn. */
 bool tcp_reassembly_advance(struct stack *stack, struct tcp *tcp);
 void tcp_reassembly_purge(struct stack *stack, struct tcp *tcp);
+
+/* tcp_sack.c */
+void tcp_sack_duplicate(struct stack *stack, struct tcp *tcp, uint32_t start, uint32_t end); /* came twice */
+void tcp_sack_put(struct tcp *tcp, struct tcp_segment *segment); /* the blocks of an acknowledgment */
 
 /* tcp_window.c */
 uint32_t tcp_receive_space(const struct tcp *tcp);

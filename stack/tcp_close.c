@@ -66,6 +66,7 @@ void tcp_close(struct stack *stack, struct tcp *tcp) {
 void tcp_enter_time_wait(struct stack *stack, struct tcp *tcp) {
     tcp_set_state(stack, tcp, TCP_TIME_WAIT);
     timer_stop(&stack->timers, &tcp->retransmit_timer);
+    tcp_sent_purge(stack, tcp);
     byte_queue_drop(&tcp->send, &stack->buffers, tcp->send.length);
     tcp_reassembly_purge(stack, tcp);
     stack->mib.TcpExtTW++;

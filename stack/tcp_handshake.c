@@ -8,7 +8,6 @@
 #include "stack.h"
 #include "tcp.h"
 #include "tcp_isn.h"
-#include "tcp_reno.h"
 #include "tcp_rtt.h"
 #include <errno.h>
 
@@ -40,7 +39,8 @@ void tcp_leave_queue(struct tcp *tcp) {
 static void open_send_side(struct stack *stack, struct tcp *tcp) {
     tcp->iss = tcp_isn(stack->isn_key, stack->now_ns, tcp->binding.address, tcp->binding.port,
                        tcp->remote_address, tcp->remote_port);
-    tcp->snd_una = tcp->snd_nxt = tcp->snd_max = tcp->iss;
+    tcp->snd_una = tcp->snd_nxt = tcp->iss;
+    tcp->timestamp_offset = (uint32_t)random_u64(&stack->random);
     tcp->rcv_scale = tcp_window_scale(receive_limit(tcp));
     tcp->history.opened_ns = stack->now_ns;
 }
@@ -51,6 +51,10 @@ static void take_syn(struct stack *stack, struct tcp *tcp, const struct tcp_segm
     uint16_t ours = own_mss(stack, tcp);
     if (peer_mss < 48) /* Linux's TCP_MIN_SND_MSS: a tiny MSS is an attack on our resources */
         peer_mss = 48;
+    tcp->sack_permitted = segment->sack_permitted;
+    tcp->timestamps = segment->has_timestamp;
+    tcp->timestamp_recent = segment->timestamp;
+    tcp->timestamp_recent_ns = stack->now_ns;
     tcp_path_begin(stack, tcp, peer_mss < ours ? peer_mss : ours);
     if (segment->window_scale >= 0)
         tcp->snd_scale = (uint8_t)segment->window_scale;
@@ -63,13 +67,14 @@ static void take_syn(struct stack *stack, struct tcp *tcp, const struct tcp_segm
     tcp->snd_wnd_largest = tcp->snd_wnd;
     tcp->snd_wl1 = segment->sequence;
     tcp->snd_wl2 = segment->acknowledgment;
-    tcp_reno_init(&tcp->congestion, tcp->mss, tcp->iss);
+    tcp_congestion_init(&tcp->congestion, tcp->options.congestion, tcp->mss);
+    tcp->recovery.recover = tcp->iss;
 }
 
 /* Sends a SYN, or the SYN-ACK of SYN_RECV; first time or again. */
 void tcp_send_syn(struct stack *stack, struct tcp *tcp) {
     bool acknowledge = tcp->state == TCP_SYN_RECV;
-    bool again = tcp->snd_max != tcp->iss;
+    bool again = tcp->snd_nxt != tcp->iss;
     struct tcp_segment segment = {
         .source_port = tcp->binding.port,
         .destination_port = tcp->remote_port,
@@ -78,21 +83,22 @@ void tcp_send_syn(struct stack *stack, struct tcp *tcp) {
         .flags = (uint8_t)(TCP_SYN | (acknowledge ? TCP_ACK : 0)),
         .mss = own_mss(stack, tcp),
         .window_scale = (int8_t)tcp->rcv_scale,
+        .sack_permitted = !acknowledge || tcp->sack_permitted,
     };
+    if (!acknowledge || tcp->timestamps)
+        tcp_timestamp_put(stack, tcp, &segment);
     if (acknowledge && tcp->rcv_scale == 0 && tcp->snd_scale == 0 && receive_limit(tcp) > 65535)
         segment.window_scale = -1; /* the peer offered none */
     uint32_t space = tcp_receive_space(tcp);
     segment.window = space > 65535 ? 65535 : space; /* not scaled in a SYN */
     if (acknowledge)
         tcp->rcv_adv = tcp->rcv_nxt + segment.window;
-    tcp->snd_nxt = tcp->snd_max = tcp->iss + 1;
+    tcp->snd_nxt = tcp->iss + 1;
     if (again) {
         stack->mib.TcpRetransSegs++;
         tcp->history.retransmitted++;
-        tcp_rtt_retransmitted(&tcp->rtt);
-    } else {
-        tcp_rtt_start(&tcp->rtt, tcp->snd_max, stack->now_ns);
     }
+    tcp->last_sent_ns = stack->now_ns;
     tcp_arm_retransmit(stack, tcp);
     tcp_transmit(stack, tcp, &segment, (struct byte_cursor){NULL, 0});
 }
@@ -226,10 +232,15 @@ bool tcp_handshake_done(struct stack *stack, struct tcp *tcp, const struct tcp_s
     return true;
 }
 
+void tcp_measure_handshake(struct stack *stack, struct tcp *tcp) {
+    if (tcp->retransmits == 0) /* Karn's rule: or nobody knows which SYN was answered */
+        tcp_rtt_sample(&tcp->rtt, stack->now_ns - tcp->last_sent_ns);
+}
+
 /* RFC 9293 section 3.10.7.3. */
 void tcp_input_syn_sent(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
     bool acknowledges = segment->flags & TCP_ACK;
-    if (acknowledges && segment->acknowledgment != tcp->snd_max) {
+    if (acknowledges && segment->acknowledgment != tcp->snd_nxt) {
         if (!(segment->flags & TCP_RST))
             tcp_reply_reset_to(stack, tcp, segment);
         return;
@@ -251,7 +262,7 @@ void tcp_input_syn_sent(struct stack *stack, struct tcp *tcp, struct tcp_segment
         return;
     }
     tcp->snd_una = segment->acknowledgment;
-    tcp_rtt_acknowledged(&tcp->rtt, tcp->snd_una, stack->now_ns);
+    tcp_measure_handshake(stack, tcp);
     tcp->retransmits = 0;
     tcp_rtt_restore(&tcp->rtt);
     timer_stop(&stack->timers, &tcp->retransmit_timer);

@@ -4,7 +4,6 @@
 #include "checksum.h"
 #include "stack.h"
 #include "tcp.h"
-#include "tcp_reno.h"
 #include "tcp_rtt.h"
 #include <errno.h>
 
@@ -30,8 +29,10 @@ static void trim_to_window(struct stack *stack, struct tcp *tcp, struct tcp_segm
         }
         if (old > segment->length)
             old = segment->length; /* acceptable, so a FIN may be all that is new */
-        if (segment->length > 0)
+        if (segment->length > 0) {
             tcp->ack_now = true; /* a retransmission: our acknowledgment of it was lost */
+            tcp_sack_duplicate(stack, tcp, segment->sequence, segment->sequence + old);
+        }
         segment->chain = buffer_trim_front(&stack->buffers, segment->chain, old);
         segment->sequence += old;
         segment->length -= old;
@@ -116,53 +117,51 @@ static void window_update(struct tcp *tcp, const struct tcp_segment *segment) {
 /* RFC 5681 section 2's definition. */
 static bool is_duplicate_ack(const struct tcp *tcp, const struct tcp_segment *segment, uint32_t old_window) {
     return segment->acknowledgment == tcp->snd_una && segment->length == 0 &&
-           !(segment->flags & (TCP_SYN | TCP_FIN)) && tcp->snd_max != tcp->snd_una &&
+           !(segment->flags & (TCP_SYN | TCP_FIN)) && tcp->snd_nxt != tcp->snd_una &&
            tcp->snd_wnd == old_window;
 }
 
-static void duplicate_ack(struct stack *stack, struct tcp *tcp) {
-    struct tcp_congestion *congestion = &tcp->congestion;
-    congestion->duplicate_acks++;
-    if (congestion->recovering) {
-        tcp_reno_inflate(congestion, tcp->mss);
-        tcp_want_output(stack, tcp);
-    } else if (congestion->duplicate_acks == 3 && seq_ge(tcp->snd_una, congestion->recover)) {
-        stack->mib.TcpExtTCPFastRetrans++;
-        tcp_reno_enter_recovery(congestion, tcp->snd_max - tcp->snd_una, tcp->snd_max, tcp->mss);
-        tcp_retransmit_first(stack, tcp);
-        tcp_arm_retransmit(stack, tcp);
-    }
-}
-
-/* Frees what was acknowledged; tells the congestion control. Returns whether our FIN was. */
-static bool new_ack(struct stack *stack, struct tcp *tcp, uint32_t acknowledgment) {
+/* Frees what was acknowledged. Returns whether our FIN was. */
+static bool new_ack(struct stack *stack, struct tcp *tcp, uint32_t acknowledgment,
+                    struct tcp_delivery *delivery) {
     uint32_t acked = acknowledgment - tcp->snd_una;
     uint32_t data = acked < tcp->send.length ? acked : tcp->send.length;
     bool fin = tcp->fin_queued && acked > tcp->send.length;
     byte_queue_drop(&tcp->send, &stack->buffers, data);
     tcp->history.bytes_acked += data;
     tcp->snd_una = acknowledgment;
-    if (seq_lt(tcp->snd_nxt, tcp->snd_una))
-        tcp->snd_nxt = tcp->snd_una;
-    tcp->retransmits = 0;
     tcp->soft_error = 0;
+    tcp_sent_acknowledge(stack, tcp, delivery);
     if (tcp->path.narrowed)
         tcp_path_acknowledged(stack, tcp);
-    tcp_rtt_acknowledged(&tcp->rtt, acknowledgment, stack->now_ns);
-    tcp_rtt_restore(&tcp->rtt);
-    if (tcp->congestion.recovering) {
-        uint32_t in_flight = tcp->snd_max - tcp->snd_una;
-        if (tcp_reno_partial(&tcp->congestion, tcp->snd_una, data, in_flight, tcp->mss))
-            tcp_retransmit_first(stack, tcp);
-    } else {
-        tcp->congestion.duplicate_acks = 0;
-        tcp_reno_acknowledged(&tcp->congestion, data, tcp->mss);
-    }
-    if (tcp->snd_una == tcp->snd_max)
-        timer_stop(&stack->timers, &tcp->retransmit_timer);
-    else
-        tcp_arm_retransmit(stack, tcp);
     ip_confirm(stack, tcp->remote_address);
+    return fin;
+}
+
+/* What an acknowledgment says of what is in flight. Returns whether our FIN was acknowledged. */
+static bool take_ack(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
+                     bool duplicate) {
+    struct tcp_delivery delivery = {.has_echo =
+                                        tcp->timestamps && segment->has_timestamp && segment->timestamp_echo,
+                                    .echo = segment->timestamp_echo};
+    uint32_t acked = segment->acknowledgment - tcp->snd_una;
+    bool fin = false, advanced = seq_gt(segment->acknowledgment, tcp->snd_una);
+    if (advanced)
+        fin = new_ack(stack, tcp, segment->acknowledgment, &delivery);
+    if (tcp->sack_permitted && segment->sack_count > 0)
+        tcp_sent_sack(stack, tcp, segment, &delivery);
+    else if (duplicate && !tcp->sack_permitted)
+        tcp_recovery_duplicate(tcp, &delivery);
+    if (advanced && !delivery.rtt_ns && tcp->retransmits > 0)
+        delivery.rtt_ns = tcp_timestamp_rtt_ns(stack, tcp, segment);
+    if (delivery.rtt_ns)
+        tcp_rtt_sample(&tcp->rtt, delivery.rtt_ns);
+    if (advanced) {
+        tcp->retransmits = 0;
+        tcp_rtt_restore(&tcp->rtt);
+    }
+    if (advanced || delivery.newly_sacked || delivery.duplicate || duplicate)
+        tcp_recovery_acknowledged(stack, tcp, segment, advanced ? acked : 0, &delivery);
     return fin;
 }
 
@@ -184,14 +183,14 @@ static bool input_ack(struct stack *stack, struct tcp *tcp, const struct tcp_seg
         return false;
     bool opening = tcp->state == TCP_SYN_RECV;
     if (opening) {
-        if (segment->acknowledgment != tcp->snd_max) {
+        if (segment->acknowledgment != tcp->snd_nxt) {
             tcp_reply_reset_to(stack, tcp, segment);
             return false;
         }
         if (!tcp_handshake_done(stack, tcp, segment))
             return false;
     }
-    if (seq_gt(segment->acknowledgment, tcp->snd_max) ||
+    if (seq_gt(segment->acknowledgment, tcp->snd_nxt) ||
         seq_lt(segment->acknowledgment, tcp->snd_una - (tcp->snd_wnd_largest + tcp->mss))) {
         challenge_ack(stack, tcp); /* RFC 5961 section 5.2 */
         return false;
@@ -199,31 +198,28 @@ static bool input_ack(struct stack *stack, struct tcp *tcp, const struct tcp_seg
     uint32_t old_window = tcp->snd_wnd;
     if (seq_ge(segment->acknowledgment, tcp->snd_una))
         window_update(tcp, segment);
-    if (tcp->persisting) {
+    if (tcp->timer_mode == TCP_TIMER_PERSIST) {
         tcp->probes = 0; /* the peer answers */
         if (tcp->snd_wnd > 0) {
-            tcp->persisting = false;
+            tcp->timer_mode = TCP_TIMER_RTO;
             timer_stop(&stack->timers, &tcp->retransmit_timer);
         }
     }
-    if (seq_gt(segment->acknowledgment, tcp->snd_una)) {
-        if (opening) {
-            tcp->snd_una++; /* our SYN */
-            tcp->retransmits = 0;
-            tcp_rtt_acknowledged(&tcp->rtt, tcp->snd_una, stack->now_ns);
-            timer_stop(&stack->timers, &tcp->retransmit_timer);
-        }
-        if (seq_gt(segment->acknowledgment, tcp->snd_una) && new_ack(stack, tcp, segment->acknowledgment)) {
-            if (tcp->state == TCP_LAST_ACK) {
-                tcp_end(stack, tcp, 0);
-                return false;
-            }
-            tcp_fin_acknowledged(stack, tcp);
-        }
-        writer_wakeup(stack, tcp);
-    } else if (is_duplicate_ack(tcp, segment, old_window)) {
-        duplicate_ack(stack, tcp);
+    if (opening) {
+        tcp->snd_una++; /* our SYN */
+        tcp_measure_handshake(stack, tcp);
+        tcp->retransmits = 0;
+        timer_stop(&stack->timers, &tcp->retransmit_timer);
     }
+    if (tcp->snd_una != tcp->snd_nxt &&
+        take_ack(stack, tcp, segment, is_duplicate_ack(tcp, segment, old_window))) {
+        if (tcp->state == TCP_LAST_ACK) {
+            tcp_end(stack, tcp, 0);
+            return false;
+        }
+        tcp_fin_acknowledged(stack, tcp);
+    }
+    writer_wakeup(stack, tcp);
     if (tcp->send.length > 0 || tcp->fin_queued)
         tcp_want_output(stack, tcp);
     return true;
@@ -268,6 +264,7 @@ static void input_text(struct stack *stack, struct tcp *tcp, struct tcp_segment 
         return;
     bool in_turn = segment->sequence == tcp->rcv_nxt;
     if (!in_turn) {
+        tcp->held_recently = segment->sequence;
         tcp_reassembly_insert(stack, tcp, segment);
         tcp_send_ack(stack, tcp); /* at once, each: RFC 5681 section 4.2 */
         return;
@@ -309,7 +306,11 @@ static void refuse(struct stack *stack, struct tcp *tcp, const struct tcp_segmen
 
 /* RFC 9293 section 3.10.7.4. */
 static void input_synchronized(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
-    if (!sequence_acceptable(tcp, segment)) {
+    bool old = !(segment->flags & TCP_RST) && tcp_timestamp_is_old(stack, tcp, segment);
+    stack->mib.TcpExtPAWSEstab += old;
+    if (old || !sequence_acceptable(tcp, segment)) {
+        if (segment->length > 0 && seq_lt(segment->sequence, tcp->rcv_nxt))
+            tcp_sack_duplicate(stack, tcp, segment->sequence, segment->sequence + segment->length);
         if (!(segment->flags & TCP_RST))
             refuse(stack, tcp, segment);
         return;
@@ -324,6 +325,7 @@ static void input_synchronized(struct stack *stack, struct tcp *tcp, struct tcp_
         tcp_send_syn(stack, tcp); /* our SYN-ACK was lost */
         return;
     }
+    tcp_timestamp_take(stack, tcp, segment);
     if (!input_ack(stack, tcp, segment))
         return;
     trim_to_window(stack, tcp, segment);
@@ -337,7 +339,10 @@ static void input_synchronized(struct stack *stack, struct tcp *tcp, struct tcp_
 /* RFC 1122 section 4.2.2.13: a new SYN may take the place of a connection in TIME_WAIT. */
 static bool may_reopen(const struct tcp *tcp, const struct tcp_segment *segment) {
     return tcp->state == TCP_TIME_WAIT && !tcp->socket && segment->flags & TCP_SYN &&
-           !(segment->flags & (TCP_ACK | TCP_RST)) && seq_gt(segment->sequence, tcp->rcv_nxt);
+           !(segment->flags & (TCP_ACK | TCP_RST)) &&
+           (seq_gt(segment->sequence, tcp->rcv_nxt) ||
+            (tcp->timestamps && segment->has_timestamp &&
+             seq_gt(segment->timestamp, tcp->timestamp_recent))); /* RFC 6191 */
 }
 
 static void dispatch(struct stack *stack, const struct ip_packet *packet, struct tcp_segment *segment) {

@@ -4,7 +4,7 @@
 #include "tcp_nagle.h"
 
 bool nagle_allows(const struct nagle_segment *segment) {
-    if (segment->length >= segment->mss || segment->retransmission)
+    if (segment->length >= segment->mss)
         return true;
     if (segment->last && segment->fin)
         return true;

@@ -14,7 +14,6 @@ struct nagle_segment {
     uint32_t largest_window; /* the largest window that the peer ever offered */
     bool last;               /* it would empty the send queue */
     bool in_flight;          /* data sent earlier is unacknowledged */
-    bool retransmission;
     bool fin;
     bool nodelay, cork;
 };

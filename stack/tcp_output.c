@@ -1,16 +1,14 @@
 /*
  * tcp_output.c - what leaves: RFC 9293 section 3.8.
  *
- * tcp_output is the one place that sends from the send queue, first time or again, and is called whenever
- * something may have changed. It sends from snd_nxt on as far as the peer's window, the congestion window,
- * Nagle and the transmit queue allow; when the transmit queue is full it asks to be called again. After a
- * timeout snd_nxt goes back to snd_una, and what follows is sent again by the same loop.
+ * tcp_output is the one place that sends from the send queue, and is called whenever something may have
+ * changed. What is lost goes first, then what is new, as far as the peer's window, the congestion window,
+ * Nagle and the transmit queue allow; when the transmit queue is full it asks to be called again.
  */
 #include "checksum.h"
 #include "stack.h"
 #include "tcp.h"
 #include "tcp_nagle.h"
-#include "tcp_rtt.h"
 #include "wire.h"
 #include <errno.h>
 
@@ -52,6 +50,7 @@ bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment
         return false;
     tcp->history.segments_sent++;
     if (segment->length > 0) {
+        tcp->last_sent_ns = stack->now_ns;
         tcp->history.data_segments_sent++;
         if (segment->length > tcp->history.largest_sent)
             tcp->history.largest_sent = segment->length;
@@ -60,13 +59,14 @@ bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment
         /* Whatever leaves acknowledges what has arrived. */
         tcp->ack_now = false;
         tcp->unacked_segments = 0;
+        tcp->last_ack_sent = segment->acknowledgment;
         timer_stop(&stack->timers, &tcp->ack_timer);
     }
     return true;
 }
 
-static struct tcp_segment segment_of(struct tcp *tcp, uint32_t sequence, uint8_t flags) {
-    return (struct tcp_segment){
+static struct tcp_segment segment_of(struct stack *stack, struct tcp *tcp, uint32_t sequence, uint8_t flags) {
+    struct tcp_segment segment = {
         .source_port = tcp->binding.port,
         .destination_port = tcp->remote_port,
         .sequence = sequence,
@@ -75,12 +75,15 @@ static struct tcp_segment segment_of(struct tcp *tcp, uint32_t sequence, uint8_t
         .flags = flags,
         .window_scale = -1,
     };
+    if (tcp->timestamps)
+        tcp_timestamp_put(stack, tcp, &segment);
+    return segment;
 }
 
 void tcp_send_ack(struct stack *stack, struct tcp *tcp) {
-    /* Not snd_nxt, which goes back after a timeout: the peer may have all up to snd_max, and would refuse
-     * what it takes for old. Two sides that did so at once would never hear each other again. */
-    struct tcp_segment segment = segment_of(tcp, tcp->snd_max, TCP_ACK);
+    struct tcp_segment segment = segment_of(stack, tcp, tcp->snd_nxt, TCP_ACK);
+    if (tcp->out_of_order_count > 0 || tcp->has_duplicate)
+        tcp_sack_put(tcp, &segment);
     if (!tcp_transmit(stack, tcp, &segment, (struct byte_cursor){NULL, 0}))
         tcp_want_ack(stack, tcp);
 }
@@ -88,12 +91,12 @@ void tcp_send_ack(struct stack *stack, struct tcp *tcp) {
 void tcp_send_probe(struct stack *stack, struct tcp *tcp) {
     /* A number that the peer has acknowledged already: RFC 9293 section 3.10.7.4 makes it answer with an ACK.
      */
-    struct tcp_segment segment = segment_of(tcp, tcp->snd_una - 1, TCP_ACK);
+    struct tcp_segment segment = segment_of(stack, tcp, tcp->snd_una - 1, TCP_ACK);
     tcp_transmit(stack, tcp, &segment, (struct byte_cursor){NULL, 0});
 }
 
 void tcp_send_reset(struct stack *stack, struct tcp *tcp) {
-    struct tcp_segment segment = segment_of(tcp, tcp->snd_max, TCP_RST | TCP_ACK);
+    struct tcp_segment segment = segment_of(stack, tcp, tcp->snd_nxt, TCP_RST | TCP_ACK);
     stack->mib.TcpOutRsts++;
     tcp_transmit(stack, tcp, &segment, (struct byte_cursor){NULL, 0});
 }
@@ -159,34 +162,64 @@ static struct byte_cursor cursor_at(struct tcp *tcp, uint32_t offset) {
     return cursor;
 }
 
+static uint8_t data_flags(uint32_t length, bool last, bool fin) {
+    return (uint8_t)(TCP_ACK | (fin ? TCP_FIN : 0) | (last && length ? TCP_PSH : 0));
+}
+
+/* What became of an attempt to send. */
+enum sending {
+    SENT,
+    NO_ROOM,   /* the transmit queue is full */
+    NO_MEMORY, /* the timer will try again */
+};
+
 /* Sends [snd_nxt, snd_nxt + length), with the FIN after it if so asked. */
-static bool send_next(struct stack *stack, struct tcp *tcp, uint32_t offset, uint32_t length, bool fin) {
-    bool again = seq_lt(tcp->snd_nxt, tcp->snd_max);
-    bool last = offset + length == tcp->send.length;
-    uint8_t flags = (uint8_t)(TCP_ACK | (fin ? TCP_FIN : 0) | (last && length ? TCP_PSH : 0));
-    struct tcp_segment segment = segment_of(tcp, tcp->snd_nxt, flags);
+static enum sending send_next(struct stack *stack, struct tcp *tcp, uint32_t offset, uint32_t length,
+                              bool fin) {
+    struct tcp_segment segment =
+        segment_of(stack, tcp, tcp->snd_nxt, data_flags(length, offset + length == tcp->send.length, fin));
     struct byte_cursor cursor = {NULL, 0};
     segment.length = length;
     if (length > 0)
         cursor = cursor_at(tcp, offset);
-    if (!tcp_transmit(stack, tcp, &segment, cursor))
-        return false;
+    struct tcp_sent *sent = tcp_sent_add(stack, tcp, length, fin, cursor);
+    if (!sent)
+        return NO_MEMORY;
+    if (!tcp_transmit(stack, tcp, &segment, cursor)) {
+        tcp_sent_retract(stack, tcp, sent);
+        return NO_ROOM;
+    }
     if (length > 0)
         advance_cursor(tcp, cursor, length);
     tcp->snd_nxt += length + fin;
     tcp->history.bytes_sent += length;
-    if (again) {
-        stack->mib.TcpRetransSegs++;
-        tcp->history.retransmitted++;
-        tcp_rtt_retransmitted(&tcp->rtt);
-    } else {
-        tcp_rtt_start(&tcp->rtt, tcp->snd_nxt, stack->now_ns);
-    }
-    if (seq_gt(tcp->snd_nxt, tcp->snd_max))
-        tcp->snd_max = tcp->snd_nxt;
-    if (!timer_running(&tcp->retransmit_timer) || tcp->persisting)
+    tcp_recovery_sent(stack, tcp, length + fin, false);
+    if (!timer_running(&tcp->retransmit_timer) || tcp->timer_mode == TCP_TIMER_PERSIST)
         tcp_arm_retransmit(stack, tcp);
-    return true;
+    return SENT;
+}
+
+/* Sends a segment again. */
+static enum sending resend(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent) {
+    bool last = sent->sequence + sent->length == tcp->snd_una + tcp->send.length;
+    struct tcp_segment segment =
+        segment_of(stack, tcp, sent->sequence, data_flags(sent->length, last, sent->fin));
+    segment.length = sent->length;
+    tcp_path_lost(stack, tcp);
+    if (!tcp_transmit(stack, tcp, &segment, sent->place))
+        return NO_ROOM;
+    tcp_recovery_sent(stack, tcp, tcp_sent_span(sent), true);
+    tcp_sent_again(stack, tcp, sent);
+    tcp->history.bytes_sent += sent->length;
+    if (!timer_running(&tcp->retransmit_timer))
+        tcp_arm_retransmit(stack, tcp);
+    return SENT;
+}
+
+void tcp_resend_last(struct stack *stack, struct tcp *tcp) {
+    struct tcp_sent *last = tcp_sent_last(tcp);
+    if (last && last->length <= tcp->mss)
+        resend(stack, tcp, last);
 }
 
 static bool can_send_data(const struct tcp *tcp) {
@@ -206,20 +239,48 @@ static bool can_send_data(const struct tcp *tcp) {
  */
 static void consider_persist(struct stack *stack, struct tcp *tcp) {
     if (tcp->snd_nxt == tcp->snd_una && tcp->send.length > 0 && !timer_running(&tcp->retransmit_timer)) {
-        tcp->persisting = true;
+        tcp->timer_mode = TCP_TIMER_PERSIST;
         timer_start(&stack->timers, &tcp->retransmit_timer, stack->now_ns + tcp->rtt.rto_ns);
     }
 }
 
-/* Sends what may be sent from the queue. Returns false when the transmit queue is full. */
-static bool send_queue(struct stack *stack, struct tcp *tcp) {
+/* RFC 5681 section 4.1: what was learnt of the network is old when nothing was sent for so long. */
+static void restart_after_idle(struct stack *stack, struct tcp *tcp) {
+    uint32_t initial = TCP_INITIAL_SEGMENTS * tcp->mss;
+    if (tcp->snd_nxt == tcp->snd_una && tcp->last_sent_ns &&
+        stack->now_ns - tcp->last_sent_ns > tcp->rtt.rto_ns && tcp->congestion.cwnd > initial)
+        tcp->congestion.cwnd = initial;
+}
+
+/* Sends what is lost again, as far as the congestion window allows. */
+static enum sending send_lost(struct stack *stack, struct tcp *tcp) {
+    struct tcp_sent *sent;
+    while ((sent = tcp_sent_lost(stack, tcp, tcp->mss))) {
+        uint32_t pipe = tcp_pipe(tcp);
+        if (pipe > 0 && pipe + tcp_sent_span(sent) > tcp->congestion.cwnd)
+            return SENT;
+        enum sending result = resend(stack, tcp, sent);
+        if (result != SENT)
+            return result;
+    }
+    return SENT;
+}
+
+/* How much of `left` bytes may be sent at `offset`. */
+static uint32_t room_at(struct tcp *tcp, uint32_t offset, uint32_t left) {
+    uint32_t pipe = tcp_pipe(tcp), cwnd = tcp->congestion.cwnd;
+    uint32_t window = tcp->snd_wnd > offset ? tcp->snd_wnd - offset : 0;
+    uint32_t network = cwnd > pipe ? cwnd - pipe : 0;
+    tcp->cwnd_limited = network < window && network < left && network < tcp->mss;
+    return min_u32(window, network);
+}
+
+static enum sending send_new(struct stack *stack, struct tcp *tcp) {
     for (;;) {
         uint32_t offset = tcp->snd_nxt - tcp->snd_una;
         if (offset > tcp->send.length)
-            return true; /* the FIN has been sent, too */
-        uint32_t window = min_u32(tcp->snd_wnd, tcp->congestion.cwnd);
-        uint32_t room = window > offset ? window - offset : 0;
-        uint32_t left = tcp->send.length - offset;
+            return SENT; /* the FIN has been sent, too */
+        uint32_t left = tcp->send.length - offset, room = room_at(tcp, offset, left);
         bool probe = tcp->path.narrowed && tcp_path_probe_due(stack, tcp, left, room);
         uint32_t length = min_u32(min_u32(left, room), probe ? tcp->path.mss_full : tcp->mss);
         bool fin = tcp->fin_queued && length == left;
@@ -229,18 +290,27 @@ static bool send_queue(struct stack *stack, struct tcp *tcp) {
             .largest_window = tcp->snd_wnd_largest,
             .last = length == left,
             .in_flight = offset > 0,
-            .retransmission = seq_lt(tcp->snd_nxt, tcp->snd_max),
             .fin = fin,
             .nodelay = tcp->options.nodelay,
             .cork = tcp->options.cork || tcp->more,
         };
         if ((length == 0 && !fin) || !nagle_allows(&question))
-            return true;
-        if (!send_next(stack, tcp, offset, length, fin))
-            return false;
+            return SENT;
+        enum sending result = send_next(stack, tcp, offset, length, fin);
+        if (result != SENT)
+            return result;
         if (probe)
             tcp_path_probed(tcp);
     }
+}
+
+bool tcp_send_beyond(struct stack *stack, struct tcp *tcp) {
+    uint32_t offset = tcp->snd_nxt - tcp->snd_una;
+    if (offset >= tcp->send.length || offset >= tcp->snd_wnd)
+        return false;
+    uint32_t left = tcp->send.length - offset;
+    uint32_t length = min_u32(min_u32(left, tcp->snd_wnd - offset), tcp->mss);
+    return send_next(stack, tcp, offset, length, tcp->fin_queued && length == left) == SENT;
 }
 
 void tcp_push_window(struct stack *stack, struct tcp *tcp) {
@@ -253,31 +323,20 @@ void tcp_output(struct stack *stack, struct tcp *tcp) {
     if (tcp->state == TCP_CLOSE || tcp->state == TCP_LISTEN || tcp->state == TCP_SYN_SENT)
         return;
     if (can_send_data(tcp)) {
-        if (!send_queue(stack, tcp)) {
+        restart_after_idle(stack, tcp);
+        enum sending result = send_lost(stack, tcp);
+        if (result == SENT)
+            result = send_new(stack, tcp);
+        if (result == NO_ROOM) {
             tcp_want_output(stack, tcp);
             return;
         }
+        if (result == NO_MEMORY && !timer_running(&tcp->retransmit_timer))
+            tcp_arm_retransmit(stack, tcp);
         consider_persist(stack, tcp);
     }
     if (tcp->ack_now)
         tcp_send_ack(stack, tcp);
-}
-
-bool tcp_retransmit_first(struct stack *stack, struct tcp *tcp) {
-    if (tcp->send.length == 0)
-        return true; /* only the FIN is in flight; the timer sends it again */
-    tcp_path_lost(stack, tcp);
-    uint32_t in_flight = tcp->snd_max - tcp->snd_una;
-    uint32_t length = min_u32(min_u32(tcp->send.length, tcp->mss), in_flight);
-    bool fin = tcp->fin_queued && length == tcp->send.length && in_flight > length;
-    struct tcp_segment segment = segment_of(tcp, tcp->snd_una, (uint8_t)(TCP_ACK | (fin ? TCP_FIN : 0)));
-    segment.length = length;
-    if (!tcp_transmit(stack, tcp, &segment, byte_queue_at(&tcp->send, 0)))
-        return false;
-    stack->mib.TcpRetransSegs++;
-    tcp->history.retransmitted++;
-    tcp_rtt_retransmitted(&tcp->rtt);
-    return true;
 }
 
 ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, bool more) {

@@ -16,8 +16,10 @@
 #define SUSPICIOUS_TIMEOUTS 2
 
 static uint16_t full_mss(const struct stack *stack, const struct tcp *tcp) {
-    uint32_t path = ip_mtu(stack, tcp->remote_address) - IP_HEADER_BYTES - TCP_HEADER_BYTES;
-    return path < tcp->path.mss_peer ? (uint16_t)path : tcp->path.mss_peer;
+    uint32_t mss = ip_mtu(stack, tcp->remote_address) - IP_HEADER_BYTES - TCP_HEADER_BYTES;
+    if (mss > tcp->path.mss_peer)
+        mss = tcp->path.mss_peer;
+    return (uint16_t)(mss - (tcp->timestamps ? TCP_TIMESTAMP_BYTES : 0)); /* in each segment: RFC 6691 */
 }
 
 void tcp_path_begin(const struct stack *stack, struct tcp *tcp, uint16_t mss_peer) {
@@ -43,8 +45,8 @@ static void adapt(void *object, void *context) {
     tcp->path.mss_full = full;
     if (shorter || !tcp->path.narrowed)
         tcp->mss = full;
-    if (shorter && tcp->snd_nxt != tcp->snd_una && tcp->state != TCP_SYN_RECV) {
-        tcp->snd_nxt = tcp->snd_una; /* what was sent did not get through, and that is no congestion */
+    if (shorter && tcp->state != TCP_SYN_RECV) {
+        tcp_sent_lose_longer(tcp, full); /* it did not get through, and that is no congestion */
         tcp_want_output(stack, tcp);
     }
 }
@@ -56,7 +58,7 @@ void tcp_path_changed(struct stack *stack, uint32_t destination) {
 
 void tcp_path_timeout(struct stack *stack, struct tcp *tcp) {
     tcp_path_lost(stack, tcp);
-    uint32_t in_flight = tcp->snd_max - tcp->snd_una;
+    uint32_t in_flight = tcp->snd_nxt - tcp->snd_una;
     if (tcp->retransmits < SUSPICIOUS_TIMEOUTS || tcp->mss <= TCP_MSS_DEFAULT || in_flight <= TCP_MSS_DEFAULT)
         return;
     stack->mib.TcpExtTCPMTUPFail++;
@@ -76,7 +78,7 @@ void tcp_path_lost(struct stack *stack, struct tcp *tcp) {
 bool tcp_path_probe_due(const struct stack *stack, const struct tcp *tcp, uint32_t left, uint32_t room) {
     const struct tcp_path *path = &tcp->path;
     return path->narrowed && !path->probing && tcp->retransmits == 0 && stack->now_ns >= path->probe_due_ns &&
-           tcp->snd_nxt == tcp->snd_max && left >= path->mss_full && room >= path->mss_full;
+           left >= path->mss_full && room >= path->mss_full;
 }
 
 void tcp_path_probed(struct tcp *tcp) {
@@ -99,12 +101,12 @@ void tcp_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
     if (!tcp)
         return;
     /* RFC 5927: an error that quotes nothing in flight is not about us. */
-    if (tcp->state == TCP_TIME_WAIT || seq_lt(sequence, tcp->snd_una) || seq_gt(sequence, tcp->snd_max)) {
+    if (tcp->state == TCP_TIME_WAIT || seq_lt(sequence, tcp->snd_una) || seq_gt(sequence, tcp->snd_nxt)) {
         stack->mib.TcpExtOutOfWindowIcmps++;
         return;
     }
     if (error->type == ICMP_DESTINATION_UNREACHABLE && error->code == ICMP_FRAGMENTATION_NEEDED) {
-        if (tcp->snd_una != tcp->snd_max && tcp->state != TCP_SYN_SENT)
+        if (tcp->snd_una != tcp->snd_nxt && tcp->state != TCP_SYN_SENT)
             ip_path_reduce(stack, tcp->remote_address, error->info, quoted->total);
         return;
     }

@@ -32,26 +32,6 @@ void tcp_rtt_sample(struct tcp_rtt *rtt, uint64_t measured_ns) {
     tcp_rtt_restore(rtt);
 }
 
-void tcp_rtt_start(struct tcp_rtt *rtt, uint32_t end, uint64_t now_ns) {
-    if (rtt->timing)
-        return;
-    rtt->timing = true;
-    rtt->timed_end = end;
-    rtt->timed_at_ns = now_ns;
-}
-
-void tcp_rtt_acknowledged(struct tcp_rtt *rtt, uint32_t acknowledged, uint64_t now_ns) {
-    if (!rtt->timing || seq_lt(acknowledged, rtt->timed_end))
-        return;
-    rtt->timing = false;
-    tcp_rtt_sample(rtt, now_ns - rtt->timed_at_ns);
-}
-
-void tcp_rtt_retransmitted(struct tcp_rtt *rtt) {
-    rtt->timing = false;
-}
-
 void tcp_rtt_backoff(struct tcp_rtt *rtt) {
     rtt->rto_ns = clamp_rto(rtt->rto_ns * 2);
-    rtt->timing = false;
 }

@@ -9,15 +9,6 @@
 /* Takes a measurement: section 2. RTO = SRTT + max(4 RTTVAR, 200 ms), as Linux has it. */
 void tcp_rtt_sample(struct tcp_rtt *rtt, uint64_t measured_ns);
 
-/* Begins to time the segment that ends before sequence number `end`, unless one is being timed. */
-void tcp_rtt_start(struct tcp_rtt *rtt, uint32_t end, uint64_t now_ns);
-
-/* An acknowledgment of everything before `acknowledged` arrived. */
-void tcp_rtt_acknowledged(struct tcp_rtt *rtt, uint32_t acknowledged, uint64_t now_ns);
-
-/* Something was retransmitted: what is being timed is ambiguous now (Karn). */
-void tcp_rtt_retransmitted(struct tcp_rtt *rtt);
-
 /* A timeout: section 5.5. */
 void tcp_rtt_backoff(struct tcp_rtt *rtt);
 

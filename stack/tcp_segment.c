@@ -9,7 +9,48 @@ enum tcp_option {
     OPTION_NOP = 1,
     OPTION_MSS = 2,
     OPTION_WINDOW_SCALE = 3,
+    OPTION_SACK_PERMITTED = 4,
+    OPTION_SACK = 5,
+    OPTION_TIMESTAMP = 8,
 };
+
+static void take_sack(struct tcp_segment *segment, const uint8_t *at, uint8_t length) {
+    for (uint8_t i = 2; i + 8 <= length && segment->sack_count < TCP_SACK_BLOCKS_MAX; i = (uint8_t)(i + 8))
+        segment->sack[segment->sack_count++] =
+            (struct tcp_sack_block){wire_get32(at + i), wire_get32(at + i + 4)};
+}
+
+/* An option that is all there. One of the wrong length, or in a segment that may not have it, is passed over.
+ */
+static void take_option(struct tcp_segment *segment, const uint8_t *at) {
+    bool syn = segment->flags & TCP_SYN;
+    switch (at[0]) {
+    case OPTION_MSS:
+        if (at[1] == 4 && syn)
+            segment->mss = wire_get16(at + 2);
+        break;
+    case OPTION_WINDOW_SCALE:
+        if (at[1] == 3 && syn)
+            segment->window_scale = (int8_t)(at[2] > 14 ? 14 : at[2]);
+        break;
+    case OPTION_SACK_PERMITTED:
+        segment->sack_permitted |= at[1] == 2 && syn;
+        break;
+    case OPTION_SACK:
+        if (!syn && (at[1] - 2) % 8 == 0)
+            take_sack(segment, at, at[1]);
+        break;
+    case OPTION_TIMESTAMP:
+        if (at[1] != 10)
+            break;
+        segment->has_timestamp = true;
+        segment->timestamp = wire_get32(at + 2);
+        segment->timestamp_echo = wire_get32(at + 6);
+        break;
+    default:
+        break;
+    }
+}
 
 /* An option whose length is impossible ends the parsing, as in Linux; what was read before it counts. */
 static void parse_options(struct tcp_segment *segment, const uint8_t *at, const uint8_t *end) {
@@ -20,10 +61,7 @@ static void parse_options(struct tcp_segment *segment, const uint8_t *at, const 
         }
         if (end - at < 2 || at[1] < 2 || at[1] > end - at)
             return;
-        if (at[0] == OPTION_MSS && at[1] == 4 && segment->flags & TCP_SYN)
-            segment->mss = wire_get16(at + 2);
-        if (at[0] == OPTION_WINDOW_SCALE && at[1] == 3 && segment->flags & TCP_SYN)
-            segment->window_scale = (int8_t)(at[2] > 14 ? 14 : at[2]);
+        take_option(segment, at);
         at += at[1];
     }
 }
@@ -42,6 +80,9 @@ int tcp_segment_parse(struct tcp_segment *segment, const uint8_t *header, uint32
     segment->window = wire_get16(header + 14);
     segment->mss = 0;
     segment->window_scale = -1;
+    segment->sack_permitted = segment->has_timestamp = false;
+    segment->timestamp = segment->timestamp_echo = 0;
+    segment->sack_count = 0;
     parse_options(segment, header + TCP_HEADER_BYTES, header + header_length);
     return (int)header_length;
 }
@@ -53,6 +94,30 @@ uint32_t tcp_segment_write(const struct tcp_segment *segment, uint8_t *header) {
         *option++ = 4;
         wire_put16(option, segment->mss);
         option += 2;
+    }
+    if (segment->sack_permitted || segment->has_timestamp) {
+        *option++ = segment->sack_permitted ? OPTION_SACK_PERMITTED : OPTION_NOP;
+        *option++ = segment->sack_permitted ? 2 : OPTION_NOP;
+    }
+    if (segment->has_timestamp) {
+        *option++ = OPTION_TIMESTAMP;
+        *option++ = 10;
+        wire_put32(option, segment->timestamp);
+        wire_put32(option + 4, segment->timestamp_echo);
+        option += 8;
+    } else if (segment->sack_permitted) {
+        *option++ = OPTION_NOP;
+        *option++ = OPTION_NOP;
+    }
+    if (segment->sack_count > 0) {
+        *option++ = OPTION_NOP;
+        *option++ = OPTION_NOP;
+        *option++ = OPTION_SACK;
+        *option++ = (uint8_t)(2 + 8 * segment->sack_count);
+    }
+    for (int i = 0; i < segment->sack_count; i++, option += 8) {
+        wire_put32(option, segment->sack[i].start);
+        wire_put32(option + 4, segment->sack[i].end);
     }
     if (segment->window_scale >= 0) {
         *option++ = OPTION_NOP;

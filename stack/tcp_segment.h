@@ -18,14 +18,26 @@ enum tcp_flag {
     TCP_URG = 0x20,
 };
 
+/* Of sequence numbers: [start, end). */
+struct tcp_sack_block {
+    uint32_t start, end;
+};
+
+#define TCP_SACK_BLOCKS_MAX 4
+
 /* A segment in host order, its payload in buffers. */
 struct tcp_segment {
     uint16_t source_port, destination_port;
     uint32_t sequence, acknowledgment;
-    uint32_t window;      /* unscaled, as on the wire */
-    uint8_t flags;        /* enum tcp_flag */
-    uint16_t mss;         /* the option, or 0 */
-    int8_t window_scale;  /* the option, or -1 */
+    uint32_t window;     /* unscaled, as on the wire */
+    uint8_t flags;       /* enum tcp_flag */
+    uint16_t mss;        /* the option, or 0 */
+    int8_t window_scale; /* the option, or -1 */
+    bool sack_permitted; /* the option */
+    bool has_timestamp;  /* the option is there, and next its values */
+    uint32_t timestamp, timestamp_echo;
+    uint8_t sack_count;
+    struct tcp_sack_block sack[TCP_SACK_BLOCKS_MAX];
     uint32_t length;      /* payload bytes */
     struct buffer *chain; /* payload; NULL once taken */
 };

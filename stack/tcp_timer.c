@@ -4,7 +4,6 @@
  */
 #include "stack.h"
 #include "tcp.h"
-#include "tcp_reno.h"
 #include "tcp_rtt.h"
 #include <errno.h>
 
@@ -20,9 +19,12 @@ static uint64_t syn_timeout_ns(const struct tcp *tcp) {
 
 void tcp_arm_retransmit(struct stack *stack, struct tcp *tcp) {
     bool opening = tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV;
-    tcp->persisting = false;
+    uint64_t probe_ns = opening ? 0 : tcp_recovery_probe_ns(tcp);
+    tcp->timer_mode = probe_ns ? TCP_TIMER_PROBE : TCP_TIMER_RTO;
     timer_start(&stack->timers, &tcp->retransmit_timer,
-                stack->now_ns + (opening ? syn_timeout_ns(tcp) : tcp->rtt.rto_ns));
+                stack->now_ns + (opening    ? syn_timeout_ns(tcp)
+                                 : probe_ns ? probe_ns
+                                            : tcp->rtt.rto_ns));
 }
 
 void tcp_arm_keepalive(struct stack *stack, struct tcp *tcp) {
@@ -69,16 +71,15 @@ static void data_timeout(struct stack *stack, struct tcp *tcp) {
     }
     stack->mib.TcpExtTCPTimeouts++;
     tcp_path_timeout(stack, tcp);
-    tcp_reno_timeout(&tcp->congestion, tcp->snd_max - tcp->snd_una, tcp->mss, tcp->retransmits == 0);
+    tcp_recovery_timeout(tcp);
     tcp->retransmits++;
     tcp_rtt_backoff(&tcp->rtt);
-    tcp->snd_nxt = tcp->snd_una;
     tcp_arm_retransmit(stack, tcp);
     tcp_output(stack, tcp);
 }
 
 static void persist_timeout(struct stack *stack, struct tcp *tcp) {
-    tcp->persisting = false;
+    tcp->timer_mode = TCP_TIMER_RTO;
     if (tcp->send.length == 0)
         return;
     if (tcp->probes == 0)
@@ -97,7 +98,7 @@ static void persist_timeout(struct stack *stack, struct tcp *tcp) {
     stack->mib.TcpExtTCPWinProbe++;
     uint32_t doublings = tcp->probes < 10 ? tcp->probes : 10;
     uint64_t wait = tcp->rtt.rto_ns << doublings;
-    tcp->persisting = true;
+    tcp->timer_mode = TCP_TIMER_PERSIST;
     timer_start(&stack->timers, &tcp->retransmit_timer,
                 stack->now_ns + (wait < TCP_RTO_MAX_NS ? wait : TCP_RTO_MAX_NS));
     if (tcp->snd_wnd > 0)
@@ -107,12 +108,29 @@ static void persist_timeout(struct stack *stack, struct tcp *tcp) {
 }
 
 void tcp_retransmit_timer(struct stack *stack, struct tcp *tcp) {
-    if (tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV)
+    if (tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV) {
         syn_timeout(stack, tcp);
-    else if (tcp->persisting)
+        return;
+    }
+    if (tcp->timer_mode == TCP_TIMER_PERSIST) {
         persist_timeout(stack, tcp);
-    else if (tcp->snd_max != tcp->snd_una)
+        return;
+    }
+    if (tcp->snd_nxt == tcp->snd_una) {
+        tcp_output(stack, tcp); /* there was no memory to send it */
+        return;
+    }
+    switch (tcp->timer_mode) {
+    case TCP_TIMER_PROBE:
+        tcp_recovery_probe_timeout(stack, tcp);
+        break;
+    case TCP_TIMER_REORDER:
+        tcp_recovery_reorder_timeout(stack, tcp);
+        break;
+    default:
         data_timeout(stack, tcp);
+        break;
+    }
 }
 
 void tcp_ack_timer(struct stack *stack, struct tcp *tcp) {
@@ -125,7 +143,7 @@ static void keepalive_timeout(struct stack *stack, struct tcp *tcp) {
     uint64_t allowed_ns = tcp->options.keepalive_idle_s * SECOND_NS;
     if (!tcp->options.keepalive)
         return;
-    if (tcp->snd_max != tcp->snd_una || tcp->send.length > 0 || idle_ns < allowed_ns) {
+    if (tcp->snd_nxt != tcp->snd_una || tcp->send.length > 0 || idle_ns < allowed_ns) {
         /* Data in flight is retransmitted anyway; a peer that was heard is alive. */
         tcp->probes = 0;
         uint64_t wait = idle_ns < allowed_ns ? allowed_ns - idle_ns : allowed_ns;

@@ -161,14 +161,35 @@ static struct host make_host(uint32_t address, uint16_t mtu) {
     return host;
 }
 
+/* The records of what is in flight cover all of it, and add up. */
+static void check_records(const struct tcp *tcp) {
+    bool opening = tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV;
+    uint32_t next = tcp->snd_una, sacked = 0, lost = 0, count = 0;
+    for (struct list *link = tcp->sent.next; link != &tcp->sent; link = link->next) {
+        const struct tcp_sent *sent = container_of(link, struct tcp_sent, link);
+        expect(sent->sequence == next, "a gap in what was sent: %u, not %u", sent->sequence - tcp->snd_una,
+               next - tcp->snd_una);
+        expect(!(sent->sacked && sent->lost), "sacked and lost");
+        next += tcp_sent_span(sent);
+        sacked += sent->sacked ? tcp_sent_span(sent) : 0;
+        count += sent->sacked;
+        lost += sent->lost ? tcp_sent_span(sent) : 0;
+    }
+    expect(opening || tcp->state == TCP_TIME_WAIT || next == tcp->snd_nxt, "records end at %u of %u",
+           next - tcp->snd_una, tcp->snd_nxt - tcp->snd_una);
+    expect(sacked == tcp->scoreboard.sacked_bytes && count == tcp->scoreboard.sacked_count,
+           "%u sacked, not %u", tcp->scoreboard.sacked_bytes, sacked);
+    expect(lost == tcp->scoreboard.lost_bytes, "%u lost, not %u", tcp->scoreboard.lost_bytes, lost);
+}
+
 static void check_connection(void *object, void *context) {
     struct tcp *tcp = object;
     struct stack *stack = context;
     if (tcp->state == TCP_CLOSE || tcp->state == TCP_LISTEN)
         return;
-    uint32_t flight = tcp->snd_max - tcp->snd_una;
-    expect(seq_le(tcp->snd_una, tcp->snd_nxt) && seq_le(tcp->snd_nxt, tcp->snd_max),
-           "snd_una <= snd_nxt <= snd_max");
+    uint32_t flight = tcp->snd_nxt - tcp->snd_una;
+    expect(seq_le(tcp->snd_una, tcp->snd_nxt), "snd_una <= snd_nxt");
+    check_records(tcp);
     expect(tcp->state == TCP_TIME_WAIT || flight <= tcp->send.length + 2, "%u in flight of %u", flight,
            tcp->send.length);
     expect(seq_le(tcp->rcv_nxt, tcp->rcv_adv + 1), "rcv_nxt beyond what was advertised");
@@ -666,6 +687,7 @@ static void world_end(void) {
         expect(stack->connections.used == 0, "%c: %u connections left", 'A' + side, stack->connections.used);
         expect(stack->sockets.used == 0, "%c: %u sockets left", 'A' + side, stack->sockets.used);
         expect(stack->buffers.used == 0, "%c: %u buffers left", 'A' + side, stack->buffers.used);
+        expect(stack->sent.used == 0, "%c: %u records left", 'A' + side, stack->sent.used);
         expect(stack->held_segments.used == 0, "%c: %u held segments left", 'A' + side,
                stack->held_segments.used);
     }

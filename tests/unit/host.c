@@ -234,8 +234,6 @@ bool peer_read(struct host *host, struct packet *packet) {
 void peer_send(struct host *host, uint16_t source_port, uint16_t destination_port, uint8_t flags,
                uint32_t sequence, uint32_t acknowledgment, uint16_t window, uint16_t mss, const void *payload,
                uint32_t length) {
-    static uint8_t frame[70000];
-    uint8_t *ip = frame + ETHER_HEADER_BYTES, *header = ip + 20;
     struct tcp_segment segment = {
         .source_port = source_port,
         .destination_port = destination_port,
@@ -246,11 +244,18 @@ void peer_send(struct host *host, uint16_t source_port, uint16_t destination_por
         .mss = mss,
         .window_scale = -1,
     };
+    peer_send_segment(host, &segment, payload, length);
+}
+
+void peer_send_segment(struct host *host, const struct tcp_segment *segment, const void *payload,
+                       uint32_t length) {
+    static uint8_t frame[70000];
+    uint8_t *ip = frame + ETHER_HEADER_BYTES, *header = ip + 20;
     memset(frame, 0, 34);
     memcpy(frame, host->stack->config.mac, 6);
     memcpy(frame + 6, PEER_MAC, 6);
     wire_put16(frame + 12, ETHER_TYPE_IP);
-    uint32_t header_length = tcp_segment_write(&segment, header);
+    uint32_t header_length = tcp_segment_write(segment, header);
     if (length)
         memcpy(header + header_length, payload, length);
     uint32_t total = 20 + header_length + length;

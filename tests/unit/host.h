@@ -59,6 +59,10 @@ void peer_send(struct host *host, uint16_t source_port, uint16_t destination_por
                uint32_t sequence, uint32_t acknowledgment, uint16_t window, uint16_t mss, const void *payload,
                uint32_t length);
 
+/* The same with a segment of any kind, for instance with options. */
+void peer_send_segment(struct host *host, const struct tcp_segment *segment, const void *payload,
+                       uint32_t length);
+
 /* An IP packet that a scripted peer sends. What is 0 has its usual value. */
 struct packet_shape {
     uint32_t source, destination; /* HOST_B, and the host's own */

@@ -1,12 +1,12 @@
 /*
  * test_machines.c - the small machines that stand alone: checksum.c, random.c, timer.c, tcp_segment.c,
- * tcp_isn.c, tcp_rtt.c, tcp_reno.c, tcp_nagle.c.
+ * tcp_isn.c, tcp_rtt.c, tcp_congestion.c, tcp_nagle.c.
  */
 #include "checksum.h"
 #include "host.h"
+#include "tcp_congestion.h"
 #include "tcp_isn.h"
 #include "tcp_nagle.h"
-#include "tcp_reno.h"
 #include "tcp_rtt.h"
 #include <stdlib.h>
 #include <string.h>
@@ -221,58 +221,101 @@ static void rto_has_linux_floor(void **state) {
     assert_in_range(rtt.rto_ns, 200 * MS, 202 * MS);
 }
 
-static void retransmitted_segment_is_not_timed(void **state) {
-    (void)state;
-    struct tcp_rtt rtt = {0};
-    tcp_rtt_start(&rtt, 1000, 10 * MS);
-    tcp_rtt_retransmitted(&rtt); /* Karn */
-    tcp_rtt_acknowledged(&rtt, 1000, 900 * MS);
-    assert_int_equal(rtt.srtt_ns, 0);
-    tcp_rtt_start(&rtt, 2000, 1000 * MS);
-    tcp_rtt_acknowledged(&rtt, 1500, 1005 * MS); /* not yet it */
-    assert_int_equal(rtt.srtt_ns, 0);
-    tcp_rtt_acknowledged(&rtt, 2000, 1010 * MS);
-    assert_int_equal(rtt.srtt_ns, 10 * MS);
+/* Gives a window so many acknowledgments of a segment each. */
+static void acknowledge(struct tcp_congestion *congestion, uint32_t count, uint64_t now_ns, uint64_t rtt_ns) {
+    struct tcp_progress progress = {.bytes = 1000,
+                                    .mss = 1000,
+                                    .now_ns = now_ns,
+                                    .srtt_ns = rtt_ns,
+                                    .rtt_ns = rtt_ns,
+                                    .una = 1,
+                                    .nxt = 1};
+    while (count-- > 0)
+        tcp_congestion_acknowledged(congestion, &progress);
 }
 
-static void slow_start_doubles_and_avoidance_adds_one_segment_a_window(void **state) {
+static void slow_start_doubles_and_renos_avoidance_adds_one_segment_a_window(void **state) {
     (void)state;
-    struct tcp_congestion congestion;
-    tcp_reno_init(&congestion, 1000, 0);
+    struct tcp_congestion congestion = {0};
+    tcp_congestion_init(&congestion, TCP_RENO, 1000);
     assert_int_equal(congestion.cwnd, 10000);
-    tcp_reno_acknowledged(&congestion, 10000, 1000);
+    acknowledge(&congestion, 10, SECOND, 50 * MS);
     assert_int_equal(congestion.cwnd, 20000);
     congestion.ssthresh = 20000;
-    for (int i = 0; i < 20; i++)
-        tcp_reno_acknowledged(&congestion, 1000, 1000);
+    acknowledge(&congestion, 20, SECOND, 50 * MS);
     assert_int_equal(congestion.cwnd, 21000);
+    assert_int_equal(tcp_congestion_threshold(&congestion, 20000, 1000), 10000);
+    assert_int_equal(tcp_congestion_threshold(&congestion, 2000, 1000), 2000); /* no less than two */
 }
 
-static void recovery_halves_inflates_and_deflates(void **state) {
+/* RFC 9438 section 4.2: after a loss at W the window is at 0.7 W, and at W again after K seconds, where it
+ * lingers. */
+static void cubic_comes_back_to_where_the_loss_was_and_lingers(void **state) {
     (void)state;
-    struct tcp_congestion congestion;
-    tcp_reno_init(&congestion, 1000, 0);
-    tcp_reno_enter_recovery(&congestion, 20000, 50000, 1000);
-    assert_int_equal(congestion.ssthresh, 10000);
-    assert_int_equal(congestion.cwnd, 13000);
-    tcp_reno_inflate(&congestion, 1000);
-    assert_int_equal(congestion.cwnd, 14000);
-    assert_true(tcp_reno_partial(&congestion, 40000, 2000, 18000, 1000)); /* below recover: it goes on */
-    assert_int_equal(congestion.cwnd, 13000);
-    assert_false(tcp_reno_partial(&congestion, 50000, 10000, 30000, 1000));
-    assert_int_equal(congestion.cwnd, 10000);
-    assert_false(congestion.recovering);
+    struct tcp_congestion congestion = {0};
+    uint64_t clock = 1000 * SECOND, began, rtt = 100 * MS;
+    uint32_t at_k = 0, later = 0;
+    tcp_congestion_init(&congestion, TCP_CUBIC, 1000);
+    congestion.cwnd = 1000 * 1000;
+    congestion.ssthresh = tcp_congestion_threshold(&congestion, congestion.cwnd, 1000);
+    assert_int_equal(congestion.ssthresh, 700 * 1000);
+    congestion.cwnd = congestion.ssthresh;
+    double k = 0; /* the cube root of 300 / 0.4 */
+    while (k * k * k < 750)
+        k += 0.01;
+    for (began = clock; clock - began < 30 * SECOND; clock += rtt) {
+        acknowledge(&congestion, congestion.cwnd / 1000, clock, rtt);
+        double seconds = (double)(clock - began) / 1e9;
+        if (seconds < k - 2)
+            assert_true(congestion.cwnd < 1000 * 1000);
+        if (seconds < k + 0.2)
+            at_k = congestion.cwnd;
+        if (seconds < k + 2)
+            later = congestion.cwnd;
+    }
+    assert_in_range(at_k, 970 * 1000, 1010 * 1000);
+    assert_in_range(later, 990 * 1000, 1030 * 1000);
+    assert_true(congestion.cwnd > 2000 * 1000); /* and then it looks for more */
+    /* Less than before at the next loss: room for others. */
+    congestion.cwnd = 900 * 1000;
+    tcp_congestion_threshold(&congestion, congestion.cwnd, 1000);
+    assert_true(congestion.cubic.w_max < 900);
 }
 
-static void timeout_starts_over_with_one_segment(void **state) {
+static void slow_start_is_left_when_round_trips_get_longer(void **state) {
     (void)state;
-    struct tcp_congestion congestion;
-    tcp_reno_init(&congestion, 1000, 0);
-    tcp_reno_timeout(&congestion, 16000, 1000, true);
-    assert_int_equal(congestion.cwnd, 1000);
-    assert_int_equal(congestion.ssthresh, 8000);
-    tcp_reno_timeout(&congestion, 1000, 1000, false);
-    assert_int_equal(congestion.ssthresh, 8000); /* RFC 5681: set once for a row of timeouts */
+    struct tcp_congestion congestion = {0};
+    uint64_t clock = SECOND;
+    tcp_congestion_init(&congestion, TCP_CUBIC, 1000);
+    for (int round = 0; round < 4; round++)
+        acknowledge(&congestion, 20, clock += 50 * MS, 50 * MS);
+    assert_int_equal(congestion.hystart.slow_rounds, 0);
+    for (int round = 0; round < 20; round++)
+        acknowledge(&congestion, 1, clock += 80 * MS, 80 * MS); /* each is a round: una is nxt */
+    for (int round = 0; round < 10; round++) {
+        struct tcp_progress progress = {.bytes = 1000,
+                                        .mss = 1000,
+                                        .now_ns = clock,
+                                        .srtt_ns = 80 * MS,
+                                        .rtt_ns = 80 * MS,
+                                        .una = 1,
+                                        .nxt = 5000};
+        congestion.hystart.round_end = 5000;
+        congestion.hystart.last_round_min_ns = 50 * MS;
+        for (int i = 0; i < 10; i++)
+            tcp_congestion_acknowledged(&congestion, &progress);
+        progress.una = 5000;
+        tcp_congestion_acknowledged(&congestion, &progress);
+    }
+    assert_true(congestion.ssthresh < TCP_CWND_MAX);
+}
+
+static void algorithms_are_found_by_linux_names(void **state) {
+    (void)state;
+    assert_int_equal(tcp_congestion_find("cubic", 5), TCP_CUBIC);
+    assert_int_equal(tcp_congestion_find("reno\0\0\0", 7), TCP_RENO);
+    assert_int_equal(tcp_congestion_find("renown", 6), -1);
+    assert_int_equal(tcp_congestion_find("ren", 3), -1);
 }
 
 static void nagle_holds_small_segment_while_data_is_unacked(void **state) {
@@ -291,15 +334,13 @@ static void nagle_holds_small_segment_while_data_is_unacked(void **state) {
     assert_true(nagle_allows(&segment));
 }
 
-static void nagle_lets_full_segments_and_retransmissions_go(void **state) {
+static void nagle_lets_full_segments_go(void **state) {
     (void)state;
     struct nagle_segment segment = {
         .length = 1460, .mss = 1460, .largest_window = 65535, .in_flight = true, .cork = true};
     assert_true(nagle_allows(&segment));
     segment.length = 1;
     assert_false(nagle_allows(&segment));
-    segment.retransmission = true;
-    assert_true(nagle_allows(&segment));
 }
 
 static void peer_with_a_tiny_buffer_gets_half_of_it_at_a_time(void **state) {
@@ -324,12 +365,12 @@ int main(void) {
         cmocka_unit_test(isn_differs_by_connection_and_grows_with_time),
         cmocka_unit_test(rto_follows_rfc_6298),
         cmocka_unit_test(rto_has_linux_floor),
-        cmocka_unit_test(retransmitted_segment_is_not_timed),
-        cmocka_unit_test(slow_start_doubles_and_avoidance_adds_one_segment_a_window),
-        cmocka_unit_test(recovery_halves_inflates_and_deflates),
-        cmocka_unit_test(timeout_starts_over_with_one_segment),
+        cmocka_unit_test(slow_start_doubles_and_renos_avoidance_adds_one_segment_a_window),
+        cmocka_unit_test(cubic_comes_back_to_where_the_loss_was_and_lingers),
+        cmocka_unit_test(slow_start_is_left_when_round_trips_get_longer),
+        cmocka_unit_test(algorithms_are_found_by_linux_names),
         cmocka_unit_test(nagle_holds_small_segment_while_data_is_unacked),
-        cmocka_unit_test(nagle_lets_full_segments_and_retransmissions_go),
+        cmocka_unit_test(nagle_lets_full_segments_go),
         cmocka_unit_test(peer_with_a_tiny_buffer_gets_half_of_it_at_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

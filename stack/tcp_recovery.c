@@ -1,0 +1,252 @@
+/*
+ * tcp_recovery.c - see tcp_recovery.h.
+ */
+#include "tcp_recovery.h"
+#include "stack.h"
+#include "tcp.h"
+#include "tcp_rtt.h"
+
+#define PROBE_MARGIN_NS UINT64_C(2000000) /* Linux's TCP_TIMEOUT_MIN */
+
+static uint32_t min_u32(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
+static uint32_t max_u32(uint32_t a, uint32_t b) {
+    return a > b ? a : b;
+}
+
+static void remember_for_undo(struct tcp *tcp) {
+    struct tcp_recovery *recovery = &tcp->recovery;
+    recovery->can_undo = true;
+    recovery->prior_cwnd =
+        max_u32(tcp->congestion.cwnd, recovery->state == TCP_OPEN ? 0 : recovery->prior_cwnd);
+    recovery->prior_ssthresh = tcp->congestion.ssthresh;
+    recovery->resend_time = 0;
+    recovery->resends_unseen = 0;
+}
+
+static void enter_recovery(struct stack *stack, struct tcp *tcp) {
+    struct tcp_recovery *recovery = &tcp->recovery;
+    uint32_t flight = tcp->snd_nxt - tcp->snd_una;
+    stack->mib.TcpExtTCPFastRetrans++;
+    remember_for_undo(tcp);
+    recovery->state = TCP_RECOVERY;
+    recovery->recover = tcp->snd_nxt;
+    recovery->delivered = recovery->sent = 0;
+    recovery->flight = max_u32(flight, tcp->mss);
+    recovery->probing = false;
+    tcp->congestion.ssthresh = tcp_congestion_threshold(&tcp->congestion, flight, tcp->mss);
+}
+
+static void leave_recovery(struct tcp *tcp) {
+    struct tcp_recovery *recovery = &tcp->recovery;
+    if (recovery->state == TCP_RECOVERY)
+        tcp->congestion.cwnd = tcp->congestion.ssthresh;
+    recovery->state = TCP_OPEN;
+    recovery->can_undo = false;
+    tcp->scoreboard.duplicate_acks = 0;
+    if (tcp->scoreboard.reordering_steps > 1)
+        tcp->scoreboard.reordering_steps--;
+}
+
+/* Nothing was lost: what was sent again was only late. All is as if it had not happened. */
+static void undo(struct stack *stack, struct tcp *tcp) {
+    struct tcp_recovery *recovery = &tcp->recovery;
+    if (recovery->state == TCP_LOSS)
+        stack->mib.TcpExtTCPLossUndo++;
+    else
+        stack->mib.TcpExtTCPFullUndo++;
+    tcp->congestion.cwnd = max_u32(tcp->congestion.cwnd, recovery->prior_cwnd);
+    tcp->congestion.ssthresh = max_u32(tcp->congestion.ssthresh, recovery->prior_ssthresh);
+    tcp_sent_lose_none(tcp);
+    tcp->scoreboard.duplicate_acks = 0;
+    recovery->state = TCP_OPEN;
+    recovery->can_undo = false;
+    tcp->retransmits = 0;
+}
+
+/* RFC 4015 by timestamps: the acknowledgment answers what was sent before we sent anything again. Or RFC
+ * 2883: all that we have sent again came twice. */
+static bool was_needless(const struct tcp *tcp, const struct tcp_segment *segment, uint32_t acked) {
+    const struct tcp_recovery *recovery = &tcp->recovery;
+    if (!recovery->can_undo || recovery->state == TCP_OPEN || !recovery->resend_time)
+        return false;
+    if (acked > 0 && tcp->timestamps && segment->has_timestamp && segment->timestamp_echo &&
+        seq_lt(segment->timestamp_echo, recovery->resend_time))
+        return true;
+    return tcp->sack_permitted && recovery->resends_unseen == 0;
+}
+
+/* RFC 6937, with its bound on what slow start may add. */
+static void reduce_proportionally(struct tcp *tcp, const struct tcp_delivery *delivery) {
+    struct tcp_recovery *recovery = &tcp->recovery;
+    uint32_t pipe = tcp_pipe(tcp), threshold = tcp->congestion.ssthresh, allowed;
+    recovery->delivered += delivery->delivered;
+    if (pipe > threshold) {
+        uint64_t share = (uint64_t)recovery->delivered * threshold / recovery->flight;
+        allowed = share > recovery->sent ? (uint32_t)share - recovery->sent : 0;
+    } else {
+        uint32_t owed = recovery->delivered > recovery->sent ? recovery->delivered - recovery->sent : 0;
+        allowed = min_u32(threshold - pipe, max_u32(owed, delivery->delivered) + tcp->mss);
+    }
+    if (recovery->sent == 0)
+        allowed = max_u32(allowed, tcp->mss); /* the first goes out at once */
+    tcp->congestion.cwnd = max_u32(pipe + allowed, tcp->mss);
+}
+
+/* RFC 8985 section 7.4: the probe has been answered. When it was needed, the network is told that something
+ * was lost. */
+static void probe_answered(struct stack *stack, struct tcp *tcp, const struct tcp_delivery *delivery) {
+    struct tcp_recovery *recovery = &tcp->recovery;
+    if (!recovery->probing || seq_lt(tcp->snd_una, recovery->probe_end))
+        return;
+    recovery->probing = false;
+    if (!recovery->probe_was_resend || delivery->duplicate || recovery->state != TCP_OPEN)
+        return;
+    stack->mib.TcpExtTCPLossProbeRecovery++;
+    tcp->congestion.ssthresh = tcp_congestion_threshold(&tcp->congestion, tcp->congestion.cwnd, tcp->mss);
+    tcp->congestion.cwnd = tcp->congestion.ssthresh;
+}
+
+void tcp_recovery_duplicate(struct tcp *tcp, struct tcp_delivery *delivery) {
+    uint32_t flight = tcp->snd_nxt - tcp->snd_una;
+    if ((tcp->scoreboard.duplicate_acks + 1) * tcp->mss < flight + tcp->mss)
+        tcp->scoreboard.duplicate_acks++;
+    delivery->delivered += tcp->mss;
+}
+
+/* Without SACK, what was acknowledged may have been counted as a duplicate before. */
+static void discount_duplicates(struct tcp *tcp, uint32_t acked) {
+    uint32_t *duplicates = &tcp->scoreboard.duplicate_acks;
+    uint32_t segments = (acked + tcp->mss - 1) / tcp->mss;
+    if (segments > 0)
+        *duplicates -= min_u32(*duplicates, segments - 1);
+}
+
+static bool find_losses(struct stack *stack, struct tcp *tcp, uint32_t acked, uint64_t *wait_ns) {
+    struct tcp_recovery *recovery = &tcp->recovery;
+    *wait_ns = 0;
+    if (tcp->sack_permitted)
+        return tcp_sent_detect(stack, tcp, recovery->state != TCP_OPEN, wait_ns);
+    if (recovery->state == TCP_OPEN)
+        return tcp->scoreboard.duplicate_acks >= TCP_DUPLICATES && tcp_sent_lose_first(tcp);
+    return recovery->state == TCP_RECOVERY && acked > 0 &&
+           tcp_sent_lose_first(tcp); /* a partial one: RFC 6582 */
+}
+
+static void rearm(struct stack *stack, struct tcp *tcp, bool advanced, uint64_t wait_ns) {
+    if (tcp->snd_una == tcp->snd_nxt) {
+        timer_stop(&stack->timers, &tcp->retransmit_timer);
+    } else if (wait_ns) {
+        tcp->timer_mode = TCP_TIMER_REORDER;
+        timer_start(&stack->timers, &tcp->retransmit_timer, stack->now_ns + wait_ns);
+    } else if (advanced || tcp->timer_mode != TCP_TIMER_RTO) {
+        tcp_arm_retransmit(stack, tcp);
+    }
+}
+
+/* RFC 7661, as Linux has it: a window that is not used is not made larger; slow start may use half of it. */
+static bool was_limited(const struct tcp *tcp, uint32_t acked) {
+    uint32_t flight = tcp->snd_nxt - tcp->snd_una + acked;
+    bool slow_start = tcp->congestion.cwnd < tcp->congestion.ssthresh;
+    return tcp->cwnd_limited || (slow_start && tcp->congestion.cwnd < 2 * flight);
+}
+
+void tcp_recovery_acknowledged(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
+                               uint32_t acked, const struct tcp_delivery *delivery) {
+    struct tcp_recovery *recovery = &tcp->recovery;
+    uint64_t wait_ns;
+    if (!tcp->sack_permitted && acked > 0)
+        discount_duplicates(tcp, acked);
+    if (delivery->duplicate) {
+        stack->mib.TcpExtTCPDSACKRecv++;
+        recovery->resends_unseen--;
+        if (tcp->scoreboard.reordering_seen && tcp->scoreboard.reordering_steps < 16)
+            tcp->scoreboard.reordering_steps++;
+    }
+    if (was_needless(tcp, segment, acked))
+        undo(stack, tcp);
+    probe_answered(stack, tcp, delivery);
+    if (recovery->state != TCP_OPEN && seq_ge(tcp->snd_una, recovery->recover))
+        leave_recovery(tcp);
+    if (find_losses(stack, tcp, acked, &wait_ns) && recovery->state == TCP_OPEN)
+        enter_recovery(stack, tcp);
+    if (recovery->state == TCP_RECOVERY) {
+        reduce_proportionally(tcp, delivery);
+    } else if (acked > 0 && (was_limited(tcp, acked) || recovery->state == TCP_LOSS)) {
+        struct tcp_progress progress = {.bytes = acked,
+                                        .mss = tcp->mss,
+                                        .now_ns = stack->now_ns,
+                                        .srtt_ns = tcp->rtt.srtt_ns,
+                                        .rtt_ns = delivery->rtt_ns,
+                                        .una = tcp->snd_una,
+                                        .nxt = tcp->snd_nxt};
+        tcp_congestion_acknowledged(&tcp->congestion, &progress);
+    }
+    rearm(stack, tcp, acked > 0, wait_ns);
+}
+
+void tcp_recovery_timeout(struct tcp *tcp) {
+    struct tcp_recovery *recovery = &tcp->recovery;
+    if (tcp->retransmits == 0) {
+        uint32_t flight = tcp->snd_nxt - tcp->snd_una;
+        remember_for_undo(tcp);
+        if (recovery->state != TCP_LOSS || seq_ge(tcp->snd_una, recovery->recover))
+            tcp->congestion.ssthresh = tcp_congestion_threshold(&tcp->congestion, flight, tcp->mss);
+    }
+    recovery->state = TCP_LOSS;
+    recovery->recover = tcp->snd_nxt;
+    recovery->probing = false;
+    tcp->congestion.cwnd = tcp->mss;
+    tcp_sent_lose_all(tcp);
+}
+
+void tcp_recovery_reorder_timeout(struct stack *stack, struct tcp *tcp) {
+    struct tcp_recovery *recovery = &tcp->recovery;
+    struct tcp_delivery nothing = {0};
+    uint64_t wait_ns;
+    bool news = tcp_sent_detect(stack, tcp, recovery->state != TCP_OPEN, &wait_ns);
+    if (news && recovery->state == TCP_OPEN)
+        enter_recovery(stack, tcp);
+    if (recovery->state == TCP_RECOVERY)
+        reduce_proportionally(tcp, &nothing);
+    tcp->timer_mode = TCP_TIMER_REORDER;
+    rearm(stack, tcp, false, wait_ns);
+    tcp_output(stack, tcp);
+}
+
+uint64_t tcp_recovery_probe_ns(const struct tcp *tcp) {
+    const struct tcp_recovery *recovery = &tcp->recovery;
+    uint32_t flight = tcp->snd_nxt - tcp->snd_una;
+    if (!tcp->sack_permitted || recovery->state != TCP_OPEN || recovery->probing || !tcp->rtt.srtt_ns ||
+        tcp->scoreboard.sacked_bytes || tcp->scoreboard.lost_bytes || flight == 0 || tcp->retransmits)
+        return 0;
+    /* The peer may hold its acknowledgment of a single segment back. */
+    uint64_t probe_ns = 2 * tcp->rtt.srtt_ns + (flight <= tcp->mss ? TCP_RTO_MIN_NS : PROBE_MARGIN_NS);
+    return probe_ns < tcp->rtt.rto_ns ? probe_ns : 0;
+}
+
+void tcp_recovery_probe_timeout(struct stack *stack, struct tcp *tcp) {
+    struct tcp_recovery *recovery = &tcp->recovery;
+    stack->mib.TcpExtTCPLossProbes++;
+    recovery->probing = true;
+    recovery->probe_was_resend = !tcp_send_beyond(stack, tcp);
+    if (recovery->probe_was_resend)
+        tcp_resend_last(stack, tcp);
+    recovery->probe_end = tcp->snd_nxt;
+    tcp_arm_retransmit(stack, tcp);
+}
+
+void tcp_recovery_sent(struct stack *stack, struct tcp *tcp, uint32_t bytes, bool again) {
+    struct tcp_recovery *recovery = &tcp->recovery;
+    if (recovery->state == TCP_RECOVERY)
+        recovery->sent += bytes;
+    if (!again)
+        return;
+    stack->mib.TcpRetransSegs++;
+    tcp->history.retransmitted++;
+    recovery->resends_unseen++;
+    if (!recovery->resend_time)
+        recovery->resend_time = tcp_timestamp_now(stack, tcp);
+}

@@ -1,0 +1,312 @@
+/*
+ * tcp_sent.c - see tcp_sent.h.
+ */
+#include "tcp_sent.h"
+#include "stack.h"
+#include "tcp.h"
+
+static struct tcp_sent *sent_of(struct list *link) {
+    return container_of(link, struct tcp_sent, link);
+}
+
+static uint32_t end_of(const struct tcp_sent *sent) {
+    return sent->sequence + tcp_sent_span(sent);
+}
+
+uint32_t tcp_pipe(const struct tcp *tcp) {
+    const struct tcp_scoreboard *board = &tcp->scoreboard;
+    uint32_t flight = tcp->snd_nxt - tcp->snd_una;
+    uint32_t left = board->sacked_bytes + board->lost_bytes + board->duplicate_acks * tcp->mss;
+    return flight > left ? flight - left : 0;
+}
+
+static bool to_be_sent(const struct tcp_sent *sent) {
+    return sent->lost && !sent->sacked;
+}
+
+static void set_lost(struct tcp *tcp, struct tcp_sent *sent, bool lost) {
+    if (sent->lost == lost)
+        return;
+    sent->lost = lost;
+    tcp->scoreboard.lost_bytes += lost ? tcp_sent_span(sent) : -tcp_sent_span(sent);
+}
+
+/* Now, or as little later as it takes to be after the segment before. */
+static uint64_t transmission_time(struct stack *stack) {
+    stack->sent_ns = stack->now_ns > stack->sent_ns ? stack->now_ns : stack->sent_ns + 1;
+    return stack->sent_ns;
+}
+
+struct tcp_sent *tcp_sent_add(struct stack *stack, struct tcp *tcp, uint32_t length, bool fin,
+                              struct byte_cursor place) {
+    struct tcp_sent *sent = pool_take(&stack->sent);
+    if (!sent)
+        return NULL;
+    *sent = (struct tcp_sent){.sequence = tcp->snd_nxt,
+                              .length = length,
+                              .sent_ns = transmission_time(stack),
+                              .place = place,
+                              .transmissions = 1,
+                              .fin = fin};
+    list_init(&sent->link);
+    list_add_tail(&tcp->sent, &sent->link);
+    return sent;
+}
+
+static void forget(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent) {
+    struct tcp_scoreboard *board = &tcp->scoreboard;
+    set_lost(tcp, sent, false);
+    if (sent->sacked) {
+        board->sacked_bytes -= tcp_sent_span(sent);
+        board->sacked_count--;
+    }
+    list_remove(&sent->link);
+    pool_return(&stack->sent, sent);
+}
+
+void tcp_sent_retract(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent) {
+    forget(stack, tcp, sent);
+}
+
+void tcp_sent_purge(struct stack *stack, struct tcp *tcp) {
+    struct list *link;
+    while ((link = list_first(&tcp->sent)))
+        forget(stack, tcp, sent_of(link));
+}
+
+/* A segment has arrived: RFC 8985 section 6.2, steps 1 to 3. */
+static void delivered(struct stack *stack, struct tcp *tcp, const struct tcp_sent *sent,
+                      struct tcp_delivery *delivery) {
+    struct tcp_scoreboard *board = &tcp->scoreboard;
+    uint64_t rtt_ns = stack->now_ns > sent->sent_ns ? stack->now_ns - sent->sent_ns : 1;
+    if (sent->transmissions == 1)
+        delivery->rtt_ns = rtt_ns;
+    else if (rtt_ns < tcp->rtt.min_ns ||
+             (delivery->has_echo && seq_lt(delivery->echo, tcp_timestamp_at(tcp, sent->sent_ns))))
+        return; /* that was the first of its transmissions, not the last */
+    if (sent->transmissions == 1 && board->any_sacked && seq_lt(end_of(sent), board->highest_sacked)) {
+        board->reordering_seen = true;
+        if (!board->reordering_steps)
+            board->reordering_steps = 1;
+    }
+    if (sent->sent_ns > board->rack_sent_ns) {
+        board->rack_sent_ns = sent->sent_ns;
+        board->rack_rtt_ns = rtt_ns;
+    }
+}
+
+void tcp_sent_acknowledge(struct stack *stack, struct tcp *tcp, struct tcp_delivery *delivery) {
+    struct list *link;
+    while ((link = list_first(&tcp->sent))) {
+        struct tcp_sent *sent = sent_of(link);
+        if (seq_ge(sent->sequence, tcp->snd_una) && tcp_sent_span(sent) > 0)
+            break;
+        if (seq_le(end_of(sent), tcp->snd_una)) {
+            if (!sent->sacked) {
+                delivery->delivered += tcp_sent_span(sent);
+                delivered(stack, tcp, sent, delivery);
+            }
+            forget(stack, tcp, sent);
+            continue;
+        }
+        /* A part of it: the rest begins where the queue does now. */
+        uint32_t part = tcp->snd_una - sent->sequence;
+        if (sent->lost)
+            tcp->scoreboard.lost_bytes -= part;
+        if (sent->sacked)
+            tcp->scoreboard.sacked_bytes -= part;
+        else
+            delivery->delivered += part;
+        sent->sequence += part;
+        sent->length -= part;
+        if (sent->length > 0)
+            sent->place = byte_queue_at(&tcp->send, 0);
+        break;
+    }
+    if (tcp->scoreboard.any_sacked && seq_le(tcp->scoreboard.highest_sacked, tcp->snd_una))
+        tcp->scoreboard.any_sacked = false;
+}
+
+static void sack(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, struct tcp_delivery *delivery) {
+    struct tcp_scoreboard *board = &tcp->scoreboard;
+    uint32_t span = tcp_sent_span(sent);
+    delivered(stack, tcp, sent, delivery);
+    set_lost(tcp, sent, false);
+    sent->sacked = true;
+    board->sacked_bytes += span;
+    board->sacked_count++;
+    delivery->delivered += span;
+    delivery->newly_sacked += span;
+    if (!board->any_sacked || seq_gt(end_of(sent), board->highest_sacked))
+        board->highest_sacked = end_of(sent);
+    board->any_sacked = true;
+}
+
+/* RFC 2883: the first block is of what came twice when it lies below the acknowledgment, or within the
+ * second. */
+static bool is_duplicate(const struct tcp_segment *segment) {
+    const struct tcp_sack_block *blocks = segment->sack;
+    if (segment->sack_count == 0)
+        return false;
+    if (seq_lt(blocks[0].start, segment->acknowledgment))
+        return seq_le(blocks[0].end, segment->acknowledgment);
+    return segment->sack_count > 1 && seq_ge(blocks[0].start, blocks[1].start) &&
+           seq_le(blocks[0].end, blocks[1].end);
+}
+
+void tcp_sent_sack(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
+                   struct tcp_delivery *delivery) {
+    delivery->duplicate = is_duplicate(segment);
+    for (int i = delivery->duplicate; i < segment->sack_count; i++) {
+        const struct tcp_sack_block *block = &segment->sack[i];
+        struct list *link, *next;
+        if (seq_le(block->end, block->start) || seq_lt(block->start, tcp->snd_una) ||
+            seq_gt(block->end, tcp->snd_nxt))
+            continue; /* of what was never sent, or long ago */
+        list_for_each(link, next, &tcp->sent) {
+            struct tcp_sent *sent = sent_of(link);
+            if (seq_ge(sent->sequence, block->end))
+                break;
+            if (!sent->sacked && seq_ge(sent->sequence, block->start) && seq_le(end_of(sent), block->end))
+                sack(stack, tcp, sent, delivery);
+        }
+    }
+}
+
+/* How long something may be on its way for longer than what was sent after it: RFC 8985 section 6.2, step 4.
+ */
+static uint64_t reordering_window(const struct tcp *tcp, bool recovering) {
+    const struct tcp_scoreboard *board = &tcp->scoreboard;
+    if (!board->reordering_seen && (recovering || board->sacked_count >= TCP_DUPLICATES))
+        return 0;
+    uint64_t window = tcp->rtt.min_ns / 4 * (board->reordering_steps ? board->reordering_steps : 1);
+    return window < tcp->rtt.srtt_ns ? window : tcp->rtt.srtt_ns;
+}
+
+bool tcp_sent_detect(struct stack *stack, struct tcp *tcp, bool recovering, uint64_t *wait_ns) {
+    struct tcp_scoreboard *board = &tcp->scoreboard;
+    uint64_t window = reordering_window(tcp, recovering);
+    struct list *link, *next;
+    bool news = false;
+    *wait_ns = 0;
+    if (!board->rack_sent_ns)
+        return false;
+    list_for_each(link, next, &tcp->sent) {
+        struct tcp_sent *sent = sent_of(link);
+        if (sent->sacked || sent->lost || sent->sent_ns > board->rack_sent_ns)
+            continue;
+        uint64_t due_ns = sent->sent_ns + board->rack_rtt_ns + window;
+        if (due_ns <= stack->now_ns) {
+            set_lost(tcp, sent, true);
+            news = true;
+        } else if (due_ns - stack->now_ns > *wait_ns) {
+            *wait_ns = due_ns - stack->now_ns;
+        }
+    }
+    return news;
+}
+
+bool tcp_sent_lose_first(struct tcp *tcp) {
+    struct list *link = list_first(&tcp->sent);
+    if (!link || sent_of(link)->lost || sent_of(link)->sacked)
+        return false;
+    set_lost(tcp, sent_of(link), true);
+    return true;
+}
+
+void tcp_sent_lose_all(struct tcp *tcp) {
+    struct tcp_scoreboard *board = &tcp->scoreboard;
+    struct list *link, *next;
+    /* A peer that had the first would have acknowledged it: it reneges (RFC 2018 section 8). */
+    link = list_first(&tcp->sent);
+    bool reneges = link && sent_of(link)->sacked;
+    list_for_each(link, next, &tcp->sent) {
+        struct tcp_sent *sent = sent_of(link);
+        if (sent->sacked && reneges) {
+            sent->sacked = false;
+            board->sacked_bytes -= tcp_sent_span(sent);
+            board->sacked_count--;
+        }
+        if (!sent->sacked)
+            set_lost(tcp, sent, true);
+    }
+    board->duplicate_acks = 0;
+}
+
+void tcp_sent_lose_longer(struct tcp *tcp, uint32_t mss) {
+    struct list *link, *next;
+    list_for_each(link, next, &tcp->sent) {
+        struct tcp_sent *sent = sent_of(link);
+        if (!sent->sacked && sent->length > mss)
+            set_lost(tcp, sent, true);
+    }
+}
+
+void tcp_sent_lose_none(struct tcp *tcp) {
+    struct list *link, *next;
+    list_for_each(link, next, &tcp->sent) set_lost(tcp, sent_of(link), false);
+}
+
+/* Makes two records of one. */
+static bool cut(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, uint32_t length) {
+    struct tcp_sent *rest = pool_take(&stack->sent);
+    if (!rest)
+        return false;
+    *rest = *sent;
+    rest->sequence += length;
+    rest->length -= length;
+    rest->place = byte_queue_at(&tcp->send, rest->sequence - tcp->snd_una);
+    sent->length = length;
+    sent->fin = false;
+    list_init(&rest->link);
+    list_add_head(&sent->link, &rest->link);
+    return true;
+}
+
+struct tcp_sent *tcp_sent_lost(struct stack *stack, struct tcp *tcp, uint32_t mss) {
+    struct list *link, *next;
+    if (tcp->scoreboard.lost_bytes == 0)
+        return NULL;
+    list_for_each(link, next, &tcp->sent) {
+        struct tcp_sent *sent = sent_of(link);
+        if (!to_be_sent(sent))
+            continue;
+        return sent->length <= mss || cut(stack, tcp, sent, mss) ? sent : NULL;
+    }
+    return NULL;
+}
+
+struct tcp_sent *tcp_sent_last(const struct tcp *tcp) {
+    return list_empty(&tcp->sent) ? NULL : sent_of(tcp->sent.previous);
+}
+
+void tcp_sent_again(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent) {
+    set_lost(tcp, sent, false);
+    sent->sent_ns = transmission_time(stack);
+    if (sent->transmissions < UINT8_MAX)
+        sent->transmissions++;
+}
+
+bool tcp_sent_repair(struct stack *stack, struct tcp *tcp) {
+    struct tcp_scoreboard *board = &tcp->scoreboard;
+    uint32_t next = tcp->snd_una, steps = 0;
+    board->sacked_bytes = board->sacked_count = board->lost_bytes = 0;
+    for (struct list *link = tcp->sent.next; link != &tcp->sent; link = link->next) {
+        struct tcp_sent *sent = sent_of(link);
+        if (!pool_has(&stack->sent, sent) || steps++ > stack->sent.used || sent->sequence != next)
+            return false;
+        uint32_t offset = next - tcp->snd_una;
+        if (offset + sent->length > tcp->send.length)
+            return false;
+        if (sent->length > 0)
+            sent->place = byte_queue_at(&tcp->send, offset);
+        next += tcp_sent_span(sent);
+        if (sent->sacked) {
+            board->sacked_bytes += tcp_sent_span(sent);
+            board->sacked_count++;
+        } else if (sent->lost) {
+            board->lost_bytes += tcp_sent_span(sent);
+        }
+    }
+    return next == tcp->snd_nxt;
+}

@@ -1,0 +1,105 @@
+/*
+ * tcp_sent.h - what a connection has in flight: a record a segment, the SACK scoreboard (RFC 2018, 6675), and
+ * RACK's judgment of what is lost (RFC 8985).
+ *
+ * The records of a connection cover [snd_una, snd_nxt), in order and without gaps. A record is in one of four
+ * states: in flight; sacked (the peer has it); lost, to be sent again; or lost and sent again, which is in
+ * flight.
+ */
+#ifndef STACK_TCP_SENT_H
+#define STACK_TCP_SENT_H
+
+#include "buffer.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TCP_DUPLICATES 3u /* RFC 5681's threshold */
+
+struct stack;
+struct tcp;
+struct tcp_segment;
+
+struct tcp_sent {
+    struct list link; /* in tcp->sent */
+    uint32_t sequence, length;
+    uint64_t sent_ns; /* the last time */
+    struct byte_cursor place;
+    uint8_t transmissions; /* at most 255 are counted */
+    bool fin, sacked, lost;
+};
+
+/* What the records of a connection add up to. */
+struct tcp_scoreboard {
+    uint32_t sacked_bytes, sacked_count;
+    uint32_t lost_bytes;     /* to be sent again */
+    uint32_t duplicate_acks; /* of a peer without SACK: segments that it has, it does not say which */
+    uint32_t highest_sacked; /* the end of the highest */
+    bool any_sacked;
+
+    /* RACK: of what was delivered, that which was sent last; and what it took. */
+    uint64_t rack_sent_ns, rack_rtt_ns;
+    bool reordering_seen;
+    uint8_t reordering_steps; /* of min_rtt / 4 that are waited for what may be out of order */
+};
+
+/* What an acknowledgment has told. */
+struct tcp_delivery {
+    uint32_t delivered; /* bytes that the peer has since, by either kind */
+    uint32_t newly_sacked;
+    uint64_t rtt_ns; /* of a segment that was sent once; 0: none */
+    bool has_echo;   /* it answers what was sent at `echo`, by the timestamp clock */
+    uint32_t echo;
+    bool duplicate; /* it says that something came twice (DSACK) */
+};
+
+static inline uint32_t tcp_sent_span(const struct tcp_sent *sent) {
+    return sent->length + sent->fin;
+}
+
+/* Bytes that are thought to be in the network. */
+uint32_t tcp_pipe(const struct tcp *tcp);
+
+/* Adds a record at snd_nxt. NULL: there is no memory. */
+struct tcp_sent *tcp_sent_add(struct stack *stack, struct tcp *tcp, uint32_t length, bool fin,
+                              struct byte_cursor place);
+
+/* Takes back the record that was added last. */
+void tcp_sent_retract(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent);
+
+/* Everything before snd_una, which has moved, is acknowledged; the send queue begins there already. */
+void tcp_sent_acknowledge(struct stack *stack, struct tcp *tcp, struct tcp_delivery *delivery);
+
+/* The SACK blocks of a segment. */
+void tcp_sent_sack(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
+                   struct tcp_delivery *delivery);
+
+/* Marks what RACK takes for lost. Returns whether that is news; *wait_ns is for how long more is uncertain,
+ * 0: not at all. */
+bool tcp_sent_detect(struct stack *stack, struct tcp *tcp, bool recovering, uint64_t *wait_ns);
+
+/* The first record is lost: without SACK that is all that can be known. Returns whether that is news. */
+bool tcp_sent_lose_first(struct tcp *tcp);
+
+/* All that is not sacked is lost: after a timeout. With `forget` the peer's SACKs count no more (it reneges).
+ */
+void tcp_sent_lose_all(struct tcp *tcp);
+
+/* All longer than `mss` are lost: they did not fit. */
+void tcp_sent_lose_longer(struct tcp *tcp, uint32_t mss);
+
+/* Nothing is lost after all. */
+void tcp_sent_lose_none(struct tcp *tcp);
+
+/* The first that is to be sent again, cut to `mss`; NULL when there is none, or no memory to cut it. */
+struct tcp_sent *tcp_sent_lost(struct stack *stack, struct tcp *tcp, uint32_t mss);
+struct tcp_sent *tcp_sent_last(const struct tcp *tcp);
+
+/* It has been sent again. */
+void tcp_sent_again(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent);
+
+void tcp_sent_purge(struct stack *stack, struct tcp *tcp);
+
+/* Whether the records are whole; makes their places and sums anew: see repair.h. */
+bool tcp_sent_repair(struct stack *stack, struct tcp *tcp);
+
+#endif
