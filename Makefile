@@ -20,8 +20,9 @@ SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-p
 STACK := $(wildcard stack/*.c)
 NIC := $(wildcard nic/*.c)
 BOTH := shim/config.c shim/door.c shim/lock.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c shim/program.c
-KEEPER := $(wildcard shim/keeper*.c) $(BOTH) $(NIC) $(STACK)
-LIBRARY := $(filter-out shim/keeper%,$(wildcard shim/*.c)) $(STACK)
+DIGEST := $(BUILD)/digest.c
+KEEPER := $(DIGEST) $(wildcard shim/keeper*.c) $(BOTH) $(NIC) $(STACK)
+LIBRARY := $(DIGEST) $(filter-out shim/keeper%,$(wildcard shim/*.c)) $(STACK)
 FUZZ_NAMES := frames dhcp options
 FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
 UNIT := $(wildcard tests/unit/test_*.c)
@@ -47,6 +48,11 @@ $(BUILD)/shared/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC  $< (shared)"
 	@$(CC) $(ALL_CFLAGS) $(SHIM_CFLAGS) -c $< -o $@
+
+$(DIGEST): $(wildcard stack/*.[ch] shim/*.[ch] nic/*.[ch])
+	@mkdir -p $(@D)
+	@echo '#include "shared.h"' >$@
+	@echo "uint32_t build_digest(void) { return $$(cat $^ | cksum | cut -d' ' -f1)u; }" >>$@
 
 $(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/libbarewire.map
 	@echo "  LD  $@"

@@ -28,7 +28,7 @@ int tool_is_dynamic(const char *path) {
 }
 
 int tool_down(void) {
-    static struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_DOWN}};
+    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_DOWN}};
     static struct door_reply reply;
     static struct config config;
     char directory[108], error[CONFIG_ERROR_BYTES];

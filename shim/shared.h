@@ -23,11 +23,14 @@
     UINT64_C(0x7e9000000000) /* clear of the heaps, stacks and shadows of common programs and tools */
 #define SHARED_BYTES (UINT64_C(1) << 30)
 #define SHARED_MAGIC UINT64_C(0x3165726977657261)
-#define SHARED_VERSION 1u
+#define SHARED_VERSION build_digest()
 #define SHARED_NAME_BUCKETS 4096u
 #define SHARED_MESSAGE_BYTES 480
 #define RECEPTION_BATCH 32 /* frames that the keeper takes at a time */
 #define RECEPTION_PIECES ((NIC_FRAME_MAX + BUFFER_CAPACITY - 1) / BUFFER_CAPACITY)
+
+/* A digest of the sources that this was built of: only the same code may share memory. Made by the Makefile. */
+uint32_t build_digest(void);
 
 struct waiter;
 struct estate;
