@@ -271,6 +271,12 @@ static uint32_t room_at(struct tcp *tcp, uint32_t offset, uint32_t left) {
     uint32_t pipe = tcp_pipe(tcp), cwnd = tcp->congestion.cwnd;
     uint32_t window = tcp->snd_wnd > offset ? tcp->snd_wnd - offset : 0;
     uint32_t network = cwnd > pipe ? cwnd - pipe : 0;
+    /* Little segments weigh as much as full ones on the network: as many as would be full ones, as Linux. */
+    uint32_t arrived = tcp->scoreboard.sacked_count + tcp->scoreboard.duplicate_acks;
+    bool full =
+        tcp->scoreboard.count > arrived && (tcp->scoreboard.count - arrived) * (uint64_t)tcp->mss >= cwnd;
+    if (full && pipe > 0 && tcp->recovery.state == TCP_OPEN)
+        network = 0;
     tcp->cwnd_limited = network < window && network < left && network < tcp->mss;
     return min_u32(window, network);
 }

@@ -50,6 +50,7 @@ struct tcp_sent *tcp_sent_add(struct stack *stack, struct tcp *tcp, uint32_t len
                               .fin = fin};
     list_init(&sent->link);
     list_add_tail(&tcp->sent, &sent->link);
+    tcp->scoreboard.count++;
     return sent;
 }
 
@@ -60,6 +61,7 @@ static void forget(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent) 
         board->sacked_bytes -= tcp_sent_span(sent);
         board->sacked_count--;
     }
+    board->count--;
     list_remove(&sent->link);
     pool_return(&stack->sent, sent);
 }
@@ -260,7 +262,23 @@ static bool cut(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, uin
     sent->fin = false;
     list_init(&rest->link);
     list_add_head(&sent->link, &rest->link);
+    tcp->scoreboard.count++;
     return true;
+}
+
+/* Makes one record of several that are lost: what a program wrote little by little need not be sent so again.
+ */
+static void join(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, uint32_t mss) {
+    while (sent->length > 0 && !sent->fin && sent->link.next != &tcp->sent) {
+        struct tcp_sent *next = sent_of(sent->link.next);
+        if (!to_be_sent(next) || sent->length + next->length > mss)
+            return;
+        uint32_t lost = tcp->scoreboard.lost_bytes;
+        sent->length += next->length;
+        sent->fin = next->fin;
+        forget(stack, tcp, next);
+        tcp->scoreboard.lost_bytes = lost; /* it is only counted elsewhere */
+    }
 }
 
 struct tcp_sent *tcp_sent_lost(struct stack *stack, struct tcp *tcp, uint32_t mss) {
@@ -271,6 +289,7 @@ struct tcp_sent *tcp_sent_lost(struct stack *stack, struct tcp *tcp, uint32_t ms
         struct tcp_sent *sent = sent_of(link);
         if (!to_be_sent(sent))
             continue;
+        join(stack, tcp, sent, mss);
         return sent->length <= mss || cut(stack, tcp, sent, mss) ? sent : NULL;
     }
     return NULL;
@@ -290,7 +309,7 @@ void tcp_sent_again(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent)
 bool tcp_sent_repair(struct stack *stack, struct tcp *tcp) {
     struct tcp_scoreboard *board = &tcp->scoreboard;
     uint32_t next = tcp->snd_una, steps = 0;
-    board->sacked_bytes = board->sacked_count = board->lost_bytes = 0;
+    board->sacked_bytes = board->sacked_count = board->lost_bytes = board->count = 0;
     for (struct list *link = tcp->sent.next; link != &tcp->sent; link = link->next) {
         struct tcp_sent *sent = sent_of(link);
         if (!pool_has(&stack->sent, sent) || steps++ > stack->sent.used || sent->sequence != next)
@@ -301,6 +320,7 @@ bool tcp_sent_repair(struct stack *stack, struct tcp *tcp) {
         if (sent->length > 0)
             sent->place = byte_queue_at(&tcp->send, offset);
         next += tcp_sent_span(sent);
+        board->count++;
         if (sent->sacked) {
             board->sacked_bytes += tcp_sent_span(sent);
             board->sacked_count++;

@@ -30,6 +30,7 @@ struct tcp_sent {
 
 /* What the records of a connection add up to. */
 struct tcp_scoreboard {
+    uint32_t count; /* records */
     uint32_t sacked_bytes, sacked_count;
     uint32_t lost_bytes;     /* to be sent again */
     uint32_t duplicate_acks; /* of a peer without SACK: segments that it has, it does not say which */
@@ -90,7 +91,8 @@ void tcp_sent_lose_longer(struct tcp *tcp, uint32_t mss);
 /* Nothing is lost after all. */
 void tcp_sent_lose_none(struct tcp *tcp);
 
-/* The first that is to be sent again, cut to `mss`; NULL when there is none, or no memory to cut it. */
+/* The first that is to be sent again, cut to `mss` or joined with those after it; NULL when there is none, or
+ * no memory to cut it. */
 struct tcp_sent *tcp_sent_lost(struct stack *stack, struct tcp *tcp, uint32_t mss);
 struct tcp_sent *tcp_sent_last(const struct tcp *tcp);
 

@@ -164,7 +164,7 @@ static struct host make_host(uint32_t address, uint16_t mtu) {
 /* The records of what is in flight cover all of it, and add up. */
 static void check_records(const struct tcp *tcp) {
     bool opening = tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV;
-    uint32_t next = tcp->snd_una, sacked = 0, lost = 0, count = 0;
+    uint32_t next = tcp->snd_una, sacked = 0, lost = 0, count = 0, records = 0;
     for (struct list *link = tcp->sent.next; link != &tcp->sent; link = link->next) {
         const struct tcp_sent *sent = container_of(link, struct tcp_sent, link);
         expect(sent->sequence == next, "a gap in what was sent: %u, not %u", sent->sequence - tcp->snd_una,
@@ -173,12 +173,14 @@ static void check_records(const struct tcp *tcp) {
         next += tcp_sent_span(sent);
         sacked += sent->sacked ? tcp_sent_span(sent) : 0;
         count += sent->sacked;
+        records++;
         lost += sent->lost ? tcp_sent_span(sent) : 0;
     }
     expect(opening || tcp->state == TCP_TIME_WAIT || next == tcp->snd_nxt, "records end at %u of %u",
            next - tcp->snd_una, tcp->snd_nxt - tcp->snd_una);
     expect(sacked == tcp->scoreboard.sacked_bytes && count == tcp->scoreboard.sacked_count,
            "%u sacked, not %u", tcp->scoreboard.sacked_bytes, sacked);
+    expect(records == tcp->scoreboard.count, "%u records, not %u", tcp->scoreboard.count, records);
     expect(lost == tcp->scoreboard.lost_bytes, "%u lost, not %u", tcp->scoreboard.lost_bytes, lost);
 }
 
