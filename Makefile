@@ -37,6 +37,8 @@ CMOCKA_LIBS = $(shell pkg-config --libs cmocka)
 .PHONY: all check unit simulate fuzz integration bench demo install clean format
 all: $(BUILD)/libbarewire.so $(BUILD)/barewire-keeper
 
+LINK = @mkdir -p $(@D); echo "  LD  $@"; $(CC) $(ALL_CFLAGS) -o $@ $^
+
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
 $(BUILD)/plain/%.o: %.c
@@ -60,30 +62,21 @@ $(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/libbarewire.map
 	    -Wl,-z,defs -Wl,-z,now $(LIBRARY_LIBS)
 
 $(BUILD)/barewire-keeper: $(call objects,plain,$(KEEPER))
-	@echo "  LD  $@"
-	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(KEEPER_LIBS)
+	$(LINK) $(KEEPER_LIBS)
 
 $(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(call objects,plain,$(STACK) nic/impair.c)
-	@mkdir -p $(@D)
-	@echo "  LD  $@"
-	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(CMOCKA_LIBS)
+	$(LINK) $(CMOCKA_LIBS)
 
 $(BUILD)/tests/simulate: $(call objects,plain,$(wildcard tests/simulation/*.c) $(STACK) nic/impair.c)
-	@mkdir -p $(@D)
-	@echo "  LD  $@"
-	@$(CC) $(ALL_CFLAGS) -o $@ $^
+	$(LINK)
 
 $(BUILD)/tests/fuzz_%: $(call objects,plain,tests/fuzz/fuzz_%.c tests/fuzz/target.c $(STACK))
-	@mkdir -p $(@D)
-	@echo "  LD  $@"
-	@$(CC) $(ALL_CFLAGS) $(FUZZER) -o $@ $^
+	$(LINK) $(FUZZER)
+
+$(BUILD)/tests/stack_transfer: $(call objects,plain,tests/bench/stack_transfer.c $(STACK))
+	$(LINK)
 
 # libFuzzer is clang's; its objects have a folder of their own.
-$(BUILD)/tests/stack_transfer: $(call objects,plain,tests/bench/stack_transfer.c $(STACK))
-	@mkdir -p $(@D)
-	@echo "  LD  $@"
-	@$(CC) $(ALL_CFLAGS) -o $@ $^
-
 SECONDS ?= 60
 fuzz: $(UNIT_TESTS)
 	@$(MAKE) --no-print-directory CC=clang BUILD=build-fuzz FUZZER=-fsanitize=fuzzer CFLAGS="-O1 -g" \

@@ -12,13 +12,6 @@
 /* The fortified twins check the size that the compiler knew, as glibc's do. */
 extern void __chk_fail(void) __attribute__((noreturn));
 
-static size_t pieces_length(const struct iovec *pieces, int count) {
-    size_t length = 0;
-    for (int i = 0; i < count; i++)
-        length += pieces[i].iov_len;
-    return length;
-}
-
 /* Moves on by `bytes` in a copy of an iovec. */
 static void pieces_skip(struct iovec **pieces, int *count, size_t bytes) {
     while (*count > 0 && bytes >= (*pieces)->iov_len) {
@@ -35,7 +28,7 @@ static void pieces_skip(struct iovec **pieces, int *count, size_t bytes) {
 /* Sends all of it, as a blocking send(2) does; what was sent before an error or a signal counts. */
 static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct socket_message message) {
     struct iovec copy[count > 0 ? count : 1], *pieces = copy;
-    size_t total = pieces_length(given, count), sent = 0;
+    size_t total = buffer_pieces_length(given, count), sent = 0;
     int error = 0;
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
@@ -74,7 +67,7 @@ static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct
 static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct socket_message *message,
                            struct socket_options *options) {
     struct iovec copy[count > 0 ? count : 1], *pieces = copy;
-    size_t total = pieces_length(given, count), received = 0;
+    size_t total = buffer_pieces_length(given, count), received = 0;
     int error = 0;
     struct socket *socket = call_enter(fd, &error);
     if (!socket)

@@ -17,11 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_numeric(const char *node, const struct addrinfo *hints) {
+static bool is_numeric(const char *node) {
     struct addrinfo question = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
     struct addrinfo *found;
-    (void)hints;
     if (LIBC(getaddrinfo)(node, NULL, &question, &found))
         return false;
     freeaddrinfo(found);
@@ -94,7 +93,7 @@ EXPORT int getaddrinfo(const char *node, const char *service, const struct addri
     const struct addrinfo *asked = hints ? hints : &none;
     bool known_family =
         asked->ai_family == AF_UNSPEC || asked->ai_family == AF_INET || asked->ai_family == AF_INET6;
-    if (!node || asked->ai_flags & AI_NUMERICHOST || !known_family || is_numeric(node, asked))
+    if (!node || asked->ai_flags & AI_NUMERICHOST || !known_family || is_numeric(node))
         return LIBC(getaddrinfo)(node, service, hints, result);
     /* Whatever is wrong with the question but the name, libc finds. */
     struct addrinfo question = *asked;

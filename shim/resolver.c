@@ -55,12 +55,15 @@ static int open_channel(ares_channel *channel, enum resolver_source source) {
     struct ares_options options = {.tries = TRIES};
     char *domains[1] = {told.domain}, files[] = "f";
     const char *servers = attach_config.dns;
-    int mask = attempts_configured() ? 0 : ARES_OPT_TRIES;
+    int mask = 0;
     if (source == RESOLVER_FILES) {
         options.lookups = files;
         mask |= ARES_OPT_LOOKUPS;
-    } else if (!attach_config.address) {
-        ask_dhcp(&told);
+    } else {
+        if (!attempts_configured())
+            mask |= ARES_OPT_TRIES;
+        if (!attach_config.address)
+            ask_dhcp(&told);
     }
     if (!*servers)
         servers = told.servers;

@@ -29,7 +29,8 @@
 #define RECEPTION_BATCH 32 /* frames that the keeper takes at a time */
 #define RECEPTION_PIECES ((NIC_FRAME_MAX + BUFFER_CAPACITY - 1) / BUFFER_CAPACITY)
 
-/* A digest of the sources that this was built of: only the same code may share memory. Made by the Makefile. */
+/* A digest of the sources that this was built of: only the same code may share memory. Made by the Makefile.
+ */
 uint32_t build_digest(void);
 
 struct waiter;

@@ -139,6 +139,13 @@ static struct buffer *byte_queue_grow(struct byte_queue *queue, struct pool *poo
     return buffer;
 }
 
+size_t buffer_pieces_length(const struct iovec *pieces, int count) {
+    size_t length = 0;
+    for (int i = 0; i < count; i++)
+        length += pieces[i].iov_len;
+    return length;
+}
+
 uint32_t byte_queue_append(struct byte_queue *queue, struct pool *pool, const struct iovec *from, int count,
                            size_t skip, uint32_t length) {
     uint32_t appended = 0;

@@ -71,6 +71,9 @@ void buffer_copy_range(void *to, struct byte_cursor from, uint32_t length);
  * there were not enough. */
 int buffer_range_pieces(struct byte_cursor cursor, uint32_t length, struct iovec *pieces, int limit);
 
+/* The bytes of an iovec. */
+size_t buffer_pieces_length(const struct iovec *pieces, int count);
+
 /* Appends up to `length` bytes of an iovec, from byte `skip` of it on. Returns the bytes appended: fewer when
  * memory ran out. */
 uint32_t byte_queue_append(struct byte_queue *queue, struct pool *pool, const struct iovec *from, int count,

@@ -9,14 +9,25 @@
 #include <netinet/in.h>
 #include <poll.h>
 
+/* A datagram of that length, if the socket's limit has room for it. */
+static struct datagram *take(struct stack *stack, const struct socket *socket, uint32_t length) {
+    if (socket->datagram_bytes + datagram_weight(length) > socket->receive_limit)
+        return NULL;
+    return pool_take_zeroed(&stack->datagrams);
+}
+
+static void append(struct stack *stack, struct socket *socket, struct list *list, struct datagram *datagram) {
+    datagram->received_ns = stack->now_ns;
+    list_init(&datagram->link);
+    list_add_tail(list, &datagram->link);
+    socket->datagram_bytes += datagram_weight(datagram->length);
+}
+
 bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet *packet,
                     uint16_t source_port) {
-    struct datagram *datagram = NULL;
-    uint32_t weight = datagram_weight(packet->length);
     if (socket->read_shutdown)
         return false;
-    if (socket->datagram_bytes + weight <= socket->receive_limit)
-        datagram = pool_take_zeroed(&stack->datagrams);
+    struct datagram *datagram = take(stack, socket, packet->length);
     if (!datagram) {
         socket->drops++;
         return false;
@@ -27,14 +38,11 @@ bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet
     datagram->source_port = source_port;
     datagram->ttl = packet->ttl;
     datagram->tos = packet->tos;
-    datagram->received_ns = stack->now_ns;
     datagram->drops = socket->drops;
     datagram->length = packet->length;
     datagram->chain = packet->chain;
     packet->chain = NULL;
-    list_init(&datagram->link);
-    list_add_tail(&socket->datagrams, &datagram->link);
-    socket->datagram_bytes += weight;
+    append(stack, socket, &socket->datagrams, datagram);
     socket_event(stack, socket);
     return true;
 }
@@ -43,28 +51,22 @@ static void queue_error(struct stack *stack, struct socket *socket, const struct
                         uint32_t destination, uint16_t port, const uint8_t *payload, uint32_t length) {
     struct byte_queue quoted = {0};
     struct iovec piece = {(void *)payload, length};
-    struct datagram *datagram = NULL;
-    uint32_t weight = datagram_weight(length);
-    if (socket->datagram_bytes + weight <= socket->receive_limit)
-        datagram = pool_take_zeroed(&stack->datagrams);
+    struct datagram *datagram = take(stack, socket, length);
     if (!datagram)
         return;
     byte_queue_append(&quoted, &stack->buffers, &piece, 1, 0, length);
     datagram->source = destination;
     datagram->source_port = port;
-    datagram->received_ns = stack->now_ns;
     datagram->length = quoted.length;
     datagram->chain = quoted.head;
     datagram->error = *error;
-    list_init(&datagram->link);
-    list_add_tail(&socket->errors, &datagram->link);
-    socket->datagram_bytes += datagram_weight(datagram->length);
+    append(stack, socket, &socket->errors, datagram);
 }
 
 void datagram_error(struct stack *stack, struct socket *socket, const struct icmp_error *error,
                     uint32_t destination, uint16_t port, const uint8_t *payload, uint32_t length) {
     struct icmp_error told = *error;
-    if (error->type == ICMP_DESTINATION_UNREACHABLE && error->code == ICMP_FRAGMENTATION_NEEDED) {
+    if (icmp_is_too_long(error)) {
         if (socket->options.path_mtu_discover == IP_PMTUDISC_DONT)
             return;
         told.fatal = true;
@@ -94,9 +96,7 @@ void datagram_purge(struct stack *stack, struct socket *socket) {
 }
 
 static uint32_t room_of(const struct socket_message *message) {
-    size_t room = 0;
-    for (int i = 0; i < message->count; i++)
-        room += message->pieces[i].iov_len;
+    size_t room = buffer_pieces_length(message->pieces, message->count);
     return room < UINT32_MAX ? (uint32_t)room : UINT32_MAX;
 }
 
@@ -250,9 +250,7 @@ ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_
         return socket_take_error(socket);
     if (socket->write_shutdown)
         return -EPIPE;
-    size_t length = 0;
-    for (int i = 0; i < message->count; i++)
-        length += message->pieces[i].iov_len;
+    size_t length = buffer_pieces_length(message->pieces, message->count);
     if (length > IP_DATAGRAM_MAX)
         return -EMSGSIZE;
     if (!message->has_address && !socket->connected)
@@ -308,7 +306,7 @@ int datagram_connect(struct stack *stack, struct socket *socket, uint32_t addres
     return 0;
 }
 
-void datagram_disconnect(struct stack *stack, struct socket *socket) {
+void datagram_disconnect(struct socket *socket) {
     socket->remote_address = 0;
     socket->remote_port = 0;
     socket->connected = false;
@@ -319,7 +317,6 @@ void datagram_disconnect(struct stack *stack, struct socket *socket) {
         hash_remove(&socket->port_link);
         port_release(&socket->binding);
     }
-    (void)stack;
 }
 
 unsigned datagram_poll(const struct stack *stack, struct socket *socket) {

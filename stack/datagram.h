@@ -64,7 +64,7 @@ int datagram_payload(struct stack *stack, const struct socket_message *message, 
 /* A datagram socket gets its port, or ident, at the first use that needs one. */
 int datagram_autobind(struct stack *stack, struct socket *socket);
 int datagram_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port);
-void datagram_disconnect(struct stack *stack, struct socket *socket);
+void datagram_disconnect(struct socket *socket);
 unsigned datagram_poll(const struct stack *stack, struct socket *socket);
 
 /* The socket of a protocol that a datagram from source:source_port to destination:port belongs to, or NULL.

@@ -9,16 +9,11 @@
 
 #define ICMP_PACKET_MAX 576u /* RFC 1812 section 4.3.2.3: an error quotes what fits */
 
-/* Sends an ICMP message whose header (8 bytes, checksum 0) is given and whose rest is a range of a received
- * packet. */
-static void send_message(struct stack *stack, uint32_t from, uint32_t to,
-                         const uint8_t header[ICMP_HEADER_BYTES], struct byte_cursor rest,
-                         uint32_t rest_length, uint8_t tos) {
+int icmp_output(struct stack *stack, const uint8_t header[ICMP_HEADER_BYTES], struct byte_cursor rest,
+                uint32_t rest_length, const struct ip_parameters *parameters) {
     struct frame *frame = frame_begin(&stack->transmit);
-    if (!frame) {
-        stack->mib.IcmpOutErrors++;
-        return;
-    }
+    if (!frame)
+        return -ENOBUFS;
     uint8_t *message = frame->header + FRAME_TRANSPORT_AT;
     memcpy(message, header, ICMP_HEADER_BYTES);
     frame->header_length = FRAME_TRANSPORT_AT + ICMP_HEADER_BYTES;
@@ -27,13 +22,23 @@ static void send_message(struct stack *stack, uint32_t from, uint32_t to,
     sum += checksum_fold(checksum_add_range(0, rest, rest_length));
     wire_put_sum(message + 2, (uint16_t)~checksum_fold(sum));
     stack->mib.IcmpOutMsgs++;
+    return ip_output(stack, frame, parameters);
+}
+
+/* A message of the stack's own, whose rest is a range of a received packet. */
+static void send_message(struct stack *stack, uint32_t from, uint32_t to,
+                         const uint8_t header[ICMP_HEADER_BYTES], struct byte_cursor rest,
+                         uint32_t rest_length, uint8_t tos) {
     struct ip_parameters parameters = {.source = from,
                                        .destination = to,
                                        .protocol = IP_PROTOCOL_ICMP,
                                        .ttl = IP_DEFAULT_TTL,
                                        .tos = tos,
                                        .mtu = ip_mtu(stack, to)};
-    ip_output(stack, frame, &parameters);
+    if (stack->transmit.count == FRAME_QUEUE_MAX)
+        stack->mib.IcmpOutErrors++;
+    else
+        icmp_output(stack, header, rest, rest_length, &parameters);
 }
 
 static void echo_reply(struct stack *stack, const struct ip_packet *packet) {

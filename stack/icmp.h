@@ -62,7 +62,17 @@ struct icmp_quoted {
     const uint8_t *header; /* of IP */
 };
 
+/* Whether an error says that a packet was too long for the path, and may not be cut. */
+static inline bool icmp_is_too_long(const struct icmp_error *error) {
+    return error->type == ICMP_DESTINATION_UNREACHABLE && error->code == ICMP_FRAGMENTATION_NEEDED;
+}
+
 void icmp_input(struct stack *stack, struct ip_packet *packet);
+
+/* Sends a message: its header, the checksum in it 0, and `rest`, whose buffers stay the caller's. Returns as
+ * ip_output. */
+int icmp_output(struct stack *stack, const uint8_t header[ICMP_HEADER_BYTES], struct byte_cursor rest,
+                uint32_t rest_length, const struct ip_parameters *parameters);
 
 /* The error of a destination that the link can't reach. */
 struct icmp_error icmp_host_unreachable(const struct stack *stack);

@@ -81,8 +81,7 @@ static void send_message(struct stack *stack, uint32_t to, const uint8_t *messag
     ip_write_header(frame, &parameters, stack->ip_identification++, IP_DONT_FRAGMENT);
     header[0] = 0x46;
     wire_put32(header + IP_HEADER_BYTES, ROUTER_ALERT);
-    wire_put16(header + 10, 0);
-    wire_put_sum(header + 10, (uint16_t)~checksum_fold(checksum_add(0, header, IP_HEADER_ALERT_BYTES)));
+    ip_seal_header(header);
     stack->mib.IpOutRequests++;
     ip_output_whole(stack, frame, &parameters);
 }

@@ -129,7 +129,7 @@ bad:
     return 0;
 }
 
-void ip_deliver(struct stack *stack, struct ip_packet *packet) {
+static void deliver(struct stack *stack, struct ip_packet *packet) {
     stack->mib.IpInDelivers++;
     bool raw = !list_empty(&stack->raw_sockets) && raw_input(stack, packet);
     switch (packet->protocol) {
@@ -161,8 +161,7 @@ static bool acceptable(struct stack *stack, const struct ip_packet *packet) {
         return true;
     if (is_martian(stack, source) || ip_is_local(stack, source) || ip_is_loopback(destination))
         return false;
-    if (ip_is_local(stack,
-                    destination)) /* RFC 1122 section 3.3.6: not when the link says that it is for all */
+    if (ip_is_local(stack, destination))
         return source != 0;
     if (ip_is_broadcast(stack, destination))
         return true;
@@ -189,7 +188,7 @@ void ip_input(struct stack *stack, struct buffer *chain, unsigned flags) {
     packet.multicast = flags & IP_INPUT_LINK_MULTICAST || ip_is_broadcast(stack, packet.destination) ||
                        ip_is_multicast(packet.destination);
     packet.length = wire_get16(header + 2) - header_length;
-    if (packet.multicast && ip_is_multicast(packet.destination))
+    if (ip_is_multicast(packet.destination))
         stack->mib.IpExtInMcastPkts++;
     else if (packet.multicast)
         stack->mib.IpExtInBcastPkts++;
@@ -210,9 +209,14 @@ void ip_input(struct stack *stack, struct buffer *chain, unsigned flags) {
     uint16_t fragment = wire_get16(header + 6);
     if (fragment & (IP_MORE_FRAGMENTS | IP_OFFSET_MASK) && !ip_reassemble(stack, &packet, fragment))
         goto drop;
-    ip_deliver(stack, &packet);
+    deliver(stack, &packet);
 drop:
     buffer_drop_chain(&stack->buffers, packet.chain);
+}
+
+void ip_seal_header(uint8_t *header) {
+    wire_put16(header + 10, 0);
+    wire_put_sum(header + 10, (uint16_t)~checksum_fold(checksum_add(0, header, (header[0] & 15) * 4u)));
 }
 
 void ip_write_header(struct frame *frame, const struct ip_parameters *parameters, uint16_t identification,
@@ -225,10 +229,9 @@ void ip_write_header(struct frame *frame, const struct ip_parameters *parameters
     wire_put16(header + 6, flags_and_offset);
     header[8] = parameters->ttl;
     header[9] = parameters->protocol;
-    wire_put16(header + 10, 0);
     wire_put32(header + 12, parameters->source);
     wire_put32(header + 16, parameters->destination);
-    wire_put_sum(header + 10, (uint16_t)~checksum_fold(checksum_add(0, header, IP_HEADER_BYTES)));
+    ip_seal_header(header);
 }
 
 /* To all, or to a group, on the link: and to ourselves, who are among them. */

@@ -80,9 +80,6 @@ enum ip_input_flag {
 /* Handles a received packet in a chain that begins at the IP header; takes the chain. */
 void ip_input(struct stack *stack, struct buffer *chain, unsigned flags);
 
-/* Hands a whole packet to its protocol. */
-void ip_deliver(struct stack *stack, struct ip_packet *packet);
-
 /* Sends the frame of frame_begin, which has its transport header and payload; the stack's own address loops
  * back. Returns 0, -ENETUNREACH, -EMSGSIZE or -ENOBUFS; the frame is used up in each case. */
 int ip_output(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters);
@@ -96,6 +93,9 @@ int ip_output_whole(struct stack *stack, struct frame *frame, const struct ip_pa
 #define IP_OFFSET_MASK 0x1fffu
 void ip_write_header(struct frame *frame, const struct ip_parameters *parameters, uint16_t identification,
                      uint16_t flags_and_offset);
+
+/* Puts the checksum into an IP header that has all the rest, options included. */
+void ip_seal_header(uint8_t *header);
 
 /* Sends a frame in fragments (ip_fragment.c). */
 int ip_output_fragments(struct stack *stack, const struct frame *frame,

@@ -48,7 +48,7 @@ bool ip_path_reduce(struct stack *stack, uint32_t destination, uint32_t mtu, uin
 /* What was learnt is old: the way may be wider again. */
 void ip_path_timer(struct stack *stack, struct ip_path *path);
 
-/* Forgets all (a new address, or a repair). */
+/* Forgets all: the address, and with it the network, is another. */
 void ip_path_forget(struct stack *stack);
 
 #endif

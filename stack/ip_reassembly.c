@@ -2,7 +2,6 @@
  * ip_reassembly.c - see ip_reassembly.h.
  */
 #include "ip_reassembly.h"
-#include "checksum.h"
 #include "stack.h"
 #include "wire.h"
 
@@ -98,8 +97,7 @@ static bool put_together(struct stack *stack, struct ip_reassembly *reassembly, 
     header[0] = 0x45; /* options have been seen to */
     wire_put16(header + 2, (uint16_t)(reassembly->total + IP_HEADER_BYTES));
     wire_put16(header + 6, 0);
-    wire_put16(header + 10, 0);
-    wire_put_sum(header + 10, (uint16_t)~checksum_fold(checksum_add(0, header, sizeof header)));
+    ip_seal_header(header);
     struct iovec piece = {header, sizeof header};
     uint32_t wanted = IP_HEADER_BYTES + reassembly->total;
     byte_queue_append(&queue, &stack->buffers, &piece, 1, 0, sizeof header);

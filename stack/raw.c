@@ -2,7 +2,6 @@
  * raw.c - see raw.h.
  */
 #include "raw.h"
-#include "checksum.h"
 #include "stack.h"
 #include "wire.h"
 #include <errno.h>
@@ -63,8 +62,7 @@ static int take_header(struct stack *stack, struct frame *frame, const struct ip
         wire_put16(to + 4, stack->ip_identification++);
     if (wire_get32(to + 12) == 0)
         wire_put32(to + 12, parameters->source);
-    wire_put16(to + 10, 0);
-    wire_put_sum(to + 10, (uint16_t)~checksum_fold(checksum_add(0, to, header_length)));
+    ip_seal_header(to);
     frame->header_length = (uint16_t)(FRAME_IP_AT + header_length);
     stack->mib.IpOutRequests++;
     return ip_output_whole(stack, frame, parameters);
@@ -112,7 +110,6 @@ ssize_t raw_send(struct stack *stack, struct socket *socket, const struct socket
 
 void raw_error(struct stack *stack, const struct icmp_quoted *quoted, const struct icmp_error *error) {
     struct list *link, *next;
-    bool too_long = error->type == ICMP_DESTINATION_UNREACHABLE && error->code == ICMP_FRAGMENTATION_NEEDED;
     list_for_each(link, next, &stack->raw_sockets) {
         struct socket *socket = container_of(link, struct socket, raw_link);
         if (!matches(socket, quoted->protocol, quoted->remote, quoted->local))
@@ -121,7 +118,7 @@ void raw_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
         bool included = socket->options.header_included;
         const uint8_t *payload = included ? quoted->header : quoted->transport;
         uint32_t length = quoted->transport_length + (included ? header_length : 0);
-        if (too_long && quoted->protocol == IP_PROTOCOL_ICMP)
+        if (icmp_is_too_long(error) && quoted->protocol == IP_PROTOCOL_ICMP)
             ip_path_reduce(stack, quoted->remote, error->info, quoted->total);
         datagram_error(stack, socket, error, quoted->remote, 0, payload, length);
     }
@@ -153,23 +150,13 @@ ssize_t ping_send(struct stack *stack, struct socket *socket, const struct socke
                                     &parameters);
     if (error)
         return error;
-    struct frame *frame = frame_begin(&stack->transmit);
-    if (!frame || datagram_payload(stack, message, sizeof header, length - (uint32_t)sizeof header, &payload))
+    uint32_t rest = length - (uint32_t)sizeof header;
+    if (datagram_payload(stack, message, sizeof header, rest, &payload))
         return -ENOBUFS;
     wire_put16(header + 2, 0);
     wire_put16(header + 4, socket->binding.port);
-    uint64_t sum = checksum_add(0, header, sizeof header);
-    frame->header_length = FRAME_TRANSPORT_AT + sizeof header;
-    if (payload.length > 0) {
-        struct byte_cursor start = {payload.head, 0};
-        frame_set_payload(frame, start, payload.length);
-        sum += checksum_fold(checksum_add_range(0, start, payload.length));
-    }
-    memcpy(frame->header + FRAME_TRANSPORT_AT, header, sizeof header);
-    wire_put_sum(frame->header + FRAME_TRANSPORT_AT + 2, (uint16_t)~checksum_fold(sum));
-    stack->mib.IcmpOutMsgs++;
     stack->mib.IcmpOutEchos++;
-    error = ip_output(stack, frame, &parameters);
+    error = icmp_output(stack, header, (struct byte_cursor){payload.head, 0}, rest, &parameters);
     buffer_drop_chain(&stack->buffers, payload.head);
     return error ? error : (ssize_t)length;
 }
@@ -181,7 +168,7 @@ void ping_error(struct stack *stack, const struct icmp_quoted *quoted, const str
     struct socket *socket = datagram_lookup(stack, IP_PROTOCOL_ICMP, quoted->remote, 0, quoted->local, ident);
     if (!socket)
         return;
-    if (error->type == ICMP_DESTINATION_UNREACHABLE && error->code == ICMP_FRAGMENTATION_NEEDED)
+    if (icmp_is_too_long(error))
         ip_path_reduce(stack, quoted->remote, error->info, quoted->total);
     datagram_error(stack, socket, error, quoted->remote, 0, quoted->transport, quoted->transport_length);
 }

@@ -163,7 +163,7 @@ int socket_connect(struct stack *stack, struct socket *socket, uint32_t address,
 int socket_disconnect(struct stack *stack, struct socket *socket) {
     stack_work_on(stack, socket);
     if (!socket->tcp) {
-        datagram_disconnect(stack, socket);
+        datagram_disconnect(socket);
         return 0;
     }
     struct tcp *tcp = socket->tcp;
@@ -255,13 +255,6 @@ ssize_t socket_send(struct stack *stack, struct socket *socket, struct socket_me
     return datagram_send(stack, socket, message);
 }
 
-static size_t pieces_length(const struct iovec *pieces, int count) {
-    size_t length = 0;
-    for (int i = 0; i < count; i++)
-        length += pieces[i].iov_len;
-    return length;
-}
-
 /* Whether the peer may still send: what it is told about the window matters. */
 static bool receives(const struct tcp *tcp) {
     return tcp->state == TCP_ESTABLISHED || tcp->state == TCP_FIN_WAIT1 || tcp->state == TCP_FIN_WAIT2;
@@ -275,7 +268,7 @@ static ssize_t stream_receive(struct stack *stack, struct socket *socket, struct
     if (tcp->receive.length > 0) {
         size_t copied;
         if (message->flags & MSG_TRUNC) {
-            copied = pieces_length(message->pieces, message->count); /* tcp(7): discarded instead */
+            copied = buffer_pieces_length(message->pieces, message->count); /* tcp(7): discarded instead */
             if (copied > tcp->receive.length)
                 copied = tcp->receive.length;
         } else {

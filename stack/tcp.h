@@ -210,14 +210,12 @@ bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment
                   struct byte_cursor payload);
 void tcp_reply_reset(struct stack *stack, const struct ip_packet *packet, const struct tcp_segment *segment);
 void tcp_reply_reset_to(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment);
-/* Sends one segment of new data, whatever the congestion window says. False: there is none that the peer has
- * room for. */
+/* Sends one segment of new data as far as the peer's window has room, whatever the congestion window, Nagle
+ * and silly window avoidance say: a tail loss probe, or the persist timer's way out. False: there is no room,
+ * or nothing to send. */
 bool tcp_send_beyond(struct stack *stack, struct tcp *tcp);
 /* Sends what was sent last again. */
 void tcp_resend_last(struct stack *stack, struct tcp *tcp);
-/* Sends what the window has room for, however little: the persist timer's way out of silly window avoidance.
- */
-void tcp_push_window(struct stack *stack, struct tcp *tcp);
 ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, bool more);
 
 /* tcp_close.c */

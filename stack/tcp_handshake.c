@@ -68,7 +68,6 @@ static void take_syn(struct stack *stack, struct tcp *tcp, const struct tcp_segm
     tcp->snd_wl1 = segment->sequence;
     tcp->snd_wl2 = segment->acknowledgment;
     tcp_congestion_init(&tcp->congestion, tcp->options.congestion, tcp->mss);
-    tcp->recovery.recover = tcp->iss;
 }
 
 /* Sends a SYN, or the SYN-ACK of SYN_RECV; first time or again. */

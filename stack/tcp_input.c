@@ -152,8 +152,8 @@ static bool take_ack(struct stack *stack, struct tcp *tcp, const struct tcp_segm
         tcp_sent_sack(stack, tcp, segment, &delivery);
     else if (duplicate && !tcp->sack_permitted)
         tcp_recovery_duplicate(tcp, &delivery);
-    if (advanced && !delivery.rtt_ns && tcp->retransmits > 0)
-        delivery.rtt_ns = tcp_timestamp_rtt_ns(stack, tcp, segment);
+    if (advanced && !delivery.rtt_ns && tcp->retransmits > 0 && delivery.has_echo)
+        delivery.rtt_ns = tcp_timestamp_rtt_ns(stack, tcp, delivery.echo);
     if (delivery.rtt_ns)
         tcp_rtt_sample(&tcp->rtt, delivery.rtt_ns);
     if (advanced) {
@@ -161,7 +161,7 @@ static bool take_ack(struct stack *stack, struct tcp *tcp, const struct tcp_segm
         tcp_rtt_restore(&tcp->rtt);
     }
     if (advanced || delivery.newly_sacked || delivery.duplicate || duplicate)
-        tcp_recovery_acknowledged(stack, tcp, segment, advanced ? acked : 0, &delivery);
+        tcp_recovery_acknowledged(stack, tcp, advanced ? acked : 0, &delivery);
     return fin;
 }
 

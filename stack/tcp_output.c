@@ -319,12 +319,6 @@ bool tcp_send_beyond(struct stack *stack, struct tcp *tcp) {
     return send_next(stack, tcp, offset, length, tcp->fin_queued && length == left) == SENT;
 }
 
-void tcp_push_window(struct stack *stack, struct tcp *tcp) {
-    uint32_t length = min_u32(min_u32(tcp->send.length, tcp->snd_wnd), tcp->mss);
-    if (tcp->snd_nxt == tcp->snd_una && length > 0)
-        send_next(stack, tcp, 0, length, tcp->fin_queued && length == tcp->send.length);
-}
-
 void tcp_output(struct stack *stack, struct tcp *tcp) {
     if (tcp->state == TCP_CLOSE || tcp->state == TCP_LISTEN || tcp->state == TCP_SYN_SENT)
         return;
@@ -348,9 +342,7 @@ void tcp_output(struct stack *stack, struct tcp *tcp) {
 ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, bool more) {
     uint32_t limit = tcp->socket->send_limit;
     uint32_t free_bytes = tcp->send.length < limit ? limit - tcp->send.length : 0;
-    size_t wanted = 0;
-    for (int i = 0; i < count; i++)
-        wanted += from[i].iov_len;
+    size_t wanted = buffer_pieces_length(from, count);
     if (wanted == 0)
         return 0;
     if (free_bytes == 0)

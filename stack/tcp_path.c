@@ -105,7 +105,7 @@ void tcp_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
         stack->mib.TcpExtOutOfWindowIcmps++;
         return;
     }
-    if (error->type == ICMP_DESTINATION_UNREACHABLE && error->code == ICMP_FRAGMENTATION_NEEDED) {
+    if (icmp_is_too_long(error)) {
         if (tcp->snd_una != tcp->snd_nxt && tcp->state != TCP_SYN_SENT)
             ip_path_reduce(stack, tcp->remote_address, error->info, quoted->total);
         return;

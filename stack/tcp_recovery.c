@@ -68,12 +68,11 @@ static void undo(struct stack *stack, struct tcp *tcp) {
 
 /* RFC 4015 by timestamps: the acknowledgment answers what was sent before we sent anything again. Or RFC
  * 2883: all that we have sent again came twice. */
-static bool was_needless(const struct tcp *tcp, const struct tcp_segment *segment, uint32_t acked) {
+static bool was_needless(const struct tcp *tcp, const struct tcp_delivery *delivery, uint32_t acked) {
     const struct tcp_recovery *recovery = &tcp->recovery;
     if (!recovery->can_undo || recovery->state == TCP_OPEN || !recovery->resend_time)
         return false;
-    if (acked > 0 && tcp->timestamps && segment->has_timestamp && segment->timestamp_echo &&
-        seq_lt(segment->timestamp_echo, recovery->resend_time))
+    if (acked > 0 && delivery->has_echo && seq_lt(delivery->echo, recovery->resend_time))
         return true;
     return tcp->sack_permitted && recovery->resends_unseen == 0;
 }
@@ -153,8 +152,8 @@ static bool was_limited(const struct tcp *tcp, uint32_t acked) {
     return tcp->cwnd_limited || (slow_start && tcp->congestion.cwnd < 2 * flight);
 }
 
-void tcp_recovery_acknowledged(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
-                               uint32_t acked, const struct tcp_delivery *delivery) {
+void tcp_recovery_acknowledged(struct stack *stack, struct tcp *tcp, uint32_t acked,
+                               const struct tcp_delivery *delivery) {
     struct tcp_recovery *recovery = &tcp->recovery;
     uint64_t wait_ns;
     if (!tcp->sack_permitted && acked > 0)
@@ -165,7 +164,7 @@ void tcp_recovery_acknowledged(struct stack *stack, struct tcp *tcp, const struc
         if (tcp->scoreboard.reordering_seen && tcp->scoreboard.reordering_steps < 16)
             tcp->scoreboard.reordering_steps++;
     }
-    if (was_needless(tcp, segment, acked))
+    if (was_needless(tcp, delivery, acked))
         undo(stack, tcp);
     probe_answered(stack, tcp, delivery);
     if (recovery->state != TCP_OPEN && seq_ge(tcp->snd_una, recovery->recover))

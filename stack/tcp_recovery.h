@@ -11,7 +11,6 @@
 
 struct stack;
 struct tcp;
-struct tcp_segment;
 struct tcp_delivery;
 
 enum tcp_recovery_state {
@@ -45,8 +44,8 @@ struct tcp_recovery {
 };
 
 /* An acknowledgment has been taken: `acked` bytes of it new (0: none); `delivery` what else it told. */
-void tcp_recovery_acknowledged(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
-                               uint32_t acked, const struct tcp_delivery *delivery);
+void tcp_recovery_acknowledged(struct stack *stack, struct tcp *tcp, uint32_t acked,
+                               const struct tcp_delivery *delivery);
 
 /* A duplicate acknowledgment of a peer without SACK. */
 void tcp_recovery_duplicate(struct tcp *tcp, struct tcp_delivery *delivery);

@@ -20,10 +20,6 @@ uint32_t tcp_pipe(const struct tcp *tcp) {
     return flight > left ? flight - left : 0;
 }
 
-static bool to_be_sent(const struct tcp_sent *sent) {
-    return sent->lost && !sent->sacked;
-}
-
 static void set_lost(struct tcp *tcp, struct tcp_sent *sent, bool lost) {
     if (sent->lost == lost)
         return;
@@ -101,7 +97,7 @@ void tcp_sent_acknowledge(struct stack *stack, struct tcp *tcp, struct tcp_deliv
     struct list *link;
     while ((link = list_first(&tcp->sent))) {
         struct tcp_sent *sent = sent_of(link);
-        if (seq_ge(sent->sequence, tcp->snd_una) && tcp_sent_span(sent) > 0)
+        if (seq_ge(sent->sequence, tcp->snd_una))
             break;
         if (seq_le(end_of(sent), tcp->snd_una)) {
             if (!sent->sacked) {
@@ -271,13 +267,13 @@ static bool cut(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, uin
 static void join(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, uint32_t mss) {
     while (sent->length > 0 && !sent->fin && sent->link.next != &tcp->sent) {
         struct tcp_sent *next = sent_of(sent->link.next);
-        if (!to_be_sent(next) || sent->length + next->length > mss)
+        if (!next->lost || sent->length + next->length > mss)
             return;
-        uint32_t lost = tcp->scoreboard.lost_bytes;
         sent->length += next->length;
         sent->fin = next->fin;
+        next->length = 0; /* what it had is counted with the other now */
+        next->fin = false;
         forget(stack, tcp, next);
-        tcp->scoreboard.lost_bytes = lost; /* it is only counted elsewhere */
     }
 }
 
@@ -287,7 +283,7 @@ struct tcp_sent *tcp_sent_lost(struct stack *stack, struct tcp *tcp, uint32_t ms
         return NULL;
     list_for_each(link, next, &tcp->sent) {
         struct tcp_sent *sent = sent_of(link);
-        if (!to_be_sent(sent))
+        if (!sent->lost)
             continue;
         join(stack, tcp, sent, mss);
         return sent->length <= mss || cut(stack, tcp, sent, mss) ? sent : NULL;

@@ -81,8 +81,7 @@ bool tcp_sent_detect(struct stack *stack, struct tcp *tcp, bool recovering, uint
 /* The first record is lost: without SACK that is all that can be known. Returns whether that is news. */
 bool tcp_sent_lose_first(struct tcp *tcp);
 
-/* All that is not sacked is lost: after a timeout. With `forget` the peer's SACKs count no more (it reneges).
- */
+/* All that is not sacked is lost: after a timeout. The SACKs of a peer that reneges count no more. */
 void tcp_sent_lose_all(struct tcp *tcp);
 
 /* All longer than `mss` are lost: they did not fit. */

@@ -102,7 +102,7 @@ static void persist_timeout(struct stack *stack, struct tcp *tcp) {
     timer_start(&stack->timers, &tcp->retransmit_timer,
                 stack->now_ns + (wait < TCP_RTO_MAX_NS ? wait : TCP_RTO_MAX_NS));
     if (tcp->snd_wnd > 0)
-        tcp_push_window(stack, tcp);
+        tcp_send_beyond(stack, tcp);
     else
         tcp_send_probe(stack, tcp);
 }

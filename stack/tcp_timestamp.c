@@ -36,10 +36,7 @@ void tcp_timestamp_take(const struct stack *stack, struct tcp *tcp, const struct
     tcp->timestamp_recent_ns = stack->now_ns;
 }
 
-uint64_t tcp_timestamp_rtt_ns(const struct stack *stack, const struct tcp *tcp,
-                              const struct tcp_segment *segment) {
-    if (!tcp->timestamps || !segment->has_timestamp || !segment->timestamp_echo)
-        return 0;
-    uint32_t ticks = tcp_timestamp_now(stack, tcp) - segment->timestamp_echo;
+uint64_t tcp_timestamp_rtt_ns(const struct stack *stack, const struct tcp *tcp, uint32_t echo) {
+    uint32_t ticks = tcp_timestamp_now(stack, tcp) - echo;
     return ticks < UINT32_C(1) << 24 ? (ticks ? ticks : 1) * TICK_NS : 0;
 }

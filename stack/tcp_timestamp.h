@@ -29,8 +29,7 @@ bool tcp_timestamp_is_old(const struct stack *stack, const struct tcp *tcp,
 /* Section 4.3: remembers what is to be echoed. */
 void tcp_timestamp_take(const struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment);
 
-/* How long ago what a segment echoes was sent, in ns; 0: it does not say. */
-uint64_t tcp_timestamp_rtt_ns(const struct stack *stack, const struct tcp *tcp,
-                              const struct tcp_segment *segment);
+/* How long ago what is echoed was sent, in ns; 0: no such time can be meant. */
+uint64_t tcp_timestamp_rtt_ns(const struct stack *stack, const struct tcp *tcp, uint32_t echo);
 
 #endif

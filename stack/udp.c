@@ -156,8 +156,7 @@ void udp_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
         datagram_lookup(stack, IP_PROTOCOL_UDP, quoted->remote, remote_port, quoted->local, local_port);
     if (!socket)
         return;
-    if (error->code == ICMP_FRAGMENTATION_NEEDED && error->type == ICMP_DESTINATION_UNREACHABLE &&
-        socket->options.path_mtu_discover < IP_PMTUDISC_PROBE)
+    if (icmp_is_too_long(error) && socket->options.path_mtu_discover < IP_PMTUDISC_PROBE)
         ip_path_reduce(stack, quoted->remote, error->info, quoted->total);
     datagram_error(stack, socket, error, quoted->remote, remote_port, quoted->transport + UDP_HEADER_BYTES,
                    quoted->transport_length - UDP_HEADER_BYTES);

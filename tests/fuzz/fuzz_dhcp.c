@@ -2,12 +2,11 @@
  * fuzz_dhcp.c - a DHCP server's answers: the input is a list of messages, each two bytes of length and the
  * message from the BOOTP header on. The transaction, the MAC address and the cookie are put right.
  */
-#include "checksum.h"
 #include "target.h"
 
 static void send_message(struct stack *stack, const uint8_t *data, uint32_t length) {
-    uint8_t frame[2000] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 2, 8, 0};
-    uint8_t *ip = frame + ETHER_HEADER_BYTES, *udp = ip + IP_HEADER_BYTES, *message = udp + UDP_HEADER_BYTES;
+    uint8_t frame[2000];
+    uint8_t *udp = frame + ETHER_HEADER_BYTES + IP_HEADER_BYTES, *message = udp + UDP_HEADER_BYTES;
     uint16_t total = (uint16_t)(length + UDP_HEADER_BYTES);
     memcpy(message, data, length);
     message[0] = 2;
@@ -16,17 +15,11 @@ static void send_message(struct stack *stack, const uint8_t *data, uint32_t leng
     wire_put32(message + 4, stack->dhcp.transaction);
     memcpy(message + 28, stack->config.mac, 6);
     wire_put32(message + 236, 0x63825363);
-    ip[0] = 0x45;
-    wire_put16(ip + 2, (uint16_t)(IP_HEADER_BYTES + total));
-    ip[8] = 64;
-    ip[9] = IP_PROTOCOL_UDP;
-    wire_put32(ip + 12, TARGET_PEER);
-    wire_put32(ip + 16, UINT32_MAX);
-    wire_put_sum(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, IP_HEADER_BYTES)));
     wire_put16(udp, 67);
     wire_put16(udp + 2, 68);
-    wire_put16(udp + 4, total); /* and no checksum */
-    target_input(stack, frame, ETHER_HEADER_BYTES + IP_HEADER_BYTES + total);
+    wire_put16(udp + 4, total);
+    wire_put16(udp + 6, 0); /* no checksum */
+    target_packet(stack, frame, IP_PROTOCOL_UDP, UINT32_MAX, IP_HEADER_BYTES, total);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

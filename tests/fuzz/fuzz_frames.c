@@ -36,20 +36,7 @@ static void remember_sent(void) {
 
 /* Completes a frame whose IP payload is in place. */
 static void send_packet(uint8_t protocol, uint32_t length) {
-    static const uint8_t peer[6] = {2, 0, 0, 0, 0, 2};
-    uint8_t *ip = frame + ETHER_HEADER_BYTES;
-    memcpy(frame, stack->config.mac, 6);
-    memcpy(frame + 6, peer, 6);
-    wire_put16(frame + 12, ETHER_TYPE_IP);
-    memset(ip, 0, IP_HEADER_BYTES);
-    ip[0] = 0x45;
-    wire_put16(ip + 2, (uint16_t)(IP_HEADER_BYTES + length));
-    ip[8] = 64;
-    ip[9] = protocol;
-    wire_put32(ip + 12, TARGET_PEER);
-    wire_put32(ip + 16, TARGET_ADDRESS);
-    wire_put_sum(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, IP_HEADER_BYTES)));
-    target_input(stack, frame, ETHER_HEADER_BYTES + IP_HEADER_BYTES + length);
+    target_packet(stack, frame, protocol, TARGET_ADDRESS, IP_HEADER_BYTES, length);
 }
 
 static void seal(uint8_t protocol, uint32_t at, uint32_t length) {
@@ -117,9 +104,8 @@ static void packet(const uint8_t *data, uint32_t length) {
     ip[0] = (uint8_t)(0x40 | (ip[0] & 15));
     wire_put16(ip + 2, (uint16_t)length);
     wire_put32(ip + 16, TARGET_ADDRESS);
-    wire_put16(ip + 10, 0);
     if (header_length <= length)
-        wire_put_sum(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, header_length)));
+        ip_seal_header(ip);
     target_input(stack, frame, ETHER_HEADER_BYTES + length);
 }
 

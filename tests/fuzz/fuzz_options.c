@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct stack *stack = target_stack(TARGET_ADDRESS);
     struct tcp_segment segment;
     struct socket *listener;
-    uint8_t frame[ETHER_HEADER_BYTES + 120] = {2, 0, 0, 0, 0, 10, 2, 0, 0, 0, 0, 2, 8, 0};
+    uint8_t frame[ETHER_HEADER_BYTES + 120] = {0};
     uint8_t *ip = frame + ETHER_HEADER_BYTES;
     if (size < 1)
         return 0;
@@ -32,19 +32,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tcp[13] = 2; /* SYN */
     wire_put16(tcp + 14, 1000);
     memcpy(tcp + TCP_HEADER_BYTES, data, tcp_options);
-    ip[0] = (uint8_t)(0x40 | ip_header / 4);
-    wire_put16(ip + 2, (uint16_t)(ip_header + tcp_length));
-    ip[8] = 64;
-    ip[9] = IP_PROTOCOL_TCP;
-    wire_put32(ip + 12, TARGET_PEER);
-    wire_put32(ip + 16, TARGET_ADDRESS);
-    wire_put_sum(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, ip_header)));
     uint64_t sum = checksum_pseudo_header(TARGET_PEER, TARGET_ADDRESS, IP_PROTOCOL_TCP, (uint16_t)tcp_length);
     wire_put_sum(tcp + 16, (uint16_t)~checksum_fold(checksum_add(sum, tcp, tcp_length)));
     target_expect(socket_create(stack, SOCK_STREAM, 0, &listener) == 0, "a socket");
     socket_bind(stack, listener, 0, 80);
     socket_listen(stack, listener, 1);
-    target_input(stack, frame, ETHER_HEADER_BYTES + ip_header + tcp_length);
+    target_packet(stack, frame, IP_PROTOCOL_TCP, TARGET_ADDRESS, ip_header, tcp_length);
     target_end(stack);
     return 0;
 }

@@ -53,6 +53,24 @@ void target_input(struct stack *stack, const uint8_t *bytes, size_t length) {
     stack_advance(stack, target_now);
 }
 
+void target_packet(struct stack *stack, uint8_t *frame, uint8_t protocol, uint32_t destination,
+                   uint32_t header_length, uint32_t length) {
+    static const uint8_t peer[6] = {2, 0, 0, 0, 0, 2};
+    uint8_t *ip = frame + ETHER_HEADER_BYTES;
+    memcpy(frame, stack->config.mac, 6);
+    memcpy(frame + 6, peer, 6);
+    wire_put16(frame + 12, ETHER_TYPE_IP);
+    memset(ip, 0, IP_HEADER_BYTES);
+    ip[0] = (uint8_t)(0x40 | header_length / 4);
+    wire_put16(ip + 2, (uint16_t)(header_length + length));
+    ip[8] = 64;
+    ip[9] = protocol;
+    wire_put32(ip + 12, TARGET_PEER);
+    wire_put32(ip + 16, destination);
+    ip_seal_header(ip);
+    target_input(stack, frame, ETHER_HEADER_BYTES + header_length + length);
+}
+
 void target_run(struct stack *stack, uint64_t ns) {
     uint64_t end = target_now + ns;
     for (int steps = 0; steps < 20000; steps++) {

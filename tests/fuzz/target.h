@@ -15,6 +15,11 @@ extern uint64_t target_now;
 /* A new stack; the one before is gone. */
 struct stack *target_stack(uint32_t address);
 
+/* Gives it an IP packet of the peer's, whose header's options, if its length is more than 20, and payload
+ * stand in their places after the Ethernet header of `frame`; writes the rest of both headers. */
+void target_packet(struct stack *stack, uint8_t *frame, uint8_t protocol, uint32_t destination,
+                   uint32_t header_length, uint32_t length);
+
 /* Gives it a frame. */
 void target_input(struct stack *stack, const uint8_t *bytes, size_t length);
 

@@ -8,10 +8,9 @@
 
 #define FRAME_BYTES_MAX 66000u
 
-static void seal(uint8_t *ip, uint32_t header_length, uint32_t total) {
+static void seal(uint8_t *ip, uint32_t total) {
     wire_put16(ip + 2, (uint16_t)total);
-    wire_put16(ip + 10, 0);
-    wire_put_sum(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, header_length)));
+    ip_seal_header(ip);
 }
 
 static void cut(const struct router *router, const uint8_t *frame, uint32_t header_length, uint32_t total) {
@@ -26,7 +25,7 @@ static void cut(const struct router *router, const uint8_t *frame, uint32_t head
         memcpy(piece, frame, ETHER_HEADER_BYTES + header_length);
         memcpy(to + header_length, ip + header_length + at, length);
         wire_put16(to + 6, (uint16_t)((field & IP_OFFSET_MASK) + at / 8) | (more ? IP_MORE_FRAGMENTS : 0));
-        seal(to, header_length, header_length + length);
+        seal(to, header_length + length);
         router->forward(router->context, piece, ETHER_HEADER_BYTES + header_length + length);
     }
 }
@@ -49,7 +48,7 @@ static void complain(const struct router *router, const uint8_t *frame, uint32_t
     wire_put16(icmp + 6, (uint16_t)router->mtu);
     memcpy(icmp + 8, frame + ETHER_HEADER_BYTES, quoted);
     wire_put_sum(icmp + 2, (uint16_t)~checksum_fold(checksum_add(0, icmp, 8 + quoted)));
-    seal(ip, IP_HEADER_BYTES, IP_HEADER_BYTES + 8 + quoted);
+    seal(ip, IP_HEADER_BYTES + 8 + quoted);
     router->answer(router->context, answer, ETHER_HEADER_BYTES + IP_HEADER_BYTES + 8 + quoted);
 }
 

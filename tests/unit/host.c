@@ -160,7 +160,7 @@ void peer_packet(struct host *host, const struct packet_shape *shape, const void
     wire_put32(ip + 16, destination);
     if (shape->options_length)
         memcpy(ip + IP_HEADER_BYTES, shape->options, shape->options_length);
-    wire_put_sum(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, header)));
+    ip_seal_header(ip);
     memcpy(ip + header, payload, length);
     host_input(host, frame, ETHER_HEADER_BYTES + header + length, 0);
 }
@@ -249,27 +249,15 @@ void peer_send(struct host *host, uint16_t source_port, uint16_t destination_por
 
 void peer_send_segment(struct host *host, const struct tcp_segment *segment, const void *payload,
                        uint32_t length) {
-    static uint8_t frame[70000];
-    uint8_t *ip = frame + ETHER_HEADER_BYTES, *header = ip + 20;
-    memset(frame, 0, 34);
-    memcpy(frame, host->stack->config.mac, 6);
-    memcpy(frame + 6, PEER_MAC, 6);
-    wire_put16(frame + 12, ETHER_TYPE_IP);
-    uint32_t header_length = tcp_segment_write(segment, header);
+    static uint8_t bytes[70000];
+    const struct packet_shape shape = {.protocol = IP_PROTOCOL_TCP};
+    uint32_t total = tcp_segment_write(segment, bytes) + length;
     if (length)
-        memcpy(header + header_length, payload, length);
-    uint32_t total = 20 + header_length + length;
-    ip[0] = 0x45;
-    wire_put16(ip + 2, (uint16_t)total);
-    ip[8] = 64;
-    ip[9] = IP_PROTOCOL_TCP;
-    wire_put32(ip + 12, HOST_B);
-    wire_put32(ip + 16, host->stack->config.address);
-    wire_put_sum(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, 20)));
+        memcpy(bytes + total - length, payload, length);
     uint64_t sum =
-        checksum_pseudo_header(HOST_B, host->stack->config.address, IP_PROTOCOL_TCP, (uint16_t)(total - 20));
-    wire_put_sum(header + 16, (uint16_t)~checksum_fold(checksum_add(sum, header, total - 20)));
-    host_input(host, frame, ETHER_HEADER_BYTES + total, 0);
+        checksum_pseudo_header(HOST_B, host->stack->config.address, IP_PROTOCOL_TCP, (uint16_t)total);
+    wire_put_sum(bytes + 16, (uint16_t)~checksum_fold(checksum_add(sum, bytes, total)));
+    peer_packet(host, &shape, bytes, total);
 }
 
 struct travelling {
@@ -350,6 +338,18 @@ void cable_connect(struct cable *cable, uint16_t port, struct socket **client, s
     cable_run(cable, 4 * cable->delay_ns + 10 * MS);
     assert_int_equal(socket_connect(a, *client, b->config.address, port), 0);
     assert_int_equal(socket_accept(b, *listener, server), 0);
+}
+
+struct socket *make_socket(struct host *host, int type, int protocol, uint16_t port) {
+    struct socket *socket;
+    assert_int_equal(socket_create(host->stack, type, protocol, &socket), 0);
+    if (port)
+        assert_int_equal(socket_bind(host->stack, socket, 0, port), 0);
+    return socket;
+}
+
+int set_option(struct host *host, struct socket *socket, int level, int name, int value) {
+    return socket_set_option(host->stack, socket, level, name, &value, sizeof value);
 }
 
 ssize_t send_bytes(struct host *host, struct socket *socket, const void *bytes, size_t length, int flags) {

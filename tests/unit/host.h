@@ -105,6 +105,10 @@ void cable_cut(struct cable *cable);
 void cable_connect(struct cable *cable, uint16_t port, struct socket **client, struct socket **server,
                    struct socket **listener);
 
+/* A socket, bound if a port is given. */
+struct socket *make_socket(struct host *host, int type, int protocol, uint16_t port);
+int set_option(struct host *host, struct socket *socket, int level, int name, int value);
+
 ssize_t send_bytes(struct host *host, struct socket *socket, const void *bytes, size_t length, int flags);
 ssize_t receive_bytes(struct host *host, struct socket *socket, void *bytes, size_t length, int flags);
 

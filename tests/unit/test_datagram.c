@@ -17,18 +17,6 @@ static uint8_t *body;
 static uint32_t body_length;
 static uint8_t bytes[66000], got[66000];
 
-static struct socket *make(struct host *host, int type, int protocol, uint16_t port) {
-    struct socket *socket;
-    assert_int_equal(socket_create(host->stack, type, protocol, &socket), 0);
-    if (port)
-        assert_int_equal(socket_bind(host->stack, socket, 0, port), 0);
-    return socket;
-}
-
-static int option(struct host *host, struct socket *socket, int level, int name, int value) {
-    return socket_set_option(host->stack, socket, level, name, &value, sizeof value);
-}
-
 static ssize_t send_message(struct host *host, struct socket *socket, uint32_t address, uint32_t length,
                             struct socket_message message) {
     struct iovec piece = {bytes, length};
@@ -50,7 +38,7 @@ static ssize_t receive_message(struct host *host, struct socket *socket, uint32_
 static void what_a_packet_says_is_told(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
-    struct socket *socket = make(&host, SOCK_DGRAM, 0, 9);
+    struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 9);
     struct socket_message message;
     peer_introduce(&host);
     struct packet_shape shape = {.protocol = IP_PROTOCOL_UDP, .ttl = 33};
@@ -75,7 +63,7 @@ static void what_a_packet_says_is_told(void **state) {
     assert_int_equal(seen.bytes[14 + 1], 0x10);
     assert_int_equal(send_message(&host, socket, HOST_B, 4, (struct socket_message){.local_address = HOST_B}),
                      -EINVAL);
-    assert_int_equal(option(&host, socket, IPPROTO_IP, IP_TTL, 9), 0);
+    assert_int_equal(set_option(&host, socket, IPPROTO_IP, IP_TTL, 9), 0);
     assert_int_equal(send_message(&host, socket, HOST_B, 4, (struct socket_message){0}), 4);
     assert_true(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &body_length));
     assert_int_equal(seen.bytes[14 + 8], 9);
@@ -86,7 +74,7 @@ static void what_a_packet_says_is_told(void **state) {
 static void connected_socket_has_an_address_and_hears_its_peer_only(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
-    struct socket *socket = make(&host, SOCK_DGRAM, 0, 0);
+    struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 0);
     uint32_t address;
     uint16_t port;
     peer_introduce(&host);
@@ -112,16 +100,16 @@ static void connected_socket_has_an_address_and_hears_its_peer_only(void **state
 static void broadcast_needs_leave_and_reaches_all(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
-    struct socket *one = make(&host, SOCK_DGRAM, 0, 0), *two = make(&host, SOCK_DGRAM, 0, 0);
+    struct socket *one = make_socket(&host, SOCK_DGRAM, 0, 0), *two = make_socket(&host, SOCK_DGRAM, 0, 0);
     struct socket *sockets[] = {one, two};
     for (int i = 0; i < 2; i++) {
-        option(&host, sockets[i], SOL_SOCKET, SO_REUSEADDR, 1);
+        set_option(&host, sockets[i], SOL_SOCKET, SO_REUSEADDR, 1);
         assert_int_equal(socket_bind(host.stack, sockets[i], 0, 9), 0);
     }
     host_discard(&host);
     assert_int_equal(send_message(&host, one, 0xffffffff, 5, (struct socket_message){0}), -EACCES);
     assert_int_equal(send_message(&host, one, 0x0a4d00ff, 5, (struct socket_message){0}), -EACCES);
-    option(&host, one, SOL_SOCKET, SO_BROADCAST, 1);
+    set_option(&host, one, SOL_SOCKET, SO_BROADCAST, 1);
     assert_int_equal(send_message(&host, one, 0x0a4d00ff, 5, (struct socket_message){0}), 5);
     assert_true(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &body_length));
     static const uint8_t all[6] = {255, 255, 255, 255, 255, 255};
@@ -159,10 +147,10 @@ static unsigned next_igmp(struct host *host, uint32_t *group) {
 static void groups_are_joined_told_and_left(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
-    struct socket *one = make(&host, SOCK_DGRAM, 0, 0), *two = make(&host, SOCK_DGRAM, 0, 0);
+    struct socket *one = make_socket(&host, SOCK_DGRAM, 0, 0), *two = make_socket(&host, SOCK_DGRAM, 0, 0);
     uint32_t group;
-    option(&host, one, SOL_SOCKET, SO_REUSEADDR, 1);
-    option(&host, two, SOL_SOCKET, SO_REUSEADDR, 1);
+    set_option(&host, one, SOL_SOCKET, SO_REUSEADDR, 1);
+    set_option(&host, two, SOL_SOCKET, SO_REUSEADDR, 1);
     socket_bind(host.stack, one, 0, 9);
     socket_bind(host.stack, two, 0, 9);
     host_discard(&host);
@@ -180,7 +168,7 @@ static void groups_are_joined_told_and_left(void **state) {
     peer_udp(&host, GROUP, 7, 9, "abc", 3);
     assert_int_equal(receive_bytes(&host, one, got, 10, 0), 3);
     assert_int_equal(receive_bytes(&host, two, got, 10, 0), 3); /* IP_MULTICAST_ALL */
-    option(&host, two, IPPROTO_IP, IP_MULTICAST_ALL, 0);
+    set_option(&host, two, IPPROTO_IP, IP_MULTICAST_ALL, 0);
     peer_udp(&host, GROUP, 7, 9, "abc", 3);
     assert_int_equal(receive_bytes(&host, one, got, 10, 0), 3);
     assert_int_equal(receive_bytes(&host, two, got, 10, 0), -EAGAIN);
@@ -199,8 +187,8 @@ static void groups_are_joined_told_and_left(void **state) {
     static const uint8_t mac[6] = {1, 0, 0x5e, 0x7f, 0, 1};
     assert_memory_equal(seen.bytes, mac, 6);
     assert_int_equal(seen.bytes[22], 1);
-    option(&host, two, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
-    option(&host, two, IPPROTO_IP, IP_MULTICAST_TTL, 5);
+    set_option(&host, two, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
+    set_option(&host, two, IPPROTO_IP, IP_MULTICAST_TTL, 5);
     assert_int_equal(send_message(&host, two, GROUP, 5, (struct socket_message){0}), 5);
     stack_advance(host.stack, now);
     assert_int_equal(receive_bytes(&host, one, got, 10, 0), -EAGAIN);
@@ -229,7 +217,7 @@ static void older_routers_are_understood(void **state) {
     } versions[] = {{100, 0x16, 0x17}, {0, 0x12, 0}};
     for (int i = 0; i < 2; i++) {
         struct host host = host_create(HOST_A, 1500);
-        struct socket *socket = make(&host, SOCK_DGRAM, 0, 9);
+        struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 9);
         uint32_t group;
         uint8_t query[8] = {0x11, versions[i].time, 0, 0};
         wire_put_sum(query + 2, (uint16_t)~checksum_fold(checksum_add(0, query, 8)));
@@ -263,7 +251,7 @@ static void big_sends_are_cut_and_trains_are_joined(void **state) {
     struct cable cable;
     struct socket_message message;
     cable_join(&cable, &a, &b, MS);
-    struct socket *from = make(&a, SOCK_DGRAM, 0, 0), *to = make(&b, SOCK_DGRAM, 0, 9);
+    struct socket *from = make_socket(&a, SOCK_DGRAM, 0, 0), *to = make_socket(&b, SOCK_DGRAM, 0, 9);
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i * 7);
     assert_int_equal(send_message(&a, from, HOST_B, 10000, (struct socket_message){.segment = 1400}), 10000);
@@ -274,8 +262,8 @@ static void big_sends_are_cut_and_trains_are_joined(void **state) {
     assert_int_equal(send_message(&a, from, HOST_B, 10000, (struct socket_message){.segment = 1480}),
                      -EMSGSIZE);
     assert_int_equal(send_message(&a, from, HOST_B, 1000, (struct socket_message){.segment = 5}), -EINVAL);
-    assert_int_equal(option(&b, to, IPPROTO_UDP, UDP_GRO, 1), 0);
-    assert_int_equal(option(&a, from, IPPROTO_UDP, UDP_SEGMENT, 1000), 0);
+    assert_int_equal(set_option(&b, to, IPPROTO_UDP, UDP_GRO, 1), 0);
+    assert_int_equal(set_option(&a, from, IPPROTO_UDP, UDP_SEGMENT, 1000), 0);
     assert_int_equal(send_message(&a, from, HOST_B, 9500, (struct socket_message){0}), 9500);
     assert_int_equal(send_message(&a, from, HOST_B, 600, (struct socket_message){0}), 600);
     cable_run(&cable, SECOND);
@@ -304,8 +292,8 @@ static void senders_are_spread_over_those_who_share_a_port(void **state) {
     struct socket *sockets[4];
     int counts[4] = {0};
     for (int i = 0; i < 4; i++) {
-        sockets[i] = make(&host, SOCK_DGRAM, 0, 0);
-        option(&host, sockets[i], SOL_SOCKET, SO_REUSEPORT, 1);
+        sockets[i] = make_socket(&host, SOCK_DGRAM, 0, 0);
+        set_option(&host, sockets[i], SOL_SOCKET, SO_REUSEPORT, 1);
         assert_int_equal(socket_bind(host.stack, sockets[i], 0, 9), 0);
     }
     for (uint16_t port = 1000; port < 1400; port++)
@@ -328,7 +316,7 @@ static void senders_are_spread_over_those_who_share_a_port(void **state) {
 static void full_ring_makes_a_sender_wait_and_tells_him(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
-    struct socket *socket = make(&host, SOCK_DGRAM, 0, 0);
+    struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 0);
     peer_introduce(&host);
     ssize_t result;
     while ((result = send_message(&host, socket, HOST_B, 100, (struct socket_message){0})) == 100)
@@ -349,7 +337,8 @@ static void ping_sockets_get_their_own_answers(void **state) {
     struct host a = host_create(HOST_A, 1500), b = host_create(HOST_B, 1500);
     struct cable cable;
     cable_join(&cable, &a, &b, MS);
-    struct socket *one = make(&a, SOCK_DGRAM, IPPROTO_ICMP, 0), *two = make(&a, SOCK_DGRAM, IPPROTO_ICMP, 0);
+    struct socket *one = make_socket(&a, SOCK_DGRAM, IPPROTO_ICMP, 0),
+                  *two = make_socket(&a, SOCK_DGRAM, IPPROTO_ICMP, 0);
     memset(bytes, 0, 8);
     assert_int_equal(send_message(&a, one, HOST_B, 7, (struct socket_message){0}), -EINVAL);
     assert_int_equal(send_message(&a, one, HOST_B, 64, (struct socket_message){0}), -EINVAL); /* no request */
@@ -376,7 +365,8 @@ static void ping_sockets_get_their_own_answers(void **state) {
 static void raw_sockets_see_packets_and_send_any(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
-    struct socket *icmp = make(&host, SOCK_RAW, IPPROTO_ICMP, 0), *other = make(&host, SOCK_RAW, 99, 0);
+    struct socket *icmp = make_socket(&host, SOCK_RAW, IPPROTO_ICMP, 0),
+                  *other = make_socket(&host, SOCK_RAW, 99, 0);
     uint8_t echo[16] = {0};
     peer_introduce(&host);
     uint32_t filter = 1u << ICMP_ECHO_REPLY;
@@ -400,7 +390,7 @@ static void raw_sockets_see_packets_and_send_any(void **state) {
     assert_true(next_packet(&host, 99, &seen, &body, &body_length));
     host_discard(&host);
     /* A header of its own. */
-    assert_int_equal(option(&host, other, IPPROTO_IP, IP_HDRINCL, 1), 0);
+    assert_int_equal(set_option(&host, other, IPPROTO_IP, IP_HDRINCL, 1), 0);
     uint8_t saved[28];
     memcpy(saved, bytes, sizeof saved);
     memset(bytes, 0, 28);

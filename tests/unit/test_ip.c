@@ -19,23 +19,11 @@ static void fill(void) {
         bytes[i] = (uint8_t)(i * 7 + (i >> 8));
 }
 
-static struct socket *udp(struct host *host, uint16_t port) {
-    struct socket *socket;
-    assert_int_equal(socket_create(host->stack, SOCK_DGRAM, 0, &socket), 0);
-    if (port)
-        assert_int_equal(socket_bind(host->stack, socket, 0, port), 0);
-    return socket;
-}
-
 static ssize_t send_to(struct host *host, struct socket *socket, uint32_t address, uint32_t length) {
     struct iovec piece = {bytes, length};
     struct socket_message message = {
         .pieces = &piece, .count = 1, .has_address = true, .address = address, .port = 9};
     return socket_send(host->stack, socket, &message);
-}
-
-static int option(struct host *host, struct socket *socket, int level, int name, int value) {
-    return socket_set_option(host->stack, socket, level, name, &value, sizeof value);
 }
 
 /* Fragments go through the cable and are put together, whatever their number. */
@@ -46,7 +34,7 @@ static void datagrams_of_any_length_cross_a_link(void **state) {
         struct host a = host_create(HOST_A, mtus[m]), b = host_create(HOST_B, mtus[m]);
         struct cable cable;
         cable_join(&cable, &a, &b, MS);
-        struct socket *from = udp(&a, 0), *to = udp(&b, 9);
+        struct socket *from = make_socket(&a, SOCK_DGRAM, 0, 0), *to = make_socket(&b, SOCK_DGRAM, 0, 9);
         assert_int_equal(send_to(&a, from, HOST_B, 1), 1); /* the neighbour gets known */
         cable_run(&cable, SECOND);
         assert_int_equal(receive_bytes(&b, to, got, sizeof got, 0), 1);
@@ -93,7 +81,7 @@ static void send_piece(struct host *host, uint16_t identification, uint32_t offs
 static void fragments_come_in_any_order_and_twice(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
-    struct socket *socket = udp(&host, 9);
+    struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 9);
     uint32_t total = make_datagram(1992);
     static const uint8_t orders[][5] = {{0, 1, 2, 3, 4}, {4, 3, 2, 1, 0}, {2, 0, 4, 1, 3}};
     for (uint16_t o = 0; o < 3; o++) {
@@ -120,7 +108,7 @@ static void fragments_come_in_any_order_and_twice(void **state) {
 static void fragments_that_contradict_are_dropped_with_their_datagram(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
-    struct socket *socket = udp(&host, 9);
+    struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 9);
     make_datagram(1992);
     peer_introduce(&host);
     static const struct {
@@ -202,7 +190,7 @@ static void flood_of_fragments_is_bounded(void **state) {
 static void options_are_checked_and_skipped(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
-    struct socket *socket = udp(&host, 9);
+    struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 9);
     uint32_t length = make_datagram(100);
     peer_introduce(&host);
     static const uint8_t good[][8] = {
@@ -247,7 +235,7 @@ static void complain(struct host *host, uint8_t type, uint8_t code, uint32_t inf
 static void udp_learns_the_paths_mtu(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
-    struct socket *socket = udp(&host, 0);
+    struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 0);
     peer_introduce(&host);
     assert_int_equal(send_to(&host, socket, HOST_B, 1400), 1400);
     assert_true(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &body_length));
@@ -261,14 +249,14 @@ static void udp_learns_the_paths_mtu(void **state) {
     assert_int_equal(body_length, 976);
     assert_true(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &body_length));
     assert_int_equal(wire_get16(seen.bytes + 20), 976 / 8);
-    option(&host, socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
+    set_option(&host, socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
     assert_int_equal(send_to(&host, socket, HOST_B, 1400), -EMSGSIZE);
-    option(&host, socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+    set_option(&host, socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
     assert_int_equal(send_to(&host, socket, HOST_B, 1400), 1400); /* on purpose */
     assert_int_equal(send_to(&host, socket, HOST_B, 1473), -EMSGSIZE);
     /* Not more than was known, not below what is believed, not about what was never sent. */
     assert_true(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &body_length));
-    option(&host, socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT);
+    set_option(&host, socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT);
     complain(&host, ICMP_DESTINATION_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, 1200);
     assert_int_equal(ip_mtu(host.stack, HOST_B), 1000);
     complain(&host, ICMP_DESTINATION_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, 100);
@@ -289,10 +277,12 @@ static void udp_learns_the_paths_mtu(void **state) {
 static void errors_reach_the_sockets_that_want_them(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
-    struct socket *plain = udp(&host, 0), *connected = udp(&host, 0), *asking = udp(&host, 0);
+    struct socket *plain = make_socket(&host, SOCK_DGRAM, 0, 0),
+                  *connected = make_socket(&host, SOCK_DGRAM, 0, 0),
+                  *asking = make_socket(&host, SOCK_DGRAM, 0, 0);
     peer_introduce(&host);
     assert_int_equal(socket_connect(host.stack, connected, HOST_B, 9), 0);
-    option(&host, asking, IPPROTO_IP, IP_RECVERR, 1);
+    set_option(&host, asking, IPPROTO_IP, IP_RECVERR, 1);
     struct socket *sockets[] = {plain, connected, asking};
     for (int i = 0; i < 3; i++) {
         assert_int_equal(send_to(&host, sockets[i], HOST_B, 50), 50);
@@ -319,7 +309,7 @@ static void errors_reach_the_sockets_that_want_them(void **state) {
     assert_int_equal(receive_bytes(&host, asking, got, 10, MSG_ERRQUEUE), -EAGAIN);
     assert_int_equal(socket_poll(host.stack, asking) & POLLERR, 0);
     /* A neighbour that is not there. */
-    option(&host, asking, IPPROTO_IP, IP_RECVERR, 1);
+    set_option(&host, asking, IPPROTO_IP, IP_RECVERR, 1);
     assert_int_equal(send_to(&host, asking, HOST_B + 7, 50), 50);
     host_run(&host, 4 * SECOND);
     struct iovec piece = {got, sizeof got};

@@ -53,7 +53,7 @@ static uint32_t make_ip(struct host *host, uint8_t *frame, uint8_t protocol, uin
     ip[9] = protocol;
     wire_put32(ip + 12, source);
     wire_put32(ip + 16, destination);
-    wire_put_sum(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, 20)));
+    ip_seal_header(ip);
     memcpy(ip + 20, payload, length);
     return 34 + length;
 }
@@ -118,14 +118,6 @@ static void conflict_is_noted_and_defended_once_in_ten_seconds(void **state) {
     host_destroy(&host);
 }
 
-static struct socket *udp_socket(struct host *host, uint16_t port) {
-    struct socket *socket;
-    assert_int_equal(socket_create(host->stack, SOCK_DGRAM, 0, &socket), 0);
-    if (port)
-        assert_int_equal(socket_bind(host->stack, socket, 0, port), 0);
-    return socket;
-}
-
 static ssize_t udp_send_to(struct host *host, struct socket *socket, uint32_t address, uint16_t port,
                            const char *text) {
     struct iovec piece = {(void *)text, strlen(text)};
@@ -138,7 +130,7 @@ static void packets_wait_for_the_answer_and_leave_in_order(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
     uint32_t sender, target;
-    struct socket *socket = udp_socket(&host, 0);
+    struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 0);
     host_discard(&host);
     assert_int_equal(udp_send_to(&host, socket, HOST_B, 9, "one"), 3);
     assert_int_equal(udp_send_to(&host, socket, HOST_B, 9, "two"), 3);
@@ -159,7 +151,7 @@ static void packets_wait_for_the_answer_and_leave_in_order(void **state) {
 static void queue_of_waiting_packets_is_bounded(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
-    struct socket *socket = udp_socket(&host, 0);
+    struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 0);
     host_discard(&host);
     for (int i = 0; i < 500; i++)
         udp_send_to(&host, socket, HOST_B, 9, "x");
@@ -193,7 +185,7 @@ static void unanswered_request_is_repeated_each_second_then_fails(void **state) 
 static void stale_neighbour_is_probed_by_unicast_and_dropped_when_silent(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
-    struct socket *socket = udp_socket(&host, 0);
+    struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 0);
     host_discard(&host);
     udp_send_to(&host, socket, HOST_B, 9, "x");
     send_arp(&host, 2, PEER, HOST_B, HOST_A);
@@ -320,7 +312,7 @@ static void unknown_port_and_protocol_are_reported_at_a_bounded_rate(void **stat
 static void udp_reaches_the_most_specific_socket_and_drops_beyond_the_buffer(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
-    struct socket *any = udp_socket(&host, 700);
+    struct socket *any = make_socket(&host, SOCK_DGRAM, 0, 700);
     uint64_t received = 0;
     char buffer[100];
     peer_introduce(&host);
@@ -344,7 +336,7 @@ static void udp_reaches_the_most_specific_socket_and_drops_beyond_the_buffer(voi
 static void bad_udp_checksum_is_dropped_unless_unfinished(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
-    struct socket *socket = udp_socket(&host, 700);
+    struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 700);
     uint8_t frame[200], datagram[12] = {0};
     char buffer[10];
     peer_introduce(&host);
@@ -401,7 +393,7 @@ static void ports_follow_linux_rules_of_reuse(void **state) {
     assert_int_equal(socket_bind(host.stack, b, 0, 80), -EADDRINUSE);
     assert_int_equal(socket_bind(host.stack, b, HOST_A, 80), -EADDRINUSE);
     assert_int_equal(socket_bind(host.stack, b, HOST_B, 80), -EADDRNOTAVAIL);
-    struct socket *udp = udp_socket(&host, 80); /* another protocol */
+    struct socket *udp = make_socket(&host, SOCK_DGRAM, 0, 80); /* another protocol */
     socket_release(host.stack, a);
     assert_int_equal(socket_bind(host.stack, b, 0, 80), 0);
     /* SO_REUSEADDR on both: allowed until one listens. */
@@ -427,7 +419,7 @@ static void picked_ports_are_ephemeral_and_differ(void **state) {
     struct host host = host_create(HOST_A, 1500);
     uint8_t used[65536] = {0};
     for (int i = 0; i < 2000; i++) {
-        struct socket *socket = udp_socket(&host, 0);
+        struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 0);
         uint32_t address;
         uint16_t port;
         assert_int_equal(socket_bind(host.stack, socket, 0, 0), 0);
