@@ -64,16 +64,22 @@ $(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/libbarewire.map
 $(BUILD)/barewire-keeper: $(call objects,plain,$(KEEPER))
 	$(LINK) $(KEEPER_LIBS)
 
-$(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(call objects,plain,$(STACK) nic/impair.c)
+$(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(BUILD)/plain/tests/unit/scene.o $(call objects,plain,$(STACK) nic/impair.c)
 	$(LINK) $(CMOCKA_LIBS)
 
 $(BUILD)/tests/simulate: $(call objects,plain,$(wildcard tests/simulation/*.c) $(STACK) nic/impair.c)
 	$(LINK)
 
+PACKETDRILL := $(wildcard tests/packetdrill/*.c) shim/control.c $(STACK)
+$(BUILD)/tests/packetdrill.so: $(call objects,shared,$(PACKETDRILL))
+	@mkdir -p $(@D)
+	@echo "  LD  $@"
+	@$(CC) $(ALL_CFLAGS) -shared -o $@ $^ -Wl,-z,defs -lpthread -ldl
+
 $(BUILD)/tests/fuzz_%: $(call objects,plain,tests/fuzz/fuzz_%.c tests/fuzz/target.c $(STACK))
 	$(LINK) $(FUZZER)
 
-$(BUILD)/tests/stack_transfer: $(call objects,plain,tests/bench/stack_transfer.c $(STACK))
+$(BUILD)/tests/stack: $(call objects,plain,tests/bench/stack.c $(STACK))
 	$(LINK)
 
 # libFuzzer is clang's; its objects have a folder of their own.
@@ -92,10 +98,10 @@ simulate: $(BUILD)/tests/simulate
 unit: $(UNIT_TESTS)
 	@set -e; for test in $^; do echo "== $$test"; $$test; done
 
-check: $(if $(SAN),,all) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
-	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(UNIT_TESTS) $(BUILD)/tests/simulate tests/fuzz/run $(if $(SAN),,tests/integration/run)
+check: $(if $(SAN),,all $(BUILD)/tests/packetdrill.so) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
+	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(UNIT_TESTS) $(BUILD)/tests/simulate tests/fuzz/run $(if $(SAN),,tests/packetdrill/run tests/integration/run)
 
-bench: all $(BUILD)/tests/stack_transfer
+bench: all $(BUILD)/tests/stack
 	tests/bench/run
 
 demo: all
@@ -108,7 +114,7 @@ install: all
 	install -m 644 $(BUILD)/libbarewire.so $(DESTDIR)$(PREFIX)/lib/barewire/libbarewire.so
 
 format:
-	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] tests/unit/*.[ch] tests/simulation/*.[ch] tests/fuzz/*.[ch] tests/integration/programs/*.c tests/bench/*.c
+	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] tests/unit/*.[ch] tests/simulation/*.[ch] tests/fuzz/*.[ch] tests/packetdrill/*.[ch] tests/integration/programs/*.c tests/bench/*.c
 
 clean:
 	rm -rf build build-asan build-tsan build-ubsan build-fuzz

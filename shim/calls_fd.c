@@ -180,30 +180,23 @@ EXPORT int fcntl64(int fd, int command, ...) {
 }
 
 static int ioctl_ours(int fd, unsigned long request, void *argument) {
-    uint32_t bytes;
-    int error;
+    int error, value;
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return error;
     switch (request) {
-    case FIONREAD: /* SIOCINQ */
-        error = socket_readable_bytes(socket, &bytes);
-        break;
-    case TIOCOUTQ: /* SIOCOUTQ */
-        error = socket_unsent_bytes(socket, &bytes);
-        break;
     case FIONBIO:
-        memcpy(&bytes, argument, sizeof bytes);
-        socket->nonblocking = bytes != 0;
+        memcpy(&value, argument, sizeof value);
+        socket->nonblocking = value != 0;
         shared_unlock();
         return LIBC(ioctl)(fd, FIONBIO, argument) < 0 ? -errno : 0;
     default:
-        error = -ENOTTY;
+        error = socket_control(&shared->stack, socket, request, &value);
         break;
     }
     shared_unlock();
     if (!error)
-        memcpy(argument, &bytes, sizeof bytes);
+        memcpy(argument, &value, sizeof value);
     return error;
 }
 

@@ -25,6 +25,14 @@ static void pieces_skip(struct iovec **pieces, int *count, size_t bytes) {
     }
 }
 
+/* `left`: bytes that are still to be sent. */
+static int wait_to_send(struct socket *socket, size_t left, uint64_t deadline) {
+    socket->blocked_writers += left > 0;
+    int error = wait_socket(socket, POLLOUT, deadline);
+    socket->blocked_writers -= left > 0;
+    return error;
+}
+
 /* Sends all of it, as a blocking send(2) does; what was sent before an error or a signal counts. */
 static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct socket_message message) {
     struct iovec copy[count > 0 ? count : 1], *pieces = copy;
@@ -40,6 +48,11 @@ static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct
         message.pieces = pieces;
         message.count = count;
         ssize_t result = socket_send(&shared->stack, socket, &message);
+        message.flags &= ~MSG_FASTOPEN; /* it has connected: what is left follows */
+        while (wait && socket_is_opening(socket) && result >= 0)
+            result = (error = wait_to_send(socket, total - sent - (size_t)result, deadline)) ? error
+                     : socket->error ? socket_take_error(socket)
+                                     : result;
         if (result >= 0) {
             sent += (size_t)result;
             if (!socket->tcp || sent >= total || !wait)
@@ -48,9 +61,9 @@ static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct
             continue;
         }
         error = (int)result;
-        if (!wait || (error != -EAGAIN && error != -ENOBUFS))
+        if (!wait || (error != -EAGAIN && error != -ENOBUFS && error != -EINPROGRESS))
             break;
-        if ((error = wait_socket(socket, POLLOUT, deadline)))
+        if ((error = wait_to_send(socket, total - sent, deadline)))
             break;
     }
     shared_unlock();
@@ -130,7 +143,8 @@ static ssize_t send_header(int fd, const struct msghdr *header, int flags) {
     if (failed)
         return failed;
     if (to) {
-        int error = call_address(to, to_length, &message.address, &message.port);
+        message.unspecified = to_length >= sizeof to->sa_family && to->sa_family == AF_UNSPEC;
+        int error = message.unspecified ? 0 : call_address(to, to_length, &message.address, &message.port);
         if (error)
             return error;
         message.address = call_destination(message.address);
@@ -278,8 +292,8 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
     ssize_t result = transfer_in(fd, header->msg_iov, (int)header->msg_iovlen, &message, &options);
     if (result < 0)
         return call_result(result);
-    header->msg_flags = message.error.error ? MSG_ERRQUEUE : 0;
-    control_write(header, &options, &message);
+    header->msg_flags = message.error.origin ? MSG_ERRQUEUE : 0;
+    control_write(&shared->stack, clock_realtime_offset(), header, &options, &message);
     if (message.has_address && header->msg_name)
         call_give_address(header->msg_name, &header->msg_namelen, message.address, message.port);
     else

@@ -2,6 +2,7 @@
  * config.c - see config.h. Also used by the keeper, which gets the same variables.
  */
 #include "config.h"
+#include "sysctl.h"
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
@@ -112,12 +113,27 @@ static bool parse_dns(const char *text, struct config *config, char *error) {
     return true;
 }
 
+static bool parse_sysctl(const char *text, struct config *config, char *error) {
+    struct sysctl scratch;
+    const char *bad = text;
+    char one[CONFIG_TEXT_BYTES];
+    sysctl_init(&scratch);
+    int result = sysctl_set_all(&scratch, text, &bad);
+    snprintf(one, sizeof one, "%.*s", (int)strcspn(bad, ","), bad);
+    if (result == -ENOENT)
+        return fail(error, "--sysctl '%s': no such tunable; stack/sysctl.h lists those that there are", one);
+    if (result)
+        return fail(error, "--sysctl '%s': no such value; give NAME=VALUE, such as net.ipv4.tcp_sack=0", one);
+    if (snprintf(config->sysctl, sizeof config->sysctl, "%s", text) >= (int)sizeof config->sysctl)
+        return fail(error, "--sysctl '%.40s...' is too long", text);
+    return true;
+}
+
 /* Options of later versions: refused here too, since LD_PRELOAD works without the command. */
 static bool refuse_later_options(char *error) {
     static const char *const later[][2] = {
         {"BAREWIRE_PCAP", "--pcap"},
         {"BAREWIRE_SPIN", "--spin"},
-        {"BAREWIRE_SYSCTL", "--sysctl"},
     };
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (getenv(later[i][0]))
@@ -147,6 +163,8 @@ bool config_read(struct config *config, char *error) {
     if ((value = getenv("BAREWIRE_IMPAIR")) &&
         snprintf(config->impair, sizeof config->impair, "%s", value) >= (int)sizeof config->impair)
         return fail(error, "--impair '%.40s...' is too long", value);
+    if ((value = getenv("BAREWIRE_SYSCTL")) && !parse_sysctl(value, config, error))
+        return false;
     if ((value = getenv("BAREWIRE_DNS")) && !parse_dns(value, config, error))
         return false;
     if ((value = getenv("BAREWIRE_LOOPBACK"))) {

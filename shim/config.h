@@ -22,6 +22,7 @@ struct config {
     uint8_t mac[6];
     uint32_t mtu;                       /* BAREWIRE_MTU; 0: the NIC's */
     char impair[CONFIG_TEXT_BYTES * 2]; /* BAREWIRE_IMPAIR; empty: none */
+    char sysctl[CONFIG_TEXT_BYTES * 4]; /* BAREWIRE_SYSCTL: NAME=VALUE,...; empty: none */
     bool loopback_given, loopback;      /* BAREWIRE_LOOPBACK; 127.0.0.0/8 is the stack's */
     char dns[CONFIG_TEXT_BYTES];        /* BAREWIRE_DNS; empty: as DHCP or /etc/resolv.conf say */
     bool verbose;                       /* BAREWIRE_VERBOSE */

@@ -2,11 +2,10 @@
  * control.c - see control.h.
  */
 #include "control.h"
-#include "lock.h"
-#include "shared.h"
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -93,12 +92,8 @@ static void put(struct writing *writing, int level, int type, const void *data, 
     writing->used += left < CMSG_SPACE(length) ? left : CMSG_SPACE(length);
 }
 
-static void put_time(struct writing *writing, uint8_t kind, uint64_t received_ns) {
-    struct timespec time;
-    clock_gettime(CLOCK_REALTIME, &time);
-    uint64_t now_ns = (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
-    uint64_t at_ns = now_ns - (clock_now() - received_ns);
-    time = (struct timespec){(time_t)(at_ns / UINT64_C(1000000000)), (long)(at_ns % UINT64_C(1000000000))};
+static void put_time(struct writing *writing, uint8_t kind, uint64_t at_ns) {
+    struct timespec time = {(time_t)(at_ns / UINT64_C(1000000000)), (long)(at_ns % UINT64_C(1000000000))};
     struct timeval coarse = {time.tv_sec, time.tv_nsec / 1000};
     if (kind == SOCKET_TIMESTAMP_NS)
         put(writing, SOL_SOCKET, SO_TIMESTAMPNS, &time, sizeof time);
@@ -106,28 +101,38 @@ static void put_time(struct writing *writing, uint8_t kind, uint64_t received_ns
         put(writing, SOL_SOCKET, SO_TIMESTAMP, &coarse, sizeof coarse);
 }
 
+/* SO_TIMESTAMPING: of three times, the first is software's. */
+static void put_stamp(struct writing *writing, uint64_t at_ns) {
+    struct timespec times[3] = {
+        {(time_t)(at_ns / UINT64_C(1000000000)), (long)(at_ns % UINT64_C(1000000000))}};
+    put(writing, SOL_SOCKET, SO_TIMESTAMPING, times, sizeof times);
+    if (writing->header->msg_flags & MSG_ERRQUEUE)
+        writing->header->msg_flags |= MSG_TRUNC; /* Linux quotes the packet, and nobody reads it */
+}
+
 static void put_error(struct writing *writing, const struct icmp_error *error) {
     struct {
         struct sock_extended_err error;
         struct sockaddr_in offender;
     } told = {.error = {.ee_errno = (uint32_t)error->error,
-                        .ee_origin = SO_EE_ORIGIN_ICMP,
+                        .ee_origin = error->origin,
                         .ee_type = error->type,
                         .ee_code = error->code,
-                        .ee_info = error->info},
+                        .ee_info = error->info,
+                        .ee_data = error->data},
               .offender = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(error->offender)}};
     put(writing, IPPROTO_IP, IP_RECVERR, &told, sizeof told);
 }
 
-static void put_ip(struct writing *writing, const struct socket_options *options,
+static void put_ip(const struct stack *stack, struct writing *writing, const struct socket_options *options,
                    const struct socket_message *message) {
     struct in_addr destination = {htonl(message->local_address)};
-    const struct stack_config *config = &shared->stack.config;
+    const struct stack_config *config = &stack->config;
     if (options->receive_packet_info) {
         struct in_pktinfo info = {.ipi_ifindex = config->interface_index ? (int)config->interface_index : 1,
                                   .ipi_addr = destination,
                                   .ipi_spec_dst = destination};
-        if (!ip_is_local(&shared->stack, message->local_address))
+        if (!ip_is_local(stack, message->local_address))
             info.ipi_spec_dst.s_addr = htonl(config->address);
         put(writing, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
     }
@@ -143,17 +148,23 @@ static void put_ip(struct writing *writing, const struct socket_options *options
     }
 }
 
-void control_write(struct msghdr *header, const struct socket_options *options,
-                   const struct socket_message *message) {
+void control_write(const struct stack *stack, uint64_t clock_offset_ns, struct msghdr *header,
+                   const struct socket_options *options, const struct socket_message *message) {
     struct writing writing = {header, header->msg_control ? header->msg_controllen : 0, 0};
-    if (options->timestamp && message->received_ns)
-        put_time(&writing, options->timestamp, message->received_ns);
+    if (options->timestamp && message->received_ns && !message->error.origin)
+        put_time(&writing, options->timestamp, message->received_ns + clock_offset_ns);
     if (options->receive_drops && message->drops)
         put(&writing, SOL_SOCKET, SO_RXQ_OVFL, &message->drops, sizeof message->drops);
-    if (message->error.error) {
+    if (message->has_inq) {
+        int left = (int)message->inq;
+        put(&writing, IPPROTO_TCP, TCP_CM_INQ, &left, sizeof left);
+    }
+    if (message->error.origin == SO_EE_ORIGIN_TIMESTAMPING)
+        put_stamp(&writing, message->received_ns + clock_offset_ns);
+    if (message->error.origin) {
         put_error(&writing, &message->error);
     } else if (message->has_address) {
-        put_ip(&writing, options, message);
+        put_ip(stack, &writing, options, message);
         int segment = message->segment;
         if (segment)
             put(&writing, IPPROTO_UDP, UDP_GRO, &segment, sizeof segment);

@@ -10,8 +10,8 @@
 int control_read(const struct msghdr *header, struct socket_message *message);
 
 /* Writes what a socket's options ask for of a received one; sets msg_controllen, and MSG_CTRUNC in msg_flags
- * when there was too little room. */
-void control_write(struct msghdr *header, const struct socket_options *options,
-                   const struct socket_message *message);
+ * when there was too little room. clock_offset_ns: what the time of day is ahead of the stack's clock. */
+void control_write(const struct stack *stack, uint64_t clock_offset_ns, struct msghdr *header,
+                   const struct socket_options *options, const struct socket_message *message);
 
 #endif

@@ -142,6 +142,7 @@ static void make_stack(void) {
                              &config, seed, clock_now());
     if (error)
         keeper_fail("can't make a stack of --address and --mac: %s", strerror(-error));
+    sysctl_set_all(&shared->stack.sysctl, keeper.config.sysctl, NULL);
     struct arena *arena = &shared->stack.arena;
     if (!config.address)
         dhcp_start(&shared->stack);

@@ -97,6 +97,11 @@ static bool same_stack(const struct config *asked, char *message) {
                  config->impair[0] ? "--impair " : "no --impair", config->impair);
         return false;
     }
+    if (asked->sysctl[0] && strcmp(asked->sysctl, config->sysctl) != 0) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s%.200s", config->name,
+                 config->sysctl[0] ? "--sysctl " : "no --sysctl", config->sysctl);
+        return false;
+    }
     if (asked->loopback_given && asked->loopback != config->loopback) {
         snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --loopback %s", config->name,
                  config->loopback ? "stack" : "kernel");

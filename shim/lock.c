@@ -32,6 +32,12 @@ uint64_t clock_now(void) {
     return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
+uint64_t clock_realtime_offset(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec - clock_now();
+}
+
 void lock_create(void) {
     pthread_mutexattr_t attributes;
     pthread_mutexattr_init(&attributes);

@@ -201,13 +201,13 @@ void byte_queue_append_chain(struct byte_queue *queue, struct pool *pool, struct
     queue->tail = chain;
 }
 
-size_t byte_queue_peek(const struct byte_queue *queue, const struct iovec *to, int count) {
+size_t byte_queue_peek(const struct byte_queue *queue, const struct iovec *to, int count, uint32_t limit) {
     size_t copied = 0;
     struct buffer *buffer = queue->head;
     uint32_t at = 0;
     for (int i = 0; i < count && buffer; i++) {
         uint8_t *out = to[i].iov_base;
-        size_t room = to[i].iov_len;
+        size_t room = to[i].iov_len < limit - copied ? to[i].iov_len : limit - copied;
         while (room > 0 && buffer) {
             uint32_t here = buffer_length(buffer) - at;
             if (here > room)
@@ -224,6 +224,15 @@ size_t byte_queue_peek(const struct byte_queue *queue, const struct iovec *to, i
         }
     }
     return copied;
+}
+
+void byte_queue_peek_at(const struct byte_queue *queue, uint32_t offset, uint8_t *byte) {
+    const struct buffer *buffer = queue->head;
+    while (offset >= buffer_length(buffer)) {
+        offset -= buffer_length(buffer);
+        buffer = buffer->next;
+    }
+    *byte = buffer->storage[buffer->start + offset];
 }
 
 void byte_queue_drop(struct byte_queue *queue, struct pool *pool, uint32_t bytes) {

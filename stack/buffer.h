@@ -83,8 +83,12 @@ uint32_t byte_queue_append(struct byte_queue *queue, struct pool *pool, const st
  * segments do not each hold a whole buffer. */
 void byte_queue_append_chain(struct byte_queue *queue, struct pool *pool, struct buffer *chain);
 
-/* Copies bytes from the queue's start into an iovec, without removing them. Returns how many. */
-size_t byte_queue_peek(const struct byte_queue *queue, const struct iovec *to, int count);
+/* Copies up to `limit` bytes from the queue's start into an iovec, without removing them. Returns how many.
+ */
+size_t byte_queue_peek(const struct byte_queue *queue, const struct iovec *to, int count, uint32_t limit);
+
+/* Copies the byte at `offset` < queue->length. */
+void byte_queue_peek_at(const struct byte_queue *queue, uint32_t offset, uint8_t *byte);
 
 /* Removes bytes at the queue's start (at most queue->length). */
 void byte_queue_drop(struct byte_queue *queue, struct pool *pool, uint32_t bytes);

@@ -6,6 +6,7 @@
 #include "stack.h"
 #include "udp.h"
 #include <errno.h>
+#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <poll.h>
 
@@ -66,6 +67,7 @@ static void queue_error(struct stack *stack, struct socket *socket, const struct
 void datagram_error(struct stack *stack, struct socket *socket, const struct icmp_error *error,
                     uint32_t destination, uint16_t port, const uint8_t *payload, uint32_t length) {
     struct icmp_error told = *error;
+    told.origin = SO_EE_ORIGIN_ICMP;
     if (icmp_is_too_long(error)) {
         if (socket->options.path_mtu_discover == IP_PMTUDISC_DONT)
             return;
@@ -78,6 +80,19 @@ void datagram_error(struct stack *stack, struct socket *socket, const struct icm
         queue_error(stack, socket, &told, destination, port, payload, length);
     socket->error = told.error;
     socket_event(stack, socket);
+}
+
+void datagram_tell(struct stack *stack, struct socket *socket, const struct icmp_error *told) {
+    struct datagram *datagram = take(stack, socket, 0);
+    if (!datagram)
+        return;
+    datagram->error = *told;
+    append(stack, socket, &socket->errors, datagram);
+    socket_event(stack, socket);
+}
+
+struct datagram *datagram_last_error(const struct socket *socket) {
+    return list_empty(&socket->errors) ? NULL : container_of(socket->errors.previous, struct datagram, link);
 }
 
 static void destroy(struct stack *stack, struct socket *socket, struct datagram *datagram) {
@@ -119,7 +134,7 @@ static uint32_t copy(const struct datagram *datagram, const struct socket_messag
     struct iovec rest[16];
     int count = 0;
     if (at == 0)
-        return (uint32_t)byte_queue_peek(&queue, message->pieces, message->count);
+        return (uint32_t)byte_queue_peek(&queue, message->pieces, message->count, UINT32_MAX);
     for (int i = 0; i < message->count && count < 16; i++) {
         struct iovec piece = message->pieces[i];
         size_t skip = at < piece.iov_len ? at : piece.iov_len;
@@ -127,7 +142,7 @@ static uint32_t copy(const struct datagram *datagram, const struct socket_messag
         if (piece.iov_len > skip)
             rest[count++] = (struct iovec){(char *)piece.iov_base + skip, piece.iov_len - skip};
     }
-    return (uint32_t)byte_queue_peek(&queue, rest, count);
+    return (uint32_t)byte_queue_peek(&queue, rest, count, UINT32_MAX);
 }
 
 /* UDP_GRO: datagrams that came one after another from one place are given as one, as long as they are of one
@@ -178,7 +193,8 @@ ssize_t datagram_receive(struct stack *stack, struct socket *socket, struct sock
         destroy(stack, socket, datagram);
     if (wants_error) {
         link = list_first(&socket->errors);
-        socket->error = link ? container_of(link, struct datagram, link)->error.error : 0;
+        if (!socket->tcp)
+            socket->error = link ? container_of(link, struct datagram, link)->error.error : 0;
     }
     return (ssize_t)copied;
 }

@@ -22,7 +22,7 @@ struct datagram {
     uint32_t drops; /* of the socket, until then: SO_RXQ_OVFL */
     uint32_t length;
     struct buffer *chain;
-    struct icmp_error error; /* error 0: none */
+    struct icmp_error error; /* origin 0: none */
 };
 
 /* How much of a socket's limit a datagram takes. */
@@ -39,6 +39,12 @@ bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet
  * quoted of the datagram. */
 void datagram_error(struct stack *stack, struct socket *socket, const struct icmp_error *error,
                     uint32_t destination, uint16_t port, const uint8_t *payload, uint32_t length);
+
+/* Puts what is no error of the network into a socket's queue of errors (MSG_ERRQUEUE). */
+void datagram_tell(struct stack *stack, struct socket *socket, const struct icmp_error *told);
+
+/* The last in that queue, or NULL. */
+struct datagram *datagram_last_error(const struct socket *socket);
 
 /* Receives one datagram. Returns the bytes copied, or -EAGAIN. The message's flags say whether it stays
  * (MSG_PEEK), or an error is wanted (MSG_ERRQUEUE). */

@@ -48,7 +48,7 @@ static void ask(struct stack *stack, enum dhcp_type type) {
         .source = question.own_address,
         .destination = to_server ? dhcp->lease.server : UINT32_MAX,
         .protocol = IP_PROTOCOL_UDP,
-        .ttl = IP_DEFAULT_TTL,
+        .ttl = (uint8_t)stack->sysctl.ip_default_ttl,
     };
     struct byte_queue payload = {0};
     struct iovec piece = {bytes, dhcp_write(&question, bytes)};
@@ -211,7 +211,7 @@ bool dhcp_input(struct stack *stack, const struct ip_packet *packet, uint16_t so
     struct byte_queue queue = {packet->chain, NULL, packet->length};
     uint8_t header[UDP_HEADER_BYTES];
     struct iovec pieces[2] = {{header, sizeof header}, {bytes, length}};
-    byte_queue_peek(&queue, pieces, 2);
+    byte_queue_peek(&queue, pieces, 2, UINT32_MAX);
     if (dhcp_parse(bytes, length, stack->dhcp.transaction, stack->config.mac, &message))
         handle(stack, &message);
     return true;

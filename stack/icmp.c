@@ -32,7 +32,7 @@ static void send_message(struct stack *stack, uint32_t from, uint32_t to,
     struct ip_parameters parameters = {.source = from,
                                        .destination = to,
                                        .protocol = IP_PROTOCOL_ICMP,
-                                       .ttl = IP_DEFAULT_TTL,
+                                       .ttl = (uint8_t)stack->sysctl.ip_default_ttl,
                                        .tos = tos,
                                        .mtu = ip_mtu(stack, to)};
     if (stack->transmit.count == FRAME_QUEUE_MAX)

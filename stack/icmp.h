@@ -50,6 +50,8 @@ struct icmp_error {
     uint8_t type, code;
     uint32_t info;     /* next-hop MTU; pointer */
     uint32_t offender; /* who says so */
+    uint8_t origin;    /* SO_EE_ORIGIN_*, for those who read the queue of errors; 0: none */
+    uint32_t data;     /* ee_data */
 };
 
 /* The packet of ours that it is about. */

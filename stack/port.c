@@ -8,6 +8,8 @@
 #include "stack.h"
 #include <errno.h>
 
+#define UNSHARED_TRIES 64u
+
 static struct hash_link **bucket_of(struct stack *stack, uint16_t port) {
     return &stack->ports.buckets[port % PORT_BUCKETS];
 }
@@ -75,13 +77,14 @@ int port_bind(struct stack *stack, struct binding *binding, uint32_t address, ui
 
 int port_pick(struct stack *stack, struct binding *binding, bool (*taken)(void *context, uint16_t port),
               void *context) {
-    uint32_t range = PORT_EPHEMERAL_LAST - PORT_EPHEMERAL_FIRST + 1;
+    uint32_t range = stack->sysctl.ip_local_port_range[1] - stack->sysctl.ip_local_port_range[0] + 1;
     uint32_t offset = random_below(&stack->random, range);
-    /* RFC 6056 algorithm 1. A picked port is shared with connections to other destinations only when it must
-     * be: the first round wants one that nobody has. */
+    /* RFC 6056 algorithm 1. A picked port is shared with connections to other destinations only when others
+     * are hard to find: the first round wants one that nobody has. */
     for (int round = 0; round < 2; round++) {
-        for (uint32_t i = 0; i < range; i++) {
-            binding->port = (uint16_t)(PORT_EPHEMERAL_FIRST + (offset + i) % range);
+        uint32_t tries = round == 0 && range > UNSHARED_TRIES ? UNSHARED_TRIES : range;
+        for (uint32_t i = 0; i < tries; i++) {
+            binding->port = (uint16_t)(stack->sysctl.ip_local_port_range[0] + (offset + i) % range);
             bool shared = false, refused = false;
             for (struct hash_link *link = *bucket_of(stack, binding->port); link; link = link->next) {
                 const struct binding *other = container_of(link, struct binding, link);

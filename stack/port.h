@@ -12,8 +12,6 @@
 #include <stdint.h>
 
 #define PORT_BUCKETS 4096u
-#define PORT_EPHEMERAL_FIRST 32768u /* ip_local_port_range */
-#define PORT_EPHEMERAL_LAST 60999u
 
 struct stack;
 

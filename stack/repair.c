@@ -30,7 +30,9 @@ void stack_repair_memory(struct stack *stack) {
                             &stack->reassemblies.fragments,
                             &stack->igmp.memberships,
                             &stack->igmp.groups,
-                            &stack->sent};
+                            &stack->sent,
+                            &stack->marks,
+                            &stack->fastopen_keys};
     arena_repair(&stack->arena);
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
         pool_repair(pools[i]);
@@ -284,6 +286,18 @@ static bool repair_out_of_order(struct stack *stack, struct tcp *tcp) {
     return count == tcp->out_of_order_count;
 }
 
+/* Marks are worth less than the connection: when one is broken, all are given up. */
+static void repair_marks(const struct stack *stack, struct tcp *tcp) {
+    uint32_t count = 0;
+    for (struct list *link = tcp->marks.next; link != &tcp->marks; link = link->next)
+        if (!pool_has(&stack->marks, container_of(link, struct tcp_mark, link)) || count++ > TCP_MARKS_MAX) {
+            list_init(&tcp->marks);
+            count = 0;
+            break;
+        }
+    tcp->mark_count = count;
+}
+
 /* Whether the content of a connection that nobody was changing is what it must be. Repairs what it may. */
 static bool content_whole(struct stack *stack, struct tcp *tcp) {
     if (!queue_repair(stack, &tcp->send) || !queue_repair(stack, &tcp->receive) ||
@@ -291,7 +305,8 @@ static bool content_whole(struct stack *stack, struct tcp *tcp) {
         return false;
     if (!connected(tcp->state))
         return true;
-    if (tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV)
+    repair_marks(stack, tcp);
+    if (tcp_is_opening(tcp) && tcp->snd_una == tcp->iss)
         return tcp->send.length == 0;
     uint32_t sent = tcp->snd_nxt - tcp->snd_una;
     if (seq_gt(tcp->snd_una, tcp->snd_nxt))
@@ -311,6 +326,8 @@ static void hold_content(struct stack *stack, struct tcp *tcp) {
     struct list *link;
     for (link = tcp->sent.next; link != &tcp->sent; link = link->next)
         pool_mark(&stack->sent, container_of(link, struct tcp_sent, link));
+    for (link = tcp->marks.next; link != &tcp->marks; link = link->next)
+        pool_mark(&stack->marks, container_of(link, struct tcp_mark, link));
     hold_chain(stack, tcp->send.head);
     hold_chain(stack, tcp->receive.head);
     for (link = tcp->out_of_order.next; link != &tcp->out_of_order; link = link->next) {
@@ -324,6 +341,8 @@ static void forget_content(struct tcp *tcp) {
     tcp->send = tcp->receive = (struct byte_queue){NULL, NULL, 0};
     list_init(&tcp->out_of_order);
     list_init(&tcp->sent);
+    list_init(&tcp->marks);
+    tcp->mark_count = 0;
     tcp->scoreboard = (struct tcp_scoreboard){0};
     tcp->out_of_order_count = 0;
 }
@@ -331,7 +350,7 @@ static void forget_content(struct tcp *tcp) {
 /* Into its listener's queue, by age. */
 static void join_queue(struct tcp *tcp) {
     struct socket *listener = tcp->listener;
-    tcp->acceptable = tcp->state != TCP_SYN_RECV;
+    tcp->acceptable = tcp->state != TCP_SYN_RECV || tcp->fastopen & TCP_FASTOPEN_CHILD;
     if (!tcp->acceptable) {
         list_add_tail(&listener->syn_queue, &tcp->queue_link);
         listener->syn_count++;
@@ -354,6 +373,10 @@ static void repair_connection(void *object, void *context) {
     tcp->doomed = !owned || (at_work && !spared) || !content_whole(stack, tcp);
     if (!owned && !connected(tcp->state))
         return; /* freed */
+    tcp->orphan = false;
+    stack->time_wait_count += tcp->state == TCP_TIME_WAIT;
+    if (!tcp->socket && !tcp->listener && connected(tcp->state) && tcp->state != TCP_TIME_WAIT)
+        tcp_set_orphan(stack, tcp, true);
     pool_mark(&stack->connections, tcp);
     tcp->tuple_link = tcp->binding.link = (struct hash_link){NULL, NULL};
     list_init(&tcp->output_link);
@@ -361,6 +384,12 @@ static void repair_connection(void *object, void *context) {
     forget_link(&tcp->retransmit_timer);
     forget_link(&tcp->ack_timer);
     forget_link(&tcp->state_timer);
+    tcp->fastopen_listener = NULL; /* what is pending counts no more */
+    tcp->fastopen_count = 0;
+    if (tcp->fastopen_key && pool_has(&stack->fastopen_keys, tcp->fastopen_key))
+        pool_mark(&stack->fastopen_keys, tcp->fastopen_key);
+    else
+        tcp->fastopen_key = NULL;
     if (tcp->doomed)
         forget_content(tcp);
     else
@@ -394,7 +423,7 @@ static void restart_timers(struct stack *stack, struct tcp *tcp) {
         tcp_arm_retransmit(stack, tcp);
     if (!timer_running(&tcp->state_timer))
         tcp_arm_keepalive(stack, tcp);
-    if (tcp->unacked_segments > 0)
+    if (tcp->rcv_nxt != tcp->last_ack_sent)
         tcp_want_ack(stack, tcp);
     tcp_want_output(stack, tcp);
 }
@@ -455,11 +484,14 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, struct buffer *const *he
     pool_walk(&stack->arp.pendings, repair_pending, stack);
     pool_walk(&stack->sockets, repair_socket, stack);
     pool_walk(&stack->igmp.memberships, repair_membership, stack);
+    stack->time_wait_count = stack->orphan_count = 0;
     pool_walk(&stack->connections, repair_connection, stack);
     pool_sweep(&stack->arp.pendings);
     pool_sweep(&stack->arp.entries);
     pool_sweep(&stack->held_segments);
     pool_sweep(&stack->sent);
+    pool_sweep(&stack->marks);
+    pool_sweep(&stack->fastopen_keys);
     pool_sweep(&stack->datagrams);
     pool_sweep(&stack->paths.pool);
     pool_sweep(&stack->reassemblies.fragments);

@@ -5,8 +5,10 @@
 #include "socket.h"
 #include "stack.h"
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 static struct socket *socket_make(struct stack *stack, int type) {
     struct socket *socket = pool_take_zeroed(&stack->sockets);
@@ -22,9 +24,11 @@ static struct socket *socket_make(struct stack *stack, int type) {
     list_init(&socket->raw_link);
     list_init(&socket->blocked_link);
     socket->type = (uint8_t)type;
-    socket->send_limit = socket->receive_limit = SOCKET_BUFFER_DEFAULT;
+    bool stream = type == SOCK_STREAM;
+    socket->send_limit = stream ? stack->sysctl.tcp_wmem[1] : stack->sysctl.wmem_default;
+    socket->receive_limit = stream ? stack->sysctl.tcp_rmem[1] : stack->sysctl.rmem_default;
     socket->options.receive_low_water = 1;
-    socket->options.ttl = IP_DEFAULT_TTL;
+    socket->options.ttl = (uint8_t)stack->sysctl.ip_default_ttl;
     socket->options.multicast_ttl = 1;
     socket->options.multicast_loop = socket->options.multicast_all = true;
     socket->options.path_mtu_discover = IP_PMTUDISC_WANT;
@@ -74,6 +78,7 @@ void socket_release(struct stack *stack, struct socket *socket) {
     if (socket->tcp) {
         tcp_unlisten(stack, socket);
         tcp_close(stack, socket->tcp);
+        datagram_purge(stack, socket);
     } else {
         datagram_purge(stack, socket);
         igmp_leave_all(stack, socket);
@@ -117,8 +122,8 @@ int socket_listen(struct stack *stack, struct socket *socket, int backlog) {
     if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN)
         return -EINVAL;
     stack_work_on(stack, socket);
-    socket->backlog =
-        backlog < 0 || (uint32_t)backlog > SOCKET_BACKLOG_MAX ? SOCKET_BACKLOG_MAX : (uint32_t)backlog;
+    uint32_t limit = stack->sysctl.somaxconn;
+    socket->backlog = backlog < 0 || (uint32_t)backlog > limit ? limit : (uint32_t)backlog;
     if (tcp->state == TCP_LISTEN)
         return 0;
     tcp->binding.reuse_address = socket->options.reuse_address;
@@ -131,6 +136,8 @@ int socket_connect(struct stack *stack, struct socket *socket, uint32_t address,
     stack_work_on(stack, socket);
     if (!tcp)
         return datagram_connect(stack, socket, address, port);
+    if (tcp->fastopen & TCP_FASTOPEN_DEFERRED)
+        return -EISCONN;
     if (socket->connecting) {
         if (tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV)
             return -EALREADY;
@@ -153,11 +160,60 @@ int socket_connect(struct stack *stack, struct socket *socket, uint32_t address,
     tcp->binding.reuse_port = socket->options.reuse_port;
     tcp->options.ttl = socket->options.ttl;
     tcp->options.tos = socket->options.tos;
+    if (tcp->options.fastopen_connect)
+        tcp->fastopen |= tcp_fastopen_ready(stack, tcp, address) ? TCP_FASTOPEN_DEFERRED : TCP_FASTOPEN_ASKED;
     int error = tcp_connect(stack, tcp, address, port);
     if (error)
         return error;
     socket->connecting = true;
-    return -EINPROGRESS;
+    return tcp->fastopen & TCP_FASTOPEN_DEFERRED ? 0 : -EINPROGRESS;
+}
+
+/* The first write of a connection that begins with it: MSG_FASTOPEN, or TCP_FASTOPEN_CONNECT. Returns what
+ * the SYN took, or -EINPROGRESS when it took nothing. */
+static ssize_t open_with_data(struct stack *stack, struct socket *socket,
+                              const struct socket_message *message) {
+    struct tcp *tcp = socket->tcp;
+    bool deferred = tcp->fastopen & TCP_FASTOPEN_DEFERRED;
+    uint32_t address = deferred ? tcp->remote_address : message->address;
+    bool ready;
+    if (!deferred && (!(stack->sysctl.tcp_fastopen & SYSCTL_FASTOPEN_CLIENT) || message->unspecified))
+        return -EOPNOTSUPP;
+    if (!deferred && !message->has_address)
+        return -EDESTADDRREQ;
+    if (!deferred && tcp->remote_port) {
+        tcp_renew(stack, tcp);
+        tcp = socket->tcp;
+    }
+    stack_work_on(stack, socket);
+    ready = tcp_fastopen_ready(stack, tcp, address);
+    socket->error = 0;
+    socket->read_shutdown = socket->write_shutdown = false;
+    tcp->fastopen = (uint8_t)((tcp->fastopen & ~TCP_FASTOPEN_DEFERRED) | TCP_FASTOPEN_ASKED);
+    ssize_t sent = 0;
+    if (ready && buffer_pieces_length(message->pieces, message->count) > 0) {
+        uint32_t room = tcp_fastopen_room(stack, tcp, address);
+        size_t wanted = buffer_pieces_length(message->pieces, message->count);
+        sent = byte_queue_append(&tcp->send, &stack->buffers, message->pieces, message->count, 0,
+                                 wanted < room ? (uint32_t)wanted : room);
+    }
+    if (deferred) {
+        tcp_send_syn(stack, tcp);
+    } else {
+        tcp->binding.reuse_address = socket->options.reuse_address;
+        tcp->binding.reuse_port = socket->options.reuse_port;
+        tcp->options.ttl = socket->options.ttl;
+        tcp->options.tos = socket->options.tos;
+        int error = tcp_connect(stack, tcp, address, message->port);
+        if (error) {
+            byte_queue_drop(&tcp->send, &stack->buffers, tcp->send.length);
+            return error;
+        }
+        socket->connecting = true;
+    }
+    if (sent > 0)
+        tcp_mark_write(stack, tcp, message->flags & ~MSG_EOR);
+    return sent > 0 ? sent : -EINPROGRESS;
 }
 
 int socket_disconnect(struct stack *stack, struct socket *socket) {
@@ -196,10 +252,17 @@ int socket_accept(struct stack *stack, struct socket *listener, struct socket **
     tcp_leave_queue(tcp);
     socket->options = listener->options;
     socket->send_limit = listener->send_limit;
-    socket->receive_limit = listener->receive_limit;
+    socket->receive_limit = listener->receive_limit_set ? listener->receive_limit : 2 * tcp->receive_window;
+    socket->receive_limit_set = listener->receive_limit_set;
+    socket->send_limit_set = listener->send_limit_set;
     socket->tcp = tcp;
     socket->read_shutdown = tcp->fin_received;
     tcp->socket = socket;
+    if (tcp->state == TCP_CLOSE) {
+        socket->error = tcp->final_error;
+        socket->read_shutdown = socket->write_shutdown = true;
+    }
+    tcp_tuning_send(stack, tcp);
     tcp_arm_keepalive(stack, tcp);
     *made = socket;
     return 0;
@@ -233,26 +296,37 @@ int socket_shutdown(struct stack *stack, struct socket *socket, int how) {
 
 static ssize_t stream_send(struct stack *stack, struct socket *socket, const struct socket_message *message) {
     struct tcp *tcp = socket->tcp;
-    if (tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV) {
+    bool child = tcp->fastopen & TCP_FASTOPEN_CHILD;
+    if (tcp->fastopen & TCP_FASTOPEN_DEFERRED || (message->flags & MSG_FASTOPEN && tcp->state == TCP_CLOSE))
+        return open_with_data(stack, socket, message);
+    if (message->flags & MSG_FASTOPEN && !socket->connecting)
+        return -EISCONN;
+    if (message->flags & MSG_FASTOPEN && tcp->state == TCP_SYN_SENT)
+        return -EALREADY;
+    if (message->flags & MSG_FASTOPEN)
+        socket->connecting = false;
+    if (tcp->state == TCP_SYN_SENT || (tcp->state == TCP_SYN_RECV && !child)) {
         socket->no_space = true;
         return -EAGAIN;
     }
     if (socket->error)
         return socket_take_error(socket);
-    if (socket->write_shutdown || (tcp->state != TCP_ESTABLISHED && tcp->state != TCP_CLOSE_WAIT))
+    if (socket->write_shutdown ||
+        (tcp->state != TCP_ESTABLISHED && tcp->state != TCP_CLOSE_WAIT && tcp->state != TCP_SYN_RECV))
         return -EPIPE;
-    ssize_t sent = tcp_send(stack, tcp, message->pieces, message->count, message->flags & MSG_MORE);
-    if (sent == -EAGAIN || sent == -ENOBUFS)
+    ssize_t sent = tcp_send(stack, tcp, message->pieces, message->count, message->flags);
+    if (sent == -EAGAIN || sent == -ENOBUFS ||
+        (sent >= 0 && (size_t)sent < buffer_pieces_length(message->pieces, message->count))) {
         socket->no_space = true;
+        tcp_info_note(stack, tcp);
+    }
     return sent;
 }
 
 ssize_t socket_send(struct stack *stack, struct socket *socket, struct socket_message *message) {
-    if (message->flags & MSG_OOB)
-        return -EOPNOTSUPP;
     if (socket->tcp)
         return stream_send(stack, socket, message);
-    return datagram_send(stack, socket, message);
+    return message->flags & MSG_OOB ? -EOPNOTSUPP : datagram_send(stack, socket, message);
 }
 
 /* Whether the peer may still send: what it is told about the window matters. */
@@ -265,21 +339,27 @@ static ssize_t stream_receive(struct stack *stack, struct socket *socket, struct
     struct tcp *tcp = socket->tcp;
     if (tcp->state == TCP_LISTEN)
         return -ENOTCONN;
-    if (tcp->receive.length > 0) {
+    uint32_t readable =
+        tcp->urgent.state ? tcp_urgent_readable(stack, tcp, socket->options.oob_inline) : tcp->receive.length;
+    if (readable > 0) {
         size_t copied;
         if (message->flags & MSG_TRUNC) {
             copied = buffer_pieces_length(message->pieces, message->count); /* tcp(7): discarded instead */
-            if (copied > tcp->receive.length)
-                copied = tcp->receive.length;
+            if (copied > readable)
+                copied = readable;
         } else {
-            copied = byte_queue_peek(&tcp->receive, message->pieces, message->count);
+            copied = byte_queue_peek(&tcp->receive, message->pieces, message->count, readable);
         }
         if (!(message->flags & MSG_PEEK)) {
             stack_work_on(stack, socket);
             byte_queue_drop(&tcp->receive, &stack->buffers, (uint32_t)copied);
+            tcp_tuning_read(stack, tcp);
+            tcp_ack_read(stack, tcp);
             if (receives(tcp) && tcp_window_update_due(tcp))
                 tcp_send_ack(stack, tcp);
         }
+        message->has_inq = socket->options.inq;
+        message->inq = tcp->receive.length + (tcp->receive.length == 0 && tcp->fin_received);
         return (ssize_t)copied;
     }
     if (tcp->fin_received)
@@ -291,12 +371,26 @@ static ssize_t stream_receive(struct stack *stack, struct socket *socket, struct
     return tcp->state == TCP_CLOSE ? -ENOTCONN : -EAGAIN;
 }
 
+static ssize_t receive_urgent(struct socket *socket, const struct socket_message *message) {
+    uint8_t byte;
+    const struct socket_options *options = &socket->options;
+    ssize_t result = tcp_urgent_read(socket->tcp, options->oob_inline, message->flags & MSG_PEEK, &byte);
+    if (result <= 0)
+        return socket->tcp->state == TCP_CLOSE && result == -EAGAIN ? 0 : result;
+    for (int i = 0; i < message->count; i++)
+        if (message->pieces[i].iov_len > 0) {
+            memcpy(message->pieces[i].iov_base, &byte, 1);
+            return 1;
+        }
+    return 0;
+}
+
 ssize_t socket_receive(struct stack *stack, struct socket *socket, struct socket_message *message) {
-    if (message->flags & MSG_OOB)
-        return socket->tcp ? -EINVAL : -EOPNOTSUPP;
     message->has_address = false;
-    if (socket->tcp)
-        return message->flags & MSG_ERRQUEUE ? -EAGAIN : stream_receive(stack, socket, message);
+    if (message->flags & MSG_OOB)
+        return socket->tcp ? receive_urgent(socket, message) : -EOPNOTSUPP;
+    if (socket->tcp && !(message->flags & MSG_ERRQUEUE))
+        return stream_receive(stack, socket, message);
     if (socket->error && !(message->flags & MSG_ERRQUEUE))
         return socket_take_error(socket);
     ssize_t copied = datagram_receive(stack, socket, message);
@@ -304,7 +398,7 @@ ssize_t socket_receive(struct stack *stack, struct socket *socket, struct socket
 }
 
 /* Linux's tcp_poll. */
-static unsigned stream_poll(struct socket *socket) {
+static unsigned stream_poll(const struct stack *stack, struct socket *socket) {
     const struct tcp *tcp = socket->tcp;
     unsigned mask = 0;
     if (tcp->state == TCP_LISTEN)
@@ -315,22 +409,32 @@ static unsigned stream_poll(struct socket *socket) {
         mask |= POLLHUP;
     if (read_end)
         mask |= POLLIN | POLLRDNORM | POLLRDHUP;
-    if (tcp->state != TCP_SYN_SENT && tcp->state != TCP_SYN_RECV) {
+    bool child = tcp->fastopen & TCP_FASTOPEN_CHILD;
+    if (tcp->fastopen & TCP_FASTOPEN_DEFERRED)
+        mask |= POLLOUT | POLLWRNORM; /* the first write opens the connection */
+    if (tcp->state != TCP_SYN_SENT && (tcp->state != TCP_SYN_RECV || child)) {
         if (tcp->receive.length >= (uint32_t)socket->options.receive_low_water)
             mask |= POLLIN | POLLRDNORM;
-        if (write_end || socket->send_limit - tcp->send.length >= socket->send_limit / 3 ||
-            tcp->send.length == 0)
+        if (write_end || tcp_writable(stack, tcp))
             mask |= POLLOUT | POLLWRNORM;
         else
             socket->no_space = true;
     }
-    if (socket->error)
+    if (tcp->urgent.state == TCP_URGENT_HERE)
+        mask |= POLLPRI;
+    if (socket->error || !list_empty(&socket->errors))
         mask |= POLLERR;
     return mask;
 }
 
 unsigned socket_poll(struct stack *stack, struct socket *socket) {
-    return socket->tcp ? stream_poll(socket) : datagram_poll(stack, socket);
+    return socket->tcp ? stream_poll(stack, socket) : datagram_poll(stack, socket);
+}
+
+bool socket_is_opening(const struct socket *socket) {
+    const struct tcp *tcp = socket->tcp;
+    return tcp && tcp->fastopen & TCP_FASTOPEN_ASKED &&
+           (tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV);
 }
 
 int socket_local(const struct socket *socket, uint32_t *address, uint16_t *port) {
@@ -350,24 +454,25 @@ int socket_remote(const struct socket *socket, uint32_t *address, uint16_t *port
     return 0;
 }
 
-int socket_readable_bytes(const struct socket *socket, uint32_t *bytes) {
-    *bytes = 0;
-    if (socket->tcp) {
-        if (socket->tcp->state == TCP_LISTEN)
-            return -EINVAL;
-        *bytes = socket->tcp->receive.length;
-    } else {
-        datagram_next_length(socket, bytes);
-    }
-    return 0;
-}
-
-int socket_unsent_bytes(const struct socket *socket, uint32_t *bytes) {
-    *bytes = 0;
-    if (socket->tcp && socket->tcp->state == TCP_LISTEN)
+int socket_control(struct stack *stack, struct socket *socket, unsigned long request, int *value) {
+    const struct tcp *tcp = socket->tcp;
+    uint32_t bytes = 0;
+    if (request != SIOCINQ && request != SIOCOUTQ && request != SIOCOUTQNSD && request != SIOCATMARK)
+        return -ENOTTY;
+    if (tcp && tcp->state == TCP_LISTEN && request != SIOCATMARK)
         return -EINVAL;
-    if (socket->tcp)
-        *bytes = socket->tcp->send.length;
+    if (request == SIOCINQ && tcp)
+        bytes = tcp->receive.length;
+    else if (request == SIOCINQ)
+        datagram_next_length(socket, &bytes);
+    else if (request == SIOCOUTQ && tcp)
+        bytes = tcp->send.length;
+    else if (request == SIOCOUTQNSD && tcp)
+        bytes = tcp_unsent(tcp);
+    else if (request == SIOCATMARK && tcp)
+        bytes = tcp_urgent_at_mark(tcp);
+    (void)stack;
+    *value = (int)bytes;
     return 0;
 }
 

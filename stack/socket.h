@@ -12,10 +12,8 @@
 #include "port.h"
 #include <sys/socket.h>
 
-#define SOCKET_BACKLOG_MAX 4096u /* net.core.somaxconn */
-#define SOCKET_BUFFER_DEFAULT 262144u
-#define SOCKET_BUFFER_MIN 4608u
-#define SOCKET_BUFFER_MAX 16777216u
+#define SOCKET_SEND_MIN 4608u /* Linux's SOCK_MIN_SNDBUF */
+#define SOCKET_RECEIVE_MIN 2304u
 
 struct tcp;
 
@@ -39,6 +37,9 @@ struct socket_options {
     uint8_t timestamp;         /* enum socket_timestamp */
     uint16_t segment;          /* UDP_SEGMENT; 0: none */
     uint32_t icmp_filter;      /* a bit a type that is not wanted */
+    uint32_t timestamping;     /* SO_TIMESTAMPING: SOF_TIMESTAMPING_* */
+    bool zerocopy;             /* SO_ZEROCOPY */
+    bool inq;                  /* TCP_INQ */
 };
 
 enum socket_timestamp {
@@ -54,6 +55,7 @@ struct socket {
     uint64_t name;              /* the caller's: the inode of its descriptor */
     uint32_t holders;           /* the caller's: how many processes have it */
     bool nonblocking;           /* the caller's: O_NONBLOCK */
+    uint32_t blocked_writers;   /* the caller's: threads that wait to send; a hint */
 
     uint8_t type; /* SOCK_STREAM, SOCK_DGRAM or SOCK_RAW */
     bool read_shutdown, write_shutdown;
@@ -64,7 +66,8 @@ struct socket {
     bool send_limit_set, receive_limit_set;
     struct socket_options options;
 
-    struct tcp *tcp; /* SOCK_STREAM only */
+    struct tcp *tcp;                        /* SOCK_STREAM only */
+    uint32_t zerocopy_next, timestamp_base; /* of what is told to MSG_ERRQUEUE */
 
     /* A listener's connections: not yet established, and waiting for accept. */
     struct list syn_queue, accept_queue;
@@ -89,6 +92,7 @@ struct socket_message {
     int count;
     int flags; /* MSG_PEEK, MSG_TRUNC, MSG_MORE ... those that bear on the stack */
     bool has_address;
+    bool unspecified; /* ... of family AF_UNSPEC */
     uint32_t address; /* destination of a send; source of a receive */
     uint16_t port;
     uint32_t full_length; /* of a received datagram */
@@ -101,6 +105,8 @@ struct socket_message {
     uint64_t received_ns; /* by the stack's clock */
     uint32_t drops;
     struct icmp_error error; /* MSG_ERRQUEUE */
+    bool has_inq;            /* of a stream: bytes that are left to read */
+    uint32_t inq;
 };
 
 /* Makes a socket. Returns 0, -ENOBUFS, -ESOCKTNOSUPPORT or -EPROTONOSUPPORT. SOCK_DGRAM is UDP, or with
@@ -121,6 +127,9 @@ int socket_shutdown(struct stack *stack, struct socket *socket, int how);
 ssize_t socket_send(struct stack *stack, struct socket *socket, struct socket_message *message);
 ssize_t socket_receive(struct stack *stack, struct socket *socket, struct socket_message *message);
 
+/* Whether a write that opens a connection (Fast Open) waits for its end, when it may. */
+bool socket_is_opening(const struct socket *socket);
+
 /* What poll(2) would say now: POLLIN | POLLOUT | ... */
 unsigned socket_poll(struct stack *stack, struct socket *socket);
 
@@ -128,9 +137,9 @@ unsigned socket_poll(struct stack *stack, struct socket *socket);
 int socket_local(const struct socket *socket, uint32_t *address, uint16_t *port);
 int socket_remote(const struct socket *socket, uint32_t *address, uint16_t *port);
 
-/* Bytes that a read would give (SIOCINQ), and bytes not yet acknowledged (SIOCOUTQ). */
-int socket_readable_bytes(const struct socket *socket, uint32_t *bytes);
-int socket_unsent_bytes(const struct socket *socket, uint32_t *bytes);
+/* ioctl(2): SIOCINQ (bytes that a read would give), SIOCOUTQ (not yet acknowledged), SIOCOUTQNSD (not yet
+ * sent), SIOCATMARK. -ENOTTY for all others. */
+int socket_control(struct stack *stack, struct socket *socket, unsigned long request, int *value);
 
 /* getsockopt(2) and setsockopt(2) for SOL_SOCKET, IPPROTO_IP and IPPROTO_TCP. */
 int socket_get_option(struct stack *stack, struct socket *socket, int level, int name, void *value,

@@ -6,6 +6,8 @@
 #include "stack.h"
 #include <errno.h>
 #include <limits.h>
+#include <linux/net_tstamp.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/time.h>
@@ -28,10 +30,17 @@ static struct timeval timeout_value(uint64_t ns) {
                             .tv_usec = (suseconds_t)(ns % SECOND_NS / 1000)};
 }
 
-static uint32_t buffer_limit(int value) {
-    uint32_t limit =
-        value < 0 || value > (int)SOCKET_BUFFER_MAX / 2 ? SOCKET_BUFFER_MAX : (uint32_t)value * 2;
-    return limit < SOCKET_BUFFER_MIN ? SOCKET_BUFFER_MIN : limit;
+/* socket(7): the kernel doubles the value, to allow for its own bookkeeping. */
+static uint32_t buffer_limit(int value, uint32_t least, uint32_t most) {
+    uint32_t limit = value < 0 || (uint32_t)value > most ? 2 * most : (uint32_t)value * 2;
+    return limit < least ? least : limit;
+}
+
+static void set_receive_limit(struct stack *stack, struct socket *socket, int value) {
+    socket->receive_limit = buffer_limit(value, SOCKET_RECEIVE_MIN, stack->sysctl.rmem_max);
+    socket->receive_limit_set = true;
+    if (socket->tcp)
+        tcp_tuning_begin(stack, socket->tcp, socket);
 }
 
 static int set_socket_level(struct stack *stack, struct socket *socket, int name, const void *value,
@@ -58,7 +67,7 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
         options->dont_route = number != 0;
         break;
     case SO_OOBINLINE:
-        options->oob_inline = number != 0; /* urgent data is always in its place in the stream */
+        options->oob_inline = number != 0;
         break;
     case SO_PRIORITY:
         options->priority = number;
@@ -74,6 +83,22 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
     case SO_TIMESTAMPNS_NEW:
         options->timestamp = number ? SOCKET_TIMESTAMP_NS : SOCKET_TIMESTAMP_NONE;
         break;
+    case SO_ZEROCOPY:
+        if (number != 0 && number != 1)
+            return -EINVAL;
+        options->zerocopy = number;
+        break;
+    case SO_TIMESTAMPING_OLD:
+        if ((uint32_t)number >= SOF_TIMESTAMPING_LAST << 1)
+            return -EINVAL;
+        if (socket->tcp && number & SOF_TIMESTAMPING_OPT_ID &&
+            !(options->timestamping & SOF_TIMESTAMPING_OPT_ID)) {
+            if (socket->tcp->state == TCP_CLOSE || socket->tcp->state == TCP_LISTEN)
+                return -EINVAL;
+            socket->timestamp_base = tcp_send_end(socket->tcp);
+        }
+        options->timestamping = (uint32_t)number;
+        break;
     case SO_RXQ_OVFL:
         options->receive_drops = number != 0;
         break;
@@ -83,13 +108,12 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
         break;
     case SO_SNDBUFFORCE:
     case SO_SNDBUF:
-        socket->send_limit = buffer_limit(number);
+        socket->send_limit = buffer_limit(number, SOCKET_SEND_MIN, stack->sysctl.wmem_max);
         socket->send_limit_set = true;
         break;
     case SO_RCVBUFFORCE:
     case SO_RCVBUF:
-        socket->receive_limit = buffer_limit(number);
-        socket->receive_limit_set = true;
+        set_receive_limit(stack, socket, number);
         break;
     case SO_LINGER: {
         struct linger linger;
@@ -125,22 +149,39 @@ static int set_in_range(uint32_t *option, int number, int low, int high) {
     return 0;
 }
 
+/* TCP_DEFER_ACCEPT is told in seconds and kept as retransmissions of a SYN-ACK: 1 s, 2 s, 4 s ... apart. */
+static uint8_t retransmissions_within(int seconds) {
+    uint8_t count = 0;
+    for (int period = 0, timeout = 1; period < seconds && count < 255; count++) {
+        period += timeout;
+        timeout = timeout < 60 ? 2 * timeout : 120;
+    }
+    return count;
+}
+
+static int seconds_of_retransmissions(uint8_t count) {
+    int period = 0;
+    for (int timeout = 1; count > 0; count--) {
+        period += timeout;
+        timeout = timeout < 60 ? 2 * timeout : 120;
+    }
+    return period;
+}
+
 static int set_tcp_level(struct stack *stack, struct tcp *tcp, int name, int number) {
     struct tcp_options *options = &tcp->options;
     int error = 0;
     switch (name) {
     case TCP_NODELAY:
         options->nodelay = number != 0;
-        tcp_output(stack, tcp); /* what Nagle held leaves now */
+        tcp_push(stack, tcp); /* what Nagle held leaves now, and what TCP_CORK did */
         break;
     case TCP_CORK:
         options->cork = number != 0;
         tcp_output(stack, tcp);
         break;
     case TCP_QUICKACK:
-        options->quickack = number != 0;
-        if (options->quickack && timer_running(&tcp->ack_timer))
-            tcp_send_ack(stack, tcp);
+        tcp_ack_set_quick(stack, tcp, number);
         break;
     case TCP_MAXSEG:
         if (number && (number < 88 || number > 32767))
@@ -162,6 +203,46 @@ static int set_tcp_level(struct stack *stack, struct tcp *tcp, int name, int num
         break;
     case TCP_USER_TIMEOUT:
         error = set_in_range(&options->user_timeout_ms, number, 0, INT_MAX);
+        break;
+    case TCP_FASTOPEN:
+        if (number < 0 || (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN))
+            return -EINVAL;
+        options->fastopen_backlog =
+            (uint32_t)number < stack->sysctl.somaxconn ? (uint32_t)number : stack->sysctl.somaxconn;
+        break;
+    case TCP_FASTOPEN_CONNECT:
+        if (number != 0 && number != 1)
+            return -EINVAL;
+        if (!(stack->sysctl.tcp_fastopen & SYSCTL_FASTOPEN_CLIENT))
+            return -EOPNOTSUPP;
+        if (tcp->state != TCP_CLOSE)
+            return -EINVAL;
+        options->fastopen_connect = number;
+        break;
+    case TCP_FASTOPEN_NO_COOKIE:
+        if (number != 0 && number != 1)
+            return -EINVAL;
+        if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN)
+            return -EINVAL;
+        options->fastopen_no_cookie = number;
+        break;
+    case TCP_DEFER_ACCEPT:
+        options->defer_accept = retransmissions_within(number);
+        break;
+    case TCP_INQ:
+        if (number != 0 && number != 1)
+            return -EINVAL;
+        tcp->socket->options.inq = number;
+        break;
+    case TCP_WINDOW_CLAMP:
+        if (number == 0 && tcp->state != TCP_CLOSE)
+            return -EINVAL;
+        options->window_clamp =
+            number > 0 && number < (int)SOCKET_RECEIVE_MIN / 2 ? SOCKET_RECEIVE_MIN / 2 : (uint32_t)number;
+        break;
+    case TCP_NOTSENT_LOWAT:
+        options->notsent_lowat = (uint32_t)number;
+        socket_event(stack, tcp->socket);
         break;
     default:
         error = -ENOPROTOOPT;
@@ -203,6 +284,8 @@ int socket_set_option(struct stack *stack, struct socket *socket, int level, int
         return 0; /* there is one, by whatever name */
     if (level == IPPROTO_TCP && name == TCP_CONGESTION && socket->tcp)
         return set_congestion(socket->tcp, value, length);
+    if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY && socket->tcp)
+        return tcp_fastopen_set_key(stack, socket->tcp, value, length);
     if (length < sizeof number)
         return -EINVAL;
     if (level == SOL_SOCKET)
@@ -242,6 +325,18 @@ static int get_socket_level(struct socket *socket, int name, void *value, sockle
         return option_give_number(value, length, options->priority);
     case SO_RCVLOWAT:
         return option_give_number(value, length, options->receive_low_water);
+    case SO_MEMINFO: {
+        uint32_t memory[SK_MEMINFO_VARS] = {[SK_MEMINFO_RCVBUF] = socket->receive_limit,
+                                            [SK_MEMINFO_SNDBUF] = socket->send_limit,
+                                            [SK_MEMINFO_DROPS] = socket->drops};
+        if (socket->tcp) {
+            memory[SK_MEMINFO_RMEM_ALLOC] = socket->tcp->receive.length;
+            memory[SK_MEMINFO_WMEM_QUEUED] = socket->tcp->send.length;
+        } else {
+            memory[SK_MEMINFO_RMEM_ALLOC] = socket->datagram_bytes;
+        }
+        return option_give(value, length, memory, sizeof memory);
+    }
     case SO_SNDLOWAT:
         return option_give_number(value, length, 1);
     case SO_OOBINLINE:
@@ -256,6 +351,10 @@ static int get_socket_level(struct socket *socket, int name, void *value, sockle
     case SO_TIMESTAMPNS_OLD:
     case SO_TIMESTAMPNS_NEW:
         return option_give_number(value, length, options->timestamp == SOCKET_TIMESTAMP_NS);
+    case SO_ZEROCOPY:
+        return option_give_number(value, length, options->zerocopy);
+    case SO_TIMESTAMPING_OLD:
+        return option_give_number(value, length, (int)options->timestamping);
     case SO_RXQ_OVFL:
         return option_give_number(value, length, options->receive_drops);
     case SO_MARK:
@@ -277,52 +376,6 @@ static int get_socket_level(struct socket *socket, int name, void *value, sockle
     }
 }
 
-static uint32_t microseconds(uint64_t ns) {
-    return (uint32_t)(ns / 1000);
-}
-
-static struct tcp_info info_of(const struct stack *stack, const struct tcp *tcp) {
-    const struct tcp_congestion *congestion = &tcp->congestion;
-    struct tcp_info info = {
-        .tcpi_state = tcp->state,
-        .tcpi_ca_state = tcp->recovery.state == TCP_RECOVERY ? TCP_CA_Recovery
-                         : tcp->recovery.state == TCP_LOSS   ? TCP_CA_Loss
-                         : tcp->scoreboard.sacked_bytes      ? TCP_CA_Disorder
-                                                             : TCP_CA_Open,
-        .tcpi_retransmits = tcp->retransmits,
-        .tcpi_probes = tcp->probes,
-        .tcpi_backoff = tcp->retransmits,
-        .tcpi_options = (uint8_t)((tcp->rcv_scale || tcp->snd_scale ? TCPI_OPT_WSCALE : 0) |
-                                  (tcp->timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
-                                  (tcp->sack_permitted ? TCPI_OPT_SACK : 0)),
-        .tcpi_snd_wscale = tcp->snd_scale & 15u,
-        .tcpi_rcv_wscale = tcp->rcv_scale & 15u,
-        .tcpi_rto = microseconds(tcp->rtt.rto_ns),
-        .tcpi_ato = microseconds(TCP_DELAYED_ACK_NS),
-        .tcpi_snd_mss = tcp->mss,
-        .tcpi_rcv_mss = tcp->mss,
-        .tcpi_unacked = (tcp->snd_nxt - tcp->snd_una + tcp->mss - 1) / tcp->mss,
-        .tcpi_sacked = tcp->scoreboard.sacked_count,
-        .tcpi_lost = (tcp->scoreboard.lost_bytes + tcp->mss - 1) / tcp->mss,
-        .tcpi_last_data_recv = (uint32_t)((stack->now_ns - tcp->last_received_ns) / 1000000),
-        .tcpi_pmtu = ip_mtu(stack, tcp->remote_address),
-        .tcpi_rcv_ssthresh = tcp_receive_space(tcp),
-        .tcpi_rtt = microseconds(tcp->rtt.srtt_ns),
-        .tcpi_rttvar = microseconds(tcp->rtt.rttvar_ns),
-        .tcpi_snd_ssthresh = congestion->ssthresh / tcp->mss,
-        .tcpi_snd_cwnd = congestion->cwnd / tcp->mss,
-        .tcpi_advmss = ip_mtu(stack, tcp->remote_address) - IP_HEADER_BYTES - TCP_HEADER_BYTES,
-        .tcpi_reordering = 3,
-        .tcpi_rcv_space = tcp_receive_space(tcp),
-        .tcpi_total_retrans = tcp->history.retransmitted,
-    };
-    if (tcp->state == TCP_LISTEN) {
-        info.tcpi_unacked = tcp->socket->accept_count;
-        info.tcpi_sacked = tcp->socket->backlog;
-    }
-    return info;
-}
-
 static int get_tcp_level(struct stack *stack, struct tcp *tcp, int name, void *value, socklen_t *length) {
     char name_of[TCP_CONGESTION_NAME_BYTES] = "";
     const struct tcp_options *options = &tcp->options;
@@ -332,9 +385,13 @@ static int get_tcp_level(struct stack *stack, struct tcp *tcp, int name, void *v
     case TCP_CORK:
         return option_give_number(value, length, options->cork);
     case TCP_QUICKACK:
-        return option_give_number(value, length, options->quickack);
+        return option_give_number(value, length, !tcp->ack.ping_pong);
     case TCP_MAXSEG:
-        return option_give_number(value, length, tcp->mss);
+        /* Before there is a connection, what was asked for: tcp(7) says otherwise, Linux does so. */
+        return option_give_number(value, length,
+                                  (tcp->state == TCP_CLOSE || tcp->state == TCP_LISTEN) && options->mss_limit
+                                      ? options->mss_limit
+                                      : tcp->mss);
     case TCP_KEEPIDLE:
         return option_give_number(value, length, (int)options->keepalive_idle_s);
     case TCP_KEEPINTVL:
@@ -342,16 +399,38 @@ static int get_tcp_level(struct stack *stack, struct tcp *tcp, int name, void *v
     case TCP_KEEPCNT:
         return option_give_number(value, length, (int)options->keepalive_probes);
     case TCP_SYNCNT:
-        return option_give_number(value, length, (int)options->syn_retries);
+        return option_give_number(
+            value, length,
+            (int)(options->syn_retries ? options->syn_retries : stack->sysctl.tcp_syn_retries));
     case TCP_USER_TIMEOUT:
         return option_give_number(value, length, (int)options->user_timeout_ms);
+    case TCP_FASTOPEN:
+        return option_give_number(value, length, (int)options->fastopen_backlog);
+    case TCP_FASTOPEN_CONNECT:
+        return option_give_number(value, length, options->fastopen_connect);
+    case TCP_FASTOPEN_NO_COOKIE:
+        return option_give_number(value, length, options->fastopen_no_cookie);
+    case TCP_FASTOPEN_KEY:
+        return tcp_fastopen_get_key(stack, tcp, value, length);
+    case TCP_DEFER_ACCEPT:
+        return option_give_number(value, length, seconds_of_retransmissions(options->defer_accept));
+    case TCP_INQ:
+        return option_give_number(value, length, tcp->socket->options.inq);
+    case TCP_CC_INFO:
+        *length = 0; /* no algorithm of ours has more to tell */
+        return 0;
+    case TCP_WINDOW_CLAMP:
+        return option_give_number(value, length, (int)options->window_clamp);
+    case TCP_NOTSENT_LOWAT:
+        return option_give_number(value, length, (int)options->notsent_lowat);
     case TCP_CONGESTION:
         strcpy(name_of, tcp_congestion_name(tcp->state == TCP_CLOSE || tcp->state == TCP_LISTEN
                                                 ? options->congestion
                                                 : tcp->congestion.algorithm));
         return option_give(value, length, name_of, sizeof name_of);
     case TCP_INFO: {
-        struct tcp_info info = info_of(stack, tcp);
+        struct tcp_information info;
+        tcp_info_get(stack, tcp, &info);
         return option_give(value, length, &info, sizeof info);
     }
     default:

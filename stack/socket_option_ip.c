@@ -118,7 +118,7 @@ int ip_option_set(struct stack *stack, struct socket *socket, int name, const vo
     case IP_TTL:
         if (number != -1 && (number < 1 || number > 255))
             return -EINVAL;
-        options->ttl = number == -1 ? IP_DEFAULT_TTL : (uint8_t)number;
+        options->ttl = (uint8_t)(number == -1 ? stack->sysctl.ip_default_ttl : (uint32_t)number);
         break;
     case IP_TOS:
         options->tos = (uint8_t)(socket->tcp ? number & ~3 : number); /* the ECN bits are TCP's */

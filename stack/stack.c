@@ -23,6 +23,7 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
     arena_init(&stack->arena, memory, bytes, reserved_bytes);
     stack->config = *config;
     stack->now_ns = now_ns;
+    sysctl_init(&stack->sysctl);
     random_init(&stack->random, seed);
     uint64_t key[2] = {random_u64(&stack->random), random_u64(&stack->random)};
     memcpy(stack->isn_key, key, sizeof stack->isn_key);
@@ -33,6 +34,8 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
     pool_init(&stack->connections, &stack->arena, sizeof(struct tcp), UINT32_MAX);
     pool_init(&stack->held_segments, &stack->arena, sizeof(struct tcp_held), UINT32_MAX);
     pool_init(&stack->sent, &stack->arena, sizeof(struct tcp_sent), UINT32_MAX);
+    pool_init(&stack->marks, &stack->arena, sizeof(struct tcp_mark), UINT32_MAX);
+    pool_init(&stack->fastopen_keys, &stack->arena, sizeof(struct tcp_fastopen_key), UINT32_MAX);
     pool_init(&stack->datagrams, &stack->arena, sizeof(struct datagram), UINT32_MAX);
     list_init(&stack->events);
     list_init(&stack->output);
@@ -115,7 +118,7 @@ static void run_timer(struct stack *stack, struct timer *timer) {
         break;
     case TIMER_TCP_ACK:
         stack_work_on(stack, container_of(timer, struct tcp, ack_timer));
-        tcp_ack_timer(stack, container_of(timer, struct tcp, ack_timer));
+        tcp_ack_timeout(stack, container_of(timer, struct tcp, ack_timer));
         break;
     case TIMER_TCP_STATE:
         stack_work_on(stack, container_of(timer, struct tcp, state_timer));

@@ -26,6 +26,7 @@
 #include "random.h"
 #include "raw.h"
 #include "socket.h"
+#include "sysctl.h"
 #include "tcp.h"
 #include "udp.h"
 #include "wire.h"
@@ -52,9 +53,10 @@ struct stack {
     struct random random;
     uint8_t isn_key[16];
     struct timer_wheel timers;
+    struct sysctl sysctl;
     struct mib mib;
 
-    struct pool buffers, sockets, connections, held_segments, datagrams, sent;
+    struct pool buffers, sockets, connections, held_segments, datagrams, sent, fastopen_keys, marks;
     struct frame_queue transmit;
     struct arp_cache arp;
     uint32_t subnet_broadcast; /* UINT32_MAX when the network has none: of 31 or 32 bits */
@@ -70,8 +72,11 @@ struct stack {
     struct igmp igmp;
     struct dhcp dhcp;
     struct tcp_table *tcp_table;
+    struct tcp_fastopen_cache fastopen;
     uint64_t
         sent_ns; /* of the last segment with data: no two have the same, so that RACK knows their order */
+    uint32_t time_wait_count, orphan_count; /* of connections: bounded by sysctls */
+    uint64_t syncookies_sent_ns;            /* the last; 0: never */
     uint64_t challenge_second;
     uint32_t challenge_count;
 

@@ -13,6 +13,7 @@ struct tcp *tcp_create(struct stack *stack) {
     list_init(&tcp->queue_link);
     list_init(&tcp->out_of_order);
     list_init(&tcp->sent);
+    list_init(&tcp->marks);
     timer_init(&tcp->retransmit_timer, TIMER_TCP_RETRANSMIT);
     timer_init(&tcp->ack_timer, TIMER_TCP_ACK);
     timer_init(&tcp->state_timer, TIMER_TCP_STATE);
@@ -21,24 +22,25 @@ struct tcp *tcp_create(struct stack *stack) {
     tcp->mss = TCP_MSS_DEFAULT;
     tcp->rtt.rto_ns = TCP_RTO_INITIAL_NS;
     tcp->options = (struct tcp_options){
-        .keepalive_idle_s = TCP_KEEPALIVE_IDLE_S,
-        .keepalive_interval_s = TCP_KEEPALIVE_INTERVAL_S,
-        .keepalive_probes = TCP_KEEPALIVE_PROBES,
-        .syn_retries = TCP_SYN_RETRIES,
-        .ttl = IP_DEFAULT_TTL,
+        .keepalive_idle_s = stack->sysctl.tcp_keepalive_time,
+        .keepalive_interval_s = stack->sysctl.tcp_keepalive_intvl,
+        .keepalive_probes = stack->sysctl.tcp_keepalive_probes,
+        .ttl = (uint8_t)stack->sysctl.ip_default_ttl,
+        .congestion = (uint8_t)stack->sysctl.tcp_congestion_control,
     };
     tcp->history.opened_ns = stack->now_ns;
     return tcp;
 }
 
-/* Takes a block out of everything that refers to it but its socket. */
+/* Takes a block out of everything that refers to it but its socket, or its listener's queue. */
 static void tcp_detach(struct stack *stack, struct tcp *tcp) {
     timer_stop(&stack->timers, &tcp->retransmit_timer);
     timer_stop(&stack->timers, &tcp->ack_timer);
     timer_stop(&stack->timers, &tcp->state_timer);
     list_remove(&tcp->output_link);
     hash_remove(&tcp->tuple_link);
-    tcp_leave_queue(tcp);
+    tcp_fastopen_settled(tcp);
+    tcp_mark_purge(stack, tcp);
     tcp_sent_purge(stack, tcp);
     byte_queue_drop(&tcp->send, &stack->buffers, tcp->send.length);
     tcp_reassembly_purge(stack, tcp);
@@ -46,7 +48,12 @@ static void tcp_detach(struct stack *stack, struct tcp *tcp) {
 
 void tcp_destroy(struct stack *stack, struct tcp *tcp) {
     stack_work_on(stack, tcp);
+    tcp_leave_queue(tcp);
+    tcp_set_orphan(stack, tcp, false);
+    tcp_set_state(stack, tcp, TCP_CLOSE);
     tcp_detach(stack, tcp);
+    if (tcp->fastopen_key)
+        pool_return(&stack->fastopen_keys, tcp->fastopen_key);
     byte_queue_drop(&tcp->receive, &stack->buffers, tcp->receive.length);
     port_release(&tcp->binding);
     pool_return(&stack->connections, tcp);
@@ -58,6 +65,8 @@ void tcp_renew(struct stack *stack, struct tcp *tcp) {
         return; /* the old one will do: only its history and estimates are stale */
     fresh->options = tcp->options;
     fresh->socket = tcp->socket;
+    fresh->fastopen_key = tcp->fastopen_key;
+    tcp->fastopen_key = NULL;
     fresh->binding.reuse_address = tcp->binding.reuse_address;
     fresh->binding.reuse_port = tcp->binding.reuse_port;
     if (tcp->binding.chosen) {
@@ -115,9 +124,17 @@ struct tcp *tcp_lookup_listener(struct stack *stack, uint32_t local, uint16_t lo
     return any;
 }
 
+void tcp_set_orphan(struct stack *stack, struct tcp *tcp, bool orphan) {
+    stack->orphan_count += orphan && !tcp->orphan;
+    stack->orphan_count -= !orphan && tcp->orphan;
+    tcp->orphan = orphan;
+}
+
 void tcp_set_state(struct stack *stack, struct tcp *tcp, uint8_t state) {
     if (tcp->state == state)
         return;
+    stack->time_wait_count += state == TCP_TIME_WAIT;
+    stack->time_wait_count -= tcp->state == TCP_TIME_WAIT;
     if (state == TCP_ESTABLISHED)
         tcp->history.established_ns = stack->now_ns;
     tcp->state = state;
@@ -127,6 +144,12 @@ void tcp_end(struct stack *stack, struct tcp *tcp, int error) {
     struct socket *socket = tcp->socket;
     stack_work_on(stack, tcp);
     tcp_set_state(stack, tcp, TCP_CLOSE);
+    if (!socket && tcp->listener && tcp->acceptable) {
+        /* accept(2) gives it all the same, with what was received and the error. */
+        tcp_detach(stack, tcp);
+        tcp->final_error = error;
+        return;
+    }
     if (!socket) {
         tcp_destroy(stack, tcp);
         return;
@@ -138,6 +161,19 @@ void tcp_end(struct stack *stack, struct tcp *tcp, int error) {
         socket->error = error;
     socket->read_shutdown = socket->write_shutdown = true;
     socket_event(stack, socket);
+}
+
+bool tcp_is_opening(const struct tcp *tcp) {
+    return tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV || tcp->fastopen & TCP_FASTOPEN_PENDING;
+}
+
+bool tcp_reusable(const struct stack *stack, const struct tcp *tcp) {
+    uint32_t mode = stack->sysctl.tcp_tw_reuse;
+    bool loopback = ip_is_loopback(tcp->remote_address) || tcp->remote_address == tcp->binding.address;
+    /* RFC 6191: with timestamps that go on, nothing old can be taken for new after a second. */
+    return tcp->state == TCP_TIME_WAIT && !tcp->socket && tcp->timestamps &&
+           (mode == 1 || (mode == 2 && loopback)) &&
+           stack->now_ns - tcp->timestamp_recent_ns > UINT64_C(1000000000);
 }
 
 void tcp_want_output(struct stack *stack, struct tcp *tcp) {

@@ -12,8 +12,9 @@
  * and that ends by itself. Each block has a bound on what it holds in either direction.
  *
  * Invariants: snd_una <= snd_nxt; what is between them is recorded in `sent`; the send queue's first byte has
- * number snd_una once the SYN is acknowledged; the receive queue's last byte has number rcv_nxt - 1 (less one
- * after a FIN); rcv_nxt <= rcv_adv.
+ * number snd_una, but for a lone SYN that is not acknowledged (snd_una == iss). With Fast Open, data may be
+ * in flight beside the SYN, and snd_una is beyond it before it is acknowledged; the receive queue's last byte
+ * has number rcv_nxt - 1 (less one after a FIN); rcv_nxt <= rcv_adv.
  */
 #ifndef STACK_TCP_H
 #define STACK_TCP_H
@@ -21,11 +22,17 @@
 #include "ip.h"
 #include "port.h"
 #include "socket.h"
+#include "tcp_ack.h"
 #include "tcp_congestion.h"
+#include "tcp_fastopen.h"
+#include "tcp_info.h"
+#include "tcp_mark.h"
 #include "tcp_recovery.h"
 #include "tcp_segment.h"
 #include "tcp_sent.h"
 #include "tcp_timestamp.h"
+#include "tcp_tuning.h"
+#include "tcp_urgent.h"
 #include "timer.h"
 #include <netinet/tcp.h>
 
@@ -36,31 +43,25 @@
 #define TCP_RTO_INITIAL_NS UINT64_C(1000000000)
 #define TCP_RTO_MIN_NS UINT64_C(200000000) /* Linux's TCP_RTO_MIN */
 #define TCP_RTO_MAX_NS UINT64_C(120000000000)
-#define TCP_DELAYED_ACK_NS UINT64_C(40000000) /* Linux's TCP_DELACK_MIN */
 #define TCP_TIME_WAIT_NS UINT64_C(60000000000)
-#define TCP_FIN_TIMEOUT_NS UINT64_C(60000000000) /* tcp_fin_timeout */
-#define TCP_SYN_RETRIES 6u                       /* tcp_syn_retries */
-#define TCP_SYN_LINEAR_TIMEOUTS 4u               /* tcp_syn_linear_timeouts */
-#define TCP_SYNACK_RETRIES 5u                    /* tcp_synack_retries */
-#define TCP_RETRIES2 15u                         /* tcp_retries2 */
-#define TCP_ORPHAN_RETRIES 8u                    /* tcp_orphan_retries */
-#define TCP_KEEPALIVE_IDLE_S 7200u
-#define TCP_KEEPALIVE_INTERVAL_S 75u
-#define TCP_KEEPALIVE_PROBES 9u
-#define TCP_CHALLENGE_ACKS_PER_SECOND 100u
-#define TCP_REFUSAL_NS UINT64_C(500000000) /* tcp_invalid_ratelimit */
-#define TCP_OUT_OF_ORDER_MAX 512u          /* segments held by one connection */
+#define TCP_ORPHAN_RETRIES 8u     /* when tcp_orphan_retries is 0 */
+#define TCP_OUT_OF_ORDER_MAX 512u /* segments held by one connection */
 
 /* Options of a connection that a listener hands on. */
 struct tcp_options {
-    bool nodelay, cork, quickack;
+    bool nodelay, cork;
     uint16_t mss_limit; /* TCP_MAXSEG; 0: none */
     uint32_t keepalive_idle_s, keepalive_interval_s, keepalive_probes;
     uint32_t user_timeout_ms;
-    uint32_t syn_retries; /* TCP_SYNCNT */
+    uint32_t window_clamp;  /* TCP_WINDOW_CLAMP; 0: none */
+    uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT; 0: as the sysctl says */
+    uint32_t syn_retries;   /* TCP_SYNCNT */
     bool keepalive;
     uint8_t ttl, tos;
     uint8_t congestion; /* enum tcp_algorithm */
+    bool fastopen_no_cookie, fastopen_connect;
+    uint32_t fastopen_backlog; /* TCP_FASTOPEN */
+    uint8_t defer_accept;      /* TCP_DEFER_ACCEPT, in retransmissions of a SYN-ACK */
 };
 
 /* RFC 6298. */
@@ -81,22 +82,17 @@ struct tcp_path {
     uint64_t probe_due_ns; /* not before this */
 };
 
-/* What a connection did, for those who ask. */
-struct tcp_history {
-    uint64_t opened_ns, established_ns;
-    uint64_t bytes_sent, bytes_received, bytes_acked;
-    uint64_t segments_sent, segments_received;
-    uint32_t data_segments_sent, data_segments_received;
-    uint32_t largest_sent, largest_received, smallest_received;
-    uint32_t retransmitted;
-};
-
 struct tcp {
-    struct hash_link tuple_link; /* by addresses and ports; in no chain for a listener */
-    struct list output_link;     /* in stack->output, or in no list */
-    struct socket *socket;       /* NULL: an orphan, or in a listener's queue */
-    struct socket *listener;     /* whose queue it is in, or NULL */
-    bool acceptable;             /* it is in the listener's accept queue */
+    struct hash_link tuple_link;           /* by addresses and ports; in no chain for a listener */
+    struct list output_link;               /* in stack->output, or in no list */
+    struct socket *socket;                 /* NULL: an orphan, or in a listener's queue */
+    struct socket *listener;               /* whose queue it is in, or NULL */
+    bool acceptable;                       /* it is in the listener's accept queue */
+    bool fastopen_experimental;            /* our SYN had the old option */
+    uint8_t fastopen;                      /* enum tcp_fastopen_flag */
+    uint32_t fastopen_count;               /* a listener's: pending children */
+    struct tcp *fastopen_listener;         /* whose count a pending child is in */
+    struct tcp_fastopen_key *fastopen_key; /* a listener's, or NULL */
     struct list queue_link;
     struct binding binding; /* local address and port */
     uint32_t remote_address;
@@ -110,22 +106,33 @@ struct tcp {
     struct byte_queue send;
     struct byte_cursor send_next; /* the byte with number snd_nxt, when that is not snd_una */
     struct list sent;             /* of struct tcp_sent: what is in flight */
+    struct list marks;            /* of struct tcp_mark, by sequence */
+    uint32_t mark_count;
+    struct tcp_urgent urgent;
     struct tcp_scoreboard scoreboard;
     struct tcp_recovery recovery;
-    bool cwnd_limited;     /* more would have been sent, but for the congestion window */
+    bool cwnd_limited;     /* the congestion window was full, since usage_end - ... */
+    uint32_t usage_flight; /* ... the most that was in flight */
+    uint32_t usage_end;    /* ... until this is acknowledged */
     uint64_t last_sent_ns; /* data */
     uint16_t mss;          /* payload of the largest segment we may send */
     uint8_t snd_scale, rcv_scale;
-    bool sack_permitted, timestamps; /* both sides have them */
+    uint8_t ecn;            /* enum tcp_ecn_flag */
+    bool orphan;            /* its program has closed it; counted in stack->orphan_count */
+    bool acknowledged_bare; /* SYN_RECV: the handshake is complete, but TCP_DEFER_ACCEPT waits for data */
+    bool scaling, sack_permitted, timestamps; /* both sides have them */
     uint32_t timestamp_offset, timestamp_recent;
     uint64_t timestamp_recent_ns;
-    bool fin_queued;     /* the program has finished sending */
-    bool more;           /* the last write said MSG_MORE */
-    uint8_t retransmits; /* timeouts without progress */
-    uint8_t probes;      /* zero-window or keepalive probes without an answer */
+    bool fin_queued;    /* the program has finished sending */
+    uint32_t small_end; /* after the last segment that was not full: Minshall's variant of Nagle's rule */
+    uint32_t chunk_end, chunk_bytes; /* the last chunk that tcp_send has queued whole */
+    bool more;                       /* the last write said MSG_MORE */
+    uint8_t retransmits;             /* timeouts without progress */
+    uint8_t probes;                  /* zero-window or keepalive probes without an answer */
 
     /* Receiving. */
     uint32_t irs, rcv_nxt, rcv_adv;
+    uint32_t receive_window; /* bytes that may wait to be read: half of SO_RCVBUF */
     struct byte_queue receive;
     struct list out_of_order; /* of struct tcp_held, by sequence */
     uint32_t out_of_order_count;
@@ -133,13 +140,15 @@ struct tcp {
     struct tcp_sack_block duplicate; /* what came twice, to be told with the next acknowledgment */
     bool has_duplicate;
     uint32_t last_ack_sent;
-    uint8_t unacked_segments; /* received and not yet acknowledged */
+    struct tcp_ack ack;
     bool fin_received;
     bool ack_now;
     bool doomed; /* a repair has found it broken */
 
+    struct tcp_tuning tuning;
     struct tcp_path path;
-    int soft_error; /* what an ICMP error said; 0: none since the last acknowledgment */
+    int soft_error;  /* what an ICMP error said; 0: none since the last acknowledgment */
+    int final_error; /* it has ended, with this, before it was accepted */
     struct tcp_rtt rtt;
     struct tcp_congestion congestion;
     struct timer retransmit_timer; /* SYN, data or FIN unacknowledged; or persist, when the window is zero */
@@ -175,9 +184,14 @@ void tcp_enter_listener(struct stack *stack, struct tcp *tcp);
 struct tcp *tcp_lookup(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
                        uint16_t remote_port);
 struct tcp *tcp_lookup_listener(struct stack *stack, uint32_t local, uint16_t local_port);
+void tcp_set_orphan(struct stack *stack, struct tcp *tcp, bool orphan);
 void tcp_set_state(struct stack *stack, struct tcp *tcp, uint8_t state);
 /* Ends a connection, with an error for its socket (a positive errno, or 0); an orphan is destroyed. */
 void tcp_end(struct stack *stack, struct tcp *tcp, int error);
+/* Whether our SYN is not acknowledged. */
+bool tcp_is_opening(const struct tcp *tcp);
+/* Whether a connection in TIME_WAIT may make room for another of the same addresses and ports. */
+bool tcp_reusable(const struct stack *stack, const struct tcp *tcp);
 void tcp_want_output(struct stack *stack, struct tcp *tcp);
 void tcp_want_ack(struct stack *stack, struct tcp *tcp);
 
@@ -191,15 +205,21 @@ void tcp_input_syn_sent(struct stack *stack, struct tcp *tcp, struct tcp_segment
 /* A connection in SYN_RECV got its acknowledgment. False: it can't be accepted now, the segment is to be
  * dropped. */
 bool tcp_handshake_done(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment);
+uint16_t tcp_own_mss(const struct stack *stack, const struct tcp *tcp); /* that we offer */
 void tcp_send_syn(struct stack *stack, struct tcp *tcp);
 void tcp_leave_queue(struct tcp *tcp);
 void tcp_measure_handshake(struct stack *stack, struct tcp *tcp); /* our SYN has been acknowledged */
 
 /* tcp_input.c */
 void tcp_input(struct stack *stack, struct ip_packet *packet);
+void tcp_input_connection(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment);
+void tcp_take_text(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment); /* in its turn */
+/* The SYN-ACK of a SYN with data has come: what of the data it does not acknowledge is sent again. */
+void tcp_acknowledge_syn_data(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment);
 
 /* tcp_output.c */
 void tcp_output(struct stack *stack, struct tcp *tcp);
+void tcp_push(struct stack *stack, struct tcp *tcp); /* whatever holds it back: TCP_NODELAY has been set */
 void tcp_send_ack(struct stack *stack, struct tcp *tcp);
 void tcp_send_probe(struct stack *stack,
                     struct tcp *tcp); /* an old sequence number, to be answered with an ACK */
@@ -214,9 +234,14 @@ void tcp_reply_reset_to(struct stack *stack, struct tcp *tcp, const struct tcp_s
  * and silly window avoidance say: a tail loss probe, or the persist timer's way out. False: there is no room,
  * or nothing to send. */
 bool tcp_send_beyond(struct stack *stack, struct tcp *tcp);
+/* Moves snd_nxt past what is sent for the first time, at this place of the send queue. */
+void tcp_advance_next(struct tcp *tcp, struct byte_cursor place, uint32_t length, bool fin);
 /* Sends what was sent last again. */
 void tcp_resend_last(struct stack *stack, struct tcp *tcp);
-ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, bool more);
+uint32_t tcp_send_end(const struct tcp *tcp); /* the number after the last byte of the send queue */
+uint32_t tcp_unsent(const struct tcp *tcp);   /* bytes that have not left yet */
+bool tcp_writable(const struct stack *stack, const struct tcp *tcp); /* poll(2)'s POLLOUT */
+ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, int flags);
 
 /* tcp_close.c */
 void tcp_close(struct stack *stack, struct tcp *tcp); /* the socket is gone */
@@ -227,7 +252,6 @@ void tcp_enter_time_wait(struct stack *stack, struct tcp *tcp);
 
 /* tcp_timer.c */
 void tcp_retransmit_timer(struct stack *stack, struct tcp *tcp);
-void tcp_ack_timer(struct stack *stack, struct tcp *tcp);
 void tcp_state_timer(struct stack *stack, struct tcp *tcp);
 void tcp_arm_retransmit(struct stack *stack, struct tcp *tcp);
 void tcp_arm_keepalive(struct stack *stack, struct tcp *tcp);
@@ -258,6 +282,6 @@ void tcp_sack_put(struct tcp *tcp, struct tcp_segment *segment); /* the blocks o
 uint32_t tcp_receive_space(const struct tcp *tcp);
 uint16_t tcp_advertise(struct tcp *tcp); /* the window field of a segment; moves rcv_adv */
 bool tcp_window_update_due(const struct tcp *tcp);
-uint8_t tcp_window_scale(uint32_t limit);
+uint8_t tcp_window_scale(uint32_t space); /* that makes so much known to the peer */
 
 #endif

@@ -22,6 +22,12 @@ void tcp_shutdown_send(struct stack *stack, struct tcp *tcp) {
     tcp_output(stack, tcp);
 }
 
+/* An orphan's FIN is acknowledged: the peer's may never come. */
+static void wait_for_fin(struct stack *stack, struct tcp *tcp) {
+    timer_start(&stack->timers, &tcp->state_timer,
+                stack->now_ns + stack->sysctl.tcp_fin_timeout * UINT64_C(1000000000));
+}
+
 static void abort_connection(struct stack *stack, struct tcp *tcp) {
     tcp_send_reset(stack, tcp);
     tcp_destroy(stack, tcp);
@@ -56,21 +62,34 @@ void tcp_close(struct stack *stack, struct tcp *tcp) {
         abort_connection(stack, tcp);
         return;
     }
+    if (stack->orphan_count >= stack->sysctl.tcp_max_orphans) {
+        stack->mib.TcpExtTCPAbortOnMemory++;
+        tcp->socket = NULL;
+        abort_connection(stack, tcp);
+        return;
+    }
     tcp_shutdown_send(stack, tcp);
     tcp->socket = NULL; /* an orphan from here on */
+    tcp_set_orphan(stack, tcp, tcp->state != TCP_TIME_WAIT);
     timer_stop(&stack->timers, &tcp->state_timer);
     if (tcp->state == TCP_FIN_WAIT2)
-        timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + TCP_FIN_TIMEOUT_NS);
+        wait_for_fin(stack, tcp);
 }
 
 void tcp_enter_time_wait(struct stack *stack, struct tcp *tcp) {
+    tcp_set_orphan(stack, tcp, false);
     tcp_set_state(stack, tcp, TCP_TIME_WAIT);
     timer_stop(&stack->timers, &tcp->retransmit_timer);
+    tcp_mark_purge(stack, tcp);
     tcp_sent_purge(stack, tcp);
     byte_queue_drop(&tcp->send, &stack->buffers, tcp->send.length);
     tcp_reassembly_purge(stack, tcp);
     stack->mib.TcpExtTW++;
-    timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + TCP_TIME_WAIT_NS);
+    /* With too many of them it lasts no longer than it takes to answer; not ended here, where it is in use.
+     */
+    bool full = stack->time_wait_count > stack->sysctl.tcp_max_tw_buckets;
+    stack->mib.TcpExtTCPTimeWaitOverflow += full;
+    timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + (full ? 0 : TCP_TIME_WAIT_NS));
 }
 
 /* The peer acknowledged our FIN, and the connection goes on: in LAST_ACK it would have ended. */
@@ -80,7 +99,7 @@ void tcp_fin_acknowledged(struct stack *stack, struct tcp *tcp) {
         tcp_set_state(stack, tcp, TCP_FIN_WAIT2);
         timer_stop(&stack->timers, &tcp->retransmit_timer);
         if (!tcp->socket)
-            timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + TCP_FIN_TIMEOUT_NS);
+            wait_for_fin(stack, tcp);
         socket_event(stack, tcp->socket);
         break;
     case TCP_CLOSING:

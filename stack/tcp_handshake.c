@@ -2,26 +2,40 @@
  * tcp_handshake.c - how connections begin (RFC 9293 section 3.5): active, passive and simultaneous open.
  *
  * A listener has two bounded queues: connections whose handshake is not complete, and those that wait for
- * accept(2). When the second is full, the acknowledgment that would complete a handshake is ignored, as in
- * Linux; the peer's next segment, or our SYN-ACK's retransmission, tries again.
+ * accept(2). When the first is full, SYNs are answered with cookies (tcp_syncookie.h), which need no memory.
+ * When the second is full, the acknowledgment that would complete a handshake is ignored, as in Linux; the
+ * peer's next segment, or our SYN-ACK's retransmission, tries again.
+ *
+ * With Fast Open (tcp_fastopen.h) data may be in flight before the handshake is complete: snd_nxt is beyond
+ * the SYN then, and the data's records are in tcp->sent, while snd_una is still the SYN.
  */
 #include "stack.h"
 #include "tcp.h"
+#include "tcp_ecn.h"
 #include "tcp_isn.h"
 #include "tcp_rtt.h"
+#include "tcp_syncookie.h"
 #include <errno.h>
 
-/* What we take, whatever the path to the peer carries: the way back may be another. */
-static uint16_t own_mss(const struct stack *stack, const struct tcp *tcp) {
-    uint32_t mtu = ip_is_local(stack, tcp->remote_address) ? STACK_MTU_MAX : stack->config.mtu;
+/* What the way to the peer is known to carry, the way back is thought to. */
+uint16_t tcp_own_mss(const struct stack *stack, const struct tcp *tcp) {
+    uint32_t mtu = ip_mtu(stack, tcp->remote_address);
     uint32_t mss = mtu - IP_HEADER_BYTES - TCP_HEADER_BYTES;
     if (tcp->options.mss_limit && tcp->options.mss_limit < mss)
         mss = tcp->options.mss_limit;
     return (uint16_t)mss;
 }
 
-static uint32_t receive_limit(const struct tcp *tcp) {
-    return tcp->socket ? tcp->socket->receive_limit : tcp->listener->receive_limit;
+/* As large as the window may ever become. */
+static uint32_t largest_window(const struct stack *stack, const struct tcp *tcp) {
+    uint32_t space = 2 * tcp->receive_window;
+    if (!tcp->tuning.receive_fixed && space < stack->sysctl.tcp_rmem[2])
+        space = stack->sysctl.tcp_rmem[2];
+    if (!tcp->tuning.receive_fixed && space < stack->sysctl.rmem_max)
+        space = stack->sysctl.rmem_max;
+    if (tcp->options.window_clamp && space > tcp->options.window_clamp)
+        space = tcp->options.window_clamp;
+    return space;
 }
 
 void tcp_leave_queue(struct tcp *tcp) {
@@ -39,27 +53,31 @@ void tcp_leave_queue(struct tcp *tcp) {
 static void open_send_side(struct stack *stack, struct tcp *tcp) {
     tcp->iss = tcp_isn(stack->isn_key, stack->now_ns, tcp->binding.address, tcp->binding.port,
                        tcp->remote_address, tcp->remote_port);
-    tcp->snd_una = tcp->snd_nxt = tcp->iss;
+    tcp->snd_una = tcp->snd_nxt = tcp->usage_end = tcp->small_end = tcp->iss;
     tcp->timestamp_offset = (uint32_t)random_u64(&stack->random);
-    tcp->rcv_scale = tcp_window_scale(receive_limit(tcp));
+    tcp_tuning_begin(stack, tcp, tcp->socket ? tcp->socket : tcp->listener);
+    tcp->scaling = stack->sysctl.tcp_window_scaling;
+    tcp->rcv_scale = tcp->scaling ? tcp_window_scale(largest_window(stack, tcp)) : 0;
     tcp->history.opened_ns = stack->now_ns;
 }
 
 /* Takes what the peer's SYN says. */
 static void take_syn(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
     uint16_t peer_mss = segment->mss ? segment->mss : TCP_MSS_DEFAULT;
-    uint16_t ours = own_mss(stack, tcp);
-    if (peer_mss < 48) /* Linux's TCP_MIN_SND_MSS: a tiny MSS is an attack on our resources */
-        peer_mss = 48;
-    tcp->sack_permitted = segment->sack_permitted;
-    tcp->timestamps = segment->has_timestamp;
+    uint16_t ours = tcp_own_mss(stack, tcp);
+    if (peer_mss < stack->sysctl.tcp_min_snd_mss) /* a tiny MSS is an attack on our resources */
+        peer_mss = (uint16_t)stack->sysctl.tcp_min_snd_mss;
+    tcp->sack_permitted = segment->sack_permitted && stack->sysctl.tcp_sack;
+    tcp->timestamps = segment->has_timestamp && stack->sysctl.tcp_timestamps;
     tcp->timestamp_recent = segment->timestamp;
     tcp->timestamp_recent_ns = stack->now_ns;
     tcp_path_begin(stack, tcp, peer_mss < ours ? peer_mss : ours);
-    if (segment->window_scale >= 0)
-        tcp->snd_scale = (uint8_t)segment->window_scale;
-    else
+    if (segment->window_scale < 0 || !tcp->scaling) {
         tcp->rcv_scale = tcp->snd_scale = 0; /* both sides scale, or none: RFC 7323 section 2.2 */
+        tcp->scaling = false;
+    } else {
+        tcp->snd_scale = (uint8_t)segment->window_scale;
+    }
     tcp->irs = segment->sequence;
     tcp->rcv_nxt = segment->sequence + 1;
     tcp->rcv_adv = tcp->rcv_nxt;
@@ -68,38 +86,77 @@ static void take_syn(struct stack *stack, struct tcp *tcp, const struct tcp_segm
     tcp->snd_wl1 = segment->sequence;
     tcp->snd_wl2 = segment->acknowledgment;
     tcp_congestion_init(&tcp->congestion, tcp->options.congestion, tcp->mss);
+    tcp_ack_begin(stack, tcp);
 }
 
-/* Sends a SYN, or the SYN-ACK of SYN_RECV; first time or again. */
-void tcp_send_syn(struct stack *stack, struct tcp *tcp) {
-    bool acknowledge = tcp->state == TCP_SYN_RECV;
-    bool again = tcp->snd_nxt != tcp->iss;
+/* The segment of a SYN, or of a SYN-ACK. */
+static struct tcp_segment syn_of(struct stack *stack, struct tcp *tcp, bool acknowledge) {
     struct tcp_segment segment = {
         .source_port = tcp->binding.port,
         .destination_port = tcp->remote_port,
         .sequence = tcp->iss,
         .acknowledgment = acknowledge ? tcp->rcv_nxt : 0,
         .flags = (uint8_t)(TCP_SYN | (acknowledge ? TCP_ACK : 0)),
-        .mss = own_mss(stack, tcp),
-        .window_scale = (int8_t)tcp->rcv_scale,
-        .sack_permitted = !acknowledge || tcp->sack_permitted,
+        .mss = tcp_own_mss(stack, tcp),
+        .window_scale = (int8_t)(tcp->scaling ? tcp->rcv_scale : -1),
+        .sack_permitted = acknowledge ? tcp->sack_permitted : stack->sysctl.tcp_sack,
     };
-    if (!acknowledge || tcp->timestamps)
+    if (acknowledge ? tcp->timestamps : stack->sysctl.tcp_timestamps > 0)
         tcp_timestamp_put(stack, tcp, &segment);
-    if (acknowledge && tcp->rcv_scale == 0 && tcp->snd_scale == 0 && receive_limit(tcp) > 65535)
-        segment.window_scale = -1; /* the peer offered none */
     uint32_t space = tcp_receive_space(tcp);
+    if (space > segment.mss)
+        space = space / segment.mss * segment.mss;
     segment.window = space > 65535 ? 65535 : space; /* not scaled in a SYN */
-    if (acknowledge)
-        tcp->rcv_adv = tcp->rcv_nxt + segment.window;
-    tcp->snd_nxt = tcp->iss + 1;
+    return segment;
+}
+
+/* Puts what the program has written already into our first SYN: tcp_fastopen_room said how much. */
+static struct byte_cursor add_data(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
+    uint32_t length = tcp->send.length;
+    struct byte_cursor payload = {NULL, 0};
+    if (length == 0)
+        return payload;
+    payload = byte_queue_at(&tcp->send, 0);
+    struct tcp_sent *sent = tcp_sent_add(stack, tcp, length, false, payload);
+    if (!sent)
+        return payload;
+    sent->pushed = true;
+    segment->length = length;
+    tcp->fastopen |= TCP_FASTOPEN_DATA;
+    tcp->snd_una = tcp->iss + 1; /* the send queue begins there: see tcp.h */
+    tcp_advance_next(tcp, payload, length, false);
+    return payload;
+}
+
+/* Sends a SYN, or the SYN-ACK of a connection that the peer began; `answer`: the cookie to give with the
+ * first. */
+static void send_syn(struct stack *stack, struct tcp *tcp, const struct tcp_cookie *answer) {
+    bool acknowledge = tcp->state != TCP_SYN_SENT;
+    bool again = tcp->snd_nxt != tcp->iss;
+    struct byte_cursor payload = {NULL, 0};
+    struct tcp_segment segment = syn_of(stack, tcp, acknowledge);
+    tcp_ecn_syn(stack, tcp, &segment, again);
     if (again) {
         stack->mib.TcpRetransSegs++;
         tcp->history.retransmitted++;
+    } else {
+        tcp->snd_nxt = tcp->iss + 1;
+        if (answer)
+            segment.cookie = *answer;
+        if (acknowledge)
+            tcp->rcv_adv = tcp->rcv_nxt + segment.window;
+        if (!acknowledge && tcp->fastopen & TCP_FASTOPEN_ASKED) {
+            tcp_fastopen_ask(stack, tcp, &segment);
+            payload = add_data(stack, tcp, &segment);
+        }
     }
     tcp->last_sent_ns = stack->now_ns;
     tcp_arm_retransmit(stack, tcp);
-    tcp_transmit(stack, tcp, &segment, (struct byte_cursor){NULL, 0});
+    tcp_transmit(stack, tcp, &segment, payload);
+}
+
+void tcp_send_syn(struct stack *stack, struct tcp *tcp) {
+    send_syn(stack, tcp, NULL);
 }
 
 struct tuple_question {
@@ -110,7 +167,17 @@ struct tuple_question {
 static bool tuple_taken(void *context, uint16_t port) {
     struct tuple_question *question = context;
     struct tcp *tcp = question->tcp;
-    return tcp_lookup(question->stack, tcp->binding.address, port, tcp->remote_address, tcp->remote_port);
+    struct tcp *other =
+        tcp_lookup(question->stack, tcp->binding.address, port, tcp->remote_address, tcp->remote_port);
+    return other && !tcp_reusable(question->stack, other);
+}
+
+/* Takes the place of a connection in TIME_WAIT that is not needed any more. */
+static void replace_old(struct stack *stack, struct tcp *tcp) {
+    struct tcp *old =
+        tcp_lookup(stack, tcp->binding.address, tcp->binding.port, tcp->remote_address, tcp->remote_port);
+    if (old)
+        tcp_destroy(stack, old);
 }
 
 int tcp_connect(struct stack *stack, struct tcp *tcp, uint32_t address, uint16_t port) {
@@ -129,11 +196,14 @@ int tcp_connect(struct stack *stack, struct tcp *tcp, uint32_t address, uint16_t
         if (error)
             return error;
     }
+    replace_old(stack, tcp);
+    stack_work_on(stack, tcp);
     tcp_enter(stack, tcp);
     open_send_side(stack, tcp);
     tcp_set_state(stack, tcp, TCP_SYN_SENT);
     stack->mib.TcpActiveOpens++;
-    tcp_send_syn(stack, tcp);
+    if (!(tcp->fastopen & TCP_FASTOPEN_DEFERRED))
+        tcp_send_syn(stack, tcp);
     return 0;
 }
 
@@ -151,13 +221,23 @@ int tcp_listen(struct stack *stack, struct tcp *tcp) {
     return 0;
 }
 
+/* Connections that a listener's program has accepted before they were complete. */
+static void forget_listener(void *object, void *listener) {
+    struct tcp *tcp = object;
+    if (tcp->fastopen_listener == listener)
+        tcp_fastopen_settled(tcp);
+}
+
 void tcp_unlisten(struct stack *stack, struct socket *listener) {
     struct list *link;
+    if (listener->tcp->fastopen_count > 0)
+        pool_walk(&stack->connections, forget_listener, listener->tcp);
     while ((link = list_first(&listener->syn_queue)))
         tcp_destroy(stack, container_of(link, struct tcp, queue_link));
     while ((link = list_first(&listener->accept_queue))) {
         struct tcp *tcp = container_of(link, struct tcp, queue_link);
-        tcp_send_reset(stack, tcp); /* connected, but nobody will ever accept it */
+        if (tcp->state != TCP_CLOSE)
+            tcp_send_reset(stack, tcp); /* connected, but nobody will ever accept it */
         tcp_destroy(stack, tcp);
     }
 }
@@ -166,28 +246,34 @@ static bool accept_queue_full(const struct socket *listener) {
     return listener->accept_count > listener->backlog; /* Linux's sk_acceptq_is_full */
 }
 
-/* RFC 9293 section 3.10.7.2. */
-void tcp_input_listen(struct stack *stack, struct tcp *listener, const struct ip_packet *packet,
-                      struct tcp_segment *segment) {
-    struct socket *socket = listener->socket;
-    if (segment->flags & TCP_RST)
-        return;
-    if (segment->flags & TCP_ACK) {
-        tcp_reply_reset(stack, packet, segment);
-        return;
+/* What a listener does with a SYN. */
+enum welcome {
+    REFUSE,
+    QUEUE,
+    COOKIE, /* it is not remembered: the peer will */
+};
+
+static enum welcome welcome(struct stack *stack, const struct socket *socket) {
+    const struct sysctl *sysctl = &stack->sysctl;
+    /* A cookie loses the acknowledgment that finds accept's queue full: none are made before it is a flood.
+     */
+    uint32_t limit = sysctl->tcp_syncookies ? sysctl->tcp_max_syn_backlog : socket->backlog;
+    bool full = socket->syn_count > limit;
+    if (accept_queue_full(socket)) {
+        stack->mib.TcpExtListenOverflows++;
+        return REFUSE;
     }
-    if (!(segment->flags & TCP_SYN) || packet->multicast)
-        return;
-    if (accept_queue_full(socket) || socket->syn_count > socket->backlog) {
-        stack->mib.TcpExtListenOverflows += accept_queue_full(socket);
-        stack->mib.TcpExtListenDrops++;
-        return;
-    }
+    if (sysctl->tcp_syncookies == 2 || (full && sysctl->tcp_syncookies))
+        return COOKIE;
+    return full ? REFUSE : QUEUE;
+}
+
+/* A connection that a listener makes. NULL: no memory. */
+static struct tcp *make_child(struct stack *stack, struct tcp *listener, const struct ip_packet *packet,
+                              const struct tcp_segment *segment) {
     struct tcp *tcp = tcp_create(stack);
-    if (!tcp) {
-        stack->mib.TcpExtListenDrops++;
-        return;
-    }
+    if (!tcp)
+        return NULL;
     stack_work_on(stack, tcp);
     tcp->options = listener->options;
     tcp->binding.address = packet->destination;
@@ -196,38 +282,159 @@ void tcp_input_listen(struct stack *stack, struct tcp *listener, const struct ip
     tcp->binding.reuse_port = listener->binding.reuse_port;
     tcp->remote_address = packet->source;
     tcp->remote_port = segment->source_port;
-    tcp->listener = socket;
-    list_add_tail(&socket->syn_queue, &tcp->queue_link);
-    socket->syn_count++;
+    tcp->listener = listener->socket;
+    list_add_tail(&listener->socket->syn_queue, &tcp->queue_link);
+    listener->socket->syn_count++;
     port_enter(stack, &tcp->binding);
     tcp_enter(stack, tcp);
     open_send_side(stack, tcp);
     take_syn(stack, tcp, segment);
     tcp->state = TCP_SYN_RECV;
-    tcp_send_syn(stack, tcp);
+    return tcp;
+}
+
+static void make_acceptable(struct stack *stack, struct tcp *tcp) {
+    struct socket *listener = tcp->listener;
+    listener->syn_count--;
+    listener->accept_count++;
+    tcp->acceptable = true;
+    list_move_tail(&listener->accept_queue, &tcp->queue_link);
+    stack->mib.TcpPassiveOpens++;
+    socket_event(stack, listener);
+}
+
+/* Takes the data and FIN of a SYN or SYN-ACK, whose own number has been taken. */
+static void take_data(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
+    segment->sequence++;
+    segment->flags &= (uint8_t)~TCP_SYN;
+    tcp->rcv_adv = tcp->rcv_nxt + tcp_receive_space(tcp);
+    if (segment->length > 0)
+        tcp_take_text(stack, tcp, segment);
+    if (segment->flags & TCP_FIN)
+        tcp_input_fin(stack, tcp);
+}
+
+/* The connection is there at once. */
+static void fast_open(struct stack *stack, struct tcp *listener, struct tcp *tcp,
+                      struct tcp_segment *segment) {
+    tcp->fastopen = TCP_FASTOPEN_CHILD | TCP_FASTOPEN_PENDING;
+    if (segment->length > 0)
+        tcp->fastopen |= TCP_FASTOPEN_TAKEN;
+    tcp->fastopen_listener = listener;
+    listener->fastopen_count++;
+    tcp->snd_una = tcp->iss + 1; /* the program may write at once */
+    take_data(stack, tcp, segment);
+    make_acceptable(stack, tcp);
+}
+
+static void answer_with_cookie(struct stack *stack, struct tcp *listener, const struct ip_packet *packet,
+                               const struct tcp_segment *segment) {
+    struct tcp *tcp = make_child(stack, listener, packet, segment);
+    if (!tcp)
+        return;
+    stack->syncookies_sent_ns = stack->now_ns;
+    stack->mib.TcpExtSyncookiesSent++;
+    tcp_syncookie_make(stack, tcp);
+    struct tcp_segment answer = syn_of(stack, tcp, true);
+    if (tcp->timestamps)
+        tcp_syncookie_put(tcp, &answer);
+    tcp_transmit(stack, tcp, &answer, (struct byte_cursor){NULL, 0});
+    tcp_destroy(stack, tcp);
+}
+
+/* An acknowledgment for nobody: of a SYN-ACK that was a cookie, perhaps. */
+static bool input_cookie(struct stack *stack, struct tcp *listener, const struct ip_packet *packet,
+                         struct tcp_segment *segment) {
+    struct tcp_segment syn;
+    if (segment->flags & (TCP_SYN | TCP_RST) || !stack->sysctl.tcp_syncookies ||
+        !tcp_syncookie_check(stack, packet, segment, &syn)) {
+        return false;
+    }
+    if (accept_queue_full(listener->socket)) {
+        stack->mib.TcpExtListenOverflows++;
+        return true;
+    }
+    struct tcp *tcp = make_child(stack, listener, packet, &syn);
+    if (!tcp)
+        return true;
+    stack->mib.TcpExtSyncookiesRecv++;
+    tcp->iss = segment->acknowledgment - 1;
+    tcp->snd_una = tcp->iss;
+    tcp->snd_nxt = tcp->iss + 1;
+    tcp->rcv_adv = tcp->rcv_nxt + 65535;
+    tcp->retransmits = 1; /* when its SYN-ACK left, nobody knows */
+    tcp_syncookie_take(stack, tcp, segment);
+    tcp_input_connection(stack, tcp, segment);
+    return true;
+}
+
+/* RFC 9293 section 3.10.7.2. */
+void tcp_input_listen(struct stack *stack, struct tcp *listener, const struct ip_packet *packet,
+                      struct tcp_segment *segment) {
+    struct socket *socket = listener->socket;
+    struct tcp_cookie answer;
+    if (segment->flags & TCP_RST)
+        return;
+    if (segment->flags & TCP_ACK) {
+        if (!input_cookie(stack, listener, packet, segment))
+            tcp_reply_reset(stack, packet, segment);
+        return;
+    }
+    if (!(segment->flags & TCP_SYN) || packet->multicast)
+        return;
+    enum welcome how = welcome(stack, socket);
+    if (how == COOKIE) {
+        answer_with_cookie(stack, listener, packet, segment);
+        return;
+    }
+    struct tcp *tcp = how == QUEUE ? make_child(stack, listener, packet, segment) : NULL;
+    if (!tcp) {
+        stack->mib.TcpExtListenDrops++;
+        return;
+    }
+    tcp_ecn_asked(stack, tcp, packet, segment);
+    if (tcp_fastopen_accept(stack, listener, packet, segment, &answer))
+        fast_open(stack, listener, tcp, segment);
+    send_syn(stack, tcp, &answer);
+}
+
+/* TCP_DEFER_ACCEPT: a client that has not said anything yet is let in when it does, or at the last moment. */
+static bool defers(struct tcp *tcp, const struct tcp_segment *segment) {
+    bool bare = segment->length == 0 && !(segment->flags & TCP_FIN);
+    if (!bare || tcp->retransmits >= tcp->options.defer_accept)
+        return false;
+    tcp->acknowledged_bare = true;
+    return true;
 }
 
 bool tcp_handshake_done(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
     struct socket *listener = tcp->listener;
-    if (listener) {
+    if (listener && !tcp->acceptable) {
+        if (defers(tcp, segment)) {
+            stack->mib.TcpExtTCPDeferAcceptDrop++;
+            return false;
+        }
         if (accept_queue_full(listener)) {
             stack->mib.TcpExtListenOverflows++;
             stack->mib.TcpExtListenDrops++;
+            if (stack->sysctl.tcp_abort_on_overflow) {
+                tcp_reply_reset_to(stack, tcp, segment);
+                tcp_destroy(stack, tcp);
+            }
             return false;
         }
-        listener->syn_count--;
-        listener->accept_count++;
-        tcp->acceptable = true;
-        list_move_tail(&listener->accept_queue, &tcp->queue_link);
-        stack->mib.TcpPassiveOpens++;
+        make_acceptable(stack, tcp);
     }
-    tcp_set_state(stack, tcp, TCP_ESTABLISHED);
+    tcp_fastopen_settled(tcp);
+    if (tcp->state == TCP_SYN_RECV)
+        tcp_set_state(stack, tcp, TCP_ESTABLISHED);
     tcp->snd_wnd = segment->window << tcp->snd_scale;
     tcp->snd_wnd_largest = tcp->snd_wnd;
     tcp->snd_wl1 = segment->sequence;
     tcp->snd_wl2 = segment->acknowledgment;
+    tcp_tuning_established(stack, tcp);
     tcp_arm_keepalive(stack, tcp);
-    socket_event(stack, listener ? listener : tcp->socket);
+    socket_event(stack, tcp->socket);
     return true;
 }
 
@@ -236,10 +443,50 @@ void tcp_measure_handshake(struct stack *stack, struct tcp *tcp) {
         tcp_rtt_sample(&tcp->rtt, stack->now_ns - tcp->last_sent_ns);
 }
 
+/* Our SYN is acknowledged, and perhaps data that went with it. */
+static void syn_acknowledged(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
+    tcp->snd_una = tcp->iss + 1;
+    tcp->history.delivered++;
+    tcp_measure_handshake(stack, tcp);
+    timer_stop(&stack->timers, &tcp->retransmit_timer);
+    tcp_set_state(stack, tcp, TCP_ESTABLISHED);
+    tcp_tuning_established(stack, tcp);
+    if (tcp->fastopen & TCP_FASTOPEN_ASKED) {
+        bool all = segment->acknowledgment == tcp->snd_nxt;
+        tcp_fastopen_answered(stack, tcp, segment, all);
+        tcp_acknowledge_syn_data(stack, tcp, segment);
+        take_data(stack, tcp, segment);
+    }
+    tcp->retransmits = 0;
+    tcp_rtt_restore(&tcp->rtt);
+    tcp_arm_keepalive(stack, tcp);
+    if (tcp->socket && tcp->socket->blocked_writers > 0 && tcp->send.length == 0) {
+        /* A writer waits: our acknowledgment goes with its data. */
+        tcp_ack_quickly(tcp, 16);
+        timer_start(&stack->timers, &tcp->ack_timer, stack->now_ns + UINT64_C(200000000));
+    } else {
+        tcp_want_ack(stack, tcp);
+    }
+    socket_event(stack, tcp->socket);
+}
+
 /* RFC 9293 section 3.10.7.3. */
 void tcp_input_syn_sent(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
     bool acknowledges = segment->flags & TCP_ACK;
-    if (acknowledges && segment->acknowledgment != tcp->snd_nxt) {
+    if (tcp->snd_nxt == tcp->iss)
+        return; /* TCP_FASTOPEN_CONNECT: nothing has been sent */
+    if (acknowledges &&
+        (seq_le(segment->acknowledgment, tcp->iss) || seq_gt(segment->acknowledgment, tcp->snd_nxt))) {
+        if (!(segment->flags & TCP_RST))
+            tcp_reply_reset_to(stack, tcp, segment);
+        return;
+    }
+    bool echoes =
+        acknowledges && segment->has_timestamp && segment->timestamp_echo && stack->sysctl.tcp_timestamps;
+    uint32_t first = tcp_timestamp_at(tcp, tcp->history.opened_ns);
+    if (echoes && (seq_lt(segment->timestamp_echo, first) ||
+                   seq_gt(segment->timestamp_echo, tcp_timestamp_now(stack, tcp)))) {
+        stack->mib.TcpExtPAWSActive++; /* it answers a SYN of an earlier connection */
         if (!(segment->flags & TCP_RST))
             tcp_reply_reset_to(stack, tcp, segment);
         return;
@@ -254,19 +501,12 @@ void tcp_input_syn_sent(struct stack *stack, struct tcp *tcp, struct tcp_segment
     if (!(segment->flags & TCP_SYN))
         return;
     take_syn(stack, tcp, segment);
+    tcp_ecn_answered(tcp, segment);
     if (!acknowledges) {
         /* Simultaneous open: both sides have sent a SYN. */
         tcp_set_state(stack, tcp, TCP_SYN_RECV);
         tcp_send_syn(stack, tcp);
         return;
     }
-    tcp->snd_una = segment->acknowledgment;
-    tcp_measure_handshake(stack, tcp);
-    tcp->retransmits = 0;
-    tcp_rtt_restore(&tcp->rtt);
-    timer_stop(&stack->timers, &tcp->retransmit_timer);
-    tcp_set_state(stack, tcp, TCP_ESTABLISHED);
-    tcp_arm_keepalive(stack, tcp);
-    tcp_want_ack(stack, tcp);
-    socket_event(stack, tcp->socket);
+    syn_acknowledged(stack, tcp, segment);
 }

@@ -4,6 +4,7 @@
 #include "checksum.h"
 #include "stack.h"
 #include "tcp.h"
+#include "tcp_ecn.h"
 #include "tcp_rtt.h"
 #include <errno.h>
 
@@ -26,11 +27,14 @@ static void trim_to_window(struct stack *stack, struct tcp *tcp, struct tcp_segm
             segment->flags &= (uint8_t)~TCP_SYN;
             segment->sequence++;
             old--;
+            tcp->ack_now = true; /* both sides opened, and the peer has not got our acknowledgment */
+            tcp_sack_duplicate(stack, tcp, segment->sequence - 1, segment->sequence);
         }
         if (old > segment->length)
             old = segment->length; /* acceptable, so a FIN may be all that is new */
         if (segment->length > 0) {
             tcp->ack_now = true; /* a retransmission: our acknowledgment of it was lost */
+            tcp_ack_quickly(tcp, 16);
             tcp_sack_duplicate(stack, tcp, segment->sequence, segment->sequence + old);
         }
         segment->chain = buffer_trim_front(&stack->buffers, segment->chain, old);
@@ -57,14 +61,26 @@ static bool sequence_acceptable(const struct tcp *tcp, const struct tcp_segment 
     return seq_ge(end, tcp->rcv_nxt) && seq_le(segment->sequence, tcp->rcv_adv);
 }
 
+/* Whether this connection has had an answer to what it should not have sent within tcp_invalid_ratelimit; if
+ * not, it gets one now. */
+static bool answered_lately(const struct stack *stack, struct tcp *tcp) {
+    uint64_t limit_ns = stack->sysctl.tcp_invalid_ratelimit * UINT64_C(1000000);
+    if (tcp->refused_ns && stack->now_ns - tcp->refused_ns < limit_ns)
+        return true;
+    tcp->refused_ns = stack->now_ns;
+    return false;
+}
+
 /* RFC 5961 section 5 and 7: says where we are, at a bounded rate. */
 static void challenge_ack(struct stack *stack, struct tcp *tcp) {
+    if (answered_lately(stack, tcp))
+        return;
     uint64_t second = stack->now_ns / UINT64_C(1000000000);
     if (second != stack->challenge_second) {
         stack->challenge_second = second;
         stack->challenge_count = 0;
     }
-    if (stack->challenge_count++ >= TCP_CHALLENGE_ACKS_PER_SECOND)
+    if (stack->challenge_count++ >= stack->sysctl.tcp_challenge_ack_limit)
         return;
     stack->mib.TcpExtTCPChallengeACK++;
     tcp_send_ack(stack, tcp);
@@ -79,10 +95,13 @@ static bool input_reset(struct stack *stack, struct tcp *tcp, const struct tcp_s
         return true;
     }
     int error = ECONNRESET;
+    if (tcp->state == TCP_TIME_WAIT && stack->sysctl.tcp_rfc1337)
+        return true; /* RFC 1337: nothing ends it early */
     switch (tcp->state) {
     case TCP_SYN_RECV:
         stack->mib.TcpAttemptFails++;
-        error = ECONNREFUSED;
+        if (!(tcp->fastopen & TCP_FASTOPEN_CHILD))
+            error = ECONNREFUSED;
         break;
     case TCP_CLOSE_WAIT:
         error = EPIPE; /* as Linux's tcp_reset */
@@ -132,6 +151,8 @@ static bool new_ack(struct stack *stack, struct tcp *tcp, uint32_t acknowledgmen
     tcp->snd_una = acknowledgment;
     tcp->soft_error = 0;
     tcp_sent_acknowledge(stack, tcp, delivery);
+    if (tcp->mark_count > 0)
+        tcp_mark_acknowledged(stack, tcp);
     if (tcp->path.narrowed)
         tcp_path_acknowledged(stack, tcp);
     ip_confirm(stack, tcp->remote_address);
@@ -160,9 +181,21 @@ static bool take_ack(struct stack *stack, struct tcp *tcp, const struct tcp_segm
         tcp->retransmits = 0;
         tcp_rtt_restore(&tcp->rtt);
     }
+    if (tcp->ecn & TCP_ECN_ON && segment->flags & TCP_ECE)
+        tcp_recovery_marked(stack, tcp);
     if (advanced || delivery.newly_sacked || delivery.duplicate || duplicate)
         tcp_recovery_acknowledged(stack, tcp, advanced ? acked : 0, &delivery);
     return fin;
+}
+
+void tcp_acknowledge_syn_data(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
+    if (tcp->snd_una == tcp->snd_nxt)
+        return;
+    take_ack(stack, tcp, segment, false);
+    tcp_sent_lose_all(tcp);
+    if (tcp->snd_una != tcp->snd_nxt)
+        tcp_arm_retransmit(stack, tcp);
+    tcp_want_output(stack, tcp);
 }
 
 /* Tells a writer that there is room, once it is worth while (Linux's sk_stream_is_writeable: a third). */
@@ -170,7 +203,8 @@ static void writer_wakeup(struct stack *stack, struct tcp *tcp) {
     struct socket *socket = tcp->socket;
     if (!socket || !socket->no_space)
         return;
-    if (tcp->send.length > socket->send_limit / 3 * 2)
+    tcp_tuning_send(stack, tcp);
+    if (!tcp_writable(stack, tcp))
         return;
     socket->no_space = false;
     socket_event(stack, socket);
@@ -181,15 +215,20 @@ static void writer_wakeup(struct stack *stack, struct tcp *tcp) {
 static bool input_ack(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
     if (!(segment->flags & TCP_ACK))
         return false;
-    bool opening = tcp->state == TCP_SYN_RECV;
+    bool opening = tcp_is_opening(tcp);
     if (opening) {
-        if (segment->acknowledgment != tcp->snd_nxt) {
+        bool all = segment->acknowledgment == tcp->snd_nxt;
+        bool early = tcp->snd_una != tcp->iss; /* there may be data in flight: Fast Open */
+        if (!all && !(early && seq_gt(segment->acknowledgment, tcp->iss) &&
+                      seq_le(segment->acknowledgment, tcp->snd_nxt))) {
             tcp_reply_reset_to(stack, tcp, segment);
             return false;
         }
         if (!tcp_handshake_done(stack, tcp, segment))
             return false;
     }
+    if (seq_gt(segment->acknowledgment, tcp->snd_nxt) && tcp->state == TCP_ESTABLISHED)
+        return false; /* as Linux: an answer might be answered by one like it */
     if (seq_gt(segment->acknowledgment, tcp->snd_nxt) ||
         seq_lt(segment->acknowledgment, tcp->snd_una - (tcp->snd_wnd_largest + tcp->mss))) {
         challenge_ack(stack, tcp); /* RFC 5961 section 5.2 */
@@ -206,11 +245,17 @@ static bool input_ack(struct stack *stack, struct tcp *tcp, const struct tcp_seg
         }
     }
     if (opening) {
-        tcp->snd_una++; /* our SYN */
+        tcp->fastopen &= (uint8_t)~TCP_FASTOPEN_PENDING;
+        if (tcp->snd_una == tcp->iss)
+            tcp->snd_una++; /* our SYN */
+        tcp->history.delivered++;
         tcp_measure_handshake(stack, tcp);
         tcp->retransmits = 0;
         timer_stop(&stack->timers, &tcp->retransmit_timer);
+        if (tcp->snd_una != tcp->snd_nxt)
+            tcp_arm_retransmit(stack, tcp);
     }
+    tcp->history.last_ack_received_ns = stack->now_ns;
     if (tcp->snd_una != tcp->snd_nxt &&
         take_ack(stack, tcp, segment, is_duplicate_ack(tcp, segment, old_window))) {
         if (tcp->state == TCP_LAST_ACK) {
@@ -222,16 +267,17 @@ static bool input_ack(struct stack *stack, struct tcp *tcp, const struct tcp_seg
     writer_wakeup(stack, tcp);
     if (tcp->send.length > 0 || tcp->fin_queued)
         tcp_want_output(stack, tcp);
+    tcp_info_note(stack, tcp);
     return true;
 }
 
 static bool receives_text(const struct tcp *tcp) {
-    return tcp->state == TCP_ESTABLISHED || tcp->state == TCP_FIN_WAIT1 || tcp->state == TCP_FIN_WAIT2;
+    return (tcp->state == TCP_SYN_RECV && tcp->fastopen & TCP_FASTOPEN_CHILD) ||
+           tcp->state == TCP_ESTABLISHED || tcp->state == TCP_FIN_WAIT1 || tcp->state == TCP_FIN_WAIT2;
 }
 
 /* Text in its turn: RFC 9293 section 3.10.7.4, "seventh", with RFC 1122's delayed acknowledgment. */
-static void accept_text(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
-    uint32_t segments = segment->length > tcp->mss ? 2 : 1;
+void tcp_take_text(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
     tcp->rcv_nxt += segment->length;
     tcp->history.bytes_received += segment->length;
     tcp->history.data_segments_received++;
@@ -241,12 +287,9 @@ static void accept_text(struct stack *stack, struct tcp *tcp, struct tcp_segment
         tcp->history.smallest_received = segment->length;
     byte_queue_append_chain(&tcp->receive, &stack->buffers, segment->chain);
     segment->chain = NULL;
-    tcp->unacked_segments =
-        (uint8_t)(tcp->unacked_segments + segments > 2 ? 2 : tcp->unacked_segments + segments);
-    if (tcp->unacked_segments >= 2 || tcp->options.quickack)
-        tcp_want_ack(stack, tcp);
-    else if (!timer_running(&tcp->ack_timer))
-        timer_start(&stack->timers, &tcp->ack_timer, stack->now_ns + TCP_DELAYED_ACK_NS);
+    tcp_ack_received(stack, tcp, segment->length);
+    tcp_tuning_received(stack, tcp, segment->length, tcp->timestamps && segment->has_timestamp,
+                        segment->timestamp_echo);
     socket_event(stack, tcp->socket);
 }
 
@@ -266,11 +309,12 @@ static void input_text(struct stack *stack, struct tcp *tcp, struct tcp_segment 
     if (!in_turn) {
         tcp->held_recently = segment->sequence;
         tcp_reassembly_insert(stack, tcp, segment);
-        tcp_send_ack(stack, tcp); /* at once, each: RFC 5681 section 4.2 */
+        tcp->history.out_of_order++;
+        tcp_ack_out_of_order(stack, tcp);
         return;
     }
     if (segment->length > 0)
-        accept_text(stack, tcp, segment);
+        tcp_take_text(stack, tcp, segment);
     if (tcp->out_of_order_count > 0) {
         fin |= tcp_reassembly_advance(stack, tcp);
         tcp_want_ack(stack, tcp); /* a gap was filled: RFC 5681 section 4.2 */
@@ -286,7 +330,7 @@ static bool input_orphan(struct stack *stack, struct tcp *tcp, const struct tcp_
         !seq_gt(segment->sequence + segment->length, tcp->rcv_nxt))
         return false;
     stack->mib.TcpExtTCPAbortOnData++;
-    tcp_send_reset(stack, tcp);
+    tcp_reply_reset_to(stack, tcp, segment);
     tcp_destroy(stack, tcp);
     return true;
 }
@@ -295,17 +339,15 @@ static bool input_orphan(struct stack *stack, struct tcp *tcp, const struct tcp_
  * Linux does: or two hosts that disagree would talk for ever. */
 static void refuse(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
     bool may_be_answer = segment->length == 0 && !(segment->flags & (TCP_SYN | TCP_FIN));
-    if (may_be_answer && tcp->refused_ns && stack->now_ns - tcp->refused_ns < TCP_REFUSAL_NS) {
+    if (may_be_answer && answered_lately(stack, tcp)) {
         stack->mib.TcpExtTCPACKSkippedSeq++;
         return;
     }
-    if (may_be_answer)
-        tcp->refused_ns = stack->now_ns;
     tcp_send_ack(stack, tcp);
 }
 
 /* RFC 9293 section 3.10.7.4. */
-static void input_synchronized(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
+void tcp_input_connection(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
     bool old = !(segment->flags & TCP_RST) && tcp_timestamp_is_old(stack, tcp, segment);
     stack->mib.TcpExtPAWSEstab += old;
     if (old || !sequence_acceptable(tcp, segment)) {
@@ -325,13 +367,16 @@ static void input_synchronized(struct stack *stack, struct tcp *tcp, struct tcp_
         tcp_send_syn(stack, tcp); /* our SYN-ACK was lost */
         return;
     }
-    tcp_timestamp_take(stack, tcp, segment);
+    tcp_ecn_received(stack, tcp, segment);
     if (!input_ack(stack, tcp, segment))
         return;
+    tcp_timestamp_take(stack, tcp, segment);
     trim_to_window(stack, tcp, segment);
     if (input_orphan(stack, tcp, segment))
         return;
     input_text(stack, tcp, segment);
+    if (segment->flags & TCP_URG || tcp->urgent.state == TCP_URGENT_COMING)
+        tcp_urgent_received(stack, tcp, segment);
     if (tcp->ack_now)
         tcp_want_output(stack, tcp);
 }
@@ -367,7 +412,7 @@ static void dispatch(struct stack *stack, const struct ip_packet *packet, struct
     if (tcp->state == TCP_SYN_SENT)
         tcp_input_syn_sent(stack, tcp, segment);
     else
-        input_synchronized(stack, tcp, segment);
+        tcp_input_connection(stack, tcp, segment);
 }
 
 void tcp_input(struct stack *stack, struct ip_packet *packet) {
@@ -384,6 +429,7 @@ void tcp_input(struct stack *stack, struct ip_packet *packet) {
         stack->mib.TcpInErrs++;
         return;
     }
+    segment.tos = packet->tos;
     segment.length = packet->length - (uint32_t)header_length;
     segment.chain = buffer_trim_front(&stack->buffers, packet->chain, (uint32_t)header_length);
     packet->chain = NULL;

@@ -13,7 +13,7 @@ struct nagle_segment {
     uint32_t mss;
     uint32_t largest_window; /* the largest window that the peer ever offered */
     bool last;               /* it would empty the send queue */
-    bool in_flight;          /* data sent earlier is unacknowledged */
+    bool in_flight;          /* a segment that was not full is unacknowledged (Minshall) */
     bool fin;
     bool nodelay, cork;
 };

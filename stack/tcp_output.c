@@ -8,6 +8,7 @@
 #include "checksum.h"
 #include "stack.h"
 #include "tcp.h"
+#include "tcp_ecn.h"
 #include "tcp_nagle.h"
 #include "wire.h"
 #include <errno.h>
@@ -40,17 +41,24 @@ static bool send_segment(struct stack *stack, const struct tcp_segment *segment,
 
 bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
                   struct byte_cursor payload) {
+    struct tcp_segment marked;
     struct ip_parameters parameters = {.source = tcp->binding.address,
                                        .destination = tcp->remote_address,
                                        .protocol = IP_PROTOCOL_TCP,
                                        .ttl = tcp->options.ttl,
                                        .tos = tcp->options.tos,
                                        .dont_fragment = !tcp->path.may_fragment};
+    if (tcp->ecn & TCP_ECN_ON) {
+        marked = *segment;
+        parameters.tos |=
+            tcp_ecn_send(tcp, &marked, segment->length > 0 && segment->sequence == tcp->snd_nxt);
+        segment = &marked;
+    }
     if (!send_segment(stack, segment, payload, &parameters))
         return false;
     tcp->history.segments_sent++;
     if (segment->length > 0) {
-        tcp->last_sent_ns = stack->now_ns;
+        tcp->last_sent_ns = tcp->history.last_data_sent_ns = stack->now_ns;
         tcp->history.data_segments_sent++;
         if (segment->length > tcp->history.largest_sent)
             tcp->history.largest_sent = segment->length;
@@ -58,9 +66,9 @@ bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment
     if (segment->flags & TCP_ACK) {
         /* Whatever leaves acknowledges what has arrived. */
         tcp->ack_now = false;
-        tcp->unacked_segments = 0;
         tcp->last_ack_sent = segment->acknowledgment;
         timer_stop(&stack->timers, &tcp->ack_timer);
+        tcp_ack_sent(stack, tcp, segment->length > 0);
     }
     return true;
 }
@@ -77,6 +85,8 @@ static struct tcp_segment segment_of(struct stack *stack, struct tcp *tcp, uint3
     };
     if (tcp->timestamps)
         tcp_timestamp_put(stack, tcp, &segment);
+    if (tcp->urgent.sending)
+        tcp_urgent_put(tcp, &segment);
     return segment;
 }
 
@@ -122,7 +132,7 @@ static void send_reset(struct stack *stack, const struct tcp_segment *reset, uin
     struct ip_parameters parameters = {.source = from,
                                        .destination = to,
                                        .protocol = IP_PROTOCOL_TCP,
-                                       .ttl = IP_DEFAULT_TTL,
+                                       .ttl = (uint8_t)stack->sysctl.ip_default_ttl,
                                        .dont_fragment = true};
     send_segment(stack, reset, (struct byte_cursor){NULL, 0}, &parameters);
 }
@@ -152,6 +162,13 @@ static void advance_cursor(struct tcp *tcp, struct byte_cursor cursor, uint32_t 
     tcp->send_next = cursor;
 }
 
+void tcp_advance_next(struct tcp *tcp, struct byte_cursor place, uint32_t length, bool fin) {
+    if (length > 0)
+        advance_cursor(tcp, place, length);
+    tcp->snd_nxt += length + fin;
+    tcp->history.bytes_sent += length;
+}
+
 /* The place of the byte at snd_nxt, `offset` bytes into the send queue, which is longer than that. */
 static struct byte_cursor cursor_at(struct tcp *tcp, uint32_t offset) {
     if (offset == 0)
@@ -162,8 +179,8 @@ static struct byte_cursor cursor_at(struct tcp *tcp, uint32_t offset) {
     return cursor;
 }
 
-static uint8_t data_flags(uint32_t length, bool last, bool fin) {
-    return (uint8_t)(TCP_ACK | (fin ? TCP_FIN : 0) | (last && length ? TCP_PSH : 0));
+static uint8_t data_flags(uint32_t length, bool push, bool fin) {
+    return (uint8_t)(TCP_ACK | (fin ? TCP_FIN : 0) | (push && length ? TCP_PSH : 0));
 }
 
 /* What became of an attempt to send. */
@@ -175,9 +192,8 @@ enum sending {
 
 /* Sends [snd_nxt, snd_nxt + length), with the FIN after it if so asked. */
 static enum sending send_next(struct stack *stack, struct tcp *tcp, uint32_t offset, uint32_t length,
-                              bool fin) {
-    struct tcp_segment segment =
-        segment_of(stack, tcp, tcp->snd_nxt, data_flags(length, offset + length == tcp->send.length, fin));
+                              bool push, bool fin) {
+    struct tcp_segment segment = segment_of(stack, tcp, tcp->snd_nxt, data_flags(length, push, fin));
     struct byte_cursor cursor = {NULL, 0};
     segment.length = length;
     if (length > 0)
@@ -185,14 +201,16 @@ static enum sending send_next(struct stack *stack, struct tcp *tcp, uint32_t off
     struct tcp_sent *sent = tcp_sent_add(stack, tcp, length, fin, cursor);
     if (!sent)
         return NO_MEMORY;
+    sent->pushed = push;
     if (!tcp_transmit(stack, tcp, &segment, cursor)) {
         tcp_sent_retract(stack, tcp, sent);
         return NO_ROOM;
     }
-    if (length > 0)
-        advance_cursor(tcp, cursor, length);
-    tcp->snd_nxt += length + fin;
-    tcp->history.bytes_sent += length;
+    tcp_advance_next(tcp, cursor, length, fin);
+    if (length < tcp->mss)
+        tcp->small_end = tcp->snd_nxt;
+    if (tcp->mark_count > 0)
+        tcp_mark_sent(stack, tcp);
     tcp_recovery_sent(stack, tcp, length + fin, false);
     if (!timer_running(&tcp->retransmit_timer) || tcp->timer_mode == TCP_TIMER_PERSIST)
         tcp_arm_retransmit(stack, tcp);
@@ -201,9 +219,8 @@ static enum sending send_next(struct stack *stack, struct tcp *tcp, uint32_t off
 
 /* Sends a segment again. */
 static enum sending resend(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent) {
-    bool last = sent->sequence + sent->length == tcp->snd_una + tcp->send.length;
     struct tcp_segment segment =
-        segment_of(stack, tcp, sent->sequence, data_flags(sent->length, last, sent->fin));
+        segment_of(stack, tcp, sent->sequence, data_flags(sent->length, sent->pushed, sent->fin));
     segment.length = sent->length;
     tcp_path_lost(stack, tcp);
     if (!tcp_transmit(stack, tcp, &segment, sent->place))
@@ -211,6 +228,7 @@ static enum sending resend(struct stack *stack, struct tcp *tcp, struct tcp_sent
     tcp_recovery_sent(stack, tcp, tcp_sent_span(sent), true);
     tcp_sent_again(stack, tcp, sent);
     tcp->history.bytes_sent += sent->length;
+    tcp->history.bytes_retransmitted += sent->length;
     if (!timer_running(&tcp->retransmit_timer))
         tcp_arm_retransmit(stack, tcp);
     return SENT;
@@ -230,6 +248,8 @@ static bool can_send_data(const struct tcp *tcp) {
     case TCP_CLOSING:
     case TCP_LAST_ACK:
         return true;
+    case TCP_SYN_RECV:
+        return tcp->fastopen & TCP_FASTOPEN_CHILD;
     default:
         return false;
     }
@@ -266,8 +286,8 @@ static enum sending send_lost(struct stack *stack, struct tcp *tcp) {
     return SENT;
 }
 
-/* How much of `left` bytes may be sent at `offset`. */
-static uint32_t room_at(struct tcp *tcp, uint32_t offset, uint32_t left) {
+/* How much may be sent at `offset` of the send queue. */
+static uint32_t room_at(const struct tcp *tcp, uint32_t offset) {
     uint32_t pipe = tcp_pipe(tcp), cwnd = tcp->congestion.cwnd;
     uint32_t window = tcp->snd_wnd > offset ? tcp->snd_wnd - offset : 0;
     uint32_t network = cwnd > pipe ? cwnd - pipe : 0;
@@ -277,34 +297,107 @@ static uint32_t room_at(struct tcp *tcp, uint32_t offset, uint32_t left) {
         tcp->scoreboard.count > arrived && (tcp->scoreboard.count - arrived) * (uint64_t)tcp->mss >= cwnd;
     if (full && pipe > 0 && tcp->recovery.state == TCP_OPEN)
         network = 0;
-    tcp->cwnd_limited = network < window && network < left && network < tcp->mss;
     return min_u32(window, network);
 }
 
-static enum sending send_new(struct stack *stack, struct tcp *tcp) {
-    for (;;) {
+/* RFC 7661: what was in flight at most, until all of it is acknowledged, says how much of the window is used
+ * (Linux's tcp_cwnd_validate). */
+static void note_usage(struct tcp *tcp) {
+    uint32_t flight = tcp->snd_nxt - tcp->snd_una;
+    bool full = tcp_pipe(tcp) + tcp->mss > tcp->congestion.cwnd;
+    if (seq_ge(tcp->snd_una, tcp->usage_end) || full || (!tcp->cwnd_limited && flight > tcp->usage_flight)) {
+        tcp->cwnd_limited = full;
+        tcp->usage_flight = flight;
+        tcp->usage_end = tcp->snd_nxt;
+    }
+}
+
+/* What holds a segment back that is not full. */
+enum holding {
+    BY_NAGLE, /* or by TCP_CORK */
+    BY_MORE,  /* the program has said that more will come */
+    BY_NOTHING,
+};
+
+/* Segments leave in trains: as many as the connection's rate sends in a millisecond, two at least, more when
+ * the round trip is short (Linux's tcp_tso_autosize). The last of a train is marked PSH, so that the receiver
+ * need not wait for more before it wakes its program. */
+static uint32_t train_segments(const struct stack *stack, const struct tcp *tcp) {
+    uint64_t srtt_ns = tcp->rtt.srtt_ns ? tcp->rtt.srtt_ns : 1000000;
+    uint32_t halvings = (uint32_t)(tcp->rtt.min_ns / 512000);
+    bool slow_start = tcp->congestion.cwnd < tcp->congestion.ssthresh / 2;
+    uint64_t bytes = tcp->congestion.cwnd * UINT64_C(1000000) / srtt_ns * (slow_start ? 200 : 120) / 100;
+    if (halvings < 16)
+        bytes += 65536u >> halvings;
+    bytes = bytes < 65536 ? bytes : 65536;
+    uint32_t segments = (uint32_t)bytes / tcp->mss, least = stack->sysctl.tcp_min_tso_segs;
+    return segments > least ? segments : least;
+}
+
+/* Whether another full segment will follow at once. */
+static bool follows(const struct tcp *tcp, uint32_t left, uint32_t room) {
+    return left >= tcp->mss && room >= tcp->mss;
+}
+
+/* Sending is over for now: what is in flight may be the tail of it (RFC 8985 section 7.2). */
+static void arm_probe(struct stack *stack, struct tcp *tcp) {
+    struct list *first = list_first(&tcp->sent);
+    uint64_t probe_ns = tcp_is_opening(tcp) || !first ? 0 : tcp_recovery_probe_ns(stack, tcp);
+    if (!probe_ns)
+        return;
+    uint64_t latest_ns = container_of(first, struct tcp_sent, link)->sent_ns + tcp->rtt.rto_ns;
+    uint64_t due_ns = stack->now_ns + probe_ns < latest_ns ? stack->now_ns + probe_ns : latest_ns;
+    tcp->timer_mode = TCP_TIMER_PROBE;
+    timer_start(&stack->timers, &tcp->retransmit_timer, due_ns);
+}
+
+static enum sending sent_all(struct stack *stack, struct tcp *tcp, uint32_t segments) {
+    if (segments > 0)
+        arm_probe(stack, tcp);
+    return SENT;
+}
+
+/* Whether what was queued as one ends here: see chunk_of. */
+static bool ends_chunk(const struct tcp *tcp, uint32_t end) {
+    return tcp->chunk_bytes && seq_le(end, tcp->chunk_end) && (tcp->chunk_end - end) % tcp->chunk_bytes == 0;
+}
+
+static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding holding) {
+    uint32_t train = train_segments(stack, tcp);
+    for (uint32_t sent = 0, segments = 1;; segments++, sent++) {
         uint32_t offset = tcp->snd_nxt - tcp->snd_una;
         if (offset > tcp->send.length)
-            return SENT; /* the FIN has been sent, too */
-        uint32_t left = tcp->send.length - offset, room = room_at(tcp, offset, left);
+            return sent_all(stack, tcp, sent); /* the FIN, too */
+        uint32_t left = tcp->send.length - offset, room = room_at(tcp, offset);
         bool probe = tcp->path.narrowed && tcp_path_probe_due(stack, tcp, left, room);
         uint32_t length = min_u32(min_u32(left, room), probe ? tcp->path.mss_full : tcp->mss);
-        bool fin = tcp->fin_queued && length == left;
+        uint32_t record = tcp->mark_count > 0 ? tcp_mark_cut(tcp, tcp->snd_nxt, length) : length;
+        bool ends_record = record < length, fin = tcp->fin_queued && record == left;
+        length = record;
         struct nagle_segment question = {
             .length = length,
             .mss = tcp->mss,
             .largest_window = tcp->snd_wnd_largest,
             .last = length == left,
-            .in_flight = offset > 0,
+            .in_flight = tcp->small_end != tcp->snd_una && seq_gt(tcp->small_end, tcp->snd_una),
             .fin = fin,
-            .nodelay = tcp->options.nodelay,
-            .cork = tcp->options.cork || tcp->more,
+            .nodelay = tcp->options.nodelay || holding == BY_NOTHING,
+            .cork = (tcp->options.cork && holding != BY_NOTHING) || holding == BY_MORE,
         };
-        if ((length == 0 && !fin) || !nagle_allows(&question))
-            return SENT;
-        enum sending result = send_next(stack, tcp, offset, length, fin);
+        if ((length == 0 && !fin) || (!ends_record && !nagle_allows(&question)))
+            return sent_all(stack, tcp, sent);
+        bool ends_train = segments == train || ends_chunk(tcp, tcp->snd_nxt + length) ||
+                          !follows(tcp, left - length, room - length);
+        bool ends_write = (length == left && !tcp->more) || ends_record;
+        bool push = ends_write || (segments > 1 && ends_train);
+        if (ends_train)
+            segments = 0;
+        enum sending result = send_next(stack, tcp, offset, length, push, fin);
+        if (result == SENT)
+            tcp_sent_last(tcp)->pushed = ends_write;
         if (result != SENT)
             return result;
+        note_usage(tcp);
         if (probe)
             tcp_path_probed(tcp);
     }
@@ -316,17 +409,19 @@ bool tcp_send_beyond(struct stack *stack, struct tcp *tcp) {
         return false;
     uint32_t left = tcp->send.length - offset;
     uint32_t length = min_u32(min_u32(left, tcp->snd_wnd - offset), tcp->mss);
-    return send_next(stack, tcp, offset, length, tcp->fin_queued && length == left) == SENT;
+    return send_next(stack, tcp, offset, length, length == left, tcp->fin_queued && length == left) == SENT;
 }
 
-void tcp_output(struct stack *stack, struct tcp *tcp) {
+static void output(struct stack *stack, struct tcp *tcp, enum holding holding) {
     if (tcp->state == TCP_CLOSE || tcp->state == TCP_LISTEN || tcp->state == TCP_SYN_SENT)
         return;
     if (can_send_data(tcp)) {
         restart_after_idle(stack, tcp);
-        enum sending result = send_lost(stack, tcp);
+        bool new_first = tcp->recovery.new_first;
+        enum sending result = new_first ? SENT : send_lost(stack, tcp);
         if (result == SENT)
-            result = send_new(stack, tcp);
+            result = send_new(stack, tcp, holding);
+        tcp->recovery.new_first = false;
         if (result == NO_ROOM) {
             tcp_want_output(stack, tcp);
             return;
@@ -334,26 +429,84 @@ void tcp_output(struct stack *stack, struct tcp *tcp) {
         if (result == NO_MEMORY && !timer_running(&tcp->retransmit_timer))
             tcp_arm_retransmit(stack, tcp);
         consider_persist(stack, tcp);
+        tcp_info_note(stack, tcp);
     }
     if (tcp->ack_now)
         tcp_send_ack(stack, tcp);
 }
 
-ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, bool more) {
-    uint32_t limit = tcp->socket->send_limit;
-    uint32_t free_bytes = tcp->send.length < limit ? limit - tcp->send.length : 0;
-    size_t wanted = buffer_pieces_length(from, count);
+void tcp_output(struct stack *stack, struct tcp *tcp) {
+    output(stack, tcp, BY_NAGLE);
+}
+
+void tcp_push(struct stack *stack, struct tcp *tcp) {
+    output(stack, tcp, BY_NOTHING);
+}
+
+uint32_t tcp_send_end(const struct tcp *tcp) {
+    bool lone_syn = tcp_is_opening(tcp) && tcp->snd_una == tcp->iss;
+    return tcp->snd_una + lone_syn + tcp->send.length;
+}
+
+static uint32_t lowat(const struct stack *stack, const struct tcp *tcp) {
+    return tcp->options.notsent_lowat ? tcp->options.notsent_lowat : stack->sysctl.tcp_notsent_lowat;
+}
+
+uint32_t tcp_unsent(const struct tcp *tcp) {
+    bool lone_syn = tcp_is_opening(tcp) && tcp->snd_una == tcp->iss;
+    uint32_t sent = lone_syn ? 0 : tcp->snd_nxt - tcp->snd_una;
+    return tcp->send.length > sent ? tcp->send.length - sent : 0;
+}
+
+/* Linux queues what is written in chunks, as long as half of the largest window that the peer ever offered,
+ * and looks at the limits before it begins one: so a write may go beyond them by a chunk. */
+static uint32_t chunk_of(const struct tcp *tcp) {
+    uint32_t bytes = min_u32(65535, tcp->snd_wnd_largest / 2);
+    return bytes > tcp->mss ? bytes / tcp->mss * tcp->mss : tcp->mss;
+}
+
+/* How much may be queued before the limits are looked at again. */
+static uint32_t send_room(const struct stack *stack, const struct tcp *tcp) {
+    uint32_t unsent = tcp_unsent(tcp), chunk = chunk_of(tcp);
+    if (unsent % chunk)
+        return chunk - unsent % chunk;
+    return tcp->send.length < tcp->socket->send_limit && unsent < lowat(stack, tcp) ? chunk : 0;
+}
+
+bool tcp_writable(const struct stack *stack, const struct tcp *tcp) {
+    uint32_t limit = tcp->socket->send_limit, queued = tcp->send.length;
+    return queued <= limit / 3 * 2 && 2 * (uint64_t)tcp_unsent(tcp) < lowat(stack, tcp);
+}
+
+ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, int flags) {
+    size_t wanted = buffer_pieces_length(from, count), done = 0;
+    uint32_t appended = 0, room = 0;
     if (wanted == 0)
         return 0;
-    if (free_bytes == 0)
-        return -EAGAIN;
-    uint32_t length = wanted < free_bytes ? (uint32_t)wanted : free_bytes;
-    uint32_t appended = byte_queue_append(&tcp->send, &stack->buffers, from, count, 0, length);
-    if (appended == 0)
-        return -ENOBUFS;
+    while (done < wanted && (room = send_room(stack, tcp)) > 0) {
+        uint32_t part = wanted - done < room ? (uint32_t)(wanted - done) : room;
+        appended = byte_queue_append(&tcp->send, &stack->buffers, from, count, done, part);
+        done += appended;
+        if (appended < part)
+            break;
+        tcp->more = false;
+        if (part == room) {
+            tcp->chunk_bytes = chunk_of(tcp);
+            tcp->chunk_end = tcp_send_end(tcp);
+        }
+        if (done < wanted) {
+            stack_work_on(stack, tcp);
+            output(stack, tcp, BY_MORE);
+        }
+    }
+    if (done == 0)
+        return room > 0 ? -ENOBUFS : -EAGAIN;
     stack_work_on(stack, tcp);
-    tcp->more = more && appended == wanted;
-    if (tcp->state != TCP_SYN_SENT && tcp->state != TCP_SYN_RECV)
-        tcp_output(stack, tcp);
-    return appended;
+    tcp->more = flags & MSG_MORE && done == wanted;
+    if (done == wanted || flags & MSG_ZEROCOPY)
+        tcp_mark_write(stack, tcp, done == wanted ? flags : flags & ~MSG_EOR);
+    if (flags & MSG_OOB && done == wanted)
+        tcp_urgent_written(tcp);
+    output(stack, tcp, tcp->more ? BY_MORE : BY_NAGLE); /* nothing leaves before the connection is open */
+    return (ssize_t)done;
 }

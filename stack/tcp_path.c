@@ -101,17 +101,25 @@ void tcp_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
     if (!tcp)
         return;
     /* RFC 5927: an error that quotes nothing in flight is not about us. */
-    if (tcp->state == TCP_TIME_WAIT || seq_lt(sequence, tcp->snd_una) || seq_gt(sequence, tcp->snd_nxt)) {
+    uint32_t first = tcp_is_opening(tcp) ? tcp->iss : tcp->snd_una;
+    if (tcp->state == TCP_TIME_WAIT || seq_lt(sequence, first) || seq_gt(sequence, tcp->snd_nxt)) {
         stack->mib.TcpExtOutOfWindowIcmps++;
         return;
     }
     if (icmp_is_too_long(error)) {
-        if (tcp->snd_una != tcp->snd_nxt && tcp->state != TCP_SYN_SENT)
+        bool syn_data = tcp->state == TCP_SYN_SENT && tcp->fastopen & TCP_FASTOPEN_DATA;
+        if (tcp->snd_una != tcp->snd_nxt && (tcp->state != TCP_SYN_SENT || syn_data))
             ip_path_reduce(stack, tcp->remote_address, error->info, quoted->total);
+        if (syn_data)
+            tcp_send_syn(stack, tcp); /* without the data, which was too long */
         return;
     }
     stack_work_on(stack, tcp);
-    if (tcp->state == TCP_SYN_SENT) {
+    if (tcp->state == TCP_SYN_RECV && tcp->listener && !tcp->acceptable) {
+        /* Who asked can't be reached: as if it had not. */
+        if (error->type == ICMP_DESTINATION_UNREACHABLE && error->code <= ICMP_HOST_UNREACHABLE)
+            tcp_destroy(stack, tcp);
+    } else if (tcp->state == TCP_SYN_SENT) {
         stack->mib.TcpAttemptFails++;
         tcp_end(stack, tcp, error->error);
     } else {

@@ -4,6 +4,7 @@
 #include "tcp_recovery.h"
 #include "stack.h"
 #include "tcp.h"
+#include "tcp_ecn.h"
 #include "tcp_rtt.h"
 
 #define PROBE_MARGIN_NS UINT64_C(2000000) /* Linux's TCP_TIMEOUT_MIN */
@@ -26,28 +27,51 @@ static void remember_for_undo(struct tcp *tcp) {
     recovery->resends_unseen = 0;
 }
 
+/* RFC 6937: from here on the window shrinks in step with what arrives. */
+static void begin_reduction(struct tcp *tcp, uint32_t flight) {
+    struct tcp_recovery *recovery = &tcp->recovery;
+    recovery->delivered = recovery->sent = 0;
+    recovery->flight = max_u32(flight, tcp->mss);
+    tcp->congestion.ssthresh = tcp_congestion_threshold(&tcp->congestion, flight, tcp->mss);
+}
+
 static void enter_recovery(struct stack *stack, struct tcp *tcp) {
     struct tcp_recovery *recovery = &tcp->recovery;
-    uint32_t flight = tcp->snd_nxt - tcp->snd_una;
+    bool reduced = recovery->state == TCP_REDUCING;
     stack->mib.TcpExtTCPFastRetrans++;
     remember_for_undo(tcp);
     recovery->state = TCP_RECOVERY;
     recovery->recover = tcp->snd_nxt;
-    recovery->delivered = recovery->sent = 0;
-    recovery->flight = max_u32(flight, tcp->mss);
     recovery->probing = false;
-    tcp->congestion.ssthresh = tcp_congestion_threshold(&tcp->congestion, flight, tcp->mss);
+    if (!reduced)
+        begin_reduction(tcp, tcp->snd_nxt - tcp->snd_una);
+}
+
+void tcp_recovery_marked(struct stack *stack, struct tcp *tcp) {
+    struct tcp_recovery *recovery = &tcp->recovery;
+    if (recovery->state != TCP_OPEN)
+        return;
+    stack->mib.TcpExtTCPECNReductions++;
+    recovery->state = TCP_REDUCING;
+    recovery->recover = tcp->snd_nxt;
+    recovery->can_undo = false;
+    begin_reduction(tcp, tcp->congestion.cwnd);
+    tcp->ecn |= TCP_ECN_REDUCED;
 }
 
 static void leave_recovery(struct tcp *tcp) {
     struct tcp_recovery *recovery = &tcp->recovery;
-    if (recovery->state == TCP_RECOVERY)
+    if (recovery->state != TCP_LOSS)
         tcp->congestion.cwnd = tcp->congestion.ssthresh;
     recovery->state = TCP_OPEN;
     recovery->can_undo = false;
     tcp->scoreboard.duplicate_acks = 0;
     if (tcp->scoreboard.reordering_steps > 1)
         tcp->scoreboard.reordering_steps--;
+}
+
+static bool reducing(const struct tcp *tcp) {
+    return tcp->recovery.state == TCP_RECOVERY || tcp->recovery.state == TCP_REDUCING;
 }
 
 /* Nothing was lost: what was sent again was only late. All is as if it had not happened. */
@@ -77,8 +101,24 @@ static bool was_needless(const struct tcp *tcp, const struct tcp_delivery *deliv
     return tcp->sack_permitted && recovery->resends_unseen == 0;
 }
 
-/* RFC 6937, with its bound on what slow start may add. */
-static void reduce_proportionally(struct tcp *tcp, const struct tcp_delivery *delivery) {
+/* RFC 6937, with its bound on what slow start may add: `good`, when the acknowledgment moved on and told of
+ * no further loss. */
+/* F-RTO (RFC 5682, as Linux's tcp_process_loss has it), while a timeout may have been needless: returns
+ * whether it was. */
+static bool timeout_was_spurious(struct tcp *tcp, uint32_t acked, const struct tcp_delivery *delivery) {
+    struct tcp_recovery *recovery = &tcp->recovery;
+    if (recovery->state != TCP_LOSS || !recovery->suspicious)
+        return false;
+    if (delivery->original && acked > 0)
+        return true; /* what was sent once has arrived, and not because of us */
+    bool sent_new = seq_gt(tcp->snd_nxt, recovery->recover);
+    bool more = tcp_unsent(tcp) > 0 && tcp->snd_wnd > tcp->snd_nxt - tcp->snd_una;
+    recovery->new_first = !sent_new && acked > 0 && more && seq_lt(tcp->snd_una, recovery->recover);
+    recovery->suspicious = recovery->new_first || (sent_new && acked > 0);
+    return false;
+}
+
+static void reduce_proportionally(struct tcp *tcp, const struct tcp_delivery *delivery, bool good) {
     struct tcp_recovery *recovery = &tcp->recovery;
     uint32_t pipe = tcp_pipe(tcp), threshold = tcp->congestion.ssthresh, allowed;
     recovery->delivered += delivery->delivered;
@@ -87,9 +127,9 @@ static void reduce_proportionally(struct tcp *tcp, const struct tcp_delivery *de
         allowed = share > recovery->sent ? (uint32_t)share - recovery->sent : 0;
     } else {
         uint32_t owed = recovery->delivered > recovery->sent ? recovery->delivered - recovery->sent : 0;
-        allowed = min_u32(threshold - pipe, max_u32(owed, delivery->delivered) + tcp->mss);
+        allowed = min_u32(threshold - pipe, max_u32(owed, delivery->delivered) + (good ? tcp->mss : 0));
     }
-    if (recovery->sent == 0)
+    if (recovery->sent == 0 && recovery->state == TCP_RECOVERY)
         allowed = max_u32(allowed, tcp->mss); /* the first goes out at once */
     tcp->congestion.cwnd = max_u32(pipe + allowed, tcp->mss);
 }
@@ -127,54 +167,59 @@ static bool find_losses(struct stack *stack, struct tcp *tcp, uint32_t acked, ui
     struct tcp_recovery *recovery = &tcp->recovery;
     *wait_ns = 0;
     if (tcp->sack_permitted)
-        return tcp_sent_detect(stack, tcp, recovery->state != TCP_OPEN, wait_ns);
-    if (recovery->state == TCP_OPEN)
-        return tcp->scoreboard.duplicate_acks >= TCP_DUPLICATES && tcp_sent_lose_first(tcp);
+        return tcp_sent_detect(stack, tcp, recovery->state >= TCP_RECOVERY, wait_ns);
+    if (recovery->state < TCP_RECOVERY)
+        return tcp->scoreboard.duplicate_acks >= tcp_duplicates(stack, tcp) && tcp_sent_lose_first(tcp);
     return recovery->state == TCP_RECOVERY && acked > 0 &&
            tcp_sent_lose_first(tcp); /* a partial one: RFC 6582 */
 }
 
-static void rearm(struct stack *stack, struct tcp *tcp, bool advanced, uint64_t wait_ns) {
+/* `told`: the acknowledgment had news, so that what the timer was for may have changed. */
+static void rearm(struct stack *stack, struct tcp *tcp, bool advanced, bool told, uint64_t wait_ns) {
     if (tcp->snd_una == tcp->snd_nxt) {
         timer_stop(&stack->timers, &tcp->retransmit_timer);
     } else if (wait_ns) {
         tcp->timer_mode = TCP_TIMER_REORDER;
         timer_start(&stack->timers, &tcp->retransmit_timer, stack->now_ns + wait_ns);
-    } else if (advanced || tcp->timer_mode != TCP_TIMER_RTO) {
+    } else if (advanced || (told && tcp->timer_mode != TCP_TIMER_RTO)) {
         tcp_arm_retransmit(stack, tcp);
     }
 }
 
 /* RFC 7661, as Linux has it: a window that is not used is not made larger; slow start may use half of it. */
-static bool was_limited(const struct tcp *tcp, uint32_t acked) {
-    uint32_t flight = tcp->snd_nxt - tcp->snd_una + acked;
+static bool was_limited(const struct tcp *tcp) {
     bool slow_start = tcp->congestion.cwnd < tcp->congestion.ssthresh;
-    return tcp->cwnd_limited || (slow_start && tcp->congestion.cwnd < 2 * flight);
+    return slow_start ? tcp->congestion.cwnd < 2 * tcp->usage_flight : tcp->cwnd_limited;
 }
 
 void tcp_recovery_acknowledged(struct stack *stack, struct tcp *tcp, uint32_t acked,
                                const struct tcp_delivery *delivery) {
     struct tcp_recovery *recovery = &tcp->recovery;
     uint64_t wait_ns;
+    uint32_t known = tcp->scoreboard.duplicate_acks * tcp->mss; /* delivered, as far as duplicates said */
     if (!tcp->sack_permitted && acked > 0)
         discount_duplicates(tcp, acked);
     if (delivery->duplicate) {
         stack->mib.TcpExtTCPDSACKRecv++;
         recovery->resends_unseen--;
+        tcp->history.duplicates++;
         if (tcp->scoreboard.reordering_seen && tcp->scoreboard.reordering_steps < 16)
             tcp->scoreboard.reordering_steps++;
     }
-    if (was_needless(tcp, delivery, acked))
+    if (was_needless(tcp, delivery, acked) || timeout_was_spurious(tcp, acked, delivery))
         undo(stack, tcp);
     probe_answered(stack, tcp, delivery);
     if (recovery->state != TCP_OPEN && seq_ge(tcp->snd_una, recovery->recover))
         leave_recovery(tcp);
-    if (find_losses(stack, tcp, acked, &wait_ns) && recovery->state == TCP_OPEN)
+    bool news = find_losses(stack, tcp, acked, &wait_ns);
+    if (news && recovery->state < TCP_RECOVERY)
         enter_recovery(stack, tcp);
-    if (recovery->state == TCP_RECOVERY) {
-        reduce_proportionally(tcp, delivery);
-    } else if (acked > 0 && (was_limited(tcp, acked) || recovery->state == TCP_LOSS)) {
-        struct tcp_progress progress = {.bytes = acked,
+    if (reducing(tcp)) {
+        reduce_proportionally(tcp, delivery, acked > 0 && !news);
+    } else if (acked > 0 && (was_limited(tcp) || recovery->state == TCP_LOSS)) {
+        struct tcp_progress progress = {.bytes = tcp->sack_permitted ? delivery->delivered
+                                                 : acked > known     ? acked - known
+                                                                     : min_u32(acked, tcp->mss),
                                         .mss = tcp->mss,
                                         .now_ns = stack->now_ns,
                                         .srtt_ns = tcp->rtt.srtt_ns,
@@ -183,10 +228,10 @@ void tcp_recovery_acknowledged(struct stack *stack, struct tcp *tcp, uint32_t ac
                                         .nxt = tcp->snd_nxt};
         tcp_congestion_acknowledged(&tcp->congestion, &progress);
     }
-    rearm(stack, tcp, acked > 0, wait_ns);
+    rearm(stack, tcp, acked > 0, acked > 0 || delivery->newly_sacked || news, wait_ns);
 }
 
-void tcp_recovery_timeout(struct tcp *tcp) {
+void tcp_recovery_timeout(const struct stack *stack, struct tcp *tcp) {
     struct tcp_recovery *recovery = &tcp->recovery;
     if (tcp->retransmits == 0) {
         uint32_t flight = tcp->snd_nxt - tcp->snd_una;
@@ -194,6 +239,8 @@ void tcp_recovery_timeout(struct tcp *tcp) {
         if (recovery->state != TCP_LOSS || seq_ge(tcp->snd_una, recovery->recover))
             tcp->congestion.ssthresh = tcp_congestion_threshold(&tcp->congestion, flight, tcp->mss);
     }
+    recovery->suspicious = stack->sysctl.tcp_frto && recovery->state != TCP_LOSS && tcp->retransmits == 0;
+    recovery->new_first = false;
     recovery->state = TCP_LOSS;
     recovery->recover = tcp->snd_nxt;
     recovery->probing = false;
@@ -205,25 +252,26 @@ void tcp_recovery_reorder_timeout(struct stack *stack, struct tcp *tcp) {
     struct tcp_recovery *recovery = &tcp->recovery;
     struct tcp_delivery nothing = {0};
     uint64_t wait_ns;
-    bool news = tcp_sent_detect(stack, tcp, recovery->state != TCP_OPEN, &wait_ns);
-    if (news && recovery->state == TCP_OPEN)
+    bool news = tcp_sent_detect(stack, tcp, recovery->state >= TCP_RECOVERY, &wait_ns);
+    if (news && recovery->state < TCP_RECOVERY)
         enter_recovery(stack, tcp);
-    if (recovery->state == TCP_RECOVERY)
-        reduce_proportionally(tcp, &nothing);
+    if (reducing(tcp))
+        reduce_proportionally(tcp, &nothing, false);
     tcp->timer_mode = TCP_TIMER_REORDER;
-    rearm(stack, tcp, false, wait_ns);
+    rearm(stack, tcp, false, true, wait_ns);
     tcp_output(stack, tcp);
 }
 
-uint64_t tcp_recovery_probe_ns(const struct tcp *tcp) {
+uint64_t tcp_recovery_probe_ns(const struct stack *stack, const struct tcp *tcp) {
     const struct tcp_recovery *recovery = &tcp->recovery;
     uint32_t flight = tcp->snd_nxt - tcp->snd_una;
-    if (!tcp->sack_permitted || recovery->state != TCP_OPEN || recovery->probing || !tcp->rtt.srtt_ns ||
-        tcp->scoreboard.sacked_bytes || tcp->scoreboard.lost_bytes || flight == 0 || tcp->retransmits)
+    if (!stack->sysctl.tcp_early_retrans || !tcp->sack_permitted || recovery->state >= TCP_RECOVERY ||
+        recovery->probing || !tcp->rtt.srtt_ns || tcp->scoreboard.sacked_bytes ||
+        tcp->scoreboard.lost_bytes || flight == 0 || tcp->retransmits)
         return 0;
     /* The peer may hold its acknowledgment of a single segment back. */
     uint64_t probe_ns = 2 * tcp->rtt.srtt_ns + (flight <= tcp->mss ? TCP_RTO_MIN_NS : PROBE_MARGIN_NS);
-    return probe_ns < tcp->rtt.rto_ns ? probe_ns : 0;
+    return probe_ns < tcp->rtt.rto_ns ? probe_ns : tcp->rtt.rto_ns;
 }
 
 void tcp_recovery_probe_timeout(struct stack *stack, struct tcp *tcp) {
@@ -239,7 +287,7 @@ void tcp_recovery_probe_timeout(struct stack *stack, struct tcp *tcp) {
 
 void tcp_recovery_sent(struct stack *stack, struct tcp *tcp, uint32_t bytes, bool again) {
     struct tcp_recovery *recovery = &tcp->recovery;
-    if (recovery->state == TCP_RECOVERY)
+    if (reducing(tcp))
         recovery->sent += bytes;
     if (!again)
         return;

@@ -15,6 +15,7 @@ struct tcp_delivery;
 
 enum tcp_recovery_state {
     TCP_OPEN,     /* nothing is known to be lost; TCP_CA_Open, and Disorder */
+    TCP_REDUCING, /* ... but a router has marked packets; TCP_CA_CWR */
     TCP_RECOVERY, /* ... something is, and the peer's acknowledgments said so; TCP_CA_Recovery */
     TCP_LOSS,     /* ... a timeout did; TCP_CA_Loss */
 };
@@ -38,6 +39,9 @@ struct tcp_recovery {
     uint32_t prior_cwnd, prior_ssthresh;
     uint32_t resend_time;   /* by the timestamp clock: of the first that was sent again; 0: none was */
     int32_t resends_unseen; /* sent again, and not yet said to have come twice */
+    /* F-RTO (RFC 5682): after a timeout, whether what arrives was sent before it. */
+    bool suspicious; /* nothing has told yet */
+    bool new_first;  /* new data goes before what is lost: its acknowledgments will tell */
     /* Tail loss probe. */
     bool probing, probe_was_resend;
     uint32_t probe_end;
@@ -50,13 +54,16 @@ void tcp_recovery_acknowledged(struct stack *stack, struct tcp *tcp, uint32_t ac
 /* A duplicate acknowledgment of a peer without SACK. */
 void tcp_recovery_duplicate(struct tcp *tcp, struct tcp_delivery *delivery);
 
+/* The peer says that packets of ours were marked (ECN). */
+void tcp_recovery_marked(struct stack *stack, struct tcp *tcp);
+
 /* The retransmission timer has expired. */
-void tcp_recovery_timeout(struct tcp *tcp);
+void tcp_recovery_timeout(const struct stack *stack, struct tcp *tcp);
 void tcp_recovery_reorder_timeout(struct stack *stack, struct tcp *tcp);
 void tcp_recovery_probe_timeout(struct stack *stack, struct tcp *tcp);
 
 /* Whether, and how long after now, a tail loss probe is due; 0: not. */
-uint64_t tcp_recovery_probe_ns(const struct tcp *tcp);
+uint64_t tcp_recovery_probe_ns(const struct stack *stack, const struct tcp *tcp);
 
 /* Data was sent, first time or again. */
 void tcp_recovery_sent(struct stack *stack, struct tcp *tcp, uint32_t bytes, bool again);

@@ -16,6 +16,8 @@ enum tcp_flag {
     TCP_PSH = 0x08,
     TCP_ACK = 0x10,
     TCP_URG = 0x20,
+    TCP_ECE = 0x40,
+    TCP_CWR = 0x80,
 };
 
 /* Of sequence numbers: [start, end). */
@@ -24,18 +26,33 @@ struct tcp_sack_block {
 };
 
 #define TCP_SACK_BLOCKS_MAX 4
+#define TCP_COOKIE_MIN 4u /* RFC 7413 section 4.1.1 */
+#define TCP_COOKIE_MAX 16u
+
+/* The Fast Open option: a request when its length is 0. */
+struct tcp_cookie {
+    bool present;
+    bool experimental; /* by RFC 6994's option, as before RFC 7413 */
+    uint8_t length;
+    uint8_t bytes[TCP_COOKIE_MAX];
+};
 
 /* A segment in host order, its payload in buffers. */
 struct tcp_segment {
     uint16_t source_port, destination_port;
     uint32_t sequence, acknowledgment;
-    uint32_t window;     /* unscaled, as on the wire */
-    uint8_t flags;       /* enum tcp_flag */
-    uint16_t mss;        /* the option, or 0 */
-    int8_t window_scale; /* the option, or -1 */
-    bool sack_permitted; /* the option */
-    bool has_timestamp;  /* the option is there, and next its values */
+    uint32_t first_sequence; /* as it came: sequence may be moved on by what is trimmed */
+    uint32_t window;         /* unscaled, as on the wire */
+    uint8_t flags;           /* enum tcp_flag */
+    uint16_t mss;            /* the option, or 0 */
+    int8_t window_scale;     /* the option, or -1 */
+    bool sack_permitted;     /* the option */
+    bool has_timestamp;      /* the option is there, and next its values */
     uint32_t timestamp, timestamp_echo;
+    uint8_t tos;       /* of its packet, when received */
+    bool accurate_ecn; /* the flag before CWR, of RFC 9768 */
+    uint16_t urgent;
+    struct tcp_cookie cookie;
     uint8_t sack_count;
     struct tcp_sack_block sack[TCP_SACK_BLOCKS_MAX];
     uint32_t length;      /* payload bytes */

@@ -13,6 +13,11 @@ static uint32_t end_of(const struct tcp_sent *sent) {
     return sent->sequence + tcp_sent_span(sent);
 }
 
+uint32_t tcp_duplicates(const struct stack *stack, const struct tcp *tcp) {
+    uint32_t usual = stack->sysctl.tcp_reordering, seen = tcp->scoreboard.reordering;
+    return seen > usual ? seen : usual;
+}
+
 uint32_t tcp_pipe(const struct tcp *tcp) {
     const struct tcp_scoreboard *board = &tcp->scoreboard;
     uint32_t flight = tcp->snd_nxt - tcp->snd_una;
@@ -72,10 +77,20 @@ void tcp_sent_purge(struct stack *stack, struct tcp *tcp) {
         forget(stack, tcp, sent_of(link));
 }
 
+/* How far a segment came after those that were sent later. */
+static void note_distance(const struct stack *stack, struct tcp *tcp, uint32_t bytes) {
+    uint32_t segments = (bytes + tcp->mss - 1) / tcp->mss, most = stack->sysctl.tcp_max_reordering;
+    segments = segments < most ? segments : most;
+    if (segments > tcp->scoreboard.reordering)
+        tcp->scoreboard.reordering = (uint16_t)(segments < UINT16_MAX ? segments : UINT16_MAX);
+}
+
 /* A segment has arrived: RFC 8985 section 6.2, steps 1 to 3. */
 static void delivered(struct stack *stack, struct tcp *tcp, const struct tcp_sent *sent,
                       struct tcp_delivery *delivery) {
     struct tcp_scoreboard *board = &tcp->scoreboard;
+    tcp->history.delivered++;
+    delivery->original |= sent->transmissions == 1 && seq_lt(sent->sequence, tcp->recovery.recover);
     uint64_t rtt_ns = stack->now_ns > sent->sent_ns ? stack->now_ns - sent->sent_ns : 1;
     if (sent->transmissions == 1)
         delivery->rtt_ns = rtt_ns;
@@ -84,6 +99,8 @@ static void delivered(struct stack *stack, struct tcp *tcp, const struct tcp_sen
         return; /* that was the first of its transmissions, not the last */
     if (sent->transmissions == 1 && board->any_sacked && seq_lt(end_of(sent), board->highest_sacked)) {
         board->reordering_seen = true;
+        tcp->history.reorderings++;
+        note_distance(stack, tcp, board->highest_sacked - sent->sequence);
         if (!board->reordering_steps)
             board->reordering_steps = 1;
     }
@@ -173,9 +190,9 @@ void tcp_sent_sack(struct stack *stack, struct tcp *tcp, const struct tcp_segmen
 
 /* How long something may be on its way for longer than what was sent after it: RFC 8985 section 6.2, step 4.
  */
-static uint64_t reordering_window(const struct tcp *tcp, bool recovering) {
+static uint64_t reordering_window(const struct stack *stack, const struct tcp *tcp, bool recovering) {
     const struct tcp_scoreboard *board = &tcp->scoreboard;
-    if (!board->reordering_seen && (recovering || board->sacked_count >= TCP_DUPLICATES))
+    if (!board->reordering_seen && (recovering || board->sacked_count >= tcp_duplicates(stack, tcp)))
         return 0;
     uint64_t window = tcp->rtt.min_ns / 4 * (board->reordering_steps ? board->reordering_steps : 1);
     return window < tcp->rtt.srtt_ns ? window : tcp->rtt.srtt_ns;
@@ -183,7 +200,7 @@ static uint64_t reordering_window(const struct tcp *tcp, bool recovering) {
 
 bool tcp_sent_detect(struct stack *stack, struct tcp *tcp, bool recovering, uint64_t *wait_ns) {
     struct tcp_scoreboard *board = &tcp->scoreboard;
-    uint64_t window = reordering_window(tcp, recovering);
+    uint64_t window = reordering_window(stack, tcp, recovering);
     struct list *link, *next;
     bool news = false;
     *wait_ns = 0;
@@ -255,7 +272,7 @@ static bool cut(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, uin
     rest->length -= length;
     rest->place = byte_queue_at(&tcp->send, rest->sequence - tcp->snd_una);
     sent->length = length;
-    sent->fin = false;
+    sent->fin = sent->pushed = false;
     list_init(&rest->link);
     list_add_head(&sent->link, &rest->link);
     tcp->scoreboard.count++;
@@ -267,10 +284,13 @@ static bool cut(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, uin
 static void join(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, uint32_t mss) {
     while (sent->length > 0 && !sent->fin && sent->link.next != &tcp->sent) {
         struct tcp_sent *next = sent_of(sent->link.next);
-        if (!next->lost || sent->length + next->length > mss)
+        if (!next->lost || sent->length + next->length > mss ||
+            (tcp->mark_count > 0 &&
+             tcp_mark_cut(tcp, sent->sequence, sent->length + next->length) <= sent->length))
             return;
         sent->length += next->length;
         sent->fin = next->fin;
+        sent->pushed = next->pushed;
         next->length = 0; /* what it had is counted with the other now */
         next->fin = false;
         forget(stack, tcp, next);

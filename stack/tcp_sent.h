@@ -13,8 +13,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TCP_DUPLICATES 3u /* RFC 5681's threshold */
-
 struct stack;
 struct tcp;
 struct tcp_segment;
@@ -25,7 +23,7 @@ struct tcp_sent {
     uint64_t sent_ns; /* the last time */
     struct byte_cursor place;
     uint8_t transmissions; /* at most 255 are counted */
-    bool fin, sacked, lost;
+    bool fin, sacked, lost, pushed;
 };
 
 /* What the records of a connection add up to. */
@@ -40,6 +38,7 @@ struct tcp_scoreboard {
     /* RACK: of what was delivered, that which was sent last; and what it took. */
     uint64_t rack_sent_ns, rack_rtt_ns;
     bool reordering_seen;
+    uint16_t reordering;      /* the farthest that was seen, in segments; 0: none */
     uint8_t reordering_steps; /* of min_rtt / 4 that are waited for what may be out of order */
 };
 
@@ -51,11 +50,16 @@ struct tcp_delivery {
     bool has_echo;   /* it answers what was sent at `echo`, by the timestamp clock */
     uint32_t echo;
     bool duplicate; /* it says that something came twice (DSACK) */
+    bool original;  /* ... that something arrived which was sent only once */
 };
 
 static inline uint32_t tcp_sent_span(const struct tcp_sent *sent) {
     return sent->length + sent->fin;
 }
+
+/* How many segments that were sent later must have arrived before one is taken for lost: RFC 5681's three, or
+ * as far as the network has been seen to put them out of order. */
+uint32_t tcp_duplicates(const struct stack *stack, const struct tcp *tcp);
 
 /* Bytes that are thought to be in the network. */
 uint32_t tcp_pipe(const struct tcp *tcp);

@@ -10,19 +10,19 @@
 #define SECOND_NS UINT64_C(1000000000)
 
 /* Linux sends the first SYNs at a steady pace before it backs off (tcp_syn_linear_timeouts). */
-static uint64_t syn_timeout_ns(const struct tcp *tcp) {
-    uint32_t linear = tcp->state == TCP_SYN_SENT ? TCP_SYN_LINEAR_TIMEOUTS : 0;
+static uint64_t syn_timeout_ns(const struct stack *stack, const struct tcp *tcp) {
+    uint32_t linear = tcp->state == TCP_SYN_SENT ? stack->sysctl.tcp_syn_linear_timeouts : 0;
     uint32_t doublings = tcp->retransmits > linear ? tcp->retransmits - linear : 0;
     uint64_t timeout = TCP_RTO_INITIAL_NS << (doublings < 7 ? doublings : 7);
     return timeout < TCP_RTO_MAX_NS ? timeout : TCP_RTO_MAX_NS;
 }
 
 void tcp_arm_retransmit(struct stack *stack, struct tcp *tcp) {
-    bool opening = tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV;
-    uint64_t probe_ns = opening ? 0 : tcp_recovery_probe_ns(tcp);
+    bool opening = tcp_is_opening(tcp);
+    uint64_t probe_ns = opening ? 0 : tcp_recovery_probe_ns(stack, tcp);
     tcp->timer_mode = probe_ns ? TCP_TIMER_PROBE : TCP_TIMER_RTO;
     timer_start(&stack->timers, &tcp->retransmit_timer,
-                stack->now_ns + (opening    ? syn_timeout_ns(tcp)
+                stack->now_ns + (opening    ? syn_timeout_ns(stack, tcp)
                                  : probe_ns ? probe_ns
                                             : tcp->rtt.rto_ns));
 }
@@ -44,22 +44,45 @@ static void give_up(struct stack *stack, struct tcp *tcp) {
     tcp_end(stack, tcp, tcp->soft_error ? tcp->soft_error : ETIMEDOUT);
 }
 
+/* So many retries last as long as they would if each timeout were twice the one before, however many SYNs the
+ * steady pace of the first has sent by then. */
+static bool syn_out_of_patience(const struct stack *stack, const struct tcp *tcp) {
+    const struct sysctl *sysctl = &stack->sysctl;
+    uint32_t retries = tcp->options.syn_retries;
+    uint64_t elapsed_ns = stack->now_ns - tcp->history.opened_ns;
+    if (tcp->state != TCP_SYN_SENT)
+        return tcp->retransmits >= (retries ? retries : sysctl->tcp_synack_retries);
+    if (tcp->options.user_timeout_ms && elapsed_ns >= tcp->options.user_timeout_ms * UINT64_C(1000000))
+        return true;
+    retries = retries ? retries : sysctl->tcp_syn_retries;
+    uint64_t seconds = retries < 6 ? (UINT64_C(2) << retries) - 1 : 127 + (retries - 6) * UINT64_C(120);
+    return elapsed_ns >= seconds * SECOND_NS;
+}
+
 static void syn_timeout(struct stack *stack, struct tcp *tcp) {
-    uint32_t limit =
-        tcp->state == TCP_SYN_SENT ? tcp->options.syn_retries + TCP_SYN_LINEAR_TIMEOUTS : TCP_SYNACK_RETRIES;
-    if (tcp->retransmits >= limit) {
+    if (syn_out_of_patience(stack, tcp)) {
         stack->mib.TcpAttemptFails++;
         give_up(stack, tcp);
         return;
     }
     tcp->retransmits++;
-    tcp_send_syn(stack, tcp);
+    /* A client that TCP_DEFER_ACCEPT keeps waiting has got ours; the last one makes it speak up. */
+    if (tcp->acknowledged_bare && tcp->retransmits < tcp->options.defer_accept)
+        tcp_arm_retransmit(stack, tcp);
+    else
+        tcp_send_syn(stack, tcp);
+}
+
+static uint32_t orphan_retries(const struct stack *stack) {
+    uint32_t retries = stack->sysctl.tcp_orphan_retries;
+    return retries ? retries : TCP_ORPHAN_RETRIES;
 }
 
 static bool out_of_patience(const struct stack *stack, const struct tcp *tcp) {
     if (tcp->options.user_timeout_ms && tcp->socket)
         return stack->now_ns - tcp->stalled_since_ns >= tcp->options.user_timeout_ms * UINT64_C(1000000);
-    return tcp->retransmits >= (tcp->socket || tcp->listener ? TCP_RETRIES2 : TCP_ORPHAN_RETRIES);
+    return tcp->retransmits >=
+           (tcp->socket || tcp->listener ? stack->sysctl.tcp_retries2 : orphan_retries(stack));
 }
 
 static void data_timeout(struct stack *stack, struct tcp *tcp) {
@@ -70,8 +93,9 @@ static void data_timeout(struct stack *stack, struct tcp *tcp) {
         return;
     }
     stack->mib.TcpExtTCPTimeouts++;
+    tcp->history.timeouts++;
     tcp_path_timeout(stack, tcp);
-    tcp_recovery_timeout(tcp);
+    tcp_recovery_timeout(stack, tcp);
     tcp->retransmits++;
     tcp_rtt_backoff(&tcp->rtt);
     tcp_arm_retransmit(stack, tcp);
@@ -85,12 +109,12 @@ static void persist_timeout(struct stack *stack, struct tcp *tcp) {
     if (tcp->probes == 0)
         tcp->stalled_since_ns = stack->now_ns;
     bool orphan = !tcp->socket && !tcp->listener;
-    if (orphan && tcp->probes >= TCP_ORPHAN_RETRIES) {
+    if (orphan && tcp->probes >= orphan_retries(stack)) {
         give_up(stack, tcp);
         return;
     }
     /* A peer that answers may keep its window closed for ever; one that does not answer is gone. */
-    if (tcp->probes >= TCP_RETRIES2) {
+    if (tcp->probes >= stack->sysctl.tcp_retries2) {
         give_up(stack, tcp);
         return;
     }
@@ -108,7 +132,7 @@ static void persist_timeout(struct stack *stack, struct tcp *tcp) {
 }
 
 void tcp_retransmit_timer(struct stack *stack, struct tcp *tcp) {
-    if (tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV) {
+    if (tcp_is_opening(tcp)) {
         syn_timeout(stack, tcp);
         return;
     }
@@ -131,11 +155,6 @@ void tcp_retransmit_timer(struct stack *stack, struct tcp *tcp) {
         data_timeout(stack, tcp);
         break;
     }
-}
-
-void tcp_ack_timer(struct stack *stack, struct tcp *tcp) {
-    stack->mib.TcpExtDelayedACKs++;
-    tcp_send_ack(stack, tcp);
 }
 
 static void keepalive_timeout(struct stack *stack, struct tcp *tcp) {

@@ -8,14 +8,16 @@
 #include "tcp.h"
 
 uint32_t tcp_receive_space(const struct tcp *tcp) {
-    const struct socket *owner = tcp->socket ? tcp->socket : tcp->listener;
-    uint32_t limit = owner ? owner->receive_limit : SOCKET_BUFFER_DEFAULT;
-    return tcp->receive.length < limit ? limit - tcp->receive.length : 0;
+    uint32_t limit = tcp->receive_window;
+    if (tcp->options.window_clamp && tcp->options.window_clamp < limit)
+        limit = tcp->options.window_clamp;
+    uint32_t space = tcp->receive.length < limit ? limit - tcp->receive.length : 0;
+    return space < tcp->tuning.offered ? space : tcp->tuning.offered;
 }
 
-uint8_t tcp_window_scale(uint32_t limit) {
+uint8_t tcp_window_scale(uint32_t space) {
     uint8_t scale = 0;
-    while (scale < TCP_WINDOW_SCALE_MAX && limit >> scale > 65535)
+    while (scale < TCP_WINDOW_SCALE_MAX && space >> scale > 65535)
         scale++;
     return scale;
 }
@@ -28,8 +30,7 @@ static uint32_t possible_edge(const struct tcp *tcp) {
 /* The least step by which the edge should move, RFC 9293 section 3.8.6.2.2: min(half the buffer, one
  * segment). */
 static uint32_t least_step(const struct tcp *tcp) {
-    const struct socket *owner = tcp->socket ? tcp->socket : tcp->listener;
-    uint32_t half = (owner ? owner->receive_limit : SOCKET_BUFFER_DEFAULT) / 2;
+    uint32_t half = tcp->receive_window / 2;
     return half < tcp->mss ? half : tcp->mss;
 }
 
@@ -39,9 +40,11 @@ uint16_t tcp_advertise(struct tcp *tcp) {
         edge = tcp->rcv_adv;
     uint32_t window = edge - tcp->rcv_nxt;
     uint32_t unit = UINT32_C(1) << tcp->rcv_scale;
-    /* Rounded up when the edge stays where it is, so that it does not move back; down when it is a new one.
-     */
-    uint32_t field = edge == tcp->rcv_adv ? (window + unit - 1) >> tcp->rcv_scale : window >> tcp->rcv_scale;
+    uint32_t up = (window + unit - 1) >> tcp->rcv_scale;
+    /* Rounded up when the edge stays where it is, so that it does not move back; down when it is a new one,
+     * or when it would creep on with every little segment. */
+    bool creeps = tcp->receive.length + (up << tcp->rcv_scale) > tcp->receive_window + unit;
+    uint32_t field = edge == tcp->rcv_adv && !creeps ? up : window >> tcp->rcv_scale;
     if (field > 65535)
         field = 65535;
     if (seq_gt(tcp->rcv_nxt + (field << tcp->rcv_scale), tcp->rcv_adv))
@@ -50,9 +53,6 @@ uint16_t tcp_advertise(struct tcp *tcp) {
 }
 
 bool tcp_window_update_due(const struct tcp *tcp) {
-    const struct socket *owner = tcp->socket ? tcp->socket : tcp->listener;
-    if (!owner)
-        return false;
     uint32_t edge = possible_edge(tcp);
     if (!seq_gt(edge, tcp->rcv_adv))
         return false;
@@ -60,5 +60,5 @@ bool tcp_window_update_due(const struct tcp *tcp) {
     uint32_t left = tcp->rcv_adv - tcp->rcv_nxt;
     /* With room left the news can ride on the next acknowledgment; it must not when the peer is about to
      * stop. */
-    return gain >= owner->receive_limit / 4 || (left < 2u * tcp->mss && gain >= least_step(tcp));
+    return gain >= tcp->receive_window / 4 || (left < 2u * tcp->mss && gain >= least_step(tcp));
 }

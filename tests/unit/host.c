@@ -151,6 +151,7 @@ void peer_packet(struct host *host, const struct packet_shape *shape, const void
     memcpy(frame + 6, PEER_MAC, 6);
     wire_put16(frame + 12, ETHER_TYPE_IP);
     ip[0] = (uint8_t)(0x40 | header / 4);
+    ip[1] = shape->tos;
     wire_put16(ip + 2, (uint16_t)(header + length));
     wire_put16(ip + 4, shape->identification);
     wire_put16(ip + 6, shape->fragment);
@@ -250,7 +251,7 @@ void peer_send(struct host *host, uint16_t source_port, uint16_t destination_por
 void peer_send_segment(struct host *host, const struct tcp_segment *segment, const void *payload,
                        uint32_t length) {
     static uint8_t bytes[70000];
-    const struct packet_shape shape = {.protocol = IP_PROTOCOL_TCP};
+    const struct packet_shape shape = {.protocol = IP_PROTOCOL_TCP, .tos = segment->tos};
     uint32_t total = tcp_segment_write(segment, bytes) + length;
     if (length)
         memcpy(bytes + total - length, payload, length);

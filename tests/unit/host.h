@@ -66,7 +66,7 @@ void peer_send_segment(struct host *host, const struct tcp_segment *segment, con
 /* An IP packet that a scripted peer sends. What is 0 has its usual value. */
 struct packet_shape {
     uint32_t source, destination; /* HOST_B, and the host's own */
-    uint8_t protocol, ttl;
+    uint8_t protocol, ttl, tos;
     uint16_t identification;
     uint16_t fragment; /* flags and offset, as in the header */
     const uint8_t *options;

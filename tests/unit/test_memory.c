@@ -123,7 +123,7 @@ static void byte_queue_keeps_order_through_appends_and_drops(void **state) {
             written += length;
         }
         struct iovec pieces[2] = {{out, (size_t)rand() % 2000}, {out + 2000, (size_t)rand() % 3000}};
-        size_t got = byte_queue_peek(&queue, pieces, 2);
+        size_t got = byte_queue_peek(&queue, pieces, 2, UINT32_MAX);
         for (size_t i = 0; i < got; i++) {
             size_t at = i < pieces[0].iov_len ? i : 2000 + i - pieces[0].iov_len;
             assert_int_equal(out[at], (uint8_t)((read + i) * 13));
@@ -179,7 +179,7 @@ static void small_chains_share_a_buffer(void **state) {
     assert_in_range(pool.used, 1, 2);
     uint8_t out[1000];
     struct iovec piece = {out, sizeof out};
-    assert_int_equal(byte_queue_peek(&queue, &piece, 1), 1000);
+    assert_int_equal(byte_queue_peek(&queue, &piece, 1, UINT32_MAX), 1000);
     for (int i = 0; i < 1000; i++)
         assert_int_equal(out[i], (uint8_t)i);
     free(region.memory);
@@ -199,7 +199,7 @@ static void chain_is_trimmed_at_both_ends(void **state) {
     queue.head = buffer_trim_front(&pool, queue.head, 4321);
     buffer_trim_back(&pool, queue.head, 3000);
     assert_int_equal(buffer_chain_length(queue.head), 3000);
-    assert_int_equal(byte_queue_peek(&queue, &whole, 1), 3000);
+    assert_int_equal(byte_queue_peek(&queue, &whole, 1, UINT32_MAX), 3000);
     assert_memory_equal(out, bytes + 4321, 3000);
     assert_null(buffer_trim_front(&pool, queue.head, 3000));
     assert_int_equal(pool.used, 0);

@@ -424,7 +424,7 @@ static void picked_ports_are_ephemeral_and_differ(void **state) {
         uint16_t port;
         assert_int_equal(socket_bind(host.stack, socket, 0, 0), 0);
         socket_local(socket, &address, &port);
-        assert_in_range(port, PORT_EPHEMERAL_FIRST, PORT_EPHEMERAL_LAST);
+        assert_in_range(port, 32768, 60999);
         assert_int_equal(used[port]++, 0);
     }
     host_destroy(&host);

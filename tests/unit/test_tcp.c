@@ -3,91 +3,11 @@
  * tcp_output.c, tcp_timer.c, tcp_reassembly.c, tcp_window.c, tcp_close.c.
  */
 #include "checksum.h"
-#include "host.h"
+#include "scene.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
-
-#define PEER_ISS 5000u
-#define MSS 1460u
-
-struct scene {
-    struct host host;
-    struct socket *socket, *listener;
-    uint16_t local_port, remote_port;
-    uint32_t local, remote; /* our and the peer's next sequence number */
-    struct packet packet;
-};
-
-static uint8_t bytes[200000];
-
-static void scene_begin(struct scene *scene) {
-    memset(scene, 0, sizeof *scene);
-    for (size_t i = 0; i < sizeof bytes; i++)
-        bytes[i] = (uint8_t)(i * 7 + i / 251);
-    scene->host = host_create(HOST_A, 1500);
-    scene->remote_port = 80;
-    scene->remote = PEER_ISS;
-    peer_introduce(&scene->host);
-}
-
-static void say(struct scene *scene, uint8_t flags, uint32_t sequence, uint32_t acknowledgment,
-                uint16_t window, const void *payload, uint32_t length) {
-    peer_send(&scene->host, scene->remote_port, scene->local_port, flags, sequence, acknowledgment, window, 0,
-              payload, length);
-}
-
-static bool hear(struct scene *scene) {
-    return peer_read(&scene->host, &scene->packet);
-}
-
-/* Expects one segment with these flags, sequence number and length. */
-static void expect(struct scene *scene, uint8_t flags, uint32_t sequence, uint32_t length) {
-    assert_true(hear(scene));
-    assert_int_equal(scene->packet.tcp.flags & ~TCP_PSH, flags);
-    assert_int_equal(scene->packet.tcp.sequence, sequence);
-    assert_int_equal(scene->packet.tcp.length, length);
-}
-
-static void expect_nothing(struct scene *scene) {
-    assert_false(hear(scene));
-}
-
-static void connect_begin(struct scene *scene) {
-    uint32_t address;
-    assert_int_equal(socket_create(scene->host.stack, SOCK_STREAM, 0, &scene->socket), 0);
-    assert_int_equal(socket_connect(scene->host.stack, scene->socket, HOST_B, scene->remote_port),
-                     -EINPROGRESS);
-    socket_local(scene->socket, &address, &scene->local_port);
-    assert_true(hear(scene));
-    assert_int_equal(scene->packet.tcp.flags, TCP_SYN);
-    scene->local = scene->packet.tcp.sequence + 1;
-}
-
-/* An active open, the peer offering a window and an MSS. */
-static void connected(struct scene *scene, uint16_t window, uint16_t mss) {
-    scene_begin(scene);
-    connect_begin(scene);
-    peer_send(&scene->host, scene->remote_port, scene->local_port, TCP_SYN | TCP_ACK, scene->remote++,
-              scene->local, window, mss, NULL, 0);
-    expect(scene, TCP_ACK, scene->local, 0);
-    assert_int_equal(scene->packet.tcp.acknowledgment, scene->remote);
-    assert_int_equal(socket_connect(scene->host.stack, scene->socket, HOST_B, 80), 0);
-}
-
-static void scene_end(struct scene *scene) {
-    if (scene->socket)
-        socket_release(scene->host.stack, scene->socket);
-    if (scene->listener)
-        socket_release(scene->host.stack, scene->listener);
-    say(scene, TCP_RST, scene->remote, 0, 0, NULL, 0);
-    host_discard(&scene->host);
-    host_run(&scene->host, 4000 * SECOND);
-    host_discard(&scene->host);
-    assert_nothing_left(&scene->host);
-    host_destroy(&scene->host);
-}
 
 static void syn_offers_mss_and_window_scale(void **state) {
     (void)state;
@@ -165,9 +85,13 @@ static void data_is_cut_at_the_peers_mss(void **state) {
         expect(&scene, TCP_ACK, scene.local + at, 500);
         assert_memory_equal(scene.packet.payload, bytes + at, 500);
     }
-    expect_nothing(&scene); /* the rest is small, and waits for Nagle */
-    say(&scene, TCP_ACK, scene.remote, scene.local + 1500, 65535, NULL, 0);
-    expect(&scene, TCP_ACK, scene.local + 1500, 200);
+    expect(&scene, TCP_ACK, scene.local + 1500,
+           200); /* no other small one is in flight: Minshall's variant of Nagle */
+    assert_int_equal(send_bytes(&scene.host, scene.socket, bytes, 700, 0), 700);
+    expect(&scene, TCP_ACK, scene.local + 1700, 500);
+    expect_nothing(&scene); /* now there is one: the rest waits */
+    say(&scene, TCP_ACK, scene.remote, scene.local + 1700, 65535, NULL, 0);
+    expect(&scene, TCP_ACK, scene.local + 2200, 200);
     scene_end(&scene);
 }
 
@@ -269,6 +193,7 @@ static void acknowledgment_is_delayed_40_ms_or_rides_along(void **state) {
     (void)state;
     struct scene scene;
     connected(&scene, 65535, MSS);
+    set_option(&scene.host, scene.socket, IPPROTO_TCP, TCP_QUICKACK, 0);
     say(&scene, TCP_ACK, scene.remote, scene.local, 65535, bytes, 100);
     expect_nothing(&scene);
     host_run(&scene.host, 35 * MS);
@@ -276,6 +201,7 @@ static void acknowledgment_is_delayed_40_ms_or_rides_along(void **state) {
     host_run(&scene.host, 10 * MS);
     expect(&scene, TCP_ACK, scene.local, 0);
     assert_int_equal(scene.packet.tcp.acknowledgment, scene.remote + 100);
+    set_option(&scene.host, scene.socket, IPPROTO_TCP, TCP_QUICKACK, 0);
     say(&scene, TCP_ACK, scene.remote + 100, scene.local, 65535, bytes, 100);
     send_bytes(&scene.host, scene.socket, "answer", 6, 0);
     expect(&scene, TCP_ACK, scene.local, 6);
@@ -289,6 +215,8 @@ static void second_segment_is_acknowledged_at_once(void **state) {
     (void)state;
     struct scene scene;
     connected(&scene, 65535, MSS);
+    set_option(&scene.host, scene.socket, IPPROTO_TCP, TCP_QUICKACK, 0);
+    scene.socket->tcp->ack.segment = MSS; /* as seen before */
     say(&scene, TCP_ACK, scene.remote, scene.local, 65535, bytes, MSS);
     expect_nothing(&scene);
     say(&scene, TCP_ACK, scene.remote + MSS, scene.local, 65535, bytes, MSS);
@@ -347,19 +275,22 @@ static void held_segments_are_bounded(void **state) {
     scene_end(&scene);
 }
 
+/* Half of tcp_rmem's default. */
+#define WINDOW 65536
+
 static void data_beyond_the_window_is_cut(void **state) {
     (void)state;
     struct scene scene;
     static uint8_t got[400000];
     uint32_t sent = 0;
     connected(&scene, 65535, MSS);
-    while (sent < 2 * SOCKET_BUFFER_DEFAULT) {
+    while (sent < 4 * WINDOW) {
         say(&scene, TCP_ACK, scene.remote + sent, scene.local, 65535, bytes, MSS);
         sent += MSS;
         host_discard(&scene.host);
     }
     ssize_t received = receive_bytes(&scene.host, scene.socket, got, sizeof got, 0);
-    assert_in_range(received, SOCKET_BUFFER_DEFAULT - MSS, SOCKET_BUFFER_DEFAULT + 8);
+    assert_in_range(received, WINDOW - MSS, WINDOW + 8);
     scene.remote += (uint32_t)received;
     scene_end(&scene);
 }
@@ -370,11 +301,11 @@ static void window_reopens_by_worthwhile_steps(void **state) {
     static uint8_t got[100000];
     uint32_t sent = 0;
     connected(&scene, 65535, MSS);
-    while (sent < SOCKET_BUFFER_DEFAULT - MSS) {
+    while (sent < WINDOW - MSS) {
         say(&scene, TCP_ACK, scene.remote + sent, scene.local, 65535, bytes, MSS);
         sent += MSS;
     }
-    say(&scene, TCP_ACK, scene.remote + sent, scene.local, 65535, bytes, SOCKET_BUFFER_DEFAULT - sent);
+    say(&scene, TCP_ACK, scene.remote + sent, scene.local, 65535, bytes, WINDOW - sent);
     host_run(&scene.host, 50 * MS);
     while (hear(&scene))
         continue;
@@ -384,7 +315,7 @@ static void window_reopens_by_worthwhile_steps(void **state) {
     receive_bytes(&scene.host, scene.socket, got, 2000, 0);
     assert_true(hear(&scene));
     assert_true(scene.packet.tcp.window > 0);
-    scene.remote += SOCKET_BUFFER_DEFAULT;
+    scene.remote += WINDOW;
     scene_end(&scene);
 }
 
@@ -476,7 +407,7 @@ static void syn_in_the_window_is_challenged_at_a_bounded_rate(void **state) {
         while (hear(&scene))
             answers++;
     }
-    assert_in_range(answers, 1, TCP_CHALLENGE_ACKS_PER_SECOND);
+    assert_in_range(answers, 1, 100);
     assert_int_equal(scene.socket->tcp->state, TCP_ESTABLISHED);
     scene_end(&scene);
 }
@@ -531,15 +462,6 @@ static void keepalive_probes_an_idle_peer_and_ends_a_dead_one(void **state) {
     scene_end(&scene);
 }
 
-static void listen_on(struct scene *scene, int backlog) {
-    scene_begin(scene);
-    scene->local_port = 8080;
-    scene->remote_port = 40000;
-    assert_int_equal(socket_create(scene->host.stack, SOCK_STREAM, 0, &scene->listener), 0);
-    assert_int_equal(socket_bind(scene->host.stack, scene->listener, 0, 8080), 0);
-    assert_int_equal(socket_listen(scene->host.stack, scene->listener, backlog), 0);
-}
-
 /* The peer opens a connection to us, up to our SYN-ACK. */
 static bool knock(struct scene *scene, uint16_t port) {
     peer_send(&scene->host, port, 8080, TCP_SYN, scene->remote, 0, 65535, MSS, NULL, 0);
@@ -587,6 +509,7 @@ static void queues_of_a_listener_are_bounded(void **state) {
     struct scene scene;
     listen_on(&scene, 4);
     int taken = 0;
+    sysctl_set(&scene.host.stack->sysctl, "net.ipv4.tcp_syncookies", "0");
     for (uint16_t port = 1000; port < 1100; port++)
         taken += knock(&scene, port);
     assert_int_equal(taken, 5);

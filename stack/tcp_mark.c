@@ -1,0 +1,115 @@
+/*
+ * tcp_mark.c - see tcp_mark.h.
+ */
+#include "tcp_mark.h"
+#include "stack.h"
+#include "tcp.h"
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
+
+static struct tcp_mark *mark_of(struct list *link) {
+    return container_of(link, struct tcp_mark, link);
+}
+
+static uint8_t kind_of(const struct socket *socket, int flags) {
+    const uint32_t stamps =
+        SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK;
+    return (uint8_t)((flags & MSG_EOR ? TCP_MARK_RECORD : 0) |
+                     (flags & MSG_ZEROCOPY && socket->options.zerocopy ? TCP_MARK_ZEROCOPY : 0) |
+                     (socket->options.timestamping & stamps ? TCP_MARK_TIMESTAMP : 0));
+}
+
+void tcp_mark_write(struct stack *stack, struct tcp *tcp, int flags) {
+    struct socket *socket = tcp->socket;
+    uint8_t kind = kind_of(socket, flags);
+    if (!kind || tcp->mark_count >= TCP_MARKS_MAX)
+        return;
+    struct tcp_mark *mark = pool_take_zeroed(&stack->marks);
+    if (!mark)
+        return;
+    list_init(&mark->link);
+    mark->kind = kind;
+    mark->sequence = tcp_send_end(tcp);
+    mark->key = mark->sequence - 1 - socket->timestamp_base;
+    if (kind & TCP_MARK_ZEROCOPY)
+        mark->id = socket->zerocopy_next++;
+    list_add_tail(&tcp->marks, &mark->link);
+    tcp->mark_count++;
+}
+
+uint32_t tcp_mark_cut(const struct tcp *tcp, uint32_t sequence, uint32_t length) {
+    struct list *link, *next;
+    list_for_each(link, next, &tcp->marks) {
+        const struct tcp_mark *mark = mark_of(link);
+        if (seq_ge(mark->sequence, sequence + length))
+            break;
+        if (mark->kind & TCP_MARK_RECORD && seq_gt(mark->sequence, sequence))
+            return mark->sequence - sequence;
+    }
+    return length;
+}
+
+/* Joins what is told to what was told before, if the program has not read that yet. */
+static void tell_copied(struct stack *stack, struct socket *socket, uint32_t id) {
+    struct datagram *last = datagram_last_error(socket);
+    if (last && last->error.origin == SO_EE_ORIGIN_ZEROCOPY && last->error.data + 1 == id) {
+        last->error.data = id;
+        socket_event(stack, socket);
+        return;
+    }
+    struct icmp_error told = {
+        .origin = SO_EE_ORIGIN_ZEROCOPY, .code = SO_EE_CODE_ZEROCOPY_COPIED, .info = id, .data = id};
+    datagram_tell(stack, socket, &told);
+}
+
+static void tell_time(struct stack *stack, struct socket *socket, const struct tcp_mark *mark,
+                      uint32_t what) {
+    struct icmp_error told = {.error = ENOMSG, .origin = SO_EE_ORIGIN_TIMESTAMPING, .info = what};
+    if (socket->options.timestamping & SOF_TIMESTAMPING_OPT_ID)
+        told.data = mark->key;
+    datagram_tell(stack, socket, &told);
+}
+
+void tcp_mark_sent(struct stack *stack, struct tcp *tcp) {
+    struct list *link, *next;
+    list_for_each(link, next, &tcp->marks) {
+        struct tcp_mark *mark = mark_of(link);
+        if (seq_gt(mark->sequence, tcp->snd_nxt))
+            break;
+        if (mark->sent)
+            continue;
+        mark->sent = true;
+        uint32_t wanted =
+            tcp->socket && mark->kind & TCP_MARK_TIMESTAMP ? tcp->socket->options.timestamping : 0;
+        if (wanted & SOF_TIMESTAMPING_TX_SCHED)
+            tell_time(stack, tcp->socket, mark, SCM_TSTAMP_SCHED);
+        if (wanted & SOF_TIMESTAMPING_TX_SOFTWARE)
+            tell_time(stack, tcp->socket, mark, SCM_TSTAMP_SND);
+    }
+}
+
+static void forget(struct stack *stack, struct tcp *tcp, struct tcp_mark *mark) {
+    if (tcp->socket && mark->kind & TCP_MARK_ZEROCOPY)
+        tell_copied(stack, tcp->socket, mark->id);
+    list_remove(&mark->link);
+    pool_return(&stack->marks, mark);
+    tcp->mark_count--;
+}
+
+void tcp_mark_acknowledged(struct stack *stack, struct tcp *tcp) {
+    struct list *link;
+    while ((link = list_first(&tcp->marks)) && seq_le(mark_of(link)->sequence, tcp->snd_una)) {
+        struct tcp_mark *mark = mark_of(link);
+        if (tcp->socket && mark->kind & TCP_MARK_TIMESTAMP &&
+            tcp->socket->options.timestamping & SOF_TIMESTAMPING_TX_ACK)
+            tell_time(stack, tcp->socket, mark, SCM_TSTAMP_ACK);
+        forget(stack, tcp, mark);
+    }
+}
+
+void tcp_mark_purge(struct stack *stack, struct tcp *tcp) {
+    struct list *link;
+    while ((link = list_first(&tcp->marks)))
+        forget(stack, tcp, mark_of(link));
+}

@@ -1,0 +1,49 @@
+/*
+ * tcp_mark.h - places in what a program writes to which something is tied: the end of a record (MSG_EOR), of
+ * a write whose memory it wants back (MSG_ZEROCOPY), or of one whose way it wants to know (SO_TIMESTAMPING).
+ *
+ * A mark lies behind a write's last byte. What is told of one goes to the socket's queue of errors
+ * (MSG_ERRQUEUE), as in Linux.
+ */
+#ifndef STACK_TCP_MARK_H
+#define STACK_TCP_MARK_H
+
+#include "list.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TCP_MARKS_MAX 1024u /* of a connection; more are not made */
+
+struct socket;
+struct stack;
+struct tcp;
+
+enum tcp_mark_kind {
+    TCP_MARK_RECORD = 1,    /* no segment goes across it */
+    TCP_MARK_ZEROCOPY = 2,  /* tells when all before it is acknowledged */
+    TCP_MARK_TIMESTAMP = 4, /* tells when it left, and when it was acknowledged */
+};
+
+struct tcp_mark {
+    struct list link; /* in tcp->marks, by sequence */
+    uint32_t sequence;
+    uint32_t id;  /* of MSG_ZEROCOPY */
+    uint32_t key; /* of SO_TIMESTAMPING */
+    uint8_t kind; /* enum tcp_mark_kind, any of them */
+    bool sent;
+};
+
+/* A write with these flags (MSG_*) has been queued. */
+void tcp_mark_write(struct stack *stack, struct tcp *tcp, int flags);
+
+/* How much of [sequence, sequence + length) one segment may have. */
+uint32_t tcp_mark_cut(const struct tcp *tcp, uint32_t sequence, uint32_t length);
+
+/* snd_nxt has moved; snd_una has. */
+void tcp_mark_sent(struct stack *stack, struct tcp *tcp);
+void tcp_mark_acknowledged(struct stack *stack, struct tcp *tcp);
+
+/* The connection is at its end: memory is given back. */
+void tcp_mark_purge(struct stack *stack, struct tcp *tcp);
+
+#endif

@@ -1,0 +1,114 @@
+/*
+ * tcp_tuning.c - see tcp_tuning.h. The formulas are Linux's (tcp_rcv_space_adjust, tcp_rcv_rtt_update,
+ * tcp_sndbuf_expand), with half of a receive buffer as its window.
+ */
+#include "tcp_tuning.h"
+#include "stack.h"
+#include "tcp.h"
+
+static uint32_t min_u32(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
+static uint32_t max_u32(uint32_t a, uint32_t b) {
+    return a > b ? a : b;
+}
+
+void tcp_tuning_begin(struct stack *stack, struct tcp *tcp, const struct socket *socket) {
+    (void)stack;
+    bool begun = tcp->tuning.offered > 0;
+    tcp->tuning.receive_fixed = socket->receive_limit_set;
+    if (socket->receive_limit_set || tcp->receive_window < socket->receive_limit / 2)
+        tcp->receive_window = socket->receive_limit / 2;
+    if (!begun)
+        tcp->tuning.offered = min_u32(tcp->receive_window, 65535);
+}
+
+/* The sequence number of the first byte that the program has not read. */
+static uint32_t read_position(const struct tcp *tcp) {
+    return tcp->rcv_nxt - tcp->fin_received - tcp->receive.length;
+}
+
+void tcp_tuning_established(struct stack *stack, struct tcp *tcp) {
+    struct tcp_tuning *tuning = &tcp->tuning;
+    tuning->space = min_u32(tcp->receive_window, TCP_INITIAL_SEGMENTS * tcp->mss);
+    tuning->read_started_ns = stack->now_ns;
+    tuning->read_start = read_position(tcp);
+    tuning->rtt_started_ns = stack->now_ns;
+    tuning->rtt_end = tcp->rcv_nxt + tcp->receive_window;
+    tcp_ack_begin(stack, tcp);
+    tcp_tuning_send(stack, tcp);
+}
+
+/* A round trip as the receiver sees it can only be too long: the sender may have had nothing to send. */
+static void sample(struct tcp_tuning *tuning, uint64_t rtt_ns, bool certain) {
+    if (!rtt_ns)
+        rtt_ns = 1;
+    if (!tuning->rtt_ns || (!certain && rtt_ns < tuning->rtt_ns))
+        tuning->rtt_ns = rtt_ns;
+    else if (certain)
+        tuning->rtt_ns += rtt_ns / 8 - tuning->rtt_ns / 8;
+}
+
+void tcp_tuning_received(struct stack *stack, struct tcp *tcp, uint32_t length, bool has_echo,
+                         uint32_t echo) {
+    struct tcp_tuning *tuning = &tcp->tuning;
+    if (tuning->offered < tcp->receive_window)
+        tuning->offered = min_u32(tcp->receive_window, tuning->offered + 2 * length);
+    if (has_echo) {
+        if (length >= tcp->mss && echo != tuning->echo) {
+            tuning->echo = echo;
+            uint64_t rtt_ns = tcp_timestamp_rtt_ns(stack, tcp, echo);
+            if (rtt_ns)
+                sample(tuning, rtt_ns, true);
+        }
+        return;
+    }
+    if (seq_lt(tcp->rcv_nxt, tuning->rtt_end))
+        return;
+    sample(tuning, stack->now_ns - tuning->rtt_started_ns, false);
+    tuning->rtt_started_ns = stack->now_ns;
+    tuning->rtt_end = tcp->rcv_nxt + tcp->receive_window;
+}
+
+void tcp_tuning_read(struct stack *stack, struct tcp *tcp) {
+    struct tcp_tuning *tuning = &tcp->tuning;
+    const uint32_t *limits = stack->sysctl.tcp_rmem;
+    uint32_t position = read_position(tcp), copied = position - tuning->read_start;
+    if (!tuning->rtt_ns || stack->now_ns - tuning->read_started_ns < tuning->rtt_ns)
+        return;
+    if (copied > tuning->space) {
+        /* Twice what was read in a round trip, for a sender that doubles; more as the rate grows. */
+        uint64_t window = 2 * (uint64_t)copied + 16 * tcp->mss;
+        window += 2 * window * (copied - tuning->space) / max_u32(tuning->space, 1);
+        tuning->space = copied;
+        if (stack->sysctl.tcp_moderate_rcvbuf && !tuning->receive_fixed) {
+            uint32_t wanted = window < limits[2] / 2 ? (uint32_t)window : limits[2] / 2;
+            tcp->receive_window = max_u32(tcp->receive_window, wanted);
+            if (tcp->socket)
+                tcp->socket->receive_limit = max_u32(tcp->socket->receive_limit, 2 * tcp->receive_window);
+        }
+    }
+    tuning->read_start = position;
+    tuning->read_started_ns = stack->now_ns;
+}
+
+/* What Linux reckons a segment to take of a buffer: 640 bytes more than its payload for headers, rounded up
+ * to a power of two, and 256. */
+static uint64_t memory_of_segment(uint32_t mss) {
+    uint32_t bytes = 1;
+    while (bytes < mss + 640)
+        bytes *= 2;
+    return bytes + 256;
+}
+
+void tcp_tuning_send(struct stack *stack, struct tcp *tcp) {
+    struct socket *socket = tcp->socket;
+    if (!socket || socket->send_limit_set || tcp_pipe(tcp) + tcp->mss > tcp->congestion.cwnd)
+        return; /* with the window full, a larger buffer would not help */
+    uint32_t segments = max_u32(tcp->congestion.cwnd / tcp->mss, TCP_INITIAL_SEGMENTS);
+    uint64_t wanted = 2 * segments * memory_of_segment(tcp->mss);
+    if (wanted > stack->sysctl.tcp_wmem[2])
+        wanted = stack->sysctl.tcp_wmem[2];
+    socket->send_limit = max_u32(socket->send_limit, (uint32_t)wanted);
+}

@@ -1,0 +1,45 @@
+/*
+ * tcp_tuning.h - how large a connection's buffers are, when the program did not say (SO_RCVBUF, SO_SNDBUF).
+ *
+ * The receive buffer follows what the program reads in a round trip, so that the window is never what limits
+ * the sender (Linux's dynamic right-sizing); the send buffer follows the congestion window. Both stay within
+ * tcp_rmem and tcp_wmem.
+ */
+#ifndef STACK_TCP_TUNING_H
+#define STACK_TCP_TUNING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct socket;
+struct stack;
+struct tcp;
+
+struct tcp_tuning {
+    bool receive_fixed;       /* the program has said */
+    uint32_t offered;         /* of the window: it opens as data comes (Linux's rcv_ssthresh) */
+    uint64_t rtt_ns;          /* as the receiver sees it; 0: not known yet */
+    uint64_t rtt_started_ns;  /* without timestamps: when a window was opened */
+    uint32_t rtt_end;         /* ... and its edge */
+    uint32_t echo;            /* the last timestamp echo that was measured */
+    uint64_t read_started_ns; /* since when the program's reading is measured */
+    uint32_t read_start;      /* ... and from which sequence number on */
+    uint32_t space;           /* the most that it read in a round trip */
+};
+
+/* Takes the sizes that a socket says, or those it has by default; again when it is accepted. */
+void tcp_tuning_begin(struct stack *stack, struct tcp *tcp, const struct socket *socket);
+
+/* The handshake is complete. */
+void tcp_tuning_established(struct stack *stack, struct tcp *tcp);
+
+/* Data of `length` bytes has arrived in its turn; `echo` is its timestamp echo, when has_echo. */
+void tcp_tuning_received(struct stack *stack, struct tcp *tcp, uint32_t length, bool has_echo, uint32_t echo);
+
+/* The program has read. */
+void tcp_tuning_read(struct stack *stack, struct tcp *tcp);
+
+/* The congestion window may have grown. */
+void tcp_tuning_send(struct stack *stack, struct tcp *tcp);
+
+#endif
