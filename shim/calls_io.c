@@ -118,7 +118,7 @@ static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct 
 }
 
 /* Sends to an address, if there is one; a destination of the kernel's makes a fresh socket the kernel's. */
-static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, int *error) {
+static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, int flags, int *error) {
     uint32_t host;
     uint16_t port;
     *error = 0;
@@ -127,7 +127,8 @@ static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, 
     struct socket *socket = call_enter(fd, error);
     if (!socket)
         return false;
-    bool fresh = !socket->tcp && (!socket->binding.port || socket->binding.chosen);
+    bool fresh = socket->tcp ? flags & MSG_FASTOPEN && socket->tcp->state == TCP_CLOSE
+                             : !socket->binding.port || socket->binding.chosen;
     shared_unlock();
     if (!fresh)
         return false;
@@ -188,7 +189,7 @@ EXPORT ssize_t sendto(int fd, const void *buffer, size_t length, int flags, cons
                       socklen_t to_length) {
     struct iovec piece = {(void *)buffer, length};
     int error;
-    if (!descriptor_find(fd) || becomes_kernel(fd, to, to_length, &error))
+    if (!descriptor_find(fd) || becomes_kernel(fd, to, to_length, flags, &error))
         return LIBC(sendto)(fd, buffer, length, flags, to, to_length);
     if (error)
         return call_result(error);
@@ -212,7 +213,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     if (!descriptor_find(fd))
         return message && message->msg_controllen ? send_foreign(fd, message, flags)
                                                   : LIBC(sendmsg)(fd, message, flags);
-    if (becomes_kernel(fd, message->msg_name, message->msg_namelen, &error))
+    if (becomes_kernel(fd, message->msg_name, message->msg_namelen, flags, &error))
         return LIBC(sendmsg)(fd, message, flags);
     if (error)
         return call_result(error);

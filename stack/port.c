@@ -8,7 +8,7 @@
 #include "stack.h"
 #include <errno.h>
 
-#define UNSHARED_TRIES 64u
+#define UNSHARED_TRIES 16u
 
 static struct hash_link **bucket_of(struct stack *stack, uint16_t port) {
     return &stack->ports.buckets[port % PORT_BUCKETS];

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PORT_BUCKETS 4096u
+#define PORT_BUCKETS 65536u /* one a port: a table that is mostly never touched */
 
 struct stack;
 

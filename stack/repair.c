@@ -384,6 +384,7 @@ static void repair_connection(void *object, void *context) {
     forget_link(&tcp->retransmit_timer);
     forget_link(&tcp->ack_timer);
     forget_link(&tcp->state_timer);
+    forget_link(&tcp->pacing_timer);
     tcp->fastopen_listener = NULL; /* what is pending counts no more */
     tcp->fastopen_count = 0;
     if (tcp->fastopen_key && pool_has(&stack->fastopen_keys, tcp->fastopen_key))

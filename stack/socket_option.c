@@ -43,6 +43,29 @@ static void set_receive_limit(struct stack *stack, struct socket *socket, int va
         tcp_tuning_begin(stack, socket->tcp, socket);
 }
 
+/* Of 32 bits, in which all ones are no limit, or of 64. */
+static int set_pacing_rate(struct socket *socket, const void *value, socklen_t length) {
+    uint64_t rate = 0;
+    uint32_t low;
+    if (length >= sizeof rate) {
+        memcpy(&rate, value, sizeof rate);
+    } else {
+        memcpy(&low, value, sizeof low);
+        rate = low == UINT32_MAX ? TCP_PACING_NONE : low;
+    }
+    if (socket->tcp)
+        socket->tcp->options.max_pacing_rate = rate;
+    return 0;
+}
+
+static int give_pacing_rate(const struct socket *socket, void *value, socklen_t *length) {
+    uint64_t rate = socket->tcp ? socket->tcp->options.max_pacing_rate : TCP_PACING_NONE;
+    if (*length >= sizeof rate)
+        return option_give(value, length, &rate, sizeof rate);
+    uint32_t low = rate < UINT32_MAX ? (uint32_t)rate : UINT32_MAX;
+    return option_give(value, length, &low, sizeof low);
+}
+
 static int set_socket_level(struct stack *stack, struct socket *socket, int name, const void *value,
                             socklen_t length, int number) {
     struct socket_options *options = &socket->options;
@@ -83,6 +106,8 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
     case SO_TIMESTAMPNS_NEW:
         options->timestamp = number ? SOCKET_TIMESTAMP_NS : SOCKET_TIMESTAMP_NONE;
         break;
+    case SO_MAX_PACING_RATE:
+        return set_pacing_rate(socket, value, length);
     case SO_ZEROCOPY:
         if (number != 0 && number != 1)
             return -EINVAL;
@@ -351,6 +376,8 @@ static int get_socket_level(struct socket *socket, int name, void *value, sockle
     case SO_TIMESTAMPNS_OLD:
     case SO_TIMESTAMPNS_NEW:
         return option_give_number(value, length, options->timestamp == SOCKET_TIMESTAMP_NS);
+    case SO_MAX_PACING_RATE:
+        return give_pacing_rate(socket, value, length);
     case SO_ZEROCOPY:
         return option_give_number(value, length, options->zerocopy);
     case SO_TIMESTAMPING_OLD:

@@ -124,6 +124,10 @@ static void run_timer(struct stack *stack, struct timer *timer) {
         stack_work_on(stack, container_of(timer, struct tcp, state_timer));
         tcp_state_timer(stack, container_of(timer, struct tcp, state_timer));
         break;
+    case TIMER_TCP_PACING:
+        stack_work_on(stack, container_of(timer, struct tcp, pacing_timer));
+        tcp_output(stack, container_of(timer, struct tcp, pacing_timer));
+        break;
     case TIMER_REASSEMBLY:
         ip_reassembly_timer(stack, container_of(timer, struct ip_reassembly, timer));
         break;

@@ -27,7 +27,6 @@ struct sysctl {
     uint32_t ip_default_ttl;
     uint32_t ip_local_port_range[2];
     uint32_t tcp_abort_on_overflow;
-    uint32_t tcp_autocorking;
     uint32_t tcp_challenge_ack_limit; /* a second */
     uint32_t tcp_congestion_control;  /* enum tcp_algorithm */
     uint32_t tcp_dsack;
@@ -50,7 +49,7 @@ struct sysctl {
     uint32_t tcp_notsent_lowat;
     uint32_t tcp_orphan_retries;                       /* 0: 8 */
     uint32_t tcp_pacing_ca_ratio, tcp_pacing_ss_ratio; /* % */
-    uint32_t tcp_recovery;                             /* 1: RACK */
+    uint32_t tcp_recovery;                             /* 1: RACK; 0: by segments that arrived since */
     uint32_t tcp_reordering;
     uint32_t tcp_retries2;
     uint32_t tcp_rfc1337;

@@ -17,6 +17,7 @@ struct tcp *tcp_create(struct stack *stack) {
     timer_init(&tcp->retransmit_timer, TIMER_TCP_RETRANSMIT);
     timer_init(&tcp->ack_timer, TIMER_TCP_ACK);
     timer_init(&tcp->state_timer, TIMER_TCP_STATE);
+    timer_init(&tcp->pacing_timer, TIMER_TCP_PACING);
     tcp->state = TCP_CLOSE;
     tcp->binding.protocol = IP_PROTOCOL_TCP;
     tcp->mss = TCP_MSS_DEFAULT;
@@ -27,6 +28,7 @@ struct tcp *tcp_create(struct stack *stack) {
         .keepalive_probes = stack->sysctl.tcp_keepalive_probes,
         .ttl = (uint8_t)stack->sysctl.ip_default_ttl,
         .congestion = (uint8_t)stack->sysctl.tcp_congestion_control,
+        .max_pacing_rate = TCP_PACING_NONE,
     };
     tcp->history.opened_ns = stack->now_ns;
     return tcp;
@@ -37,6 +39,7 @@ static void tcp_detach(struct stack *stack, struct tcp *tcp) {
     timer_stop(&stack->timers, &tcp->retransmit_timer);
     timer_stop(&stack->timers, &tcp->ack_timer);
     timer_stop(&stack->timers, &tcp->state_timer);
+    timer_stop(&stack->timers, &tcp->pacing_timer);
     list_remove(&tcp->output_link);
     hash_remove(&tcp->tuple_link);
     tcp_fastopen_settled(tcp);

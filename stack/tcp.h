@@ -27,6 +27,7 @@
 #include "tcp_fastopen.h"
 #include "tcp_info.h"
 #include "tcp_mark.h"
+#include "tcp_pacing.h"
 #include "tcp_recovery.h"
 #include "tcp_segment.h"
 #include "tcp_sent.h"
@@ -53,9 +54,10 @@ struct tcp_options {
     uint16_t mss_limit; /* TCP_MAXSEG; 0: none */
     uint32_t keepalive_idle_s, keepalive_interval_s, keepalive_probes;
     uint32_t user_timeout_ms;
-    uint32_t window_clamp;  /* TCP_WINDOW_CLAMP; 0: none */
-    uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT; 0: as the sysctl says */
-    uint32_t syn_retries;   /* TCP_SYNCNT */
+    uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes a second; TCP_PACING_NONE: none */
+    uint32_t window_clamp;    /* TCP_WINDOW_CLAMP; 0: none */
+    uint32_t notsent_lowat;   /* TCP_NOTSENT_LOWAT; 0: as the sysctl says */
+    uint32_t syn_retries;     /* TCP_SYNCNT */
     bool keepalive;
     uint8_t ttl, tos;
     uint8_t congestion; /* enum tcp_algorithm */
@@ -154,6 +156,8 @@ struct tcp {
     struct timer retransmit_timer; /* SYN, data or FIN unacknowledged; or persist, when the window is zero */
     uint8_t timer_mode;            /* enum tcp_timer_mode: what retransmit_timer is for */
     struct timer ack_timer;        /* delayed acknowledgment */
+    struct timer pacing_timer;     /* the next segment's time has not come */
+    uint64_t pacing_due_ns;        /* ... which is this */
     struct timer state_timer;      /* keepalive; FIN_WAIT_2 of an orphan; TIME_WAIT */
     uint64_t last_received_ns;
     uint64_t refused_ns;       /* when an unacceptable segment was last answered */

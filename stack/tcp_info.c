@@ -138,7 +138,8 @@ void tcp_info_get(struct stack *stack, struct tcp *tcp, struct tcp_information *
         .advmss = tcp_own_mss(stack, tcp),
         .reordering = tcp_duplicates(stack, tcp),
         .rcv_space = tcp->tuning.space,
-        .max_pacing_rate = UINT64_MAX,
+        .pacing_rate = tcp_pacing_rate(stack, tcp),
+        .max_pacing_rate = tcp->options.max_pacing_rate,
         .snd_wnd = tcp->snd_wnd,
         .rcv_wnd = tcp->rcv_adv - tcp->rcv_nxt,
     };

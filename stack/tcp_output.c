@@ -211,6 +211,7 @@ static enum sending send_next(struct stack *stack, struct tcp *tcp, uint32_t off
         tcp->small_end = tcp->snd_nxt;
     if (tcp->mark_count > 0)
         tcp_mark_sent(stack, tcp);
+    tcp_pacing_sent(stack, tcp, length);
     tcp_recovery_sent(stack, tcp, length + fin, false);
     if (!timer_running(&tcp->retransmit_timer) || tcp->timer_mode == TCP_TIMER_PERSIST)
         tcp_arm_retransmit(stack, tcp);
@@ -225,6 +226,7 @@ static enum sending resend(struct stack *stack, struct tcp *tcp, struct tcp_sent
     tcp_path_lost(stack, tcp);
     if (!tcp_transmit(stack, tcp, &segment, sent->place))
         return NO_ROOM;
+    tcp_pacing_sent(stack, tcp, sent->length);
     tcp_recovery_sent(stack, tcp, tcp_sent_span(sent), true);
     tcp_sent_again(stack, tcp, sent);
     tcp->history.bytes_sent += sent->length;
@@ -267,7 +269,7 @@ static void consider_persist(struct stack *stack, struct tcp *tcp) {
 /* RFC 5681 section 4.1: what was learnt of the network is old when nothing was sent for so long. */
 static void restart_after_idle(struct stack *stack, struct tcp *tcp) {
     uint32_t initial = TCP_INITIAL_SEGMENTS * tcp->mss;
-    if (tcp->snd_nxt == tcp->snd_una && tcp->last_sent_ns &&
+    if (stack->sysctl.tcp_slow_start_after_idle && tcp->snd_nxt == tcp->snd_una && tcp->last_sent_ns &&
         stack->now_ns - tcp->last_sent_ns > tcp->rtt.rto_ns && tcp->congestion.cwnd > initial)
         tcp->congestion.cwnd = initial;
 }
@@ -277,7 +279,7 @@ static enum sending send_lost(struct stack *stack, struct tcp *tcp) {
     struct tcp_sent *sent;
     while ((sent = tcp_sent_lost(stack, tcp, tcp->mss))) {
         uint32_t pipe = tcp_pipe(tcp);
-        if (pipe > 0 && pipe + tcp_sent_span(sent) > tcp->congestion.cwnd)
+        if ((pipe > 0 && pipe + tcp_sent_span(sent) > tcp->congestion.cwnd) || tcp_pacing_holds(stack, tcp))
             return SENT;
         enum sending result = resend(stack, tcp, sent);
         if (result != SENT)
@@ -323,10 +325,8 @@ enum holding {
  * the round trip is short (Linux's tcp_tso_autosize). The last of a train is marked PSH, so that the receiver
  * need not wait for more before it wakes its program. */
 static uint32_t train_segments(const struct stack *stack, const struct tcp *tcp) {
-    uint64_t srtt_ns = tcp->rtt.srtt_ns ? tcp->rtt.srtt_ns : 1000000;
     uint32_t halvings = (uint32_t)(tcp->rtt.min_ns / 512000);
-    bool slow_start = tcp->congestion.cwnd < tcp->congestion.ssthresh / 2;
-    uint64_t bytes = tcp->congestion.cwnd * UINT64_C(1000000) / srtt_ns * (slow_start ? 200 : 120) / 100;
+    uint64_t bytes = tcp_pacing_rate(stack, tcp) / 1000;
     if (halvings < 16)
         bytes += 65536u >> halvings;
     bytes = bytes < 65536 ? bytes : 65536;
@@ -384,7 +384,8 @@ static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding 
             .nodelay = tcp->options.nodelay || holding == BY_NOTHING,
             .cork = (tcp->options.cork && holding != BY_NOTHING) || holding == BY_MORE,
         };
-        if ((length == 0 && !fin) || (!ends_record && !nagle_allows(&question)))
+        if ((length == 0 && !fin) || (!ends_record && !nagle_allows(&question)) ||
+            (length > 0 && tcp_pacing_holds(stack, tcp)))
             return sent_all(stack, tcp, sent);
         bool ends_train = segments == train || ends_chunk(tcp, tcp->snd_nxt + length) ||
                           !follows(tcp, left - length, room - length);

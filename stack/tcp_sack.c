@@ -10,6 +10,8 @@ static struct tcp_held *held_of(struct list *link) {
 }
 
 void tcp_sack_duplicate(struct stack *stack, struct tcp *tcp, uint32_t start, uint32_t end) {
+    if (!stack->sysctl.tcp_dsack)
+        return;
     if (!tcp->sack_permitted || seq_le(end, start))
         return;
     stack->mib.TcpExtTCPDSACKOldSent++;

@@ -198,12 +198,30 @@ static uint64_t reordering_window(const struct stack *stack, const struct tcp *t
     return window < tcp->rtt.srtt_ns ? window : tcp->rtt.srtt_ns;
 }
 
+/* RFC 6675's IsLost, for who has no faith in clocks (tcp_recovery 0): enough of what was sent later has
+ * arrived. */
+static bool detect_by_count(struct stack *stack, struct tcp *tcp) {
+    uint32_t later = 0, enough = tcp_duplicates(stack, tcp);
+    bool news = false;
+    for (struct list *link = tcp->sent.previous; link != &tcp->sent; link = link->previous) {
+        struct tcp_sent *sent = sent_of(link);
+        later += sent->sacked;
+        if (later >= enough && !sent->sacked && !sent->lost && sent->transmissions == 1) {
+            set_lost(tcp, sent, true);
+            news = true;
+        }
+    }
+    return news;
+}
+
 bool tcp_sent_detect(struct stack *stack, struct tcp *tcp, bool recovering, uint64_t *wait_ns) {
     struct tcp_scoreboard *board = &tcp->scoreboard;
     uint64_t window = reordering_window(stack, tcp, recovering);
     struct list *link, *next;
     bool news = false;
     *wait_ns = 0;
+    if (!(stack->sysctl.tcp_recovery & 1))
+        return detect_by_count(stack, tcp);
     if (!board->rack_sent_ns)
         return false;
     list_for_each(link, next, &tcp->sent) {

@@ -60,10 +60,11 @@ uint32_t tcp_urgent_readable(struct stack *stack, struct tcp *tcp, bool in_line)
         return tcp->receive.length;
     if (offset > 0)
         return offset; /* a read ends before it: the program can see where it is */
-    if (!in_line && tcp->receive.length > 0)
+    if (tcp->receive.length == 0)
+        return 0; /* it has not come yet */
+    if (!in_line)
         byte_queue_drop(&tcp->receive, &stack->buffers, 1);
-    if (tcp->receive.length > 0 || !in_line)
-        urgent->state = TCP_URGENT_NONE;
+    urgent->state = TCP_URGENT_NONE;
     return tcp->receive.length;
 }
 

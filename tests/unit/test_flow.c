@@ -188,6 +188,31 @@ static void unsent_bytes_are_bounded_when_the_program_says_so(void **state) {
     scene_end(&scene);
 }
 
+static void rate_that_the_program_asks_for_is_kept(void **state) {
+    (void)state;
+    struct scene scene;
+    uint32_t sent = 0;
+    connected(&scene, 65535, 1000);
+    scene.socket->tcp->congestion.cwnd = 1000000;
+    assert_int_equal(set_option(&scene.host, scene.socket, SOL_SOCKET, SO_MAX_PACING_RATE, 1058000),
+                     0); /* 1 ms a segment */
+    uint64_t begun = now;
+    send_all(&scene, 60000, 0);
+    while (sent < 60) {
+        uint32_t burst = 0;
+        while (hear(&scene)) {
+            burst++;
+            sent++;
+        }
+        assert_in_range(burst, 0, 4);
+        acknowledge(&scene, sent * 1000);
+        host_run(&scene.host, MS / 2);
+        assert_true(now - begun < SECOND);
+    }
+    assert_in_range((now - begun) / MS, 55, 65);
+    scene_end(&scene);
+}
+
 static void feed(struct scene *scene, uint32_t length) {
     say(scene, TCP_ACK, scene->remote, scene->local, 65535, bytes, length);
     scene->remote += length;
@@ -326,6 +351,7 @@ int main(void) {
         cmocka_unit_test(urgent_byte_is_read_out_of_band_or_in_its_place),
         cmocka_unit_test(urgent_byte_is_announced),
         cmocka_unit_test(unsent_bytes_are_bounded_when_the_program_says_so),
+        cmocka_unit_test(rate_that_the_program_asks_for_is_kept),
         cmocka_unit_test(first_segments_are_acknowledged_one_by_one),
         cmocka_unit_test(program_that_answers_has_its_acknowledgments_wait),
         cmocka_unit_test(window_opens_as_data_comes_and_buffer_grows_as_it_is_read),

@@ -130,6 +130,25 @@ static void only_what_is_missing_is_sent_again(void **state) {
     end(&scene);
 }
 
+static void loss_is_counted_where_clocks_are_not_trusted(void **state) {
+    (void)state;
+    struct scene scene;
+    begin(&scene, true, false);
+    sysctl_set(&scene.host.stack->sysctl, "net.ipv4.tcp_recovery", "0");
+    send_segments(&scene, 10);
+    now += RTT_NS;
+    say(&scene, 0, 1, 2);
+    say(&scene, 0, 1, 3);
+    expect_silence(&scene);
+    say(&scene, 0, 1, 4);
+    expect_segment(&scene, 0);
+    assert_int_equal(scene.socket->tcp->recovery.state, TCP_RECOVERY);
+    now += RTT_NS;
+    say(&scene, 10, 0, 0);
+    assert_int_equal(scene.host.stack->mib.TcpRetransSegs, 1);
+    end(&scene);
+}
+
 static void needless_timeout_without_timestamps_is_taken_back(void **state) {
     (void)state;
     struct scene scene;
@@ -422,6 +441,7 @@ static void wrapped_sequence_number_is_told_from_an_old_one(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_is_missing_is_sent_again),
+        cmocka_unit_test(loss_is_counted_where_clocks_are_not_trusted),
         cmocka_unit_test(needless_timeout_without_timestamps_is_taken_back),
         cmocka_unit_test(lost_retransmission_is_found_without_a_timeout),
         cmocka_unit_test(what_is_a_little_late_is_waited_for),

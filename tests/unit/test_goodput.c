@@ -1,0 +1,233 @@
+/*
+ * test_goodput.c - what congestion control achieves: flows over a bottleneck of 20 Mbit/s with a queue, a
+ * delay and random loss, in virtual time. The references are what theory says of the algorithms (RFC 9438
+ * section 5.1 and Mathis et al., 1997), less what a real implementation may fall short by.
+ */
+#include "host.h"
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RATE UINT64_C(2500000) /* bytes a second */
+#define SEGMENT 1448.0         /* payload of a full frame, with timestamps */
+#define FLOWS_MAX 10
+#define IN_FLIGHT_MAX 8192u
+
+/* A frame on its way, to arrive at a time. */
+struct travelling {
+    uint64_t due_ns;
+    uint32_t length;
+    uint8_t bytes[1600];
+};
+
+/* One direction: frames arrive in the order in which they left. */
+struct link {
+    struct travelling *frames;
+    uint32_t first, count;
+    uint64_t busy_until_ns; /* the bottleneck */
+};
+
+struct path {
+    struct host a, b;
+    struct link there, back;
+    uint64_t delay_ns; /* one way */
+    uint64_t queue_ns; /* the longest queue, as time */
+    double loss;
+    struct random random;
+};
+
+struct flow {
+    struct socket *client, *server;
+    uint64_t received;
+    uint64_t last_ns, longest_gap_ns;
+};
+
+static void path_open(struct path *path, uint64_t rtt_ns, uint64_t queue_ns, double loss,
+                      const char *algorithm) {
+    static const uint8_t seed[RANDOM_SEED_BYTES] = {9};
+    memset(path, 0, sizeof *path);
+    path->a = host_create(HOST_A, 1500);
+    path->b = host_create(HOST_B, 1500);
+    path->there.frames = malloc(IN_FLIGHT_MAX * sizeof(struct travelling));
+    path->back.frames = malloc(IN_FLIGHT_MAX * sizeof(struct travelling));
+    assert_true(path->there.frames && path->back.frames);
+    path->delay_ns = rtt_ns / 2;
+    path->queue_ns = queue_ns;
+    path->loss = loss;
+    random_init(&path->random, seed);
+    assert_int_equal(sysctl_set(&path->a.stack->sysctl, "net.ipv4.tcp_congestion_control", algorithm), 0);
+}
+
+static void path_close(struct path *path) {
+    free(path->there.frames);
+    free(path->back.frames);
+    host_destroy(&path->a);
+    host_destroy(&path->b);
+}
+
+static void carry(struct path *path, struct host *from, struct link *link, bool bottleneck) {
+    struct seen seen;
+    while (host_sent(from, &seen)) {
+        uint64_t leaves_ns = now;
+        if (bottleneck) {
+            uint64_t begins_ns = link->busy_until_ns > now ? link->busy_until_ns : now;
+            bool lost = (double)random_below(&path->random, 1000000) < path->loss * 1e6 && seen.length > 100;
+            if (begins_ns - now > path->queue_ns || lost)
+                continue;
+            leaves_ns = link->busy_until_ns = begins_ns + seen.length * SECOND / RATE;
+        }
+        assert_true(link->count < IN_FLIGHT_MAX && seen.length <= 1600);
+        struct travelling *frame = &link->frames[(link->first + link->count++) % IN_FLIGHT_MAX];
+        frame->due_ns = leaves_ns + path->delay_ns;
+        frame->length = seen.length;
+        memcpy(frame->bytes, seen.bytes, seen.length);
+    }
+}
+
+static uint64_t arrive(struct host *to, struct link *link) {
+    while (link->count > 0 && link->frames[link->first].due_ns <= now) {
+        struct travelling *frame = &link->frames[link->first];
+        host_input(to, frame->bytes, frame->length, 0);
+        link->first = (link->first + 1) % IN_FLIGHT_MAX;
+        link->count--;
+    }
+    return link->count > 0 ? link->frames[link->first].due_ns : UINT64_MAX;
+}
+
+static uint64_t least(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+/* Lets all happen until a time; the flows send and read as fast as they may. */
+static void path_run(struct path *path, struct flow *flows, int count, uint64_t end_ns) {
+    static uint8_t data[65536];
+    while (now < end_ns) {
+        uint64_t next_ns = least(arrive(&path->b, &path->there), arrive(&path->a, &path->back));
+        for (int i = 0; i < count; i++) {
+            ssize_t got;
+            while ((got = receive_bytes(&path->b, flows[i].server, data, sizeof data, 0)) > 0) {
+                flows[i].received += (uint64_t)got;
+                uint64_t gap_ns = now - flows[i].last_ns;
+                flows[i].longest_gap_ns = gap_ns > flows[i].longest_gap_ns ? gap_ns : flows[i].longest_gap_ns;
+                flows[i].last_ns = now;
+            }
+            while (send_bytes(&path->a, flows[i].client, data, sizeof data, 0) > 0)
+                continue;
+        }
+        stack_advance(path->a.stack, now);
+        stack_advance(path->b.stack, now);
+        carry(path, &path->a, &path->there, true);
+        carry(path, &path->b, &path->back, false);
+        if (path->there.count)
+            next_ns = least(next_ns, path->there.frames[path->there.first].due_ns);
+        if (path->back.count)
+            next_ns = least(next_ns, path->back.frames[path->back.first].due_ns);
+        next_ns = least(next_ns, least(stack_deadline(path->a.stack), stack_deadline(path->b.stack)));
+        now = next_ns > now ? least(next_ns, end_ns) : now;
+    }
+}
+
+static void flow_open(struct path *path, struct flow *flow, uint16_t port) {
+    struct socket *listener = make_socket(&path->b, SOCK_STREAM, 0, port);
+    memset(flow, 0, sizeof *flow);
+    assert_int_equal(socket_listen(path->b.stack, listener, 1), 0);
+    flow->client = make_socket(&path->a, SOCK_STREAM, 0, 0);
+    socket_connect(path->a.stack, flow->client, HOST_B, port);
+    for (int i = 0; i < 1000 && socket_accept(path->b.stack, listener, &flow->server); i++)
+        path_run(path, NULL, 0, now + 10 * MS);
+    assert_non_null(flow->server);
+    flow->last_ns = now;
+}
+
+/* What a flow should reach, in bytes a second. */
+static double reference(const char *algorithm, double rtt_s, double loss) {
+    double rate = 0.95 * (double)RATE;
+    if (loss == 0)
+        return rate;
+    double reno = SEGMENT / rtt_s * 1.22 / __builtin_sqrt(loss);
+    double cubic = SEGMENT * 1.17 * __builtin_pow(rtt_s, 0.75) / __builtin_pow(loss, 0.75) / rtt_s;
+    double theory = strcmp(algorithm, "reno") == 0 || cubic < reno ? reno : cubic;
+    return theory < rate ? theory : rate;
+}
+
+static void goodput(const char *algorithm) {
+    static const double losses[] = {0, 0.001, 0.01, 0.03};
+    static const uint64_t rtts_ms[] = {1, 20, 200}, queues_ms[] = {5, 200};
+    for (size_t l = 0; l < 4; l++)
+        for (size_t r = 0; r < 3; r++)
+            for (size_t q = 0; q < 2; q++) {
+                struct path path;
+                struct flow flow;
+                path_open(&path, rtts_ms[r] * MS, queues_ms[q] * MS, losses[l], algorithm);
+                flow_open(&path, &flow, 80);
+                uint64_t begun = now, seconds = 30;
+                path_run(&path, &flow, 1, begun + seconds * SECOND);
+                double rate = (double)flow.received / (double)seconds;
+                double wanted = reference(algorithm, (double)rtts_ms[r] / 1e3, losses[l]);
+                printf("%-5s loss %4.1f %%, RTT %3u ms, queue %3u ms: %7.0f KB/s, %3.0f %% of the reference, "
+                       "longest gap %4u ms\n",
+                       algorithm, losses[l] * 100, (unsigned)rtts_ms[r], (unsigned)queues_ms[q], rate / 1e3,
+                       100 * rate / wanted, (unsigned)(flow.longest_gap_ns / MS));
+                /* A burst overflows a queue that is short for the path, and thirty seconds are few round
+                 * trips. */
+                bool shallow = 8 * queues_ms[q] < rtts_ms[r];
+                assert_true(rate > (shallow ? 0.15 : 0.65) * wanted);
+                /* Two timeouts in a row, of 200 ms and what the round trip and its queue add. */
+                assert_in_range(flow.longest_gap_ns / MS, 0, 3 * (rtts_ms[r] + queues_ms[q]) + 3 * 250);
+                path_close(&path);
+            }
+}
+
+static void cubic_reaches_its_goodput(void **state) {
+    (void)state;
+    goodput("cubic");
+}
+
+static void reno_reaches_its_goodput(void **state) {
+    (void)state;
+    goodput("reno");
+}
+
+/* Jain's index of what flows that begin one after the other got in the end. */
+static double fairness(const char *algorithm, int count) {
+    struct path path;
+    struct flow flows[FLOWS_MAX];
+    double sum = 0, squares = 0;
+    path_open(&path, 40 * MS, 40 * MS, 0, algorithm);
+    for (int i = 0; i < count; i++) {
+        flow_open(&path, &flows[i], (uint16_t)(80 + i));
+        path_run(&path, flows, i + 1, now + 300 * MS);
+    }
+    path_run(&path, flows, count, now + 60 * SECOND);
+    for (int i = 0; i < count; i++)
+        flows[i].received = 0;
+    path_run(&path, flows, count, now + 60 * SECOND);
+    for (int i = 0; i < count; i++) {
+        sum += (double)flows[i].received;
+        squares += (double)flows[i].received * (double)flows[i].received;
+    }
+    printf("%-5s %2d flows: %.2f of the link, Jain's index %.3f\n", algorithm, count, sum / 60 / (double)RATE,
+           sum * sum / (count * squares));
+    assert_true(sum / 60 > 0.85 * (double)RATE);
+    path_close(&path);
+    return sum * sum / (count * squares);
+}
+
+static void flows_share_a_link(void **state) {
+    (void)state;
+    assert_true(fairness("cubic", 2) > 0.9);
+    assert_true(fairness("cubic", 10) > 0.85);
+    assert_true(fairness("reno", 2) > 0.9);
+    assert_true(fairness("reno", 10) > 0.85);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cubic_reaches_its_goodput),
+        cmocka_unit_test(reno_reaches_its_goodput),
+        cmocka_unit_test(flows_share_a_link),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
