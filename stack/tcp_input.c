@@ -338,7 +338,11 @@ static bool input_orphan(struct stack *stack, struct tcp *tcp, const struct tcp_
 /* Answers an unacceptable segment; those without data, which may be answers themselves, at a bounded rate, as
  * Linux does: or two hosts that disagree would talk for ever. */
 static void refuse(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
-    bool may_be_answer = segment->length == 0 && !(segment->flags & (TCP_SYN | TCP_FIN));
+    bool may_be_answer = segment->length == 0 && !(segment->flags & TCP_FIN);
+    if (segment->flags & TCP_SYN) {
+        challenge_ack(stack, tcp);
+        return;
+    }
     if (may_be_answer && answered_lately(stack, tcp)) {
         stack->mib.TcpExtTCPACKSkippedSeq++;
         return;

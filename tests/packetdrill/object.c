@@ -4,8 +4,9 @@
  * packetdrill loads the object, calls packetdrill_interface_init, and makes its scripts' system calls through
  * the table that it gets. What is declared here of that table is the order and the types of its members.
  *
- * --so_flags: address=A.B.C.D, the stack's own; 192.168.0.1, packetdrill's default, when there is none. An
- * address that the script binds to or sends a packet to first is taken as well.
+ * --so_flags: address=A.B.C.D, the stack's own, if it is not packetdrill's --local_ip; 192.168.0.1,
+ * packetdrill's default, when there is none. An address that the script binds to or sends a packet to first
+ * is taken as well.
  */
 #include "control.h"
 #include "descriptors.h"
@@ -570,6 +571,26 @@ static void make_tun0(void) {
         close(fd);
 }
 
+/* The stack's address, in network order: told by flags, or to packetdrill itself; its default, else. */
+static struct in_addr address_of(const char *flags) {
+    struct in_addr address = {htonl(0xc0a80001)};
+    char line[8192] = "", text[INET_ADDRSTRLEN] = "";
+    const char *given = flags ? strstr(flags, "address=") : NULL;
+    FILE *file = given ? NULL : fopen("/proc/self/cmdline", "re");
+    size_t length = file ? fread(line, 1, sizeof line - 1, file) : 0;
+    if (file)
+        fclose(file);
+    for (const char *at = line; at < line + length; at += strlen(at) + 1)
+        if (strncmp(at, "--local_ip=", 11) == 0)
+            given = at;
+    given = given ? strchr(given, '=') + 1 : "";
+    if (sscanf(given, "%15[0-9.]", text) == 1 && inet_pton(AF_INET, text, &address) != 1) {
+        fprintf(stderr, "packetdrill.so: '%s' is no address\n", text);
+        exit(2);
+    }
+    return address;
+}
+
 /* packetdrill asks for TCP_INFO by libc's own getsockopt. */
 static int getsockopt_of_scripts(int fd, int level, int name, void *value, socklen_t *length) {
     if (!descriptor_of(fd))
@@ -602,15 +623,8 @@ static ssize_t sendfile_of_scripts(int to, int from, off_t *offset, size_t lengt
 }
 
 void packetdrill_interface_init(const char *flags, struct packetdrill_interface *table) {
-    struct in_addr address = {htonl(0xc0a80001)};
-    const char *given = flags ? strstr(flags, "address=") : NULL;
-    char text[INET_ADDRSTRLEN] = "";
-    if (given && sscanf(given, "address=%15[0-9.]", text) == 1 && inet_pton(AF_INET, text, &address) != 1) {
-        fprintf(stderr, "packetdrill.so: '%s' is no address\n", text);
-        exit(2);
-    }
     make_tun0();
-    machine_create(ntohl(address.s_addr), 16);
+    machine_create(ntohl(address_of(flags).s_addr), 16);
     patch_import("getsockopt", (void *)getsockopt_of_scripts);
     patch_import("system", (void *)system_of_scripts);
     patch_import("sendfile", (void *)sendfile_of_scripts);

@@ -1,0 +1,194 @@
+/*
+ * test_attack.c - what strangers and hostile peers may try: forged resets, SYNs, data and ICMP errors in and
+ * around the window, storms of acknowledgments, tiny segments, and numbers at the end of their range.
+ */
+#include "scene.h"
+#include "tcp_isn.h"
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+/* How many segments the stack has sent since it was last asked. */
+static uint32_t count_heard(struct scene *scene) {
+    uint32_t count = 0;
+    while (hear(scene))
+        count++;
+    return count;
+}
+
+static void assert_open(struct scene *scene) {
+    char got[8];
+    assert_int_equal(scene->socket->tcp->state, TCP_ESTABLISHED);
+    assert_int_equal(receive_bytes(&scene->host, scene->socket, got, sizeof got, 0), -EAGAIN);
+}
+
+static void forged_segment_must_have_the_very_number(void **state) {
+    (void)state;
+    struct scene scene;
+    uint32_t answers = 0;
+    connected(&scene, 65535, MSS);
+    struct random guesses;
+    static const uint8_t seed[RANDOM_SEED_BYTES] = {3};
+    random_init(&guesses, seed);
+    for (int i = 0; i < 30000; i++) {
+        uint32_t guess = (uint32_t)random_u64(&guesses), near = scene.remote + 1 + guess % 60000;
+        say(&scene, TCP_RST, i % 2 ? near : guess, 0, 0, NULL, 0);
+        say(&scene, TCP_SYN, i % 2 ? near : guess, 0, 65535, NULL, 0);
+        say(&scene, TCP_RST | TCP_ACK, near, scene.local, 0, NULL, 0);
+        answers += count_heard(&scene);
+        now += MS / 10;
+    }
+    assert_open(&scene);
+    assert_in_range(answers, 1, 3 * 30); /* three seconds, each kind: two a second, and the SYNs' */
+    scene_end(&scene);
+}
+
+static void forged_data_must_acknowledge_what_may_be_acknowledged(void **state) {
+    (void)state;
+    struct scene scene;
+    connected(&scene, 65535, MSS);
+    send_bytes(&scene.host, scene.socket, bytes, 1000, 0);
+    host_discard(&scene.host);
+    for (uint32_t i = 0; i < 5000; i++) {
+        /* RFC 5961 section 5: beyond what was sent, or further back than a window. */
+        say(&scene, TCP_ACK, scene.remote, scene.local + 1001 + i * 400000, 65535, "evil", 4);
+        say(&scene, TCP_ACK, scene.remote, scene.local - 70000 - i * 400000, 65535, "evil", 4);
+        host_discard(&scene.host);
+    }
+    assert_open(&scene);
+    assert_int_equal(scene.socket->tcp->snd_una, scene.local);
+    scene_end(&scene);
+}
+
+/* An ICMP error that quotes a segment of the connection with this sequence number. */
+static void say_icmp(struct scene *scene, uint8_t code, uint32_t info, uint32_t sequence) {
+    uint8_t quoted[28] = {0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, IP_PROTOCOL_TCP};
+    wire_put32(quoted + 12, HOST_A);
+    wire_put32(quoted + 16, HOST_B);
+    wire_put16(quoted + 20, scene->local_port);
+    wire_put16(quoted + 22, scene->remote_port);
+    wire_put32(quoted + 24, sequence);
+    peer_icmp(&scene->host, ICMP_DESTINATION_UNREACHABLE, code, info, quoted, sizeof quoted);
+}
+
+static void forged_icmp_errors_end_nothing(void **state) {
+    (void)state;
+    struct scene scene;
+    connected(&scene, 65535, MSS);
+    send_bytes(&scene.host, scene.socket, bytes, 5000, 0);
+    host_discard(&scene.host);
+    for (uint32_t i = 0; i < 1000; i++)
+        for (uint8_t code = 0; code < 16; code++)
+            say_icmp(&scene, code, 68, scene.local + 5001 + i * 4000000);
+    assert_int_equal(scene.socket->tcp->mss, MSS); /* not even a path's MTU is believed */
+    for (uint8_t code = 0; code < 16; code++)
+        if (code != ICMP_FRAGMENTATION_NEEDED)
+            say_icmp(&scene, code, 0, scene.local); /* one that might be true */
+    assert_open(&scene);
+    say_icmp(&scene, ICMP_FRAGMENTATION_NEEDED, 68, scene.local);
+    assert_true(scene.socket->tcp->mss >=
+                500); /* 68 is not believed: RFC 1191's floor is no use to anybody */
+    scene_end(&scene);
+}
+
+static void two_hosts_that_disagree_do_not_talk_for_ever(void **state) {
+    (void)state;
+    struct host a = host_create(HOST_A, 1500), b = host_create(HOST_B, 1500);
+    struct cable cable;
+    struct socket *client, *server, *listener;
+    cable_join(&cable, &a, &b, MS);
+    cable_connect(&cable, 80, &client, &server, &listener);
+    cable_run(&cable, SECOND);
+    /* As if somebody had slipped data into both: each takes the other's numbers for old or not sent yet. */
+    client->tcp->rcv_nxt += 100;
+    client->tcp->rcv_adv += 100;
+    server->tcp->rcv_nxt += 100;
+    server->tcp->rcv_adv += 100;
+    send_bytes(&a, client, "x", 1, 0);
+    cable_run(&cable, SECOND);
+    uint64_t before = cable.frames;
+    cable_run(&cable, 10 * SECOND);
+    assert_in_range(cable.frames - before, 0, 200);
+    socket_release(a.stack, client);
+    socket_release(b.stack, server);
+    socket_release(b.stack, listener);
+    cable_cut(&cable);
+    host_destroy(&a);
+    host_destroy(&b);
+}
+
+static void tiny_segments_and_a_maze_of_sacks_cost_little(void **state) {
+    (void)state;
+    struct scene scene;
+    connected(&scene, 65535, 1); /* an MSS of one byte is not believed */
+    assert_int_equal(scene.socket->tcp->mss, 48);
+    scene.socket->tcp->congestion.cwnd = 1 << 20;
+    ssize_t sent = send_bytes(&scene.host, scene.socket, bytes, 60000, 0);
+    assert_true(sent >= 48 * 500);
+    host_discard(&scene.host);
+    scene.socket->tcp->sack_permitted = true;
+    for (uint32_t round = 0; round < 20000; round++) {
+        struct tcp_segment segment = segment_from_peer(&scene, TCP_ACK);
+        segment.sack_count = 3;
+        for (uint32_t i = 0; i < 3; i++) {
+            uint32_t start = (round * 3 + i) * 96 % 24000 + 48;
+            segment.sack[i] = (struct tcp_sack_block){scene.local + start, scene.local + start + 48};
+        }
+        peer_send_segment(&scene.host, &segment, NULL, 0);
+        host_discard(&scene.host);
+    }
+    assert_true(scene.host.stack->sent.used <= 60000 / 48 + 2);
+    scene_end(&scene);
+}
+
+static void connections_work_at_every_place_around_the_wrap(void **state) {
+    (void)state;
+    for (uint32_t before = 0; before < 40; before++) {
+        struct host a = host_create(HOST_A, 1500), b = host_create(HOST_B, 1500);
+        struct cable cable;
+        struct socket *client = make_socket(&a, SOCK_STREAM, 0, 5000), *server = NULL;
+        struct socket *listener = make_socket(&b, SOCK_STREAM, 0, 80);
+        char got[40];
+        socket_listen(b.stack, listener, 1);
+        cable_join(&cable, &a, &b, MS);
+        /* The initial number follows the clock: RFC 6528. */
+        uint32_t iss = tcp_isn(a.stack->isn_key, now, HOST_A, 5000, HOST_B, 80);
+        now += (uint64_t)(0u - before - iss) * 4000;
+        stack_advance(a.stack, now);
+        stack_advance(b.stack, now);
+        socket_connect(a.stack, client, HOST_B, 80);
+        assert_int_equal(client->tcp->iss, 0u - before);
+        cable_run(&cable, 10 * MS);
+        assert_int_equal(socket_accept(b.stack, listener, &server), 0);
+        for (int i = 0; i < 3; i++) {
+            send_bytes(&a, client, "0123456789", 10, 0);
+            cable_run(&cable, 10 * MS);
+        }
+        assert_int_equal(receive_bytes(&b, server, got, sizeof got, 0), 30);
+        assert_memory_equal(got, "012345678901234567890123456789", 30);
+        socket_shutdown(a.stack, client, SHUT_WR);
+        cable_run(&cable, 10 * MS);
+        assert_int_equal(receive_bytes(&b, server, got, sizeof got, 0), 0);
+        socket_release(b.stack, server);
+        socket_release(b.stack, listener);
+        cable_run(&cable, 10 * MS);
+        assert_int_equal(client->tcp->state, TCP_TIME_WAIT);
+        assert_int_equal(a.stack->mib.TcpRetransSegs + b.stack->mib.TcpRetransSegs, 0);
+        socket_release(a.stack, client);
+        cable_cut(&cable);
+        host_destroy(&a);
+        host_destroy(&b);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(forged_segment_must_have_the_very_number),
+        cmocka_unit_test(forged_data_must_acknowledge_what_may_be_acknowledged),
+        cmocka_unit_test(forged_icmp_errors_end_nothing),
+        cmocka_unit_test(two_hosts_that_disagree_do_not_talk_for_ever),
+        cmocka_unit_test(tiny_segments_and_a_maze_of_sacks_cost_little),
+        cmocka_unit_test(connections_work_at_every_place_around_the_wrap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
