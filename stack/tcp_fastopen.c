@@ -58,6 +58,7 @@ void tcp_fastopen_ask(struct stack *stack, struct tcp *tcp, struct tcp_segment *
     if (needs_no_cookie(stack, tcp))
         return;
     segment->cookie = (struct tcp_cookie){.present = true};
+    tcp->fastopen |= TCP_FASTOPEN_OPTION;
     if (peer && peer->cookie.length > 0)
         segment->cookie = peer->cookie;
     else if (peer)
@@ -72,14 +73,18 @@ void tcp_fastopen_answered(struct stack *stack, struct tcp *tcp, const struct tc
     peer->used_ns = stack->now_ns;
     if (segment->mss)
         peer->mss = segment->mss;
-    if (has_cookie)
+    bool asked = tcp->fastopen & TCP_FASTOPEN_OPTION;
+    uint8_t next = tcp->fastopen_experimental ? 2 : 1;
+    if (asked && has_cookie)
         peer->cookie = segment->cookie;
-    else if (!tcp->retransmits && !(tcp->fastopen & TCP_FASTOPEN_DATA))
-        peer->try_experimental = tcp->fastopen_experimental ? 2 : 1; /* asked, and not answered */
+    else if (asked && !tcp->retransmits && !(tcp->fastopen & TCP_FASTOPEN_DATA) &&
+             next > peer->try_experimental)
+        peer->try_experimental = next; /* not answered: each of the two options is tried once */
     if (!(tcp->fastopen & TCP_FASTOPEN_DATA))
         return;
     if (all_acked) {
         tcp->fastopen |= TCP_FASTOPEN_TAKEN;
+        tcp->history.delivered--; /* the SYN and its data were one segment */
         stack->mib.TcpExtTCPFastOpenActive++;
     } else {
         stack->mib.TcpExtTCPFastOpenActiveFail++;

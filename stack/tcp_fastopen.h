@@ -21,12 +21,13 @@ struct tcp;
 
 /* What is set in tcp->fastopen. */
 enum tcp_fastopen_flag {
-    TCP_FASTOPEN_CHILD = 1,    /* accepted before the handshake was complete */
-    TCP_FASTOPEN_PENDING = 2,  /* ... which it still is not */
-    TCP_FASTOPEN_ASKED = 4,    /* our SYN had the option */
-    TCP_FASTOPEN_DATA = 8,     /* ... and data */
-    TCP_FASTOPEN_TAKEN = 16,   /* ... that the peer has taken */
-    TCP_FASTOPEN_DEFERRED = 32 /* connect(2) has succeeded, and the first write will send the SYN */
+    TCP_FASTOPEN_CHILD = 1,     /* accepted before the handshake was complete */
+    TCP_FASTOPEN_PENDING = 2,   /* ... which it still is not */
+    TCP_FASTOPEN_ASKED = 4,     /* a write opens the connection: with the option, or without need of it */
+    TCP_FASTOPEN_DATA = 8,      /* ... and data */
+    TCP_FASTOPEN_TAKEN = 16,    /* ... that the peer has taken */
+    TCP_FASTOPEN_DEFERRED = 32, /* connect(2) has succeeded, and the first write will send the SYN */
+    TCP_FASTOPEN_OPTION = 64,   /* our SYN had the option: a cookie that comes was asked for */
 };
 
 /* What a server told us, by its address. */

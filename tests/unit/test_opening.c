@@ -86,6 +86,26 @@ static void data_that_the_syn_ack_does_not_take_is_sent_again(void **state) {
     scene_end(&scene);
 }
 
+static void cookie_that_was_not_asked_for_is_not_kept(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene);
+    tune(&scene, "net.ipv4.tcp_fastopen=5");
+    assert_int_equal(open_with(&scene, bytes, 100), 100);
+    assert_true(hear(&scene));
+    answer_syn(&scene, &COOKIE, 100);
+    socket_release(scene.host.stack, scene.socket);
+    host_discard(&scene.host);
+    tune(&scene, "net.ipv4.tcp_fastopen=1");
+    scene.remote = PEER_ISS;
+    assert_int_equal(open_with(&scene, bytes, 100), -EINPROGRESS);
+    assert_true(hear(&scene));
+    assert_int_equal(scene.packet.tcp.cookie.length, 0);
+    assert_int_equal(scene.packet.tcp.length, 0);
+    scene.local = scene.packet.tcp.sequence + 1;
+    scene_end(&scene);
+}
+
 static void lost_syn_with_data_is_repeated_without(void **state) {
     (void)state;
     struct scene scene;
@@ -390,6 +410,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cookie_is_asked_for_then_data_goes_with_the_syn),
         cmocka_unit_test(data_that_the_syn_ack_does_not_take_is_sent_again),
+        cmocka_unit_test(cookie_that_was_not_asked_for_is_not_kept),
         cmocka_unit_test(lost_syn_with_data_is_repeated_without),
         cmocka_unit_test(cookie_lets_data_in_before_the_handshake_is_complete),
         cmocka_unit_test(wrong_cookie_gets_the_right_one_and_its_data_is_not_taken),
