@@ -191,7 +191,7 @@ static int ioctl_ours(int fd, unsigned long request, void *argument) {
         shared_unlock();
         return LIBC(ioctl)(fd, FIONBIO, argument) < 0 ? -errno : 0;
     default:
-        error = socket_control(&shared->stack, socket, request, &value);
+        error = socket_control(socket, request, &value);
         break;
     }
     shared_unlock();

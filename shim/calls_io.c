@@ -294,7 +294,8 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
     if (result < 0)
         return call_result(result);
     header->msg_flags = message.error.origin ? MSG_ERRQUEUE : 0;
-    control_write(&shared->stack, clock_realtime_offset(), header, &options, &message);
+    bool timed = options.timestamp || message.error.origin;
+    control_write(&shared->stack, timed ? clock_realtime_offset() : 0, header, &options, &message);
     if (message.has_address && header->msg_name)
         call_give_address(header->msg_name, &header->msg_namelen, message.address, message.port);
     else

@@ -2,6 +2,7 @@
  * buffer.c - see buffer.h.
  */
 #include "buffer.h"
+#include "minmax.h"
 #include <assert.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -10,10 +11,6 @@
 #define BUFFER_COPY_BELOW 512u
 
 static_assert(sizeof(struct buffer) == BUFFER_BYTES, "a buffer fills its pool slot");
-
-static uint32_t min_u32(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
-}
 
 struct buffer *buffer_take(struct pool *pool) {
     struct buffer *buffer = pool_take(pool);

@@ -306,7 +306,7 @@ static bool content_whole(struct stack *stack, struct tcp *tcp) {
     if (!connected(tcp->state))
         return true;
     repair_marks(stack, tcp);
-    if (tcp_is_opening(tcp) && tcp->snd_una == tcp->iss)
+    if (tcp_is_lone_syn(tcp))
         return tcp->send.length == 0;
     uint32_t sent = tcp->snd_nxt - tcp->snd_una;
     if (seq_gt(tcp->snd_una, tcp->snd_nxt))

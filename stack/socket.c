@@ -131,6 +131,22 @@ int socket_listen(struct stack *stack, struct socket *socket, int backlog) {
     return tcp_listen(stack, tcp);
 }
 
+/* A closed socket's connection, made ready to be opened, also when it has been used before. */
+static struct tcp *prepare_connect(struct stack *stack, struct socket *socket) {
+    if (socket->tcp->iss || socket->tcp->remote_port) {
+        tcp_renew(stack, socket->tcp);
+        stack_work_on(stack, socket);
+    }
+    struct tcp *tcp = socket->tcp;
+    socket->error = 0;
+    socket->read_shutdown = socket->write_shutdown = false;
+    tcp->binding.reuse_address = socket->options.reuse_address;
+    tcp->binding.reuse_port = socket->options.reuse_port;
+    tcp->options.ttl = socket->options.ttl;
+    tcp->options.tos = socket->options.tos;
+    return tcp;
+}
+
 int socket_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
     struct tcp *tcp = socket->tcp;
     stack_work_on(stack, socket);
@@ -149,17 +165,7 @@ int socket_connect(struct stack *stack, struct socket *socket, uint32_t address,
     }
     if (tcp->state != TCP_CLOSE)
         return -EISCONN;
-    if (tcp->iss || tcp->remote_port) {
-        tcp_renew(stack, tcp);
-        tcp = socket->tcp;
-        stack_work_on(stack, socket);
-    }
-    socket->error = 0;
-    socket->read_shutdown = socket->write_shutdown = false;
-    tcp->binding.reuse_address = socket->options.reuse_address;
-    tcp->binding.reuse_port = socket->options.reuse_port;
-    tcp->options.ttl = socket->options.ttl;
-    tcp->options.tos = socket->options.tos;
+    tcp = prepare_connect(stack, socket);
     if (tcp->options.fastopen_connect)
         tcp->fastopen |= tcp_fastopen_ready(stack, tcp, address) ? TCP_FASTOPEN_DEFERRED : TCP_FASTOPEN_ASKED;
     int error = tcp_connect(stack, tcp, address, port);
@@ -176,34 +182,24 @@ static ssize_t open_with_data(struct stack *stack, struct socket *socket,
     struct tcp *tcp = socket->tcp;
     bool deferred = tcp->fastopen & TCP_FASTOPEN_DEFERRED;
     uint32_t address = deferred ? tcp->remote_address : message->address;
-    bool ready;
     if (!deferred && (!(stack->sysctl.tcp_fastopen & SYSCTL_FASTOPEN_CLIENT) || message->unspecified))
         return -EOPNOTSUPP;
     if (!deferred && !message->has_address)
         return -EDESTADDRREQ;
-    if (!deferred && tcp->remote_port) {
-        tcp_renew(stack, tcp);
-        tcp = socket->tcp;
-    }
     stack_work_on(stack, socket);
-    ready = tcp_fastopen_ready(stack, tcp, address);
-    socket->error = 0;
-    socket->read_shutdown = socket->write_shutdown = false;
+    if (!deferred)
+        tcp = prepare_connect(stack, socket);
     tcp->fastopen = (uint8_t)((tcp->fastopen & ~TCP_FASTOPEN_DEFERRED) | TCP_FASTOPEN_ASKED);
+    size_t wanted = buffer_pieces_length(message->pieces, message->count);
     ssize_t sent = 0;
-    if (ready && buffer_pieces_length(message->pieces, message->count) > 0) {
+    if (wanted > 0 && tcp_fastopen_ready(stack, tcp, address)) {
         uint32_t room = tcp_fastopen_room(stack, tcp, address);
-        size_t wanted = buffer_pieces_length(message->pieces, message->count);
         sent = byte_queue_append(&tcp->send, &stack->buffers, message->pieces, message->count, 0,
                                  wanted < room ? (uint32_t)wanted : room);
     }
     if (deferred) {
         tcp_send_syn(stack, tcp);
     } else {
-        tcp->binding.reuse_address = socket->options.reuse_address;
-        tcp->binding.reuse_port = socket->options.reuse_port;
-        tcp->options.ttl = socket->options.ttl;
-        tcp->options.tos = socket->options.tos;
         int error = tcp_connect(stack, tcp, address, message->port);
         if (error) {
             byte_queue_drop(&tcp->send, &stack->buffers, tcp->send.length);
@@ -454,7 +450,7 @@ int socket_remote(const struct socket *socket, uint32_t *address, uint16_t *port
     return 0;
 }
 
-int socket_control(struct stack *stack, struct socket *socket, unsigned long request, int *value) {
+int socket_control(const struct socket *socket, unsigned long request, int *value) {
     const struct tcp *tcp = socket->tcp;
     uint32_t bytes = 0;
     if (request != SIOCINQ && request != SIOCOUTQ && request != SIOCOUTQNSD && request != SIOCATMARK)
@@ -471,7 +467,6 @@ int socket_control(struct stack *stack, struct socket *socket, unsigned long req
         bytes = tcp_unsent(tcp);
     else if (request == SIOCATMARK && tcp)
         bytes = tcp_urgent_at_mark(tcp);
-    (void)stack;
     *value = (int)bytes;
     return 0;
 }

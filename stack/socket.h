@@ -139,7 +139,7 @@ int socket_remote(const struct socket *socket, uint32_t *address, uint16_t *port
 
 /* ioctl(2): SIOCINQ (bytes that a read would give), SIOCOUTQ (not yet acknowledged), SIOCOUTQNSD (not yet
  * sent), SIOCATMARK. -ENOTTY for all others. */
-int socket_control(struct stack *stack, struct socket *socket, unsigned long request, int *value);
+int socket_control(const struct socket *socket, unsigned long request, int *value);
 
 /* getsockopt(2) and setsockopt(2) for SOL_SOCKET, IPPROTO_IP and IPPROTO_TCP. */
 int socket_get_option(struct stack *stack, struct socket *socket, int level, int name, void *value,

@@ -40,7 +40,7 @@ static void set_receive_limit(struct stack *stack, struct socket *socket, int va
     socket->receive_limit = buffer_limit(value, SOCKET_RECEIVE_MIN, stack->sysctl.rmem_max);
     socket->receive_limit_set = true;
     if (socket->tcp)
-        tcp_tuning_begin(stack, socket->tcp, socket);
+        tcp_tuning_begin(socket->tcp, socket);
 }
 
 /* Of 32 bits, in which all ones are no limit, or of 64. */
@@ -64,6 +64,13 @@ static int give_pacing_rate(const struct socket *socket, void *value, socklen_t 
         return option_give(value, length, &rate, sizeof rate);
     uint32_t low = rate < UINT32_MAX ? (uint32_t)rate : UINT32_MAX;
     return option_give(value, length, &low, sizeof low);
+}
+
+static int set_flag(bool *option, int number) {
+    if (number != 0 && number != 1)
+        return -EINVAL;
+    *option = number;
+    return 0;
 }
 
 static int set_socket_level(struct stack *stack, struct socket *socket, int name, const void *value,
@@ -109,10 +116,7 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
     case SO_MAX_PACING_RATE:
         return set_pacing_rate(socket, value, length);
     case SO_ZEROCOPY:
-        if (number != 0 && number != 1)
-            return -EINVAL;
-        options->zerocopy = number;
-        break;
+        return set_flag(&options->zerocopy, number);
     case SO_TIMESTAMPING_OLD:
         if ((uint32_t)number >= SOF_TIMESTAMPING_LAST << 1)
             return -EINVAL;
@@ -174,12 +178,16 @@ static int set_in_range(uint32_t *option, int number, int low, int high) {
     return 0;
 }
 
+static int timeout_after(int seconds) {
+    return seconds < 60 ? 2 * seconds : 120;
+}
+
 /* TCP_DEFER_ACCEPT is told in seconds and kept as retransmissions of a SYN-ACK: 1 s, 2 s, 4 s ... apart. */
 static uint8_t retransmissions_within(int seconds) {
     uint8_t count = 0;
     for (int period = 0, timeout = 1; period < seconds && count < 255; count++) {
         period += timeout;
-        timeout = timeout < 60 ? 2 * timeout : 120;
+        timeout = timeout_after(timeout);
     }
     return count;
 }
@@ -188,7 +196,7 @@ static int seconds_of_retransmissions(uint8_t count) {
     int period = 0;
     for (int timeout = 1; count > 0; count--) {
         period += timeout;
-        timeout = timeout < 60 ? 2 * timeout : 120;
+        timeout = timeout_after(timeout);
     }
     return period;
 }
@@ -245,20 +253,14 @@ static int set_tcp_level(struct stack *stack, struct tcp *tcp, int name, int num
         options->fastopen_connect = number;
         break;
     case TCP_FASTOPEN_NO_COOKIE:
-        if (number != 0 && number != 1)
-            return -EINVAL;
         if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN)
             return -EINVAL;
-        options->fastopen_no_cookie = number;
-        break;
+        return set_flag(&options->fastopen_no_cookie, number);
     case TCP_DEFER_ACCEPT:
         options->defer_accept = retransmissions_within(number);
         break;
     case TCP_INQ:
-        if (number != 0 && number != 1)
-            return -EINVAL;
-        tcp->socket->options.inq = number;
-        break;
+        return set_flag(&tcp->socket->options.inq, number);
     case TCP_WINDOW_CLAMP:
         if (number == 0 && tcp->state != TCP_CLOSE)
             return -EINVAL;

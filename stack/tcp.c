@@ -170,6 +170,10 @@ bool tcp_is_opening(const struct tcp *tcp) {
     return tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV || tcp->fastopen & TCP_FASTOPEN_PENDING;
 }
 
+bool tcp_is_lone_syn(const struct tcp *tcp) {
+    return tcp_is_opening(tcp) && tcp->snd_una == tcp->iss;
+}
+
 bool tcp_reusable(const struct stack *stack, const struct tcp *tcp) {
     uint32_t mode = stack->sysctl.tcp_tw_reuse;
     bool loopback = ip_is_loopback(tcp->remote_address) || tcp->remote_address == tcp->binding.address;

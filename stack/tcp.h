@@ -194,6 +194,7 @@ void tcp_set_state(struct stack *stack, struct tcp *tcp, uint8_t state);
 void tcp_end(struct stack *stack, struct tcp *tcp, int error);
 /* Whether our SYN is not acknowledged. */
 bool tcp_is_opening(const struct tcp *tcp);
+bool tcp_is_lone_syn(const struct tcp *tcp); /* ... and there is nothing in flight beside it */
 /* Whether a connection in TIME_WAIT may make room for another of the same addresses and ports. */
 bool tcp_reusable(const struct stack *stack, const struct tcp *tcp);
 void tcp_want_output(struct stack *stack, struct tcp *tcp);

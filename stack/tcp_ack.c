@@ -2,20 +2,15 @@
  * tcp_ack.c - see tcp_ack.h.
  */
 #include "tcp_ack.h"
+#include "minmax.h"
 #include "stack.h"
 #include "tcp.h"
 
-#define QUICK_MAX 16u                          /* Linux's TCP_MAX_QUICKACKS */
 #define DELAY_MIN_NS UINT64_C(40000000)        /* TCP_ATO_MIN, TCP_DELACK_MIN */
-#define DELAY_MAX_NS UINT64_C(200000000)       /* TCP_DELACK_MAX */
 #define DUPLICATES_AT_ONCE 3u                  /* the sender's threshold */
 #define COMPRESSED_MAX 44u                     /* tcp_comp_sack_nr */
 #define COMPRESSION_NS UINT64_C(1000000)       /* tcp_comp_sack_delay_ns */
 #define COMPRESSION_OF_ROUND_TRIP UINT64_C(20) /* ... but no more than this part of it */
-
-static uint64_t min_u64(uint64_t a, uint64_t b) {
-    return a < b ? a : b;
-}
 
 void tcp_ack_begin(const struct stack *stack, struct tcp *tcp) {
     uint32_t half = tcp->receive_window / 2, segment = TCP_MSS_DEFAULT;
@@ -44,28 +39,28 @@ static void learn(struct stack *stack, struct tcp *tcp) {
     struct tcp_ack *ack = &tcp->ack;
     uint64_t since_ns = stack->now_ns - ack->last_data_ns;
     if (!ack->delay_ns) {
-        more_quick(tcp, QUICK_MAX);
+        more_quick(tcp, TCP_ACK_QUICK_MAX);
         ack->delay_ns = DELAY_MIN_NS;
     } else if (since_ns <= DELAY_MIN_NS / 2) {
         ack->delay_ns = ack->delay_ns / 2 + DELAY_MIN_NS / 2;
     } else if (since_ns < ack->delay_ns) {
         ack->delay_ns = min_u64(ack->delay_ns / 2 + since_ns, tcp->rtt.rto_ns);
     } else if (since_ns > tcp->rtt.rto_ns) {
-        more_quick(tcp, QUICK_MAX); /* the sender begins anew */
+        more_quick(tcp, TCP_ACK_QUICK_MAX); /* the sender begins anew */
     }
     ack->last_data_ns = stack->now_ns;
 }
 
 static uint64_t delay_of(const struct tcp *tcp) {
     uint64_t delay_ns = tcp->ack.delay_ns,
-             most = tcp->ack.ping_pong || tcp->ack.pushed ? DELAY_MAX_NS : 500000000;
+             most = tcp->ack.ping_pong || tcp->ack.pushed ? TCP_ACK_DELAY_MAX_NS : 500000000;
     if (delay_ns <= DELAY_MIN_NS)
         return delay_ns;
     if (tcp->rtt.srtt_ns) {
         uint64_t round_trip = tcp->rtt.srtt_ns > DELAY_MIN_NS ? tcp->rtt.srtt_ns : DELAY_MIN_NS;
         most = min_u64(most, round_trip);
     }
-    return min_u64(min_u64(delay_ns, most), DELAY_MAX_NS);
+    return min_u64(min_u64(delay_ns, most), TCP_ACK_DELAY_MAX_NS);
 }
 
 void tcp_ack_received(struct stack *stack, struct tcp *tcp, uint32_t length) {

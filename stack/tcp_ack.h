@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define TCP_ACK_QUICK_MAX 16u                    /* Linux's TCP_MAX_QUICKACKS */
+#define TCP_ACK_DELAY_MAX_NS UINT64_C(200000000) /* TCP_DELACK_MAX */
+
 struct stack;
 struct tcp;
 

@@ -7,7 +7,7 @@
  * peer's next segment, or our SYN-ACK's retransmission, tries again.
  *
  * With Fast Open (tcp_fastopen.h) data may be in flight before the handshake is complete: snd_nxt is beyond
- * the SYN then, and the data's records are in tcp->sent, while snd_una is still the SYN.
+ * the SYN then, and so is snd_una, though the SYN is not acknowledged: tcp_is_opening tells.
  */
 #include "stack.h"
 #include "tcp.h"
@@ -55,7 +55,7 @@ static void open_send_side(struct stack *stack, struct tcp *tcp) {
                        tcp->remote_address, tcp->remote_port);
     tcp->snd_una = tcp->snd_nxt = tcp->usage_end = tcp->small_end = tcp->iss;
     tcp->timestamp_offset = (uint32_t)random_u64(&stack->random);
-    tcp_tuning_begin(stack, tcp, tcp->socket ? tcp->socket : tcp->listener);
+    tcp_tuning_begin(tcp, tcp->socket ? tcp->socket : tcp->listener);
     tcp->scaling = stack->sysctl.tcp_window_scaling;
     tcp->rcv_scale = tcp->scaling ? tcp_window_scale(largest_window(stack, tcp)) : 0;
     tcp->history.opened_ns = stack->now_ns;
@@ -162,28 +162,22 @@ void tcp_send_syn(struct stack *stack, struct tcp *tcp) {
 struct tuple_question {
     struct stack *stack;
     struct tcp *tcp;
+    struct tcp
+        *old; /* who has the tuple that was asked for last: one that may be replaced, if it is not taken */
 };
 
 static bool tuple_taken(void *context, uint16_t port) {
     struct tuple_question *question = context;
     struct tcp *tcp = question->tcp;
-    struct tcp *other =
+    question->old =
         tcp_lookup(question->stack, tcp->binding.address, port, tcp->remote_address, tcp->remote_port);
-    return other && !tcp_reusable(question->stack, other);
-}
-
-/* Takes the place of a connection in TIME_WAIT that is not needed any more. */
-static void replace_old(struct stack *stack, struct tcp *tcp) {
-    struct tcp *old =
-        tcp_lookup(stack, tcp->binding.address, tcp->binding.port, tcp->remote_address, tcp->remote_port);
-    if (old)
-        tcp_destroy(stack, old);
+    return question->old && !tcp_reusable(question->stack, question->old);
 }
 
 int tcp_connect(struct stack *stack, struct tcp *tcp, uint32_t address, uint16_t port) {
     if (ip_is_multicast(address) || ip_is_broadcast(stack, address) || ip_reachable(stack, address))
         return -ENETUNREACH;
-    struct tuple_question question = {stack, tcp};
+    struct tuple_question question = {stack, tcp, NULL};
     tcp->remote_address = address;
     tcp->remote_port = port;
     if (!tcp->binding.address)
@@ -196,7 +190,8 @@ int tcp_connect(struct stack *stack, struct tcp *tcp, uint32_t address, uint16_t
         if (error)
             return error;
     }
-    replace_old(stack, tcp);
+    if (question.old)
+        tcp_destroy(stack, question.old); /* in TIME_WAIT, and not needed any more */
     stack_work_on(stack, tcp);
     tcp_enter(stack, tcp);
     open_send_side(stack, tcp);
@@ -462,8 +457,8 @@ static void syn_acknowledged(struct stack *stack, struct tcp *tcp, struct tcp_se
     tcp_arm_keepalive(stack, tcp);
     if (tcp->socket && tcp->socket->blocked_writers > 0 && tcp->send.length == 0) {
         /* A writer waits: our acknowledgment goes with its data. */
-        tcp_ack_quickly(tcp, 16);
-        timer_start(&stack->timers, &tcp->ack_timer, stack->now_ns + UINT64_C(200000000));
+        tcp_ack_quickly(tcp, TCP_ACK_QUICK_MAX);
+        timer_start(&stack->timers, &tcp->ack_timer, stack->now_ns + TCP_ACK_DELAY_MAX_NS);
     } else {
         tcp_want_ack(stack, tcp);
     }

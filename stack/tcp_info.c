@@ -69,8 +69,7 @@ static uint8_t options_of(const struct tcp *tcp) {
 
 static void put_flight(const struct tcp *tcp, struct tcp_information *info) {
     struct list *link, *next;
-    bool lone_syn = tcp_is_opening(tcp) && tcp->state != TCP_LISTEN;
-    info->unacked = tcp->scoreboard.count + lone_syn;
+    info->unacked = tcp->scoreboard.count + tcp_is_opening(tcp); /* with the SYN */
     info->sacked = tcp->scoreboard.sacked_count;
     list_for_each(link, next, &tcp->sent) {
         const struct tcp_sent *sent = container_of(link, struct tcp_sent, link);

@@ -34,7 +34,7 @@ static void trim_to_window(struct stack *stack, struct tcp *tcp, struct tcp_segm
             old = segment->length; /* acceptable, so a FIN may be all that is new */
         if (segment->length > 0) {
             tcp->ack_now = true; /* a retransmission: our acknowledgment of it was lost */
-            tcp_ack_quickly(tcp, 16);
+            tcp_ack_quickly(tcp, TCP_ACK_QUICK_MAX);
             tcp_sack_duplicate(stack, tcp, segment->sequence, segment->sequence + old);
         }
         segment->chain = buffer_trim_front(&stack->buffers, segment->chain, old);

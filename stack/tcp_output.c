@@ -6,16 +6,13 @@
  * Nagle and the transmit queue allow; when the transmit queue is full it asks to be called again.
  */
 #include "checksum.h"
+#include "minmax.h"
 #include "stack.h"
 #include "tcp.h"
 #include "tcp_ecn.h"
 #include "tcp_nagle.h"
 #include "wire.h"
 #include <errno.h>
-
-static uint32_t min_u32(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
-}
 
 /* Writes and sends one segment. False: there was no room, nothing happened. */
 static bool send_segment(struct stack *stack, const struct tcp_segment *segment, struct byte_cursor payload,
@@ -190,10 +187,12 @@ enum sending {
     NO_MEMORY, /* the timer will try again */
 };
 
-/* Sends [snd_nxt, snd_nxt + length), with the FIN after it if so asked. */
+/* Sends [snd_nxt, snd_nxt + length), with the FIN after it if so asked. The end of what the program wrote is
+ * pushed whenever it is sent, that of a train only now. */
 static enum sending send_next(struct stack *stack, struct tcp *tcp, uint32_t offset, uint32_t length,
-                              bool push, bool fin) {
-    struct tcp_segment segment = segment_of(stack, tcp, tcp->snd_nxt, data_flags(length, push, fin));
+                              bool ends_write, bool ends_train, bool fin) {
+    struct tcp_segment segment =
+        segment_of(stack, tcp, tcp->snd_nxt, data_flags(length, ends_write || ends_train, fin));
     struct byte_cursor cursor = {NULL, 0};
     segment.length = length;
     if (length > 0)
@@ -201,7 +200,7 @@ static enum sending send_next(struct stack *stack, struct tcp *tcp, uint32_t off
     struct tcp_sent *sent = tcp_sent_add(stack, tcp, length, fin, cursor);
     if (!sent)
         return NO_MEMORY;
-    sent->pushed = push;
+    sent->pushed = ends_write;
     if (!tcp_transmit(stack, tcp, &segment, cursor)) {
         tcp_sent_retract(stack, tcp, sent);
         return NO_ROOM;
@@ -363,7 +362,7 @@ static bool ends_chunk(const struct tcp *tcp, uint32_t end) {
 }
 
 static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding holding) {
-    uint32_t train = train_segments(stack, tcp);
+    uint32_t train = 0; /* reckoned when something does leave */
     for (uint32_t sent = 0, segments = 1;; segments++, sent++) {
         uint32_t offset = tcp->snd_nxt - tcp->snd_una;
         if (offset > tcp->send.length)
@@ -379,7 +378,7 @@ static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding 
             .mss = tcp->mss,
             .largest_window = tcp->snd_wnd_largest,
             .last = length == left,
-            .in_flight = tcp->small_end != tcp->snd_una && seq_gt(tcp->small_end, tcp->snd_una),
+            .in_flight = seq_gt(tcp->small_end, tcp->snd_una),
             .fin = fin,
             .nodelay = tcp->options.nodelay || holding == BY_NOTHING,
             .cork = (tcp->options.cork && holding != BY_NOTHING) || holding == BY_MORE,
@@ -387,15 +386,15 @@ static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding 
         if ((length == 0 && !fin) || (!ends_record && !nagle_allows(&question)) ||
             (length > 0 && tcp_pacing_holds(stack, tcp)))
             return sent_all(stack, tcp, sent);
+        if (!train)
+            train = train_segments(stack, tcp);
         bool ends_train = segments == train || ends_chunk(tcp, tcp->snd_nxt + length) ||
                           !follows(tcp, left - length, room - length);
         bool ends_write = (length == left && !tcp->more) || ends_record;
-        bool push = ends_write || (segments > 1 && ends_train);
+        enum sending result =
+            send_next(stack, tcp, offset, length, ends_write, segments > 1 && ends_train, fin);
         if (ends_train)
             segments = 0;
-        enum sending result = send_next(stack, tcp, offset, length, push, fin);
-        if (result == SENT)
-            tcp_sent_last(tcp)->pushed = ends_write;
         if (result != SENT)
             return result;
         note_usage(tcp);
@@ -410,7 +409,8 @@ bool tcp_send_beyond(struct stack *stack, struct tcp *tcp) {
         return false;
     uint32_t left = tcp->send.length - offset;
     uint32_t length = min_u32(min_u32(left, tcp->snd_wnd - offset), tcp->mss);
-    return send_next(stack, tcp, offset, length, length == left, tcp->fin_queued && length == left) == SENT;
+    bool last = length == left;
+    return send_next(stack, tcp, offset, length, last, false, tcp->fin_queued && last) == SENT;
 }
 
 static void output(struct stack *stack, struct tcp *tcp, enum holding holding) {
@@ -445,8 +445,7 @@ void tcp_push(struct stack *stack, struct tcp *tcp) {
 }
 
 uint32_t tcp_send_end(const struct tcp *tcp) {
-    bool lone_syn = tcp_is_opening(tcp) && tcp->snd_una == tcp->iss;
-    return tcp->snd_una + lone_syn + tcp->send.length;
+    return tcp->snd_una + tcp_is_lone_syn(tcp) + tcp->send.length;
 }
 
 static uint32_t lowat(const struct stack *stack, const struct tcp *tcp) {
@@ -454,8 +453,7 @@ static uint32_t lowat(const struct stack *stack, const struct tcp *tcp) {
 }
 
 uint32_t tcp_unsent(const struct tcp *tcp) {
-    bool lone_syn = tcp_is_opening(tcp) && tcp->snd_una == tcp->iss;
-    uint32_t sent = lone_syn ? 0 : tcp->snd_nxt - tcp->snd_una;
+    uint32_t sent = tcp_is_lone_syn(tcp) ? 0 : tcp->snd_nxt - tcp->snd_una;
     return tcp->send.length > sent ? tcp->send.length - sent : 0;
 }
 

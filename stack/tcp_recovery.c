@@ -2,20 +2,13 @@
  * tcp_recovery.c - see tcp_recovery.h.
  */
 #include "tcp_recovery.h"
+#include "minmax.h"
 #include "stack.h"
 #include "tcp.h"
 #include "tcp_ecn.h"
 #include "tcp_rtt.h"
 
 #define PROBE_MARGIN_NS UINT64_C(2000000) /* Linux's TCP_TIMEOUT_MIN */
-
-static uint32_t min_u32(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
-}
-
-static uint32_t max_u32(uint32_t a, uint32_t b) {
-    return a > b ? a : b;
-}
 
 static void remember_for_undo(struct tcp *tcp) {
     struct tcp_recovery *recovery = &tcp->recovery;

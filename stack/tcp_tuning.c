@@ -3,19 +3,11 @@
  * tcp_sndbuf_expand), with half of a receive buffer as its window.
  */
 #include "tcp_tuning.h"
+#include "minmax.h"
 #include "stack.h"
 #include "tcp.h"
 
-static uint32_t min_u32(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
-}
-
-static uint32_t max_u32(uint32_t a, uint32_t b) {
-    return a > b ? a : b;
-}
-
-void tcp_tuning_begin(struct stack *stack, struct tcp *tcp, const struct socket *socket) {
-    (void)stack;
+void tcp_tuning_begin(struct tcp *tcp, const struct socket *socket) {
     bool begun = tcp->tuning.offered > 0;
     tcp->tuning.receive_fixed = socket->receive_limit_set;
     if (socket->receive_limit_set || tcp->receive_window < socket->receive_limit / 2)

@@ -28,7 +28,7 @@ struct tcp_tuning {
 };
 
 /* Takes the sizes that a socket says, or those it has by default; again when it is accepted. */
-void tcp_tuning_begin(struct stack *stack, struct tcp *tcp, const struct socket *socket);
+void tcp_tuning_begin(struct tcp *tcp, const struct socket *socket);
 
 /* The handshake is complete. */
 void tcp_tuning_established(struct stack *stack, struct tcp *tcp);

@@ -409,7 +409,7 @@ static int sd_ioctl(void *userdata, int fd, unsigned long request, ...) {
         descriptor->nonblocking = *value;
         return (int)result_of(0);
     }
-    return (int)result_of(socket_control(machine.stack, descriptor->socket, request, value));
+    return (int)result_of(socket_control(descriptor->socket, request, value));
 }
 
 static int sd_close(void *userdata, int fd) {

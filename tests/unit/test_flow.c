@@ -136,7 +136,7 @@ static void urgent_byte_is_read_out_of_band_or_in_its_place(void **state) {
         assert_true(socket_poll(scene.host.stack, scene.socket) & POLLPRI);
         assert_int_equal(receive_bytes(&scene.host, scene.socket, got, sizeof got, 0),
                          3); /* as far as the mark */
-        socket_control(scene.host.stack, scene.socket, SIOCATMARK, &mark);
+        socket_control(scene.socket, SIOCATMARK, &mark);
         assert_int_equal(mark, 1);
         if (in_line) {
             assert_int_equal(receive_bytes(&scene.host, scene.socket, got, 1, MSG_OOB), -EINVAL);

@@ -70,13 +70,18 @@ static void cookie_is_asked_for_then_data_goes_with_the_syn(void **state) {
     scene_end(&scene);
 }
 
+/* A connection that needs no cookie begins with 100 bytes in its SYN, which has been heard. */
+static void open_without_cookie(struct scene *scene) {
+    scene_begin(scene);
+    tune(scene, "net.ipv4.tcp_fastopen=5");
+    assert_int_equal(open_with(scene, bytes, 100), 100);
+    assert_true(hear(scene));
+}
+
 static void data_that_the_syn_ack_does_not_take_is_sent_again(void **state) {
     (void)state;
     struct scene scene;
-    scene_begin(&scene);
-    tune(&scene, "net.ipv4.tcp_fastopen=5"); /* without a cookie */
-    assert_int_equal(open_with(&scene, bytes, 100), 100);
-    assert_true(hear(&scene));
+    open_without_cookie(&scene);
     assert_int_equal(scene.packet.tcp.length, 100);
     scene.local = scene.packet.tcp.sequence + 1;
     answer_syn(&scene, NULL, 0);
@@ -89,10 +94,7 @@ static void data_that_the_syn_ack_does_not_take_is_sent_again(void **state) {
 static void cookie_that_was_not_asked_for_is_not_kept(void **state) {
     (void)state;
     struct scene scene;
-    scene_begin(&scene);
-    tune(&scene, "net.ipv4.tcp_fastopen=5");
-    assert_int_equal(open_with(&scene, bytes, 100), 100);
-    assert_true(hear(&scene));
+    open_without_cookie(&scene);
     answer_syn(&scene, &COOKIE, 100);
     socket_release(scene.host.stack, scene.socket);
     host_discard(&scene.host);
@@ -109,10 +111,7 @@ static void cookie_that_was_not_asked_for_is_not_kept(void **state) {
 static void lost_syn_with_data_is_repeated_without(void **state) {
     (void)state;
     struct scene scene;
-    scene_begin(&scene);
-    tune(&scene, "net.ipv4.tcp_fastopen=5");
-    assert_int_equal(open_with(&scene, bytes, 100), 100);
-    assert_true(hear(&scene));
+    open_without_cookie(&scene);
     uint32_t sequence = scene.packet.tcp.sequence;
     host_run(&scene.host, 1100 * MS);
     expect(&scene, TCP_SYN, sequence, 0);
