@@ -32,7 +32,8 @@ void stack_repair_memory(struct stack *stack) {
                             &stack->igmp.groups,
                             &stack->sent,
                             &stack->marks,
-                            &stack->fastopen_keys};
+                            &stack->fastopen_keys,
+                            &stack->bbr};
     arena_repair(&stack->arena);
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
         pool_repair(pools[i]);
@@ -387,6 +388,10 @@ static void repair_connection(void *object, void *context) {
     forget_link(&tcp->pacing_timer);
     tcp->fastopen_listener = NULL; /* what is pending counts no more */
     tcp->fastopen_count = 0;
+    if (tcp->congestion.bbr && pool_has(&stack->bbr, tcp->congestion.bbr))
+        pool_mark(&stack->bbr, tcp->congestion.bbr);
+    else
+        tcp->congestion.bbr = NULL;
     if (tcp->fastopen_key && pool_has(&stack->fastopen_keys, tcp->fastopen_key))
         pool_mark(&stack->fastopen_keys, tcp->fastopen_key);
     else
@@ -493,6 +498,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, struct buffer *const *he
     pool_sweep(&stack->sent);
     pool_sweep(&stack->marks);
     pool_sweep(&stack->fastopen_keys);
+    pool_sweep(&stack->bbr);
     pool_sweep(&stack->datagrams);
     pool_sweep(&stack->paths.pool);
     pool_sweep(&stack->reassemblies.fragments);

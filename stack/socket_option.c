@@ -4,6 +4,7 @@
  */
 #include "socket_option.h"
 #include "stack.h"
+#include "tcp_bbr.h"
 #include <errno.h>
 #include <limits.h>
 #include <linux/net_tstamp.h>
@@ -278,7 +279,7 @@ static int set_tcp_level(struct stack *stack, struct tcp *tcp, int name, int num
     return error;
 }
 
-static int set_congestion(struct tcp *tcp, const char *name, socklen_t length) {
+static int set_congestion(struct stack *stack, struct tcp *tcp, const char *name, socklen_t length) {
     int algorithm =
         tcp_congestion_find(name, length < TCP_CONGESTION_NAME_BYTES ? length : TCP_CONGESTION_NAME_BYTES);
     if (length < 1)
@@ -287,7 +288,7 @@ static int set_congestion(struct tcp *tcp, const char *name, socklen_t length) {
         return -ENOENT;
     tcp->options.congestion = (uint8_t)algorithm;
     if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN && tcp->congestion.algorithm != algorithm)
-        tcp_congestion_init(&tcp->congestion, (enum tcp_algorithm)algorithm, tcp->mss);
+        tcp_congestion_begin(stack, tcp, (enum tcp_algorithm)algorithm);
     return 0;
 }
 
@@ -310,7 +311,7 @@ int socket_set_option(struct stack *stack, struct socket *socket, int level, int
     if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
         return 0; /* there is one, by whatever name */
     if (level == IPPROTO_TCP && name == TCP_CONGESTION && socket->tcp)
-        return set_congestion(socket->tcp, value, length);
+        return set_congestion(stack, socket->tcp, value, length);
     if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY && socket->tcp)
         return tcp_fastopen_set_key(stack, socket->tcp, value, length);
     if (length < sizeof number)
@@ -445,9 +446,15 @@ static int get_tcp_level(struct stack *stack, struct tcp *tcp, int name, void *v
         return option_give_number(value, length, seconds_of_retransmissions(options->defer_accept));
     case TCP_INQ:
         return option_give_number(value, length, tcp->socket->options.inq);
-    case TCP_CC_INFO:
-        *length = 0; /* no algorithm of ours has more to tell */
-        return 0;
+    case TCP_CC_INFO: {
+        struct tcp_bbr_information info;
+        if (!tcp_congestion_models(&tcp->congestion)) {
+            *length = 0; /* the others have no more to tell than TCP_INFO does */
+            return 0;
+        }
+        tcp_bbr_info(tcp, &info);
+        return option_give(value, length, &info, sizeof info);
+    }
     case TCP_WINDOW_CLAMP:
         return option_give_number(value, length, (int)options->window_clamp);
     case TCP_NOTSENT_LOWAT:

@@ -43,6 +43,7 @@ static void tcp_detach(struct stack *stack, struct tcp *tcp) {
     list_remove(&tcp->output_link);
     hash_remove(&tcp->tuple_link);
     tcp_fastopen_settled(tcp);
+    tcp_congestion_end(stack, tcp);
     tcp_mark_purge(stack, tcp);
     tcp_sent_purge(stack, tcp);
     byte_queue_drop(&tcp->send, &stack->buffers, tcp->send.length);

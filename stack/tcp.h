@@ -28,6 +28,7 @@
 #include "tcp_info.h"
 #include "tcp_mark.h"
 #include "tcp_pacing.h"
+#include "tcp_rate.h"
 #include "tcp_recovery.h"
 #include "tcp_segment.h"
 #include "tcp_sent.h"
@@ -45,8 +46,9 @@
 #define TCP_RTO_MIN_NS UINT64_C(200000000) /* Linux's TCP_RTO_MIN */
 #define TCP_RTO_MAX_NS UINT64_C(120000000000)
 #define TCP_TIME_WAIT_NS UINT64_C(60000000000)
-#define TCP_ORPHAN_RETRIES 8u     /* when tcp_orphan_retries is 0 */
-#define TCP_OUT_OF_ORDER_MAX 512u /* segments held by one connection */
+#define TCP_ORPHAN_RETRIES 8u       /* when tcp_orphan_retries is 0 */
+#define TCP_OUT_OF_ORDER_MIN 512u   /* segments that a connection may hold, whatever its window */
+#define TCP_OUT_OF_ORDER_MAX 16384u /* ... with the largest */
 
 /* Options of a connection that a listener hands on. */
 struct tcp_options {
@@ -113,6 +115,7 @@ struct tcp {
     struct tcp_urgent urgent;
     struct tcp_scoreboard scoreboard;
     struct tcp_recovery recovery;
+    struct tcp_rate rate;
     bool cwnd_limited;     /* the congestion window was full, since usage_end - ... */
     uint32_t usage_flight; /* ... the most that was in flight */
     uint32_t usage_end;    /* ... until this is acknowledged */

@@ -2,7 +2,9 @@
  * tcp_congestion.c - see tcp_congestion.h.
  */
 #include "tcp_congestion.h"
+#include "stack.h"
 #include "tcp.h"
+#include "tcp_bbr.h"
 #include <string.h>
 
 #define BETA 0.7 /* RFC 9438 section 4.6 */
@@ -15,7 +17,8 @@
 #define HYSTART_GROWTH_DIVISOR 4
 #define HYSTART_ROUNDS 5
 
-static const char *const names[TCP_ALGORITHMS] = {[TCP_CUBIC] = "cubic", [TCP_RENO] = "reno"};
+static const char *const names[TCP_ALGORITHMS] = {
+    [TCP_CUBIC] = "cubic", [TCP_RENO] = "reno", [TCP_BBR] = "bbr"};
 
 const char *tcp_congestion_name(enum tcp_algorithm algorithm) {
     return names[algorithm];
@@ -34,6 +37,26 @@ void tcp_congestion_init(struct tcp_congestion *congestion, enum tcp_algorithm a
     *congestion = (struct tcp_congestion){.algorithm = (uint8_t)algorithm,
                                           .cwnd = begun ? cwnd : TCP_INITIAL_SEGMENTS * mss,
                                           .ssthresh = begun ? ssthresh : TCP_CWND_MAX};
+}
+
+void tcp_congestion_begin(struct stack *stack, struct tcp *tcp, enum tcp_algorithm algorithm) {
+    struct tcp_bbr *bbr = algorithm == TCP_BBR ? pool_take(&stack->bbr) : NULL;
+    tcp_congestion_end(stack, tcp);
+    tcp_congestion_init(&tcp->congestion, algorithm == TCP_BBR && !bbr ? TCP_CUBIC : algorithm, tcp->mss);
+    tcp->congestion.bbr = bbr;
+    if (bbr)
+        tcp_bbr_begin(stack, tcp);
+}
+
+void tcp_congestion_end(struct stack *stack, struct tcp *tcp) {
+    if (tcp->congestion.bbr)
+        pool_return(&stack->bbr, tcp->congestion.bbr);
+    tcp->congestion.bbr = NULL;
+}
+
+void tcp_congestion_lost(struct tcp *tcp, const struct tcp_sent *sent) {
+    if (tcp_congestion_models(&tcp->congestion))
+        tcp_bbr_lost(tcp, sent);
 }
 
 /* Newton's method: there is no mathematical library in a program that has none. */

@@ -3,7 +3,8 @@
  * (TCP_CONGESTION).
  *
  * An algorithm answers two questions: how the window grows when data is acknowledged, and what is left of it
- * after a loss. What is lost, and what happens during recovery, is tcp_recovery.c's.
+ * after a loss. What is lost, and what happens during recovery, is tcp_recovery.c's. BBR (tcp_bbr.h) is of
+ * another kind: it sets the window and the rate by its model of the path, whatever the state of recovery.
  */
 #ifndef STACK_TCP_CONGESTION_H
 #define STACK_TCP_CONGESTION_H
@@ -11,12 +12,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct stack;
+struct tcp;
+struct tcp_bbr;
+struct tcp_sent;
+
 #define TCP_CWND_MAX (UINT32_C(1) << 30)
 #define TCP_CONGESTION_NAME_BYTES 16 /* TCP_CA_NAME_MAX */
 
 enum tcp_algorithm {
     TCP_CUBIC, /* the default, as Linux's */
     TCP_RENO,
+    TCP_BBR,
     TCP_ALGORITHMS,
 };
 
@@ -42,6 +49,7 @@ struct tcp_congestion {
     uint32_t acked;          /* bytes counted towards the next increase, in Reno's congestion avoidance */
     struct tcp_cubic cubic;
     struct tcp_hystart hystart;
+    struct tcp_bbr *bbr; /* of stack->bbr; NULL with every other algorithm */
 };
 
 /* What an algorithm may want to know of an acknowledgment. */
@@ -53,14 +61,29 @@ struct tcp_progress {
     uint32_t una, nxt; /* sequence numbers */
 };
 
-/* Begins a connection, or goes on with another algorithm when it has begun (cwnd > 0). */
+/* Begins a connection, or goes on with another algorithm when it has begun (cwnd > 0). When there is no
+ * memory for BBR's model it is CUBIC. */
+void tcp_congestion_begin(struct stack *stack, struct tcp *tcp, enum tcp_algorithm algorithm);
+
+/* The connection is at its end: memory is given back. */
+void tcp_congestion_end(struct stack *stack, struct tcp *tcp);
+
+/* What tcp_congestion_begin does of it that needs no memory. */
 void tcp_congestion_init(struct tcp_congestion *congestion, enum tcp_algorithm algorithm, uint32_t mss);
+
+/* Whether a model says how much may be in flight, rather than what is acknowledged and lost. */
+static inline bool tcp_congestion_models(const struct tcp_congestion *congestion) {
+    return congestion->bbr;
+}
 
 /* Data was acknowledged outside recovery, and the window was what limited the sender. */
 void tcp_congestion_acknowledged(struct tcp_congestion *congestion, const struct tcp_progress *progress);
 
 /* Something was lost with so much in flight: what ssthresh is to be. */
 uint32_t tcp_congestion_threshold(struct tcp_congestion *congestion, uint32_t in_flight, uint32_t mss);
+
+/* A segment is taken for lost. */
+void tcp_congestion_lost(struct tcp *tcp, const struct tcp_sent *sent);
 
 const char *tcp_congestion_name(enum tcp_algorithm algorithm);
 

@@ -85,7 +85,7 @@ static void take_syn(struct stack *stack, struct tcp *tcp, const struct tcp_segm
     tcp->snd_wnd_largest = tcp->snd_wnd;
     tcp->snd_wl1 = segment->sequence;
     tcp->snd_wl2 = segment->acknowledgment;
-    tcp_congestion_init(&tcp->congestion, tcp->options.congestion, tcp->mss);
+    tcp_congestion_begin(stack, tcp, tcp->options.congestion);
     tcp_ack_begin(stack, tcp);
 }
 

@@ -140,6 +140,8 @@ void tcp_info_get(struct stack *stack, struct tcp *tcp, struct tcp_information *
         .pacing_rate = tcp_pacing_rate(stack, tcp),
         .max_pacing_rate = tcp->options.max_pacing_rate,
         .snd_wnd = tcp->snd_wnd,
+        .delivery_rate = tcp_rate_of(tcp->rate.latest_bytes, tcp->rate.latest_us),
+        .delivery_rate_app_limited = tcp->rate.latest_limited,
         .rcv_wnd = tcp->rcv_adv - tcp->rcv_nxt,
     };
     put_flight(tcp, info);

@@ -173,6 +173,7 @@ static bool take_ack(struct stack *stack, struct tcp *tcp, const struct tcp_segm
         tcp_sent_sack(stack, tcp, segment, &delivery);
     else if (duplicate && !tcp->sack_permitted)
         tcp_recovery_duplicate(tcp, &delivery);
+    tcp_rate_sampled(stack, tcp, &delivery.rate);
     if (advanced && !delivery.rtt_ns && tcp->retransmits > 0 && delivery.has_echo)
         delivery.rtt_ns = tcp_timestamp_rtt_ns(stack, tcp, delivery.echo);
     if (delivery.rtt_ns)

@@ -9,6 +9,7 @@
 #include "minmax.h"
 #include "stack.h"
 #include "tcp.h"
+#include "tcp_bbr.h"
 #include "tcp_ecn.h"
 #include "tcp_nagle.h"
 #include "wire.h"
@@ -223,7 +224,7 @@ static enum sending resend(struct stack *stack, struct tcp *tcp, struct tcp_sent
         segment_of(stack, tcp, sent->sequence, data_flags(sent->length, sent->pushed, sent->fin));
     segment.length = sent->length;
     tcp_path_lost(stack, tcp);
-    if (!tcp_transmit(stack, tcp, &segment, sent->place))
+    if (!tcp_transmit(stack, tcp, &segment, tcp_sent_place(sent)))
         return NO_ROOM;
     tcp_pacing_sent(stack, tcp, sent->length);
     tcp_recovery_sent(stack, tcp, tcp_sent_span(sent), true);
@@ -268,6 +269,11 @@ static void consider_persist(struct stack *stack, struct tcp *tcp) {
 /* RFC 5681 section 4.1: what was learnt of the network is old when nothing was sent for so long. */
 static void restart_after_idle(struct stack *stack, struct tcp *tcp) {
     uint32_t initial = TCP_INITIAL_SEGMENTS * tcp->mss;
+    if (tcp_congestion_models(&tcp->congestion)) {
+        if (tcp->snd_nxt == tcp->snd_una && tcp->send.length > 0)
+            tcp_bbr_restart(stack, tcp);
+        return;
+    }
     if (stack->sysctl.tcp_slow_start_after_idle && tcp->snd_nxt == tcp->snd_una && tcp->last_sent_ns &&
         stack->now_ns - tcp->last_sent_ns > tcp->rtt.rto_ns && tcp->congestion.cwnd > initial)
         tcp->congestion.cwnd = initial;
@@ -482,6 +488,7 @@ ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from,
     uint32_t appended = 0, room = 0;
     if (wanted == 0)
         return 0;
+    tcp_rate_check_program(tcp);
     while (done < wanted && (room = send_room(stack, tcp)) > 0) {
         uint32_t part = wanted - done < room ? (uint32_t)(wanted - done) : room;
         appended = byte_queue_append(&tcp->send, &stack->buffers, from, count, done, part);

@@ -4,6 +4,7 @@
 #include "tcp_pacing.h"
 #include "stack.h"
 #include "tcp.h"
+#include "tcp_bbr.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define CREDIT_NS (2 * TIMER_TICK_NS) /* that a sender which was late may catch up on */
@@ -12,7 +13,9 @@
 uint64_t tcp_pacing_rate(const struct stack *stack, const struct tcp *tcp) {
     const struct tcp_congestion *congestion = &tcp->congestion;
     uint64_t rate = TCP_PACING_NONE;
-    if (tcp->rtt.srtt_ns) {
+    if (congestion->bbr) {
+        rate = congestion->bbr->pacing_rate;
+    } else if (tcp->rtt.srtt_ns) {
         bool slow_start = congestion->cwnd < congestion->ssthresh / 2;
         uint32_t percent = slow_start ? stack->sysctl.tcp_pacing_ss_ratio : stack->sysctl.tcp_pacing_ca_ratio;
         /* Two steps, lest 64 bits be too few. */
@@ -22,7 +25,7 @@ uint64_t tcp_pacing_rate(const struct stack *stack, const struct tcp *tcp) {
 }
 
 static bool paced(const struct tcp *tcp) {
-    return tcp->options.max_pacing_rate != TCP_PACING_NONE;
+    return tcp->options.max_pacing_rate != TCP_PACING_NONE || tcp_congestion_models(&tcp->congestion);
 }
 
 bool tcp_pacing_holds(struct stack *stack, struct tcp *tcp) {

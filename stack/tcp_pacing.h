@@ -1,5 +1,6 @@
 /*
- * tcp_pacing.h - sending at a rate, rather than as fast as the window lets: SO_MAX_PACING_RATE (socket(7)).
+ * tcp_pacing.h - sending at a rate, rather than as fast as the window lets: SO_MAX_PACING_RATE (socket(7)),
+ * and whatever algorithm of congestion control has a rate.
  *
  * Segments leave as their time comes, up to a tick of the timer wheel early, so that a train is what the rate
  * sends in a millisecond or two.
@@ -15,8 +16,8 @@
 struct stack;
 struct tcp;
 
-/* Bytes a second: what the window and the round trip make of it, with tcp_pacing_ss_ratio or
- * tcp_pacing_ca_ratio, SO_MAX_PACING_RATE at most. TCP_PACING_NONE: no round trip is known yet. */
+/* Bytes a second: the algorithm's, or what the window and the round trip make of it, with tcp_pacing_ss_ratio
+ * or tcp_pacing_ca_ratio, SO_MAX_PACING_RATE at most. TCP_PACING_NONE: no round trip is known yet. */
 uint64_t tcp_pacing_rate(const struct stack *stack, const struct tcp *tcp);
 
 /* Whether a segment has to wait; its timer runs then. */

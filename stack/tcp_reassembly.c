@@ -1,10 +1,11 @@
 /*
  * tcp_reassembly.c - segments that arrived ahead of their turn (RFC 9293 section 3.10.7.4, "seventh").
  *
- * A connection holds at most TCP_OUT_OF_ORDER_MAX of them, sorted and free of overlap: of a segment that
- * arrives, only the bytes that are not yet there are kept. What is held was already checked to lie in the
- * window.
+ * A connection holds as many as take twice its window in buffers, sorted and free of overlap: of a segment
+ * that arrives, only the bytes that are not yet there are kept. What is held was already checked to lie in
+ * the window.
  */
+#include "minmax.h"
 #include "stack.h"
 #include "tcp.h"
 
@@ -29,6 +30,11 @@ static void segment_trim_front(struct stack *stack, struct tcp_segment *segment,
     segment->chain = buffer_trim_front(&stack->buffers, segment->chain, bytes);
     segment->sequence += bytes;
     segment->length -= bytes;
+}
+
+static bool may_hold(const struct tcp *tcp) {
+    uint32_t limit = max_u32(2 * tcp->receive_window / BUFFER_BYTES, TCP_OUT_OF_ORDER_MIN);
+    return tcp->out_of_order_count < min_u32(limit, TCP_OUT_OF_ORDER_MAX);
 }
 
 void tcp_reassembly_insert(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
@@ -65,7 +71,7 @@ void tcp_reassembly_insert(struct stack *stack, struct tcp *tcp, struct tcp_segm
         break;
     }
     struct tcp_held *held = NULL;
-    if (tcp->out_of_order_count < TCP_OUT_OF_ORDER_MAX)
+    if (may_hold(tcp))
         held = pool_take(&stack->held_segments);
     if (!held) {
         stack->mib.TcpExtTCPOFODrop++;

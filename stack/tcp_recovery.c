@@ -5,12 +5,13 @@
 #include "minmax.h"
 #include "stack.h"
 #include "tcp.h"
+#include "tcp_bbr.h"
 #include "tcp_ecn.h"
 #include "tcp_rtt.h"
 
 #define PROBE_MARGIN_NS UINT64_C(2000000) /* Linux's TCP_TIMEOUT_MIN */
 
-static void remember_for_undo(struct tcp *tcp) {
+static void remember_for_undo(struct tcp *tcp, bool timeout) {
     struct tcp_recovery *recovery = &tcp->recovery;
     recovery->can_undo = true;
     recovery->prior_cwnd =
@@ -18,6 +19,14 @@ static void remember_for_undo(struct tcp *tcp) {
     recovery->prior_ssthresh = tcp->congestion.ssthresh;
     recovery->resend_time = 0;
     recovery->resends_unseen = 0;
+    if (tcp_congestion_models(&tcp->congestion))
+        tcp_bbr_recovery(tcp, timeout);
+}
+
+/* How much may be in flight from here on, when so much was and something is lost. */
+static void choose_threshold(struct tcp *tcp, uint32_t flight) {
+    if (!tcp_congestion_models(&tcp->congestion))
+        tcp->congestion.ssthresh = tcp_congestion_threshold(&tcp->congestion, flight, tcp->mss);
 }
 
 /* RFC 6937: from here on the window shrinks in step with what arrives. */
@@ -25,14 +34,14 @@ static void begin_reduction(struct tcp *tcp, uint32_t flight) {
     struct tcp_recovery *recovery = &tcp->recovery;
     recovery->delivered = recovery->sent = 0;
     recovery->flight = max_u32(flight, tcp->mss);
-    tcp->congestion.ssthresh = tcp_congestion_threshold(&tcp->congestion, flight, tcp->mss);
+    choose_threshold(tcp, flight);
 }
 
 static void enter_recovery(struct stack *stack, struct tcp *tcp) {
     struct tcp_recovery *recovery = &tcp->recovery;
     bool reduced = recovery->state == TCP_REDUCING;
     stack->mib.TcpExtTCPFastRetrans++;
-    remember_for_undo(tcp);
+    remember_for_undo(tcp, false);
     recovery->state = TCP_RECOVERY;
     recovery->recover = tcp->snd_nxt;
     recovery->probing = false;
@@ -49,12 +58,17 @@ void tcp_recovery_marked(struct stack *stack, struct tcp *tcp) {
     recovery->recover = tcp->snd_nxt;
     recovery->can_undo = false;
     begin_reduction(tcp, tcp->congestion.cwnd);
+    if (tcp_congestion_models(&tcp->congestion))
+        tcp_bbr_congested(tcp);
     tcp->ecn |= TCP_ECN_REDUCED;
 }
 
 static void leave_recovery(struct tcp *tcp) {
     struct tcp_recovery *recovery = &tcp->recovery;
-    if (recovery->state != TCP_LOSS)
+    bool models = tcp_congestion_models(&tcp->congestion);
+    if (models && recovery->state == TCP_LOSS)
+        tcp->congestion.cwnd = max_u32(tcp->congestion.cwnd, recovery->prior_cwnd);
+    else if (!models && recovery->state != TCP_LOSS)
         tcp->congestion.cwnd = tcp->congestion.ssthresh;
     recovery->state = TCP_OPEN;
     recovery->can_undo = false;
@@ -76,6 +90,8 @@ static void undo(struct stack *stack, struct tcp *tcp) {
         stack->mib.TcpExtTCPFullUndo++;
     tcp->congestion.cwnd = max_u32(tcp->congestion.cwnd, recovery->prior_cwnd);
     tcp->congestion.ssthresh = max_u32(tcp->congestion.ssthresh, recovery->prior_ssthresh);
+    if (tcp_congestion_models(&tcp->congestion))
+        tcp_bbr_undo(tcp);
     tcp_sent_lose_none(tcp);
     tcp->scoreboard.duplicate_acks = 0;
     recovery->state = TCP_OPEN;
@@ -94,8 +110,6 @@ static bool was_needless(const struct tcp *tcp, const struct tcp_delivery *deliv
     return tcp->sack_permitted && recovery->resends_unseen == 0;
 }
 
-/* RFC 6937, with its bound on what slow start may add: `good`, when the acknowledgment moved on and told of
- * no further loss. */
 /* F-RTO (RFC 5682, as Linux's tcp_process_loss has it), while a timeout may have been needless: returns
  * whether it was. */
 static bool timeout_was_spurious(struct tcp *tcp, uint32_t acked, const struct tcp_delivery *delivery) {
@@ -111,6 +125,8 @@ static bool timeout_was_spurious(struct tcp *tcp, uint32_t acked, const struct t
     return false;
 }
 
+/* RFC 6937, with its bound on what slow start may add: `good`, when the acknowledgment moved on and told of
+ * no further loss. */
 static void reduce_proportionally(struct tcp *tcp, const struct tcp_delivery *delivery, bool good) {
     struct tcp_recovery *recovery = &tcp->recovery;
     uint32_t pipe = tcp_pipe(tcp), threshold = tcp->congestion.ssthresh, allowed;
@@ -137,7 +153,11 @@ static void probe_answered(struct stack *stack, struct tcp *tcp, const struct tc
     if (!recovery->probe_was_resend || delivery->duplicate || recovery->state != TCP_OPEN)
         return;
     stack->mib.TcpExtTCPLossProbeRecovery++;
-    tcp->congestion.ssthresh = tcp_congestion_threshold(&tcp->congestion, tcp->congestion.cwnd, tcp->mss);
+    if (tcp_congestion_models(&tcp->congestion)) {
+        tcp_bbr_congested(tcp);
+        return;
+    }
+    choose_threshold(tcp, tcp->congestion.cwnd);
     tcp->congestion.cwnd = tcp->congestion.ssthresh;
 }
 
@@ -207,7 +227,9 @@ void tcp_recovery_acknowledged(struct stack *stack, struct tcp *tcp, uint32_t ac
     bool news = find_losses(stack, tcp, acked, &wait_ns);
     if (news && recovery->state < TCP_RECOVERY)
         enter_recovery(stack, tcp);
-    if (reducing(tcp)) {
+    if (tcp_congestion_models(&tcp->congestion)) {
+        tcp_bbr_acknowledged(stack, tcp, delivery);
+    } else if (reducing(tcp)) {
         reduce_proportionally(tcp, delivery, acked > 0 && !news);
     } else if (acked > 0 && (was_limited(tcp) || recovery->state == TCP_LOSS)) {
         struct tcp_progress progress = {.bytes = tcp->sack_permitted ? delivery->delivered
@@ -228,9 +250,9 @@ void tcp_recovery_timeout(const struct stack *stack, struct tcp *tcp) {
     struct tcp_recovery *recovery = &tcp->recovery;
     if (tcp->retransmits == 0) {
         uint32_t flight = tcp->snd_nxt - tcp->snd_una;
-        remember_for_undo(tcp);
+        remember_for_undo(tcp, true);
         if (recovery->state != TCP_LOSS || seq_ge(tcp->snd_una, recovery->recover))
-            tcp->congestion.ssthresh = tcp_congestion_threshold(&tcp->congestion, flight, tcp->mss);
+            choose_threshold(tcp, flight);
     }
     recovery->suspicious = stack->sysctl.tcp_frto && recovery->state != TCP_LOSS && tcp->retransmits == 0;
     recovery->new_first = false;
@@ -248,7 +270,7 @@ void tcp_recovery_reorder_timeout(struct stack *stack, struct tcp *tcp) {
     bool news = tcp_sent_detect(stack, tcp, recovery->state >= TCP_RECOVERY, &wait_ns);
     if (news && recovery->state < TCP_RECOVERY)
         enter_recovery(stack, tcp);
-    if (reducing(tcp))
+    if (reducing(tcp) && !tcp_congestion_models(&tcp->congestion))
         reduce_proportionally(tcp, &nothing, false);
     tcp->timer_mode = TCP_TIMER_REORDER;
     rearm(stack, tcp, false, true, wait_ns);

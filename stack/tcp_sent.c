@@ -25,11 +25,20 @@ uint32_t tcp_pipe(const struct tcp *tcp) {
     return flight > left ? flight - left : 0;
 }
 
+static void set_place(struct tcp_sent *sent, struct byte_cursor place) {
+    sent->buffer = place.buffer;
+    sent->position = place.position;
+}
+
 static void set_lost(struct tcp *tcp, struct tcp_sent *sent, bool lost) {
     if (sent->lost == lost)
         return;
     sent->lost = lost;
     tcp->scoreboard.lost_bytes += lost ? tcp_sent_span(sent) : -tcp_sent_span(sent);
+    if (lost) {
+        tcp->rate.lost += tcp_sent_span(sent);
+        tcp_congestion_lost(tcp, sent);
+    }
 }
 
 /* Now, or as little later as it takes to be after the segment before. */
@@ -44,11 +53,12 @@ struct tcp_sent *tcp_sent_add(struct stack *stack, struct tcp *tcp, uint32_t len
     if (!sent)
         return NULL;
     *sent = (struct tcp_sent){.sequence = tcp->snd_nxt,
-                              .length = length,
+                              .length = (uint16_t)length,
                               .sent_ns = transmission_time(stack),
-                              .place = place,
                               .transmissions = 1,
                               .fin = fin};
+    set_place(sent, place);
+    tcp_rate_sent(stack, tcp, sent);
     list_init(&sent->link);
     list_add_tail(&tcp->sent, &sent->link);
     tcp->scoreboard.count++;
@@ -90,6 +100,7 @@ static void delivered(struct stack *stack, struct tcp *tcp, const struct tcp_sen
                       struct tcp_delivery *delivery) {
     struct tcp_scoreboard *board = &tcp->scoreboard;
     tcp->history.delivered++;
+    tcp_rate_delivered(stack, tcp, sent, &delivery->rate);
     delivery->original |= sent->transmissions == 1 && seq_lt(sent->sequence, tcp->recovery.recover);
     uint64_t rtt_ns = stack->now_ns > sent->sent_ns ? stack->now_ns - sent->sent_ns : 1;
     if (sent->transmissions == 1)
@@ -128,14 +139,16 @@ void tcp_sent_acknowledge(struct stack *stack, struct tcp *tcp, struct tcp_deliv
         uint32_t part = tcp->snd_una - sent->sequence;
         if (sent->lost)
             tcp->scoreboard.lost_bytes -= part;
-        if (sent->sacked)
+        if (sent->sacked) {
             tcp->scoreboard.sacked_bytes -= part;
-        else
+        } else {
             delivery->delivered += part;
+            tcp_rate_delivered_part(stack, tcp, part);
+        }
         sent->sequence += part;
-        sent->length -= part;
+        sent->length = (uint16_t)(sent->length - part);
         if (sent->length > 0)
-            sent->place = byte_queue_at(&tcp->send, 0);
+            set_place(sent, byte_queue_at(&tcp->send, 0));
         break;
     }
     if (tcp->scoreboard.any_sacked && seq_le(tcp->scoreboard.highest_sacked, tcp->snd_una))
@@ -287,9 +300,9 @@ static bool cut(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, uin
         return false;
     *rest = *sent;
     rest->sequence += length;
-    rest->length -= length;
-    rest->place = byte_queue_at(&tcp->send, rest->sequence - tcp->snd_una);
-    sent->length = length;
+    rest->length = (uint16_t)(rest->length - length);
+    set_place(rest, byte_queue_at(&tcp->send, rest->sequence - tcp->snd_una));
+    sent->length = (uint16_t)length;
     sent->fin = sent->pushed = false;
     list_init(&rest->link);
     list_add_head(&sent->link, &rest->link);
@@ -306,7 +319,7 @@ static void join(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, ui
             (tcp->mark_count > 0 &&
              tcp_mark_cut(tcp, sent->sequence, sent->length + next->length) <= sent->length))
             return;
-        sent->length += next->length;
+        sent->length = (uint16_t)(sent->length + next->length);
         sent->fin = next->fin;
         sent->pushed = next->pushed;
         next->length = 0; /* what it had is counted with the other now */
@@ -334,6 +347,7 @@ struct tcp_sent *tcp_sent_last(const struct tcp *tcp) {
 }
 
 void tcp_sent_again(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent) {
+    tcp_rate_sent(stack, tcp, sent);
     set_lost(tcp, sent, false);
     sent->sent_ns = transmission_time(stack);
     if (sent->transmissions < UINT8_MAX)
@@ -352,7 +366,7 @@ bool tcp_sent_repair(struct stack *stack, struct tcp *tcp) {
         if (offset + sent->length > tcp->send.length)
             return false;
         if (sent->length > 0)
-            sent->place = byte_queue_at(&tcp->send, offset);
+            set_place(sent, byte_queue_at(&tcp->send, offset));
         next += tcp_sent_span(sent);
         board->count++;
         if (sent->sacked) {

@@ -10,6 +10,7 @@
 #define STACK_TCP_SENT_H
 
 #include "buffer.h"
+#include "tcp_rate.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,13 +18,17 @@ struct stack;
 struct tcp;
 struct tcp_segment;
 
+/* Of a cache line's length, hence the order and the widths. */
 struct tcp_sent {
-    struct list link; /* in tcp->sent */
-    uint32_t sequence, length;
-    uint64_t sent_ns; /* the last time */
-    struct byte_cursor place;
+    struct list link;      /* in tcp->sent */
+    uint64_t sent_ns;      /* the last time */
+    struct buffer *buffer; /* the place of its first byte: tcp_sent_place */
+    uint32_t position;
+    uint32_t sequence;
+    uint16_t length;
     uint8_t transmissions; /* at most 255 are counted */
-    bool fin, sacked, lost, pushed;
+    bool fin : 1, sacked : 1, lost : 1, pushed : 1, app_limited : 1;
+    struct tcp_rate_mark rate;
 };
 
 /* What the records of a connection add up to. */
@@ -51,7 +56,12 @@ struct tcp_delivery {
     uint32_t echo;
     bool duplicate; /* it says that something came twice (DSACK) */
     bool original;  /* ... that something arrived which was sent only once */
+    struct tcp_rate_sample rate;
 };
+
+static inline struct byte_cursor tcp_sent_place(const struct tcp_sent *sent) {
+    return (struct byte_cursor){sent->buffer, sent->position};
+}
 
 static inline uint32_t tcp_sent_span(const struct tcp_sent *sent) {
     return sent->length + sent->fin;

@@ -158,6 +158,7 @@ static struct host make_host(uint32_t address, uint16_t mtu) {
     if (stack_create(host.stack, host.stack, REGION_BYTES, sizeof(struct stack), &config, seed,
                      local_time(&host, 0)))
         abort();
+    host.stack->sysctl.tcp_congestion_control = (uint32_t)(random_u64(&host.stack->random) % TCP_ALGORITHMS);
     return host;
 }
 
