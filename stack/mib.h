@@ -96,6 +96,9 @@
     MIB(TcpExt, TCPKeepAlive)           \
     MIB(TcpExt, DelayedACKs)            \
     MIB(TcpExt, TCPAckCompressed)       \
+    MIB(TcpExt, TCPMD5NotFound)         \
+    MIB(TcpExt, TCPMD5Unexpected)       \
+    MIB(TcpExt, TCPMD5Failure)          \
     MIB(TcpExt, TW)                     \
     MIB(TcpExt, TCPWinProbe)            \
     MIB(TcpExt, TCPMTUPFail)            \

@@ -33,6 +33,7 @@ void stack_repair_memory(struct stack *stack) {
                             &stack->sent,
                             &stack->marks,
                             &stack->fastopen_keys,
+                            &stack->md5_keys,
                             &stack->bbr};
     arena_repair(&stack->arena);
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
@@ -388,6 +389,10 @@ static void repair_connection(void *object, void *context) {
     forget_link(&tcp->pacing_timer);
     tcp->fastopen_listener = NULL; /* what is pending counts no more */
     tcp->fastopen_count = 0;
+    struct tcp_md5_key **key = &tcp->md5_keys;
+    while (*key && pool_has(&stack->md5_keys, *key) && pool_mark(&stack->md5_keys, *key))
+        key = &(*key)->next;
+    *key = NULL;
     if (tcp->congestion.bbr && pool_has(&stack->bbr, tcp->congestion.bbr))
         pool_mark(&stack->bbr, tcp->congestion.bbr);
     else
@@ -498,6 +503,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, struct buffer *const *he
     pool_sweep(&stack->sent);
     pool_sweep(&stack->marks);
     pool_sweep(&stack->fastopen_keys);
+    pool_sweep(&stack->md5_keys);
     pool_sweep(&stack->bbr);
     pool_sweep(&stack->datagrams);
     pool_sweep(&stack->paths.pool);

@@ -169,8 +169,10 @@ int socket_connect(struct stack *stack, struct socket *socket, uint32_t address,
     if (tcp->options.fastopen_connect)
         tcp->fastopen |= tcp_fastopen_ready(stack, tcp, address) ? TCP_FASTOPEN_DEFERRED : TCP_FASTOPEN_ASKED;
     int error = tcp_connect(stack, tcp, address, port);
-    if (error)
+    if (error) {
+        tcp->fastopen = 0;
         return error;
+    }
     socket->connecting = true;
     return tcp->fastopen & TCP_FASTOPEN_DEFERRED ? 0 : -EINPROGRESS;
 }
@@ -203,6 +205,7 @@ static ssize_t open_with_data(struct stack *stack, struct socket *socket,
         int error = tcp_connect(stack, tcp, address, message->port);
         if (error) {
             byte_queue_drop(&tcp->send, &stack->buffers, tcp->send.length);
+            tcp->fastopen = 0;
             return error;
         }
         socket->connecting = true;

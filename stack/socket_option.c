@@ -314,6 +314,8 @@ int socket_set_option(struct stack *stack, struct socket *socket, int level, int
         return set_congestion(stack, socket->tcp, value, length);
     if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY && socket->tcp)
         return tcp_fastopen_set_key(stack, socket->tcp, value, length);
+    if (level == IPPROTO_TCP && (name == TCP_MD5SIG || name == TCP_MD5SIG_EXT) && socket->tcp)
+        return tcp_md5_set(stack, socket->tcp, value, length, name == TCP_MD5SIG_EXT);
     if (length < sizeof number)
         return -EINVAL;
     if (level == SOL_SOCKET)

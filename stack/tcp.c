@@ -56,6 +56,7 @@ void tcp_destroy(struct stack *stack, struct tcp *tcp) {
     tcp_set_orphan(stack, tcp, false);
     tcp_set_state(stack, tcp, TCP_CLOSE);
     tcp_detach(stack, tcp);
+    tcp_md5_purge(stack, tcp);
     if (tcp->fastopen_key)
         pool_return(&stack->fastopen_keys, tcp->fastopen_key);
     byte_queue_drop(&tcp->receive, &stack->buffers, tcp->receive.length);
@@ -70,7 +71,9 @@ void tcp_renew(struct stack *stack, struct tcp *tcp) {
     fresh->options = tcp->options;
     fresh->socket = tcp->socket;
     fresh->fastopen_key = tcp->fastopen_key;
+    fresh->md5_keys = tcp->md5_keys;
     tcp->fastopen_key = NULL;
+    tcp->md5_keys = NULL;
     fresh->binding.reuse_address = tcp->binding.reuse_address;
     fresh->binding.reuse_port = tcp->binding.reuse_port;
     if (tcp->binding.chosen) {
@@ -159,6 +162,7 @@ void tcp_end(struct stack *stack, struct tcp *tcp, int error) {
         return;
     }
     tcp_detach(stack, tcp);
+    tcp->fastopen &= (uint8_t)~TCP_FASTOPEN_DEFERRED; /* a write does not open it any more */
     if (!tcp->binding.chosen)
         port_release(&tcp->binding); /* bind(2) lasts as long as the socket */
     if (error)

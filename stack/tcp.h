@@ -27,6 +27,7 @@
 #include "tcp_fastopen.h"
 #include "tcp_info.h"
 #include "tcp_mark.h"
+#include "tcp_md5.h"
 #include "tcp_pacing.h"
 #include "tcp_rate.h"
 #include "tcp_recovery.h"
@@ -97,6 +98,7 @@ struct tcp {
     uint32_t fastopen_count;               /* a listener's: pending children */
     struct tcp *fastopen_listener;         /* whose count a pending child is in */
     struct tcp_fastopen_key *fastopen_key; /* a listener's, or NULL */
+    struct tcp_md5_key *md5_keys;          /* the first, or NULL */
     struct list queue_link;
     struct binding binding; /* local address and port */
     uint32_t remote_address;

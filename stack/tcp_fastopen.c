@@ -38,6 +38,8 @@ static bool needs_no_cookie(const struct stack *stack, const struct tcp *tcp) {
 
 bool tcp_fastopen_ready(struct stack *stack, const struct tcp *tcp, uint32_t address) {
     const struct tcp_fastopen_peer *peer = find_peer(stack, address);
+    if (tcp_md5_find(tcp, address))
+        return false; /* a header has no room for both options */
     return needs_no_cookie(stack, tcp) || (peer && peer->cookie.length > 0);
 }
 
@@ -55,7 +57,7 @@ void tcp_fastopen_ask(struct stack *stack, struct tcp *tcp, struct tcp_segment *
     struct tcp_fastopen_peer *peer = find_peer(stack, tcp->remote_address);
     if (peer)
         peer->used_ns = stack->now_ns;
-    if (needs_no_cookie(stack, tcp))
+    if (needs_no_cookie(stack, tcp) || tcp_md5_find(tcp, tcp->remote_address))
         return;
     segment->cookie = (struct tcp_cookie){.present = true};
     tcp->fastopen |= TCP_FASTOPEN_OPTION;
@@ -159,7 +161,7 @@ bool tcp_fastopen_accept(struct stack *stack, struct tcp *listener, const struct
     answer->present = false;
     if (cookie->present && cookie->length == 0)
         stack->mib.TcpExtTCPFastOpenCookieReqd++;
-    if (!serves(stack, listener) || (segment->length == 0 && !cookie->present))
+    if (!serves(stack, listener) || listener->md5_keys || (segment->length == 0 && !cookie->present))
         return false;
     bool free_entry =
         listener->options.fastopen_no_cookie || stack->sysctl.tcp_fastopen & SYSCTL_FASTOPEN_SERVER_NO_COOKIE;

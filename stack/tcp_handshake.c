@@ -61,6 +61,11 @@ static void open_send_side(struct stack *stack, struct tcp *tcp) {
     tcp->history.opened_ns = stack->now_ns;
 }
 
+/* A header has no room for them beside a signature, as in Linux. */
+static bool may_have_timestamps(const struct stack *stack, const struct tcp *tcp) {
+    return stack->sysctl.tcp_timestamps && !tcp_md5_find(tcp, tcp->remote_address);
+}
+
 /* Takes what the peer's SYN says. */
 static void take_syn(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
     uint16_t peer_mss = segment->mss ? segment->mss : TCP_MSS_DEFAULT;
@@ -68,7 +73,7 @@ static void take_syn(struct stack *stack, struct tcp *tcp, const struct tcp_segm
     if (peer_mss < stack->sysctl.tcp_min_snd_mss) /* a tiny MSS is an attack on our resources */
         peer_mss = (uint16_t)stack->sysctl.tcp_min_snd_mss;
     tcp->sack_permitted = segment->sack_permitted && stack->sysctl.tcp_sack;
-    tcp->timestamps = segment->has_timestamp && stack->sysctl.tcp_timestamps;
+    tcp->timestamps = segment->has_timestamp && may_have_timestamps(stack, tcp);
     tcp->timestamp_recent = segment->timestamp;
     tcp->timestamp_recent_ns = stack->now_ns;
     tcp_path_begin(stack, tcp, peer_mss < ours ? peer_mss : ours);
@@ -101,7 +106,7 @@ static struct tcp_segment syn_of(struct stack *stack, struct tcp *tcp, bool ackn
         .window_scale = (int8_t)(tcp->scaling ? tcp->rcv_scale : -1),
         .sack_permitted = acknowledge ? tcp->sack_permitted : stack->sysctl.tcp_sack,
     };
-    if (acknowledge ? tcp->timestamps : stack->sysctl.tcp_timestamps > 0)
+    if (acknowledge ? tcp->timestamps : may_have_timestamps(stack, tcp))
         tcp_timestamp_put(stack, tcp, &segment);
     uint32_t space = tcp_receive_space(tcp);
     if (space > segment.mss)
@@ -269,13 +274,17 @@ static struct tcp *make_child(struct stack *stack, struct tcp *listener, const s
     struct tcp *tcp = tcp_create(stack);
     if (!tcp)
         return NULL;
+    tcp->remote_address = packet->source;
+    if (!tcp_md5_inherit(stack, listener, tcp)) {
+        pool_return(&stack->connections, tcp);
+        return NULL;
+    }
     stack_work_on(stack, tcp);
     tcp->options = listener->options;
     tcp->binding.address = packet->destination;
     tcp->binding.port = listener->binding.port;
     tcp->binding.reuse_address = listener->binding.reuse_address;
     tcp->binding.reuse_port = listener->binding.reuse_port;
-    tcp->remote_address = packet->source;
     tcp->remote_port = segment->source_port;
     tcp->listener = listener->socket;
     list_add_tail(&listener->socket->syn_queue, &tcp->queue_link);

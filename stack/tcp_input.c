@@ -398,19 +398,23 @@ static bool may_reopen(const struct tcp *tcp, const struct tcp_segment *segment)
 static void dispatch(struct stack *stack, const struct ip_packet *packet, struct tcp_segment *segment) {
     struct tcp *tcp = tcp_lookup(stack, packet->destination, segment->destination_port, packet->source,
                                  segment->source_port);
-    if (tcp && may_reopen(tcp, segment) &&
+    if (tcp && may_reopen(tcp, segment) && tcp_md5_good(stack, tcp, packet, segment) &&
         tcp_lookup_listener(stack, packet->destination, segment->destination_port)) {
         tcp_destroy(stack, tcp);
         tcp = NULL;
     }
     if (!tcp) {
         struct tcp *listener = tcp_lookup_listener(stack, packet->destination, segment->destination_port);
+        if (listener && !tcp_md5_good(stack, listener, packet, segment))
+            return;
         if (listener)
             tcp_input_listen(stack, listener, packet, segment);
         else
             tcp_reply_reset(stack, packet, segment);
         return;
     }
+    if (!tcp_md5_good(stack, tcp, packet, segment))
+        return;
     stack_work_on(stack, tcp);
     tcp->history.segments_received++;
     tcp->last_received_ns = stack->now_ns;

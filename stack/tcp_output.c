@@ -31,6 +31,11 @@ static bool send_segment(struct stack *stack, const struct tcp_segment *segment,
         frame_set_payload(frame, payload, segment->length);
         sum += checksum_fold(checksum_add_range(0, payload, segment->length));
     }
+    if (segment->key) {
+        tcp_md5_sign(segment->key, parameters->source, parameters->destination, header, header_length,
+                     payload, segment->length, header + TCP_SIGNATURE_AT);
+        sum = checksum_add(sum, header + TCP_SIGNATURE_AT, TCP_SIGNATURE_BYTES);
+    }
     wire_put_sum(header + 16, (uint16_t)~checksum_fold(sum));
     stack->mib.TcpOutSegs++;
     ip_output(stack, frame, parameters);
@@ -46,8 +51,9 @@ bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment
                                        .ttl = tcp->options.ttl,
                                        .tos = tcp->options.tos,
                                        .dont_fragment = !tcp->path.may_fragment};
-    if (tcp->ecn & TCP_ECN_ON) {
+    if (tcp->ecn & TCP_ECN_ON || tcp->md5_keys) {
         marked = *segment;
+        marked.key = tcp_md5_find(tcp, tcp->remote_address);
         parameters.tos |=
             tcp_ecn_send(tcp, &marked, segment->length > 0 && segment->sequence == tcp->snd_nxt);
         segment = &marked;
@@ -145,6 +151,7 @@ void tcp_reply_reset(struct stack *stack, const struct ip_packet *packet, const 
 
 void tcp_reply_reset_to(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
     struct tcp_segment reset = reset_for(segment);
+    reset.key = tcp_md5_find(tcp, tcp->remote_address);
     stack->mib.TcpOutRsts++;
     send_reset(stack, &reset, tcp->binding.address, tcp->remote_address);
 }

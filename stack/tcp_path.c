@@ -19,7 +19,10 @@ static uint16_t full_mss(const struct stack *stack, const struct tcp *tcp) {
     uint32_t mss = ip_mtu(stack, tcp->remote_address) - IP_HEADER_BYTES - TCP_HEADER_BYTES;
     if (mss > tcp->path.mss_peer)
         mss = tcp->path.mss_peer;
-    return (uint16_t)(mss - (tcp->timestamps ? TCP_TIMESTAMP_BYTES : 0)); /* in each segment: RFC 6691 */
+    /* Options that are in each segment: RFC 6691. */
+    uint32_t options = (tcp->timestamps ? TCP_TIMESTAMP_BYTES : 0) +
+                       (tcp_md5_find(tcp, tcp->remote_address) ? TCP_MD5_OPTION_BYTES : 0);
+    return (uint16_t)(mss - options);
 }
 
 void tcp_path_begin(const struct stack *stack, struct tcp *tcp, uint16_t mss_peer) {

@@ -29,7 +29,8 @@ static struct tcp_sack_block block_at(const struct tcp *tcp, struct list *link, 
 }
 
 void tcp_sack_put(struct tcp *tcp, struct tcp_segment *segment) {
-    uint8_t most = tcp->timestamps ? 3 : 4, *count = &segment->sack_count;
+    bool signature = tcp_md5_find(tcp, tcp->remote_address);
+    uint8_t most = signature ? 2 : tcp->timestamps ? 3 : 4, *count = &segment->sack_count;
     struct tcp_sack_block recent = {0, 0};
     struct list *link;
     if (!tcp->sack_permitted)

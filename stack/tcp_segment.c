@@ -15,6 +15,7 @@ enum tcp_option {
     OPTION_SACK_PERMITTED = 4,
     OPTION_SACK = 5,
     OPTION_TIMESTAMP = 8,
+    OPTION_MD5 = 19,
     OPTION_FAST_OPEN = 34,
     OPTION_EXPERIMENT = 254,
 };
@@ -63,6 +64,12 @@ static void take_option(struct tcp_segment *segment, const uint8_t *at) {
         segment->timestamp = wire_get32(at + 2);
         segment->timestamp_echo = wire_get32(at + 6);
         break;
+    case OPTION_MD5:
+        if (at[1] != 2 + TCP_SIGNATURE_BYTES)
+            break;
+        segment->signature.present = true;
+        memcpy(segment->signature.bytes, at + 2, TCP_SIGNATURE_BYTES);
+        break;
     case OPTION_FAST_OPEN:
         if (syn)
             take_cookie(segment, at + 2, (uint8_t)(at[1] - 2), false);
@@ -108,9 +115,12 @@ int tcp_segment_parse(struct tcp_segment *segment, const uint8_t *header, uint32
     segment->timestamp = segment->timestamp_echo = 0;
     segment->accurate_ecn = header[12] & 1;
     segment->urgent = wire_get16(header + 18);
-    segment->cookie.present = false;
+    segment->cookie.present = segment->signature.present = false;
+    segment->key = NULL;
     segment->sack_count = 0;
     parse_options(segment, header + TCP_HEADER_BYTES, header + header_length);
+    if (segment->signature.present)
+        memcpy(segment->signature.header, header, TCP_HEADER_BYTES);
     return (int)header_length;
 }
 
@@ -134,13 +144,21 @@ static uint8_t *put_cookie(uint8_t *option, const struct tcp_cookie *cookie) {
 
 uint32_t tcp_segment_write(const struct tcp_segment *segment, uint8_t *header) {
     uint8_t *option = header + TCP_HEADER_BYTES;
+    /* In the order of Linux, which fingerprints (and scripts of tests) know. */
+    if (segment->key) {
+        *option++ = OPTION_NOP;
+        *option++ = OPTION_NOP;
+        *option++ = OPTION_MD5;
+        *option++ = 2 + TCP_SIGNATURE_BYTES;
+        memset(option, 0, TCP_SIGNATURE_BYTES);
+        option += TCP_SIGNATURE_BYTES;
+    }
     if (segment->mss) {
         *option++ = OPTION_MSS;
         *option++ = 4;
         wire_put16(option, segment->mss);
         option += 2;
     }
-    /* In the order of Linux, which fingerprints (and scripts of tests) know. */
     if (segment->has_timestamp) {
         *option++ = segment->sack_permitted ? OPTION_SACK_PERMITTED : OPTION_NOP;
         *option++ = segment->sack_permitted ? 2 : OPTION_NOP;

@@ -37,6 +37,17 @@ struct tcp_cookie {
     uint8_t bytes[TCP_COOKIE_MAX];
 };
 
+#define TCP_SIGNATURE_BYTES 16u
+#define TCP_SIGNATURE_AT 24u /* in a header that we write */
+
+/* The MD5 option of a segment that has come, and the part of its header that it covers. */
+struct tcp_signature {
+    bool present;
+    uint8_t bytes[TCP_SIGNATURE_BYTES], header[20];
+};
+
+struct tcp_md5_key;
+
 /* A segment in host order, its payload in buffers. */
 struct tcp_segment {
     uint16_t source_port, destination_port;
@@ -53,6 +64,8 @@ struct tcp_segment {
     bool accurate_ecn; /* the flag before CWR, of RFC 9768 */
     uint16_t urgent;
     struct tcp_cookie cookie;
+    struct tcp_signature signature; /* of one that has come */
+    const struct tcp_md5_key *key;  /* of one to be signed; NULL: it is not */
     uint8_t sack_count;
     struct tcp_sack_block sack[TCP_SACK_BLOCKS_MAX];
     uint32_t length;      /* payload bytes */
@@ -84,8 +97,8 @@ static inline uint32_t tcp_segment_span(const struct tcp_segment *segment) {
  * it is malformed. Leaves length and chain alone. */
 int tcp_segment_parse(struct tcp_segment *segment, const uint8_t *header, uint32_t available);
 
-/* Writes the header, with the options that the segment has, to `header` (60 bytes). The checksum is left 0.
- * Returns its length. */
+/* Writes the header, with the options that the segment has, to `header` (60 bytes). The checksum is left 0,
+ * and so is the signature, at TCP_SIGNATURE_AT. Returns its length. */
 uint32_t tcp_segment_write(const struct tcp_segment *segment, uint8_t *header);
 
 #endif

@@ -1,0 +1,146 @@
+/*
+ * tcp_md5.c - see tcp_md5.h.
+ */
+#include "tcp_md5.h"
+#include "md5.h"
+#include "minmax.h"
+#include "stack.h"
+#include "tcp.h"
+#include "wire.h"
+#include <errno.h>
+#include <netinet/in.h>
+
+static uint32_t mask_of(uint8_t prefix_length) {
+    return prefix_length ? UINT32_MAX << (32 - prefix_length) : 0;
+}
+
+static struct tcp_md5_key **find_exactly(struct tcp *tcp, uint32_t address, uint8_t prefix_length,
+                                         uint32_t *count) {
+    struct tcp_md5_key **link = &tcp->md5_keys;
+    for (*count = 0; *link; link = &(*link)->next, ++*count)
+        if ((*link)->address == address && (*link)->prefix_length == prefix_length)
+            break;
+    return link;
+}
+
+int tcp_md5_set(struct stack *stack, struct tcp *tcp, const void *value, size_t length, bool extended) {
+    struct tcp_md5sig told;
+    struct sockaddr_in peer;
+    uint8_t prefix_length = 32;
+    uint32_t count;
+    if (length < sizeof told)
+        return -EINVAL;
+    memcpy(&told, value, sizeof told);
+    memcpy(&peer, &told.tcpm_addr, sizeof peer);
+    if (peer.sin_family != AF_INET)
+        return -EINVAL;
+    if (extended && told.tcpm_flags & TCP_MD5SIG_FLAG_PREFIX) {
+        prefix_length = told.tcpm_prefixlen;
+        if (prefix_length > 32)
+            return -EINVAL;
+    }
+    if (told.tcpm_keylen > TCP_MD5_KEY_MAX)
+        return -EINVAL;
+    uint32_t address = ntohl(peer.sin_addr.s_addr) & mask_of(prefix_length);
+    struct tcp_md5_key **link = find_exactly(tcp, address, prefix_length, &count), *key = *link;
+    if (told.tcpm_keylen == 0) {
+        if (!key)
+            return -ENOENT;
+        *link = key->next;
+        pool_return(&stack->md5_keys, key);
+        return 0;
+    }
+    if (!key) {
+        key = count < TCP_MD5_KEYS_MAX ? pool_take_zeroed(&stack->md5_keys) : NULL;
+        if (!key)
+            return -ENOMEM;
+        key->address = address;
+        key->prefix_length = prefix_length;
+        *link = key;
+    }
+    key->length = (uint8_t)told.tcpm_keylen;
+    memcpy(key->bytes, told.tcpm_key, key->length);
+    return 0;
+}
+
+const struct tcp_md5_key *tcp_md5_find(const struct tcp *tcp, uint32_t address) {
+    const struct tcp_md5_key *best = NULL;
+    for (const struct tcp_md5_key *key = tcp->md5_keys; key; key = key->next)
+        if ((address & mask_of(key->prefix_length)) == key->address &&
+            (!best || key->prefix_length > best->prefix_length))
+            best = key;
+    return best;
+}
+
+bool tcp_md5_inherit(struct stack *stack, const struct tcp *listener, struct tcp *child) {
+    const struct tcp_md5_key *key = tcp_md5_find(listener, child->remote_address);
+    if (!key)
+        return true;
+    struct tcp_md5_key *own = pool_take_zeroed(&stack->md5_keys);
+    if (!own)
+        return false;
+    *own = *key;
+    own->next = NULL;
+    own->address = child->remote_address;
+    own->prefix_length = 32;
+    child->md5_keys = own;
+    return true;
+}
+
+void tcp_md5_purge(struct stack *stack, struct tcp *tcp) {
+    struct tcp_md5_key *key;
+    while ((key = tcp->md5_keys)) {
+        tcp->md5_keys = key->next;
+        pool_return(&stack->md5_keys, key);
+    }
+}
+
+static void add_payload(struct md5 *md5, struct byte_cursor from, uint32_t length) {
+    while (length > 0) {
+        uint32_t part = min_u32(length, from.buffer->end - from.position);
+        md5_add(md5, from.buffer->storage + from.position, part);
+        length -= part;
+        from.buffer = from.buffer->next;
+        from.position = from.buffer ? from.buffer->start : 0;
+    }
+}
+
+void tcp_md5_sign(const struct tcp_md5_key *key, uint32_t source, uint32_t destination, const uint8_t *header,
+                  uint32_t header_length, struct byte_cursor payload, uint32_t length,
+                  uint8_t signature[TCP_SIGNATURE_BYTES]) {
+    struct md5 md5;
+    uint8_t pseudo[12] = {0}, fixed[TCP_HEADER_BYTES];
+    wire_put32(pseudo, source);
+    wire_put32(pseudo + 4, destination);
+    pseudo[9] = IP_PROTOCOL_TCP;
+    wire_put16(pseudo + 10, (uint16_t)(header_length + length));
+    memcpy(fixed, header, sizeof fixed);
+    wire_put16(fixed + 16, 0);
+    md5_begin(&md5);
+    md5_add(&md5, pseudo, sizeof pseudo);
+    md5_add(&md5, fixed, sizeof fixed);
+    add_payload(&md5, payload, length);
+    md5_add(&md5, key->bytes, key->length);
+    md5_end(&md5, signature);
+}
+
+bool tcp_md5_good(struct stack *stack, const struct tcp *tcp, const struct ip_packet *packet,
+                  const struct tcp_segment *segment) {
+    const struct tcp_signature *signature = &segment->signature;
+    const struct tcp_md5_key *key = tcp->md5_keys ? tcp_md5_find(tcp, packet->source) : NULL;
+    uint8_t wanted[TCP_SIGNATURE_BYTES];
+    if (!key && !signature->present)
+        return true;
+    if (!key || !signature->present) {
+        stack->mib.TcpExtTCPMD5Unexpected += !key;
+        stack->mib.TcpExtTCPMD5NotFound += !!key;
+        return false;
+    }
+    struct byte_cursor payload = {segment->chain, segment->chain ? segment->chain->start : 0};
+    tcp_md5_sign(key, packet->source, packet->destination, signature->header,
+                 (signature->header[12] >> 4) * 4u, payload, segment->length, wanted);
+    if (memcmp(wanted, signature->bytes, sizeof wanted) == 0)
+        return true;
+    stack->mib.TcpExtTCPMD5Failure++;
+    return false;
+}
