@@ -4,6 +4,7 @@
  * The kernel's object under a descriptor of ours takes part: dup and close-on-exec are the kernel's own, and
  * we keep the table in step.
  */
+#include "async.h"
 #include "call.h"
 #include "streams.h"
 #include <fcntl.h>
@@ -140,16 +141,20 @@ EXPORT int dup3(int fd, int at, int flags) {
     return error ? (int)call_result(error) : adopt(fd, LIBC(dup3)(fd, at, flags));
 }
 
-/* O_NONBLOCK of a socket of ours is the stack's to know; the kernel's object bears it, too, for whoever asks
- * that. */
-static int set_status_flags(int fd, long flags) {
-    int error;
+/* O_NONBLOCK and O_ASYNC of a socket of ours, and whom it signals, are the stack's to know; the kernel's
+ * object bears them, too: it checks them, and answers whoever asks. */
+static int control_socket(int fd, int command, void *argument) {
+    int error, result = LIBC(fcntl)(fd, command, argument);
+    if (result < 0)
+        return result;
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return (int)call_result(error);
-    socket->nonblocking = flags & O_NONBLOCK;
+    if (command == F_SETFL)
+        socket->nonblocking = (intptr_t)argument & O_NONBLOCK;
+    async_note_command(socket, fd, command, argument);
     shared_unlock();
-    return LIBC(fcntl)(fd, F_SETFL, flags);
+    return result;
 }
 
 EXPORT int fcntl(int fd, int command, ...) {
@@ -164,7 +169,10 @@ EXPORT int fcntl(int fd, int command, ...) {
     case F_DUPFD_CLOEXEC:
         return adopt(fd, LIBC(fcntl)(fd, command, argument));
     case F_SETFL:
-        return descriptor_socket(fd) ? set_status_flags(fd, (long)argument)
+    case F_SETOWN:
+    case F_SETOWN_EX:
+    case F_SETSIG:
+        return descriptor_socket(fd) ? control_socket(fd, command, argument)
                                      : LIBC(fcntl)(fd, command, argument);
     default:
         return LIBC(fcntl)(fd, command, argument);
@@ -181,15 +189,27 @@ EXPORT int fcntl64(int fd, int command, ...) {
 
 static int ioctl_ours(int fd, unsigned long request, void *argument) {
     int error, value;
+    if (request == FIOGETOWN || request == SIOCGPGRP)
+        return LIBC(ioctl)(fd, request, argument) < 0 ? -errno : 0;
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return error;
+    error = 0;
     switch (request) {
     case FIONBIO:
         memcpy(&value, argument, sizeof value);
         socket->nonblocking = value != 0;
         shared_unlock();
         return LIBC(ioctl)(fd, FIONBIO, argument) < 0 ? -errno : 0;
+    case FIOASYNC:
+    case FIOSETOWN:
+    case SIOCSPGRP:
+        if (LIBC(ioctl)(fd, request, argument) < 0)
+            error = -errno;
+        else
+            async_note_request(socket, fd, request, argument);
+        shared_unlock();
+        return error;
     default:
         error = socket_control(socket, request, &value);
         break;

@@ -98,8 +98,19 @@ static void epoll_event(struct wake_list *wakes, struct epoll_item *item, unsign
         wake_waiter(wakes, container_of(link, struct waiter, epoll_link));
 }
 
+static void signal_owner(struct wake_list *wakes, struct socket *socket) {
+    struct async_signal signal = {socket->async, socket->async.urgent, socket_poll(&shared->stack, socket)};
+    socket->async.urgent = false;
+    if (wakes->signal_count == WAKE_SIGNALS_MAX)
+        async_send(&signal); /* with the lock held, then: no handler runs before it is let go */
+    else
+        wakes->signals[wakes->signal_count++] = signal;
+}
+
 static void socket_changed(struct wake_list *wakes, struct socket *socket) {
     struct list *link, *next;
+    if (async_wanted(socket))
+        signal_owner(wakes, socket);
     if (list_empty(&socket->watches))
         return;
     unsigned mask = socket_poll(&shared->stack, socket);
@@ -116,6 +127,7 @@ void wake_collect(struct wake_list *wakes) {
     struct socket *socket;
     struct list *link;
     wakes->doorbell = false;
+    wakes->signal_count = 0;
     while ((socket = stack_next_event(&shared->stack)))
         socket_changed(wakes, socket);
     if (wake_self && wake_self->pid == shared->keeper_pid) {
@@ -142,11 +154,13 @@ void wake_deliver(const struct wake_list *wakes) {
         wake_target(&wakes->targets[i]);
     if (wakes->doorbell)
         wake_keeper();
+    for (int i = 0; i < wakes->signal_count; i++)
+        async_send(&wakes->signals[i]);
 }
 
 void wake_one(struct waiter *waiter) {
     struct wake_list wakes;
-    wakes.count = 0;
+    wakes.count = wakes.signal_count = 0;
     wakes.doorbell = false;
     wake_waiter(&wakes, waiter);
     wake_deliver(&wakes);
@@ -155,7 +169,7 @@ void wake_one(struct waiter *waiter) {
 void wake_everybody(void) {
     struct list *process, *link, *next_process, *next;
     struct wake_list wakes;
-    wakes.count = 0;
+    wakes.count = wakes.signal_count = 0;
     list_for_each(process, next_process, &shared->process_list) {
         list_for_each(link, next, &container_of(process, struct process, link)->waiters)
             wake_waiter(&wakes, container_of(link, struct waiter, link));

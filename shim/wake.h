@@ -4,9 +4,11 @@
 #ifndef SHIM_WAKE_H
 #define SHIM_WAKE_H
 
+#include "async.h"
 #include "shared.h"
 
 #define WAKE_LIST_MAX 128
+#define WAKE_SIGNALS_MAX 16
 
 struct wake_target {
     struct waiter *waiter;
@@ -17,6 +19,8 @@ struct wake_list {
     int count;
     bool doorbell;
     struct wake_target targets[WAKE_LIST_MAX];
+    int signal_count;
+    struct async_signal signals[WAKE_SIGNALS_MAX];
 };
 
 /* Which process this is: the keeper, or one attached. */

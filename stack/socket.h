@@ -48,6 +48,16 @@ enum socket_timestamp {
     SOCKET_TIMESTAMP_NS, /* SO_TIMESTAMPNS */
 };
 
+/* The caller's: who is signalled (fcntl(2), F_SETOWN). */
+struct socket_async {
+    int owner;      /* 0: nobody */
+    int descriptor; /* whose flag was set */
+    uint8_t type;   /* F_OWNER_* */
+    uint8_t signal; /* 0: SIGIO */
+    bool on;        /* O_ASYNC */
+    bool urgent;    /* the stack's: urgent data has come, and nobody been told */
+};
+
 struct socket {
     struct list event_link;     /* in stack->events, or in no list */
     struct list watches;        /* the caller's: who waits for this socket */
@@ -55,6 +65,7 @@ struct socket {
     uint64_t name;              /* the caller's: the inode of its descriptor */
     uint32_t holders;           /* the caller's: how many processes have it */
     bool nonblocking;           /* the caller's: O_NONBLOCK */
+    struct socket_async async;  /* the caller's, but for one field */
     uint32_t blocked_writers;   /* the caller's: threads that wait to send; a hint */
 
     uint8_t type; /* SOCK_STREAM, SOCK_DGRAM or SOCK_RAW */

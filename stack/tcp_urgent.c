@@ -30,6 +30,10 @@ void tcp_urgent_received(struct stack *stack, struct tcp *tcp, const struct tcp_
         if (new_one && seq_ge(at, read_position(tcp))) {
             urgent->at = at;
             urgent->state = TCP_URGENT_COMING;
+            if (tcp->socket) {
+                tcp->socket->async.urgent = true;
+                socket_event(stack, tcp->socket);
+            }
         }
     }
     pick_up(stack, tcp);
