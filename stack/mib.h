@@ -96,6 +96,7 @@
     MIB(TcpExt, TCPKeepAlive)           \
     MIB(TcpExt, DelayedACKs)            \
     MIB(TcpExt, TCPAckCompressed)       \
+    MIB(TcpExt, TCPAutoCorking)         \
     MIB(TcpExt, TCPMD5NotFound)         \
     MIB(TcpExt, TCPMD5Unexpected)       \
     MIB(TcpExt, TCPMD5Failure)          \

@@ -382,6 +382,7 @@ static void repair_connection(void *object, void *context) {
     pool_mark(&stack->connections, tcp);
     tcp->tuple_link = tcp->binding.link = (struct hash_link){NULL, NULL};
     list_init(&tcp->output_link);
+    tcp->corked = false;
     list_init(&tcp->queue_link);
     forget_link(&tcp->retransmit_timer);
     forget_link(&tcp->ack_timer);
@@ -478,6 +479,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, struct buffer *const *he
     stack->repair_failed = false;
     list_init(&stack->events);
     list_init(&stack->output);
+    list_init(&stack->corked);
     list_init(&stack->arp.ages);
     memset(stack->arp.buckets, 0, sizeof stack->arp.buckets);
     stack->arp.recent = NULL;

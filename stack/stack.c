@@ -42,6 +42,7 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
     pool_init(&stack->datagrams, &stack->arena, sizeof(struct datagram), UINT32_MAX);
     list_init(&stack->events);
     list_init(&stack->output);
+    list_init(&stack->corked);
     list_init(&stack->raw_sockets);
     list_init(&stack->blocked);
     ip_path_init(stack);
@@ -199,6 +200,8 @@ uint32_t stack_frame_copy(const struct frame *frame, uint8_t *to) {
 void stack_frames_sent(struct stack *stack, uint32_t count) {
     struct list *link;
     frame_queue_drop(&stack->transmit, &stack->buffers, count);
+    while (stack->transmit.count == 0 && (link = list_first(&stack->corked)))
+        tcp_want_output(stack, container_of(link, struct tcp, output_link));
     while ((link = list_first(&stack->blocked))) {
         list_remove(link);
         socket_event(stack, container_of(link, struct socket, blocked_link));

@@ -83,6 +83,7 @@ struct stack {
 
     struct list events; /* of struct socket */
     struct list output; /* of struct tcp: those that want to send */
+    struct list corked; /* ... and those that wait until the transmit ring is empty, by output_link, too */
 
     struct buffer *loopback[STACK_LOOPBACK_MAX];
     uint32_t loopback_first, loopback_count;

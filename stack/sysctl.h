@@ -27,6 +27,7 @@ struct sysctl {
     uint32_t ip_default_ttl;
     uint32_t ip_local_port_range[2];
     uint32_t tcp_abort_on_overflow;
+    uint32_t tcp_autocorking;
     uint32_t tcp_challenge_ack_limit; /* a second */
     uint32_t tcp_congestion_control;  /* enum tcp_algorithm */
     uint32_t tcp_dsack;

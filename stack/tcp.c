@@ -189,6 +189,9 @@ bool tcp_reusable(const struct stack *stack, const struct tcp *tcp) {
 }
 
 void tcp_want_output(struct stack *stack, struct tcp *tcp) {
+    if (tcp->corked)
+        list_remove(&tcp->output_link);
+    tcp->corked = false;
     if (list_empty(&tcp->output_link))
         list_add_tail(&stack->output, &tcp->output_link);
 }

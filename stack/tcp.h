@@ -89,7 +89,8 @@ struct tcp_path {
 
 struct tcp {
     struct hash_link tuple_link;           /* by addresses and ports; in no chain for a listener */
-    struct list output_link;               /* in stack->output, or in no list */
+    struct list output_link;               /* in stack->output or stack->corked, or in no list */
+    bool corked;                           /* ... in the latter */
     struct socket *socket;                 /* NULL: an orphan, or in a listener's queue */
     struct socket *listener;               /* whose queue it is in, or NULL */
     bool acceptable;                       /* it is in the listener's accept queue */

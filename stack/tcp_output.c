@@ -490,6 +490,21 @@ bool tcp_writable(const struct stack *stack, const struct tcp *tcp) {
     return queued <= limit / 3 * 2 && 2 * (uint64_t)tcp_unsent(tcp) < lowat(stack, tcp);
 }
 
+/* Linux's tcp_autocorking: while what was sent before has not left the machine, what does not fill a segment
+ * waits for more to be written. */
+static bool autocorks(const struct stack *stack, const struct tcp *tcp, int flags) {
+    return stack->sysctl.tcp_autocorking && stack->transmit.count > 0 && !(flags & MSG_OOB) &&
+           tcp->snd_nxt != tcp->snd_una && tcp_unsent(tcp) % tcp->mss != 0 && can_send_data(tcp);
+}
+
+static void cork(struct stack *stack, struct tcp *tcp) {
+    stack->mib.TcpExtTCPAutoCorking++;
+    if (!list_empty(&tcp->output_link))
+        return; /* it is to send anyway */
+    tcp->corked = true;
+    list_add_tail(&stack->corked, &tcp->output_link);
+}
+
 ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, int flags) {
     size_t wanted = buffer_pieces_length(from, count), done = 0;
     uint32_t appended = 0, room = 0;
@@ -520,6 +535,10 @@ ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from,
         tcp_mark_write(stack, tcp, done == wanted ? flags : flags & ~MSG_EOR);
     if (flags & MSG_OOB && done == wanted)
         tcp_urgent_written(tcp);
-    output(stack, tcp, tcp->more ? BY_MORE : BY_NAGLE); /* nothing leaves before the connection is open */
+    bool corks = !tcp->more && autocorks(stack, tcp, flags);
+    output(stack, tcp,
+           tcp->more || corks ? BY_MORE : BY_NAGLE); /* nothing leaves before the connection is open */
+    if (corks && tcp_unsent(tcp) > 0)
+        cork(stack, tcp);
     return (ssize_t)done;
 }

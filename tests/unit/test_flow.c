@@ -341,8 +341,34 @@ static void what_limits_a_sender_is_told(void **state) {
     scene_end(&scene);
 }
 
+/* What is written while earlier segments wait for the NIC is gathered: Linux's autocorking. */
+static void little_writes_wait_for_a_busy_nic(void **state) {
+    (void)state;
+    struct scene scene;
+    connected(&scene, 65535, MSS);
+    set_option(&scene.host, scene.socket, IPPROTO_TCP, TCP_NODELAY, 1);
+    send_bytes(&scene.host, scene.socket, bytes, 10, 0);
+    for (uint32_t i = 1; i < 5; i++)
+        send_bytes(&scene.host, scene.socket, bytes + 10 * i, 10, 0);
+    assert_int_equal(scene.host.stack->transmit.count, 1);
+    assert_int_equal(scene.host.stack->mib.TcpExtTCPAutoCorking, 4);
+    expect(&scene, TCP_ACK, scene.local, 10); /* the NIC takes it ... */
+    stack_advance(scene.host.stack, now);
+    expect(&scene, TCP_ACK, scene.local + 10, 40); /* ... and the rest follows, as one */
+    assert_memory_equal(scene.packet.payload, bytes + 10, 40);
+    assert_int_equal(sysctl_set(&scene.host.stack->sysctl, "net.ipv4.tcp_autocorking", "0"), 0);
+    send_bytes(&scene.host, scene.socket, bytes, 10, 0);
+    send_bytes(&scene.host, scene.socket, bytes, 10, 0);
+    assert_int_equal(scene.host.stack->transmit.count, 2);
+    host_discard(&scene.host);
+    scene.local += 70;
+    say(&scene, TCP_ACK, scene.remote, scene.local, 65535, NULL, 0);
+    scene_end(&scene);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(little_writes_wait_for_a_busy_nic),
         cmocka_unit_test(more_holds_back_until_the_next_acknowledgment),
         cmocka_unit_test(cork_holds_back_until_it_is_drawn_or_delay_is_forbidden),
         cmocka_unit_test(trains_end_with_a_push),
