@@ -13,23 +13,51 @@ static uint64_t add_carry(uint64_t a, uint64_t b) {
     return a + (a < b);
 }
 
+typedef uint64_t lanes __attribute__((vector_size(32)));
+typedef lanes unaligned_lanes __attribute__((aligned(1), may_alias));
+
+#define BLOCK_BYTES 64u
+
+/* 32-bit words in 64-bit sums, eight at a time: no carries to handle below 2^32 words. */
+static inline __attribute__((always_inline)) uint64_t sum_blocks(const uint8_t *bytes, size_t count) {
+    const lanes low = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+    lanes even = {0}, odd = {0};
+    for (; count > 0; count--, bytes += BLOCK_BYTES) {
+        const unaligned_lanes *words = (const void *)bytes;
+        even += (words[0] & low) + (words[1] & low);
+        odd += (words[0] >> 32) + (words[1] >> 32);
+    }
+    even += odd;
+    return add_carry(add_carry(even[0], even[1]), add_carry(even[2], even[3]));
+}
+
+static uint64_t sum_blocks_anywhere(const uint8_t *bytes, size_t count) {
+    return sum_blocks(bytes, count);
+}
+
+#ifdef __x86_64__
+__attribute__((target("avx2"))) static uint64_t sum_blocks_wide(const uint8_t *bytes, size_t count) {
+    return sum_blocks(bytes, count);
+}
+#define HAS_WIDE __builtin_cpu_supports("avx2")
+#else
+#define sum_blocks_wide sum_blocks_anywhere
+#define HAS_WIDE 0
+#endif
+
 uint64_t checksum_add(uint64_t sum, const void *data, size_t length) {
     const uint8_t *bytes = data;
-    uint64_t lanes[4] = {0, 0, 0, 0};
-    /* Four lanes of 32-bit words in 64-bit sums: no carries to handle below 2^32 words, and the compiler uses
-     * vectors. */
-    while (length >= 32) {
-        uint32_t words[8];
-        memcpy(words, bytes, 32);
-        lanes[0] += (uint64_t)words[0] + words[4];
-        lanes[1] += (uint64_t)words[1] + words[5];
-        lanes[2] += (uint64_t)words[2] + words[6];
-        lanes[3] += (uint64_t)words[3] + words[7];
-        bytes += 32;
-        length -= 32;
+    size_t count = length / BLOCK_BYTES;
+    if (count > 0)
+        sum = add_carry(sum, HAS_WIDE ? sum_blocks_wide(bytes, count) : sum_blocks_anywhere(bytes, count));
+    bytes += count * BLOCK_BYTES;
+    length %= BLOCK_BYTES;
+    for (; length >= 8; bytes += 8, length -= 8) {
+        uint64_t word;
+        memcpy(&word, bytes, 8);
+        sum = add_carry(sum, word);
     }
-    sum = add_carry(sum, lanes[0] + lanes[1] + lanes[2] + lanes[3]);
-    while (length >= 4) {
+    if (length >= 4) {
         uint32_t word;
         memcpy(&word, bytes, 4);
         sum = add_carry(sum, word);
