@@ -79,6 +79,9 @@ $(BUILD)/tests/packetdrill.so: $(call objects,shared,$(PACKETDRILL))
 $(BUILD)/tests/fuzz_%: $(call objects,plain,tests/fuzz/fuzz_%.c tests/fuzz/target.c $(STACK))
 	$(LINK) $(FUZZER)
 
+$(BUILD)/tests/bad_link: $(call objects,plain,tests/bench/bad_link.c $(NIC))
+	$(LINK) $(KEEPER_LIBS)
+
 $(BUILD)/tests/stack: $(call objects,plain,tests/bench/stack.c $(STACK))
 	$(LINK)
 
@@ -101,7 +104,7 @@ unit: $(UNIT_TESTS)
 check: $(if $(SAN),,all $(BUILD)/tests/packetdrill.so) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
 	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(UNIT_TESTS) $(BUILD)/tests/simulate tests/fuzz/run $(if $(SAN),,tests/packetdrill/run tests/integration/run)
 
-bench: all $(BUILD)/tests/stack
+bench: all $(BUILD)/tests/stack $(BUILD)/tests/bad_link
 	tests/bench/run
 
 demo: all
