@@ -282,7 +282,7 @@ static bool repair_out_of_order(struct stack *stack, struct tcp *tcp) {
     for (link = tcp->out_of_order.next; link != &tcp->out_of_order; link = link->next) {
         struct tcp_held *held = container_of(link, struct tcp_held, link);
         if (!pool_has(&stack->held_segments, held) || count++ > TCP_OUT_OF_ORDER_MAX ||
-            !chain_measure(stack, held->chain, &measure) || measure.length != held->length)
+            !chain_measure(stack, held->data.head, &measure) || measure.length != held->data.length)
             return false;
     }
     return count == tcp->out_of_order_count;
@@ -335,7 +335,7 @@ static void hold_content(struct stack *stack, struct tcp *tcp) {
     for (link = tcp->out_of_order.next; link != &tcp->out_of_order; link = link->next) {
         struct tcp_held *held = container_of(link, struct tcp_held, link);
         pool_mark(&stack->held_segments, held);
-        hold_chain(stack, held->chain);
+        hold_chain(stack, held->data.head);
     }
 }
 

@@ -71,7 +71,7 @@ static const struct entry entries[] = {
     IPV4(tcp_reordering, 1, MANY, 3),
     IPV4(tcp_retries2, 1, 255, 15),
     IPV4(tcp_rfc1337, 0, 1, 0),
-    {"net.ipv4.tcp_rmem", AT(tcp_rmem), 3, NUMBERS, 1, BUFFER_MAX, {4096, 131072, 6291456}},
+    {"net.ipv4.tcp_rmem", AT(tcp_rmem), 3, NUMBERS, 1, BUFFER_MAX, {4096, 131072, 33554432}},
     IPV4(tcp_sack, 0, 1, 1),
     IPV4(tcp_slow_start_after_idle, 0, 1, 1),
     IPV4(tcp_syn_linear_timeouts, 0, 127, 4),

@@ -144,7 +144,9 @@ struct tcp {
     struct byte_queue receive;
     struct list out_of_order; /* of struct tcp_held, by sequence */
     uint32_t out_of_order_count;
-    uint32_t held_recently;          /* a sequence number of the last of them */
+    uint32_t held_recently[TCP_SACK_BLOCKS_MAX]; /* a sequence number of each block that grew last, the latest
+                                                    first */
+    uint8_t held_recently_count;
     struct tcp_sack_block duplicate; /* what came twice, to be told with the next acknowledgment */
     bool has_duplicate;
     uint32_t last_ack_sent;
@@ -171,12 +173,12 @@ struct tcp {
     struct tcp_history history;
 };
 
-/* A segment that arrived ahead of its turn. */
+/* A block of what arrived ahead of its turn. */
 struct tcp_held {
     struct list link;
-    uint32_t sequence, length;
-    bool fin;
-    struct buffer *chain;
+    uint32_t sequence;
+    bool fin; /* behind it */
+    struct byte_queue data;
 };
 
 struct tcp_table {
@@ -280,13 +282,19 @@ void tcp_path_acknowledged(struct stack *stack, struct tcp *tcp);
 void tcp_error(struct stack *stack, const struct icmp_quoted *quoted, const struct icmp_error *error);
 
 /* tcp_reassembly.c */
-void tcp_reassembly_insert(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment);
+/* Holds a segment. Returns the block that it is in now; NULL: it is not held. */
+const struct tcp_held *tcp_reassembly_insert(struct stack *stack, struct tcp *tcp,
+                                             struct tcp_segment *segment);
 /* Moves what has become contiguous into the receive queue. Returns whether a FIN came into its turn. */
 bool tcp_reassembly_advance(struct stack *stack, struct tcp *tcp);
+uint32_t tcp_reassembly_end(const struct tcp *tcp); /* of the last that is held; rcv_nxt when nothing is */
 void tcp_reassembly_purge(struct stack *stack, struct tcp *tcp);
 
 /* tcp_sack.c */
 void tcp_sack_duplicate(struct stack *stack, struct tcp *tcp, uint32_t start, uint32_t end); /* came twice */
+/* A segment is held, in this block. Returns whether the block is another than the one that grew last: the
+ * peer should be told at once. */
+bool tcp_sack_held(struct tcp *tcp, const struct tcp_held *held, uint32_t sequence);
 void tcp_sack_put(struct tcp *tcp, struct tcp_segment *segment); /* the blocks of an acknowledgment */
 
 /* tcp_window.c */

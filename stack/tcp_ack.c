@@ -77,10 +77,10 @@ void tcp_ack_received(struct stack *stack, struct tcp *tcp, uint32_t length) {
         timer_start(&stack->timers, &tcp->ack_timer, stack->now_ns + delay_of(tcp));
 }
 
-void tcp_ack_out_of_order(struct stack *stack, struct tcp *tcp) {
+void tcp_ack_out_of_order(struct stack *stack, struct tcp *tcp, bool news) {
     struct tcp_ack *ack = &tcp->ack;
     if (!tcp->sack_permitted || ack->duplicates < DUPLICATES_AT_ONCE || ack->compressed >= COMPRESSED_MAX ||
-        tcp->has_duplicate) {
+        tcp->has_duplicate || news) {
         if (ack->duplicates < DUPLICATES_AT_ONCE)
             ack->duplicates++;
         ack->compressed = 0;

@@ -35,8 +35,8 @@ void tcp_ack_begin(const struct stack *stack, struct tcp *tcp);
 /* Data of `length` bytes came, in its turn; rcv_nxt is beyond it. */
 void tcp_ack_received(struct stack *stack, struct tcp *tcp, uint32_t length);
 
-/* A segment came out of its turn. */
-void tcp_ack_out_of_order(struct stack *stack, struct tcp *tcp);
+/* A segment came out of its turn; `news`: it does not just lengthen the block that was told of last. */
+void tcp_ack_out_of_order(struct stack *stack, struct tcp *tcp, bool news);
 
 /* The next ones, `count` at most, go out at once: something was lost, or marked. */
 void tcp_ack_quickly(struct tcp *tcp, uint8_t count);

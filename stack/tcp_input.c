@@ -308,16 +308,21 @@ static void input_text(struct stack *stack, struct tcp *tcp, struct tcp_segment 
         return;
     bool in_turn = segment->sequence == tcp->rcv_nxt;
     if (!in_turn) {
-        tcp->held_recently = segment->sequence;
-        tcp_reassembly_insert(stack, tcp, segment);
+        uint32_t sequence = segment->sequence, length = segment->length;
+        const struct tcp_held *held = tcp_reassembly_insert(stack, tcp, segment);
+        bool news = held && tcp_sack_held(tcp, held, sequence);
+        if (tcp->sack_permitted)
+            tcp_tuning_held(stack, tcp, length);
         tcp->history.out_of_order++;
-        tcp_ack_out_of_order(stack, tcp);
+        tcp_ack_out_of_order(stack, tcp, news);
         return;
     }
     if (segment->length > 0)
         tcp_take_text(stack, tcp, segment);
     if (tcp->out_of_order_count > 0) {
         fin |= tcp_reassembly_advance(stack, tcp);
+        if (tcp->out_of_order_count == 0)
+            tcp->held_recently_count = 0;
         tcp_want_ack(stack, tcp); /* a gap was filled: RFC 5681 section 4.2 */
     }
     if (fin)

@@ -4,6 +4,7 @@
  */
 #include "stack.h"
 #include "tcp.h"
+#include <string.h>
 
 static struct tcp_held *held_of(struct list *link) {
     return container_of(link, struct tcp_held, link);
@@ -19,36 +20,58 @@ void tcp_sack_duplicate(struct stack *stack, struct tcp *tcp, uint32_t start, ui
     tcp->has_duplicate = true;
 }
 
-/* The block around a held segment: its neighbours, as long as nothing is missing between them. */
-static struct tcp_sack_block block_at(const struct tcp *tcp, struct list *link, struct list **after) {
-    struct tcp_sack_block block = {held_of(link)->sequence, held_of(link)->sequence};
-    for (; link != &tcp->out_of_order && held_of(link)->sequence == block.end; link = link->next)
-        block.end += held_of(link)->length + held_of(link)->fin;
-    *after = link;
-    return block;
+static struct tcp_sack_block block_of(const struct tcp_held *held) {
+    return (struct tcp_sack_block){held->sequence, held->sequence + held->data.length + held->fin};
 }
 
+static bool is_in(uint32_t sequence, struct tcp_sack_block block) {
+    return seq_le(block.start, sequence) && seq_lt(sequence, block.end);
+}
+
+bool tcp_sack_held(struct tcp *tcp, const struct tcp_held *held, uint32_t sequence) {
+    struct tcp_sack_block block = block_of(held);
+    uint32_t *recent = tcp->held_recently, kept = 1;
+    uint32_t before[TCP_SACK_BLOCKS_MAX];
+    uint8_t count = tcp->held_recently_count;
+    bool same = count > 0 && is_in(recent[0], block);
+    memcpy(before, recent, sizeof before);
+    recent[0] = sequence;
+    for (uint8_t i = 0; i < count && kept < TCP_SACK_BLOCKS_MAX; i++)
+        if (!is_in(before[i], block))
+            recent[kept++] = before[i];
+    tcp->held_recently_count = (uint8_t)kept;
+    return !same;
+}
+
+static void put_once(struct tcp_segment *segment, uint8_t first, struct tcp_sack_block block) {
+    for (uint8_t i = first; i < segment->sack_count; i++)
+        if (segment->sack[i].start == block.start)
+            return;
+    segment->sack[segment->sack_count++] = block;
+}
+
+/* RFC 2018 section 4: the block with the latest news comes first, and then those that had news before it, so
+ * that each is told of several times, should acknowledgments get lost. */
 void tcp_sack_put(struct tcp *tcp, struct tcp_segment *segment) {
     bool signature = tcp_md5_find(tcp, tcp->remote_address);
-    uint8_t most = signature ? 2 : tcp->timestamps ? 3 : 4, *count = &segment->sack_count;
-    struct tcp_sack_block recent = {0, 0};
-    struct list *link;
+    uint8_t most = signature ? 2 : tcp->timestamps ? 3 : 4, first;
+    struct list *link, *next;
     if (!tcp->sack_permitted)
         return;
     if (tcp->has_duplicate)
-        segment->sack[(*count)++] = tcp->duplicate;
+        segment->sack[segment->sack_count++] = tcp->duplicate;
     tcp->has_duplicate = false;
-    /* The block with the latest news comes first: it tells most when acknowledgments get lost. */
-    for (link = tcp->out_of_order.next; link != &tcp->out_of_order;) {
-        struct tcp_sack_block block = block_at(tcp, link, &link);
-        if (seq_le(block.start, tcp->held_recently) && seq_lt(tcp->held_recently, block.end))
-            recent = block;
-    }
-    if (recent.start != recent.end && *count < most)
-        segment->sack[(*count)++] = recent;
-    for (link = tcp->out_of_order.next; link != &tcp->out_of_order && *count < most;) {
-        struct tcp_sack_block block = block_at(tcp, link, &link);
-        if (block.start != recent.start && block.start != block.end)
-            segment->sack[(*count)++] = block;
+    first = segment->sack_count;
+    for (uint8_t i = 0; i < tcp->held_recently_count && segment->sack_count < most; i++)
+        list_for_each(link, next, &tcp->out_of_order) {
+            if (is_in(tcp->held_recently[i], block_of(held_of(link)))) {
+                put_once(segment, first, block_of(held_of(link)));
+                break;
+            }
+        }
+    list_for_each(link, next, &tcp->out_of_order) {
+        if (segment->sack_count == most)
+            break;
+        put_once(segment, first, block_of(held_of(link)));
     }
 }

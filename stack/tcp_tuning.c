@@ -42,11 +42,17 @@ static void sample(struct tcp_tuning *tuning, uint64_t rtt_ns, bool certain) {
         tuning->rtt_ns += rtt_ns / 8 - tuning->rtt_ns / 8;
 }
 
-void tcp_tuning_received(struct stack *stack, struct tcp *tcp, uint32_t length, bool has_echo,
-                         uint32_t echo) {
+/* The window that is offered opens as data comes. */
+static void offer_more(struct tcp *tcp, uint32_t length) {
     struct tcp_tuning *tuning = &tcp->tuning;
     if (tuning->offered < tcp->receive_window)
         tuning->offered = min_u32(tcp->receive_window, tuning->offered + 2 * length);
+}
+
+void tcp_tuning_received(struct stack *stack, struct tcp *tcp, uint32_t length, bool has_echo,
+                         uint32_t echo) {
+    struct tcp_tuning *tuning = &tcp->tuning;
+    offer_more(tcp, length);
     if (has_echo) {
         if (length >= tcp->mss && echo != tuning->echo) {
             tuning->echo = echo;
@@ -63,26 +69,41 @@ void tcp_tuning_received(struct stack *stack, struct tcp *tcp, uint32_t length, 
     tuning->rtt_end = tcp->rcv_nxt + tcp->receive_window;
 }
 
+/* Makes the window as large as what was read in a round trip wants it, and what waits for something missing.
+ */
+static void grow(struct stack *stack, struct tcp *tcp, uint64_t window) {
+    uint32_t most = stack->sysctl.tcp_rmem[2] / 2;
+    if (!stack->sysctl.tcp_moderate_rcvbuf || tcp->tuning.receive_fixed || !tcp->socket)
+        return;
+    window += tcp_reassembly_end(tcp) - tcp->rcv_nxt;
+    tcp->receive_window = max_u32(tcp->receive_window, window < most ? (uint32_t)window : most);
+    tcp->socket->receive_limit = max_u32(tcp->socket->receive_limit, 2 * tcp->receive_window);
+}
+
+/* Twice what was read in a round trip, for a sender that doubles. */
+static uint64_t window_for(const struct tcp *tcp, uint32_t read) {
+    return 2 * (uint64_t)read + 16 * tcp->mss;
+}
+
 void tcp_tuning_read(struct stack *stack, struct tcp *tcp) {
     struct tcp_tuning *tuning = &tcp->tuning;
-    const uint32_t *limits = stack->sysctl.tcp_rmem;
     uint32_t position = read_position(tcp), copied = position - tuning->read_start;
     if (!tuning->rtt_ns || stack->now_ns - tuning->read_started_ns < tuning->rtt_ns)
         return;
     if (copied > tuning->space) {
-        /* Twice what was read in a round trip, for a sender that doubles; more as the rate grows. */
-        uint64_t window = 2 * (uint64_t)copied + 16 * tcp->mss;
+        uint64_t window = window_for(tcp, copied); /* and more as the rate grows */
         window += 2 * window * (copied - tuning->space) / max_u32(tuning->space, 1);
         tuning->space = copied;
-        if (stack->sysctl.tcp_moderate_rcvbuf && !tuning->receive_fixed) {
-            uint32_t wanted = window < limits[2] / 2 ? (uint32_t)window : limits[2] / 2;
-            tcp->receive_window = max_u32(tcp->receive_window, wanted);
-            if (tcp->socket)
-                tcp->socket->receive_limit = max_u32(tcp->socket->receive_limit, 2 * tcp->receive_window);
-        }
+        grow(stack, tcp, window);
     }
     tuning->read_start = position;
     tuning->read_started_ns = stack->now_ns;
+}
+
+void tcp_tuning_held(struct stack *stack, struct tcp *tcp, uint32_t length) {
+    struct tcp_tuning *tuning = &tcp->tuning;
+    grow(stack, tcp, window_for(tcp, tuning->space));
+    offer_more(tcp, length);
 }
 
 /* What Linux reckons a segment to take of a buffer: 640 bytes more than its payload for headers, rounded up

@@ -36,6 +36,9 @@ void tcp_tuning_established(struct stack *stack, struct tcp *tcp);
 /* Data of `length` bytes has arrived in its turn; `echo` is its timestamp echo, when has_echo. */
 void tcp_tuning_received(struct stack *stack, struct tcp *tcp, uint32_t length, bool has_echo, uint32_t echo);
 
+/* Data of `length` bytes came out of its turn, and is held. */
+void tcp_tuning_held(struct stack *stack, struct tcp *tcp, uint32_t length);
+
 /* The program has read. */
 void tcp_tuning_read(struct stack *stack, struct tcp *tcp);
 

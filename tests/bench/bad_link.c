@@ -49,14 +49,16 @@ int main(int count, char **arguments) {
         fprintf(stderr, "bad_link: %s\n", error);
         return 2;
     }
-    struct impair *there = impair_create(&specs.out, specs.seed), *back = impair_create(&specs.in, specs.seed + 1);
+    struct impair *there = impair_create(&specs.out, specs.seed),
+                  *back = impair_create(&specs.in, specs.seed + 1);
     if (!there || !back)
         return 1;
     for (;;) {
         uint64_t next_ns = impair_next(there) < impair_next(back) ? impair_next(there) : impair_next(back);
         uint64_t now = now_ns(), wait_ns = next_ns <= now ? 0 : next_ns - now;
         struct timespec wait = {(time_t)(wait_ns / 1000000000), (long)(wait_ns % 1000000000)};
-        struct pollfd polls[] = {{.fd = a->descriptor, .events = POLLIN}, {.fd = b->descriptor, .events = POLLIN}};
+        struct pollfd polls[] = {{.fd = a->descriptor, .events = POLLIN},
+                                 {.fd = b->descriptor, .events = POLLIN}};
         ppoll(polls, 2, next_ns == IMPAIR_NEVER ? NULL : &wait, NULL);
         take(a, there);
         take(b, back);

@@ -149,7 +149,7 @@ static double reference(const char *algorithm, double rtt_s, double loss) {
     if (loss == 0)
         return rate;
     if (strcmp(algorithm, "bbr") == 0)
-        return (loss <= 0.001 ? 0.9 : loss <= 0.01 ? 0.65 : 0.35) * rate; /* it bears 2 % */
+        return (loss <= 0.001 ? 0.9 : loss <= 0.01 ? 0.65 : 0.3) * rate; /* it bears 2 % */
     double reno = SEGMENT / rtt_s * 1.22 / __builtin_sqrt(loss);
     double cubic = SEGMENT * 1.17 * __builtin_pow(rtt_s, 0.75) / __builtin_pow(loss, 0.75) / rtt_s;
     double theory = strcmp(algorithm, "reno") == 0 || cubic < reno ? reno : cubic;

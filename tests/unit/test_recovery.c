@@ -403,15 +403,21 @@ static void what_is_held_is_told_latest_first(void **state) {
     data_from_peer(&scene, 8);
     data_from_peer(&scene, 10);
     data_from_peer(&scene, 12);
-    expect_blocks(&scene, 0, 3, (const uint32_t[]){12, 13, 2, 5, 8, 9}); /* no more fit beside a timestamp */
-    data_from_peer(&scene, 3);                                           /* twice: RFC 2883 */
+    /* Each new block is told of at once, with those that had news before it; no more fit beside a timestamp.
+     */
+    expect_blocks(&scene, 0, 2, (const uint32_t[]){8, 9, 2, 5});
+    expect_blocks(&scene, 0, 3, (const uint32_t[]){10, 11, 8, 9, 2, 5});
+    expect_blocks(&scene, 0, 3, (const uint32_t[]){12, 13, 10, 11, 8, 9});
+    data_from_peer(&scene, 9); /* joins three of them */
+    expect_blocks(&scene, 0, 3, (const uint32_t[]){8, 11, 12, 13, 2, 5});
+    data_from_peer(&scene, 3); /* twice: RFC 2883 */
     peer_read(&scene.host, &scene.packet);
     data_from_peer(&scene, 0);
     data_from_peer(&scene, 1);
     while (peer_read(&scene.host, &scene.packet))
         continue;
     data_from_peer(&scene, 1);
-    expect_blocks(&scene, 5, 3, (const uint32_t[]){1, 2, 8, 9, 10, 11});
+    expect_blocks(&scene, 5, 3, (const uint32_t[]){1, 2, 8, 11, 12, 13});
     assert_int_equal(receive_bytes(&scene.host, scene.socket, got, sizeof got, 0), 500);
     assert_memory_equal(got, bytes, 500);
     end(&scene);
