@@ -25,26 +25,11 @@ struct socket *call_enter(int fd, int *error) {
     return socket;
 }
 
-int call_address(const struct sockaddr *address, socklen_t length, uint32_t *host, uint16_t *port) {
-    struct sockaddr_in in;
-    if (!address)
-        return -EFAULT;
-    if (length < sizeof in)
-        return -EINVAL;
-    memcpy(&in, address, sizeof in);
-    if (in.sin_family != AF_INET && !(in.sin_family == AF_UNSPEC && in.sin_addr.s_addr == INADDR_ANY))
-        return -EAFNOSUPPORT;
-    *host = ntohl(in.sin_addr.s_addr);
-    *port = ntohs(in.sin_port);
-    return 0;
-}
-
-void call_give_address(struct sockaddr *address, socklen_t *length, uint32_t host, uint16_t port) {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(host)};
-    if (!address || !length)
-        return;
-    memcpy(address, &in, *length < sizeof in ? *length : sizeof in);
-    *length = sizeof in;
+int call_address(int fd, const struct sockaddr *address, socklen_t length, uint32_t *host, uint16_t *port) {
+    const struct socket *socket = descriptor_socket(fd);
+    if (!socket)
+        return -EBADF;
+    return family_read(address, length, socket->options.inet6, socket->type == SOCK_STREAM, host, port);
 }
 
 bool call_kernel_address(uint32_t host) {

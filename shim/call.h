@@ -6,6 +6,7 @@
 
 #include "attach.h"
 #include "descriptor.h"
+#include "family.h"
 #include "libc.h"
 #include "lock.h"
 #include "wait.h"
@@ -24,11 +25,8 @@ static inline long call_result(long result) {
  * with the lock not held and *error set, when the socket is gone or the stack broken. */
 struct socket *call_enter(int fd, int *error);
 
-/* Reads an AF_INET address as the calls' arguments have it. Returns 0, -EINVAL or -EAFNOSUPPORT. */
-int call_address(const struct sockaddr *address, socklen_t length, uint32_t *host, uint16_t *port);
-
-/* Writes one, truncated to *length, as getsockname(2) says. A NULL address is left out. */
-void call_give_address(struct sockaddr *address, socklen_t *length, uint32_t host, uint16_t port);
+/* Reads an address that a call's arguments have for a descriptor of ours. Returns as family_read does. */
+int call_address(int fd, const struct sockaddr *address, socklen_t length, uint32_t *host, uint16_t *port);
 
 /* Whether a destination is the kernel's: 127.0.0.0/8, and 0.0.0.0, by which Linux means the same; unless the
  * loopback network is the stack's. */

@@ -122,7 +122,10 @@ static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, 
     uint32_t host;
     uint16_t port;
     *error = 0;
-    if (!to || call_address(to, length, &host, &port) || !call_kernel_address(host))
+    if (!to)
+        return false;
+    int read = call_address(fd, to, length, &host, &port);
+    if (read < 0 || (read == 0 && !call_kernel_address(host)))
         return false;
     struct socket *socket = call_enter(fd, error);
     if (!socket)
@@ -145,9 +148,10 @@ static ssize_t send_header(int fd, const struct msghdr *header, int flags) {
         return failed;
     if (to) {
         message.unspecified = to_length >= sizeof to->sa_family && to->sa_family == AF_UNSPEC;
-        int error = message.unspecified ? 0 : call_address(to, to_length, &message.address, &message.port);
+        int error =
+            message.unspecified ? 0 : call_address(fd, to, to_length, &message.address, &message.port);
         if (error)
-            return error;
+            return error == FAMILY_FOREIGN ? -ENETUNREACH : error;
         message.address = call_destination(message.address);
         message.has_address = true;
     }
@@ -243,7 +247,7 @@ static ssize_t receive_message(int fd, const struct iovec *pieces, int count, in
     if (result < 0)
         return result;
     if (message.has_address)
-        call_give_address(from, from_length, message.address, message.port);
+        family_write(from, from_length, options.inet6, message.address, message.port);
     else if (from && from_length)
         *from_length = 0; /* a stream's peer is known already: recvfrom(2) */
     return message.has_address && flags & MSG_TRUNC ? (ssize_t)message.full_length : result;
@@ -297,7 +301,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
     bool timed = options.timestamp || message.error.origin;
     control_write(&shared->stack, timed ? clock_realtime_offset() : 0, header, &options, &message);
     if (message.has_address && header->msg_name)
-        call_give_address(header->msg_name, &header->msg_namelen, message.address, message.port);
+        family_write(header->msg_name, &header->msg_namelen, options.inet6, message.address, message.port);
     else
         header->msg_namelen = 0;
     if (message.has_address && message.full_length > (size_t)result) {

@@ -6,6 +6,7 @@
 #include "fork.h"
 #include "signals.h"
 #include <fcntl.h>
+#include <string.h>
 
 /* A new socket becomes this process's, or is gone when memory is out. */
 static struct handle *hold(struct socket *made) {
@@ -15,12 +16,19 @@ static struct handle *hold(struct socket *made) {
     return handle;
 }
 
+/* Of AF_INET6 all that may carry IPv4: see family.h. */
+static bool is_ours(int domain, int base, int protocol) {
+    bool transport = base == SOCK_STREAM || (base == SOCK_DGRAM && (!protocol || protocol == IPPROTO_UDP));
+    if (domain == AF_INET6)
+        return transport;
+    return domain == AF_INET && (transport || base == SOCK_DGRAM || base == SOCK_RAW);
+}
+
 EXPORT int socket(int domain, int type, int protocol) {
     struct socket *made;
     struct handle *handle = NULL;
     int base = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
-    bool ours = domain == AF_INET && (base == SOCK_STREAM || base == SOCK_DGRAM || base == SOCK_RAW);
-    if (!ours)
+    if (!is_ours(domain, base, protocol))
         return LIBC(socket)(domain, type, protocol);
     attach();
     signals_start();
@@ -29,6 +37,8 @@ EXPORT int socket(int domain, int type, int protocol) {
         return (int)call_result(-ENETDOWN);
     shared_lock();
     int result = shared->broken ? -ENETDOWN : socket_create(&shared->stack, base, protocol, &made);
+    if (!result)
+        made->options.inet6 = domain == AF_INET6;
     if (!result && !(handle = hold(made)))
         result = -ENOBUFS;
     shared_unlock();
@@ -41,11 +51,11 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     int error;
     if (!descriptor_find(fd))
         return LIBC(bind)(fd, address, length);
-    if ((error = call_address(address, length, &host, &port)))
+    if ((error = call_address(fd, address, length, &host, &port)) < 0)
         return (int)call_result(error);
     if (port > 0 && port < 1024 && geteuid() != 0)
         return (int)call_result(-EACCES);
-    if (host != INADDR_ANY && call_kernel_address(host)) {
+    if (error == FAMILY_FOREIGN || (host != INADDR_ANY && call_kernel_address(host))) {
         error = fallback_to_kernel(fd);
         return error ? (int)call_result(error) : LIBC(bind)(fd, address, length);
     }
@@ -86,6 +96,7 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
             break;
     uint32_t host = 0;
     uint16_t port = 0;
+    bool inet6 = socket->options.inet6;
     if (!result) {
         host = made->tcp->remote_address;
         port = made->tcp->remote_port;
@@ -98,7 +109,7 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
         return (int)call_result(result);
     int accepted = descriptor_create(handle, flags);
     if (accepted >= 0)
-        call_give_address(address, length, host, port);
+        family_write(address, length, inet6, host, port);
     return (int)call_result(accepted);
 }
 
@@ -139,9 +150,9 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
         return LIBC(connect)(fd, address, length);
     if (address && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
         return (int)call_result(connect_ours(fd, 0, 0, true));
-    if ((error = call_address(address, length, &host, &port)))
+    if ((error = call_address(fd, address, length, &host, &port)) < 0)
         return (int)call_result(error);
-    if (call_kernel_address(host)) {
+    if (error == FAMILY_FOREIGN || call_kernel_address(host)) {
         error = fallback_to_kernel(fd);
         return error ? (int)call_result(error) : LIBC(connect)(fd, address, length);
     }
@@ -172,13 +183,14 @@ static int give_name(int fd, struct sockaddr *address, socklen_t *length,
     if (!socket)
         return (int)call_result(error);
     error = name(socket, &host, &port);
+    bool inet6 = socket->options.inet6;
     shared_unlock();
     if (!error && (!address || !length))
         error = -EFAULT;
     if (!error && (int)*length < 0)
         error = -EINVAL;
     if (!error)
-        call_give_address(address, length, host, port);
+        family_write(address, length, inet6, host, port);
     return (int)call_result(error);
 }
 
@@ -201,8 +213,31 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *lengt
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return (int)call_result(error);
-    error = socket_get_option(&shared->stack, socket, level, name, value, length);
+    bool inet6 = socket->options.inet6;
+    bool kernels = inet6 && (level == IPPROTO_IPV6 || (level == SOL_SOCKET && name == SO_DOMAIN));
+    if (!kernels)
+        error = socket_get_option(&shared->stack, socket, level, name, value, length);
     shared_unlock();
+    if (kernels)
+        return LIBC(getsockopt)(fd, level, name, value, length);
+    return (int)call_result(error);
+}
+
+/* An option of IPv6 is the kernel's to check and to bear; some mean something for us as well. */
+static int set_inet6_option(int fd, int name, const void *value, socklen_t length) {
+    int error = 0, number = 0, result = LIBC(setsockopt)(fd, IPPROTO_IPV6, name, value, length);
+    if (result < 0)
+        return result;
+    memcpy(&number, value, length < sizeof number ? length : sizeof number);
+    if (name == IPV6_V6ONLY && number) {
+        error = fallback_to_kernel(fd);
+    } else if (name == IPV6_RECVPKTINFO) {
+        struct socket *socket = call_enter(fd, &error);
+        if (socket) {
+            socket->options.receive_packet_info6 = number != 0;
+            shared_unlock();
+        }
+    }
     return (int)call_result(error);
 }
 
@@ -215,6 +250,10 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return (int)call_result(error);
+    if (level == IPPROTO_IPV6 && socket->options.inet6) {
+        shared_unlock();
+        return set_inet6_option(fd, name, value, length);
+    }
     error = socket_set_option(&shared->stack, socket, level, name, value, length);
     shared_unlock();
     return (int)call_result(error);

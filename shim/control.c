@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -46,6 +47,21 @@ static int read_ip(const struct cmsghdr *control, struct socket_message *message
     }
 }
 
+/* The source of a packet, mapped. */
+static int read_ipv6(const struct cmsghdr *control, struct socket_message *message) {
+    struct in6_pktinfo info;
+    if (control->cmsg_type != IPV6_PKTINFO)
+        return 0;
+    if (control->cmsg_len < CMSG_LEN(sizeof info))
+        return -EINVAL;
+    memcpy(&info, CMSG_DATA(control), sizeof info);
+    if (!IN6_IS_ADDR_V4MAPPED(&info.ipi6_addr))
+        return -EINVAL;
+    memcpy(&message->local_address, &info.ipi6_addr.s6_addr[12], sizeof message->local_address);
+    message->local_address = ntohl(message->local_address);
+    return 0;
+}
+
 int control_read(const struct msghdr *header, struct socket_message *message) {
     struct msghdr walked = *header;
     int error = 0;
@@ -57,6 +73,8 @@ int control_read(const struct msghdr *header, struct socket_message *message) {
             return -EINVAL;
         if (control->cmsg_level == IPPROTO_IP) {
             error = read_ip(control, message);
+        } else if (control->cmsg_level == IPPROTO_IPV6) {
+            error = read_ipv6(control, message);
         } else if (control->cmsg_level == IPPROTO_UDP && control->cmsg_type == UDP_SEGMENT) {
             if (control->cmsg_len != CMSG_LEN(sizeof message->segment))
                 return -EINVAL;
@@ -135,6 +153,12 @@ static void put_ip(const struct stack *stack, struct writing *writing, const str
         if (!ip_is_local(stack, message->local_address))
             info.ipi_spec_dst.s_addr = htonl(config->address);
         put(writing, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+    }
+    if (options->receive_packet_info6) {
+        struct in6_pktinfo info = {.ipi6_ifindex = config->interface_index ? config->interface_index : 1};
+        memset(&info.ipi6_addr.s6_addr[10], 0xff, 2);
+        memcpy(&info.ipi6_addr.s6_addr[12], &destination, sizeof destination);
+        put(writing, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
     }
     if (options->receive_ttl)
         put(writing, IPPROTO_IP, IP_TTL, &message->ttl, sizeof message->ttl);

@@ -174,9 +174,15 @@ void descriptor_clear(int fd) {
         descriptor_release(handle);
 }
 
+/* The kernel's object that holds the number. */
+static int make_object(const struct socket *socket, int flags) {
+    int fd = socket->options.inet6 ? LIBC(socket)(AF_INET6, socket->type | flags, 0) : -1;
+    return fd >= 0 ? fd : LIBC(socket)(AF_UNIX, SOCK_STREAM | flags, 0);
+}
+
 int descriptor_create(struct handle *handle, int flags) {
     struct stat status;
-    int fd = LIBC(socket)(AF_UNIX, SOCK_STREAM | (flags & (SOCK_NONBLOCK | SOCK_CLOEXEC)), 0);
+    int fd = make_object(handle->socket, flags & (SOCK_NONBLOCK | SOCK_CLOEXEC));
     int error = fd < 0 ? -errno : LIBC(syscall)(SYS_fstat, fd, &status) < 0 ? -EMFILE : 0;
     shared_lock();
     if (!error && shared->broken)

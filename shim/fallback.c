@@ -118,16 +118,24 @@ int fallback_to_kernel(int fd) {
         return -EBADF;
     }
     struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->binding;
-    move.kernel = LIBC(socket)(
-        AF_INET, socket->type | SOCK_CLOEXEC | (socket->nonblocking ? SOCK_NONBLOCK : 0), binding->protocol);
+    bool inet6 = socket->options.inet6;
+    if (inet6)
+        move.kernel = LIBC(fcntl)(fd, F_DUPFD_CLOEXEC, 0); /* it is there already */
+    else
+        move.kernel =
+            LIBC(socket)(AF_INET, socket->type | SOCK_CLOEXEC | (socket->nonblocking ? SOCK_NONBLOCK : 0),
+                         binding->protocol);
     if (move.kernel < 0) {
+        int error = errno;
         shared_unlock();
-        return -errno;
+        return -error;
     }
     carry_over_options(socket, move.kernel);
     if (binding->chosen && binding->address == INADDR_ANY) {
-        struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(binding->port)};
-        if (LIBC(bind)(move.kernel, (struct sockaddr *)&any, sizeof any) < 0) {
+        struct sockaddr_storage any;
+        socklen_t length = sizeof any;
+        family_write((struct sockaddr *)&any, &length, inet6, INADDR_ANY, binding->port);
+        if (LIBC(bind)(move.kernel, (struct sockaddr *)&any, length) < 0) {
             int error = errno;
             shared_unlock();
             LIBC(close)(move.kernel);

@@ -40,6 +40,8 @@ struct socket_options {
     uint32_t timestamping;     /* SO_TIMESTAMPING: SOF_TIMESTAMPING_* */
     bool zerocopy;             /* SO_ZEROCOPY */
     bool inq;                  /* TCP_INQ */
+    bool inet6;                /* the caller's: the program's socket is of AF_INET6 */
+    bool receive_packet_info6; /* the caller's: IPV6_RECVPKTINFO */
 };
 
 enum socket_timestamp {
