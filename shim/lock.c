@@ -122,8 +122,7 @@ void shared_lock(void) {
 
 void shared_unlock(void) {
     struct wake_list wakes;
-    wakes.count = 0;
-    wakes.doorbell = false;
+    wake_list_init(&wakes);
     if (!shared->broken) {
         if (!list_empty(&shared->stack.output) || shared->stack.loopback_count > 0)
             stack_advance(&shared->stack, shared->stack.now_ns);

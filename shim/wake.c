@@ -126,8 +126,6 @@ static void socket_changed(struct wake_list *wakes, struct socket *socket) {
 void wake_collect(struct wake_list *wakes) {
     struct socket *socket;
     struct list *link;
-    wakes->doorbell = false;
-    wakes->signal_count = 0;
     while ((socket = stack_next_event(&shared->stack)))
         socket_changed(wakes, socket);
     if (wake_self && wake_self->pid == shared->keeper_pid) {
@@ -160,8 +158,7 @@ void wake_deliver(const struct wake_list *wakes) {
 
 void wake_one(struct waiter *waiter) {
     struct wake_list wakes;
-    wakes.count = wakes.signal_count = 0;
-    wakes.doorbell = false;
+    wake_list_init(&wakes);
     wake_waiter(&wakes, waiter);
     wake_deliver(&wakes);
 }
@@ -169,7 +166,7 @@ void wake_one(struct waiter *waiter) {
 void wake_everybody(void) {
     struct list *process, *link, *next_process, *next;
     struct wake_list wakes;
-    wakes.count = wakes.signal_count = 0;
+    wake_list_init(&wakes);
     list_for_each(process, next_process, &shared->process_list) {
         list_for_each(link, next, &container_of(process, struct process, link)->waiters)
             wake_waiter(&wakes, container_of(link, struct waiter, link));

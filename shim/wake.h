@@ -23,6 +23,12 @@ struct wake_list {
     struct async_signal signals[WAKE_SIGNALS_MAX];
 };
 
+/* Nobody is in it. (The arrays are long: they are not cleared.) */
+static inline void wake_list_init(struct wake_list *wakes) {
+    wakes->count = wakes->signal_count = 0;
+    wakes->doorbell = false;
+}
+
 /* Which process this is: the keeper, or one attached. */
 extern struct process *wake_self;
 
