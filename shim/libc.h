@@ -83,6 +83,9 @@
           char *const *, char *const *))                                                                    \
     CALL(int, getaddrinfo, (const char *, const char *, const struct addrinfo *, struct addrinfo **))       \
     CALL(int, getnameinfo, (const struct sockaddr *, socklen_t, char *, socklen_t, char *, socklen_t, int)) \
+    CALL(int, setuid, (uid_t))                                                                              \
+    CALL(int, setreuid, (uid_t, uid_t))                                                                     \
+    CALL(int, setresuid, (uid_t, uid_t, uid_t))                                                             \
     CALL(FILE *, popen, (const char *, const char *))                                                       \
     CALL(void, _exit, (int))
 

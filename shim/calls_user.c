@@ -1,0 +1,33 @@
+/*
+ * calls_user.c - setuid(2) and its kin. A server opens its sockets after it has become somebody else as often
+ * as before; who starts a stack then may not open the NIC any more. So the stack is started before the rights
+ * go.
+ */
+#include "attach.h"
+#include "fork.h"
+#include "libc.h"
+#include "signals.h"
+#include <unistd.h>
+
+static void keep_rights(uid_t to) {
+    if (attached() || !attach_config.nic[0] || geteuid() != 0 || to == 0 || to == (uid_t)-1)
+        return;
+    attach();
+    signals_start();
+    fork_start();
+}
+
+EXPORT int setuid(uid_t user) {
+    keep_rights(user);
+    return LIBC(setuid)(user);
+}
+
+EXPORT int setreuid(uid_t real, uid_t effective) {
+    keep_rights(effective);
+    return LIBC(setreuid)(real, effective);
+}
+
+EXPORT int setresuid(uid_t real, uid_t effective, uid_t saved) {
+    keep_rights(saved != (uid_t)-1 ? effective : (uid_t)-1);
+    return LIBC(setresuid)(real, effective, saved);
+}
