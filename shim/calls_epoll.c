@@ -6,14 +6,21 @@
  * waits, as in Linux. A wait gives what is ready of ours, then what the kernel has; when there is nothing it
  * sleeps in poll(2) on the epoll descriptor and the thread's eventfd.
  */
+#include "bell.h"
 #include "call.h"
 #include "process.h"
 #include "wake.h"
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 /* Level, edge and oneshot are how an item behaves, not what it waits for. */
 #define BEHAVIOUR ((uint32_t)(EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE))
+
+#define EXCLUSIVE_MAY_HAVE \
+    ((uint32_t)(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE))
 
 static struct epoll_set *set_of(int epoll) {
     struct handle *handle = descriptor_find(epoll);
@@ -99,7 +106,8 @@ static int control(int epoll, int operation, int fd, struct epoll_event *event) 
     if (!socket)
         return error;
     struct epoll_set *set = set_of(epoll);
-    if (!set && operation == EPOLL_CTL_ADD)
+    bool new = !set &&operation == EPOLL_CTL_ADD;
+    if (new)
         set = set_make(epoll);
     struct epoll_item *item = set ? item_find(set, fd, socket) : NULL;
     error = 0;
@@ -109,9 +117,13 @@ static int control(int epoll, int operation, int fd, struct epoll_event *event) 
         error = -ENOENT;
     else if (operation == EPOLL_CTL_DEL)
         epoll_item_release(item);
+    else if ((event->events | item->events) & EPOLLEXCLUSIVE)
+        error = -EINVAL; /* epoll_ctl(2): it is said once */
     else
         item_set(item, event);
     shared_unlock();
+    if (new &&set)
+        bell_hang(epoll);
     return error;
 }
 
@@ -123,13 +135,28 @@ EXPORT int epoll_create(int size) {
     return size > 0 ? LIBC(epoll_create1)(0) : (int)call_result(-EINVAL);
 }
 
+/* Whether a descriptor is of an epoll set; only the kernel knows, when none of our sockets is in it. */
+static bool is_epoll(int fd) {
+    char path[32], kind[32] = "";
+    if (set_of(fd))
+        return true;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return readlink(path, kind, sizeof kind - 1) > 0 && strcmp(kind, "anon_inode:[eventpoll]") == 0;
+}
+
 EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event) {
-    if (!descriptor_socket(fd))
-        return LIBC(epoll_ctl)(epoll, operation, fd, event);
+    if (!descriptor_socket(fd)) {
+        int result = LIBC(epoll_ctl)(epoll, operation, fd, event);
+        if (result == 0 && operation == EPOLL_CTL_ADD && attached() && is_epoll(fd))
+            bell_want(fd);
+        return result;
+    }
     if (operation != EPOLL_CTL_ADD && operation != EPOLL_CTL_MOD && operation != EPOLL_CTL_DEL)
         return (int)call_result(-EINVAL);
     if (operation != EPOLL_CTL_DEL && !event)
         return (int)call_result(-EFAULT);
+    if (operation == EPOLL_CTL_ADD && event->events & EPOLLEXCLUSIVE && event->events & ~EXCLUSIVE_MAY_HAVE)
+        return (int)call_result(-EINVAL);
     /* The kernel says whether that is an epoll descriptor at all; a wait for no events of none does nothing.
      */
     struct epoll_event none = {0};
@@ -167,6 +194,8 @@ static int collect_kernel(int epoll, struct epoll_event *events, int count, int 
     if (count == limit)
         return count;
     int theirs = LIBC(epoll_pwait)(epoll, events + count, limit - count, 0, NULL);
+    if (theirs > 0)
+        theirs = bell_filter(events + count, theirs);
     return theirs > 0 ? count + theirs : count;
 }
 
@@ -211,17 +240,58 @@ static int wait_any(int epoll, struct epoll_event *events, int limit, uint64_t d
                     const sigset_t *mask) {
     if (limit <= 0)
         return -EINVAL;
+    bells_refresh();
     return wait_for_set(epoll, events, limit, deadline_ns, mask);
+}
+
+/* A set of the kernel's alone. It may become ours while we sleep, and its bell says so then. */
+static int wait_kernel(int epoll, struct epoll_event *events, int limit, uint64_t deadline_ns,
+                       const sigset_t *mask) {
+    for (;;) {
+        uint64_t now = deadline_ns == 0 || deadline_ns == TIMER_NEVER ? 0 : clock_now();
+        uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
+        struct timespec time = {(time_t)(left / 1000000000), (long)(left % 1000000000)};
+        bells_refresh();
+        long got = LIBC(syscall)(SYS_epoll_pwait2, epoll, events, limit,
+                                 deadline_ns == TIMER_NEVER ? NULL : &time, mask, (size_t)_NSIG / 8);
+        if (got <= 0)
+            return got < 0 ? -errno : 0;
+        got = bell_filter(events, (int)got);
+        if (got > 0)
+            return (int)got;
+        if (set_of(epoll))
+            return wait_for_set(epoll, events, limit, deadline_ns, mask);
+    }
+}
+
+static int wait_until(int epoll, struct epoll_event *events, int limit, uint64_t deadline_ns,
+                      const sigset_t *mask) {
+    if (set_of(epoll))
+        return wait_any(epoll, events, limit, deadline_ns, mask);
+    if (descriptor_find(epoll))
+        return -EINVAL; /* a socket */
+    return wait_kernel(epoll, events, limit, deadline_ns, mask);
 }
 
 EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int limit, int timeout_ms,
                        const sigset_t *mask) {
-    if (!descriptor_find(epoll))
+    if (!attached())
         return LIBC(epoll_pwait)(epoll, events, limit, timeout_ms, mask);
     uint64_t deadline = timeout_ms < 0    ? TIMER_NEVER
                         : timeout_ms == 0 ? 0
                                           : clock_now() + (uint64_t)timeout_ms * 1000000;
-    return (int)call_result(wait_any(epoll, events, limit, deadline, mask));
+    return (int)call_result(wait_until(epoll, events, limit, deadline, mask));
+}
+
+EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int limit, const struct timespec *timeout,
+                        const sigset_t *mask) {
+    if (!attached())
+        return (int)LIBC(syscall)(SYS_epoll_pwait2, epoll, events, limit, timeout, mask, (size_t)_NSIG / 8);
+    if (timeout && (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000))
+        return (int)call_result(-EINVAL);
+    uint64_t length = timeout ? (uint64_t)timeout->tv_sec * 1000000000 + (uint64_t)timeout->tv_nsec : 0;
+    uint64_t deadline = !timeout ? TIMER_NEVER : length == 0 ? 0 : clock_now() + length;
+    return (int)call_result(wait_until(epoll, events, limit, deadline, mask));
 }
 
 EXPORT int epoll_wait(int epoll, struct epoll_event *events, int limit, int timeout_ms) {

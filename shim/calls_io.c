@@ -3,9 +3,12 @@
  */
 #include "call.h"
 #include "control.h"
+#include "memory.h"
 #include "passing.h"
 #include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -89,11 +92,15 @@ static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct 
     bool wait = !socket->nonblocking && !(message->flags & (MSG_DONTWAIT | MSG_ERRQUEUE));
     *options = socket->options;
     bool all = socket->tcp && message->flags & MSG_WAITALL && !(message->flags & MSG_PEEK);
-    uint64_t deadline = wait_deadline(socket->options.receive_timeout_ns);
-    if (total == 0 && socket->tcp) {
-        shared_unlock();
-        return 0;
+    char unseen;
+    struct iovec look = {&unseen, 1};
+    bool just_look = total == 0 && socket->tcp; /* whether there is something, or an error */
+    if (just_look) {
+        message->flags |= MSG_PEEK;
+        pieces = &look;
+        count = 1;
     }
+    uint64_t deadline = wait_deadline(socket->options.receive_timeout_ns);
     for (;;) {
         message->pieces = pieces;
         message->count = count;
@@ -114,6 +121,8 @@ static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct 
     shared_unlock();
     if (shared->broken)
         attach_broken();
+    if (just_look && received > 0)
+        return 0;
     return received > 0 || error == 0 ? (ssize_t)received : error;
 }
 
@@ -143,10 +152,10 @@ static ssize_t send_header(int fd, const struct msghdr *header, int flags) {
     struct socket_message message = {.flags = flags};
     const struct sockaddr *to = header->msg_name;
     socklen_t to_length = header->msg_namelen;
-    int failed = control_read(header, &message);
-    if (failed)
-        return failed;
-    if (to) {
+    struct socket *socket = descriptor_socket(fd);
+    bool stream = socket && socket->type == SOCK_STREAM;
+    message.invalid = !stream && control_read(header, &message) < 0; /* what else is wrong is said first */
+    if (to && (!stream || flags & MSG_FASTOPEN)) {
         message.unspecified = to_length >= sizeof to->sa_family && to->sa_family == AF_UNSPEC;
         int error =
             message.unspecified ? 0 : call_address(fd, to, to_length, &message.address, &message.port);
@@ -179,6 +188,8 @@ EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count) {
         return LIBC(writev)(fd, pieces, count);
     if (count < 0 || count > IOV_MAX)
         return call_result(-EINVAL);
+    if (buffer_pieces_length(pieces, count) == 0)
+        return 0; /* of files' calls nothing is left to do then, as in Linux */
     return call_result(send_message(fd, pieces, count, 0, NULL, 0));
 }
 
@@ -257,6 +268,8 @@ EXPORT ssize_t read(int fd, void *buffer, size_t length) {
     struct iovec piece = {buffer, length};
     if (!descriptor_find(fd))
         return LIBC(read)(fd, buffer, length);
+    if (length == 0)
+        return 0;
     return call_result(receive_message(fd, &piece, 1, 0, NULL, NULL));
 }
 
@@ -265,6 +278,8 @@ EXPORT ssize_t readv(int fd, const struct iovec *pieces, int count) {
         return LIBC(readv)(fd, pieces, count);
     if (count < 0 || count > IOV_MAX)
         return call_result(-EINVAL);
+    if (buffer_pieces_length(pieces, count) == 0)
+        return 0;
     return call_result(receive_message(fd, pieces, count, 0, NULL, NULL));
 }
 
@@ -332,6 +347,16 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
         deadline.tv_sec += timeout->tv_sec + (deadline.tv_nsec + timeout->tv_nsec) / 1000000000;
         deadline.tv_nsec = (deadline.tv_nsec + timeout->tv_nsec) % 1000000000;
     }
+    if (!(flags & MSG_ERRQUEUE)) {
+        int error;
+        struct socket *socket = call_enter(fd, &error);
+        if (socket) {
+            error = socket_take_error(socket);
+            shared_unlock();
+        }
+        if (error)
+            return (int)call_result(error);
+    }
     while (received < count && received < IOV_MAX) {
         ssize_t result = recvmsg(fd, &messages[received].msg_hdr, flags & ~MSG_WAITFORONE);
         if (result < 0)
@@ -362,6 +387,86 @@ EXPORT ssize_t __recvfrom_chk(int fd, void *buffer, size_t length, size_t room, 
     if (length > room)
         __chk_fail();
     return recvfrom(fd, buffer, length, flags, from, from_length);
+}
+
+/* preadv2(2) and pwritev2(2) of what has no place to read at: readv and writev with flags. */
+static int flags_at(off_t offset, int flags) {
+    if (offset != -1)
+        return -ESPIPE;
+    if (flags & ~(RWF_NOWAIT | RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
+        return -EOPNOTSUPP;
+    return flags & RWF_NOWAIT ? MSG_DONTWAIT : 0;
+}
+
+EXPORT ssize_t preadv2(int fd, const struct iovec *pieces, int count, off_t offset, int flags) {
+    if (!descriptor_find(fd))
+        return LIBC(preadv2)(fd, pieces, count, offset, flags);
+    int how = flags_at(offset, flags);
+    if (how < 0 || count < 0 || count > IOV_MAX)
+        return call_result(how < 0 ? how : -EINVAL);
+    if (buffer_pieces_length(pieces, count) == 0)
+        return 0;
+    return call_result(receive_message(fd, pieces, count, how, NULL, NULL));
+}
+
+EXPORT ssize_t pwritev2(int fd, const struct iovec *pieces, int count, off_t offset, int flags) {
+    if (!descriptor_find(fd))
+        return LIBC(pwritev2)(fd, pieces, count, offset, flags);
+    int how = flags_at(offset, flags);
+    if (how < 0 || count < 0 || count > IOV_MAX)
+        return call_result(how < 0 ? how : -EINVAL);
+    if (buffer_pieces_length(pieces, count) == 0)
+        return 0;
+    return call_result(send_message(fd, pieces, count, how, NULL, 0));
+}
+
+EXPORT ssize_t preadv64v2(int fd, const struct iovec *pieces, int count, off64_t offset, int flags) {
+    return preadv2(fd, pieces, count, offset, flags);
+}
+
+EXPORT ssize_t pwritev64v2(int fd, const struct iovec *pieces, int count, off64_t offset, int flags) {
+    return pwritev2(fd, pieces, count, offset, flags);
+}
+
+/* dprintf(3): glibc writes from inside itself, where nobody can take it over. */
+EXPORT int vdprintf(int fd, const char *format, va_list arguments) {
+    char on_stack[1024], *text = on_stack;
+    va_list again;
+    if (!descriptor_find(fd))
+        return LIBC(vdprintf)(fd, format, arguments);
+    va_copy(again, arguments);
+    int length = vsnprintf(on_stack, sizeof on_stack, format, arguments);
+    if (length >= (int)sizeof on_stack) {
+        text = memory_take((size_t)length + 1);
+        length = text ? vsnprintf(text, (size_t)length + 1, format, again) : -1;
+    }
+    va_end(again);
+    if (length > 0 && write(fd, text, (size_t)length) < 0)
+        length = -1;
+    if (text != on_stack)
+        memory_give(text);
+    return length;
+}
+
+EXPORT int dprintf(int fd, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vdprintf(fd, format, arguments);
+    va_end(arguments);
+    return length;
+}
+
+EXPORT int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments) {
+    return descriptor_find(fd) ? vdprintf(fd, format, arguments)
+                               : LIBC(__vdprintf_chk)(fd, flag, format, arguments);
+}
+
+EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = __vdprintf_chk(fd, flag, format, arguments);
+    va_end(arguments);
+    return length;
 }
 
 /* sendfile(2) to a socket of ours: through a buffer, until the stack can take the page cache's pages. */

@@ -5,6 +5,7 @@
  * kernel's are asked without waiting, so that both kinds are reported together; when none is, the thread
  * sleeps in poll(2), with an eventfd among the kernel's.
  */
+#include "bell.h"
 #include "call.h"
 #include "memory.h"
 #include "wake.h"
@@ -13,13 +14,26 @@
 
 #define ON_STACK_MAX 512
 
+/* Whether a descriptor is a socket of ours. One that is an epoll set of ours is the kernel's to poll, by its
+ * bell. */
+static bool ours_to_poll(int fd, bool *sets) {
+    const struct handle *handle = descriptor_find(fd);
+    if (handle && handle->kind == HOLDING_EPOLL) {
+        bell_want(fd);
+        *sets = true;
+    }
+    return handle && handle->kind == HOLDING_SOCKET;
+}
+
 static bool any_ours(const struct pollfd *fds, nfds_t count) {
+    bool found = false, sets = false;
     if (!descriptor_any)
         return false;
     for (nfds_t i = 0; i < count; i++)
-        if (descriptor_socket(fds[i].fd))
-            return true;
-    return false;
+        found |= ours_to_poll(fds[i].fd, &sets);
+    if (sets)
+        bells_refresh();
+    return found;
 }
 
 /* Asks our sockets. The lock is held. Returns how many are ready. */
@@ -137,6 +151,9 @@ static bool timeout_valid(const struct timespec *timeout) {
     return !timeout || (timeout->tv_sec >= 0 && timeout->tv_nsec >= 0 && timeout->tv_nsec < 1000000000);
 }
 
+/* glibc declares that poll(2) only writes its array, which is not so. */
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
 EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
     struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
     if (!any_ours(fds, count))
@@ -187,12 +204,15 @@ static void keep_in_set(fd_set *set, int fd, bool keep, int *count) {
 }
 
 static bool any_ours_selected(int limit, const fd_set *in, const fd_set *out, const fd_set *except) {
+    bool found = false, sets = false;
     if (!descriptor_any)
         return false;
     for (int fd = 0; fd < limit; fd++)
-        if ((in_set(in, fd) || in_set(out, fd) || in_set(except, fd)) && descriptor_socket(fd))
-            return true;
-    return false;
+        if (in_set(in, fd) || in_set(out, fd) || in_set(except, fd))
+            found |= ours_to_poll(fd, &sets);
+    if (sets)
+        bells_refresh();
+    return found;
 }
 
 static int select_ours(int limit, fd_set *in, fd_set *out, fd_set *except, uint64_t deadline_ns,

@@ -6,6 +6,7 @@
 #include "fork.h"
 #include "signals.h"
 #include <fcntl.h>
+#include <netinet/udp.h>
 #include <string.h>
 
 /* A new socket becomes this process's, or is gone when memory is out. */
@@ -142,6 +143,18 @@ static int connect_ours(int fd, uint32_t host, uint16_t port, bool unspecified) 
     return result;
 }
 
+/* A stream says first what it is at, before it looks at an address that can't be. */
+static int connect_nowhere(int fd, int error) {
+    int ignored;
+    struct socket *socket = call_enter(fd, &ignored);
+    if (!socket)
+        return ignored;
+    if (socket->tcp && (socket->tcp->state != TCP_CLOSE || socket->connecting || socket->connected))
+        error = socket_connect(&shared->stack, socket, 0, 0);
+    shared_unlock();
+    return error;
+}
+
 EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
     uint32_t host;
     uint16_t port;
@@ -151,7 +164,7 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
     if (address && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
         return (int)call_result(connect_ours(fd, 0, 0, true));
     if ((error = call_address(fd, address, length, &host, &port)) < 0)
-        return (int)call_result(error);
+        return (int)call_result(connect_nowhere(fd, error));
     if (error == FAMILY_FOREIGN || call_kernel_address(host)) {
         error = fallback_to_kernel(fd);
         return error ? (int)call_result(error) : LIBC(connect)(fd, address, length);
@@ -204,6 +217,24 @@ EXPORT int getpeername(int fd, struct sockaddr *address, socklen_t *length) {
                                : LIBC(getpeername)(fd, address, length);
 }
 
+/* An option that the stack does not know is checked and borne by the kernel's object, which makes no use of
+ * it; unless a program that is told "yes" would rely on what does not happen then. */
+static bool may_be_inert(int level, int name) {
+    switch (level) {
+    case SOL_SOCKET:
+        return name != SO_ATTACH_FILTER && name != SO_ATTACH_BPF && name != SO_ATTACH_REUSEPORT_CBPF &&
+               name != SO_ATTACH_REUSEPORT_EBPF && name != SO_PEEK_OFF;
+    case IPPROTO_IP:
+        return name < IP_UNBLOCK_SOURCE || name > MCAST_MSFILTER;
+    case IPPROTO_TCP:
+        return name != TCP_ULP && name != TCP_TX_DELAY && name != TCP_ZEROCOPY_RECEIVE;
+    case IPPROTO_UDP:
+        return name != UDP_CORK && name != UDP_ENCAP;
+    default:
+        return true;
+    }
+}
+
 EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *length) {
     int error;
     if (!descriptor_find(fd))
@@ -218,7 +249,7 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *lengt
     if (!kernels)
         error = socket_get_option(&shared->stack, socket, level, name, value, length);
     shared_unlock();
-    if (kernels)
+    if (kernels || (error == -ENOPROTOOPT && may_be_inert(level, name)))
         return LIBC(getsockopt)(fd, level, name, value, length);
     return (int)call_result(error);
 }
@@ -256,5 +287,7 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
     }
     error = socket_set_option(&shared->stack, socket, level, name, value, length);
     shared_unlock();
+    if (error == -ENOPROTOOPT && may_be_inert(level, name))
+        return LIBC(setsockopt)(fd, level, name, value, length);
     return (int)call_result(error);
 }

@@ -6,7 +6,8 @@
 
 #include "stack.h"
 
-/* Reads what a program says of a datagram that it sends. Returns 0 or -EINVAL. */
+/* Reads what a program says of a datagram that it sends. Returns 0 or -EINVAL. (A stream's are passed over.)
+ */
 int control_read(const struct msghdr *header, struct socket_message *message);
 
 /* Writes what a socket's options ask for of a received one; sets msg_controllen, and MSG_CTRUNC in msg_flags

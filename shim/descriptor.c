@@ -2,10 +2,12 @@
  * descriptor.c - see descriptor.h.
  */
 #include "descriptor.h"
+#include "bell.h"
 #include "libc.h"
 #include "lock.h"
 #include "memory.h"
 #include "process.h"
+#include "sandbox.h"
 #include "wake.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -112,6 +114,8 @@ struct handle *descriptor_hold_epoll(struct epoll_set *epoll) {
 }
 
 void descriptor_release(struct handle *handle) {
+    if (handle->kind == HOLDING_EPOLL)
+        bell_drop(handle);
     if (own_estate())
         holding_release(handle->holding); /* else it is given up when the process ends */
     list_move_tail(&spare, &handle->link);
@@ -174,9 +178,14 @@ void descriptor_clear(int fd) {
         descriptor_release(handle);
 }
 
-/* The kernel's object that holds the number. */
+/* The kernel's object that holds the number: a socket of the same kind, so that it knows the options that
+ * mean nothing to us; a UNIX socket for what takes rights to make, and for a program that has forbidden
+ * itself others. */
 static int make_object(const struct socket *socket, int flags) {
-    int fd = socket->options.inet6 ? LIBC(socket)(AF_INET6, socket->type | flags, 0) : -1;
+    bool same = socket->tcp || (socket->type == SOCK_DGRAM && socket->binding.protocol == IP_PROTOCOL_UDP);
+    int fd = -1;
+    if (same && !sandboxed())
+        fd = LIBC(socket)(socket->options.inet6 ? AF_INET6 : AF_INET, socket->type | flags, 0);
     return fd >= 0 ? fd : LIBC(socket)(AF_UNIX, SOCK_STREAM | flags, 0);
 }
 

@@ -22,6 +22,8 @@ struct handle {
     struct epoll_set *epoll;
     struct holding *holding;
     uint32_t descriptors; /* that point to it; 0 while the first is being made */
+    int bell;             /* of an epoll set: see bell.h; 0: none */
+    struct waiter *bell_waiter;
 };
 
 extern struct handle *_Atomic *_Atomic descriptor_pages[DESCRIPTOR_PAGES];

@@ -8,6 +8,7 @@
  */
 #include "fork.h"
 #include "attach.h"
+#include "bell.h"
 #include "descriptor.h"
 #include "libc.h"
 #include "lock.h"
@@ -102,6 +103,7 @@ static void in_child(void) {
     attach_forked();
     lock_forked();
     wait_forked();
+    bells_forked();
     descriptor_forked();
     shared_begin = begin_life;
     if (told)

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -83,6 +84,11 @@
           char *const *, char *const *))                                                                    \
     CALL(int, getaddrinfo, (const char *, const char *, const struct addrinfo *, struct addrinfo **))       \
     CALL(int, getnameinfo, (const struct sockaddr *, socklen_t, char *, socklen_t, char *, socklen_t, int)) \
+    CALL(ssize_t, preadv2, (int, const struct iovec *, int, off_t, int))                                    \
+    CALL(ssize_t, pwritev2, (int, const struct iovec *, int, off_t, int))                                   \
+    CALL(int, vdprintf, (int, const char *, va_list))                                                       \
+    CALL(int, __vdprintf_chk, (int, int, const char *, va_list))                                            \
+    CALL(ssize_t, splice, (int, off64_t *, int, off64_t *, size_t, unsigned))                               \
     CALL(int, setuid, (uid_t))                                                                              \
     CALL(int, setreuid, (uid_t, uid_t))                                                                     \
     CALL(int, setresuid, (uid_t, uid_t, uid_t))                                                             \

@@ -22,14 +22,14 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-/* Whether a descriptor could be one of ours: an unconnected UNIX stream socket, or one of IPv6. */
+/* Whether a descriptor could be one of ours: an unconnected socket of a kind that descriptor_create makes. */
 static bool may_be_ours(int fd, const struct stat *status) {
     int domain, type;
     struct sockaddr_storage peer;
     socklen_t length = sizeof domain, type_length = sizeof type, peer_length = sizeof peer;
     return S_ISSOCK(status->st_mode) && LIBC(getsockopt)(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 &&
            LIBC(getsockopt)(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) == 0 &&
-           (domain == AF_INET6 || (domain == AF_UNIX && type == SOCK_STREAM)) &&
+           (domain == AF_INET || domain == AF_INET6 || (domain == AF_UNIX && type == SOCK_STREAM)) &&
            LIBC(getpeername)(fd, (struct sockaddr *)&peer, &peer_length) < 0;
 }
 

@@ -4,10 +4,15 @@
 #ifndef SHIM_SANDBOX_H
 #define SHIM_SANDBOX_H
 
+#include <stdbool.h>
+
 struct sock_fprog;
 
 /* A filter with our system calls allowed before it, to be freed with memory_give; NULL when there can be
  * none. */
 struct sock_fprog *sandbox_widen(const struct sock_fprog *program);
+
+/* Whether the program has a filter of its own, as far as we know. */
+bool sandboxed(void);
 
 #endif

@@ -262,11 +262,8 @@ int datagram_payload(struct stack *stack, const struct socket_message *message, 
 }
 
 ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_message *message) {
-    if (socket->error)
-        return socket_take_error(socket);
-    if (socket->write_shutdown)
-        return -EPIPE;
     size_t length = buffer_pieces_length(message->pieces, message->count);
+    bool by_port = socket->type != SOCK_RAW && socket->binding.protocol == IP_PROTOCOL_UDP;
     if (length > IP_DATAGRAM_MAX)
         return -EMSGSIZE;
     if (!message->has_address && !socket->connected)
@@ -275,6 +272,14 @@ ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_
         message->address = socket->remote_address;
         message->port = socket->remote_port;
     }
+    if (by_port && !message->port)
+        return -EINVAL;
+    if (message->invalid)
+        return -EINVAL;
+    if (socket->error)
+        return socket_take_error(socket);
+    if (socket->write_shutdown)
+        return -EPIPE;
     if (stack->transmit.count == FRAME_QUEUE_MAX) {
         list_remove(&socket->blocked_link);
         list_add_tail(&stack->blocked, &socket->blocked_link);
@@ -336,7 +341,7 @@ void datagram_disconnect(struct socket *socket) {
 }
 
 unsigned datagram_poll(const struct stack *stack, struct socket *socket) {
-    unsigned mask = stack->transmit.count < FRAME_QUEUE_MAX ? POLLOUT | POLLWRNORM : 0;
+    unsigned mask = stack->transmit.count < FRAME_QUEUE_MAX ? POLLOUT | POLLWRNORM | POLLWRBAND : 0;
     if (!list_empty(&socket->datagrams))
         mask |= POLLIN | POLLRDNORM;
     if (socket->read_shutdown)

@@ -97,6 +97,7 @@
     MIB(TcpExt, DelayedACKs)            \
     MIB(TcpExt, TCPAckCompressed)       \
     MIB(TcpExt, TCPAutoCorking)         \
+    MIB(TcpExt, TCPMinTTLDrop)          \
     MIB(TcpExt, TCPMD5NotFound)         \
     MIB(TcpExt, TCPMD5Unexpected)       \
     MIB(TcpExt, TCPMD5Failure)          \

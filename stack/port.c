@@ -63,6 +63,7 @@ int port_bind(struct stack *stack, struct binding *binding, uint32_t address, ui
     if (binding->port)
         return -EINVAL;
     binding->address = address;
+    binding->address_chosen = address != 0;
     if (!port)
         return port_pick(stack, binding, never_taken, NULL) ? -EADDRINUSE : 0;
     binding->port = port;

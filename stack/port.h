@@ -22,7 +22,8 @@ struct binding {
     uint8_t protocol; /* IP_PROTOCOL_* */
     bool reuse_address, reuse_port;
     bool listening;
-    bool chosen; /* the port was asked for by bind(2), rather than picked */
+    bool chosen;         /* the port was asked for by bind(2), rather than picked */
+    bool address_chosen; /* the address was */
 };
 
 struct port_table {

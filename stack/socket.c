@@ -119,7 +119,7 @@ int socket_listen(struct stack *stack, struct socket *socket, int backlog) {
     struct tcp *tcp = socket->tcp;
     if (!tcp)
         return -EOPNOTSUPP;
-    if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN)
+    if ((tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN) || socket->connected || socket->connecting)
         return -EINVAL;
     stack_work_on(stack, socket);
     uint32_t limit = stack->sysctl.somaxconn;
@@ -158,12 +158,13 @@ int socket_connect(struct stack *stack, struct socket *socket, uint32_t address,
         if (tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV)
             return -EALREADY;
         socket->connecting = false;
-        if (tcp->state != TCP_CLOSE)
+        socket->connected = tcp->state != TCP_CLOSE;
+        if (socket->connected)
             return 0;
         int error = socket_take_error(socket);
         return error ? error : -ECONNABORTED;
     }
-    if (tcp->state != TCP_CLOSE)
+    if (tcp->state != TCP_CLOSE || socket->connected)
         return -EISCONN;
     tcp = prepare_connect(stack, socket);
     if (tcp->options.fastopen_connect)
@@ -229,7 +230,7 @@ int socket_disconnect(struct stack *stack, struct socket *socket) {
         tcp_send_reset(stack, tcp);
     }
     tcp_end(stack, tcp, 0);
-    socket->connecting = false;
+    socket->connecting = socket->connected = false;
     socket->read_shutdown = socket->write_shutdown = false;
     byte_queue_drop(&tcp->receive, &stack->buffers, tcp->receive.length);
     tcp_renew(stack, tcp);
@@ -255,6 +256,7 @@ int socket_accept(struct stack *stack, struct socket *listener, struct socket **
     socket->receive_limit_set = listener->receive_limit_set;
     socket->send_limit_set = listener->send_limit_set;
     socket->tcp = tcp;
+    socket->connected = true;
     socket->read_shutdown = tcp->fin_received;
     tcp->socket = socket;
     if (tcp->state == TCP_CLOSE) {
@@ -272,8 +274,6 @@ int socket_shutdown(struct stack *stack, struct socket *socket, int how) {
         return -EINVAL;
     struct tcp *tcp = socket->tcp;
     stack_work_on(stack, socket);
-    if (!tcp && !socket->connected)
-        return -ENOTCONN;
     if (tcp && tcp->state == TCP_CLOSE)
         return -ENOTCONN;
     if (tcp && tcp->state == TCP_LISTEN)
@@ -290,7 +290,7 @@ int socket_shutdown(struct stack *stack, struct socket *socket, int how) {
             tcp_shutdown_send(stack, tcp);
     }
     socket_event(stack, socket);
-    return 0;
+    return tcp || socket->connected ? 0 : -ENOTCONN; /* it counts all the same, as in Linux */
 }
 
 static ssize_t stream_send(struct stack *stack, struct socket *socket, const struct socket_message *message) {
@@ -386,8 +386,8 @@ static ssize_t receive_urgent(struct socket *socket, const struct socket_message
 
 ssize_t socket_receive(struct stack *stack, struct socket *socket, struct socket_message *message) {
     message->has_address = false;
-    if (message->flags & MSG_OOB)
-        return socket->tcp ? receive_urgent(socket, message) : -EOPNOTSUPP;
+    if (message->flags & MSG_OOB && socket->tcp && socket->tcp->state != TCP_LISTEN)
+        return receive_urgent(socket, message);
     if (socket->tcp && !(message->flags & MSG_ERRQUEUE))
         return stream_receive(stack, socket, message);
     if (socket->error && !(message->flags & MSG_ERRQUEUE))
@@ -439,7 +439,7 @@ bool socket_is_opening(const struct socket *socket) {
 int socket_local(const struct socket *socket, uint32_t *address, uint16_t *port) {
     const struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->binding;
     *address = binding->address;
-    *port = binding->port;
+    *port = binding->port || !socket->tcp ? binding->port : socket->tcp->former_port;
     return 0;
 }
 
@@ -456,12 +456,14 @@ int socket_remote(const struct socket *socket, uint32_t *address, uint16_t *port
 int socket_control(const struct socket *socket, unsigned long request, int *value) {
     const struct tcp *tcp = socket->tcp;
     uint32_t bytes = 0;
+    if (!tcp && (request == SIOCATMARK || request == SIOCOUTQNSD))
+        return -ENOTTY;
     if (request != SIOCINQ && request != SIOCOUTQ && request != SIOCOUTQNSD && request != SIOCATMARK)
         return -ENOTTY;
     if (tcp && tcp->state == TCP_LISTEN && request != SIOCATMARK)
         return -EINVAL;
     if (request == SIOCINQ && tcp)
-        bytes = tcp->receive.length;
+        bytes = tcp_urgent_distance(tcp, socket->options.oob_inline);
     else if (request == SIOCINQ)
         datagram_next_length(socket, &bytes);
     else if (request == SIOCOUTQ && tcp)

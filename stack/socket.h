@@ -24,7 +24,7 @@ struct socket_options {
     int priority;
     int receive_low_water;
     uint64_t receive_timeout_ns, send_timeout_ns; /* 0: none */
-    uint8_t ttl, tos;
+    uint8_t ttl, tos, min_ttl;
 
     /* ip(7), of datagram sockets. */
     bool receive_errors, receive_ttl, receive_tos, receive_packet_info, receive_destination;
@@ -74,6 +74,8 @@ struct socket {
     bool read_shutdown, write_shutdown;
     bool no_space;   /* a writer waits for room */
     bool connecting; /* connect was called, and its outcome not yet told by another connect */
+    bool connected;  /* it was, and that has been told; of a stream until it is disconnected, whatever becomes
+                        of it */
     int error;       /* SO_ERROR */
     uint32_t send_limit, receive_limit; /* bytes */
     bool send_limit_set, receive_limit_set;
@@ -91,7 +93,7 @@ struct socket {
     struct hash_link port_link; /* in stack->datagram_sockets */
     struct list raw_link;       /* in stack->raw_sockets */
     struct list blocked_link;   /* in stack->blocked, or in no list */
-    bool connected, address_by_connect;
+    bool address_by_connect;
     uint32_t remote_address;
     uint16_t remote_port;
     struct list datagrams, errors; /* of struct datagram */
@@ -106,6 +108,7 @@ struct socket_message {
     int flags; /* MSG_PEEK, MSG_TRUNC, MSG_MORE ... those that bear on the stack */
     bool has_address;
     bool unspecified; /* ... of family AF_UNSPEC */
+    bool invalid;     /* a control message of a datagram is wrong */
     uint32_t address; /* destination of a send; source of a receive */
     uint16_t port;
     uint32_t full_length; /* of a received datagram */

@@ -17,13 +17,17 @@
 #define SOL_RAW 255
 #endif
 #define SECOND_NS UINT64_C(1000000000)
+#define LINGER2_MAX_S 120 /* Linux's TCP_FIN_TIMEOUT_MAX */
+#define TIMESTAMPING_OPT_ID_TCP (1 << 16)
+#define TIMESTAMPING_ALL ((1u << 18) - 1) /* of <linux/net_tstamp.h> of 6.18 */
+#define MS_NS UINT64_C(1000000)           /* what the kernel's clock ticks in, at best */
 
 static uint64_t timeout_ns(const struct timeval *value) {
     if (value->tv_sec < 0)
         return 1; /* Linux: a negative timeout has expired already */
     if ((uint64_t)value->tv_sec > UINT64_MAX / SECOND_NS / 2)
         return 0;
-    return (uint64_t)value->tv_sec * SECOND_NS + (uint64_t)value->tv_usec * 1000;
+    return (uint64_t)value->tv_sec * SECOND_NS + ((uint64_t)value->tv_usec + 999) / 1000 * MS_NS;
 }
 
 static struct timeval timeout_value(uint64_t ns) {
@@ -105,6 +109,8 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
         break;
     case SO_RCVLOWAT:
         options->receive_low_water = number < 0 ? INT_MAX : number ? number : 1;
+        if (socket->tcp && (uint32_t)options->receive_low_water > stack->sysctl.tcp_rmem[2] / 2)
+            options->receive_low_water = (int)(stack->sysctl.tcp_rmem[2] / 2);
         break;
     case SO_TIMESTAMP_OLD:
     case SO_TIMESTAMP_NEW:
@@ -119,7 +125,8 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
     case SO_ZEROCOPY:
         return set_flag(&options->zerocopy, number);
     case SO_TIMESTAMPING_OLD:
-        if ((uint32_t)number >= SOF_TIMESTAMPING_LAST << 1)
+        if ((uint32_t)number > TIMESTAMPING_ALL ||
+            (number & TIMESTAMPING_OPT_ID_TCP && !(number & SOF_TIMESTAMPING_OPT_ID)))
             return -EINVAL;
         if (socket->tcp && number & SOF_TIMESTAMPING_OPT_ID &&
             !(options->timestamping & SOF_TIMESTAMPING_OPT_ID)) {
@@ -127,14 +134,12 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
                 return -EINVAL;
             socket->timestamp_base = tcp_send_end(socket->tcp);
         }
+        if (number & SOF_TIMESTAMPING_BIND_PHC)
+            return -EOPNOTSUPP;
         options->timestamping = (uint32_t)number;
         break;
     case SO_RXQ_OVFL:
         options->receive_drops = number != 0;
-        break;
-    case SO_MARK: /* nobody looks at it */
-    case SO_DEBUG:
-    case SO_BSDCOMPAT:
         break;
     case SO_SNDBUFFORCE:
     case SO_SNDBUF:
@@ -151,7 +156,7 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
             return -EINVAL;
         memcpy(&linger, value, sizeof linger);
         options->linger = linger.l_onoff != 0;
-        options->linger_seconds = linger.l_linger;
+        options->linger_seconds = linger.l_onoff ? linger.l_linger : options->linger_seconds;
         break;
     }
     case SO_RCVTIMEO:
@@ -266,7 +271,12 @@ static int set_tcp_level(struct stack *stack, struct tcp *tcp, int name, int num
         if (number == 0 && tcp->state != TCP_CLOSE)
             return -EINVAL;
         options->window_clamp =
-            number > 0 && number < (int)SOCKET_RECEIVE_MIN / 2 ? SOCKET_RECEIVE_MIN / 2 : (uint32_t)number;
+            number && number < (int)SOCKET_RECEIVE_MIN / 2 ? SOCKET_RECEIVE_MIN / 2 : (uint32_t)number;
+        break;
+    case TCP_REPAIR: /* for checkpoints of the kernel's own: as for who has no right to it */
+        return -EPERM;
+    case TCP_LINGER2:
+        options->linger2 = number < 0 ? -1 : number < LINGER2_MAX_S ? number : LINGER2_MAX_S;
         break;
     case TCP_NOTSENT_LOWAT:
         options->notsent_lowat = (uint32_t)number;
@@ -316,15 +326,16 @@ int socket_set_option(struct stack *stack, struct socket *socket, int level, int
         return tcp_fastopen_set_key(stack, socket->tcp, value, length);
     if (level == IPPROTO_TCP && (name == TCP_MD5SIG || name == TCP_MD5SIG_EXT) && socket->tcp)
         return tcp_md5_set(stack, socket->tcp, value, length, name == TCP_MD5SIG_EXT);
+    if ((level == IPPROTO_TCP && !socket->tcp) || (level == IPPROTO_UDP && !is_udp(socket)) ||
+        (level != SOL_SOCKET && level != IPPROTO_TCP && level != IPPROTO_UDP))
+        return -ENOPROTOOPT; /* of another kind of socket */
     if (length < sizeof number)
         return -EINVAL;
     if (level == SOL_SOCKET)
         return set_socket_level(stack, socket, name, value, length, number);
-    if (level == IPPROTO_UDP && is_udp(socket))
+    if (level == IPPROTO_UDP)
         return udp_option_set(socket, name, number);
-    if (level == IPPROTO_TCP && socket->tcp)
-        return set_tcp_level(stack, socket->tcp, name, number);
-    return -ENOPROTOOPT;
+    return set_tcp_level(stack, socket->tcp, name, number);
 }
 
 static int get_socket_level(struct socket *socket, int name, void *value, socklen_t *length) {
@@ -389,10 +400,6 @@ static int get_socket_level(struct socket *socket, int name, void *value, sockle
         return option_give_number(value, length, (int)options->timestamping);
     case SO_RXQ_OVFL:
         return option_give_number(value, length, options->receive_drops);
-    case SO_MARK:
-    case SO_DEBUG:
-    case SO_BSDCOMPAT:
-        return option_give_number(value, length, 0);
     case SO_LINGER: {
         struct linger linger = {options->linger, options->linger_seconds};
         return option_give(value, length, &linger, sizeof linger);
@@ -458,7 +465,16 @@ static int get_tcp_level(struct stack *stack, struct tcp *tcp, int name, void *v
         return option_give(value, length, &info, sizeof info);
     }
     case TCP_WINDOW_CLAMP:
-        return option_give_number(value, length, (int)options->window_clamp);
+        return option_give_number(
+            value, length,
+            (int)(options->window_clamp || tcp->state == TCP_CLOSE || tcp->state == TCP_LISTEN
+                      ? options->window_clamp
+                      : tcp->receive_window));
+    case TCP_REPAIR:
+        return option_give_number(value, length, 0);
+    case TCP_LINGER2:
+        return option_give_number(value, length,
+                                  options->linger2 ? options->linger2 : (int)stack->sysctl.tcp_fin_timeout);
     case TCP_NOTSENT_LOWAT:
         return option_give_number(value, length, (int)options->notsent_lowat);
     case TCP_CONGESTION:
@@ -478,17 +494,20 @@ static int get_tcp_level(struct stack *stack, struct tcp *tcp, int name, void *v
 
 int socket_get_option(struct stack *stack, struct socket *socket, int level, int name, void *value,
                       socklen_t *length) {
+    bool known = level == SOL_SOCKET || level == IPPROTO_IP ||
+                 (level == SOL_RAW && socket->type == SOCK_RAW) || (level == IPPROTO_UDP && is_udp(socket)) ||
+                 (level == IPPROTO_TCP && socket->tcp);
+    if (!known)
+        return -ENOPROTOOPT; /* of another kind of socket */
     if ((int)*length < 0)
         return -EINVAL;
     if (level == SOL_SOCKET)
         return get_socket_level(socket, name, value, length);
     if (level == IPPROTO_IP)
         return ip_option_get(stack, socket, name, value, length);
-    if (level == SOL_RAW && socket->type == SOCK_RAW)
+    if (level == SOL_RAW)
         return raw_option_get(socket, name, value, length);
-    if (level == IPPROTO_UDP && is_udp(socket))
+    if (level == IPPROTO_UDP)
         return udp_option_get(socket, name, value, length);
-    if (level == IPPROTO_TCP && socket->tcp)
-        return get_tcp_level(stack, socket->tcp, name, value, length);
-    return level == IPPROTO_TCP || level == IPPROTO_UDP ? -ENOPROTOOPT : -EOPNOTSUPP;
+    return get_tcp_level(stack, socket->tcp, name, value, length);
 }

@@ -94,6 +94,10 @@ int ip_option_set(struct stack *stack, struct socket *socket, int name, const vo
                   int number) {
     struct socket_options *options = &socket->options;
     bool *flag = flag_of(options, name);
+    bool wants_value = name == IP_MULTICAST_TTL || name == IP_MULTICAST_LOOP || name == IP_MULTICAST_ALL ||
+                       name == IP_MINTTL;
+    if (wants_value && length < 1)
+        return -EINVAL;
     switch (name) {
     case IP_ADD_MEMBERSHIP:
     case IP_DROP_MEMBERSHIP:
@@ -108,13 +112,18 @@ int ip_option_set(struct stack *stack, struct socket *socket, int name, const vo
     default:
         break;
     }
-    if (length < 1)
+    if (name == IP_MULTICAST_ALL && number != 0 && number != 1)
         return -EINVAL;
     if (flag) {
         *flag = number != 0;
         return 0;
     }
     switch (name) {
+    case IP_MINTTL:
+        if (number < 0 || number > 255)
+            return -EINVAL;
+        options->min_ttl = (uint8_t)number;
+        break;
     case IP_TTL:
         if (number != -1 && (number < 1 || number > 255))
             return -EINVAL;
@@ -138,17 +147,13 @@ int ip_option_set(struct stack *stack, struct socket *socket, int name, const vo
             return -ENOPROTOOPT;
         options->header_included = number != 0;
         break;
-    case IP_RECVOPTS: /* no packet with options that would be worth telling is let in */
-    case IP_RETOPTS:
-    case IP_FREEBIND: /* the address is ours, or there is none */
-    case IP_BIND_ADDRESS_NO_PORT:
-        break;
     default:
         return -ENOPROTOOPT;
     }
     if (socket->tcp) {
         socket->tcp->options.ttl = options->ttl;
         socket->tcp->options.tos = options->tos;
+        socket->tcp->options.min_ttl = options->min_ttl;
     }
     return 0;
 }
@@ -165,6 +170,8 @@ int ip_option_get(struct stack *stack, struct socket *socket, int name, void *va
         return option_give_number(value, length, options->tos);
     case IP_MULTICAST_TTL:
         return option_give_number(value, length, options->multicast_ttl);
+    case IP_MINTTL:
+        return option_give_number(value, length, options->min_ttl);
     case IP_MTU_DISCOVER:
         return option_give_number(value, length, options->path_mtu_discover);
     case IP_MTU: {
@@ -175,8 +182,6 @@ int ip_option_get(struct stack *stack, struct socket *socket, int name, void *va
         return option_give_number(value, length, (int)ip_mtu(stack, address));
     }
     case IP_HDRINCL:
-        if (socket->type != SOCK_RAW)
-            return -ENOPROTOOPT;
         return option_give_number(value, length, options->header_included);
     case IP_MULTICAST_IF: {
         struct in_addr any = {INADDR_ANY};
@@ -185,11 +190,6 @@ int ip_option_get(struct stack *stack, struct socket *socket, int name, void *va
     case IP_OPTIONS:
         *length = 0;
         return 0;
-    case IP_RECVOPTS:
-    case IP_RETOPTS:
-    case IP_FREEBIND:
-    case IP_BIND_ADDRESS_NO_PORT:
-        return option_give_number(value, length, 0);
     default:
         return -ENOPROTOOPT;
     }

@@ -74,6 +74,11 @@ void tcp_renew(struct stack *stack, struct tcp *tcp) {
     fresh->md5_keys = tcp->md5_keys;
     tcp->fastopen_key = NULL;
     tcp->md5_keys = NULL;
+    fresh->former_port = tcp->former_port;
+    if (tcp->binding.address_chosen) {
+        fresh->binding.address = tcp->binding.address;
+        fresh->binding.address_chosen = true;
+    }
     fresh->binding.reuse_address = tcp->binding.reuse_address;
     fresh->binding.reuse_port = tcp->binding.reuse_port;
     if (tcp->binding.chosen) {
@@ -163,8 +168,11 @@ void tcp_end(struct stack *stack, struct tcp *tcp, int error) {
     }
     tcp_detach(stack, tcp);
     tcp->fastopen &= (uint8_t)~TCP_FASTOPEN_DEFERRED; /* a write does not open it any more */
-    if (!tcp->binding.chosen)
+    if (!tcp->binding.chosen) {
+        if (tcp->binding.port)
+            tcp->former_port = tcp->binding.port;
         port_release(&tcp->binding); /* bind(2) lasts as long as the socket */
+    }
     if (error)
         socket->error = error;
     socket->read_shutdown = socket->write_shutdown = true;

@@ -67,6 +67,8 @@ struct tcp_options {
     bool fastopen_no_cookie, fastopen_connect;
     uint32_t fastopen_backlog; /* TCP_FASTOPEN */
     uint8_t defer_accept;      /* TCP_DEFER_ACCEPT, in retransmissions of a SYN-ACK */
+    uint8_t min_ttl;           /* IP_MINTTL: what comes with less has not come from near */
+    int16_t linger2;           /* TCP_LINGER2, s; 0: as the sysctl says; -1: not at all */
 };
 
 /* RFC 6298. */
@@ -102,6 +104,7 @@ struct tcp {
     struct tcp_md5_key *md5_keys;          /* the first, or NULL */
     struct list queue_link;
     struct binding binding; /* local address and port */
+    uint16_t former_port;   /* that it had, for who asks; 0: it has never lost one */
     uint32_t remote_address;
     uint16_t remote_port;
     uint8_t state;

@@ -125,8 +125,8 @@ void tcp_ack_timeout(struct stack *stack, struct tcp *tcp) {
 
 void tcp_ack_set_quick(struct stack *stack, struct tcp *tcp, int value) {
     tcp->ack.ping_pong = value == 0;
-    if (value && timer_running(&tcp->ack_timer))
-        tcp_send_ack(stack, tcp);
-    if (value && !(value & 1))
-        tcp->ack.ping_pong = true;
+    if (!value || !timer_running(&tcp->ack_timer))
+        return;
+    tcp_send_ack(stack, tcp);
+    tcp->ack.ping_pong = !(value & 1);
 }

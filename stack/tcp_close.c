@@ -24,8 +24,10 @@ void tcp_shutdown_send(struct stack *stack, struct tcp *tcp) {
 
 /* An orphan's FIN is acknowledged: the peer's may never come. */
 static void wait_for_fin(struct stack *stack, struct tcp *tcp) {
-    timer_start(&stack->timers, &tcp->state_timer,
-                stack->now_ns + stack->sysctl.tcp_fin_timeout * UINT64_C(1000000000));
+    uint64_t seconds = tcp->options.linger2 > 0   ? (uint64_t)tcp->options.linger2
+                       : tcp->options.linger2 < 0 ? 0
+                                                  : stack->sysctl.tcp_fin_timeout;
+    timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + seconds * UINT64_C(1000000000));
 }
 
 static void abort_connection(struct stack *stack, struct tcp *tcp) {

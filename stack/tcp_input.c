@@ -400,6 +400,16 @@ static bool may_reopen(const struct tcp *tcp, const struct tcp_segment *segment)
              seq_gt(segment->timestamp, tcp->timestamp_recent))); /* RFC 6191 */
 }
 
+/* Whether a segment may be looked at: signed as it must be, and from near enough (IP_MINTTL; RFC 5082). */
+static bool trusted(struct stack *stack, const struct tcp *tcp, const struct ip_packet *packet,
+                    const struct tcp_segment *segment) {
+    if (packet->ttl < tcp->options.min_ttl) {
+        stack->mib.TcpExtTCPMinTTLDrop++;
+        return false;
+    }
+    return tcp_md5_good(stack, tcp, packet, segment);
+}
+
 static void dispatch(struct stack *stack, const struct ip_packet *packet, struct tcp_segment *segment) {
     struct tcp *tcp = tcp_lookup(stack, packet->destination, segment->destination_port, packet->source,
                                  segment->source_port);
@@ -410,7 +420,7 @@ static void dispatch(struct stack *stack, const struct ip_packet *packet, struct
     }
     if (!tcp) {
         struct tcp *listener = tcp_lookup_listener(stack, packet->destination, segment->destination_port);
-        if (listener && !tcp_md5_good(stack, listener, packet, segment))
+        if (listener && !trusted(stack, listener, packet, segment))
             return;
         if (listener)
             tcp_input_listen(stack, listener, packet, segment);
@@ -418,7 +428,7 @@ static void dispatch(struct stack *stack, const struct ip_packet *packet, struct
             tcp_reply_reset(stack, packet, segment);
         return;
     }
-    if (!tcp_md5_good(stack, tcp, packet, segment))
+    if (!trusted(stack, tcp, packet, segment))
         return;
     stack_work_on(stack, tcp);
     tcp->history.segments_received++;

@@ -57,6 +57,13 @@ void tcp_urgent_put(struct tcp *tcp, struct tcp_segment *segment) {
     segment->urgent = (uint16_t)(distance < UINT16_MAX ? distance : UINT16_MAX);
 }
 
+uint32_t tcp_urgent_distance(const struct tcp *tcp, bool in_line) {
+    const struct tcp_urgent *urgent = &tcp->urgent;
+    uint32_t offset = urgent->at - read_position(tcp);
+    bool apart = urgent->state != TCP_URGENT_NONE && !in_line && offset < tcp->receive.length;
+    return apart ? offset : tcp->receive.length;
+}
+
 uint32_t tcp_urgent_readable(struct stack *stack, struct tcp *tcp, bool in_line) {
     struct tcp_urgent *urgent = &tcp->urgent;
     uint32_t offset = urgent->at - read_position(tcp);

@@ -38,6 +38,9 @@ void tcp_urgent_written(struct tcp *tcp);
 /* Sets the flag and pointer of a segment that is to be sent. */
 void tcp_urgent_put(struct tcp *tcp, struct tcp_segment *segment);
 
+/* How far a read would get (SIOCINQ): not beyond urgent data that is apart. */
+uint32_t tcp_urgent_distance(const struct tcp *tcp, bool in_line);
+
 /* How many of the `length` bytes that wait a read may take at once; drops the urgent byte when that is next
  * and not to be read in its place. */
 uint32_t tcp_urgent_readable(struct stack *stack, struct tcp *tcp, bool in_line);

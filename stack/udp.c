@@ -128,8 +128,6 @@ ssize_t udp_send(struct stack *stack, struct socket *socket, const struct socket
     uint32_t segment = message->segment ? message->segment : socket->options.segment;
     uint32_t one = segment && segment < length ? segment : length, sent = 0;
     struct ip_parameters parameters;
-    if (!message->port)
-        return -EINVAL;
     if (length > IP_DATAGRAM_MAX - IP_HEADER_BYTES - UDP_HEADER_BYTES)
         return -EMSGSIZE;
     int error = datagram_autobind(stack, socket);

@@ -1,0 +1,46 @@
+/*
+ * conformance.h - what the parts of the conformance program share.
+ *
+ * The program does the same on the kernel's sockets and on ours, and says what every call returned: a line a case,
+ * without addresses, ports or times that differ between runs. tests/conformance/run compares the two.
+ */
+#ifndef CONFORMANCE_H
+#define CONFORMANCE_H
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* This host's address, and one on the same network that nobody has. */
+extern struct in_addr own, nobody;
+
+/* Says the outcome of a case, by printf(3)'s rules. */
+void outcome(const char *group, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* "3", or "-1 EAGAIN" by errno; in one of several static buffers. */
+const char *result(long value);
+
+/* An address, by what it is: own:0, own:port, any:0 ... */
+const char *address_text(const struct sockaddr_storage *address, socklen_t length);
+
+struct sockaddr_in address_of(struct in_addr host, uint16_t port);
+
+/* Blocking or not; waits until an event of poll(2) is there, a second at most; lets things happen. */
+void nonblocking(int fd, bool yes);
+bool await(int fd, short events);
+void settle(void);
+
+/* A listener on a port of its choice; a connection, its client's end first; a datagram socket, bound. */
+int make_listener(uint16_t *port);
+void make_pair(int pair[2]);
+int make_datagram(uint16_t *port);
+
+void test_states(void);
+void test_options(void);
+void test_waiting(void);
+void test_readiness(void);
+void test_calls(void);
+
+#endif

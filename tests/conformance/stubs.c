@@ -1,0 +1,2 @@
+#include "conformance.h"
+void test_calls(void) {}
