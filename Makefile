@@ -82,6 +82,11 @@ $(BUILD)/tests/fuzz_%: $(call objects,plain,tests/fuzz/fuzz_%.c tests/fuzz/targe
 $(BUILD)/tests/bad_link: $(call objects,plain,tests/bench/bad_link.c $(NIC))
 	$(LINK) $(KEEPER_LIBS)
 
+$(BUILD)/tests/conformance: $(wildcard tests/conformance/*.c tests/conformance/*.h)
+	@mkdir -p $(@D)
+	@echo "  CC  $@"
+	@$(CC) -std=gnu17 -D_GNU_SOURCE -O1 -g -Wall -Werror -Wno-unused-result -Wno-stringop-overflow -o $@ $(filter %.c,$^) -lpthread
+
 $(BUILD)/tests/stack: $(call objects,plain,tests/bench/stack.c $(STACK))
 	$(LINK)
 
@@ -101,8 +106,8 @@ simulate: $(BUILD)/tests/simulate
 unit: $(UNIT_TESTS)
 	@set -e; for test in $^; do echo "== $$test"; $$test; done
 
-check: $(if $(SAN),,all $(BUILD)/tests/packetdrill.so) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
-	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(UNIT_TESTS) $(BUILD)/tests/simulate tests/fuzz/run $(if $(SAN),,tests/packetdrill/run tests/integration/run)
+check: $(if $(SAN),,all $(BUILD)/tests/packetdrill.so $(BUILD)/tests/conformance) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
+	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(UNIT_TESTS) $(BUILD)/tests/simulate tests/fuzz/run $(if $(SAN),,tests/packetdrill/run tests/conformance/run tests/integration/run)
 
 bench: all $(BUILD)/tests/stack $(BUILD)/tests/bad_link
 	tests/bench/run
@@ -117,7 +122,7 @@ install: all
 	install -m 644 $(BUILD)/libbarewire.so $(DESTDIR)$(PREFIX)/lib/barewire/libbarewire.so
 
 format:
-	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] tests/unit/*.[ch] tests/simulation/*.[ch] tests/fuzz/*.[ch] tests/packetdrill/*.[ch] tests/integration/programs/*.c tests/bench/*.c
+	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] tests/unit/*.[ch] tests/simulation/*.[ch] tests/fuzz/*.[ch] tests/packetdrill/*.[ch] tests/conformance/*.[ch] tests/integration/programs/*.c tests/bench/*.c
 
 clean:
 	rm -rf build build-asan build-tsan build-ubsan build-fuzz

@@ -62,6 +62,19 @@ static void carry_over_options(struct socket *socket, int kernel) {
         carry_over_number(kernel, SOL_SOCKET, SO_RCVBUF, (int)socket->receive_limit / 2);
 }
 
+/* What the kernel's object bears for us: see family.h. */
+static void carry_over_inet6(int fd, int kernel) {
+    static const int names[] = {IPV6_V6ONLY,       IPV6_UNICAST_HOPS,   IPV6_TCLASS,        IPV6_MTU_DISCOVER,
+                                IPV6_RECVERR,      IPV6_RECVPKTINFO,    IPV6_RECVTCLASS,    IPV6_RECVHOPLIMIT,
+                                IPV6_MULTICAST_IF, IPV6_MULTICAST_HOPS, IPV6_MULTICAST_LOOP};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int value;
+        socklen_t length = sizeof value;
+        if (LIBC(getsockopt)(fd, IPPROTO_IPV6, names[i], &value, &length) == 0)
+            LIBC(setsockopt)(kernel, IPPROTO_IPV6, names[i], &value, length);
+    }
+}
+
 /* An epoll set of this process that watches the socket. */
 struct registration {
     struct epoll_set *set;
@@ -119,18 +132,17 @@ int fallback_to_kernel(int fd) {
     }
     struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->binding;
     bool inet6 = socket->options.inet6;
-    if (inet6)
-        move.kernel = LIBC(fcntl)(fd, F_DUPFD_CLOEXEC, 0); /* it is there already */
-    else
-        move.kernel =
-            LIBC(socket)(AF_INET, socket->type | SOCK_CLOEXEC | (socket->nonblocking ? SOCK_NONBLOCK : 0),
-                         binding->protocol);
+    move.kernel = LIBC(socket)(inet6 ? AF_INET6 : AF_INET,
+                               socket->type | SOCK_CLOEXEC | (socket->nonblocking ? SOCK_NONBLOCK : 0),
+                               binding->protocol);
     if (move.kernel < 0) {
         int error = errno;
         shared_unlock();
         return -error;
     }
     carry_over_options(socket, move.kernel);
+    if (inet6)
+        carry_over_inet6(fd, move.kernel);
     if (binding->chosen && binding->address == INADDR_ANY) {
         struct sockaddr_storage any;
         socklen_t length = sizeof any;

@@ -342,6 +342,9 @@ static int get_socket_level(struct socket *socket, int name, void *value, sockle
     const struct socket_options *options = &socket->options;
     struct timeval timeout;
     switch (name) {
+    case SO_BINDTODEVICE:
+        *length = 0;
+        return 0;
     case SO_TYPE:
         return option_give_number(value, length, socket->type);
     case SO_DOMAIN:

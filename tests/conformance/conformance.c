@@ -32,7 +32,8 @@ const char *result(long value) {
     if (value >= 0)
         snprintf(text, sizeof buffers[0], "%ld", value);
     else
-        snprintf(text, sizeof buffers[0], "%ld %s", value, strerrorname_np(errno) ? strerrorname_np(errno) : "?");
+        snprintf(text, sizeof buffers[0], "%ld %s", value,
+                 strerrorname_np(errno) ? strerrorname_np(errno) : "?");
     return text;
 }
 
@@ -119,8 +120,7 @@ int main(int count, char **arguments) {
     } parts[] = {{"states", test_states},
                  {"options", test_options},
                  {"waiting", test_waiting},
-                 {"readiness", test_readiness},
-                 {"calls", test_calls}};
+                 {"readiness", test_readiness}};
     if (count < 3 || !inet_aton(arguments[1], &own) || !inet_aton(arguments[2], &nobody))
         return 2;
     signal(SIGPIPE, SIG_IGN);

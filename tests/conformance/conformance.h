@@ -1,8 +1,8 @@
 /*
  * conformance.h - what the parts of the conformance program share.
  *
- * The program does the same on the kernel's sockets and on ours, and says what every call returned: a line a case,
- * without addresses, ports or times that differ between runs. tests/conformance/run compares the two.
+ * The program does the same on the kernel's sockets and on ours, and says what every call returned: a line a
+ * case, without addresses, ports or times that differ between runs. tests/conformance/run compares the two.
  */
 #ifndef CONFORMANCE_H
 #define CONFORMANCE_H
@@ -17,7 +17,8 @@
 extern struct in_addr own, nobody;
 
 /* Says the outcome of a case, by printf(3)'s rules. */
-void outcome(const char *group, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void outcome(const char *group, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* "3", or "-1 EAGAIN" by errno; in one of several static buffers. */
 const char *result(long value);
@@ -41,6 +42,5 @@ void test_states(void);
 void test_options(void);
 void test_waiting(void);
 void test_readiness(void);
-void test_calls(void);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * options.c - every option of socket(7), ip(7), tcp(7) and udp(7): what it is at first, what it takes, and what it is
- * then, on sockets of either kind and in several states.
+ * options.c - every option of socket(7), ip(7), tcp(7) and udp(7): what it is at first, what it takes, and
+ * what it is then, on sockets of either kind and in several states.
  */
 #include "conformance.h"
 #include <limits.h>
@@ -12,44 +12,102 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define OPTION(level, name) {level, name, #name}
+#define OPTION(level, name) \
+    { level, name, #name }
 static const struct option {
     int level, name;
     const char *text;
 } options[] = {
-    OPTION(SOL_SOCKET, SO_DEBUG), OPTION(SOL_SOCKET, SO_REUSEADDR), OPTION(SOL_SOCKET, SO_TYPE),
-    OPTION(SOL_SOCKET, SO_ERROR), OPTION(SOL_SOCKET, SO_DONTROUTE), OPTION(SOL_SOCKET, SO_BROADCAST),
-    OPTION(SOL_SOCKET, SO_SNDBUF), OPTION(SOL_SOCKET, SO_RCVBUF), OPTION(SOL_SOCKET, SO_KEEPALIVE),
-    OPTION(SOL_SOCKET, SO_OOBINLINE), OPTION(SOL_SOCKET, SO_PRIORITY), OPTION(SOL_SOCKET, SO_REUSEPORT),
-    OPTION(SOL_SOCKET, SO_PASSCRED), OPTION(SOL_SOCKET, SO_RCVLOWAT), OPTION(SOL_SOCKET, SO_SNDLOWAT),
-    OPTION(SOL_SOCKET, SO_TIMESTAMP), OPTION(SOL_SOCKET, SO_TIMESTAMPNS), OPTION(SOL_SOCKET, SO_ACCEPTCONN),
-    OPTION(SOL_SOCKET, SO_PROTOCOL), OPTION(SOL_SOCKET, SO_DOMAIN), OPTION(SOL_SOCKET, SO_RXQ_OVFL),
-    OPTION(SOL_SOCKET, SO_PEEK_OFF), OPTION(SOL_SOCKET, SO_LOCK_FILTER), OPTION(SOL_SOCKET, SO_SELECT_ERR_QUEUE),
-    OPTION(SOL_SOCKET, SO_BUSY_POLL), OPTION(SOL_SOCKET, SO_ZEROCOPY), OPTION(SOL_SOCKET, SO_TIMESTAMPING),
-    OPTION(SOL_SOCKET, SO_SNDBUFFORCE), OPTION(SOL_SOCKET, SO_RCVBUFFORCE), OPTION(SOL_SOCKET, 999),
-    OPTION(SOL_SOCKET, SO_PREFER_BUSY_POLL), OPTION(SOL_SOCKET, SO_INCOMING_NAPI_ID),
-    OPTION(IPPROTO_IP, IP_TOS), OPTION(IPPROTO_IP, IP_TTL), OPTION(IPPROTO_IP, IP_HDRINCL),
-    OPTION(IPPROTO_IP, IP_RECVOPTS), OPTION(IPPROTO_IP, IP_RETOPTS), OPTION(IPPROTO_IP, IP_PKTINFO),
-    OPTION(IPPROTO_IP, IP_MTU_DISCOVER), OPTION(IPPROTO_IP, IP_RECVERR), OPTION(IPPROTO_IP, IP_RECVTTL),
-    OPTION(IPPROTO_IP, IP_RECVTOS), OPTION(IPPROTO_IP, IP_MTU), OPTION(IPPROTO_IP, IP_FREEBIND),
-    OPTION(IPPROTO_IP, IP_PASSSEC), OPTION(IPPROTO_IP, IP_TRANSPARENT), OPTION(IPPROTO_IP, IP_RECVORIGDSTADDR),
-    OPTION(IPPROTO_IP, IP_MINTTL), OPTION(IPPROTO_IP, IP_NODEFRAG), OPTION(IPPROTO_IP, IP_CHECKSUM),
-    OPTION(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT), OPTION(IPPROTO_IP, IP_RECVFRAGSIZE),
-    OPTION(IPPROTO_IP, IP_MULTICAST_TTL), OPTION(IPPROTO_IP, IP_MULTICAST_LOOP),
-    OPTION(IPPROTO_IP, IP_MULTICAST_ALL), OPTION(IPPROTO_IP, IP_UNICAST_IF), OPTION(IPPROTO_IP, IP_ROUTER_ALERT),
+    OPTION(SOL_SOCKET, SO_DEBUG),
+    OPTION(SOL_SOCKET, SO_REUSEADDR),
+    OPTION(SOL_SOCKET, SO_TYPE),
+    OPTION(SOL_SOCKET, SO_ERROR),
+    OPTION(SOL_SOCKET, SO_DONTROUTE),
+    OPTION(SOL_SOCKET, SO_BROADCAST),
+    OPTION(SOL_SOCKET, SO_SNDBUF),
+    OPTION(SOL_SOCKET, SO_RCVBUF),
+    OPTION(SOL_SOCKET, SO_KEEPALIVE),
+    OPTION(SOL_SOCKET, SO_OOBINLINE),
+    OPTION(SOL_SOCKET, SO_PRIORITY),
+    OPTION(SOL_SOCKET, SO_REUSEPORT),
+    OPTION(SOL_SOCKET, SO_PASSCRED),
+    OPTION(SOL_SOCKET, SO_RCVLOWAT),
+    OPTION(SOL_SOCKET, SO_SNDLOWAT),
+    OPTION(SOL_SOCKET, SO_TIMESTAMP),
+    OPTION(SOL_SOCKET, SO_TIMESTAMPNS),
+    OPTION(SOL_SOCKET, SO_ACCEPTCONN),
+    OPTION(SOL_SOCKET, SO_PROTOCOL),
+    OPTION(SOL_SOCKET, SO_DOMAIN),
+    OPTION(SOL_SOCKET, SO_RXQ_OVFL),
+    OPTION(SOL_SOCKET, SO_PEEK_OFF),
+    OPTION(SOL_SOCKET, SO_LOCK_FILTER),
+    OPTION(SOL_SOCKET, SO_SELECT_ERR_QUEUE),
+    OPTION(SOL_SOCKET, SO_BUSY_POLL),
+    OPTION(SOL_SOCKET, SO_ZEROCOPY),
+    OPTION(SOL_SOCKET, SO_TIMESTAMPING),
+    OPTION(SOL_SOCKET, SO_SNDBUFFORCE),
+    OPTION(SOL_SOCKET, SO_RCVBUFFORCE),
+    OPTION(SOL_SOCKET, 999),
+    OPTION(SOL_SOCKET, SO_PREFER_BUSY_POLL),
+    OPTION(SOL_SOCKET, SO_INCOMING_NAPI_ID),
+    OPTION(IPPROTO_IP, IP_TOS),
+    OPTION(IPPROTO_IP, IP_TTL),
+    OPTION(IPPROTO_IP, IP_HDRINCL),
+    OPTION(IPPROTO_IP, IP_RECVOPTS),
+    OPTION(IPPROTO_IP, IP_RETOPTS),
+    OPTION(IPPROTO_IP, IP_PKTINFO),
+    OPTION(IPPROTO_IP, IP_MTU_DISCOVER),
+    OPTION(IPPROTO_IP, IP_RECVERR),
+    OPTION(IPPROTO_IP, IP_RECVTTL),
+    OPTION(IPPROTO_IP, IP_RECVTOS),
+    OPTION(IPPROTO_IP, IP_MTU),
+    OPTION(IPPROTO_IP, IP_FREEBIND),
+    OPTION(IPPROTO_IP, IP_PASSSEC),
+    OPTION(IPPROTO_IP, IP_TRANSPARENT),
+    OPTION(IPPROTO_IP, IP_RECVORIGDSTADDR),
+    OPTION(IPPROTO_IP, IP_MINTTL),
+    OPTION(IPPROTO_IP, IP_NODEFRAG),
+    OPTION(IPPROTO_IP, IP_CHECKSUM),
+    OPTION(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT),
+    OPTION(IPPROTO_IP, IP_RECVFRAGSIZE),
+    OPTION(IPPROTO_IP, IP_MULTICAST_TTL),
+    OPTION(IPPROTO_IP, IP_MULTICAST_LOOP),
+    OPTION(IPPROTO_IP, IP_MULTICAST_ALL),
+    OPTION(IPPROTO_IP, IP_UNICAST_IF),
+    OPTION(IPPROTO_IP, IP_ROUTER_ALERT),
     OPTION(IPPROTO_IP, 99),
-    OPTION(IPPROTO_TCP, TCP_NODELAY), OPTION(IPPROTO_TCP, TCP_MAXSEG), OPTION(IPPROTO_TCP, TCP_CORK),
-    OPTION(IPPROTO_TCP, TCP_KEEPIDLE), OPTION(IPPROTO_TCP, TCP_KEEPINTVL), OPTION(IPPROTO_TCP, TCP_KEEPCNT),
-    OPTION(IPPROTO_TCP, TCP_SYNCNT), OPTION(IPPROTO_TCP, TCP_LINGER2), OPTION(IPPROTO_TCP, TCP_DEFER_ACCEPT),
-    OPTION(IPPROTO_TCP, TCP_WINDOW_CLAMP), OPTION(IPPROTO_TCP, TCP_QUICKACK), OPTION(IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS),
-    OPTION(IPPROTO_TCP, TCP_THIN_DUPACK), OPTION(IPPROTO_TCP, TCP_USER_TIMEOUT), OPTION(IPPROTO_TCP, TCP_REPAIR),
-    OPTION(IPPROTO_TCP, TCP_FASTOPEN), OPTION(IPPROTO_TCP, TCP_TIMESTAMP), OPTION(IPPROTO_TCP, TCP_NOTSENT_LOWAT),
-    OPTION(IPPROTO_TCP, TCP_SAVE_SYN), OPTION(IPPROTO_TCP, TCP_FASTOPEN_CONNECT),
-    OPTION(IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE), OPTION(IPPROTO_TCP, TCP_INQ), OPTION(IPPROTO_TCP, TCP_TX_DELAY),
+    OPTION(IPPROTO_TCP, TCP_NODELAY),
+    OPTION(IPPROTO_TCP, TCP_MAXSEG),
+    OPTION(IPPROTO_TCP, TCP_CORK),
+    OPTION(IPPROTO_TCP, TCP_KEEPIDLE),
+    OPTION(IPPROTO_TCP, TCP_KEEPINTVL),
+    OPTION(IPPROTO_TCP, TCP_KEEPCNT),
+    OPTION(IPPROTO_TCP, TCP_SYNCNT),
+    OPTION(IPPROTO_TCP, TCP_LINGER2),
+    OPTION(IPPROTO_TCP, TCP_DEFER_ACCEPT),
+    OPTION(IPPROTO_TCP, TCP_WINDOW_CLAMP),
+    OPTION(IPPROTO_TCP, TCP_QUICKACK),
+    OPTION(IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS),
+    OPTION(IPPROTO_TCP, TCP_THIN_DUPACK),
+    OPTION(IPPROTO_TCP, TCP_USER_TIMEOUT),
+    OPTION(IPPROTO_TCP, TCP_REPAIR),
+    OPTION(IPPROTO_TCP, TCP_FASTOPEN),
+    OPTION(IPPROTO_TCP, TCP_TIMESTAMP),
+    OPTION(IPPROTO_TCP, TCP_NOTSENT_LOWAT),
+    OPTION(IPPROTO_TCP, TCP_SAVE_SYN),
+    OPTION(IPPROTO_TCP, TCP_FASTOPEN_CONNECT),
+    OPTION(IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE),
+    OPTION(IPPROTO_TCP, TCP_INQ),
+    OPTION(IPPROTO_TCP, TCP_TX_DELAY),
     OPTION(IPPROTO_TCP, 999),
-    OPTION(IPPROTO_UDP, UDP_CORK), OPTION(IPPROTO_UDP, UDP_ENCAP), OPTION(IPPROTO_UDP, UDP_NO_CHECK6_TX),
-    OPTION(IPPROTO_UDP, UDP_SEGMENT), OPTION(IPPROTO_UDP, UDP_GRO), OPTION(IPPROTO_UDP, 99),
-    OPTION(IPPROTO_ICMP, 1), OPTION(77, 1),
+    OPTION(IPPROTO_UDP, UDP_CORK),
+    OPTION(IPPROTO_UDP, UDP_ENCAP),
+    OPTION(IPPROTO_UDP, UDP_NO_CHECK6_TX),
+    OPTION(IPPROTO_UDP, UDP_SEGMENT),
+    OPTION(IPPROTO_UDP, UDP_GRO),
+    OPTION(IPPROTO_UDP, 99),
+    OPTION(IPPROTO_ICMP, 1),
+    OPTION(77, 1),
 };
 
 static const char *get(int fd, const struct option *option, socklen_t room) {
@@ -109,8 +167,8 @@ static void one_option(enum kind kind, const struct option *option) {
     char group[80], name[80];
     int other, fd = make(kind, &other);
     snprintf(group, sizeof group, "option %s", option->text);
-    outcome(group, kinds[kind], "at first %s; of 1 byte %s; of 0 %s; of -1 %s", get(fd, option, 4), get(fd, option, 1),
-            get(fd, option, 0), get(fd, option, (socklen_t)-1));
+    outcome(group, kinds[kind], "at first %s; of 1 byte %s; of 0 %s; of -1 %s", get(fd, option, 4),
+            get(fd, option, 1), get(fd, option, 0), get(fd, option, (socklen_t)-1));
     close(fd);
     close(other);
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
@@ -130,7 +188,8 @@ static void one_option(enum kind kind, const struct option *option) {
 }
 
 static void times(enum kind kind, int name, const char *text) {
-    static const struct timeval values[] = {{0, 0}, {1, 500000}, {0, 999999}, {-1, 0}, {0, 1000000}, {0, -1}, {1 << 30, 0}};
+    static const struct timeval values[] = {{0, 0},       {1, 500000}, {0, 999999}, {-1, 0},
+                                            {0, 1000000}, {0, -1},     {1 << 30, 0}};
     char label[80];
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         int other, fd = make(kind, &other);
@@ -138,7 +197,8 @@ static void times(enum kind kind, int name, const char *text) {
         socklen_t length = sizeof then;
         const char *done = result(setsockopt(fd, SOL_SOCKET, name, &values[i], sizeof values[i]));
         getsockopt(fd, SOL_SOCKET, name, &then, &length);
-        snprintf(label, sizeof label, "%s set to %ld.%06ld", kinds[kind], (long)values[i].tv_sec, (long)values[i].tv_usec);
+        snprintf(label, sizeof label, "%s set to %ld.%06ld", kinds[kind], (long)values[i].tv_sec,
+                 (long)values[i].tv_usec);
         outcome(text, label, "%s, then %ld s", done, (long)then.tv_sec);
         close(fd);
         close(other);
@@ -162,12 +222,14 @@ static void lingers(enum kind kind) {
 }
 
 static void congestion(void) {
-    static const char *const names[] = {"reno", "", "nothing-of-the-kind", "a name that is much too long for it"};
+    static const char *const names[] = {"reno", "", "nothing-of-the-kind",
+                                        "a name that is much too long for it"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         int fd = socket(AF_INET, SOCK_STREAM, 0);
         char then[20] = "";
         socklen_t length = sizeof then;
-        const char *done = result(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, names[i], (socklen_t)strlen(names[i])));
+        const char *done =
+            result(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, names[i], (socklen_t)strlen(names[i])));
         getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, then, &length);
         outcome("option TCP_CONGESTION", names[i], "%s, then %s, %u bytes", done, i ? "-" : then, length);
         close(fd);

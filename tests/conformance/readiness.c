@@ -1,6 +1,6 @@
 /*
- * readiness.c - epoll in its ways: level and edge, one shot, exclusive, sets in sets, sets that are shared; and poll
- * while things change.
+ * readiness.c - epoll in its ways: level and edge, one shot, exclusive, sets in sets, sets that are shared;
+ * and poll while things change.
  */
 #include "conformance.h"
 #include <fcntl.h>
@@ -47,7 +47,9 @@ static void look_at(int which, const char *when) {
     outcome(group, name, "%s%s", result(count), text);
 }
 
-static void look(const char *when) { look_at(set, when); }
+static void look(const char *when) {
+    look_at(set, when);
+}
 
 static void modify(unsigned events) {
     struct epoll_event event = {.events = events, .data.u64 = 78};
@@ -127,7 +129,8 @@ static void controls(void) {
     outcome(group, "ADD EPOLLEXCLUSIVE", "%s", result(epoll_ctl(set, EPOLL_CTL_ADD, pair[1], &event)));
     outcome(group, "MOD EPOLLEXCLUSIVE", "%s", result(epoll_ctl(set, EPOLL_CTL_MOD, pair[1], &event)));
     event.events = EPOLLIN | EPOLLEXCLUSIVE | EPOLLONESHOT;
-    outcome(group, "ADD EPOLLEXCLUSIVE, EPOLLONESHOT", "%s", result(epoll_ctl(set, EPOLL_CTL_ADD, pair[0], &event)));
+    outcome(group, "ADD EPOLLEXCLUSIVE, EPOLLONESHOT", "%s",
+            result(epoll_ctl(set, EPOLL_CTL_ADD, pair[0], &event)));
     end();
     close(file);
     close(inner);
@@ -197,11 +200,15 @@ static void mixed(void) {
     timerfd_settime(timer, 0, &soon, NULL);
     settle();
     outcome(group, "all of them", "%s", result(epoll_wait(set, got, 4, 100)));
-    struct pollfd polls[] = {{pipes[0], POLLIN, 0}, {pair[0], POLLIN | POLLOUT, 0}, {counter, POLLIN | POLLOUT, 0},
-                             {-1, POLLIN, 0}, {timer, POLLIN, 0}, {999, POLLIN, 0}};
+    struct pollfd polls[] = {{pipes[0], POLLIN, 0},
+                             {pair[0], POLLIN | POLLOUT, 0},
+                             {counter, POLLIN | POLLOUT, 0},
+                             {-1, POLLIN, 0},
+                             {timer, POLLIN, 0},
+                             {999, POLLIN, 0}};
     const char *count = result(poll(polls, 6, 0));
-    outcome(group, "poll", "%s: %x %x %x %x %x %x", count, polls[0].revents, polls[1].revents, polls[2].revents,
-            polls[3].revents, polls[4].revents, polls[5].revents);
+    outcome(group, "poll", "%s: %x %x %x %x %x %x", count, polls[0].revents, polls[1].revents,
+            polls[2].revents, polls[3].revents, polls[4].revents, polls[5].revents);
     close(pipes[0]);
     close(pipes[1]);
     close(counter);

@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 struct scene {
-    int fd;            /* the socket at hand, non-blocking */
-    int other;         /* its peer, or -1 */
-    int third;         /* whatever else must stay open, or -1 */
+    int fd;             /* the socket at hand, non-blocking */
+    int other;          /* its peer, or -1 */
+    int third;          /* whatever else must stay open, or -1 */
     uint16_t elsewhere; /* a port where somebody listens */
 };
 
@@ -247,15 +247,33 @@ CALL(call_read) {
     ssize_t more = read(scene->fd, data, sizeof data);
     SAY("%s, then %s", first, result(more));
 }
-CALL(call_read_nothing) { SAY("%s", result(read(scene->fd, text, 0))); }
-CALL(call_recv) { receive(scene, text, 3, 0); }
-CALL(call_recv_peek) { receive(scene, text, 3, MSG_PEEK); }
-CALL(call_recv_trunc) { receive(scene, text, 2, MSG_TRUNC); }
-CALL(call_recv_oob) { receive(scene, text, 3, MSG_OOB); }
-CALL(call_recv_oob_peek) { receive(scene, text, 3, MSG_OOB | MSG_PEEK); }
-CALL(call_recv_errqueue) { receive(scene, text, 3, MSG_ERRQUEUE); }
-CALL(call_recv_waitall) { receive(scene, text, 10, MSG_WAITALL); }
-CALL(call_recv_nothing) { receive(scene, text, 0, 0); }
+CALL(call_read_nothing) {
+    SAY("%s", result(read(scene->fd, text, 0)));
+}
+CALL(call_recv) {
+    receive(scene, text, 3, 0);
+}
+CALL(call_recv_peek) {
+    receive(scene, text, 3, MSG_PEEK);
+}
+CALL(call_recv_trunc) {
+    receive(scene, text, 2, MSG_TRUNC);
+}
+CALL(call_recv_oob) {
+    receive(scene, text, 3, MSG_OOB);
+}
+CALL(call_recv_oob_peek) {
+    receive(scene, text, 3, MSG_OOB | MSG_PEEK);
+}
+CALL(call_recv_errqueue) {
+    receive(scene, text, 3, MSG_ERRQUEUE);
+}
+CALL(call_recv_waitall) {
+    receive(scene, text, 10, MSG_WAITALL);
+}
+CALL(call_recv_nothing) {
+    receive(scene, text, 0, 0);
+}
 CALL(call_recvfrom) {
     struct sockaddr_storage from;
     socklen_t length = sizeof from;
@@ -268,8 +286,12 @@ CALL(call_recvmsg) {
     struct sockaddr_storage from;
     char data[3], control[100];
     struct iovec piece = {data, sizeof data};
-    struct msghdr header = {.msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &piece, .msg_iovlen = 1,
-                            .msg_control = control, .msg_controllen = sizeof control};
+    struct msghdr header = {.msg_name = &from,
+                            .msg_namelen = sizeof from,
+                            .msg_iov = &piece,
+                            .msg_iovlen = 1,
+                            .msg_control = control,
+                            .msg_controllen = sizeof control};
     ssize_t got = recvmsg(scene->fd, &header, 0);
     const char *first = result(got);
     if (got < 0)
@@ -283,8 +305,12 @@ CALL(call_readv) {
     struct iovec pieces[] = {{one, 2}, {two, 2}};
     SAY("%s", result(readv(scene->fd, pieces, 2)));
 }
-CALL(call_readv_none) { SAY("%s", result(readv(scene->fd, (struct iovec *)text, 0))); }
-CALL(call_readv_negative) { SAY("%s", result(readv(scene->fd, (struct iovec *)text, -1))); }
+CALL(call_readv_none) {
+    SAY("%s", result(readv(scene->fd, (struct iovec *)text, 0)));
+}
+CALL(call_readv_negative) {
+    SAY("%s", result(readv(scene->fd, (struct iovec *)text, -1)));
+}
 CALL(call_preadv2) {
     struct iovec piece = {text, 4};
     SAY("%s", result(preadv2(scene->fd, &piece, 1, -1, 0)));
@@ -293,8 +319,12 @@ CALL(call_pwritev2) {
     struct iovec piece = {"x", 1};
     SAY("%s", result(pwritev2(scene->fd, &piece, 1, -1, 0)));
 }
-CALL(call_pread) { SAY("%s", result(pread(scene->fd, text, 1, 0))); }
-CALL(call_pwrite) { SAY("%s", result(pwrite(scene->fd, "x", 1, 0))); }
+CALL(call_pread) {
+    SAY("%s", result(pread(scene->fd, text, 1, 0)));
+}
+CALL(call_pwrite) {
+    SAY("%s", result(pwrite(scene->fd, "x", 1, 0)));
+}
 CALL(call_recvmmsg) {
     char data[2][4];
     struct iovec pieces[] = {{data[0], 4}, {data[1], 4}};
@@ -304,12 +334,24 @@ CALL(call_recvmmsg) {
     const char *first = result(got);
     SAY("%s: %u %u", first, messages[0].msg_len, messages[1].msg_len);
 }
-CALL(call_write) { SAY("%s", result(write(scene->fd, "x", 1))); }
-CALL(call_write_nothing) { SAY("%s", result(write(scene->fd, "x", 0))); }
-CALL(call_send) { SAY("%s", result(send(scene->fd, "x", 1, MSG_NOSIGNAL))); }
-CALL(call_send_oob) { SAY("%s", result(send(scene->fd, "x", 1, MSG_OOB))); }
-CALL(call_send_more) { SAY("%s", result(send(scene->fd, "x", 1, MSG_MORE))); }
-CALL(call_send_nothing) { SAY("%s", result(send(scene->fd, "x", 0, 0))); }
+CALL(call_write) {
+    SAY("%s", result(write(scene->fd, "x", 1)));
+}
+CALL(call_write_nothing) {
+    SAY("%s", result(write(scene->fd, "x", 0)));
+}
+CALL(call_send) {
+    SAY("%s", result(send(scene->fd, "x", 1, MSG_NOSIGNAL)));
+}
+CALL(call_send_oob) {
+    SAY("%s", result(send(scene->fd, "x", 1, MSG_OOB)));
+}
+CALL(call_send_more) {
+    SAY("%s", result(send(scene->fd, "x", 1, MSG_MORE)));
+}
+CALL(call_send_nothing) {
+    SAY("%s", result(send(scene->fd, "x", 0, 0)));
+}
 CALL(call_sendto) {
     struct sockaddr_in address = address_of(own, scene->elsewhere);
     SAY("%s", result(sendto(scene->fd, "x", 1, 0, (struct sockaddr *)&address, sizeof address)));
@@ -325,8 +367,8 @@ CALL(call_sendto_port_0) {
 CALL(call_sendmsg_control) {
     char control[CMSG_SPACE(4)] = {0};
     struct iovec piece = {"x", 1};
-    struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = control,
-                            .msg_controllen = sizeof control};
+    struct msghdr header = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     struct cmsghdr *message = CMSG_FIRSTHDR(&header);
     message->cmsg_level = IPPROTO_IP;
     message->cmsg_type = IP_TTL;
@@ -343,7 +385,9 @@ CALL(call_writev) {
     struct iovec pieces[] = {{"x", 1}, {"", 0}, {"yz", 2}};
     SAY("%s", result(writev(scene->fd, pieces, 3)));
 }
-CALL(call_writev_none) { SAY("%s", result(writev(scene->fd, (struct iovec *)text, 0))); }
+CALL(call_writev_none) {
+    SAY("%s", result(writev(scene->fd, (struct iovec *)text, 0)));
+}
 CALL(call_sendfile) {
     int file = open("/etc/passwd", O_RDONLY);
     off_t offset = 0;
@@ -378,9 +422,15 @@ CALL(call_accept) {
     SAY("accepted from %s, flags %x", address_text(&from, length), fcntl(made, F_GETFL));
     close(made);
 }
-CALL(call_accept4_flags) { SAY("%s", result(accept4(scene->fd, NULL, NULL, 1))); }
-CALL(call_listen) { SAY("%s", result(listen(scene->fd, 3))); }
-CALL(call_listen_negative) { SAY("%s", result(listen(scene->fd, -1))); }
+CALL(call_accept4_flags) {
+    SAY("%s", result(accept4(scene->fd, NULL, NULL, 1)));
+}
+CALL(call_listen) {
+    SAY("%s", result(listen(scene->fd, 3)));
+}
+CALL(call_listen_negative) {
+    SAY("%s", result(listen(scene->fd, -1)));
+}
 CALL(call_bind) {
     struct sockaddr_in address = address_of(own, 0);
     SAY("%s", result(bind(scene->fd, (struct sockaddr *)&address, sizeof address)));
@@ -428,10 +478,18 @@ CALL(call_connect_family) {
     struct sockaddr_in address = {.sin_family = AF_UNIX};
     SAY("%s", result(connect(scene->fd, (struct sockaddr *)&address, sizeof address)));
 }
-CALL(call_shutdown_read) { SAY("%s", result(shutdown(scene->fd, SHUT_RD))); }
-CALL(call_shutdown_write) { SAY("%s", result(shutdown(scene->fd, SHUT_WR))); }
-CALL(call_shutdown_both) { SAY("%s", result(shutdown(scene->fd, SHUT_RDWR))); }
-CALL(call_shutdown_wrong) { SAY("%s", result(shutdown(scene->fd, 3))); }
+CALL(call_shutdown_read) {
+    SAY("%s", result(shutdown(scene->fd, SHUT_RD)));
+}
+CALL(call_shutdown_write) {
+    SAY("%s", result(shutdown(scene->fd, SHUT_WR)));
+}
+CALL(call_shutdown_both) {
+    SAY("%s", result(shutdown(scene->fd, SHUT_RDWR)));
+}
+CALL(call_shutdown_wrong) {
+    SAY("%s", result(shutdown(scene->fd, 3)));
+}
 CALL(call_getsockname) {
     struct sockaddr_storage name;
     socklen_t length = sizeof name;
@@ -456,8 +514,9 @@ CALL(call_getpeername) {
     SAY("%s", named < 0 ? result(named) : address_text(&name, length));
 }
 CALL(call_poll) {
-    struct pollfd poll_fd = {.fd = scene->fd, .events = POLLIN | POLLOUT | POLLPRI | POLLRDHUP | POLLRDNORM |
-                                                         POLLWRNORM | POLLRDBAND | POLLWRBAND};
+    struct pollfd poll_fd = {.fd = scene->fd,
+                             .events = POLLIN | POLLOUT | POLLPRI | POLLRDHUP | POLLRDNORM | POLLWRNORM |
+                                       POLLRDBAND | POLLWRBAND};
     const char *first = result(poll(&poll_fd, 1, 0));
     SAY("%s, %04x", first, (unsigned)poll_fd.revents);
 }
@@ -467,12 +526,14 @@ CALL(call_poll_nothing_wanted) {
     SAY("%s, %04x", first, (unsigned)poll_fd.revents);
 }
 CALL(call_epoll) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLRDNORM | EPOLLWRNORM};
+    struct epoll_event event = {.events =
+                                    EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLRDNORM | EPOLLWRNORM};
     int set = epoll_create1(0);
     const char *first = result(epoll_ctl(set, EPOLL_CTL_ADD, scene->fd, &event));
     event.events = 0;
-    const char *second = result(epoll_wait(set, &event, 1, 0));
-    SAY("%s, then %s, %04x", first, second, event.events);
+    int count = epoll_wait(set, &event, 1, 0);
+    const char *second = result(count);
+    SAY("%s, then %s, %04x", first, second, count > 0 ? event.events : 0);
     close(set);
 }
 CALL(call_select) {
@@ -493,15 +554,23 @@ static void control(struct scene *scene, char *text, unsigned long request) {
     const char *first = result(ioctl(scene->fd, request, &value));
     SAY("%s, %d", first, value);
 }
-CALL(call_fionread) { control(scene, text, FIONREAD); }
+CALL(call_fionread) {
+    control(scene, text, FIONREAD);
+}
 CALL(call_siocoutq) {
     int value = -7;
     const char *first = result(ioctl(scene->fd, SIOCOUTQ, &value));
     SAY("%s, %s", first, value > 0 ? "some" : value == 0 ? "0" : "-");
 }
-CALL(call_siocatmark) { control(scene, text, SIOCATMARK); }
-CALL(call_ioctl_wrong) { control(scene, text, 0x5490); }
-CALL(call_getfl) { SAY("%x", fcntl(scene->fd, F_GETFL)); }
+CALL(call_siocatmark) {
+    control(scene, text, SIOCATMARK);
+}
+CALL(call_ioctl_wrong) {
+    control(scene, text, 0x5490);
+}
+CALL(call_getfl) {
+    SAY("%x", fcntl(scene->fd, F_GETFL));
+}
 CALL(call_so_error) {
     int error = -7, again = -7;
     socklen_t length = sizeof error;
@@ -521,7 +590,9 @@ CALL(call_tcp_info) {
     const char *first = result(getsockopt(scene->fd, IPPROTO_TCP, TCP_INFO, &info, &length));
     SAY("%s, state %d, retransmits %d", first, info.tcpi_state, info.tcpi_retransmits);
 }
-CALL(call_lseek) { SAY("%s", result(lseek(scene->fd, 0, SEEK_CUR))); }
+CALL(call_lseek) {
+    SAY("%s", result(lseek(scene->fd, 0, SEEK_CUR)));
+}
 CALL(call_fstat) {
     struct stat status = {0};
     const char *first = result(fstat(scene->fd, &status));
@@ -532,42 +603,115 @@ CALL(call_statx) {
     const char *first = result(statx(scene->fd, "", AT_EMPTY_PATH, STATX_TYPE, &status));
     SAY("%s, %o", first, status.stx_mode & S_IFMT);
 }
-CALL(call_fsync) { SAY("%s", result(fsync(scene->fd))); }
-CALL(call_ftruncate) { SAY("%s", result(ftruncate(scene->fd, 0))); }
-CALL(call_isatty) { SAY("%s", result(isatty(scene->fd) - 1)); }
+CALL(call_fsync) {
+    SAY("%s", result(fsync(scene->fd)));
+}
+CALL(call_ftruncate) {
+    SAY("%s", result(ftruncate(scene->fd, 0)));
+}
+CALL(call_isatty) {
+    SAY("%s", result(isatty(scene->fd) - 1));
+}
 CALL(call_dup) {
     int copy = dup(scene->fd);
     close(scene->fd);
     scene->fd = copy;
     SAY("%x", fcntl(copy, F_GETFL));
 }
-CALL(call_dprintf) { SAY("%s", result(dprintf(scene->fd, "%d", 42))); }
+CALL(call_dprintf) {
+    SAY("%s", result(dprintf(scene->fd, "%d", 42)));
+}
 CALL(call_copy_file_range) {
     int file = open("/etc/passwd", O_RDONLY);
     SAY("%s", result(copy_file_range(file, NULL, scene->fd, NULL, 10, 0)));
     close(file);
 }
 
-#define ENTRY(name) {#name, call_##name}
+#define ENTRY(name) \
+    { #name, call_##name }
 static const struct {
     const char *name;
     void (*call)(struct scene *, char *);
 } calls[] = {
-    ENTRY(read), ENTRY(read_nothing), ENTRY(recv), ENTRY(recv_peek), ENTRY(recv_trunc), ENTRY(recv_oob),
-    ENTRY(recv_oob_peek), ENTRY(recv_errqueue), ENTRY(recv_waitall), ENTRY(recv_nothing), ENTRY(recvfrom),
-    ENTRY(recvmsg), ENTRY(readv), ENTRY(readv_none), ENTRY(readv_negative), ENTRY(preadv2), ENTRY(pwritev2),
-    ENTRY(pread), ENTRY(pwrite), ENTRY(recvmmsg), ENTRY(write), ENTRY(write_nothing), ENTRY(send),
-    ENTRY(send_oob), ENTRY(send_more), ENTRY(send_nothing), ENTRY(sendto), ENTRY(sendto_short),
-    ENTRY(sendto_port_0), ENTRY(sendmsg_control), ENTRY(sendmmsg), ENTRY(writev), ENTRY(writev_none),
-    ENTRY(sendfile), ENTRY(splice_in), ENTRY(splice_out), ENTRY(accept), ENTRY(accept4_flags), ENTRY(listen),
-    ENTRY(listen_negative), ENTRY(bind), ENTRY(bind_taken), ENTRY(bind_not_ours), ENTRY(bind_short),
-    ENTRY(bind_family), ENTRY(connect), ENTRY(connect_twice), ENTRY(connect_unspecified), ENTRY(connect_short),
-    ENTRY(connect_family), ENTRY(shutdown_read), ENTRY(shutdown_write), ENTRY(shutdown_both),
-    ENTRY(shutdown_wrong), ENTRY(getsockname), ENTRY(getsockname_short), ENTRY(getsockname_negative),
-    ENTRY(getpeername), ENTRY(poll), ENTRY(poll_nothing_wanted), ENTRY(epoll), ENTRY(select), ENTRY(fionread),
-    ENTRY(siocoutq), ENTRY(siocatmark), ENTRY(ioctl_wrong), ENTRY(getfl), ENTRY(so_error), ENTRY(acceptconn),
-    ENTRY(tcp_info), ENTRY(lseek), ENTRY(fstat), ENTRY(statx), ENTRY(fsync), ENTRY(ftruncate), ENTRY(isatty),
-    ENTRY(dup), ENTRY(dprintf), ENTRY(copy_file_range),
+    ENTRY(read),
+    ENTRY(read_nothing),
+    ENTRY(recv),
+    ENTRY(recv_peek),
+    ENTRY(recv_trunc),
+    ENTRY(recv_oob),
+    ENTRY(recv_oob_peek),
+    ENTRY(recv_errqueue),
+    ENTRY(recv_waitall),
+    ENTRY(recv_nothing),
+    ENTRY(recvfrom),
+    ENTRY(recvmsg),
+    ENTRY(readv),
+    ENTRY(readv_none),
+    ENTRY(readv_negative),
+    ENTRY(preadv2),
+    ENTRY(pwritev2),
+    ENTRY(pread),
+    ENTRY(pwrite),
+    ENTRY(recvmmsg),
+    ENTRY(write),
+    ENTRY(write_nothing),
+    ENTRY(send),
+    ENTRY(send_oob),
+    ENTRY(send_more),
+    ENTRY(send_nothing),
+    ENTRY(sendto),
+    ENTRY(sendto_short),
+    ENTRY(sendto_port_0),
+    ENTRY(sendmsg_control),
+    ENTRY(sendmmsg),
+    ENTRY(writev),
+    ENTRY(writev_none),
+    ENTRY(sendfile),
+    ENTRY(splice_in),
+    ENTRY(splice_out),
+    ENTRY(accept),
+    ENTRY(accept4_flags),
+    ENTRY(listen),
+    ENTRY(listen_negative),
+    ENTRY(bind),
+    ENTRY(bind_taken),
+    ENTRY(bind_not_ours),
+    ENTRY(bind_short),
+    ENTRY(bind_family),
+    ENTRY(connect),
+    ENTRY(connect_twice),
+    ENTRY(connect_unspecified),
+    ENTRY(connect_short),
+    ENTRY(connect_family),
+    ENTRY(shutdown_read),
+    ENTRY(shutdown_write),
+    ENTRY(shutdown_both),
+    ENTRY(shutdown_wrong),
+    ENTRY(getsockname),
+    ENTRY(getsockname_short),
+    ENTRY(getsockname_negative),
+    ENTRY(getpeername),
+    ENTRY(poll),
+    ENTRY(poll_nothing_wanted),
+    ENTRY(epoll),
+    ENTRY(select),
+    ENTRY(fionread),
+    ENTRY(siocoutq),
+    ENTRY(siocatmark),
+    ENTRY(ioctl_wrong),
+    ENTRY(getfl),
+    ENTRY(so_error),
+    ENTRY(acceptconn),
+    ENTRY(tcp_info),
+    ENTRY(lseek),
+    ENTRY(fstat),
+    ENTRY(statx),
+    ENTRY(fsync),
+    ENTRY(ftruncate),
+    ENTRY(isatty),
+    ENTRY(dup),
+    ENTRY(dprintf),
+    ENTRY(copy_file_range),
 };
 
 static void one(size_t state, size_t call) {

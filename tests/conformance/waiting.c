@@ -1,6 +1,6 @@
 /*
- * waiting.c - calls that wait: what ends them, and how. signal(7) says which go on after a handler with SA_RESTART, and
- * which don't.
+ * waiting.c - calls that wait: what ends them, and how. signal(7) says which go on after a handler with
+ * SA_RESTART, and which don't.
  */
 #include "conformance.h"
 #include <fcntl.h>
@@ -69,8 +69,12 @@ static long do_accept(void) {
     close(made);
     return 0;
 }
-static long do_send(void) { return send(fd, big, sizeof big, 0) > 0 ? 1 : -1; }
-static long do_write(void) { return write(fd, big, sizeof big) > 0 ? 1 : -1; }
+static long do_send(void) {
+    return send(fd, big, sizeof big, 0) > 0 ? 1 : -1;
+}
+static long do_write(void) {
+    return write(fd, big, sizeof big) > 0 ? 1 : -1;
+}
 static long do_connect(void) {
     struct sockaddr_in address = address_of(nobody, htons(9));
     int made = socket(AF_INET, SOCK_STREAM, 0);
@@ -116,16 +120,26 @@ static const struct {
     long (*call)(void);
     bool datagram, sends;
 } waits[] = {
-    {"read", do_read, false, false},          {"readv", do_readv, false, false},
-    {"recv", do_recv, false, false},          {"recv MSG_WAITALL", do_recv_all, false, false},
-    {"recv MSG_PEEK", do_recv_peek, false, false}, {"recvmsg", do_recvmsg, false, false},
-    {"recvmmsg", do_recvmmsg, false, false},  {"accept", do_accept, false, false},
-    {"udp read", do_read, true, false},       {"udp recv", do_recv, true, false},
-    {"udp recvmsg", do_recvmsg, true, false}, {"send", do_send, false, true},
-    {"write", do_write, false, true},         {"poll", do_poll, false, false},
-    {"ppoll", do_ppoll, false, false},        {"select", do_select, false, false},
-    {"pselect", do_pselect, false, false},    {"epoll_wait", do_epoll_wait, false, false},
-    {"epoll_pwait", do_epoll_pwait, false, false}, {"udp poll", do_poll, true, false},
+    {"read", do_read, false, false},
+    {"readv", do_readv, false, false},
+    {"recv", do_recv, false, false},
+    {"recv MSG_WAITALL", do_recv_all, false, false},
+    {"recv MSG_PEEK", do_recv_peek, false, false},
+    {"recvmsg", do_recvmsg, false, false},
+    {"recvmmsg", do_recvmmsg, false, false},
+    {"accept", do_accept, false, false},
+    {"udp read", do_read, true, false},
+    {"udp recv", do_recv, true, false},
+    {"udp recvmsg", do_recvmsg, true, false},
+    {"send", do_send, false, true},
+    {"write", do_write, false, true},
+    {"poll", do_poll, false, false},
+    {"ppoll", do_ppoll, false, false},
+    {"select", do_select, false, false},
+    {"pselect", do_pselect, false, false},
+    {"epoll_wait", do_epoll_wait, false, false},
+    {"epoll_pwait", do_epoll_pwait, false, false},
+    {"udp poll", do_poll, true, false},
     {"udp epoll_wait", do_epoll_wait, true, false},
 };
 
@@ -223,7 +237,9 @@ static void run(const char *group, size_t which, bool helped) {
     const char *done = result(waits[which].call());
     long took = now_ms() - begun;
     outcome(group, waits[which].name, "%s, signals %d, %s", done, (int)signals,
-            took < 40 ? "at once" : took < 130 ? "early" : "late");
+            took < 40    ? "at once"
+            : took < 130 ? "early"
+                         : "late");
     if (helped)
         pthread_join(helper, NULL);
 }
