@@ -6,6 +6,7 @@
  */
 #include "async.h"
 #include "call.h"
+#include "interfaces.h"
 #include "streams.h"
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -229,5 +230,7 @@ EXPORT int ioctl(int fd, unsigned long request, ...) {
         return LIBC(ioctl)(fd, request, argument);
     if (request == FIOCLEX || request == FIONCLEX)
         return LIBC(ioctl)(fd, request, argument);
+    if (interface_request(request))
+        return (int)call_result(interface_ask(request, argument));
     return (int)call_result(ioctl_ours(fd, request, argument));
 }

@@ -23,6 +23,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+struct ifaddrs;
+struct if_nameindex;
+
 #define LIBC_CALLS(CALL)                                                                                    \
     CALL(int, socket, (int, int, int))                                                                      \
     CALL(int, bind, (int, const struct sockaddr *, socklen_t))                                              \
@@ -89,6 +92,10 @@
     CALL(int, vdprintf, (int, const char *, va_list))                                                       \
     CALL(int, __vdprintf_chk, (int, int, const char *, va_list))                                            \
     CALL(ssize_t, splice, (int, off64_t *, int, off64_t *, size_t, unsigned))                               \
+    CALL(int, getifaddrs, (struct ifaddrs **))                                                              \
+    CALL(struct if_nameindex *, if_nameindex, (void))                                                       \
+    CALL(unsigned, if_nametoindex, (const char *))                                                          \
+    CALL(char *, if_indextoname, (unsigned, char *))                                                        \
     CALL(int, setuid, (uid_t))                                                                              \
     CALL(int, setreuid, (uid_t, uid_t))                                                                     \
     CALL(int, setresuid, (uid_t, uid_t, uid_t))                                                             \

@@ -1,0 +1,273 @@
+/*
+ * calls_interfaces.c - what a program is told of interfaces: the kernel's lo, whose 127.0.0.0/8 it may use,
+ * and the stack's own, by the name of the NIC, with the stack's addresses (netdevice(7), getifaddrs(3)).
+ */
+#include "call.h"
+#include "fork.h"
+#include "interfaces.h"
+#include "signals.h"
+#include <ifaddrs.h>
+#include <linux/if_packet.h>
+#include <linux/sockios.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#define LOOPBACK_INDEX 1
+#define LOOPBACK_MTU 65536
+#define QUEUE_LENGTH 1000
+#ifndef IFF_LOWER_UP
+#define IFF_LOWER_UP 0x10000 /* <linux/if.h>, which does not go with <net/if.h> */
+#endif
+
+struct interface {
+    char name[IFNAMSIZ];
+    unsigned index, flags;
+    int mtu;
+    uint16_t hardware; /* ARPHRD_* */
+    uint8_t mac[6];
+    uint32_t address, mask, broadcast; /* host order; 0: none */
+};
+
+/* pcap:eth0 is called eth0. */
+static void name_interface(char name[IFNAMSIZ]) {
+    const char *colon = strchr(attach_config.nic, ':');
+    const char *from = colon && colon[1] ? colon + 1 : attach_config.nic;
+    snprintf(name, IFNAMSIZ, "%.*s", IFNAMSIZ - 1, from);
+}
+
+/* The lock is held. */
+static void describe(struct interface both[2]) {
+    const struct stack_config *config = &shared->stack.config;
+    uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
+    both[0] = (struct interface){.name = "lo",
+                                 .index = LOOPBACK_INDEX,
+                                 .flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING | IFF_LOWER_UP,
+                                 .mtu = LOOPBACK_MTU,
+                                 .hardware = ARPHRD_LOOPBACK,
+                                 .address = INADDR_LOOPBACK,
+                                 .mask = 0xff000000};
+    both[1] = (struct interface){
+        .index = config->interface_index ? config->interface_index : 2,
+        .flags = IFF_UP | IFF_BROADCAST | IFF_RUNNING | IFF_MULTICAST | IFF_LOWER_UP,
+        .mtu = config->mtu,
+        .hardware = ARPHRD_ETHER,
+        .address = config->address,
+        .mask = mask,
+        .broadcast = config->prefix_length < 31 && config->address ? config->address | ~mask : 0};
+    name_interface(both[1].name);
+    memcpy(both[1].mac, config->mac, sizeof both[1].mac);
+}
+
+/* False: there is no stack, and the kernel is to answer. */
+static bool ask(struct interface both[2]) {
+    if (!attached() && !attach_config.nic[0])
+        return false;
+    attach();
+    signals_start();
+    fork_start();
+    if (attach_broken())
+        return false;
+    shared_lock();
+    describe(both);
+    shared_unlock();
+    return true;
+}
+
+static struct sockaddr_in inet(uint32_t host) {
+    return (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(host)};
+}
+
+/* One allocation, as glibc's freeifaddrs wants it. */
+struct told {
+    struct ifaddrs entries[4];
+    struct sockaddr_ll links[2], link_broadcasts[2];
+    struct sockaddr_in addresses[2], masks[2], broadcasts[2];
+    struct interface interfaces[2];
+};
+
+static void tell(struct told *told, int index) {
+    const struct interface *interface = &told->interfaces[index];
+    struct ifaddrs *link = &told->entries[index], *address = &told->entries[2 + index];
+    bool loopback = interface->flags & IFF_LOOPBACK;
+    struct sockaddr_ll hardware = {.sll_family = AF_PACKET,
+                                   .sll_ifindex = (int)interface->index,
+                                   .sll_hatype = interface->hardware,
+                                   .sll_halen = 6};
+    memcpy(hardware.sll_addr, interface->mac, 6);
+    told->links[index] = told->link_broadcasts[index] = hardware;
+    memset(told->link_broadcasts[index].sll_addr, loopback ? 0 : 0xff, 6);
+    told->addresses[index] = inet(interface->address);
+    told->masks[index] = inet(interface->mask);
+    told->broadcasts[index] = inet(loopback ? interface->address : interface->broadcast);
+    *link = (struct ifaddrs){.ifa_name = told->interfaces[index].name,
+                             .ifa_flags = interface->flags,
+                             .ifa_addr = (struct sockaddr *)&told->links[index],
+                             .ifa_broadaddr = (struct sockaddr *)&told->link_broadcasts[index]};
+    *address = (struct ifaddrs){.ifa_name = told->interfaces[index].name,
+                                .ifa_flags = interface->flags,
+                                .ifa_addr = (struct sockaddr *)&told->addresses[index],
+                                .ifa_netmask = (struct sockaddr *)&told->masks[index],
+                                .ifa_broadaddr = (struct sockaddr *)&told->broadcasts[index]};
+}
+
+EXPORT int getifaddrs(struct ifaddrs **list) {
+    struct interface both[2];
+    if (!ask(both))
+        return LIBC(getifaddrs)(list);
+    struct told *told = calloc(1, sizeof *told);
+    if (!told)
+        return (int)call_result(-ENOMEM);
+    memcpy(told->interfaces, both, sizeof both);
+    tell(told, 0);
+    tell(told, 1);
+    int count = both[1].address ? 4 : 3; /* none yet: DHCP */
+    for (int i = 0; i + 1 < count; i++)
+        told->entries[i].ifa_next = &told->entries[i + 1];
+    *list = told->entries;
+    return 0;
+}
+
+EXPORT struct if_nameindex *if_nameindex(void) {
+    struct interface both[2];
+    if (!ask(both))
+        return LIBC(if_nameindex)();
+    struct if_nameindex *list = calloc(3, sizeof *list);
+    for (int i = 0; list && i < 2; i++) {
+        list[i].if_index = both[i].index;
+        list[i].if_name = strdup(both[i].name);
+    }
+    return list;
+}
+
+EXPORT unsigned if_nametoindex(const char *name) {
+    struct interface both[2];
+    if (!ask(both))
+        return LIBC(if_nametoindex)(name);
+    for (int i = 0; i < 2; i++)
+        if (strcmp(both[i].name, name) == 0)
+            return both[i].index;
+    errno = ENODEV;
+    return 0;
+}
+
+EXPORT char *if_indextoname(unsigned index, char name[IF_NAMESIZE]) {
+    struct interface both[2];
+    if (!ask(both))
+        return LIBC(if_indextoname)(index, name);
+    for (int i = 0; i < 2; i++)
+        if (both[i].index == index)
+            return strcpy(name, both[i].name);
+    errno = ENXIO;
+    return NULL;
+}
+
+static void put_inet(struct sockaddr *to, uint32_t host) {
+    struct sockaddr_in address = inet(host);
+    memcpy(to, &address, sizeof address);
+}
+
+static int list_interfaces(const struct interface both[2], struct ifconf *list) {
+    int wanted = (both[1].address ? 2 : 1) * (int)sizeof(struct ifreq), used = 0;
+    for (int i = 0; i < 2 && list->ifc_buf && used < wanted; i++) {
+        struct ifreq entry = {0};
+        if (list->ifc_len - used < (int)sizeof entry)
+            break;
+        memcpy(entry.ifr_name, both[i].name, IFNAMSIZ);
+        put_inet(&entry.ifr_addr, both[i].address);
+        memcpy(list->ifc_buf + used, &entry, sizeof entry);
+        used += (int)sizeof entry;
+    }
+    list->ifc_len = list->ifc_buf ? used : wanted;
+    return 0;
+}
+
+static int find(const struct interface both[2], const char *name) {
+    for (int i = 0; i < 2; i++)
+        if (strncmp(both[i].name, name, IFNAMSIZ) == 0)
+            return i;
+    return -ENODEV;
+}
+
+bool interface_request(unsigned long request) {
+    switch (request) {
+    case SIOCGIFCONF:
+    case SIOCGIFNAME:
+    case SIOCGIFADDR:
+    case SIOCGIFNETMASK:
+    case SIOCGIFBRDADDR:
+    case SIOCGIFDSTADDR:
+    case SIOCGIFFLAGS:
+    case SIOCGIFMTU:
+    case SIOCGIFMETRIC:
+    case SIOCGIFINDEX:
+    case SIOCGIFHWADDR:
+    case SIOCGIFTXQLEN:
+        return true;
+    default:
+        return false;
+    }
+}
+
+int interface_ask(unsigned long request, void *argument) {
+    struct interface both[2];
+    struct ifreq *ask_for = argument;
+    shared_lock();
+    describe(both);
+    shared_unlock();
+    if (request == SIOCGIFCONF)
+        return list_interfaces(both, argument);
+    if (request == SIOCGIFNAME) {
+        for (int i = 0; i < 2; i++)
+            if ((int)both[i].index == ask_for->ifr_ifindex) {
+                memcpy(ask_for->ifr_name, both[i].name, IFNAMSIZ);
+                return 0;
+            }
+        return -ENODEV;
+    }
+    int which = find(both, ask_for->ifr_name);
+    if (which < 0)
+        return which;
+    const struct interface *interface = &both[which];
+    bool of_address = request == SIOCGIFADDR || request == SIOCGIFNETMASK || request == SIOCGIFBRDADDR ||
+                      request == SIOCGIFDSTADDR;
+    if (of_address && !interface->address)
+        return -EADDRNOTAVAIL;
+    switch (request) {
+    case SIOCGIFADDR:
+    case SIOCGIFDSTADDR:
+        put_inet(&ask_for->ifr_addr, interface->address);
+        break;
+    case SIOCGIFNETMASK:
+        put_inet(&ask_for->ifr_netmask, interface->mask);
+        break;
+    case SIOCGIFBRDADDR:
+        put_inet(&ask_for->ifr_broadaddr, interface->broadcast);
+        break;
+    case SIOCGIFFLAGS:
+        ask_for->ifr_flags = (short)interface->flags;
+        break;
+    case SIOCGIFMTU:
+        ask_for->ifr_mtu = interface->mtu;
+        break;
+    case SIOCGIFMETRIC:
+        ask_for->ifr_metric = 0;
+        break;
+    case SIOCGIFINDEX:
+        ask_for->ifr_ifindex = (int)interface->index;
+        break;
+    case SIOCGIFHWADDR:
+        memset(&ask_for->ifr_hwaddr, 0, sizeof ask_for->ifr_hwaddr);
+        ask_for->ifr_hwaddr.sa_family = interface->hardware;
+        memcpy(ask_for->ifr_hwaddr.sa_data, interface->mac, 6);
+        break;
+    default:
+        ask_for->ifr_qlen = QUEUE_LENGTH;
+        break;
+    }
+    return 0;
+}
