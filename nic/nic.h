@@ -63,8 +63,9 @@ static inline int nic_set_address(struct nic *nic, const uint8_t mac[6]) {
     return nic->operations->set_address(nic, mac);
 }
 
-/* Receives up to `count` frames without waiting. Returns how many, 0 when there are none now, or a negative
- * errno: -ENETDOWN when the interface is down, -ENODEV when it is gone. */
+/* Receives up to `count` frames without waiting. Returns how many (one of length 0 did not arrive whole), 0
+ * when there are none now, or a negative errno: -ENETDOWN when the interface is down, -ENODEV when it is
+ * gone. */
 static inline int nic_receive(struct nic *nic, struct nic_frame *frames, int count) {
     return nic->operations->receive(nic, frames, count);
 }
@@ -91,5 +92,6 @@ struct nic *nic_impair(struct nic *inner, const char *specification, char *error
 
 /* The kinds. Each opens its ARG and fails as nic_open does. */
 struct nic *nic_pcap_open(const char *interface, char *error);
+struct nic *nic_packet_open(const char *interface, char *error);
 
 #endif

@@ -15,16 +15,15 @@
  * The address filter of an adapter is widened by promiscuous mode, because our address is not the
  * interface's.
  */
+#include "interface.h"
 #include "nic.h"
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -102,23 +101,10 @@ static int pcap_send(struct nic *nic, const struct nic_frame *frames, int count)
 }
 
 static int pcap_set_address(struct nic *nic, const uint8_t mac[6]) {
-    struct nic_pcap *pcap = pcap_of(nic);
     struct bpf_program program;
-    char filter[160];
-    /* Not "inbound": libpcap also runs the filter itself, on the first frames, and can't tell there. */
-    snprintf(filter, sizeof filter,
-             "(ether dst %02x:%02x:%02x:%02x:%02x:%02x or ether broadcast or ether multicast) and "
-             "(ip or arp)",
-             mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-    /* Compiled for whole frames, however long: what a filter lets through is cut to the length that it was
-     * compiled for. */
-    pcap_t *compiler = pcap_open_dead(DLT_EN10MB, NIC_FRAME_MAX);
-    int result = compiler ? pcap_compile(compiler, &program, filter, 1, PCAP_NETMASK_UNKNOWN) : -1;
-    if (compiler)
-        pcap_close(compiler);
-    if (result < 0)
+    if (!interface_filter(mac, &program))
         return -EINVAL;
-    result = pcap_setfilter(pcap->handle, &program);
+    int result = pcap_setfilter(pcap_of(nic)->handle, &program);
     pcap_freecode(&program);
     return result < 0 ? -EIO : 0;
 }
@@ -134,34 +120,6 @@ static const struct nic_operations OPERATIONS = {
     .set_address = pcap_set_address,
     .close = pcap_nic_close,
 };
-
-static bool interface_facts(const char *interface, struct nic_facts *facts, char *error) {
-    struct ifreq request = {0};
-    int probe = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    bool known = false;
-    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", interface);
-    if (strlen(interface) >= IF_NAMESIZE || probe < 0 || ioctl(probe, SIOCGIFFLAGS, &request) < 0) {
-        snprintf(error, NIC_ERROR_BYTES, "no interface '%s' here; 'ip link' lists those there are",
-                 interface);
-    } else if (!(request.ifr_flags & IFF_UP)) {
-        snprintf(error, NIC_ERROR_BYTES, "interface '%s' is down; 'ip link set %s up' brings it up",
-                 interface, interface);
-    } else if (ioctl(probe, SIOCGIFMTU, &request) < 0) {
-        snprintf(error, NIC_ERROR_BYTES, "can't read the MTU of interface '%s': %s", interface,
-                 strerror(errno));
-    } else {
-        facts->mtu = (uint32_t)request.ifr_mtu; /* before the union's next use */
-        known = ioctl(probe, SIOCGIFHWADDR, &request) == 0;
-        memcpy(facts->mac, request.ifr_hwaddr.sa_data, 6);
-        facts->index = if_nametoindex(interface);
-        if (!known)
-            snprintf(error, NIC_ERROR_BYTES, "can't read the address of interface '%s': %s", interface,
-                     strerror(errno));
-    }
-    if (probe >= 0)
-        close(probe);
-    return known;
-}
 
 static bool activate(struct nic_pcap *pcap, char *error) {
     pcap_t *handle = pcap->handle;

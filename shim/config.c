@@ -141,6 +141,19 @@ static bool refuse_later_options(char *error) {
     return true;
 }
 
+/* KIND:IF, or just an interface, which is a packet socket's. */
+static bool parse_nic(const char *value, struct config *config) {
+    static const char *const kinds[] = {"packet:", "pcap:"};
+    bool bare = *value && !strchr(value, ':');
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        size_t length = strlen(kinds[i]);
+        if (bare || (strncmp(value, kinds[i], length) == 0 && value[length]))
+            return (size_t)snprintf(config->nic, sizeof config->nic, "%s%s", bare ? kinds[i] : "", value) <
+                   sizeof config->nic;
+    }
+    return false;
+}
+
 bool config_read(struct config *config, char *error) {
     const char *value;
     memset(config, 0, sizeof *config);
@@ -148,9 +161,9 @@ bool config_read(struct config *config, char *error) {
     if (!refuse_later_options(error))
         return false;
     if ((value = getenv("BAREWIRE_NIC"))) {
-        if (strlen(value) >= sizeof config->nic || strncmp(value, "pcap:", 5) != 0 || !value[5])
-            return fail(error, "--nic '%s': this version has pcap:IF, such as pcap:eth0", value);
-        snprintf(config->nic, sizeof config->nic, "%s", value);
+        if (!parse_nic(value, config))
+            return fail(error, "--nic '%s': this version has packet:IF and pcap:IF, such as packet:eth0",
+                        value);
     }
     if ((value = getenv("BAREWIRE_ADDRESS")) && !parse_address(value, config, error))
         return false;

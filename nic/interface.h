@@ -1,0 +1,17 @@
+/*
+ * interface.h - what the kinds that use an interface of the kernel's share.
+ */
+#ifndef NIC_INTERFACE_H
+#define NIC_INTERFACE_H
+
+#include "nic.h"
+#include <pcap/pcap.h>
+
+/* What is known of an interface by its name, which has to be up. On failure gives false and a line for the
+ * user in error (NIC_ERROR_BYTES). */
+bool interface_facts(const char *interface, struct nic_facts *facts, char *error);
+
+/* Compiles a filter that passes what is for this address or for everybody; to be freed with pcap_freecode. */
+bool interface_filter(const uint8_t mac[6], struct bpf_program *program);
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * merge.c - see merge.h.
+ */
+#include "merge.h"
+#include <string.h>
+
+#define ETHER 14u
+#define IP 20u
+#define IP_LONGEST 65535u
+#define PSH 0x08u
+#define ACK 0x10u
+
+static uint32_t get16(const uint8_t *at) {
+    return (uint32_t)at[0] << 8 | at[1];
+}
+
+static uint32_t get32(const uint8_t *at) {
+    return get16(at) << 16 | get16(at + 2);
+}
+
+static void put16(uint8_t *at, uint32_t value) {
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+static uint32_t sum16(uint32_t sum, const uint8_t *bytes, uint32_t length) {
+    for (uint32_t i = 0; i + 1 < length; i += 2)
+        sum += get16(bytes + i);
+    return sum;
+}
+
+static uint32_t fold(uint32_t sum) {
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (sum & 0xffff) + (sum >> 16);
+}
+
+/* A data segment of nothing out of the ordinary. */
+struct plain {
+    const uint8_t *bytes;
+    uint32_t header, payload, sequence; /* header: of all layers */
+    bool push;
+};
+
+static bool read_plain(const struct nic_frame *frame, struct plain *plain) {
+    if (frame->piece_count != 1)
+        return false;
+    const uint8_t *bytes = frame->pieces[0].iov_base;
+    size_t length = frame->pieces[0].iov_len;
+    if (length < ETHER + IP + 20 || get16(bytes + 12) != 0x0800 || bytes[ETHER] != 0x45 ||
+        bytes[ETHER + 9] != 6 || get16(bytes + ETHER + 6) & 0x3fff ||
+        get16(bytes + ETHER + 2) + ETHER != length)
+        return false;
+    const uint8_t *tcp = bytes + ETHER + IP;
+    uint32_t header = ETHER + IP + (tcp[12] >> 4) * 4u;
+    if (header > length || header < ETHER + IP + 20 || header > NIC_MERGED_HEADER_MAX ||
+        (tcp[13] & ~PSH) != ACK)
+        return false;
+    *plain = (struct plain){bytes, header, (uint32_t)length - header, get32(tcp + 4), tcp[13] & PSH};
+    return plain->payload > 0;
+}
+
+/* Whether one segment is what follows another, of the same connection and with the same to say. */
+static bool follows(const struct plain *first, const struct plain *before, const struct plain *next) {
+    const uint8_t *a = first->bytes, *b = next->bytes;
+    return next->sequence == before->sequence + before->payload && next->header == first->header &&
+           next->payload <= first->payload && memcmp(a, b, ETHER + 2) == 0 && /* Ethernet, and the TOS */
+           memcmp(a + ETHER + 6, b + ETHER + 6, 4) == 0 &&                    /* flags, TTL, protocol */
+           memcmp(a + ETHER + 12, b + ETHER + 12, 12) == 0 &&                 /* addresses and ports */
+           memcmp(a + ETHER + IP + 8, b + ETHER + IP + 8, 5) == 0 &&          /* acknowledgment, length */
+           memcmp(a + ETHER + IP + 14, b + ETHER + IP + 14, 2) == 0 &&        /* window */
+           memcmp(a + ETHER + IP + 20, b + ETHER + IP + 20, first->header - ETHER - IP - 20) == 0;
+}
+
+static void add_payload(struct nic_merged *merged, const struct plain *plain) {
+    merged->pieces[merged->piece_count++] =
+        (struct iovec){(void *)(plain->bytes + plain->header), plain->payload};
+    merged->count++;
+}
+
+void nic_merge(const struct nic_frame *frames, int count, struct nic_merged *merged) {
+    struct plain first, before, next;
+    merged->count = 1;
+    merged->piece_count = 2;
+    if (frames[0].piece_count == 1)
+        merged->pieces[1] = frames[0].pieces[0];
+    if (count < 2 || !read_plain(&frames[0], &first) || first.push || !read_plain(&frames[1], &next) ||
+        !follows(&first, &first, &next))
+        return;
+    merged->count = 0;
+    merged->header_length = first.header;
+    merged->segment = (uint16_t)first.payload;
+    merged->pieces[1] = (struct iovec){merged->header, first.header};
+    memcpy(merged->header, first.bytes, first.header);
+    add_payload(merged, &first);
+    uint32_t total = first.header - ETHER + first.payload;
+    bool push = false;
+    before = first;
+    while (merged->count < count && merged->count < NIC_MERGED_SEGMENTS_MAX && !push &&
+           before.payload == first.payload && read_plain(&frames[merged->count], &next) &&
+           follows(&first, &before, &next) && total + next.payload <= IP_LONGEST) {
+        add_payload(merged, &next);
+        total += next.payload;
+        push = next.push;
+        before = next;
+    }
+    uint8_t *ip = merged->header + ETHER, *tcp = ip + IP;
+    put16(ip + 2, total);
+    put16(ip + 10, 0);
+    put16(ip + 10, ~fold(sum16(0, ip, IP)));
+    tcp[13] = (uint8_t)(tcp[13] | (push ? PSH : 0));
+    put16(tcp + 16, fold(sum16(6 + total - IP, ip + 12, 8)));
+}
