@@ -229,7 +229,7 @@ static bool may_be_inert(int level, int name) {
     case IPPROTO_TCP:
         return name != TCP_ULP && name != TCP_TX_DELAY && name != TCP_ZEROCOPY_RECEIVE;
     case IPPROTO_UDP:
-        return name != UDP_CORK && name != UDP_ENCAP;
+        return name != UDP_ENCAP;
     default:
         return true;
     }

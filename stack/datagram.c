@@ -266,13 +266,13 @@ ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_
     bool by_port = socket->type != SOCK_RAW && socket->binding.protocol == IP_PROTOCOL_UDP;
     if (length > IP_DATAGRAM_MAX)
         return -EMSGSIZE;
-    if (!message->has_address && !socket->connected)
+    if (!message->has_address && !socket->connected && !socket->cork)
         return -EDESTADDRREQ;
     if (!message->has_address) {
         message->address = socket->remote_address;
         message->port = socket->remote_port;
     }
-    if (by_port && !message->port)
+    if (by_port && !message->port && !socket->cork)
         return -EINVAL;
     if (message->invalid)
         return -EINVAL;

@@ -34,6 +34,7 @@ void stack_repair_memory(struct stack *stack) {
                             &stack->marks,
                             &stack->fastopen_keys,
                             &stack->md5_keys,
+                            &stack->corks,
                             &stack->bbr};
     arena_repair(&stack->arena);
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
@@ -211,6 +212,14 @@ static void repair_socket(void *object, void *context) {
         list_init(&socket->datagrams); /* datagrams may get lost */
         list_init(&socket->errors);
         socket->datagram_bytes = 0;
+    }
+    struct udp_cork *cork = socket->cork;
+    if (cork &&
+        (stack->at_work == socket || !pool_has(&stack->corks, cork) || !queue_repair(stack, &cork->payload)))
+        socket->cork = cork = NULL;
+    if (cork) {
+        pool_mark(&stack->corks, cork);
+        hold_chain(stack, cork->payload.head);
     }
     hold_datagrams(stack, &socket->datagrams);
     hold_datagrams(stack, &socket->errors);
@@ -506,6 +515,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, struct buffer *const *he
     pool_sweep(&stack->marks);
     pool_sweep(&stack->fastopen_keys);
     pool_sweep(&stack->md5_keys);
+    pool_sweep(&stack->corks);
     pool_sweep(&stack->bbr);
     pool_sweep(&stack->datagrams);
     pool_sweep(&stack->paths.pool);

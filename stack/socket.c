@@ -81,6 +81,7 @@ void socket_release(struct stack *stack, struct socket *socket) {
         datagram_purge(stack, socket);
     } else {
         datagram_purge(stack, socket);
+        udp_cork_drop(stack, socket);
         igmp_leave_all(stack, socket);
         hash_remove(&socket->port_link);
         list_remove(&socket->raw_link);

@@ -16,6 +16,7 @@
 #define SOCKET_RECEIVE_MIN 2304u
 
 struct tcp;
+struct udp_cork;
 
 struct socket_options {
     bool reuse_address, reuse_port, keepalive, broadcast, dont_route, oob_inline;
@@ -32,6 +33,7 @@ struct socket_options {
     bool header_included; /* IP_HDRINCL */
     bool receive_drops;   /* SO_RXQ_OVFL */
     bool gro;             /* UDP_GRO */
+    bool udp_cork;        /* UDP_CORK */
     uint8_t multicast_ttl;
     uint8_t path_mtu_discover; /* IP_PMTUDISC_* */
     uint8_t timestamp;         /* enum socket_timestamp */
@@ -100,6 +102,7 @@ struct socket {
     uint32_t datagram_bytes;       /* what both take of receive_limit */
     uint32_t drops;
     struct list memberships; /* of struct igmp_membership */
+    struct udp_cork *cork;   /* or NULL */
 };
 
 struct socket_message {

@@ -334,7 +334,7 @@ int socket_set_option(struct stack *stack, struct socket *socket, int level, int
     if (level == SOL_SOCKET)
         return set_socket_level(stack, socket, name, value, length, number);
     if (level == IPPROTO_UDP)
-        return udp_option_set(socket, name, number);
+        return udp_option_set(stack, socket, name, number);
     return set_tcp_level(stack, socket->tcp, name, number);
 }
 

@@ -13,7 +13,7 @@
 int ip_option_set(struct stack *stack, struct socket *socket, int name, const void *value, socklen_t length,
                   int number);
 int ip_option_get(struct stack *stack, struct socket *socket, int name, void *value, socklen_t *length);
-int udp_option_set(struct socket *socket, int name, int number);
+int udp_option_set(struct stack *stack, struct socket *socket, int name, int number);
 int udp_option_get(const struct socket *socket, int name, void *value, socklen_t *length);
 int raw_option_set(struct socket *socket, int name, const void *value, socklen_t length);
 int raw_option_get(const struct socket *socket, int name, void *value, socklen_t *length);

@@ -195,8 +195,13 @@ int ip_option_get(struct stack *stack, struct socket *socket, int name, void *va
     }
 }
 
-int udp_option_set(struct socket *socket, int name, int number) {
+int udp_option_set(struct stack *stack, struct socket *socket, int name, int number) {
     switch (name) {
+    case UDP_CORK:
+        socket->options.udp_cork = number != 0;
+        if (!number)
+            udp_uncork(stack, socket); /* what becomes of it, setsockopt(2) does not say */
+        return 0;
     case UDP_SEGMENT:
         if (number < 0 || number > UINT16_MAX)
             return -EINVAL;
@@ -212,6 +217,8 @@ int udp_option_set(struct socket *socket, int name, int number) {
 
 int udp_option_get(const struct socket *socket, int name, void *value, socklen_t *length) {
     switch (name) {
+    case UDP_CORK:
+        return option_give_number(value, length, socket->options.udp_cork);
     case UDP_SEGMENT:
         return option_give_number(value, length, socket->options.segment);
     case UDP_GRO:

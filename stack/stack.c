@@ -38,6 +38,7 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
     pool_init(&stack->marks, &stack->arena, sizeof(struct tcp_mark), UINT32_MAX);
     pool_init(&stack->fastopen_keys, &stack->arena, sizeof(struct tcp_fastopen_key), UINT32_MAX);
     pool_init(&stack->md5_keys, &stack->arena, sizeof(struct tcp_md5_key), UINT32_MAX);
+    pool_init(&stack->corks, &stack->arena, sizeof(struct udp_cork), UINT32_MAX);
     pool_init(&stack->bbr, &stack->arena, sizeof(struct tcp_bbr), UINT32_MAX);
     pool_init(&stack->datagrams, &stack->arena, sizeof(struct datagram), UINT32_MAX);
     list_init(&stack->events);

@@ -123,8 +123,60 @@ static int send_one(struct stack *stack, struct socket *socket, const struct soc
     return result;
 }
 
+void udp_cork_drop(struct stack *stack, struct socket *socket) {
+    struct udp_cork *cork = socket->cork;
+    if (!cork)
+        return;
+    socket->cork = NULL;
+    buffer_drop_chain(&stack->buffers, cork->payload.head);
+    pool_return(&stack->corks, cork);
+}
+
+/* Puts a write into the corked datagram. */
+static ssize_t add_to_cork(struct stack *stack, struct socket *socket, const struct socket_message *message,
+                           uint32_t length) {
+    if (!socket->cork && (socket->cork = pool_take_zeroed(&stack->corks)))
+        socket->cork->first = *message;
+    struct udp_cork *cork = socket->cork;
+    if (!cork)
+        return -ENOBUFS;
+    bool too_long = cork->payload.length + length > IP_DATAGRAM_MAX - IP_HEADER_BYTES - UDP_HEADER_BYTES;
+    if (!too_long && byte_queue_append(&cork->payload, &stack->buffers, message->pieces, message->count, 0,
+                                       length) == length)
+        return length;
+    udp_cork_drop(stack, socket);
+    return too_long ? -EMSGSIZE : -ENOBUFS;
+}
+
+static ssize_t send_now(struct stack *stack, struct socket *socket, const struct socket_message *message,
+                        uint32_t length);
+
+int udp_uncork(struct stack *stack, struct socket *socket) {
+    struct udp_cork *cork = socket->cork;
+    struct iovec pieces[48];
+    if (!cork)
+        return 0;
+    struct socket_message message = cork->first;
+    struct byte_cursor start = {cork->payload.head, 0};
+    message.pieces = pieces;
+    message.count = buffer_range_pieces(start, cork->payload.length, pieces, 48);
+    ssize_t sent = send_now(stack, socket, &message, cork->payload.length);
+    udp_cork_drop(stack, socket);
+    return sent < 0 ? (int)sent : 0;
+}
+
 ssize_t udp_send(struct stack *stack, struct socket *socket, const struct socket_message *message,
                  uint32_t length) {
+    bool more = message->flags & MSG_MORE || socket->options.udp_cork;
+    if (!more && !socket->cork)
+        return send_now(stack, socket, message, length);
+    ssize_t added = add_to_cork(stack, socket, message, length);
+    int error = added < 0 || more ? 0 : udp_uncork(stack, socket);
+    return error ? error : added;
+}
+
+static ssize_t send_now(struct stack *stack, struct socket *socket, const struct socket_message *message,
+                        uint32_t length) {
     uint32_t segment = message->segment ? message->segment : socket->options.segment;
     uint32_t one = segment && segment < length ? segment : length, sent = 0;
     struct ip_parameters parameters;

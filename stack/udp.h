@@ -5,8 +5,21 @@
 #define STACK_UDP_H
 
 #include "datagram.h"
+#include "socket.h"
 
 #define UDP_SEGMENTS_MAX 128u /* UDP_MAX_SEGMENTS, of UDP_SEGMENT */
+
+/* A datagram that is written little by little: UDP_CORK, MSG_MORE. */
+struct udp_cork {
+    struct socket_message first; /* what the first write said; the others' addresses don't count */
+    struct byte_queue payload;
+};
+
+/* Sends what is corked. Returns 0 or a negative errno. */
+int udp_uncork(struct stack *stack, struct socket *socket);
+
+/* Drops it. */
+void udp_cork_drop(struct stack *stack, struct socket *socket);
 
 void udp_input(struct stack *stack, struct ip_packet *packet);
 

@@ -411,8 +411,47 @@ static void raw_sockets_see_packets_and_send_any(void **state) {
     host_destroy(&host);
 }
 
+static void corked_datagram_is_one(void **state) {
+    (void)state;
+    struct host host = host_create(HOST_A, 1500);
+    struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 0);
+    struct seen seen;
+    uint8_t *body;
+    uint32_t length;
+    peer_introduce(&host);
+    assert_int_equal(socket_connect(host.stack, socket, HOST_B, 53), 0);
+    /* By MSG_MORE, until a write that does not say it. */
+    assert_int_equal(send_bytes(&host, socket, "ab", 2, MSG_MORE), 2);
+    assert_int_equal(send_bytes(&host, socket, "cd", 2, MSG_MORE), 2);
+    assert_false(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &length));
+    assert_int_equal(send_bytes(&host, socket, "ef", 2, 0), 2);
+    assert_true(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &length));
+    assert_int_equal(length, 8 + 6);
+    assert_memory_equal(body + 8, "abcdef", 6);
+    /* By UDP_CORK, until it is taken away. */
+    assert_int_equal(set_option(&host, socket, IPPROTO_UDP, UDP_CORK, 1), 0);
+    assert_int_equal(send_bytes(&host, socket, "gh", 2, 0), 2);
+    assert_int_equal(send_bytes(&host, socket, "ij", 2, 0), 2);
+    assert_false(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &length));
+    assert_int_equal(set_option(&host, socket, IPPROTO_UDP, UDP_CORK, 0), 0);
+    assert_true(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &length));
+    assert_memory_equal(body + 8, "ghij", 4);
+    /* More than a datagram holds is lost as a whole. */
+    static uint8_t much[40000];
+    assert_int_equal(send_bytes(&host, socket, much, sizeof much, MSG_MORE), sizeof much);
+    assert_int_equal(send_bytes(&host, socket, much, sizeof much, 0), -EMSGSIZE);
+    assert_false(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &length));
+    assert_int_equal(host.stack->corks.used, 0);
+    send_bytes(&host, socket, "never", 5, MSG_MORE);
+    socket_release(host.stack, socket);
+    assert_int_equal(host.stack->corks.used, 0);
+    assert_nothing_left(&host);
+    host_destroy(&host);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(corked_datagram_is_one),
         cmocka_unit_test(what_a_packet_says_is_told),
         cmocka_unit_test(connected_socket_has_an_address_and_hears_its_peer_only),
         cmocka_unit_test(broadcast_needs_leave_and_reaches_all),
