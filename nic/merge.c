@@ -36,26 +36,27 @@ static uint32_t fold(uint32_t sum) {
 
 /* A data segment of nothing out of the ordinary. */
 struct plain {
+    const struct nic_frame *frame;
     const uint8_t *bytes;
     uint32_t header, payload, sequence; /* header: of all layers */
     bool push;
 };
 
 static bool read_plain(const struct nic_frame *frame, struct plain *plain) {
-    if (frame->piece_count != 1)
-        return false;
     const uint8_t *bytes = frame->pieces[0].iov_base;
-    size_t length = frame->pieces[0].iov_len;
-    if (length < ETHER + IP + 20 || get16(bytes + 12) != 0x0800 || bytes[ETHER] != 0x45 ||
+    size_t first = frame->pieces[0].iov_len, length = 0;
+    for (int i = 0; i < frame->piece_count; i++)
+        length += frame->pieces[i].iov_len;
+    if (first < ETHER + IP + 20 || get16(bytes + 12) != 0x0800 || bytes[ETHER] != 0x45 ||
         bytes[ETHER + 9] != 6 || get16(bytes + ETHER + 6) & 0x3fff ||
         get16(bytes + ETHER + 2) + ETHER != length)
         return false;
     const uint8_t *tcp = bytes + ETHER + IP;
     uint32_t header = ETHER + IP + (tcp[12] >> 4) * 4u;
-    if (header > length || header < ETHER + IP + 20 || header > NIC_MERGED_HEADER_MAX ||
+    if (header > first || header < ETHER + IP + 20 || header > NIC_MERGED_HEADER_MAX ||
         (tcp[13] & ~PSH) != ACK)
         return false;
-    *plain = (struct plain){bytes, header, (uint32_t)length - header, get32(tcp + 4), tcp[13] & PSH};
+    *plain = (struct plain){frame, bytes, header, (uint32_t)length - header, get32(tcp + 4), tcp[13] & PSH};
     return plain->payload > 0;
 }
 
@@ -72,21 +73,32 @@ static bool follows(const struct plain *first, const struct plain *before, const
 }
 
 static void add_payload(struct nic_merged *merged, const struct plain *plain) {
-    merged->pieces[merged->piece_count++] =
-        (struct iovec){(void *)(plain->bytes + plain->header), plain->payload};
+    const struct iovec *pieces = plain->frame->pieces;
+    if (pieces[0].iov_len > plain->header)
+        merged->pieces[merged->piece_count++] =
+            (struct iovec){(void *)(plain->bytes + plain->header), pieces[0].iov_len - plain->header};
+    for (int i = 1; i < plain->frame->piece_count; i++)
+        merged->pieces[merged->piece_count++] = pieces[i];
     merged->count++;
+}
+
+static bool has_room(const struct nic_merged *merged, const struct plain *plain) {
+    return merged->count < NIC_MERGED_SEGMENTS_MAX &&
+           merged->piece_count + plain->frame->piece_count <= NIC_MERGED_PIECES_MAX;
 }
 
 void nic_merge(const struct nic_frame *frames, int count, struct nic_merged *merged) {
     struct plain first, before, next;
+    int alone =
+        frames[0].piece_count < NIC_MERGED_PIECES_MAX ? frames[0].piece_count : NIC_MERGED_PIECES_MAX - 1;
     merged->count = 1;
-    merged->piece_count = 2;
-    if (frames[0].piece_count == 1)
-        merged->pieces[1] = frames[0].pieces[0];
+    merged->piece_count = 1 + alone;
+    memcpy(&merged->pieces[1], frames[0].pieces, (size_t)alone * sizeof *frames[0].pieces);
     if (count < 2 || !read_plain(&frames[0], &first) || first.push || !read_plain(&frames[1], &next) ||
         !follows(&first, &first, &next))
         return;
     merged->count = 0;
+    merged->piece_count = 2;
     merged->header_length = first.header;
     merged->segment = (uint16_t)first.payload;
     merged->pieces[1] = (struct iovec){merged->header, first.header};
@@ -95,8 +107,8 @@ void nic_merge(const struct nic_frame *frames, int count, struct nic_merged *mer
     uint32_t total = first.header - ETHER + first.payload;
     bool push = false;
     before = first;
-    while (merged->count < count && merged->count < NIC_MERGED_SEGMENTS_MAX && !push &&
-           before.payload == first.payload && read_plain(&frames[merged->count], &next) &&
+    while (merged->count < count && !push && before.payload == first.payload &&
+           read_plain(&frames[merged->count], &next) && has_room(merged, &next) &&
            follows(&first, &before, &next) && total + next.payload <= IP_LONGEST) {
         add_payload(merged, &next);
         total += next.payload;

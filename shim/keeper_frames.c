@@ -18,7 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SEND_BATCH 64
+#define SEND_BATCH 128
+#define FRAME_PIECES_MAX 48 /* of the longest packet, in buffers */
+#define SEND_PIECES (4 * SEND_BATCH)
 #define BUSY_PAUSE_NS 50000 /* when the interface's queue is full */
 #define BUSY_PAUSES_MAX 200 /* 10 ms, then the frame is given up, as a full queue would */
 #define DOWN_PAUSE_NS 100000000
@@ -30,9 +32,7 @@ static struct nic_frame received[RECEPTION_BATCH];
 
 static struct {
     bool active; /* a thread is sending */
-    uint8_t *bytes;
-    size_t stride;
-    struct iovec pieces[SEND_BATCH];
+    struct iovec pieces[SEND_PIECES];
     struct nic_frame frames[SEND_BATCH];
 } sending;
 
@@ -70,17 +70,21 @@ static void fill_receptions(void) {
     }
 }
 
-/* Copies frames out of the stack's queue. The lock is held. */
+/* Takes frames from the stack's queue, where they stay until they have been sent: their buffers are held
+ * there, and sent from. The lock is held. */
 static int take_frames(void) {
     struct frame *frame;
-    int count = 0;
-    while (count < SEND_BATCH && (frame = stack_frame(&shared->stack, (uint32_t)count))) {
-        uint8_t *bytes = sending.bytes + (size_t)count * sending.stride;
-        sending.pieces[count] = (struct iovec){bytes, stack_frame_copy(frame, bytes)};
-        sending.frames[count] = (struct nic_frame){.pieces = &sending.pieces[count], .piece_count = 1};
-        count++;
+    int count = 0, pieces = 0;
+    while (count < SEND_BATCH && pieces + FRAME_PIECES_MAX <= SEND_PIECES &&
+           (frame = stack_frame(&shared->stack, (uint32_t)count))) {
+        struct iovec *own = &sending.pieces[pieces];
+        int more = buffer_range_pieces(frame->payload, frame->payload_length, own + 1, FRAME_PIECES_MAX - 1);
+        own[0] = (struct iovec){frame->header, frame->header_length};
+        if (more < 0)
+            own[0].iov_len = more = 0; /* can't be: the NIC refuses it */
+        sending.frames[count++] = (struct nic_frame){.pieces = own, .piece_count = 1 + more};
+        pieces += sending.frames[count - 1].piece_count;
     }
-    stack_frames_sent(&shared->stack, (uint32_t)count);
     return count;
 }
 
@@ -114,6 +118,8 @@ static void transmit(void) {
         shared_unlock();
         send_frames(count);
         shared_lock();
+        if (!shared->broken)
+            stack_frames_sent(&shared->stack, (uint32_t)count);
         if (!shared->broken)
             stack_advance(&shared->stack, clock_now());
     }
@@ -247,10 +253,6 @@ static void *transmitter(void *unused) {
 
 int keeper_frames_start(void) {
     pthread_t thread;
-    sending.stride = (size_t)shared->stack.config.mtu + ETHER_HEADER_BYTES;
-    sending.bytes = malloc(SEND_BATCH * sending.stride);
-    if (!sending.bytes)
-        return -ENOMEM;
     shared_lock();
     fill_receptions();
     shared_unlock();
