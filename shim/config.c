@@ -195,7 +195,7 @@ bool config_read(struct config *config, char *error) {
     if (config->name_given)
         return true; /* may join a stack that is there, knowing no more than its name */
     if (!config->nic[0])
-        return fail(error, "no NIC named; give --nic pcap:IF%s", "");
+        return fail(error, "no NIC named; give --nic IF%s", "");
     if (!config->address && config->gateway)
         return fail(error, "--gateway %s needs an address; without one DHCP tells the gateway",
                     getenv("BAREWIRE_GATEWAY"));

@@ -15,6 +15,8 @@ enum door_request_kind {
     DOOR_RESUME, /* the sender is a program that exec has put in the place of one that may have had sockets */
     DOOR_CHILD,  /* brings a pidfd of a child of the sender's, whose number the sender doesn't know; no reply
                   */
+    DOOR_LOOK,   /* the sender looks at the stack, and is no part of it; the reply brings the region's
+                    descriptor */
     DOOR_WAITER, /* brings the eventfd of one of the sender's waiters, and gets no reply */
 };
 

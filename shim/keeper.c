@@ -434,6 +434,10 @@ int main(int count, char **arguments) {
         return tool_is_dynamic(arguments[2]);
     if (count == 2 && strcmp(arguments[1], "--down") == 0)
         return tool_down();
+    if (count >= 2 && strcmp(arguments[1], "--ss") == 0)
+        return tool_ss(count - 2, arguments + 2);
+    if (count >= 2 && strcmp(arguments[1], "--stats") == 0)
+        return tool_stats(count - 2, arguments + 2);
     if (count != 1)
         keeper_fail("usage: barewire-keeper is started by libbarewire.so; see 'barewire --help'\n");
     if (!config_read(&keeper.config, error))

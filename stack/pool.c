@@ -136,6 +136,19 @@ void pool_walk(struct pool *pool, void (*visit)(void *object, void *context), vo
     }
 }
 
+void pool_look(const struct pool *pool, void (*visit)(const void *object, void *context), void *context) {
+    const struct pool_block *block;
+    uint32_t at = 0;
+    while ((block = arena_owned_block(pool->arena, pool->owner, &at))) {
+        uint64_t taken[POOL_WORDS];
+        memcpy(taken, block->taken, sizeof taken);
+        for (uint32_t index = 0; index < pool->objects_per_block; index++)
+            if (taken[index / 64] >> (index % 64) & 1)
+                visit((const char *)block + first_object_offset() + (size_t)index * pool->object_bytes,
+                      context);
+    }
+}
+
 /* The place of an object's bit in one of its block's bitmaps. */
 struct place {
     struct pool_block *block;

@@ -37,6 +37,10 @@ void pool_return(struct pool *pool, void *object);
 /* Calls visit for each object in use. visit may return the object that it is given. */
 void pool_walk(struct pool *pool, void (*visit)(void *object, void *context), void *context);
 
+/* The same for somebody who only looks on while others change the pool: follows no link. What is visited may
+ * be given back meanwhile. */
+void pool_look(const struct pool *pool, void (*visit)(const void *object, void *context), void *context);
+
 /* Whether a pointer, which may be anything, is an object in use. */
 bool pool_has(const struct pool *pool, const void *object);
 

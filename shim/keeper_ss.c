@@ -1,0 +1,353 @@
+/*
+ * keeper_ss.c - `barewire ss` and `barewire stats`: a live stack, looked at from outside.
+ *
+ * The region is mapped for reading only, and no lock is taken: nobody is stopped, and nothing can be harmed.
+ * What is in use is found by owners and bitmaps, never by links, which may be changing; of each object a copy
+ * is looked at, and what it points to is believed only if it is in use itself.
+ */
+#include "config.h"
+#include "door.h"
+#include "keeper_tool.h"
+#include "shared.h"
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_BYTES 512
+
+struct wish {
+    bool tcp, udp, listening, all, information, memory, processes, no_header;
+};
+
+static int complain(const char *format, const char *value) {
+    fprintf(stderr, "barewire: ");
+    fprintf(stderr, format, value);
+    fprintf(stderr, "\n");
+    return 2;
+}
+
+/* A name that was not given by hand begins with the number of the network namespace. */
+static bool is_elsewhere(const char *name) {
+    struct stat here;
+    char *end;
+    unsigned long number = strtoul(name, &end, 10);
+    return end > name && *end == '-' && strchr(end, ':') && stat("/proc/self/ns/net", &here) == 0 &&
+           number != here.st_ino;
+}
+
+static bool is_alive(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    bool alive = door >= 0 && connect(door, (struct sockaddr *)&address, sizeof address) == 0;
+    if (door >= 0)
+        close(door);
+    return alive;
+}
+
+/* The only stack that there is, when none is named. */
+static bool find_only(const char *directory, char name[CONFIG_TEXT_BYTES], char *names, size_t room) {
+    DIR *folder = opendir(directory);
+    struct dirent *entry;
+    int count = 0;
+    names[0] = 0;
+    while (folder && (entry = readdir(folder))) {
+        char path[108];
+        if (entry->d_name[0] == '.' || is_elsewhere(entry->d_name) ||
+            snprintf(path, sizeof path, "%s/%s", directory, entry->d_name) >= (int)sizeof path ||
+            !is_alive(path))
+            continue;
+        count++;
+        snprintf(name, CONFIG_TEXT_BYTES, "%.*s", CONFIG_TEXT_BYTES - 1, entry->d_name);
+        size_t used = strlen(names);
+        snprintf(names + used, room - used, "%s%s", used ? ", " : "", entry->d_name);
+    }
+    if (folder)
+        closedir(folder);
+    return count == 1;
+}
+
+static int ask_door(const char *path, const struct door_request *request, struct door_reply *reply) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    union door_control control;
+    struct iovec piece = {reply, sizeof *reply};
+    struct msghdr message = {.msg_iov = &piece,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (door < 0 ||
+        snprintf(address.sun_path, sizeof address.sun_path, "%s", path) >= (int)sizeof address.sun_path ||
+        connect(door, (struct sockaddr *)&address, sizeof address) < 0 ||
+        send(door, request, sizeof *request, MSG_NOSIGNAL) < 0 || recvmsg(door, &message, 0) < 0)
+        return -1;
+    close(door);
+    return door_taken_beside(&message);
+}
+
+static int look(void) {
+    static struct door_request request = {.header = {SHARED_MAGIC, 0, DOOR_LOOK}};
+    static struct door_reply reply;
+    static struct config config;
+    char directory[108], error[CONFIG_ERROR_BYTES], path[256], names[1024];
+    if (!config_directory(directory, error))
+        return complain("%s", error);
+    if (!getenv("BAREWIRE_NAME") && !getenv("BAREWIRE_NIC")) {
+        if (!find_only(directory, path, names, sizeof names))
+            return complain(names[0] ? "several stacks are running: %s; --name says which"
+                                     : "no stack is running%s",
+                            names);
+        setenv("BAREWIRE_NAME", path, 1);
+    }
+    if (!config_read(&config, error))
+        return complain("%s", error);
+    request.header.version = SHARED_VERSION;
+    snprintf(path, sizeof path, "%s/%s", directory, config.name);
+    int region = ask_door(path, &request, &reply);
+    if (region < 0 && reply.header.magic == SHARED_MAGIC)
+        return complain("stack '%s' is kept by another version of barewire", config.name);
+    if (region < 0)
+        return complain("no stack named '%s' is running", config.name);
+    void *mapped = mmap((void *)SHARED_BASE, SHARED_BYTES, PROT_READ,
+                        MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, region, 0);
+    return mapped == (void *)SHARED_BASE ? 0 : complain("can't map the memory of stack '%s'", config.name);
+}
+
+static const char *state_name(uint8_t state) {
+    static const char *const names[] = {
+        [TCP_ESTABLISHED] = "ESTAB",    [TCP_SYN_SENT] = "SYN-SENT",     [TCP_SYN_RECV] = "SYN-RECV",
+        [TCP_FIN_WAIT1] = "FIN-WAIT-1", [TCP_FIN_WAIT2] = "FIN-WAIT-2",  [TCP_TIME_WAIT] = "TIME-WAIT",
+        [TCP_CLOSE] = "UNCONN",         [TCP_CLOSE_WAIT] = "CLOSE-WAIT", [TCP_LAST_ACK] = "LAST-ACK",
+        [TCP_LISTEN] = "LISTEN",        [TCP_CLOSING] = "CLOSING"};
+    return state < sizeof names / sizeof *names && names[state] ? names[state] : "UNKNOWN";
+}
+
+static const char *place(uint32_t address, uint16_t port, bool peer) {
+    static char texts[4][40];
+    static int next;
+    char *text = texts[next++ % 4];
+    struct in_addr in = {htonl(address)};
+    size_t used =
+        (size_t)snprintf(text, sizeof texts[0], "%s:", address || !peer ? inet_ntoa(in) : "0.0.0.0");
+    if (port)
+        snprintf(text + used, sizeof texts[0] - used, "%u", port);
+    else
+        snprintf(text + used, sizeof texts[0] - used, "*");
+    return text;
+}
+
+/* Who has a socket: processes whose estate holds it. */
+struct holders {
+    const struct socket *socket;
+    const struct estate *estate;
+    char *text;
+};
+
+static void name_process(const void *object, void *context) {
+    struct process process;
+    struct holders *holders = context;
+    char path[40], name[32] = "?";
+    memcpy(&process, object, sizeof process);
+    if (process.estate != holders->estate || process.pid <= 0)
+        return;
+    snprintf(path, sizeof path, "/proc/%d/comm", process.pid);
+    FILE *file = fopen(path, "re");
+    if (file && fgets(name, sizeof name, file))
+        name[strcspn(name, "\n")] = 0;
+    if (file)
+        fclose(file);
+    size_t used = strlen(holders->text);
+    if (used + 80 < LINE_BYTES)
+        snprintf(holders->text + used, LINE_BYTES - used, "%s(\"%s\",pid=%d)", used ? "," : "", name,
+                 process.pid);
+}
+
+static void find_holder(const void *object, void *context) {
+    struct holding holding;
+    struct holders *holders = context;
+    memcpy(&holding, object, sizeof holding);
+    if (holding.kind != HOLDING_SOCKET || holding.socket != holders->socket)
+        return;
+    holders->estate = holding.estate;
+    pool_look(&shared->processes, name_process, holders);
+}
+
+static void print_processes(const void *socket) {
+    char text[LINE_BYTES] = "";
+    struct holders holders = {socket, NULL, text};
+    if (socket)
+        pool_look(&shared->holdings, find_holder, &holders);
+    if (text[0])
+        printf(" users:(%s)", text);
+}
+
+static void print_memory(uint32_t receive, uint32_t receive_limit, uint32_t send, uint32_t send_limit) {
+    printf("\n\t skmem:(r%u,rb%u,t0,tb%u,f0,w%u,o0,bl0,d0)", receive, receive_limit, send_limit, send);
+}
+
+static double ms(uint32_t us) {
+    return us / 1000.0;
+}
+
+static void print_information(struct tcp *tcp) {
+    struct tcp_information info;
+    list_init(&tcp->sent); /* the records are somebody's who is at work */
+    tcp_info_get(&shared->stack, tcp, &info);
+    printf("\n\t%s%s%s%s", tcp->timestamps ? " ts" : "", tcp->sack_permitted ? " sack" : "",
+           tcp->ecn ? " ecn" : "", " ");
+    printf("%s wscale:%u,%u rto:%.4g rtt:%.4g/%.4g ato:%.4g mss:%u pmtu:%u rcvmss:%u advmss:%u cwnd:%u",
+           tcp_congestion_name(tcp->congestion.algorithm), info.snd_wscale, info.rcv_wscale, ms(info.rto),
+           ms(info.rtt), ms(info.rttvar), ms(info.ato), info.snd_mss, info.pmtu, info.rcv_mss, info.advmss,
+           info.snd_cwnd);
+    if (info.snd_ssthresh < INT32_MAX)
+        printf(" ssthresh:%u", info.snd_ssthresh);
+    printf(" bytes_sent:%llu", (unsigned long long)info.bytes_sent);
+    if (info.bytes_retrans)
+        printf(" bytes_retrans:%llu", (unsigned long long)info.bytes_retrans);
+    printf(" bytes_acked:%llu bytes_received:%llu segs_out:%u segs_in:%u data_segs_out:%u data_segs_in:%u",
+           (unsigned long long)info.bytes_acked, (unsigned long long)info.bytes_received, info.segs_out,
+           info.segs_in, info.data_segs_out, info.data_segs_in);
+    if (info.delivery_rate)
+        printf(" delivery_rate %llubps", (unsigned long long)info.delivery_rate * 8);
+    printf(" delivered:%u busy:%llums", info.delivered, (unsigned long long)info.busy_time / 1000);
+    if (info.rwnd_limited)
+        printf(" rwnd_limited:%llums", (unsigned long long)info.rwnd_limited / 1000);
+    if (info.sndbuf_limited)
+        printf(" sndbuf_limited:%llums", (unsigned long long)info.sndbuf_limited / 1000);
+    if (info.unacked)
+        printf(" unacked:%u", info.unacked);
+    if (info.total_retrans)
+        printf(" retrans:0/%u", info.total_retrans);
+    if (info.notsent_bytes)
+        printf(" notsent:%u", info.notsent_bytes);
+    printf(" rcv_space:%u minrtt:%.4g snd_wnd:%u", info.rcv_space,
+           info.min_rtt == UINT32_MAX ? 0 : ms(info.min_rtt), info.snd_wnd);
+}
+
+static bool wanted(const struct wish *wish, uint8_t state) {
+    bool listens = state == TCP_LISTEN || state == TCP_CLOSE;
+    if (wish->all)
+        return true;
+    if (wish->listening)
+        return listens;
+    return !listens && state != TCP_TIME_WAIT && state != TCP_SYN_RECV;
+}
+
+static void print_line(const char *kind, const char *state, uint32_t receive, uint32_t send,
+                       const char *local, const char *peer) {
+    printf("%-5s %-10s %-6u %-6u %22s %22s", kind, state, receive, send, local, peer);
+}
+
+static void show_tcp(const void *object, void *context) {
+    const struct wish *wish = context;
+    struct tcp tcp;
+    struct socket socket = {0};
+    memcpy(&tcp, object, sizeof tcp);
+    bool owned = pool_has(&shared->stack.sockets, tcp.socket);
+    if (owned)
+        memcpy(&socket, tcp.socket, sizeof socket);
+    if (!wanted(wish, tcp.state) || (tcp.state == TCP_CLOSE && !tcp.binding.port))
+        return;
+    bool listens = tcp.state == TCP_LISTEN;
+    print_line("tcp", state_name(tcp.state), listens ? socket.accept_count : tcp.receive.length,
+               listens ? socket.backlog : tcp.send.length,
+               place(tcp.binding.address, tcp.binding.port, false),
+               place(listens ? 0 : tcp.remote_address, listens ? 0 : tcp.remote_port, true));
+    if (wish->processes)
+        print_processes(owned ? tcp.socket : NULL);
+    if (wish->memory)
+        print_memory(tcp.receive.length, socket.receive_limit, tcp.send.length, socket.send_limit);
+    if (wish->information && !listens)
+        print_information(&tcp);
+    printf("\n");
+}
+
+static void show_datagram(const void *object, void *context) {
+    const struct wish *wish = context;
+    struct socket socket;
+    memcpy(&socket, object, sizeof socket);
+    if (socket.type == SOCK_STREAM || !wanted(wish, socket.connected ? TCP_ESTABLISHED : TCP_CLOSE))
+        return;
+    const char *kind = socket.type == SOCK_RAW                       ? "raw"
+                       : socket.binding.protocol == IP_PROTOCOL_ICMP ? "icmp"
+                                                                     : "udp";
+    print_line(
+        kind, socket.connected ? "ESTAB" : "UNCONN", socket.datagram_bytes, 0,
+        place(socket.binding.address, socket.binding.port, false),
+        place(socket.connected ? socket.remote_address : 0, socket.connected ? socket.remote_port : 0, true));
+    if (wish->processes)
+        print_processes(object);
+    if (wish->memory)
+        print_memory(socket.datagram_bytes, socket.receive_limit, 0, socket.send_limit);
+    printf("\n");
+}
+
+static bool read_wish(int count, char **options, struct wish *wish) {
+    for (int i = 0; i < count; i++) {
+        if (options[i][0] != '-' || !options[i][1])
+            return false;
+        for (const char *letter = options[i] + 1; *letter; letter++) {
+            wish->tcp |= *letter == 't';
+            wish->udp |= *letter == 'u';
+            wish->listening |= *letter == 'l';
+            wish->all |= *letter == 'a';
+            wish->information |= *letter == 'i';
+            wish->memory |= *letter == 'm';
+            wish->processes |= *letter == 'p';
+            wish->no_header |= *letter == 'H';
+            if (!strchr("tulaimpHn", *letter))
+                return false;
+        }
+    }
+    if (!wish->tcp && !wish->udp)
+        wish->tcp = wish->udp = true;
+    return true;
+}
+
+int tool_ss(int count, char **options) {
+    struct wish wish = {0};
+    if (!read_wish(count, options, &wish))
+        return complain("ss takes -t -u -l -a -i -m -p -H -n%s", "");
+    int failed = look();
+    if (failed)
+        return failed;
+    if (!wish.no_header)
+        printf("%-5s %-10s %-6s %-6s %22s %22s%s\n", "Netid", "State", "Recv-Q", "Send-Q",
+               "Local Address:Port", "Peer Address:Port", wish.processes ? " Process" : "");
+    if (wish.udp)
+        pool_look(&shared->stack.sockets, show_datagram, &wish);
+    if (wish.tcp)
+        pool_look(&shared->stack.connections, show_tcp, &wish);
+    return 0;
+}
+
+int tool_stats(int count, char **options) {
+    bool json = count == 1 && strcmp(options[0], "--json") == 0, first = true;
+    if (count > 0 && !json)
+        return complain("stats takes --json%s", "");
+    int failed = look();
+    if (failed)
+        return failed;
+    struct mib mib;
+    memcpy(&mib, &shared->stack.mib, sizeof mib);
+    printf(json ? "{\"kernel\":{" : "#barewire\n");
+#define SHOW(group, name)                                                                             \
+    if (json)                                                                                         \
+        printf("%s\"" #group #name "\":%llu", first ? "" : ",", (unsigned long long)mib.group##name); \
+    else if (mib.group##name)                                                                         \
+        printf("%-32s%-18llu 0.0\n", #group #name, (unsigned long long)mib.group##name);              \
+    first = false;
+    MIB_COUNTERS(SHOW)
+#undef SHOW
+    if (json)
+        printf("}}\n");
+    return 0;
+}
