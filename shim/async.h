@@ -30,4 +30,7 @@ static inline bool async_wanted(const struct socket *socket) {
 
 void async_send(const struct async_signal *signal);
 
+/* The program has a sandbox of its own, which lets pass only what sandbox.c lists. */
+extern bool async_confined;
+
 #endif

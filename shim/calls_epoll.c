@@ -10,6 +10,7 @@
 #include "call.h"
 #include "process.h"
 #include "wake.h"
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -249,16 +250,15 @@ static int wait_kernel(int epoll, struct epoll_event *events, int limit, uint64_
                        const sigset_t *mask) {
     for (;;) {
         uint64_t now = deadline_ns == 0 || deadline_ns == TIMER_NEVER ? 0 : clock_now();
-        uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
-        struct timespec time = {(time_t)(left / 1000000000), (long)(left % 1000000000)};
+        uint64_t left_ms = ((deadline_ns > now ? deadline_ns - now : 0) + 999999) / 1000000;
+        int timeout = deadline_ns == TIMER_NEVER ? -1 : left_ms < INT_MAX ? (int)left_ms : INT_MAX;
         bells_refresh();
-        long got = LIBC(syscall)(SYS_epoll_pwait2, epoll, events, limit,
-                                 deadline_ns == TIMER_NEVER ? NULL : &time, mask, (size_t)_NSIG / 8);
+        int got = LIBC(epoll_pwait)(epoll, events, limit, timeout, mask);
         if (got <= 0)
             return got < 0 ? -errno : 0;
-        got = bell_filter(events, (int)got);
+        got = bell_filter(events, got);
         if (got > 0)
-            return (int)got;
+            return got;
         if (set_of(epoll))
             return wait_for_set(epoll, events, limit, deadline_ns, mask);
     }

@@ -7,6 +7,7 @@
  * would become too long is installed as it is.
  */
 #include "sandbox.h"
+#include "async.h"
 #include "attach.h"
 #include "libc.h"
 #include "memory.h"
@@ -147,7 +148,7 @@ bool sandboxed(void) {
 }
 
 struct sock_fprog *sandbox_widen(const struct sock_fprog *program) {
-    has_filter = true;
+    has_filter = async_confined = true;
     if (!program->filter || PREFIX_MAX + program->len > BPF_MAXINSNS)
         return NULL;
     size_t bytes = (PREFIX_MAX + program->len) * sizeof *program->filter;
