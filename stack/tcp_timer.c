@@ -17,6 +17,14 @@ static uint64_t syn_timeout_ns(const struct stack *stack, const struct tcp *tcp)
     return timeout < TCP_RTO_MAX_NS ? timeout : TCP_RTO_MAX_NS;
 }
 
+/* TCP_USER_TIMEOUT ends a connection when it is over, not at the timeout after that, as in Linux. */
+static uint64_t timeout_ns(const struct stack *stack, const struct tcp *tcp) {
+    uint64_t end_ns = tcp->stalled_since_ns + tcp->options.user_timeout_ms * UINT64_C(1000000);
+    bool limited =
+        tcp->options.user_timeout_ms && tcp->retransmits > 0 && tcp->socket && end_ns > stack->now_ns;
+    return limited && end_ns - stack->now_ns < tcp->rtt.rto_ns ? end_ns - stack->now_ns : tcp->rtt.rto_ns;
+}
+
 void tcp_arm_retransmit(struct stack *stack, struct tcp *tcp) {
     bool opening = tcp_is_opening(tcp);
     uint64_t probe_ns = opening ? 0 : tcp_recovery_probe_ns(stack, tcp);
@@ -24,7 +32,7 @@ void tcp_arm_retransmit(struct stack *stack, struct tcp *tcp) {
     timer_start(&stack->timers, &tcp->retransmit_timer,
                 stack->now_ns + (opening    ? syn_timeout_ns(stack, tcp)
                                  : probe_ns ? probe_ns
-                                            : tcp->rtt.rto_ns));
+                                            : timeout_ns(stack, tcp)));
 }
 
 void tcp_arm_keepalive(struct stack *stack, struct tcp *tcp) {
