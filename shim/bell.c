@@ -12,14 +12,9 @@
 
 #define WANTED_MAX 64
 
-bool bells_wanted;
+static bool bells_wanted;              /* any */
 static _Atomic int wanted[WANTED_MAX]; /* epoll descriptors that somebody watches; 0: free */
 static char mark;                      /* its address is what a bell's event says */
-
-static struct handle *handle_of(int epoll) {
-    struct handle *handle = descriptor_find(epoll);
-    return handle && handle->kind == HOLDING_EPOLL ? handle : NULL;
-}
 
 static void drain(const struct handle *handle) {
     uint64_t ignored;
@@ -30,7 +25,7 @@ static void drain(const struct handle *handle) {
 void bell_hang(int epoll) {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)(uintptr_t)&mark};
     uint64_t one = 1;
-    struct handle *handle = handle_of(epoll);
+    struct handle *handle = descriptor_epoll(epoll);
     int bell = handle && !handle->bell ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
     if (bell < 0)
         return;
@@ -96,7 +91,7 @@ static void watch_set(struct handle *handle) {
 }
 
 void bell_want(int epoll) {
-    struct handle *handle = handle_of(epoll);
+    struct handle *handle = descriptor_epoll(epoll);
     int place = -1;
     for (int i = 0; i < WANTED_MAX && place < 0; i++)
         if (wanted[i] == epoll || wanted[i] == 0)
@@ -115,17 +110,17 @@ void bells_refresh(void) {
     if (!bells_wanted)
         return;
     for (int i = 0; i < WANTED_MAX; i++)
-        if (wanted[i] && handle_of(wanted[i]) && !handle_of(wanted[i])->bell_waiter)
+        if (wanted[i] && descriptor_epoll(wanted[i]) && !descriptor_epoll(wanted[i])->bell_waiter)
             bell_want(wanted[i]);
     shared_lock();
     for (int i = 0; i < WANTED_MAX && !shared->broken; i++)
-        if (wanted[i] && handle_of(wanted[i]))
-            refresh(handle_of(wanted[i]));
+        if (wanted[i] && descriptor_epoll(wanted[i]))
+            refresh(descriptor_epoll(wanted[i]));
     shared_unlock();
 }
 
 static void drain_found(int fd, void *context) {
-    struct handle *handle = handle_of(fd);
+    struct handle *handle = descriptor_epoll(fd);
     (void)context;
     if (handle && !handle->bell_waiter)
         drain(handle); /* it was rung for those who slept; the others are told of by refresh */
@@ -151,7 +146,7 @@ void bell_drop(struct handle *handle) {
 }
 
 static void forget_waiter(int fd, void *context) {
-    struct handle *handle = handle_of(fd);
+    struct handle *handle = descriptor_epoll(fd);
     (void)context;
     if (handle)
         handle->bell_waiter = NULL; /* the parent's */

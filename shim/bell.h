@@ -19,8 +19,6 @@ void bell_hang(int epoll);
 /* Somebody watches this epoll descriptor, or will. The lock is not held. */
 void bell_want(int epoll);
 
-extern bool bells_wanted; /* any */
-
 /* Makes every bell that is wanted say what is so now. The lock is not held. */
 void bells_refresh(void);
 

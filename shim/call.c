@@ -12,6 +12,13 @@
 #include <pthread.h>
 #include <string.h>
 
+bool call_join(void) {
+    attach();
+    signals_start();
+    fork_start();
+    return !attach_broken();
+}
+
 struct socket *call_enter(int fd, int *error) {
     shared_lock();
     struct socket *socket = descriptor_socket(fd);

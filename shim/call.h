@@ -21,6 +21,10 @@ static inline long call_result(long result) {
     return -1;
 }
 
+/* Joins the stack that the environment names, starting its keeper when there is none, with all that a process
+ * of it needs; does nothing when that was done. False: the stack is broken. */
+bool call_join(void);
+
 /* Takes the lock to work on the socket of a descriptor that descriptor_find found to be ours. Gives NULL,
  * with the lock not held and *error set, when the socket is gone or the stack broken. */
 struct socket *call_enter(int fd, int *error);

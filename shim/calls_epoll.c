@@ -9,7 +9,9 @@
 #include "bell.h"
 #include "call.h"
 #include "process.h"
+#include "sandbox.h"
 #include "wake.h"
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,15 +26,28 @@
     ((uint32_t)(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE))
 
 static struct epoll_set *set_of(int epoll) {
-    struct handle *handle = descriptor_find(epoll);
-    return handle && handle->kind == HOLDING_EPOLL ? handle->epoll : NULL;
+    const struct handle *handle = descriptor_epoll(epoll);
+    return handle ? handle->epoll : NULL;
+}
+
+/* Whether the kernel's epoll descriptor watches anything (proc(5), /proc/PID/fdinfo); if in doubt, yes. */
+static bool watches_any(int epoll) {
+    char path[32], text[512];
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", epoll);
+    int fd = sandboxed() ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd >= 0 ? LIBC(read)(fd, text, sizeof text - 1) : -1;
+    if (fd >= 0)
+        LIBC(close)(fd);
+    text[length > 0 ? length : 0] = 0;
+    return length <= 0 || strstr(text, "tfd:");
 }
 
 /* The set of an epoll descriptor that gets its first socket of ours. The lock is held. */
-static struct epoll_set *set_make(int epoll) {
+static struct epoll_set *set_make(int epoll, bool mixed) {
     struct epoll_set *set = pool_take_zeroed(&shared->epoll_sets);
     if (!set)
         return NULL;
+    set->mixed = mixed;
     list_init(&set->items);
     list_init(&set->ready);
     list_init(&set->waiters);
@@ -103,13 +118,14 @@ static int item_add(struct epoll_set *set, int fd, struct socket *socket, const 
 
 static int control(int epoll, int operation, int fd, struct epoll_event *event) {
     int error;
+    bool mixed = !set_of(epoll) && watches_any(epoll);
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return error;
     struct epoll_set *set = set_of(epoll);
-    bool new = !set &&operation == EPOLL_CTL_ADD;
-    if (new)
-        set = set_make(epoll);
+    bool first = !set && operation == EPOLL_CTL_ADD;
+    if (first)
+        set = set_make(epoll, mixed);
     struct epoll_item *item = set ? item_find(set, fd, socket) : NULL;
     error = 0;
     if (operation == EPOLL_CTL_ADD)
@@ -123,7 +139,7 @@ static int control(int epoll, int operation, int fd, struct epoll_event *event) 
     else
         item_set(item, event);
     shared_unlock();
-    if (new &&set)
+    if (first && set)
         bell_hang(epoll);
     return error;
 }
@@ -139,17 +155,29 @@ EXPORT int epoll_create(int size) {
 /* Whether a descriptor is of an epoll set; only the kernel knows, when none of our sockets is in it. */
 static bool is_epoll(int fd) {
     char path[32], kind[32] = "";
-    if (set_of(fd))
-        return true;
+    if (set_of(fd) || sandboxed())
+        return set_of(fd);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     return readlink(path, kind, sizeof kind - 1) > 0 && strcmp(kind, "anon_inode:[eventpoll]") == 0;
+}
+
+static void set_becomes_mixed(int epoll) {
+    if (!set_of(epoll) || set_of(epoll)->mixed)
+        return;
+    shared_lock();
+    if (set_of(epoll) && !shared->broken)
+        set_of(epoll)->mixed = true;
+    shared_unlock();
 }
 
 EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event) {
     if (!descriptor_socket(fd)) {
         int result = LIBC(epoll_ctl)(epoll, operation, fd, event);
-        if (result == 0 && operation == EPOLL_CTL_ADD && attached() && is_epoll(fd))
-            bell_want(fd);
+        if (result == 0 && operation == EPOLL_CTL_ADD && attached()) {
+            set_becomes_mixed(epoll);
+            if (is_epoll(fd))
+                bell_want(fd);
+        }
         return result;
     }
     if (operation != EPOLL_CTL_ADD && operation != EPOLL_CTL_MOD && operation != EPOLL_CTL_DEL)
@@ -213,8 +241,9 @@ static int wait_for_set(int epoll, struct epoll_event *events, int limit, uint64
         }
         int count = collect(set, events, limit);
         if (count > 0 || deadline_ns == 0) {
+            bool mixed = set->mixed;
             shared_unlock();
-            return collect_kernel(epoll, events, count, limit);
+            return mixed ? collect_kernel(epoll, events, count, limit) : count;
         }
         struct waiter *waiter = wait_begin(true);
         if (!waiter) {

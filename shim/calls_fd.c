@@ -7,6 +7,7 @@
 #include "async.h"
 #include "call.h"
 #include "interfaces.h"
+#include "netlink.h"
 #include "streams.h"
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -55,6 +56,7 @@ EXPORT int close(int fd) {
     } else if (descriptor_is_private(fd)) {
         return (int)call_result(-EBADF);
     }
+    netlink_forget((unsigned)fd, (unsigned)fd);
     return LIBC(close)(fd);
 }
 
@@ -80,6 +82,8 @@ EXPORT int close_range(unsigned first, unsigned last, int flags) {
         return (int)call_result(-EINVAL);
     if (!(flags & CLOSE_RANGE_CLOEXEC) && descriptor_any)
         descriptor_walk(first, last, forget_visited, NULL);
+    if (!(flags & CLOSE_RANGE_CLOEXEC))
+        netlink_forget(first, last);
     return close_around_private(first, last, flags);
 }
 
@@ -107,6 +111,7 @@ static int adopt(int fd, int made) {
         error = handle && !shared->broken ? descriptor_set(made, handle) : 0;
         shared_unlock();
     }
+    netlink_follow(fd, made);
     if (error)
         LIBC(close)(made);
     stdio_follow(made); /* also when it is the kernel's now, and was ours */
@@ -163,7 +168,7 @@ EXPORT int fcntl(int fd, int command, ...) {
     va_start(arguments, command);
     void *argument = va_arg(arguments, void *);
     va_end(arguments);
-    if (!descriptor_find(fd))
+    if (!descriptor_find(fd) && !netlink_is(fd))
         return LIBC(fcntl)(fd, command, argument);
     switch (command) {
     case F_DUPFD:

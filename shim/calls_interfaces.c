@@ -1,11 +1,8 @@
 /*
- * calls_interfaces.c - what a program is told of interfaces: the kernel's lo, whose 127.0.0.0/8 it may use,
- * and the stack's own, by the name of the NIC, with the stack's addresses (netdevice(7), getifaddrs(3)).
+ * calls_interfaces.c - getifaddrs(3), if_nameindex, and netdevice(7)'s ioctls; see interfaces.h.
  */
 #include "call.h"
-#include "fork.h"
 #include "interfaces.h"
-#include "signals.h"
 #include <ifaddrs.h>
 #include <linux/if_packet.h>
 #include <linux/sockios.h>
@@ -19,20 +16,6 @@
 
 #define LOOPBACK_INDEX 1
 #define LOOPBACK_MTU 65536
-#define QUEUE_LENGTH 1000
-#ifndef IFF_LOWER_UP
-#define IFF_LOWER_UP 0x10000 /* <linux/if.h>, which does not go with <net/if.h> */
-#endif
-
-struct interface {
-    char name[IFNAMSIZ];
-    unsigned index, flags;
-    int mtu;
-    uint16_t hardware; /* ARPHRD_* */
-    uint8_t mac[6];
-    uint32_t address, mask, broadcast; /* host order; 0: none */
-};
-
 /* pcap:eth0 is called eth0. */
 static void name_interface(char name[IFNAMSIZ]) {
     const char *colon = strchr(attach_config.nic, ':');
@@ -40,8 +23,7 @@ static void name_interface(char name[IFNAMSIZ]) {
     snprintf(name, IFNAMSIZ, "%.*s", IFNAMSIZ - 1, from);
 }
 
-/* The lock is held. */
-static void describe(struct interface both[2]) {
+void interfaces_describe(struct interface both[INTERFACES]) {
     const struct stack_config *config = &shared->stack.config;
     uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
     both[0] = (struct interface){.name = "lo",
@@ -50,6 +32,7 @@ static void describe(struct interface both[2]) {
                                  .mtu = LOOPBACK_MTU,
                                  .hardware = ARPHRD_LOOPBACK,
                                  .address = INADDR_LOOPBACK,
+                                 .prefix_length = 8,
                                  .mask = 0xff000000};
     both[1] = (struct interface){
         .index = config->interface_index ? config->interface_index : 2,
@@ -57,6 +40,7 @@ static void describe(struct interface both[2]) {
         .mtu = config->mtu,
         .hardware = ARPHRD_ETHER,
         .address = config->address,
+        .prefix_length = config->prefix_length,
         .mask = mask,
         .broadcast = config->prefix_length < 31 && config->address ? config->address | ~mask : 0};
     name_interface(both[1].name);
@@ -64,16 +48,11 @@ static void describe(struct interface both[2]) {
 }
 
 /* False: there is no stack, and the kernel is to answer. */
-static bool ask(struct interface both[2]) {
-    if (!attached() && !attach_config.nic[0])
-        return false;
-    attach();
-    signals_start();
-    fork_start();
-    if (attach_broken())
+static bool ask(struct interface both[INTERFACES]) {
+    if ((!attached() && !attach_config.nic[0]) || !call_join())
         return false;
     shared_lock();
-    describe(both);
+    interfaces_describe(both);
     shared_unlock();
     return true;
 }
@@ -87,7 +66,7 @@ struct told {
     struct ifaddrs entries[4];
     struct sockaddr_ll links[2], link_broadcasts[2];
     struct sockaddr_in addresses[2], masks[2], broadcasts[2];
-    struct interface interfaces[2];
+    struct interface interfaces[INTERFACES];
 };
 
 static void tell(struct told *told, int index) {
@@ -116,7 +95,7 @@ static void tell(struct told *told, int index) {
 }
 
 EXPORT int getifaddrs(struct ifaddrs **list) {
-    struct interface both[2];
+    struct interface both[INTERFACES];
     if (!ask(both))
         return LIBC(getifaddrs)(list);
     struct told *told = calloc(1, sizeof *told);
@@ -133,7 +112,7 @@ EXPORT int getifaddrs(struct ifaddrs **list) {
 }
 
 EXPORT struct if_nameindex *if_nameindex(void) {
-    struct interface both[2];
+    struct interface both[INTERFACES];
     if (!ask(both))
         return LIBC(if_nameindex)();
     struct if_nameindex *list = calloc(3, sizeof *list);
@@ -145,7 +124,7 @@ EXPORT struct if_nameindex *if_nameindex(void) {
 }
 
 EXPORT unsigned if_nametoindex(const char *name) {
-    struct interface both[2];
+    struct interface both[INTERFACES];
     if (!ask(both))
         return LIBC(if_nametoindex)(name);
     for (int i = 0; i < 2; i++)
@@ -156,7 +135,7 @@ EXPORT unsigned if_nametoindex(const char *name) {
 }
 
 EXPORT char *if_indextoname(unsigned index, char name[IF_NAMESIZE]) {
-    struct interface both[2];
+    struct interface both[INTERFACES];
     if (!ask(both))
         return LIBC(if_indextoname)(index, name);
     for (int i = 0; i < 2; i++)
@@ -171,7 +150,7 @@ static void put_inet(struct sockaddr *to, uint32_t host) {
     memcpy(to, &address, sizeof address);
 }
 
-static int list_interfaces(const struct interface both[2], struct ifconf *list) {
+static int list_interfaces(const struct interface both[INTERFACES], struct ifconf *list) {
     int wanted = (both[1].address ? 2 : 1) * (int)sizeof(struct ifreq), used = 0;
     for (int i = 0; i < 2 && list->ifc_buf && used < wanted; i++) {
         struct ifreq entry = {0};
@@ -186,7 +165,7 @@ static int list_interfaces(const struct interface both[2], struct ifconf *list) 
     return 0;
 }
 
-static int find(const struct interface both[2], const char *name) {
+static int find(const struct interface both[INTERFACES], const char *name) {
     for (int i = 0; i < 2; i++)
         if (strncmp(both[i].name, name, IFNAMSIZ) == 0)
             return i;
@@ -214,10 +193,10 @@ bool interface_request(unsigned long request) {
 }
 
 int interface_ask(unsigned long request, void *argument) {
-    struct interface both[2];
+    struct interface both[INTERFACES];
     struct ifreq *ask_for = argument;
     shared_lock();
-    describe(both);
+    interfaces_describe(both);
     shared_unlock();
     if (request == SIOCGIFCONF)
         return list_interfaces(both, argument);
@@ -266,7 +245,7 @@ int interface_ask(unsigned long request, void *argument) {
         memcpy(ask_for->ifr_hwaddr.sa_data, interface->mac, 6);
         break;
     default:
-        ask_for->ifr_qlen = QUEUE_LENGTH;
+        ask_for->ifr_qlen = INTERFACE_QUEUE_LENGTH;
         break;
     }
     return 0;

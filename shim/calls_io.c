@@ -4,6 +4,7 @@
 #include "call.h"
 #include "control.h"
 #include "memory.h"
+#include "netlink.h"
 #include "passing.h"
 #include <limits.h>
 #include <signal.h>
@@ -176,16 +177,21 @@ static ssize_t send_message(int fd, const struct iovec *pieces, int count, int f
     return send_header(fd, &header, flags);
 }
 
+static ssize_t to_netlink(int fd, const struct iovec *pieces, int count) {
+    struct msghdr header = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = (size_t)count};
+    return netlink_send(fd, &header, 0);
+}
+
 EXPORT ssize_t write(int fd, const void *buffer, size_t length) {
     struct iovec piece = {(void *)buffer, length};
     if (!descriptor_find(fd))
-        return LIBC(write)(fd, buffer, length);
+        return netlink_is(fd) ? to_netlink(fd, &piece, 1) : LIBC(write)(fd, buffer, length);
     return call_result(send_message(fd, &piece, 1, 0, NULL, 0));
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count) {
     if (!descriptor_find(fd))
-        return LIBC(writev)(fd, pieces, count);
+        return netlink_is(fd) ? to_netlink(fd, pieces, count) : LIBC(writev)(fd, pieces, count);
     if (count < 0 || count > IOV_MAX)
         return call_result(-EINVAL);
     if (buffer_pieces_length(pieces, count) == 0)
@@ -196,7 +202,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count) {
 EXPORT ssize_t send(int fd, const void *buffer, size_t length, int flags) {
     struct iovec piece = {(void *)buffer, length};
     if (!descriptor_find(fd))
-        return LIBC(send)(fd, buffer, length, flags);
+        return netlink_is(fd) ? to_netlink(fd, &piece, 1) : LIBC(send)(fd, buffer, length, flags);
     return call_result(send_message(fd, &piece, 1, flags, NULL, 0));
 }
 
@@ -204,6 +210,8 @@ EXPORT ssize_t sendto(int fd, const void *buffer, size_t length, int flags, cons
                       socklen_t to_length) {
     struct iovec piece = {(void *)buffer, length};
     int error;
+    if (netlink_is(fd))
+        return to_netlink(fd, &piece, 1);
     if (!descriptor_find(fd) || becomes_kernel(fd, to, to_length, flags, &error))
         return LIBC(sendto)(fd, buffer, length, flags, to, to_length);
     if (error)
@@ -225,6 +233,8 @@ static ssize_t send_foreign(int fd, const struct msghdr *message, int flags) {
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     int error;
+    if (netlink_is(fd))
+        return netlink_send(fd, message, flags);
     if (!descriptor_find(fd))
         return message && message->msg_controllen ? send_foreign(fd, message, flags)
                                                   : LIBC(sendmsg)(fd, message, flags);
@@ -239,7 +249,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
     unsigned sent = 0;
-    if (!descriptor_find(fd))
+    if (!descriptor_find(fd) && !netlink_is(fd))
         return LIBC(sendmmsg)(fd, messages, count, flags);
     for (; sent < count && sent < IOV_MAX; sent++) {
         ssize_t result = sendmsg(fd, &messages[sent].msg_hdr, flags);
@@ -293,8 +303,12 @@ EXPORT ssize_t recv(int fd, void *buffer, size_t length, int flags) {
 EXPORT ssize_t recvfrom(int fd, void *buffer, size_t length, int flags, struct sockaddr *from,
                         socklen_t *from_length) {
     struct iovec piece = {buffer, length};
-    if (!descriptor_find(fd))
-        return LIBC(recvfrom)(fd, buffer, length, flags, from, from_length);
+    if (!descriptor_find(fd)) {
+        ssize_t received = LIBC(recvfrom)(fd, buffer, length, flags, from, from_length);
+        if (received >= 0 && from && from_length && netlink_is(fd))
+            netlink_name_sender(from, *from_length);
+        return received;
+    }
     return call_result(receive_message(fd, &piece, 1, flags, from, from_length));
 }
 
@@ -305,6 +319,8 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
         ssize_t received = LIBC(recvmsg)(fd, header, flags);
         if (received >= 0 && header->msg_controllen > 0)
             passing_in(header);
+        if (received >= 0 && netlink_is(fd))
+            netlink_name_sender(header->msg_name, header->msg_namelen);
         return received;
     }
     if (header->msg_iovlen > IOV_MAX)
@@ -319,11 +335,10 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
         family_write(header->msg_name, &header->msg_namelen, options.inet6, message.address, message.port);
     else
         header->msg_namelen = 0;
-    if (message.has_address && message.full_length > (size_t)result) {
+    if (message.has_address && message.truncated)
         header->msg_flags |= MSG_TRUNC;
-        if (flags & MSG_TRUNC)
-            result = message.full_length;
-    }
+    if (message.has_address && flags & MSG_TRUNC)
+        result = message.full_length;
     return result;
 }
 
@@ -338,7 +353,7 @@ static bool has_passed(const struct timespec *deadline) {
 EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout) {
     struct timespec deadline;
     unsigned received = 0;
-    if (!descriptor_find(fd))
+    if (!descriptor_find(fd) && !netlink_is(fd))
         return LIBC(recvmmsg)(fd, messages, count, flags, timeout);
     if (timeout) {
         if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000)

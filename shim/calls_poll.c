@@ -17,12 +17,11 @@
 /* Whether a descriptor is a socket of ours. One that is an epoll set of ours is the kernel's to poll, by its
  * bell. */
 static bool ours_to_poll(int fd, bool *sets) {
-    const struct handle *handle = descriptor_find(fd);
-    if (handle && handle->kind == HOLDING_EPOLL) {
+    if (descriptor_epoll(fd)) {
         bell_want(fd);
         *sets = true;
     }
-    return handle && handle->kind == HOLDING_SOCKET;
+    return descriptor_socket(fd) != NULL;
 }
 
 static bool any_ours(const struct pollfd *fds, nfds_t count) {

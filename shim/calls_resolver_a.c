@@ -4,6 +4,7 @@
  * A request's state is its __return: EAI_INPROGRESS until it is answered. libc's gai_error reads just that.
  */
 #include "libc.h"
+#include "notify.h"
 #include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -32,19 +33,12 @@ static void answer(struct gaicb *request) {
     pthread_mutex_unlock(&lock);
 }
 
-static void notify(const struct sigevent *event) {
-    if (event->sigev_notify == SIGEV_SIGNAL)
-        sigqueue(getpid(), event->sigev_signo, event->sigev_value);
-    else if (event->sigev_notify == SIGEV_THREAD && event->sigev_notify_function)
-        event->sigev_notify_function(event->sigev_value);
-}
-
 static void *answer_all(void *argument) {
     struct batch *batch = argument;
     for (int i = 0; i < batch->count; i++)
         if (batch->requests[i])
             answer(batch->requests[i]);
-    notify(&batch->event);
+    notify_event(&batch->event, SI_ASYNCNL);
     free(batch);
     return NULL;
 }

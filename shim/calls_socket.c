@@ -3,9 +3,9 @@
  * setsockopt.
  */
 #include "call.h"
-#include "fork.h"
-#include "signals.h"
+#include "netlink.h"
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <netinet/udp.h>
 #include <string.h>
 
@@ -29,12 +29,11 @@ EXPORT int socket(int domain, int type, int protocol) {
     struct socket *made;
     struct handle *handle = NULL;
     int base = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (domain == AF_NETLINK && protocol == NETLINK_ROUTE && (attached() || attach_config.nic[0]))
+        return netlink_socket(type);
     if (!is_ours(domain, base, protocol))
         return LIBC(socket)(domain, type, protocol);
-    attach();
-    signals_start();
-    fork_start();
-    if (attach_broken())
+    if (!call_join())
         return (int)call_result(-ENETDOWN);
     shared_lock();
     int result = shared->broken ? -ENETDOWN : socket_create(&shared->stack, base, protocol, &made);
@@ -51,7 +50,7 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     uint16_t port;
     int error;
     if (!descriptor_find(fd))
-        return LIBC(bind)(fd, address, length);
+        return netlink_is(fd) ? netlink_bind(fd, address, length) : LIBC(bind)(fd, address, length);
     if ((error = call_address(fd, address, length, &host, &port)) < 0)
         return (int)call_result(error);
     if (port > 0 && port < 1024 && geteuid() != 0)
@@ -160,7 +159,7 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
     uint16_t port;
     int error;
     if (!descriptor_find(fd))
-        return LIBC(connect)(fd, address, length);
+        return netlink_is(fd) ? netlink_connect(fd) : LIBC(connect)(fd, address, length);
     if (address && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
         return (int)call_result(connect_ours(fd, 0, 0, true));
     if ((error = call_address(fd, address, length, &host, &port)) < 0)
@@ -223,7 +222,7 @@ static bool may_be_inert(int level, int name) {
     switch (level) {
     case SOL_SOCKET:
         return name != SO_ATTACH_FILTER && name != SO_ATTACH_BPF && name != SO_ATTACH_REUSEPORT_CBPF &&
-               name != SO_ATTACH_REUSEPORT_EBPF && name != SO_PEEK_OFF;
+               name != SO_ATTACH_REUSEPORT_EBPF;
     case IPPROTO_IP:
         return name < IP_UNBLOCK_SOURCE || name > MCAST_MSFILTER;
     case IPPROTO_TCP:
@@ -238,7 +237,8 @@ static bool may_be_inert(int level, int name) {
 EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *length) {
     int error;
     if (!descriptor_find(fd))
-        return LIBC(getsockopt)(fd, level, name, value, length);
+        return netlink_is(fd) ? netlink_get_option(fd, level, name, value, length)
+                              : LIBC(getsockopt)(fd, level, name, value, length);
     if (!value || !length)
         return (int)call_result(-EFAULT);
     struct socket *socket = call_enter(fd, &error);
@@ -275,7 +275,8 @@ static int set_inet6_option(int fd, int name, const void *value, socklen_t lengt
 EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t length) {
     int error;
     if (!descriptor_find(fd))
-        return LIBC(setsockopt)(fd, level, name, value, length);
+        return netlink_is(fd) ? netlink_set_option(fd, level, name, value, length)
+                              : LIBC(setsockopt)(fd, level, name, value, length);
     if (!value)
         return (int)call_result(-EFAULT);
     struct socket *socket = call_enter(fd, &error);

@@ -4,14 +4,19 @@
 #include "attach.h"
 #include "fork.h"
 #include "libc.h"
+#include "lock.h"
 #include "memory.h"
 #include "sandbox.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
+#include <string.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 /* Whether it makes a child with memory of its own. */
 static bool forks(long number, const long arguments[6]) {
@@ -36,6 +41,108 @@ static long install_filter(const long arguments[6]) {
     memory_give(wide);
     errno = error;
     return result;
+}
+
+static bool of_descriptors(long number, const long a[6], long *result) {
+    int fd = (int)a[0];
+    switch (number) {
+    case SYS_close:
+        *result = close(fd);
+        break;
+    case SYS_close_range:
+        *result = close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);
+        break;
+    case SYS_dup:
+        *result = dup(fd);
+        break;
+#ifdef SYS_dup2
+    case SYS_dup2:
+        *result = dup2(fd, (int)a[1]);
+        break;
+#endif
+    case SYS_dup3:
+        *result = dup3(fd, (int)a[1], (int)a[2]);
+        break;
+    case SYS_fcntl:
+        *result = fcntl(fd, (int)a[1], a[2]);
+        break;
+    case SYS_ioctl:
+        *result = ioctl(fd, (unsigned long)a[1], a[2]);
+        break;
+    case SYS_epoll_create1:
+        *result = epoll_create1(fd);
+        break;
+#ifdef SYS_epoll_create
+    case SYS_epoll_create:
+        *result = epoll_create(fd);
+        break;
+#endif
+    case SYS_epoll_ctl:
+        *result = epoll_ctl(fd, (int)a[1], (int)a[2], (struct epoll_event *)a[3]);
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+/* The kernel's set of signals is shorter than libc's. */
+static const sigset_t *widen(long given, sigset_t *wide) {
+    if (!given)
+        return NULL;
+    sigemptyset(wide);
+    memcpy(wide, (const void *)given, _NSIG / 8);
+    return wide;
+}
+
+/* Of a limit the system call leaves what has not passed, which libc's functions don't. */
+static void leave_rest(struct timespec *limit, uint64_t began_ns) {
+    uint64_t passed = clock_now() - began_ns;
+    uint64_t whole = (uint64_t)limit->tv_sec * 1000000000 + (uint64_t)limit->tv_nsec;
+    uint64_t rest = passed < whole ? whole - passed : 0;
+    limit->tv_sec = (time_t)(rest / 1000000000);
+    limit->tv_nsec = (long)(rest % 1000000000);
+}
+
+static bool waits(long number, const long a[6], long *result) {
+    sigset_t wide;
+    uint64_t began_ns = clock_now();
+    switch (number) {
+#ifdef SYS_poll
+    case SYS_poll:
+        *result = poll((struct pollfd *)a[0], (nfds_t)a[1], (int)a[2]);
+        break;
+    case SYS_select:
+        *result = select((int)a[0], (fd_set *)a[1], (fd_set *)a[2], (fd_set *)a[3], (struct timeval *)a[4]);
+        break;
+    case SYS_epoll_wait:
+        *result = epoll_wait((int)a[0], (struct epoll_event *)a[1], (int)a[2], (int)a[3]);
+        break;
+#endif
+    case SYS_ppoll:
+        *result =
+            ppoll((struct pollfd *)a[0], (nfds_t)a[1], (const struct timespec *)a[2], widen(a[3], &wide));
+        if (a[2])
+            leave_rest((struct timespec *)a[2], began_ns);
+        break;
+    case SYS_pselect6: /* the last is a pointer to a set and its size */
+        *result = pselect((int)a[0], (fd_set *)a[1], (fd_set *)a[2], (fd_set *)a[3],
+                          (const struct timespec *)a[4], a[5] ? widen(*(const long *)a[5], &wide) : NULL);
+        if (a[4])
+            leave_rest((struct timespec *)a[4], began_ns);
+        break;
+    case SYS_epoll_pwait:
+        *result =
+            epoll_pwait((int)a[0], (struct epoll_event *)a[1], (int)a[2], (int)a[3], widen(a[4], &wide));
+        break;
+    case SYS_epoll_pwait2:
+        *result = epoll_pwait2((int)a[0], (struct epoll_event *)a[1], (int)a[2],
+                               (const struct timespec *)a[3], widen(a[4], &wide));
+        break;
+    default:
+        return false;
+    }
+    return true;
 }
 
 /* System calls that are one of ours under another name: what they say of descriptors of the kernel's is
@@ -109,11 +216,20 @@ static bool is_ours(long number, const long arguments[6], long *result) {
     case SYS_writev:
         *result = writev(fd, (const struct iovec *)a[1], (int)a[2]);
         break;
-    case SYS_close:
-        *result = close(fd);
+    case SYS_preadv2: /* the offset is in two halves */
+        *result = preadv2(fd, (const struct iovec *)a[1], (int)a[2], a[3], (int)a[5]);
+        break;
+    case SYS_pwritev2:
+        *result = pwritev2(fd, (const struct iovec *)a[1], (int)a[2], a[3], (int)a[5]);
+        break;
+    case SYS_sendfile:
+        *result = sendfile(fd, (int)a[1], (off_t *)a[2], (size_t)a[3]);
+        break;
+    case SYS_splice:
+        *result = splice(fd, (off64_t *)a[1], (int)a[2], (off64_t *)a[3], (size_t)a[4], (unsigned)a[5]);
         break;
     default:
-        return false;
+        return of_descriptors(number, a, result) || waits(number, a, result);
     }
     return true;
 }

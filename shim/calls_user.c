@@ -3,18 +3,13 @@
  * as before; who starts a stack then may not open the NIC any more. So the stack is started before the rights
  * go.
  */
-#include "attach.h"
-#include "fork.h"
-#include "libc.h"
-#include "signals.h"
+#include "call.h"
 #include <unistd.h>
 
 static void keep_rights(uid_t to) {
     if (attached() || !attach_config.nic[0] || geteuid() != 0 || to == 0 || to == (uid_t)-1)
         return;
-    attach();
-    signals_start();
-    fork_start();
+    call_join();
 }
 
 EXPORT int setuid(uid_t user) {

@@ -11,6 +11,7 @@
 #include "wake.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -180,15 +181,17 @@ void descriptor_clear(int fd) {
 
 /* The kernel's object that holds the number: a socket of the same kind, so that it knows the options that
  * mean nothing to us; a UNIX socket for what takes rights to make, and for a program that has forbidden
- * itself others. */
+ * itself others. What goes past us (io_uring(7), say) neither reaches a network from it nor waits. */
 static int make_object(const struct socket *socket, int flags) {
     bool same = socket->tcp || (socket->type == SOCK_DGRAM && socket->binding.protocol == IP_PROTOCOL_UDP);
+    const int no_interface = INT_MAX;
     int fd = -1;
     if (same && !sandboxed())
         fd = LIBC(socket)(socket->options.inet6 ? AF_INET6 : AF_INET, socket->type | flags, 0);
     if (fd >= 0)
-        LIBC(setsockopt)
-    (fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3); /* a call past us does not reach the network */
+        LIBC(setsockopt)(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &no_interface, sizeof no_interface);
+    if (fd >= 0 && socket->type == SOCK_DGRAM)
+        LIBC(shutdown)(fd, SHUT_RDWR);
     return fd >= 0 ? fd : LIBC(socket)(AF_UNIX, SOCK_STREAM | flags, 0);
 }
 

@@ -43,6 +43,12 @@ static inline struct socket *descriptor_socket(int fd) {
     return handle && handle->kind == HOLDING_SOCKET ? handle->socket : NULL;
 }
 
+/* What holds the epoll set under a descriptor, or NULL when it is not one of ours. */
+static inline struct handle *descriptor_epoll(int fd) {
+    struct handle *handle = descriptor_find(fd);
+    return handle && handle->kind == HOLDING_EPOLL ? handle : NULL;
+}
+
 /* Adds a socket or an epoll set to the process's estate, under no descriptor yet: it is somebody's from the
  * beginning. The lock is held. NULL when memory is out. */
 struct handle *descriptor_hold_socket(struct socket *socket);

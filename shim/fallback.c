@@ -104,6 +104,7 @@ static void collect_registrations(struct move *move) {
         if (watch->kind != WATCH_EPOLL || move->count == EPOLL_ITEMS_MAX)
             continue;
         struct epoll_item *item = container_of(watch, struct epoll_item, watch);
+        item->set->mixed = true;
         move->registrations[move->count++] = (struct registration){
             item->set, -1, item->descriptor, {.events = item->events, .data.u64 = item->data}};
     }

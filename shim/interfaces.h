@@ -1,11 +1,39 @@
 /*
- * interfaces.h - ioctl(2)'s questions about interfaces (netdevice(7)), answered by what the stack has.
+ * interfaces.h - what a program is told of interfaces: the kernel's lo, whose 127.0.0.0/8 it may use, and the
+ * stack's own, by the name of the NIC, with the stack's addresses.
  */
 #ifndef SHIM_INTERFACES_H
 #define SHIM_INTERFACES_H
 
+#include <net/if.h>
 #include <stdbool.h>
+#include <stdint.h>
 
+#define INTERFACE_QUEUE_LENGTH 1000
+#ifndef IFF_LOWER_UP
+#define IFF_LOWER_UP 0x10000 /* <linux/if.h>, which does not go with <net/if.h> */
+#endif
+
+enum interface_place {
+    INTERFACE_LOOPBACK,
+    INTERFACE_OWN,
+    INTERFACES,
+};
+
+struct interface {
+    char name[IFNAMSIZ];
+    unsigned index, flags;
+    int mtu;
+    uint16_t hardware; /* ARPHRD_* */
+    uint8_t mac[6];
+    uint8_t prefix_length;
+    uint32_t address, mask, broadcast; /* host order; 0: none */
+};
+
+/* The lock is held. */
+void interfaces_describe(struct interface all[INTERFACES]);
+
+/* ioctl(2)'s questions (netdevice(7)). */
 bool interface_request(unsigned long request); /* is it one? */
 int interface_ask(unsigned long request, void *argument);
 

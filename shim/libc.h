@@ -23,6 +23,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+struct aiocb;
 struct ifaddrs;
 struct if_nameindex;
 
@@ -96,6 +97,12 @@ struct if_nameindex;
     CALL(struct if_nameindex *, if_nameindex, (void))                                                       \
     CALL(unsigned, if_nametoindex, (const char *))                                                          \
     CALL(char *, if_indextoname, (unsigned, char *))                                                        \
+    CALL(int, aio_read, (struct aiocb *))                                                                   \
+    CALL(int, aio_write, (struct aiocb *))                                                                  \
+    CALL(int, aio_fsync, (int, struct aiocb *))                                                             \
+    CALL(int, aio_suspend, (const struct aiocb *const[], int, const struct timespec *))                     \
+    CALL(int, aio_cancel, (int, struct aiocb *))                                                            \
+    CALL(int, lio_listio, (int, struct aiocb *const[], int, struct sigevent *))                             \
     CALL(int, setuid, (uid_t))                                                                              \
     CALL(int, setreuid, (uid_t, uid_t))                                                                     \
     CALL(int, setresuid, (uid_t, uid_t, uid_t))                                                             \

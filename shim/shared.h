@@ -99,6 +99,7 @@ struct waiter {
 /* A set of our sockets that belongs to a kernel's epoll descriptor. */
 struct epoll_set {
     uint32_t holders;
+    bool mixed; /* the kernel's part has something, or had */
     struct list items;
     struct list ready;   /* of struct epoll_item */
     struct list waiters; /* of struct waiter */

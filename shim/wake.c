@@ -58,11 +58,15 @@ int wake_sleep_or_death(_Atomic uint32_t *word, uint32_t expected) {
     return error == EINTR ? -EINTR : 0;
 }
 
+void wake_word(_Atomic uint32_t *word) {
+    futex(word, FUTEX_WAKE, INT_MAX, NULL, 0);
+}
+
 static void wake_target(const struct wake_target *target) {
     if (target->descriptor >= 0)
         write_eventfd(target->descriptor);
     else
-        futex(&target->waiter->word, FUTEX_WAKE, INT_MAX, NULL, 0);
+        wake_word(&target->waiter->word);
 }
 
 static void wake_waiter(struct wake_list *wakes, struct waiter *waiter) {

@@ -51,7 +51,10 @@ void wake_keeper(void);
  * Returns 0, -ETIMEDOUT or -EINTR; may return 0 early. */
 int wake_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns);
 
-/* The same without a deadline, and woken by the keeper's death as well. */
+/* Wakes all who sleep on a word. */
+void wake_word(_Atomic uint32_t *word);
+
+/* wake_sleep without a deadline, and woken by the keeper's death as well. */
 int wake_sleep_or_death(_Atomic uint32_t *word, uint32_t expected);
 
 #endif

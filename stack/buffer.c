@@ -199,9 +199,17 @@ void byte_queue_append_chain(struct byte_queue *queue, struct pool *pool, struct
 }
 
 size_t byte_queue_peek(const struct byte_queue *queue, const struct iovec *to, int count, uint32_t limit) {
+    return byte_queue_peek_from(queue, 0, to, count, limit);
+}
+
+size_t byte_queue_peek_from(const struct byte_queue *queue, uint32_t at, const struct iovec *to, int count,
+                            uint32_t limit) {
     size_t copied = 0;
     struct buffer *buffer = queue->head;
-    uint32_t at = 0;
+    while (buffer && at >= buffer_length(buffer)) {
+        at -= buffer_length(buffer);
+        buffer = buffer->next;
+    }
     for (int i = 0; i < count && buffer; i++) {
         uint8_t *out = to[i].iov_base;
         size_t room = to[i].iov_len < limit - copied ? to[i].iov_len : limit - copied;

@@ -87,6 +87,10 @@ void byte_queue_append_chain(struct byte_queue *queue, struct pool *pool, struct
  */
 size_t byte_queue_peek(const struct byte_queue *queue, const struct iovec *to, int count, uint32_t limit);
 
+/* The same, `at` bytes from the start. */
+size_t byte_queue_peek_from(const struct byte_queue *queue, uint32_t at, const struct iovec *to, int count,
+                            uint32_t limit);
+
 /* Copies the byte at `offset` < queue->length. */
 void byte_queue_peek_at(const struct byte_queue *queue, uint32_t offset, uint8_t *byte);
 

@@ -120,6 +120,7 @@ static void describe(struct socket_message *message, const struct datagram *data
     message->address = datagram->source;
     message->port = datagram->source_port;
     message->full_length = datagram->length;
+    message->truncated = datagram->length > room_of(message);
     message->local_address = datagram->destination;
     message->ttl = datagram->ttl;
     message->tos = datagram->tos;
@@ -166,6 +167,7 @@ static uint32_t receive_train(struct stack *stack, struct socket *socket, struct
             break;
         copied += length;
         message->full_length += length;
+        message->truncated = false;
         message->segment = (uint16_t)train.length;
         link = next->link.next;
         if (!peek)
@@ -176,16 +178,50 @@ static uint32_t receive_train(struct stack *stack, struct socket *socket, struct
     return copied;
 }
 
+/* The datagram that SO_PEEK_OFF is at, and where in it: it goes on from one to the next. */
+static struct list *peeked_link(const struct socket *socket, uint32_t *at) {
+    struct list *link, *next;
+    list_for_each(link, next, &socket->datagrams) {
+        const struct datagram *datagram = container_of(link, struct datagram, link);
+        if (*at < datagram->length || (*at == 0 && !datagram->peeked))
+            return link;
+        *at -= datagram->length;
+    }
+    return NULL;
+}
+
+/* Copies what is wanted of one datagram. */
+static uint32_t receive_part(struct socket *socket, struct socket_message *message, struct datagram *datagram,
+                             uint32_t at) {
+    struct byte_queue queue = {datagram->chain, NULL, datagram->length};
+    uint32_t room = room_of(message);
+    uint32_t copied = (uint32_t)byte_queue_peek_from(&queue, at, message->pieces, message->count, UINT32_MAX);
+    uint32_t told = message->flags & MSG_TRUNC ? datagram->length : copied;
+    message->truncated = room <= datagram->length - at && room < datagram->length; /* Linux's rule */
+    if (message->flags & MSG_PEEK)
+        socket_peeked(socket, told);
+    else
+        socket_read_past(socket, told);
+    datagram->peeked = true;
+    return copied;
+}
+
 ssize_t datagram_receive(struct stack *stack, struct socket *socket, struct socket_message *message) {
     bool wants_error = message->flags & MSG_ERRQUEUE;
     struct list *link = list_first(wants_error ? &socket->errors : &socket->datagrams);
+    bool by_offset = socket->options.peek_offset >= 0 && !wants_error;
+    uint32_t at = by_offset && message->flags & MSG_PEEK ? (uint32_t)socket->options.peek_offset : 0;
+    if (by_offset && message->flags & MSG_PEEK)
+        link = peeked_link(socket, &at);
     if (!link)
         return -EAGAIN;
     struct datagram *datagram = container_of(link, struct datagram, link);
     uint32_t copied;
     stack_work_on(stack, socket);
     describe(message, datagram);
-    if (socket->options.gro && !wants_error)
+    if (by_offset)
+        copied = receive_part(socket, message, datagram, at);
+    else if (socket->options.gro && !wants_error)
         copied = receive_train(stack, socket, message, datagram);
     else
         copied = copy(datagram, message, 0);

@@ -3,6 +3,7 @@
  * allows which call, and with which errno.
  */
 #include "socket.h"
+#include "minmax.h"
 #include "stack.h"
 #include <errno.h>
 #include <linux/sockios.h>
@@ -28,6 +29,7 @@ static struct socket *socket_make(struct stack *stack, int type) {
     socket->send_limit = stream ? stack->sysctl.tcp_wmem[1] : stack->sysctl.wmem_default;
     socket->receive_limit = stream ? stack->sysctl.tcp_rmem[1] : stack->sysctl.rmem_default;
     socket->options.receive_low_water = 1;
+    socket->options.peek_offset = -1;
     socket->options.ttl = (uint8_t)stack->sysctl.ip_default_ttl;
     socket->options.multicast_ttl = 1;
     socket->options.multicast_loop = socket->options.multicast_all = true;
@@ -341,6 +343,10 @@ static ssize_t stream_receive(struct stack *stack, struct socket *socket, struct
         return -ENOTCONN;
     uint32_t readable =
         tcp->urgent.state ? tcp_urgent_readable(stack, tcp, socket->options.oob_inline) : tcp->receive.length;
+    uint32_t skip = message->flags & MSG_PEEK && socket->options.peek_offset > 0
+                        ? (uint32_t)socket->options.peek_offset
+                        : 0;
+    readable -= min_u32(skip, readable);
     if (readable > 0) {
         size_t copied;
         if (message->flags & MSG_TRUNC) {
@@ -348,9 +354,12 @@ static ssize_t stream_receive(struct stack *stack, struct socket *socket, struct
             if (copied > readable)
                 copied = readable;
         } else {
-            copied = byte_queue_peek(&tcp->receive, message->pieces, message->count, readable);
+            copied = byte_queue_peek_from(&tcp->receive, skip, message->pieces, message->count, readable);
         }
-        if (!(message->flags & MSG_PEEK)) {
+        if (message->flags & MSG_PEEK) {
+            socket_peeked(socket, copied);
+        } else {
+            socket_read_past(socket, copied);
             stack_work_on(stack, socket);
             byte_queue_drop(&tcp->receive, &stack->buffers, (uint32_t)copied);
             tcp_tuning_read(stack, tcp);

@@ -24,11 +24,13 @@ struct socket_options {
     int linger_seconds;
     int priority;
     int receive_low_water;
+    int peek_offset; /* SO_PEEK_OFF: where MSG_PEEK looks next; -1: always at the start */
     uint64_t receive_timeout_ns, send_timeout_ns; /* 0: none */
     uint8_t ttl, tos, min_ttl;
 
     /* ip(7), of datagram sockets. */
     bool receive_errors, receive_ttl, receive_tos, receive_packet_info, receive_destination;
+    bool receive_options, return_options; /* kept, and nothing told: options are skipped */
     bool multicast_loop, multicast_all;
     bool header_included; /* IP_HDRINCL */
     bool receive_drops;   /* SO_RXQ_OVFL */
@@ -115,6 +117,7 @@ struct socket_message {
     uint32_t address; /* destination of a send; source of a receive */
     uint16_t port;
     uint32_t full_length; /* of a received datagram */
+    bool truncated;       /* ... of which there was no room for all */
 
     /* Of datagrams, what control messages say (cmsg(3)). 0 in a send: as the socket says. */
     uint32_t local_address; /* to send from; what it was sent to */
@@ -148,6 +151,18 @@ ssize_t socket_receive(struct stack *stack, struct socket *socket, struct socket
 
 /* Whether a write that opens a connection (Fast Open) waits for its end, when it may. */
 bool socket_is_opening(const struct socket *socket);
+
+/* SO_PEEK_OFF: bytes were looked at, or read, which moves on where the next look is. */
+static inline void socket_peeked(struct socket *socket, size_t bytes) {
+    if (socket->options.peek_offset >= 0)
+        socket->options.peek_offset += (int)bytes;
+}
+
+static inline void socket_read_past(struct socket *socket, size_t bytes) {
+    int *offset = &socket->options.peek_offset;
+    if (*offset >= 0)
+        *offset = (size_t)*offset > bytes ? *offset - (int)bytes : 0;
+}
 
 /* What poll(2) would say now: POLLIN | POLLOUT | ... */
 unsigned socket_poll(struct stack *stack, struct socket *socket);

@@ -107,6 +107,11 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
     case SO_PRIORITY:
         options->priority = number;
         break;
+    case SO_PEEK_OFF:
+        if (!socket->tcp && socket->binding.protocol != IP_PROTOCOL_UDP)
+            return -EOPNOTSUPP;
+        options->peek_offset = number;
+        break;
     case SO_RCVLOWAT:
         options->receive_low_water = number < 0 ? INT_MAX : number ? number : 1;
         if (socket->tcp && (uint32_t)options->receive_low_water > stack->sysctl.tcp_rmem[2] / 2)
@@ -367,6 +372,10 @@ static int get_socket_level(struct socket *socket, int name, void *value, sockle
         return option_give_number(value, length, options->dont_route);
     case SO_PRIORITY:
         return option_give_number(value, length, options->priority);
+    case SO_PEEK_OFF:
+        if (!socket->tcp && socket->binding.protocol != IP_PROTOCOL_UDP)
+            return -EOPNOTSUPP;
+        return option_give_number(value, length, options->peek_offset);
     case SO_RCVLOWAT:
         return option_give_number(value, length, options->receive_low_water);
     case SO_MEMINFO: {

@@ -22,6 +22,10 @@ static bool *flag_of(struct socket_options *options, int name) {
         return &options->receive_errors;
     case IP_RECVTTL:
         return &options->receive_ttl;
+    case IP_RECVOPTS:
+        return &options->receive_options;
+    case IP_RETOPTS:
+        return &options->return_options;
     case IP_RECVTOS:
         return &options->receive_tos;
     case IP_PKTINFO:

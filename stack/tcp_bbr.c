@@ -375,8 +375,7 @@ static void probe_rtt(struct stack *stack, struct tcp *tcp, const struct tcp_rat
         start_round(tcp);
     }
     if (bbr->state == TCP_BBR_PROBE_RTT) {
-        uint32_t until = tcp->rate.delivered + tcp_pipe(tcp);
-        tcp->rate.app_limited = until ? until : 1; /* it is not the path that limits us now */
+        tcp_rate_limit(tcp);
         if (!bbr->probe_rtt_done_ns && tcp_pipe(tcp) <= probe_rtt_window(tcp)) {
             bbr->probe_rtt_done_ns = stack->now_ns + PROBE_RTT_DURATION_NS;
             bbr->probe_rtt_round_done = false;

@@ -69,10 +69,14 @@ void tcp_rate_sampled(const struct stack *stack, struct tcp *tcp, struct tcp_rat
     }
 }
 
+void tcp_rate_limit(struct tcp *tcp) {
+    uint32_t until = tcp->rate.delivered + tcp_pipe(tcp);
+    tcp->rate.app_limited = until ? until : 1;
+}
+
 void tcp_rate_check_program(struct tcp *tcp) {
-    uint32_t pipe = tcp_pipe(tcp), until = tcp->rate.delivered + pipe;
-    if (tcp_unsent(tcp) < tcp->mss && tcp->scoreboard.lost_bytes == 0 && pipe < tcp->congestion.cwnd)
-        tcp->rate.app_limited = until ? until : 1;
+    if (tcp_unsent(tcp) < tcp->mss && tcp->scoreboard.lost_bytes == 0 && tcp_pipe(tcp) < tcp->congestion.cwnd)
+        tcp_rate_limit(tcp);
 }
 
 uint64_t tcp_rate_of(uint32_t bytes, uint32_t interval_us) {

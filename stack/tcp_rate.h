@@ -59,6 +59,9 @@ void tcp_rate_delivered_part(const struct stack *stack, struct tcp *tcp, uint32_
 /* The acknowledgment has been read: completes its sample. */
 void tcp_rate_sampled(const struct stack *stack, struct tcp *tcp, struct tcp_rate_sample *sample);
 
+/* It is not the path that limits what is sent: the samples of what is in flight do not say its rate. */
+void tcp_rate_limit(struct tcp *tcp);
+
 /* The program is about to write. If all that it wrote before has left, and more might have, the samples of
  * what is in flight say how fast it writes. */
 void tcp_rate_check_program(struct tcp *tcp);

@@ -120,7 +120,8 @@ int main(int count, char **arguments) {
     } parts[] = {{"states", test_states},
                  {"options", test_options},
                  {"waiting", test_waiting},
-                 {"readiness", test_readiness}};
+                 {"readiness", test_readiness},
+                 {"ways", test_ways}};
     if (count < 3 || !inet_aton(arguments[1], &own) || !inet_aton(arguments[2], &nobody))
         return 2;
     signal(SIGPIPE, SIG_IGN);

@@ -42,5 +42,6 @@ void test_states(void);
 void test_options(void);
 void test_waiting(void);
 void test_readiness(void);
+void test_ways(void);
 
 #endif

@@ -1,0 +1,156 @@
+/*
+ * netlink.c - see netlink.h: the sockets. netlink_answer.c knows the answers.
+ */
+#include "netlink.h"
+#include "call.h"
+#include "memory.h"
+#include "netlink_answer.h"
+#include <limits.h>
+#include <linux/netlink.h>
+#include <string.h>
+
+#define KNOWN_MAX 64
+#define REQUEST_MAX 65536
+
+bool netlink_any;
+static _Atomic int known[KNOWN_MAX]; /* descriptor + 1, or 0 */
+static _Atomic int answerer;         /* descriptor + 1, or 0 */
+static uint32_t answerer_port;
+
+bool netlink_known(int fd) {
+    for (int i = 0; i < KNOWN_MAX; i++)
+        if (known[i] == fd + 1)
+            return true;
+    return false;
+}
+
+static bool remember(int fd) {
+    for (int i = 0; i < KNOWN_MAX; i++) {
+        int empty = 0;
+        if (atomic_compare_exchange_strong(&known[i], &empty, fd + 1)) {
+            netlink_any = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+void netlink_follow(int fd, int made) {
+    if (netlink_is(made))
+        netlink_forget((unsigned)made, (unsigned)made);
+    if (netlink_is(fd))
+        remember(made); /* of KNOWN_MAX at once one more goes unanswered */
+}
+
+void netlink_forget(unsigned first, unsigned last) {
+    for (int i = 0; netlink_any && i < KNOWN_MAX; i++) {
+        int fd = known[i];
+        if (fd && (unsigned)fd - 1 >= first && (unsigned)fd - 1 <= last)
+            atomic_compare_exchange_strong(&known[i], &fd, 0);
+    }
+}
+
+static uint32_t port_of(int fd) {
+    struct sockaddr_nl name = {0};
+    socklen_t length = sizeof name;
+    return LIBC(getsockname)(fd, (struct sockaddr *)&name, &length) < 0 ? 0 : name.nl_pid;
+}
+
+/* One for all of a process's sockets: its port is the peer that they are connected to. */
+static bool start_answerer(void) {
+    struct sockaddr_nl any = {.nl_family = AF_NETLINK};
+    if (answerer)
+        return true;
+    int fd = LIBC(socket)(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_USERSOCK);
+    if (fd < 0)
+        return false;
+    if (LIBC(bind)(fd, (struct sockaddr *)&any, sizeof any) < 0) {
+        LIBC(close)(fd);
+        return false;
+    }
+    int empty = 0;
+    fd = descriptor_make_private(fd);
+    if (!atomic_compare_exchange_strong(&answerer, &empty, fd + 1))
+        descriptor_close_private(fd); /* another thread was first */
+    answerer_port = port_of(answerer - 1);
+    return true;
+}
+
+int netlink_socket(int type) {
+    if (!call_join() || !start_answerer())
+        return LIBC(socket)(AF_NETLINK, type, NETLINK_ROUTE);
+    int fd = LIBC(socket)(AF_NETLINK, type, NETLINK_USERSOCK);
+    if (fd >= 0 && !remember(fd)) {
+        LIBC(close)(fd);
+        return LIBC(socket)(AF_NETLINK, type, NETLINK_ROUTE);
+    }
+    return fd;
+}
+
+int netlink_connect(int fd) {
+    struct sockaddr_nl peer = {.nl_family = AF_NETLINK, .nl_pid = answerer_port};
+    return LIBC(connect)(fd, (struct sockaddr *)&peer, sizeof peer);
+}
+
+/* Groups are for what changes, which is not told of; and nobody else is to be heard through them. */
+int netlink_bind(int fd, const struct sockaddr *address, socklen_t length) {
+    struct sockaddr_nl name = {0};
+    if (!address || length < sizeof name || address->sa_family != AF_NETLINK)
+        return LIBC(bind)(fd, address, length);
+    memcpy(&name, address, sizeof name);
+    name.nl_groups = 0;
+    int result = LIBC(bind)(fd, (struct sockaddr *)&name, sizeof name);
+    return result < 0 ? result : netlink_connect(fd);
+}
+
+/* One thread's answers are not mixed with another's: each datagram is whole, and says whose it is. */
+static void deliver(void *context, const void *bytes, size_t length) {
+    uint32_t port = *(uint32_t *)context;
+    struct sockaddr_nl to = {.nl_family = AF_NETLINK, .nl_pid = port};
+    LIBC(sendto)
+    (answerer - 1, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof to);
+}
+
+ssize_t netlink_send(int fd, const struct msghdr *message, int flags) {
+    size_t length = 0;
+    (void)flags;
+    if (message->msg_iovlen > IOV_MAX)
+        return call_result(-EMSGSIZE);
+    for (size_t i = 0; i < message->msg_iovlen; i++)
+        length += message->msg_iov[i].iov_len;
+    if (length > REQUEST_MAX)
+        return call_result(-EMSGSIZE);
+    if (port_of(fd) == 0 && netlink_connect(fd) < 0)
+        return -1;
+    uint32_t port = port_of(fd);
+    uint8_t *request = memory_take(length + 1);
+    if (!request)
+        return call_result(-ENOBUFS);
+    size_t at = 0;
+    for (size_t i = 0; i < message->msg_iovlen; i++) {
+        memcpy(request + at, message->msg_iov[i].iov_base, message->msg_iov[i].iov_len);
+        at += message->msg_iov[i].iov_len;
+    }
+    bool answered = netlink_answer(request, length, port, deliver, &port);
+    memory_give(request);
+    return answered ? (ssize_t)length : call_result(-ENOBUFS);
+}
+
+int netlink_set_option(int fd, int level, int name, const void *value, socklen_t length) {
+    if (level == SOL_NETLINK && (name == NETLINK_ADD_MEMBERSHIP || name == NETLINK_DROP_MEMBERSHIP))
+        return 0;
+    return LIBC(setsockopt)(fd, level, name, value, length);
+}
+
+int netlink_get_option(int fd, int level, int name, void *value, socklen_t *length) {
+    int protocol = NETLINK_ROUTE, result = LIBC(getsockopt)(fd, level, name, value, length);
+    if (result == 0 && level == SOL_SOCKET && name == SO_PROTOCOL)
+        memcpy(value, &protocol, *length < sizeof protocol ? *length : sizeof protocol);
+    return result;
+}
+
+void netlink_name_sender(void *name, socklen_t length) {
+    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+    if (name)
+        memcpy(name, &kernel, length < sizeof kernel ? length : sizeof kernel);
+}
