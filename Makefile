@@ -1,4 +1,5 @@
 # barewire: make, make check, make bench, make demo, make install, make clean.
+#   make quick                       a part of make check that takes four minutes
 #   make simulate SEEDS=N            two stacks on bad links, N times; a failing seed says how to replay it
 #   make fuzz SECONDS=N              libFuzzer on frames, DHCP and options, so long each
 #   make check SAN=asan|tsan|ubsan   the unit tests under a sanitizer
@@ -34,7 +35,7 @@ KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lpthread
 CMOCKA_LIBS = $(shell pkg-config --libs cmocka) -lm
 
 .PRECIOUS: $(BUILD)/plain/tests/fuzz/%.o $(BUILD)/plain/%.o $(BUILD)/plain/tests/unit/%.o
-.PHONY: all check unit simulate fuzz integration bench demo install clean format
+.PHONY: all check quick unit simulate fuzz integration bench demo install clean format
 all: $(BUILD)/libbarewire.so $(BUILD)/barewire-keeper
 
 LINK = @mkdir -p $(@D); echo "  LD  $@"; $(CC) $(ALL_CFLAGS) -o $@ $^
@@ -108,6 +109,10 @@ unit: $(UNIT_TESTS)
 
 check: $(if $(SAN),,all $(BUILD)/tests/packetdrill.so $(BUILD)/tests/conformance) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
 	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(UNIT_TESTS) $(BUILD)/tests/simulate tests/fuzz/run $(if $(SAN),,tests/packetdrill/run tests/conformance/run tests/integration/run)
+
+quick: all $(UNIT_TESTS) $(BUILD)/tests/simulate $(BUILD)/tests/conformance
+	$(BUILD)/tests/simulate 1 200
+	QUICK=1 tests/run $(filter-out %/test_goodput,$(UNIT_TESTS)) tests/conformance/run tests/integration/run
 
 bench: all $(BUILD)/tests/stack $(BUILD)/tests/bad_link
 	tests/bench/run

@@ -85,6 +85,7 @@
     MIB(TcpExt, TCPLossProbes)          \
     MIB(TcpExt, TCPLossProbeRecovery)   \
     MIB(TcpExt, TCPFullUndo)            \
+    MIB(TcpExt, TCPDSACKUndo)           \
     MIB(TcpExt, TCPLossUndo)            \
     MIB(TcpExt, TCPDSACKOldSent)        \
     MIB(TcpExt, TCPDSACKRecv)           \

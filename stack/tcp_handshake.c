@@ -49,10 +49,16 @@ void tcp_leave_queue(struct tcp *tcp) {
     tcp->listener = NULL;
 }
 
-/* Chooses the initial sequence number and what we offer. */
-static void open_send_side(struct stack *stack, struct tcp *tcp) {
+#define BEYOND_ANY_WINDOW 65537 /* by which a new connection's numbers are past the old one's, as Linux's */
+
+/* Chooses the initial sequence number and what we offer. `follows`: what the connection between the same
+ * ports would have sent next that waited out TIME_WAIT, or 0. One that sent fast has left the clock of RFC
+ * 6528 behind, and nothing of it may be taken for something new. */
+static void open_send_side(struct stack *stack, struct tcp *tcp, uint32_t follows) {
     tcp->iss = tcp_isn(stack->isn_key, stack->now_ns, tcp->binding.address, tcp->binding.port,
                        tcp->remote_address, tcp->remote_port);
+    if (follows && seq_lt(tcp->iss, follows + BEYOND_ANY_WINDOW))
+        tcp->iss = follows + BEYOND_ANY_WINDOW;
     tcp->snd_una = tcp->snd_nxt = tcp->usage_end = tcp->small_end = tcp->iss;
     tcp->timestamp_offset = (uint32_t)random_u64(&stack->random);
     tcp_tuning_begin(tcp, tcp->socket ? tcp->socket : tcp->listener);
@@ -195,11 +201,12 @@ int tcp_connect(struct stack *stack, struct tcp *tcp, uint32_t address, uint16_t
         if (error)
             return error;
     }
+    uint32_t follows = question.old ? question.old->snd_nxt : 0;
     if (question.old)
         tcp_destroy(stack, question.old); /* in TIME_WAIT, and not needed any more */
     stack_work_on(stack, tcp);
     tcp_enter(stack, tcp);
-    open_send_side(stack, tcp);
+    open_send_side(stack, tcp, follows);
     tcp_set_state(stack, tcp, TCP_SYN_SENT);
     stack->mib.TcpActiveOpens++;
     if (!(tcp->fastopen & TCP_FASTOPEN_DEFERRED))
@@ -291,7 +298,7 @@ static struct tcp *make_child(struct stack *stack, struct tcp *listener, const s
     listener->socket->syn_count++;
     port_enter(stack, &tcp->binding);
     tcp_enter(stack, tcp);
-    open_send_side(stack, tcp);
+    open_send_side(stack, tcp, segment->follows);
     take_syn(stack, tcp, segment);
     tcp->state = TCP_SYN_RECV;
     return tcp;

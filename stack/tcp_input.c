@@ -257,7 +257,8 @@ static bool input_ack(struct stack *stack, struct tcp *tcp, const struct tcp_seg
             tcp_arm_retransmit(stack, tcp);
     }
     tcp->history.last_ack_received_ns = stack->now_ns;
-    if (tcp->snd_una != tcp->snd_nxt &&
+    bool in_flight = tcp->snd_una != tcp->snd_nxt;
+    if ((in_flight || segment->sack_count > 0) && /* what was only late comes when all is acknowledged */
         take_ack(stack, tcp, segment, is_duplicate_ack(tcp, segment, old_window))) {
         if (tcp->state == TCP_LAST_ACK) {
             tcp_end(stack, tcp, 0);
@@ -415,6 +416,7 @@ static void dispatch(struct stack *stack, const struct ip_packet *packet, struct
                                  segment->source_port);
     if (tcp && may_reopen(tcp, segment) && tcp_md5_good(stack, tcp, packet, segment) &&
         tcp_lookup_listener(stack, packet->destination, segment->destination_port)) {
+        segment->follows = tcp->snd_nxt;
         tcp_destroy(stack, tcp);
         tcp = NULL;
     }

@@ -71,7 +71,6 @@ static void leave_recovery(struct tcp *tcp) {
     else if (!models && recovery->state != TCP_LOSS)
         tcp->congestion.cwnd = tcp->congestion.ssthresh;
     recovery->state = TCP_OPEN;
-    recovery->can_undo = false;
     tcp->scoreboard.duplicate_acks = 0;
     if (tcp->scoreboard.reordering_steps > 1)
         tcp->scoreboard.reordering_steps--;
@@ -86,6 +85,8 @@ static void undo(struct stack *stack, struct tcp *tcp) {
     struct tcp_recovery *recovery = &tcp->recovery;
     if (recovery->state == TCP_LOSS)
         stack->mib.TcpExtTCPLossUndo++;
+    else if (recovery->state == TCP_OPEN)
+        stack->mib.TcpExtTCPDSACKUndo++;
     else
         stack->mib.TcpExtTCPFullUndo++;
     tcp->congestion.cwnd = max_u32(tcp->congestion.cwnd, recovery->prior_cwnd);
@@ -100,12 +101,16 @@ static void undo(struct stack *stack, struct tcp *tcp) {
 }
 
 /* RFC 4015 by timestamps: the acknowledgment answers what was sent before we sent anything again. Or RFC
- * 2883: all that we have sent again came twice. */
+ * 2883: all that we have sent again came twice; which may be told when the recovery is over, since what was
+ * only late comes first. */
 static bool was_needless(const struct tcp *tcp, const struct tcp_delivery *delivery, uint32_t acked) {
     const struct tcp_recovery *recovery = &tcp->recovery;
-    if (!recovery->can_undo || recovery->state == TCP_OPEN || !recovery->resend_time)
+    if (!recovery->can_undo || !recovery->resend_time)
         return false;
-    if (acked > 0 && delivery->has_echo && seq_lt(delivery->echo, recovery->resend_time))
+    if (recovery->state == TCP_OPEN && !delivery->duplicate)
+        return false;
+    if (recovery->state != TCP_OPEN && acked > 0 && delivery->has_echo &&
+        seq_lt(delivery->echo, recovery->resend_time))
         return true;
     return tcp->sack_permitted && recovery->resends_unseen == 0;
 }
@@ -190,7 +195,8 @@ static bool find_losses(struct stack *stack, struct tcp *tcp, uint32_t acked, ui
 /* `told`: the acknowledgment had news, so that what the timer was for may have changed. */
 static void rearm(struct stack *stack, struct tcp *tcp, bool advanced, bool told, uint64_t wait_ns) {
     if (tcp->snd_una == tcp->snd_nxt) {
-        timer_stop(&stack->timers, &tcp->retransmit_timer);
+        if (advanced) /* else it is the zero window's */
+            timer_stop(&stack->timers, &tcp->retransmit_timer);
     } else if (wait_ns) {
         tcp->timer_mode = TCP_TIMER_REORDER;
         timer_start(&stack->timers, &tcp->retransmit_timer, stack->now_ns + wait_ns);
@@ -214,7 +220,7 @@ void tcp_recovery_acknowledged(struct stack *stack, struct tcp *tcp, uint32_t ac
         discount_duplicates(tcp, acked);
     if (delivery->duplicate) {
         stack->mib.TcpExtTCPDSACKRecv++;
-        recovery->resends_unseen--;
+        recovery->resends_unseen -= recovery->resends_unseen > 0;
         tcp->history.duplicates++;
         if (tcp->scoreboard.reordering_seen && tcp->scoreboard.reordering_steps < 16)
             tcp->scoreboard.reordering_steps++;

@@ -61,6 +61,7 @@ struct tcp_segment {
     bool has_timestamp;      /* the option is there, and next its values */
     uint32_t timestamp, timestamp_echo;
     uint8_t tos;       /* of its packet, when received */
+    uint32_t follows;  /* of a SYN: what the connection would send next that it takes the place of; 0: none */
     bool accurate_ecn; /* the flag before CWR, of RFC 9768 */
     uint16_t urgent;
     struct tcp_cookie cookie;

@@ -58,7 +58,7 @@ bool tcp_window_update_due(const struct tcp *tcp) {
         return false;
     uint32_t gain = edge - tcp->rcv_adv;
     uint32_t left = tcp->rcv_adv - tcp->rcv_nxt;
-    /* With room left the news can ride on the next acknowledgment; it must not when the peer is about to
-     * stop. */
-    return gain >= tcp->receive_window / 4 || (left < 2u * tcp->mss && gain >= least_step(tcp));
+    /* Linux's rule: when at least as much is won as is left. With more left the news can ride on the next
+     * acknowledgment. */
+    return gain >= left && gain >= least_step(tcp);
 }

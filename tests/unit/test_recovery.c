@@ -306,6 +306,14 @@ static void needless_timeout_is_taken_back_by_timestamps(void **state) {
     end(&scene);
 }
 
+static void say_twice(struct scene *scene, uint32_t acknowledged, uint32_t from, uint32_t to) {
+    struct tcp_segment twice = from_peer(scene, TCP_ACK);
+    twice.acknowledgment = scene->local + acknowledged * MSS;
+    twice.sack_count = 1;
+    twice.sack[0] = (struct tcp_sack_block){scene->local + from * MSS, scene->local + to * MSS};
+    peer_send_segment(&scene->host, &twice, NULL, 0);
+}
+
 static void needless_retransmission_is_taken_back_by_a_duplicate_sack(void **state) {
     (void)state;
     struct scene scene;
@@ -317,14 +325,36 @@ static void needless_retransmission_is_taken_back_by_a_duplicate_sack(void **sta
     expect_segment(&scene, 0);
     now += RTT_NS / 2;
     say(&scene, 5, 0, 0); /* the first was late */
-    struct tcp_segment twice = from_peer(&scene, TCP_ACK);
-    twice.acknowledgment = scene.local + 5 * MSS;
-    twice.sack_count = 1;
-    twice.sack[0] = (struct tcp_sack_block){scene.local, scene.local + MSS};
-    peer_send_segment(&scene.host, &twice, NULL, 0);
+    say_twice(&scene, 5, 0, 1);
     assert_int_equal(scene.host.stack->mib.TcpExtTCPDSACKRecv, 1);
     assert_int_equal(scene.host.stack->mib.TcpExtTCPFullUndo, 1);
     assert_true(scene.socket->tcp->congestion.cwnd >= cwnd);
+    end(&scene);
+}
+
+/* The usual order when a segment was only late: it ends the recovery, and what was sent again comes after. */
+static void needless_recovery_is_taken_back_when_it_is_over(void **state) {
+    (void)state;
+    struct scene scene;
+    begin(&scene, true, false);
+    send_segments(&scene, 10);
+    uint32_t cwnd = scene.socket->tcp->congestion.cwnd, threshold = scene.socket->tcp->congestion.ssthresh;
+    now += RTT_NS;
+    say(&scene, 0, 1, 5);
+    expect_segment(&scene, 0);
+    now += RTT_NS / 2;
+    say(&scene, 10, 0, 0);
+    assert_true(scene.socket->tcp->congestion.cwnd < cwnd);
+    now += RTT_NS / 2;
+    say_twice(&scene, 10, 0, 1);
+    assert_int_equal(scene.host.stack->mib.TcpExtTCPDSACKUndo, 1);
+    assert_true(scene.socket->tcp->congestion.cwnd >= cwnd);
+    assert_int_equal(scene.socket->tcp->congestion.ssthresh, threshold);
+    /* Once is enough: a further one, or one of a peer that makes it up, changes nothing. */
+    scene.socket->tcp->congestion.cwnd = 3 * MSS;
+    say_twice(&scene, 10, 0, 1);
+    say_twice(&scene, 10, 1, 2);
+    assert_int_equal(scene.socket->tcp->congestion.cwnd, 3 * MSS);
     end(&scene);
 }
 
@@ -456,6 +486,7 @@ int main(void) {
         cmocka_unit_test(without_sack_three_duplicates_and_partial_acknowledgments_do),
         cmocka_unit_test(needless_timeout_is_taken_back_by_timestamps),
         cmocka_unit_test(needless_retransmission_is_taken_back_by_a_duplicate_sack),
+        cmocka_unit_test(needless_recovery_is_taken_back_when_it_is_over),
         cmocka_unit_test(reneging_peer_gets_all_again),
         cmocka_unit_test(nonsense_in_blocks_does_no_harm),
         cmocka_unit_test(what_is_held_is_told_latest_first),

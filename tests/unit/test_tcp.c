@@ -578,8 +578,10 @@ static void time_wait_answers_a_late_fin_and_gives_way_to_a_new_syn(void **state
     while (hear(&scene))
         continue;
     scene.remote += 1000; /* a new incarnation */
+    uint32_t last = scene.local + 1;
     assert_true(knock(&scene, 40000));
     assert_int_equal(scene.packet.tcp.acknowledgment, scene.remote + 1);
+    assert_true(seq_gt(scene.packet.tcp.sequence, last + 65535)); /* however fast the old one was */
     scene_end(&scene);
 }
 
