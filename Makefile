@@ -20,10 +20,10 @@ SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-p
 
 STACK := $(wildcard stack/*.c)
 NIC := $(wildcard nic/*.c)
-BOTH := shim/async.c shim/config.c shim/door.c shim/lock.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c shim/program.c
+BOTH := shim/async.c shim/frames.c shim/config.c shim/door.c shim/lock.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c shim/program.c
 DIGEST := $(BUILD)/digest.c
 KEEPER := $(DIGEST) $(wildcard shim/keeper*.c) $(BOTH) $(NIC) $(STACK)
-LIBRARY := $(DIGEST) $(filter-out shim/keeper%,$(wildcard shim/*.c)) $(STACK)
+LIBRARY := $(DIGEST) $(filter-out shim/keeper%,$(wildcard shim/*.c)) nic/merge.c nic/packet_frames.c $(STACK)
 FUZZ_NAMES := frames dhcp options
 FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
 UNIT := $(wildcard tests/unit/test_*.c)

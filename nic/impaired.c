@@ -141,6 +141,7 @@ struct nic *nic_impair(struct nic *inner, const char *specification, char *error
     }
     impaired->nic.operations = &OPERATIONS;
     impaired->nic.facts = inner->facts;
+    impaired->nic.facts.features &= ~(unsigned)NIC_SHARED; /* the link is in this process */
     impaired->inner = inner;
     pthread_mutex_init(&impaired->lock, NULL);
     for (int i = 0; i < BATCH; i++) {

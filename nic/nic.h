@@ -1,13 +1,15 @@
 /*
  * nic.h - frames into and out of the machine: one file a kind of NIC.
  *
- * A NIC belongs to the process that opened it. It moves batches: nic_receive fills memory that the caller
- * gives, nic_send takes scatter lists. Frames are whole Ethernet II frames without FCS.
+ * A NIC belongs to the process that opened it, unless it is NIC_SHARED. It moves batches: nic_receive fills
+ * memory that the caller gives, nic_send takes scatter lists. Frames are whole Ethernet II frames without
+ * FCS.
  */
 #ifndef NIC_NIC_H
 #define NIC_NIC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -23,6 +25,8 @@ struct nic_frame {
 enum nic_feature {
     /* Received frames may carry unfinished transport checksums (Linux's CHECKSUM_PARTIAL). */
     NIC_CHECKSUM_PARTIAL = 1,
+    /* Its descriptor works in any process that has it: nic_packet_adopt. */
+    NIC_SHARED = 2,
 };
 
 /* What is known of a NIC once it is open. */
@@ -93,5 +97,10 @@ struct nic *nic_impair(struct nic *inner, const char *specification, char *error
 /* The kinds. Each opens its ARG and fails as nic_open does. */
 struct nic *nic_pcap_open(const char *interface, char *error);
 struct nic *nic_packet_open(const char *interface, char *error);
+
+/* A NIC_SHARED NIC for another process than the one that opened it: nic_send and nic_receive alone. The
+ * memory is the caller's, zero, of nic_packet_bytes; the descriptor stays the caller's. */
+size_t nic_packet_bytes(void);
+struct nic *nic_packet_adopt(void *memory, int descriptor);
 
 #endif

@@ -11,9 +11,8 @@
  * The address filter of an adapter is widened by promiscuous mode, because our address is not the
  * interface's.
  */
+#include "packet.h"
 #include "interface.h"
-#include "merge.h"
-#include "nic.h"
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
@@ -27,89 +26,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BATCH 64
-#define PIECES_MAX 40 /* of a received frame, and one for the header */
 #define BUFFER_BYTES (8 << 20)
 
-struct nic_packet {
-    struct nic nic;
-    char interface[IF_NAMESIZE];
-    struct nic_merged merged[BATCH];
-};
-
-static struct nic_packet *packet_of(struct nic *nic) {
-    return (struct nic_packet *)nic;
-}
-
-static int interface_error(const struct nic_packet *packet) {
-    return if_nametoindex(packet->interface) ? -ENETDOWN : -ENODEV;
-}
-
-static int packet_receive(struct nic *nic, struct nic_frame *frames, int count) {
-    struct virtio_net_hdr headers[BATCH];
-    struct iovec pieces[BATCH][PIECES_MAX];
-    struct mmsghdr messages[BATCH];
-    count = count < BATCH ? count : BATCH;
-    memset(messages, 0, sizeof *messages * (size_t)count);
-    for (int i = 0; i < count; i++) {
-        int piece_count = frames[i].piece_count < PIECES_MAX ? frames[i].piece_count : PIECES_MAX - 1;
-        pieces[i][0] = (struct iovec){&headers[i], sizeof headers[i]};
-        memcpy(&pieces[i][1], frames[i].pieces, sizeof **pieces * (size_t)piece_count);
-        messages[i].msg_hdr.msg_iov = pieces[i];
-        messages[i].msg_hdr.msg_iovlen = (size_t)piece_count + 1;
-    }
-    int got = recvmmsg(nic->descriptor, messages, (unsigned)count, MSG_DONTWAIT, NULL);
-    if (got < 0)
-        return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : interface_error(packet_of(nic));
-    for (int i = 0; i < got; i++) {
-        bool whole = !(messages[i].msg_hdr.msg_flags & MSG_TRUNC) && messages[i].msg_len > sizeof headers[i];
-        frames[i].length = whole ? messages[i].msg_len - (uint32_t)sizeof headers[i] : 0;
-        nic->counters.truncated += !whole;
-    }
-    return got;
-}
-
-static struct virtio_net_hdr header_of(const struct nic_merged *merged) {
-    if (merged->count == 1)
-        return (struct virtio_net_hdr){0};
-    return (struct virtio_net_hdr){.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-                                   .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
-                                   .hdr_len = (uint16_t)merged->header_length,
-                                   .gso_size = merged->segment,
-                                   .csum_start = NIC_MERGED_CHECKSUM_START,
-                                   .csum_offset = NIC_MERGED_CHECKSUM_OFFSET};
-}
-
-static int packet_send(struct nic *nic, const struct nic_frame *frames, int count) {
-    struct nic_packet *packet = packet_of(nic);
-    struct virtio_net_hdr headers[BATCH];
-    struct mmsghdr messages[BATCH];
-    int used = 0, taken[BATCH + 1] = {0};
-    memset(messages, 0, sizeof messages);
-    while (used < BATCH && taken[used] < count) {
-        struct nic_merged *merged = &packet->merged[used];
-        nic_merge(frames + taken[used], count - taken[used], merged);
-        headers[used] = header_of(merged);
-        merged->pieces[0] = (struct iovec){&headers[used], sizeof headers[used]};
-        messages[used].msg_hdr.msg_iov = merged->pieces;
-        messages[used].msg_hdr.msg_iovlen = (size_t)merged->piece_count;
-        taken[used + 1] = taken[used] + merged->count;
-        used++;
-    }
-    int sent = sendmmsg(nic->descriptor, messages, (unsigned)used, MSG_DONTWAIT);
-    if (sent > 0)
-        return taken[sent];
-    if (errno == ENOBUFS || errno == EAGAIN || errno == ENOMEM || errno == EINTR)
-        return -EAGAIN;
-    return errno == ENETDOWN || errno == ENXIO || errno == ENODEV ? interface_error(packet) : -EIO;
-}
-
 static int packet_set_address(struct nic *nic, const uint8_t mac[6]) {
+    int one = 1;
     struct bpf_program compiled;
     if (!interface_filter(mac, &compiled))
         return -EINVAL;
     struct sock_fprog program = {(unsigned short)compiled.bf_len, (struct sock_filter *)compiled.bf_insns};
     int result = setsockopt(nic->descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+    if (result == 0) /* for good: others will share the socket */
+        result = setsockopt(nic->descriptor, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof one);
     pcap_freecode(&compiled);
     return result < 0 ? -EIO : 0;
 }
@@ -120,8 +47,8 @@ static void packet_close(struct nic *nic) {
 }
 
 static const struct nic_operations OPERATIONS = {
-    .receive = packet_receive,
-    .send = packet_send,
+    .receive = nic_packet_receive,
+    .send = nic_packet_send,
     .set_address = packet_set_address,
     .close = packet_close,
 };
@@ -160,7 +87,7 @@ static bool open_socket(struct nic_packet *packet, char *error) {
 }
 
 struct nic *nic_packet_open(const char *interface, char *error) {
-    struct nic_facts facts = {.features = NIC_CHECKSUM_PARTIAL};
+    struct nic_facts facts = {.features = NIC_CHECKSUM_PARTIAL | NIC_SHARED};
     if (!interface_facts(interface, &facts, error))
         return NULL;
     struct nic_packet *packet = calloc(1, sizeof *packet);

@@ -3,8 +3,10 @@
  */
 #include "attach.h"
 #include "descriptor.h"
+#include "frames.h"
 #include "libc.h"
 #include "lock.h"
+#include "memory.h"
 #include "start.h"
 #include "wake.h"
 #include <errno.h>
@@ -105,19 +107,19 @@ static bool keeper_is_ours(int asked) {
     return LIBC(getsockopt)(asked, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.uid == geteuid();
 }
 
-static int send_request(int door, const struct door_request *request, int beside) {
+static int send_request(int door, const struct door_request *request, int descriptor) {
     union door_control control = {0};
     struct iovec piece = {(void *)request, sizeof *request};
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
     ssize_t result;
-    door_put_beside(&message, &control, beside);
+    door_put_beside(&message, &control, (struct door_beside){descriptor, -1});
     do
         result = LIBC(sendmsg)(door, &message, MSG_NOSIGNAL);
     while (result < 0 && errno == EINTR);
     return result < 0 ? -errno : 0;
 }
 
-static int receive_reply(int door, struct door_reply *reply, int *descriptor) {
+static int receive_reply(int door, struct door_reply *reply, struct door_beside *beside) {
     union door_control control = {0};
     struct iovec piece = {reply, sizeof *reply};
     struct msghdr message = {
@@ -128,21 +130,21 @@ static int receive_reply(int door, struct door_reply *reply, int *descriptor) {
     while (result < 0 && errno == EINTR);
     if (result < (ssize_t)sizeof reply->header)
         return result < 0 ? -errno : -ECONNRESET;
-    *descriptor = door_taken_beside(&message);
+    *beside = door_taken_beside(&message);
     const struct door_header *header = &reply->header;
     bool understood =
         header->magic == SHARED_MAGIC && header->version == SHARED_VERSION && result == sizeof *reply;
     return understood ? 0 : -EPROTO;
 }
 
-int attach_ask(const struct door_request *request, struct door_reply *reply, int *descriptor) {
-    *descriptor = -1;
+int attach_ask(const struct door_request *request, struct door_reply *reply, struct door_beside *beside) {
+    *beside = DOOR_NOTHING;
     int asked = door_connect();
     if (asked < 0)
         return asked;
     int error = keeper_is_ours(asked) ? send_request(asked, request, -1) : -EACCES;
     if (!error)
-        error = receive_reply(asked, reply, descriptor);
+        error = receive_reply(asked, reply, beside);
     if (error || reply->header.kind != DOOR_WELCOME)
         LIBC(close)(asked);
     else
@@ -171,20 +173,29 @@ static void map_region(int region, uint64_t bytes) {
 static int join(void) {
     static struct door_request request;
     static struct door_reply reply;
-    int region;
+    struct door_beside beside;
     request =
         (struct door_request){.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_ATTACH}, .config = attach_config};
-    int error = attach_ask(&request, &reply, &region);
+    int error = attach_ask(&request, &reply, &beside);
     if (error)
         return error;
     if (reply.header.kind != DOOR_WELCOME)
         attach_fail("%s", reply.message);
-    attach_adopt(&reply, region);
+    attach_adopt(&reply, beside);
     return 0;
 }
 
-void attach_adopt(const struct door_reply *reply, int region) {
-    map_region(region, reply->region_bytes);
+static void adopt_nic(int descriptor) {
+    void *memory = descriptor >= 0 ? memory_take(nic_packet_bytes()) : NULL;
+    if (memory)
+        frames_nic = nic_packet_adopt(memory, descriptor_make_private(descriptor));
+    else if (descriptor >= 0)
+        LIBC(close)(descriptor);
+}
+
+void attach_adopt(const struct door_reply *reply, struct door_beside beside) {
+    map_region(beside.first, reply->region_bytes);
+    adopt_nic(beside.second);
     wake_self = reply->process;
     wake_self->nested = wake_self->pid != getpid();
 }

@@ -23,16 +23,16 @@ bool attach_find_door(const char *directory);
 bool attach_door_there(void);
 
 /* Makes the stack of a welcoming reply this process's. */
-void attach_adopt(const struct door_reply *reply, int region);
+void attach_adopt(const struct door_reply *reply, struct door_beside beside);
 void attach_done(void); /* from now on it can be used */
 
 /* Gives up when the stack is broken: says why, once. Returns whether it is. */
 bool attach_broken(void);
 
-/* Asks the keeper. Fills the reply, and *descriptor with the one that came with it, or -1. Returns 0 or a
+/* Asks the keeper. Fills the reply, and *beside with the descriptors that came with it. Returns 0 or a
  * negative errno
  * (-EPROTO: it is of another version). After a welcome the connection stays, for attach_tell. */
-int attach_ask(const struct door_request *request, struct door_reply *reply, int *descriptor);
+int attach_ask(const struct door_request *request, struct door_reply *reply, struct door_beside *beside);
 
 /* Tells the keeper something that needs no answer, with a descriptor beside it. Works also after fork, and
  * after the process has become another user's. Returns 0 or a negative errno. */

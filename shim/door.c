@@ -4,22 +4,24 @@
 #include "door.h"
 #include <string.h>
 
-void door_put_beside(struct msghdr *message, union door_control *control, int descriptor) {
-    if (descriptor < 0)
+void door_put_beside(struct msghdr *message, union door_control *control, struct door_beside beside) {
+    size_t bytes = beside.second >= 0 ? sizeof beside : sizeof beside.first;
+    if (beside.first < 0)
         return;
     message->msg_control = control;
-    message->msg_controllen = sizeof *control;
+    message->msg_controllen = CMSG_SPACE(bytes);
     struct cmsghdr *header = CMSG_FIRSTHDR(message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+    header->cmsg_len = CMSG_LEN(bytes);
+    memcpy(CMSG_DATA(header), &beside, bytes);
 }
 
-int door_taken_beside(struct msghdr *message) {
+struct door_beside door_taken_beside(struct msghdr *message) {
     struct cmsghdr *header = CMSG_FIRSTHDR(message);
-    int descriptor = -1;
-    if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
-    return descriptor;
+    struct door_beside beside = DOOR_NOTHING;
+    if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len > CMSG_LEN(0) &&
+        header->cmsg_len <= CMSG_LEN(sizeof beside))
+        memcpy(&beside, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+    return beside;
 }

@@ -47,16 +47,24 @@ struct door_reply {
     char message[SHARED_MESSAGE_BYTES];
 };
 
-/* Room for the one descriptor that may go beside a message. */
+/* The descriptors that may go beside a message; -1: none. A second one only with a first. */
+struct door_beside {
+    int first;  /* of a reply: the region; of a request: what its kind says */
+    int second; /* of a reply to who joins: the NIC, when it can be shared */
+};
+
+#define DOOR_NOTHING ((struct door_beside){-1, -1})
+
+/* Room for them. */
 union door_control {
-    char bytes[CMSG_SPACE(sizeof(int))];
+    char bytes[CMSG_SPACE(sizeof(struct door_beside))];
     struct cmsghdr align;
 };
 
-/* Puts a descriptor beside a message that is to be sent; -1: none. */
-void door_put_beside(struct msghdr *message, union door_control *control, int descriptor);
+/* Puts descriptors beside a message that is to be sent. */
+void door_put_beside(struct msghdr *message, union door_control *control, struct door_beside beside);
 
-/* The descriptor that came beside a received message, or -1. */
-int door_taken_beside(struct msghdr *message);
+/* The descriptors that came beside a received message. */
+struct door_beside door_taken_beside(struct msghdr *message);
 
 #endif

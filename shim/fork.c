@@ -10,6 +10,7 @@
 #include "attach.h"
 #include "bell.h"
 #include "descriptor.h"
+#include "frames.h"
 #include "libc.h"
 #include "lock.h"
 #include "process.h"
@@ -101,6 +102,7 @@ static void in_child(void) {
     if (!plan.prepared)
         return;
     attach_forked();
+    frames_forked();
     lock_forked();
     wait_forked();
     bells_forked();

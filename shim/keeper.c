@@ -3,6 +3,7 @@
  */
 #include "keeper.h"
 #include "flight.h"
+#include "frames.h"
 #include "keeper_tool.h"
 #include "lock.h"
 #include "process.h"
@@ -452,6 +453,7 @@ int main(int count, char **arguments) {
         keeper_fail("%s", error);
     if (keeper.config.impair[0] && !(keeper.nic = nic_impair(keeper.nic, keeper.config.impair, error)))
         keeper_fail("%s", error);
+    frames_nic = keeper.nic;
     raise_descriptor_limit();
     drop_privileges();
     make_region();

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -52,7 +53,10 @@ static ssize_t read_request(int connection, struct door_request *request, int *d
     struct msghdr message = {
         .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t length = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
-    *descriptor = length > 0 ? door_taken_beside(&message) : -1;
+    struct door_beside beside = length > 0 ? door_taken_beside(&message) : DOOR_NOTHING;
+    if (beside.second >= 0)
+        close(beside.second);
+    *descriptor = beside.first;
     return length;
 }
 
@@ -63,7 +67,7 @@ static bool understood(const struct door_request *request, ssize_t length) {
     return length == sizeof *request || header->version != SHARED_VERSION || header->kind == DOOR_DOWN;
 }
 
-static void reply(int connection, struct door_reply *reply, int beside) {
+static void reply(int connection, struct door_reply *reply, struct door_beside beside) {
     union door_control control = {0};
     struct iovec piece = {reply, sizeof *reply};
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
@@ -209,6 +213,13 @@ static bool take_eventfd(struct waiter *waiter, int descriptor) {
     return there;
 }
 
+/* The NIC for who joins, when any process can use it; but not for a user who could not open it himself, if it
+ * was a file's capability that let the keeper. */
+static int shared_nic(void) {
+    bool may = keeper.nic->facts.features & NIC_SHARED && !getauxval(AT_SECURE);
+    return may ? keeper.nic->descriptor : -1;
+}
+
 /* Returns whether the connection is to be closed. */
 static bool answer(int connection, struct door_request *request, int *descriptor) {
     static struct door_reply answer;
@@ -217,18 +228,18 @@ static bool answer(int connection, struct door_request *request, int *descriptor
     if (kind == DOOR_DOWN) {
         answer.header.kind = DOOR_WELCOME;
         keeper_take_down("the stack was taken down");
-        reply(connection, &answer, -1);
+        reply(connection, &answer, DOOR_NOTHING);
         eventfd_write(keeper.leave, 1);
     } else if (request->header.version != SHARED_VERSION) {
-        reply(connection, &answer, -1); /* the version in it says what is wrong */
+        reply(connection, &answer, DOOR_NOTHING); /* the version in it says what is wrong */
     } else if (kind == DOOR_ATTACH || kind == DOOR_RESUME) {
         bool in = welcome(connection, request, &answer);
         answer.header.kind = in ? DOOR_WELCOME : DOOR_REFUSED;
-        reply(connection, &answer, in ? keeper.region : -1);
+        reply(connection, &answer, in ? (struct door_beside){keeper.region, shared_nic()} : DOOR_NOTHING);
         return !in;
     } else if (kind == DOOR_LOOK) {
         answer.header.kind = DOOR_WELCOME;
-        reply(connection, &answer, keeper.region);
+        reply(connection, &answer, (struct door_beside){keeper.region, -1});
     } else if (kind == DOOR_CHILD) {
         if (take_child(request->account, *descriptor))
             *descriptor = -1; /* kept */

@@ -2,10 +2,10 @@
  * keeper_frames.c - frames between a NIC whose handle is the keeper's alone and the stack.
  *
  * Two threads. The receiver waits for the NIC, fills packet buffers without the lock, and hands a batch to
- * the stack under it. The transmitter sleeps on the doorbell until a program has something to send or a timer
- * is due. Either may find frames to send; one at a time sends them, in order, and does so without the lock,
- * from copies.
+ * the stack under it. The transmitter sleeps on the doorbell until a program has something to send that it
+ * can't send itself, or a timer is due. Whoever lets the lock go sends what waits (frames.h).
  */
+#include "frames.h"
 #include "keeper.h"
 #include "lock.h"
 #include "wake.h"
@@ -18,9 +18,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SEND_BATCH 128
-#define FRAME_PIECES_MAX 48 /* of the longest packet, in buffers */
-#define SEND_PIECES (4 * SEND_BATCH)
 #define BUSY_PAUSE_NS 50000 /* when the interface's queue is full */
 #define BUSY_PAUSES_MAX 200 /* 10 ms, then the frame is given up, as a full queue would */
 #define DOWN_PAUSE_NS 100000000
@@ -29,12 +26,6 @@
 /* For each frame of a batch buffers (shared->receptions) that it can be received into. */
 static struct iovec reception_pieces[RECEPTION_BATCH][RECEPTION_PIECES];
 static struct nic_frame received[RECEPTION_BATCH];
-
-static struct {
-    bool active; /* a thread is sending */
-    struct iovec pieces[SEND_PIECES];
-    struct nic_frame frames[SEND_BATCH];
-} sending;
 
 /* Makes sure that a reception has all its buffers. The lock is held. Returns how many pieces it has. */
 static int reception_fill(int frame) {
@@ -70,64 +61,13 @@ static void fill_receptions(void) {
     }
 }
 
-/* Takes frames from the stack's queue, where they stay until they have been sent: their buffers are held
- * there, and sent from. The lock is held. */
-static int take_frames(void) {
-    struct frame *frame;
-    int count = 0, pieces = 0;
-    while (count < SEND_BATCH && pieces + FRAME_PIECES_MAX <= SEND_PIECES &&
-           (frame = stack_frame(&shared->stack, (uint32_t)count))) {
-        struct iovec *own = &sending.pieces[pieces];
-        int more = buffer_range_pieces(frame->payload, frame->payload_length, own + 1, FRAME_PIECES_MAX - 1);
-        own[0] = (struct iovec){frame->header, frame->header_length};
-        if (more < 0)
-            own[0].iov_len = more = 0; /* can't be: the NIC refuses it */
-        sending.frames[count++] = (struct nic_frame){.pieces = own, .piece_count = 1 + more};
-        pieces += sending.frames[count - 1].piece_count;
-    }
-    return count;
-}
-
 static void pause_for(long ns) {
     struct timespec time = {0, ns};
     nanosleep(&time, NULL);
 }
 
-static void send_frames(int count) {
-    int sent = 0, pauses = 0;
-    while (sent < count) {
-        int result = nic_send(keeper.nic, sending.frames + sent, count - sent);
-        if (result > 0) {
-            sent += result;
-            pauses = 0;
-        } else if (result == -EAGAIN && pauses++ < BUSY_PAUSES_MAX) {
-            pause_for(BUSY_PAUSE_NS);
-        } else {
-            sent++; /* given up: TCP sends it again */
-        }
-    }
-}
-
-/* Sends all that waits, unless the other thread is at it. The lock is held, and let go meanwhile. */
-static void transmit(void) {
-    int count;
-    if (sending.active)
-        return;
-    sending.active = true;
-    while (!shared->broken && (count = take_frames()) > 0) {
-        shared_unlock();
-        send_frames(count);
-        shared_lock();
-        if (!shared->broken)
-            stack_frames_sent(&shared->stack, (uint32_t)count);
-        if (!shared->broken)
-            stack_advance(&shared->stack, clock_now());
-    }
-    sending.active = false;
-}
-
 bool keeper_frames_waiting(void) {
-    return sending.active || stack_frame(&shared->stack, 0);
+    return shared->sending.owner || stack_frame(&shared->stack, 0);
 }
 
 /* A conflict that shows while the stack is young means that the address was never ours. */
@@ -179,7 +119,6 @@ void keeper_frames_receive(void) {
         fill_receptions();
         stack_advance(&shared->stack, now_ns);
         check_conflict();
-        transmit();
     }
     shared_unlock();
 }
@@ -208,7 +147,7 @@ bool keeper_frames_await_address(int patience_ms) {
 }
 
 static bool all_sent(const struct stack *stack) {
-    return stack->transmit.count == 0 && stack->arp.pendings.used == 0 && !sending.active;
+    return stack->transmit.count == 0 && stack->arp.pendings.used == 0 && !shared->sending.owner;
 }
 
 void keeper_frames_farewell(void) {
@@ -217,34 +156,58 @@ void keeper_frames_farewell(void) {
     if (leased) {
         stack_advance(&shared->stack, shared->stack.now_ns);
         dhcp_release(&shared->stack);
-        transmit();
     }
     shared_unlock();
     if (leased)
         await(all_sent, FAREWELL_MS);
 }
 
+/* Frames wait that the interface had no room for: later, then; or one is given up, as a full queue would. */
+static void wait_for_room(void) {
+    static uint32_t front, pauses;
+    shared_lock();
+    bool full = !shared->broken && stack_frame(&shared->stack, 0) && !shared->sending.owner;
+    if (shared->stack.transmit.first != front)
+        pauses = 0;
+    front = shared->stack.transmit.first;
+    if (full && ++pauses > BUSY_PAUSES_MAX)
+        stack_frames_sent(&shared->stack, 1);
+    shared_unlock();
+    if (full)
+        pause_for(BUSY_PAUSE_NS);
+}
+
+/* When it has to look again: a timer's time, or that of a turn that may have to be taken away. */
+static uint64_t next_look(void) {
+    uint64_t deadline_ns = stack_deadline(&shared->stack);
+    uint64_t turn_ns = shared->sending.since_ns + FRAMES_TURN_NS + 1;
+    bool others = shared->sending.owner && shared->sending.owner != wake_self;
+    return others && stack_frame(&shared->stack, 0) && turn_ns < deadline_ns ? turn_ns : deadline_ns;
+}
+
 static void *transmitter(void *unused) {
     (void)unused;
     for (;;) {
         shared_lock();
-        uint64_t deadline = TIMER_NEVER;
         keeper.unsettled |= shared->unwatched;
         if (!shared->broken) {
             stack_advance(&shared->stack, shared->stack.now_ns);
-            transmit();
             /* The main thread is to see whether all has ended, or that there are flights to look after. */
             if ((list_empty(&shared->process_list) && !stack_busy(&shared->stack)) ||
                 !list_empty(&shared->flights) || keeper.unsettled)
                 eventfd_write(keeper.leave, 1);
-            deadline = stack_deadline(&shared->stack);
         }
+        shared_unlock(); /* sends what there is */
+        shared_lock();
         uint32_t heard = shared->doorbell;
-        bool more = !shared->broken && !sending.active && stack_frame(&shared->stack, 0);
+        bool more = !shared->broken && frames_wait();
+        uint64_t deadline = shared->broken ? TIMER_NEVER : next_look();
         shared->keeper_deadline_ns = deadline;
         shared->keeper_sleeping = !more;
         shared_unlock();
-        if (!more)
+        if (more)
+            wait_for_room();
+        else
             wake_sleep(&shared->doorbell, heard, deadline);
         shared->keeper_sleeping = false;
     }

@@ -90,7 +90,7 @@ static int ask_door(const char *path, const struct door_request *request, struct
         send(door, request, sizeof *request, MSG_NOSIGNAL) < 0 || recvmsg(door, &message, 0) < 0)
         return -1;
     close(door);
-    return door_taken_beside(&message);
+    return door_taken_beside(&message).first;
 }
 
 static int look(void) {

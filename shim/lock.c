@@ -7,6 +7,7 @@
  * in the middle of a change.
  */
 #include "lock.h"
+#include "frames.h"
 #include "shared_repair.h"
 #include "wake.h"
 #include <errno.h>
@@ -18,7 +19,8 @@
 
 #define LOOK_AGAIN_NS 50000000
 #define DEATH_PATIENCE_NS 1000000000
-#define SPINS 200 /* some 5 microseconds */
+#define TURNS_AT_ONCE 8 /* then it is the keeper's to go on sending: others add to what waits */
+#define SPINS 200       /* some 5 microseconds */
 
 static __thread int depth __attribute__((tls_model("initial-exec")));
 static __thread bool dying __attribute__((tls_model("initial-exec")));
@@ -105,14 +107,26 @@ static int take(void) {
     return result;
 }
 
-void shared_lock(void) {
-    /* Deeper: this process is ending, see shared_lock_to_die. */
-    if (depth++ == 0 && take() == EOWNERDEAD)
+static void set_busy(bool busy) {
+    atomic_signal_fence(memory_order_seq_cst);
+    shared->busy = busy;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+static void take_and_begin(void) {
+    if (take() == EOWNERDEAD)
         owner_died();
-    atomic_signal_fence(memory_order_seq_cst);
-    shared->busy = true;
-    atomic_signal_fence(memory_order_seq_cst);
+    set_busy(true);
     shared->stack.now_ns = clock_now();
+}
+
+void shared_lock(void) {
+    if (depth++ == 0) {
+        take_and_begin();
+    } else { /* this process is ending, see shared_lock_to_die */
+        set_busy(true);
+        shared->stack.now_ns = clock_now();
+    }
     if (shared_begin) {
         void (*begin)(void) = shared_begin;
         shared_begin = NULL;
@@ -120,21 +134,41 @@ void shared_lock(void) {
     }
 }
 
-void shared_unlock(void) {
+enum letting_go {
+    LET_GO,
+    SENT,     /* frames: there may be more, and the lock is held again */
+    NIC_FULL, /* the same, but the NIC has no room for more */
+};
+
+/* Lets the lock go, wakes who has to be woken, and sends what waits, if it may. */
+static enum letting_go let_go(bool may_send) {
     struct wake_list wakes;
+    int frames = 0;
     wake_list_init(&wakes);
     if (!shared->broken) {
         if (!list_empty(&shared->stack.output) || shared->stack.loopback_count > 0)
             stack_advance(&shared->stack, shared->stack.now_ns);
         stack_work_on(&shared->stack, NULL);
+        frames = may_send ? frames_take() : 0;
         wake_collect(&wakes);
     }
-    atomic_signal_fence(memory_order_seq_cst);
-    shared->busy = false;
-    atomic_signal_fence(memory_order_seq_cst);
+    set_busy(false);
     if (depth == 1)
         pthread_mutex_unlock(&shared->lock);
     wake_deliver(&wakes);
+    if (!frames)
+        return LET_GO;
+    int sent = frames_send(frames);
+    take_and_begin();
+    frames_sent(sent);
+    return sent == frames ? SENT : NIC_FULL;
+}
+
+void shared_unlock(void) {
+    int turns = depth == 1 ? TURNS_AT_ONCE : 0;
+    enum letting_go result;
+    while ((result = let_go(turns > 0)) != LET_GO)
+        turns = result == SENT ? turns - 1 : 0;
     if (--depth > 0)
         return;
     dying = false; /* it was only stopped */

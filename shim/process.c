@@ -2,6 +2,7 @@
  * process.c - see process.h. The keeper uses it, too, to settle accounts.
  */
 #include "process.h"
+#include "frames.h"
 #include "wake.h"
 
 struct estate *estate_create(void) {
@@ -124,6 +125,7 @@ void process_settle(struct process *process) {
     struct list *link;
     while ((link = list_first(&process->waiters)))
         waiter_release(container_of(link, struct waiter, link));
+    frames_settle(process);
     estate_leave(process);
     list_remove(&process->link);
     pool_return(&shared->processes, process);

@@ -83,16 +83,16 @@ static bool ask(bool inherited) {
     static struct door_request request;
     static struct door_reply reply;
     char directory[108];
-    int region;
+    struct door_beside beside;
     if (!config_find_directory(directory) || !attach_find_door(directory) || !attach_door_there())
         return false;
     request = (struct door_request){.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_RESUME},
                                     .config = attach_config,
                                     .inherited = inherited,
                                     .account = exec_account};
-    if (attach_ask(&request, &reply, &region) || reply.header.kind != DOOR_WELCOME)
+    if (attach_ask(&request, &reply, &beside) || reply.header.kind != DOOR_WELCOME)
         return false;
-    attach_adopt(&reply, region);
+    attach_adopt(&reply, beside);
     return true;
 }
 

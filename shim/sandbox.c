@@ -9,6 +9,7 @@
 #include "sandbox.h"
 #include "async.h"
 #include "attach.h"
+#include "frames.h"
 #include "libc.h"
 #include "memory.h"
 #include "shared.h"
@@ -149,6 +150,7 @@ bool sandboxed(void) {
 
 struct sock_fprog *sandbox_widen(const struct sock_fprog *program) {
     has_filter = async_confined = true;
+    frames_nic = NULL; /* its filter may not let frames pass: the keeper moves them */
     if (!program->filter || PREFIX_MAX + program->len > BPF_MAXINSNS)
         return NULL;
     size_t bytes = (PREFIX_MAX + program->len) * sizeof *program->filter;

@@ -117,6 +117,27 @@ struct epoll_item {
     bool disarmed; /* EPOLLONESHOT has fired */
 };
 
+#define FRAMES_AT_ONCE 64
+#define PARKED_MAX 4
+
+/* Whose turn it is to send, or to receive: see frames.h. */
+struct turn {
+    struct process *owner; /* NULL: nobody's */
+    uint32_t number, count;
+    uint64_t since_ns;
+};
+
+struct parked_range {
+    struct byte_cursor payload;
+    uint32_t length;
+};
+
+struct parked {
+    struct process *owner;
+    uint32_t number, count;
+    struct parked_range ranges[FRAMES_AT_ONCE];
+};
+
 struct shared {
     struct stack stack; /* first: it is the region's start, as stack_create wants */
     uint64_t magic;
@@ -141,6 +162,8 @@ struct shared {
     _Atomic uint32_t keeper_sleeping; /* ... now */
     uint64_t keeper_deadline_ns;      /* ... and wakes by itself then */
     struct list keeper_wakes;         /* waiters whose eventfd only the keeper can write */
+    struct turn sending;
+    struct parked parked[PARKED_MAX];
     struct buffer *receptions[RECEPTION_BATCH][RECEPTION_PIECES]; /* the keeper's, to receive frames into */
 };
 

@@ -8,6 +8,7 @@
  */
 #include "shared_repair.h"
 #include "flight.h"
+#include "frames.h"
 #include "lock.h"
 #include "process.h"
 #include "repair.h"
@@ -147,6 +148,7 @@ bool shared_repair(void) {
     pool_walk(&shared->epoll_items, repair_epoll_item, NULL);
     for (size_t i = 0; i < count; i++)
         pool_sweep(pools[i]);
+    frames_repair();
     shared->repairs++;
     wake_everybody();
     return true;

@@ -7,6 +7,7 @@
  * keeper through its copy, and any other process asks the keeper to.
  */
 #include "wake.h"
+#include "frames.h"
 #include "lock.h"
 #include <errno.h>
 #include <limits.h>
@@ -141,7 +142,7 @@ void wake_collect(struct wake_list *wakes) {
                 write_eventfd(waiter->keeper_descriptor);
         }
     }
-    if (stack_frame(&shared->stack, 0) || stack_deadline(&shared->stack) < shared->keeper_deadline_ns)
+    if (frames_wait() || stack_deadline(&shared->stack) < shared->keeper_deadline_ns)
         wakes->doorbell = true;
 }
 

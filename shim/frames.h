@@ -1,0 +1,41 @@
+/*
+ * frames.h - frames from the stack to the NIC, and back: by whoever has something to do there and can reach
+ * it, a program's thread or the keeper.
+ *
+ * One at a time sends, and one at a time receives: it is somebody's turn. A turn is short, but its owner may
+ * be killed or stopped in it; the keeper takes it away then.
+ */
+#ifndef SHIM_FRAMES_H
+#define SHIM_FRAMES_H
+
+#include "shared.h"
+
+/* This process's way to the NIC; NULL: it has none, and the keeper moves the frames. */
+extern struct nic *frames_nic;
+
+/* Takes the turn to send, and the frames that wait, as many as go at once; their buffers are held by the
+ * stack's ring. The lock is held. Returns how many; 0: there are none, or it is somebody else's turn. */
+int frames_take(void);
+
+/* Sends what was taken. The lock is not held. Returns how many the NIC took. */
+int frames_send(int count);
+
+/* So many are sent, and the turn is over. The lock is held again. */
+void frames_sent(int count);
+
+/* Whether frames wait that nobody is about to send. The lock is held. */
+bool frames_wait(void);
+
+/* In a child that fork has made. */
+void frames_forked(void);
+
+/* How long a turn lasts at most, when its owner runs. */
+#define FRAMES_TURN_NS UINT64_C(20000000)
+
+/* Ends the turns of a process that has died, and lets go what it held for them. The lock is held. */
+void frames_settle(const struct process *process);
+
+/* After a repair: nothing that was taken is good any more. The lock is held. */
+void frames_repair(void);
+
+#endif
