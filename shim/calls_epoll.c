@@ -8,6 +8,7 @@
  */
 #include "bell.h"
 #include "call.h"
+#include "poller.h"
 #include "process.h"
 #include "sandbox.h"
 #include "wake.h"
@@ -84,8 +85,7 @@ static void item_check(struct epoll_item *item) {
         return;
     if (list_empty(&item->ready_link))
         list_add_tail(&item->set->ready, &item->ready_link);
-    struct list *link, *next;
-    list_for_each(link, next, &item->set->waiters) wake_one(container_of(link, struct waiter, epoll_link));
+    wake_set(item->set);
 }
 
 static void item_set(struct epoll_item *item, const struct epoll_event *event) {
@@ -165,8 +165,10 @@ static void set_becomes_mixed(int epoll) {
     if (!set_of(epoll) || set_of(epoll)->mixed)
         return;
     shared_lock();
-    if (set_of(epoll) && !shared->broken)
+    if (set_of(epoll) && !shared->broken) {
         set_of(epoll)->mixed = true;
+        wake_set(set_of(epoll));
+    }
     shared_unlock();
 }
 
@@ -251,9 +253,19 @@ static int wait_for_set(int epoll, struct epoll_event *events, int limit, uint64
             return -ENOMEM;
         }
         list_add_tail(&set->waiters, &waiter->epoll_link);
+        bool prepares = poller_wanted(waiter), polls = !prepares && poller_begin(waiter);
         bool ready = !list_empty(&set->ready); /* since: the first wait lets the lock go */
+        nfds_t further = set->mixed;
         shared_unlock();
-        int result = ready ? 0 : wait_sleep(waiter, kernel, 1, deadline_ns, mask);
+        int result = prepares || ready ? 0
+                     : polls           ? poller_sleep(waiter, kernel, further, deadline_ns, mask)
+                                       : -EINVAL;
+        if (prepares)
+            poller_prepare(waiter);
+        if (result == 1)
+            kernel[0].revents = POLLIN;
+        if (result == -EINVAL)
+            result = wait_sleep(waiter, kernel, 1, deadline_ns, mask);
         shared_lock();
         wait_end(waiter);
         shared_unlock();

@@ -8,6 +8,7 @@
 #include "bell.h"
 #include "call.h"
 #include "memory.h"
+#include "poller.h"
 #include "wake.h"
 #include <string.h>
 #include <time.h>
@@ -111,8 +112,15 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
                 return -errno;
             return merge_kernel(fds, kernel, count);
         }
+        bool prepares = poller_wanted(waiter), polls = !prepares && poller_begin(waiter);
         shared_unlock();
-        int result = wait_sleep(waiter, kernel, count, deadline_ns, mask);
+        int result = prepares ? 0 : polls ? poller_sleep(waiter, kernel, count, deadline_ns, mask) : -EINVAL;
+        if (prepares)
+            poller_prepare(waiter);
+        if (result == 1)
+            result = LIBC(ppoll)(kernel, count, &no_time, NULL) < 0 ? -errno : 0;
+        if (result == -EINVAL)
+            result = wait_sleep(waiter, kernel, count, deadline_ns, mask);
         shared_lock();
         wait_end(waiter);
         ready = ask_ours(fds, count);

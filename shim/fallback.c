@@ -4,6 +4,7 @@
  */
 #include "call.h"
 #include "process.h"
+#include "wake.h"
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -105,6 +106,7 @@ static void collect_registrations(struct move *move) {
             continue;
         struct epoll_item *item = container_of(watch, struct epoll_item, watch);
         item->set->mixed = true;
+        wake_set(item->set);
         move->registrations[move->count++] = (struct registration){
             item->set, -1, item->descriptor, {.events = item->events, .data.u64 = item->data}};
     }

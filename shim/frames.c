@@ -9,12 +9,15 @@
  * the frames then; their buffers are parked until the owner goes on, for it may be just about to send them.
  */
 #include "frames.h"
+#include "lock.h"
+#include "repair.h"
 #include "wake.h"
 #include <errno.h>
 #include <string.h>
 
 #define FRAME_PIECES_MAX 48 /* of the longest packet, in buffers */
 #define SEND_PIECES 512
+#define BULK 32
 
 struct nic *frames_nic;
 
@@ -26,6 +29,14 @@ static struct {
     struct iovec pieces[SEND_PIECES];
     struct nic_frame frames[FRAMES_AT_ONCE];
 } sending;
+
+static struct {
+    bool in_use;
+    uint32_t number;
+    struct nic *nic;
+    struct iovec pieces[RECEPTION_BATCH][RECEPTION_PIECES];
+    struct nic_frame frames[RECEPTION_BATCH];
+} receiving;
 
 static bool is_keeper(void) {
     return wake_self && wake_self->pid == shared->keeper_pid;
@@ -62,6 +73,8 @@ static bool may_take(void) {
     struct turn *turn = &shared->sending;
     if (!frames_nic || sending.in_use || !stack_frame(&shared->stack, 0))
         return false;
+    if (!is_keeper() && stack_frame(&shared->stack, BULK))
+        return false; /* a program that sends so much goes on, and the keeper sends it meanwhile */
     if (!turn->owner)
         return true;
     return is_keeper() && shared->stack.now_ns - turn->since_ns > FRAMES_TURN_NS && park();
@@ -120,7 +133,112 @@ void frames_sent(int count) {
 }
 
 void frames_forked(void) {
-    sending.in_use = false; /* by a thread of the parent's */
+    sending.in_use = receiving.in_use = false; /* by threads of the parent's */
+}
+
+/* The buffers that this process receives a frame into. */
+static struct buffer **reception(int frame) {
+    return is_keeper() ? shared->receptions[frame] : wake_self->receptions[frame];
+}
+
+static int reception_count(void) {
+    return is_keeper() ? RECEPTION_BATCH : RECEPTION_OWN;
+}
+
+/* Makes sure that a reception has all its buffers. Returns how many pieces it has. */
+static int fill(int frame) {
+    struct buffer **buffers = reception(frame);
+    int count = 0;
+    for (; count < (int)RECEPTION_PIECES; count++) {
+        if (!buffers[count] && !(buffers[count] = buffer_take(&shared->stack.buffers)))
+            break;
+        receiving.pieces[frame][count] = (struct iovec){buffers[count]->storage, BUFFER_CAPACITY};
+    }
+    return count;
+}
+
+/* Makes a chain of the buffers that a frame filled. */
+static struct buffer *chain_of(int frame, uint32_t length) {
+    struct buffer **buffers = reception(frame);
+    struct buffer *first = buffers[0], **link = &first;
+    for (int i = 0; length > 0; i++) {
+        struct buffer *buffer = buffers[i];
+        buffers[i] = NULL;
+        buffer->end = length < BUFFER_CAPACITY ? length : BUFFER_CAPACITY;
+        length -= buffer->end;
+        *link = buffer;
+        link = &buffer->next;
+    }
+    return first;
+}
+
+bool frames_open(void) {
+    struct turn *turn = &shared->receiving;
+    bool stale =
+        is_keeper() && turn->owner != wake_self && shared->stack.now_ns - turn->since_ns > FRAMES_TURN_NS;
+    if (!frames_nic || receiving.in_use || (turn->owner && !stale)) {
+        shared->missed = true;
+        return false;
+    }
+    for (int i = 0; i < reception_count(); i++)
+        receiving.frames[i] = (struct nic_frame){.pieces = receiving.pieces[i], .piece_count = fill(i)};
+    turn->owner = wake_self;
+    turn->since_ns = shared->stack.now_ns;
+    receiving.number = ++turn->number;
+    receiving.nic = frames_nic;
+    receiving.in_use = true;
+    return true;
+}
+
+int frames_receive(void) {
+    return nic_receive(receiving.nic, receiving.frames, reception_count());
+}
+
+bool frames_received(int count) {
+    struct turn *turn = &shared->receiving;
+    unsigned flags = receiving.nic->facts.features & NIC_CHECKSUM_PARTIAL ? STACK_INPUT_CHECKSUM_PARTIAL : 0;
+    uint64_t now_ns = shared->stack.now_ns;
+    receiving.in_use = false;
+    if (shared->broken)
+        return false;
+    for (int i = 0; i < count; i++)
+        if (receiving.frames[i].length > 0)
+            stack_input(&shared->stack, now_ns, chain_of(i, receiving.frames[i].length), flags);
+    if (count > 0)
+        stack_advance(&shared->stack, now_ns);
+    bool again = count == reception_count() || shared->missed;
+    if (turn->number == receiving.number)
+        turn->owner = NULL;
+    shared->missed = false;
+    return again;
+}
+
+int frames_take_in(void) {
+    bool again = true;
+    int count = 0;
+    while (again && count >= 0) {
+        shared_lock();
+        bool open = !shared->broken && frames_open();
+        shared_unlock();
+        if (!open)
+            return 0;
+        count = frames_receive();
+        shared_lock();
+        again = frames_received(count);
+        shared_unlock();
+    }
+    return count < 0 ? count : 0;
+}
+
+void frames_hold(void) {
+    struct list *link, *next;
+    for (int i = 0; i < RECEPTION_BATCH * (int)RECEPTION_PIECES; i++)
+        stack_repair_hold(&shared->stack, (&shared->receptions[0][0])[i]);
+    list_for_each(link, next, &shared->process_list) {
+        struct process *process = container_of(link, struct process, link);
+        for (int i = 0; i < RECEPTION_OWN * (int)RECEPTION_PIECES; i++)
+            stack_repair_hold(&shared->stack, (&process->receptions[0][0])[i]);
+    }
 }
 
 bool frames_wait(void) {
@@ -129,17 +247,25 @@ bool frames_wait(void) {
            (!turn->owner || shared->stack.now_ns - turn->since_ns > FRAMES_TURN_NS);
 }
 
-void frames_settle(const struct process *process) {
+void frames_settle(struct process *process) {
     if (shared->sending.owner == process)
         shared->sending.owner = NULL;
+    if (shared->receiving.owner == process)
+        shared->receiving.owner = NULL;
+    for (int i = 0; i < RECEPTION_OWN * (int)RECEPTION_PIECES; i++) {
+        struct buffer **buffer = &process->receptions[0][0] + i;
+        buffer_drop_chain(&shared->stack.buffers, *buffer); /* of one; or NULL */
+        *buffer = NULL;
+    }
     for (int i = 0; i < PARKED_MAX; i++)
         if (shared->parked[i].owner == process)
             unpark(&shared->parked[i]);
 }
 
 void frames_repair(void) {
-    shared->sending.owner = NULL;
+    shared->sending.owner = shared->receiving.owner = NULL;
     shared->sending.number++;
+    shared->receiving.number++;
     for (int i = 0; i < PARKED_MAX; i++)
         shared->parked[i].count = 0; /* the buffers' counts are made anew without them */
 }

@@ -23,6 +23,22 @@ int frames_send(int count);
 /* So many are sent, and the turn is over. The lock is held again. */
 void frames_sent(int count);
 
+/* Takes the turn to receive, and buffers to receive into. The lock is held. False: it is somebody else's
+ * turn, who looks again when he is done; or memory is out. */
+bool frames_open(void);
+
+/* Receives what has come. The lock is not held. Returns how many frames, or what nic_receive says is wrong.
+ */
+int frames_receive(void);
+
+/* Hands so many frames to the stack; the turn is over. The lock is held again. Returns whether there may be
+ * more. */
+bool frames_received(int count);
+
+/* All of that, as often as there are more. Neither is the lock held nor has this thread a turn. Returns a
+ * negative errno when something is wrong with the NIC. */
+int frames_take_in(void);
+
 /* Whether frames wait that nobody is about to send. The lock is held. */
 bool frames_wait(void);
 
@@ -33,7 +49,10 @@ void frames_forked(void);
 #define FRAMES_TURN_NS UINT64_C(20000000)
 
 /* Ends the turns of a process that has died, and lets go what it held for them. The lock is held. */
-void frames_settle(const struct process *process);
+void frames_settle(struct process *process);
+
+/* In a repair: holds the buffers that frames are received into. */
+void frames_hold(void);
 
 /* After a repair: nothing that was taken is good any more. The lock is held. */
 void frames_repair(void);

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #define ACCOUNT_CHECK_MS 50
+#define TURN_CHECK_MS ((int)(FRAMES_TURN_NS / 1000000) + 5)
 #define DHCP_PATIENCE_MS 20000
 #define STARTER_MS 10000 /* how long the keeper waits for the process that started it */
 
@@ -48,6 +49,15 @@ void keeper_fail(const char *format, ...) {
 void keeper_watch(int descriptor, enum keeper_event kind) {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)kind << 32 | (uint32_t)descriptor};
     epoll_ctl(keeper.events, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+void keeper_watch_nic(void) {
+    int nic = keeper.nic->descriptor;
+    bool alone = !(keeper.nic->facts.features & NIC_SHARED);
+    struct epoll_event event = {.events = EPOLLIN | (alone ? 0 : EPOLLEXCLUSIVE | EPOLLET),
+                                .data.u64 = (uint64_t)KEEPER_NIC << 32 | (uint32_t)nic};
+    epoll_ctl(keeper.events, EPOLL_CTL_DEL, nic, NULL);
+    epoll_ctl(keeper.events, EPOLL_CTL_ADD, nic, &event);
 }
 
 /* Makes sure that nobody else keeps a stack of this name. The file is unlinked by its last owner, so that
@@ -228,6 +238,7 @@ static void process_ended(int pidfd) {
     }
     shared_unlock();
     close(pidfd);
+    keeper_frames_receive(); /* what may have woken it last */
 }
 
 static int compare_inodes(const void *a, const void *b) {
@@ -320,7 +331,7 @@ static int patience_ms(void) {
         return STARTER_MS;
     if (list_empty(&shared->flights) && !keeper.unsettled) {
         check_due_ns = 0;
-        return -1;
+        return shared->missed ? TURN_CHECK_MS : -1; /* whose turn it is may be stopped */
     }
     if (!check_due_ns)
         check_due_ns = now_ns + (keeper.unsettled ? ACCOUNT_CHECK_MS : FLIGHT_CHECK_MS) * UINT64_C(1000000);
@@ -367,6 +378,8 @@ static void run(void) {
         int count = epoll_wait(keeper.events, events, 64, patience_ms());
         bool ended = count == 0;
         keeper.joined |= ended; /* who started us is gone */
+        if (ended && shared->missed)
+            keeper_frames_receive();
         if (check_due_ns && clock_now() >= check_due_ns) {
             if (!list_empty(&shared->flights))
                 check_flights();
@@ -461,7 +474,7 @@ int main(int count, char **arguments) {
     keeper.events = epoll_create1(EPOLL_CLOEXEC);
     keeper.leave = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     watch_signals();
-    keeper_watch(keeper.nic->descriptor, KEEPER_NIC);
+    keeper_watch_nic();
     keeper_watch(keeper.leave, KEEPER_LEAVE);
     int failed = keeper_frames_start();
     if (!failed)

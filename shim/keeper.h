@@ -52,6 +52,9 @@ enum keeper_event {
 
 void keeper_watch(int descriptor, enum keeper_event kind);
 
+/* Watches the NIC, behind all other processes that do: a frame wakes the first who sleeps. */
+void keeper_watch_nic(void);
+
 /* Frees the waiters of a process whose threads are gone. The lock is held. */
 void keeper_release_waiters(struct process *process);
 

@@ -244,6 +244,10 @@ static bool answer(int connection, struct door_request *request, int *descriptor
         if (take_child(request->account, *descriptor))
             *descriptor = -1; /* kept */
         return false;
+    } else if (kind == DOOR_POLLER) {
+        keeper_watch_nic();
+        keeper_frames_receive();
+        return false;
     } else if (kind == DOOR_WAITER) {
         if (take_eventfd(request->waiter, *descriptor))
             *descriptor = -1; /* kept */

@@ -23,44 +23,6 @@
 #define DOWN_PAUSE_NS 100000000
 #define FAREWELL_MS 500 /* for a server that does not answer ARP */
 
-/* For each frame of a batch buffers (shared->receptions) that it can be received into. */
-static struct iovec reception_pieces[RECEPTION_BATCH][RECEPTION_PIECES];
-static struct nic_frame received[RECEPTION_BATCH];
-
-/* Makes sure that a reception has all its buffers. The lock is held. Returns how many pieces it has. */
-static int reception_fill(int frame) {
-    int count = 0;
-    for (; count < (int)RECEPTION_PIECES; count++) {
-        struct buffer **buffer = &shared->receptions[frame][count];
-        if (!*buffer && !(*buffer = buffer_take(&shared->stack.buffers)))
-            break;
-        reception_pieces[frame][count] = (struct iovec){(*buffer)->storage, BUFFER_CAPACITY};
-    }
-    return count;
-}
-
-/* Makes a chain of the buffers that a frame filled. */
-static struct buffer *reception_take(int frame, uint32_t length) {
-    struct buffer **buffers = shared->receptions[frame];
-    struct buffer *first = buffers[0], **link = &first;
-    for (int i = 0; length > 0; i++) {
-        struct buffer *buffer = buffers[i];
-        buffers[i] = NULL;
-        buffer->end = length < BUFFER_CAPACITY ? length : BUFFER_CAPACITY;
-        length -= buffer->end;
-        *link = buffer;
-        link = &buffer->next;
-    }
-    return first;
-}
-
-static void fill_receptions(void) {
-    for (int i = 0; i < RECEPTION_BATCH; i++) {
-        received[i].pieces = reception_pieces[i];
-        received[i].piece_count = reception_fill(i);
-    }
-}
-
 static void pause_for(long ns) {
     struct timespec time = {0, ns};
     nanosleep(&time, NULL);
@@ -74,14 +36,14 @@ bool keeper_frames_waiting(void) {
 #define YOUNG_NS UINT64_C(2000000000)
 
 static void check_conflict(void) {
-    static uint32_t seen;
     static uint64_t born_ns;
     struct stack *stack = &shared->stack;
     if (!born_ns)
         born_ns = stack->now_ns;
-    if (stack->arp.conflicts == seen || stack->dhcp.state != DHCP_OFF)
+    bool news = stack->arp.conflicts != shared->conflicts_seen;
+    shared->conflicts_seen = stack->arp.conflicts;
+    if (!news || stack->dhcp.state != DHCP_OFF)
         return; /* DHCP has asked before it took the address */
-    seen = stack->arp.conflicts;
     if (stack->now_ns - born_ns > YOUNG_NS)
         return; /* defended: RFC 5227 section 2.4 (b) */
     const uint8_t *mac = stack->arp.conflict_mac;
@@ -97,28 +59,16 @@ static void check_conflict(void) {
 }
 
 void keeper_frames_receive(void) {
-    unsigned flags = keeper.nic->facts.features & NIC_CHECKSUM_PARTIAL ? STACK_INPUT_CHECKSUM_PARTIAL : 0;
-    int count = nic_receive(keeper.nic, received, RECEPTION_BATCH);
-    if (count == -ENETDOWN) {
+    int result = frames_take_in();
+    if (result == -ENETDOWN) {
         pause_for(DOWN_PAUSE_NS); /* it may come up again */
+        keeper_watch_nic();
         return;
     }
     shared_lock();
-    if (count < 0) {
+    if (result < 0) {
         shared_break("the interface is gone");
         eventfd_write(keeper.leave, 1);
-        shared_unlock();
-        return;
-    }
-    uint64_t now_ns = shared->stack.now_ns;
-    for (int i = 0; i < count && !shared->broken; i++) {
-        if (received[i].length > 0)
-            stack_input(&shared->stack, now_ns, reception_take(i, received[i].length), flags);
-    }
-    if (!shared->broken) {
-        fill_receptions();
-        stack_advance(&shared->stack, now_ns);
-        check_conflict();
     }
     shared_unlock();
 }
@@ -192,6 +142,7 @@ static void *transmitter(void *unused) {
         keeper.unsettled |= shared->unwatched;
         if (!shared->broken) {
             stack_advance(&shared->stack, shared->stack.now_ns);
+            check_conflict();
             /* The main thread is to see whether all has ended, or that there are flights to look after. */
             if ((list_empty(&shared->process_list) && !stack_busy(&shared->stack)) ||
                 !list_empty(&shared->flights) || keeper.unsettled)
@@ -216,8 +167,5 @@ static void *transmitter(void *unused) {
 
 int keeper_frames_start(void) {
     pthread_t thread;
-    shared_lock();
-    fill_receptions();
-    shared_unlock();
     return -pthread_create(&thread, NULL, transmitter, NULL);
 }

@@ -116,6 +116,8 @@ void waiter_unwatch(struct waiter *waiter) {
 }
 
 void waiter_release(struct waiter *waiter) {
+    if (waiter->process->poller == waiter)
+        waiter->process->poller = NULL;
     waiter_unwatch(waiter);
     list_remove(&waiter->link);
     pool_return(&shared->waiters, waiter);

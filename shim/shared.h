@@ -27,6 +27,7 @@
 #define SHARED_NAME_BUCKETS 4096u
 #define SHARED_MESSAGE_BYTES 480
 #define RECEPTION_BATCH 32 /* frames that the keeper takes at a time */
+#define RECEPTION_OWN 8    /* ... and another process */
 #define RECEPTION_PIECES ((NIC_FRAME_MAX + BUFFER_CAPACITY - 1) / BUFFER_CAPACITY)
 
 /* A digest of the sources that this was built of: only the same code may share memory. Made by the Makefile.
@@ -46,6 +47,8 @@ struct process {
     bool leaving; /* exec puts a program there that can't be taken over: its sockets are the others' */
     struct estate *estate; /* what it has open; NULL: nothing any more */
     struct list waiters;
+    struct waiter *poller; /* the thread that sleeps on the NIC, or NULL */
+    struct buffer *receptions[RECEPTION_OWN][RECEPTION_PIECES]; /* that its threads receive frames into */
 };
 
 enum holding_kind {
@@ -87,7 +90,7 @@ struct waiter {
     struct process *process;
     _Atomic uint32_t word; /* 0: sleep on; 1: woken */
     bool sleeping;
-    bool by_descriptor;      /* sleeps in poll(2), with the eventfd among its descriptors */
+    bool by_descriptor;      /* sleeps in poll(2) or epoll_wait(2), with the eventfd among its descriptors */
     int descriptor;          /* eventfd: the process's number, or -1 */
     int keeper_descriptor;   /* the keeper's, or -1 */
     struct list keeper_link; /* in shared->keeper_wakes */
@@ -162,7 +165,9 @@ struct shared {
     _Atomic uint32_t keeper_sleeping; /* ... now */
     uint64_t keeper_deadline_ns;      /* ... and wakes by itself then */
     struct list keeper_wakes;         /* waiters whose eventfd only the keeper can write */
-    struct turn sending;
+    uint32_t conflicts_seen;          /* of the stack's address: by the keeper */
+    struct turn sending, receiving;
+    bool missed; /* somebody found that it was another's turn to receive, who looks once more then */
     struct parked parked[PARKED_MAX];
     struct buffer *receptions[RECEPTION_BATCH][RECEPTION_PIECES]; /* the keeper's, to receive frames into */
 };

@@ -29,6 +29,7 @@ static void repair_process(void *object, void *context) {
         process->estate = NULL;
     }
     list_init(&process->waiters);
+    process->poller = NULL;
     list_add_tail(&shared->process_list, &process->link);
     if (process->pid == 0)
         process->unborn_until_ns = clock_now() + UNBORN_SOON_NS; /* its parent may have died in fork */
@@ -141,8 +142,7 @@ bool shared_repair(void) {
     pool_walk(&shared->holdings, repair_holding, NULL);
     pool_walk(&shared->flights_pool, repair_flight, NULL);
     pool_walk(&shared->waiters, repair_waiter, NULL);
-    if (!stack_repair(&shared->stack, clock_now(), &shared->receptions[0][0],
-                      RECEPTION_BATCH * RECEPTION_PIECES))
+    if (!stack_repair(&shared->stack, clock_now(), frames_hold))
         return false;
     pool_walk(&shared->stack.sockets, repair_name, NULL);
     pool_walk(&shared->epoll_items, repair_epoll_item, NULL);

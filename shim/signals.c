@@ -35,6 +35,12 @@ static __thread struct {
     sigset_t mask;
 } held __attribute__((tls_model("initial-exec")));
 
+static __thread uint32_t interruptions __attribute__((tls_model("initial-exec")));
+
+uint32_t signals_interruptions(void) {
+    return interruptions;
+}
+
 static bool default_is_fatal_or_stops(int signal) {
     switch (signal) {
     case SIGCHLD:
@@ -106,6 +112,7 @@ static void enter(int signal, siginfo_t *info, void *context) {
         errno = saved;
         return;
     }
+    interruptions += !(action.sa_flags & SA_RESTART);
     if (action.sa_flags & (int)SA_RESETHAND)
         actions[signal].sa_handler = SIG_DFL; /* the kernel's own reset would have taken us out */
     if (action.sa_flags & SA_SIGINFO)

@@ -4,7 +4,12 @@
 #ifndef SHIM_SIGNALS_H
 #define SHIM_SIGNALS_H
 
+#include <stdint.h>
+
 /* From the first socket on: default actions that would end or stop the program wait for the lock, too. */
 void signals_start(void);
+
+/* How many handlers have run in this thread that were installed without SA_RESTART. */
+uint32_t signals_interruptions(void);
 
 #endif

@@ -6,7 +6,9 @@
 #include "descriptor.h"
 #include "libc.h"
 #include "lock.h"
+#include "poller.h"
 #include "process.h"
+#include "signals.h"
 #include "wake.h"
 #include <errno.h>
 #include <pthread.h>
@@ -21,6 +23,7 @@ static pthread_once_t thread_end_once = PTHREAD_ONCE_INIT;
 static void end_of_thread(void *context) {
     struct waiter *waiter = context;
     int descriptor = waiter->descriptor;
+    poller_end_of_thread();
     self = NULL;
     shared_lock();
     waiter_release(waiter);
@@ -51,6 +54,7 @@ struct waiter *wait_self(void) {
 }
 
 void wait_forked(void) {
+    poller_forked();
     if (self && self->descriptor >= 0)
         descriptor_close_private(self->descriptor);
     self = NULL;
@@ -62,6 +66,17 @@ uint64_t wait_deadline(uint64_t timeout_ns) {
     return timeout_ns ? clock_now() + timeout_ns : TIMER_NEVER;
 }
 
+/* A system call on a socket goes on after a handler that was installed with SA_RESTART, unless it has a time
+ * limit (signal(7)); epoll_wait(2) never does. */
+static int sleep_on_nic(struct waiter *waiter, uint64_t deadline_ns) {
+    uint32_t before = signals_interruptions();
+    int result;
+    do
+        result = poller_sleep(waiter, NULL, 0, deadline_ns, NULL);
+    while (result == -EINTR && deadline_ns == TIMER_NEVER && signals_interruptions() == before);
+    return result;
+}
+
 int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns) {
     struct waiter *waiter = shared_lock_dying() ? NULL : wait_begin(false);
     if (!waiter)
@@ -69,8 +84,16 @@ int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns) {
     waiter->watch.events = events;
     waiter->watch.gone = false;
     list_add_tail(&socket->watches, &waiter->watch.socket_link);
+    bool prepares = poller_wanted(waiter);
+    waiter->by_descriptor = !prepares && poller_begin(waiter);
     shared_unlock();
-    int result = deadline_ns == TIMER_NEVER ? wake_sleep_or_death(&waiter->word, 0)
+    int result = 0;
+    if (prepares)
+        poller_prepare(waiter);
+    else if (waiter->by_descriptor)
+        result = sleep_on_nic(waiter, deadline_ns);
+    else
+        result = deadline_ns == TIMER_NEVER ? wake_sleep_or_death(&waiter->word, 0)
                                             : wake_sleep(&waiter->word, 0, deadline_ns);
     shared_lock();
     bool gone = waiter->watch.gone;
@@ -85,8 +108,9 @@ int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns) {
     return result == -ETIMEDOUT ? -EAGAIN : result;
 }
 
-/* Gives the keeper a copy of the thread's eventfd, through which other processes' changes reach it. */
-static bool introduce_eventfd(struct waiter *waiter) {
+bool wait_introduce(struct waiter *waiter) {
+    if (waiter->descriptor >= 0)
+        return true;
     struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_WAITER}, .waiter = waiter};
     int descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (descriptor < 0)
@@ -106,7 +130,7 @@ struct waiter *wait_begin(bool by_descriptor) {
         return NULL;
     if (by_descriptor && waiter->descriptor < 0) {
         shared_unlock(); /* the keeper needs the lock to answer */
-        bool introduced = introduce_eventfd(waiter);
+        bool introduced = wait_introduce(waiter);
         shared_lock();
         if (!introduced)
             return NULL;
@@ -135,6 +159,7 @@ int wait_watch(struct waiter *waiter, struct socket *socket, unsigned events) {
 
 void wait_end(struct waiter *waiter) {
     waiter->sleeping = false;
+    poller_end(waiter);
     waiter_unwatch(waiter);
 }
 

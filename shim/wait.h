@@ -22,6 +22,10 @@ struct waiter *wait_begin(bool by_descriptor);
 int wait_watch(struct waiter *waiter, struct socket *socket, unsigned events);
 void wait_end(struct waiter *waiter);
 
+/* Gives the keeper a copy of the thread's eventfd, through which other processes' changes reach it, if that
+ * was not done. The lock is not held. False: there is none to be had. */
+bool wait_introduce(struct waiter *waiter);
+
 /* The room that wait_sleep needs behind the caller's own descriptors. */
 #define WAIT_SLEEP_ROOM 2
 

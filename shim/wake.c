@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 struct process *wake_self;
+__thread struct waiter *wake_awake __attribute__((tls_model("initial-exec")));
 
 static long futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout,
                   uint32_t bits) {
@@ -75,6 +76,8 @@ static void wake_waiter(struct wake_list *wakes, struct waiter *waiter) {
     if (!waiter->sleeping || waiter->word)
         return;
     waiter->word = 1;
+    if (waiter == wake_awake)
+        return;
     if (waiter->by_descriptor) {
         bool keeper = wake_self && wake_self->pid == shared->keeper_pid;
         target.descriptor = waiter->process == wake_self ? waiter->descriptor
@@ -142,7 +145,8 @@ void wake_collect(struct wake_list *wakes) {
                 write_eventfd(waiter->keeper_descriptor);
         }
     }
-    if (frames_wait() || stack_deadline(&shared->stack) < shared->keeper_deadline_ns)
+    if (frames_wait() || stack_deadline(&shared->stack) < shared->keeper_deadline_ns ||
+        shared->stack.arp.conflicts != shared->conflicts_seen)
         wakes->doorbell = true;
 }
 
@@ -166,6 +170,11 @@ void wake_one(struct waiter *waiter) {
     wake_list_init(&wakes);
     wake_waiter(&wakes, waiter);
     wake_deliver(&wakes);
+}
+
+void wake_set(struct epoll_set *set) {
+    struct list *link, *next;
+    list_for_each(link, next, &set->waiters) wake_one(container_of(link, struct waiter, epoll_link));
 }
 
 void wake_everybody(void) {

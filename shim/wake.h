@@ -32,6 +32,9 @@ static inline void wake_list_init(struct wake_list *wakes) {
 /* Which process this is: the keeper, or one attached. */
 extern struct process *wake_self;
 
+/* The thread's own waiter while it is awake and about to look: it needs no waking. */
+extern __thread struct waiter *wake_awake __attribute__((tls_model("initial-exec")));
+
 /* Turns the stack's events into threads to be woken. The lock is held. */
 void wake_collect(struct wake_list *wakes);
 
@@ -40,6 +43,9 @@ void wake_deliver(const struct wake_list *wakes);
 
 /* Wakes one thread, at once. The lock is held. */
 void wake_one(struct waiter *waiter);
+
+/* Wakes who waits for an epoll set: there is something new to wait for. The lock is held. */
+void wake_set(struct epoll_set *set);
 
 /* Wakes every thread that waits, and the keeper. The lock is held. */
 void wake_everybody(void);

@@ -483,7 +483,12 @@ static void resume_socket(void *object, void *context) {
     socket_event(stack, socket);
 }
 
-bool stack_repair(struct stack *stack, uint64_t now_ns, struct buffer *const *held, uint32_t count) {
+void stack_repair_hold(struct stack *stack, struct buffer *buffer) {
+    if (buffer && pool_has(&stack->buffers, buffer))
+        hold_buffer(stack, buffer);
+}
+
+bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void)) {
     stack->now_ns = now_ns;
     stack->repair_failed = false;
     list_init(&stack->events);
@@ -498,9 +503,8 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, struct buffer *const *he
     timer_wheel_init(&stack->timers, now_ns);
     stack->loopback_first = stack->loopback_count = 0;
     repair_network(stack);
-    for (uint32_t i = 0; i < count; i++)
-        if (held[i] && pool_has(&stack->buffers, held[i]))
-            hold_buffer(stack, held[i]);
+    if (each_held)
+        each_held();
     repair_frames(stack);
     pool_walk(&stack->arp.entries, repair_neighbour, stack);
     pool_walk(&stack->arp.pendings, repair_pending, stack);

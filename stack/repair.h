@@ -17,8 +17,10 @@ struct buffer;
  * (pool_repair), and sets each socket's `holders`; a socket that nobody holds is freed. */
 void stack_repair_memory(struct stack *stack);
 
-/* Then all else. `held` are buffers that the caller has for its own use, each held once. Each socket is an
- * event of stack_next_event afterwards, and its `watches` are empty. Returns false when memory is out. */
-bool stack_repair(struct stack *stack, uint64_t now_ns, struct buffer *const *held, uint32_t count);
+/* Then all else. `each_held`, or NULL, calls stack_repair_hold for each buffer that the caller has for its
+ * own use. Each socket is an event of stack_next_event afterwards, and its `watches` are empty. Returns false
+ * when memory is out. */
+bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void));
+void stack_repair_hold(struct stack *stack, struct buffer *buffer); /* NULL, or none of ours: nothing */
 
 #endif

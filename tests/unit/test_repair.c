@@ -328,7 +328,7 @@ static void close_one(void *object, void *context) {
 static void world_check(void) {
     struct stack *stack = world.a.stack;
     stack_repair_memory(stack);
-    assert_true(stack_repair(stack, now, NULL, 0));
+    assert_true(stack_repair(stack, now, NULL));
     unsigned holders = 0, resets = 0;
     pool_walk(&stack->sockets, count_holder, &holders);
     assert_int_equal(holders, stack->sockets.used);

@@ -1,0 +1,148 @@
+/*
+ * poller.c - see poller.h.
+ */
+#include "poller.h"
+#include "attach.h"
+#include "descriptor.h"
+#include "frames.h"
+#include "libc.h"
+#include "lock.h"
+#include "sandbox.h"
+#include "wait.h"
+#include "wake.h"
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+
+#define FURTHER_MAX 8 /* more cost more than a wake-up by the keeper */
+#define EVENTS_MAX (3 + FURTHER_MAX)
+
+enum source {
+    SOURCE_NIC,
+    SOURCE_EVENTFD,
+    SOURCE_KEEPER,
+    SOURCE_FURTHER,
+};
+
+static __thread struct {
+    int epoll;   /* + 1; 0: not made yet */
+    bool failed; /* nor can it be */
+} own __attribute__((tls_model("initial-exec")));
+
+static bool watch(int epoll, int descriptor, uint32_t events, enum source source) {
+    struct epoll_event event = {.events = events, .data.u32 = source};
+    return LIBC(epoll_ctl)(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
+}
+
+/* There is one more who watches the NIC, or something is wrong with it, and the keeper finds out what. */
+static void tell_keeper(void) {
+    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_POLLER}};
+    attach_tell(&request, -1);
+}
+
+bool poller_wanted(const struct waiter *waiter) {
+    return frames_nic && !own.epoll && !own.failed && !waiter->process->poller && !sandboxed();
+}
+
+static bool watch_all(int epoll, const struct waiter *waiter) {
+    return watch(epoll, waiter->descriptor, EPOLLIN, SOURCE_EVENTFD) &&
+           watch(epoll, attach_connection(), 0, SOURCE_KEEPER) &&
+           watch(epoll, frames_nic->descriptor, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, SOURCE_NIC);
+}
+
+void poller_prepare(struct waiter *waiter) {
+    int epoll = wait_introduce(waiter) ? LIBC(epoll_create1)(EPOLL_CLOEXEC) : -1;
+    own.failed = true;
+    if (epoll < 0)
+        return;
+    epoll = descriptor_make_private(epoll);
+    if (!watch_all(epoll, waiter)) {
+        descriptor_close_private(epoll);
+        return;
+    }
+    own.epoll = epoll + 1;
+    tell_keeper();
+}
+
+bool poller_begin(struct waiter *waiter) {
+    struct process *process = waiter->process;
+    if (!frames_nic || !own.epoll || (process->poller && process->poller != waiter))
+        return false;
+    process->poller = waiter;
+    return true;
+}
+
+void poller_end(struct waiter *waiter) {
+    if (waiter->process->poller == waiter)
+        waiter->process->poller = NULL;
+}
+
+/* Watches a descriptor of the program's as well. What a wait has not used up is taken for nothing by the
+ * next: each fires once, so that none has to be taken out again. */
+static bool watch_further(const struct pollfd *further) {
+    struct epoll_event event = {.events = (uint32_t)further->events | EPOLLONESHOT,
+                                .data.u32 = SOURCE_FURTHER};
+    return LIBC(epoll_ctl)(own.epoll - 1, EPOLL_CTL_MOD, further->fd, &event) == 0 ||
+           (errno == ENOENT && LIBC(epoll_ctl)(own.epoll - 1, EPOLL_CTL_ADD, further->fd, &event) == 0);
+}
+
+static bool watch_all_further(const struct pollfd *further, nfds_t count) {
+    nfds_t watched = 0;
+    for (nfds_t i = 0; i < count; i++) {
+        for (nfds_t j = 0; j < i; j++)
+            if (further[i].fd >= 0 && further[j].fd == further[i].fd)
+                return false; /* in it twice, with other events */
+        if (further[i].fd >= 0 && (++watched > FURTHER_MAX || !watch_further(&further[i])))
+            return false;
+    }
+    return true;
+}
+
+static int sleep_until(struct epoll_event *events, uint64_t deadline_ns, const sigset_t *mask) {
+    uint64_t now_ns = deadline_ns == TIMER_NEVER ? 0 : clock_now();
+    uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+    struct timespec left = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
+    long count = LIBC(syscall)(SYS_epoll_pwait2, own.epoll - 1, events, EVENTS_MAX,
+                               deadline_ns == TIMER_NEVER ? NULL : &left, mask, (size_t)_NSIG / 8);
+    return count < 0 ? -errno : count == 0 ? -ETIMEDOUT : (int)count;
+}
+
+int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t count, uint64_t deadline_ns,
+                 const sigset_t *mask) {
+    if (!watch_all_further(further, count))
+        return -EINVAL;
+    for (;;) {
+        struct epoll_event events[EVENTS_MAX];
+        int happened = sleep_until(events, deadline_ns, mask);
+        bool nic = false, look = false, ready = false;
+        if (happened < 0)
+            return happened;
+        for (int i = 0; i < happened; i++) {
+            uint64_t ignored;
+            nic |= events[i].data.u32 == SOURCE_NIC;
+            ready |= events[i].data.u32 == SOURCE_FURTHER;
+            look |= events[i].data.u32 == SOURCE_KEEPER;
+            if (events[i].data.u32 == SOURCE_EVENTFD)
+                look |= LIBC(read)(waiter->descriptor, &ignored, sizeof ignored) > 0;
+        }
+        wake_awake = waiter;
+        if (nic && frames_take_in() < 0)
+            tell_keeper();
+        wake_awake = NULL;
+        if (ready && count > 0)
+            return 1;
+        if (look || waiter->word)
+            return 0;
+    }
+}
+
+void poller_end_of_thread(void) {
+    if (own.epoll)
+        descriptor_close_private(own.epoll - 1);
+    own.epoll = 0;
+}
+
+void poller_forked(void) {
+    poller_end_of_thread();
+    own.failed = false;
+}
