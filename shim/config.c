@@ -129,11 +129,12 @@ static bool parse_sysctl(const char *text, struct config *config, char *error) {
     return true;
 }
 
+#define SPIN_MAX_US 1000000
+
 /* Options of later versions: refused here too, since LD_PRELOAD works without the command. */
 static bool refuse_later_options(char *error) {
     static const char *const later[][2] = {
         {"BAREWIRE_PCAP", "--pcap"},
-        {"BAREWIRE_SPIN", "--spin"},
     };
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (getenv(later[i][0]))
@@ -173,6 +174,8 @@ bool config_read(struct config *config, char *error) {
         return false;
     if ((value = getenv("BAREWIRE_MTU")) && !parse_number(value, 68, 65535, &config->mtu))
         return fail(error, "--mtu '%s': give a number from 68 to 65535", value);
+    if ((value = getenv("BAREWIRE_SPIN")) && !parse_number(value, 0, SPIN_MAX_US, &config->spin_us))
+        return fail(error, "--spin '%s': give microseconds, from 0 to 1000000", value);
     if ((value = getenv("BAREWIRE_IMPAIR")) &&
         snprintf(config->impair, sizeof config->impair, "%s", value) >= (int)sizeof config->impair)
         return fail(error, "--impair '%.40s...' is too long", value);

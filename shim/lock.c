@@ -72,14 +72,6 @@ static void owner_died(void) {
         shared_break("a process died while it was changing the stack, which is out of memory");
 }
 
-static void relax(void) {
-#if defined __x86_64__
-    __builtin_ia32_pause();
-#elif defined __aarch64__
-    __asm__ volatile("yield");
-#endif
-}
-
 /* Takes the lock, or gives up: ETIMEDOUT. */
 static int take_within(uint64_t patience_ns) {
     struct timespec limit;
@@ -99,7 +91,7 @@ static int take(void) {
             if (result != EBUSY)
                 return result;
         }
-        relax();
+        shared_relax();
     }
     int result;
     while ((result = take_within(LOOK_AGAIN_NS)) == ETIMEDOUT)

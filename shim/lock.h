@@ -38,6 +38,15 @@ bool shared_lock_dying(void);
 /* After fork, in the child: the lock that was taken for the fork is the parent's. */
 void lock_forked(void);
 
+/* Between two looks at what another processor may change. */
+static inline void shared_relax(void) {
+#if defined __x86_64__
+    __builtin_ia32_pause();
+#elif defined __aarch64__
+    __asm__ volatile("yield");
+#endif
+}
+
 /* Whether this thread holds the lock. */
 bool shared_lock_held(void);
 

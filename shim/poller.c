@@ -11,10 +11,12 @@
 #include "wait.h"
 #include "wake.h"
 #include <errno.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
 #define FURTHER_MAX 8 /* more cost more than a wake-up by the keeper */
+#define LOOKS 20
 #define EVENTS_MAX (3 + FURTHER_MAX)
 
 enum source {
@@ -107,23 +109,73 @@ static int sleep_until(struct epoll_event *events, uint64_t deadline_ns, const s
     return count < 0 ? -errno : count == 0 ? -ETIMEDOUT : (int)count;
 }
 
+/* Looks at the word for a microsecond or so: whoever wakes us may be on the same stack. */
+static bool watch_word(const struct waiter *waiter) {
+    for (int i = 0; i < LOOKS && !waiter->word; i++)
+        shared_relax();
+    return waiter->word;
+}
+
+/* Looks once at the NIC, and at what else is waited for; neither takes the lock, which others want. */
+static bool look(struct waiter *waiter, const struct pollfd *further, nfds_t count) {
+    const struct timespec no_time = {0, 0};
+    struct pollfd fds[1 + FURTHER_MAX] = {{.fd = -1, .events = POLLIN}};
+    if (waiter->process->poller == waiter)
+        fds[0].fd = frames_nic ? frames_nic->descriptor : -1;
+    nfds_t watched = count < FURTHER_MAX ? count : FURTHER_MAX;
+    for (nfds_t i = 0; i < watched; i++)
+        fds[1 + i] = further[i];
+    if (LIBC(ppoll)(fds, 1 + watched, &no_time, NULL) <= 0)
+        return false;
+    if (fds[0].revents) {
+        wake_awake = waiter;
+        frames_take_in();
+        wake_awake = NULL;
+    }
+    for (nfds_t i = 1; i <= watched; i++)
+        if (fds[i].revents)
+            return true;
+    return waiter->word;
+}
+
+static void spin(struct waiter *waiter, const struct pollfd *further, nfds_t count, uint64_t deadline_ns) {
+    uint64_t end_ns = clock_now() + attach_config.spin_us * UINT64_C(1000);
+    if (deadline_ns < end_ns)
+        end_ns = deadline_ns;
+    while (!watch_word(waiter) && !look(waiter, further, count) && !shared->broken && clock_now() < end_ns)
+        continue;
+    shared_lock();
+    waiter->spinning = false;
+    shared_unlock();
+}
+
+bool poller_spin(struct waiter *waiter, uint64_t deadline_ns) {
+    if (waiter->spinning)
+        spin(waiter, NULL, 0, deadline_ns);
+    return waiter->word;
+}
+
 int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t count, uint64_t deadline_ns,
                  const sigset_t *mask) {
+    if (waiter->spinning)
+        spin(waiter, further, count, deadline_ns);
+    if (waiter->word)
+        return 0;
     if (!watch_all_further(further, count))
         return -EINVAL;
     for (;;) {
         struct epoll_event events[EVENTS_MAX];
         int happened = sleep_until(events, deadline_ns, mask);
-        bool nic = false, look = false, ready = false;
+        bool nic = false, told = false, ready = false;
         if (happened < 0)
             return happened;
         for (int i = 0; i < happened; i++) {
             uint64_t ignored;
             nic |= events[i].data.u32 == SOURCE_NIC;
             ready |= events[i].data.u32 == SOURCE_FURTHER;
-            look |= events[i].data.u32 == SOURCE_KEEPER;
+            told |= events[i].data.u32 == SOURCE_KEEPER;
             if (events[i].data.u32 == SOURCE_EVENTFD)
-                look |= LIBC(read)(waiter->descriptor, &ignored, sizeof ignored) > 0;
+                told |= LIBC(read)(waiter->descriptor, &ignored, sizeof ignored) > 0;
         }
         wake_awake = waiter;
         if (nic && frames_take_in() < 0)
@@ -131,7 +183,7 @@ int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t cou
         wake_awake = NULL;
         if (ready && count > 0)
             return 1;
-        if (look || waiter->word)
+        if (told || waiter->word)
             return 0;
     }
 }

@@ -31,6 +31,10 @@ void poller_end(struct waiter *waiter);
 int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t count, uint64_t deadline_ns,
                  const sigset_t *mask);
 
+/* --spin: looks at the word of a waiter that spins for as long as the user said. The lock is not held.
+ * Returns whether it was woken; if not, others wake it by other means from now on. */
+bool poller_spin(struct waiter *waiter, uint64_t deadline_ns);
+
 void poller_forked(void);
 void poller_end_of_thread(void);
 

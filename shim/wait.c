@@ -92,7 +92,7 @@ int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns) {
         poller_prepare(waiter);
     else if (waiter->by_descriptor)
         result = sleep_on_nic(waiter, deadline_ns);
-    else
+    else if (!poller_spin(waiter, deadline_ns))
         result = deadline_ns == TIMER_NEVER ? wake_sleep_or_death(&waiter->word, 0)
                                             : wake_sleep(&waiter->word, 0, deadline_ns);
     shared_lock();
@@ -139,6 +139,7 @@ struct waiter *wait_begin(bool by_descriptor) {
         wait_end(waiter); /* a signal handler jumped out of the last wait */
     waiter->word = 0;
     waiter->by_descriptor = by_descriptor;
+    waiter->spinning = attach_config.spin_us > 0;
     waiter->sleeping = true;
     return waiter;
 }
@@ -195,6 +196,8 @@ static int sleep_without_descriptor(struct waiter *waiter, uint64_t deadline_ns,
 
 int wait_sleep(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint64_t deadline_ns,
                const sigset_t *mask) {
+    if (waiter->spinning && poller_spin(waiter, count > 0 ? 0 : deadline_ns))
+        return 0; /* the kernel's descriptors can't wait */
     if (!waiter->by_descriptor)
         return sleep_without_descriptor(waiter, deadline_ns, mask);
     struct timespec left = {0};

@@ -76,7 +76,7 @@ static void wake_waiter(struct wake_list *wakes, struct waiter *waiter) {
     if (!waiter->sleeping || waiter->word)
         return;
     waiter->word = 1;
-    if (waiter == wake_awake)
+    if (waiter == wake_awake || waiter->spinning)
         return;
     if (waiter->by_descriptor) {
         bool keeper = wake_self && wake_self->pid == shared->keeper_pid;
