@@ -7,6 +7,7 @@
 #include "netlink.h"
 #include "passing.h"
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,6 +43,7 @@ static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct
     struct iovec copy[count > 0 ? count : 1], *pieces = copy;
     size_t total = buffer_pieces_length(given, count), sent = 0;
     int error = 0;
+    pthread_testcancel();
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return error;
@@ -86,6 +88,7 @@ static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct 
     struct iovec copy[count > 0 ? count : 1], *pieces = copy;
     size_t total = buffer_pieces_length(given, count), received = 0;
     int error = 0;
+    pthread_testcancel();
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return error;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <netinet/udp.h>
+#include <pthread.h>
 #include <string.h>
 
 /* A new socket becomes this process's, or is gone when memory is out. */
@@ -87,6 +88,7 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
         return LIBC(accept4)(fd, address, length, flags);
     if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
         return (int)call_result(-EINVAL);
+    pthread_testcancel();
     struct socket *socket = call_enter(fd, &result);
     if (!socket)
         return (int)call_result(result);
@@ -119,6 +121,7 @@ EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length) {
 
 static int connect_ours(int fd, uint32_t host, uint16_t port, bool unspecified) {
     int result;
+    pthread_testcancel();
     struct socket *socket = call_enter(fd, &result);
     if (!socket)
         return result;

@@ -2,17 +2,16 @@
  * frames.c - see frames.h.
  *
  * Theory of operation. Who sends takes frames from the front of the stack's ring, where they stay until they
- * have been sent, sends them without the lock from their buffers, and drops them from the ring. Headers are
- * copied, since the ring's slots would be used again if the turn were taken away.
- *
- * That happens when its owner is stopped (SIGSTOP, a debugger) between its last two steps. The keeper sends
- * the frames then; their buffers are parked until the owner goes on, for it may be just about to send them.
+ * have been sent, sends them without the lock from their buffers, and drops them from the ring. No signal's
+ * handler runs meanwhile, nor does a signal stop the process. Who receives has buffers of its process's own
+ * to receive into; it may be stopped then, and the keeper takes the turn over.
  */
 #include "frames.h"
 #include "lock.h"
 #include "repair.h"
 #include "wake.h"
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #define FRAME_PIECES_MAX 48 /* of the longest packet, in buffers */
@@ -25,7 +24,6 @@ static struct {
     bool in_use;     /* by a thread that may have lost its turn since */
     uint32_t number; /* of the turn */
     struct nic *nic; /* of the turn: frames_nic may be given up meanwhile */
-    uint8_t headers[FRAMES_AT_ONCE][FRAME_HEADER_MAX];
     struct iovec pieces[SEND_PIECES];
     struct nic_frame frames[FRAMES_AT_ONCE];
 } sending;
@@ -42,42 +40,13 @@ static bool is_keeper(void) {
     return wake_self && wake_self->pid == shared->keeper_pid;
 }
 
-/* Keeps what a stopped owner holds. False: so many are stopped that there is no place. */
-static bool park(void) {
-    struct turn *turn = &shared->sending;
-    for (int i = 0; i < PARKED_MAX; i++) {
-        struct parked *parked = &shared->parked[i];
-        if (parked->count > 0)
-            continue;
-        parked->owner = turn->owner;
-        parked->number = turn->number;
-        while (parked->count < turn->count) {
-            struct frame *frame = stack_frame(&shared->stack, parked->count);
-            parked->ranges[parked->count++] =
-                (struct parked_range){.payload = frame->payload, .length = frame->payload_length};
-            buffer_hold_range(frame->payload, frame->payload_length);
-        }
-        return true;
-    }
-    return false;
-}
-
-static void unpark(struct parked *parked) {
-    while (parked->count > 0) {
-        struct parked_range *range = &parked->ranges[--parked->count];
-        buffer_drop_range(&shared->stack.buffers, range->payload, range->length);
-    }
-}
-
 static bool may_take(void) {
     struct turn *turn = &shared->sending;
     if (!frames_nic || sending.in_use || !stack_frame(&shared->stack, 0))
         return false;
     if (!is_keeper() && stack_frame(&shared->stack, BULK))
         return false; /* a program that sends so much goes on, and the keeper sends it meanwhile */
-    if (!turn->owner)
-        return true;
-    return is_keeper() && shared->stack.now_ns - turn->since_ns > FRAMES_TURN_NS && park();
+    return !turn->owner;
 }
 
 int frames_take(void) {
@@ -90,15 +59,13 @@ int frames_take(void) {
            (frame = stack_frame(&shared->stack, (uint32_t)count))) {
         struct iovec *own = &sending.pieces[pieces];
         int more = buffer_range_pieces(frame->payload, frame->payload_length, own + 1, FRAME_PIECES_MAX - 1);
-        memcpy(sending.headers[count], frame->header, frame->header_length);
-        own[0] = (struct iovec){sending.headers[count], frame->header_length};
+        own[0] = (struct iovec){frame->header, frame->header_length};
         if (more < 0)
             own[0].iov_len = more = 0; /* can't be: the NIC refuses it */
         sending.frames[count++] = (struct nic_frame){.pieces = own, .piece_count = 1 + more};
         pieces += sending.frames[count - 1].piece_count;
     }
     turn->owner = wake_self;
-    turn->count = (uint32_t)count;
     turn->since_ns = shared->stack.now_ns;
     sending.number = ++turn->number;
     sending.nic = frames_nic;
@@ -106,30 +73,32 @@ int frames_take(void) {
     return count;
 }
 
+/* A thread that is cancelled must not take its turn with it: system calls are cancellation points. */
+static int hold_cancel(void) {
+    int before;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    return before;
+}
+
 int frames_send(int count) {
-    int sent = 0;
+    int sent = 0, cancel = hold_cancel();
     while (sent < count) {
         int result = nic_send(sending.nic, sending.frames + sent, count - sent);
         if (result == -EAGAIN)
             break;
         sent += result > 0 ? result : 1; /* given up: TCP sends it again */
     }
+    pthread_setcancelstate(cancel, NULL);
     return sent;
 }
 
 void frames_sent(int count) {
     struct turn *turn = &shared->sending;
     sending.in_use = false;
-    if (shared->broken)
-        return;
-    if (turn->number == sending.number && turn->owner == wake_self) {
-        turn->owner = NULL;
-        stack_frames_sent(&shared->stack, (uint32_t)count);
-        return;
-    }
-    for (int i = 0; i < PARKED_MAX; i++)
-        if (shared->parked[i].owner == wake_self && shared->parked[i].number == sending.number)
-            unpark(&shared->parked[i]);
+    if (shared->broken || turn->owner != wake_self || turn->number != sending.number)
+        return; /* it was repaired meanwhile */
+    turn->owner = NULL;
+    stack_frames_sent(&shared->stack, (uint32_t)count);
 }
 
 void frames_forked(void) {
@@ -191,7 +160,10 @@ bool frames_open(void) {
 }
 
 int frames_receive(void) {
-    return nic_receive(receiving.nic, receiving.frames, reception_count());
+    int cancel = hold_cancel();
+    int count = nic_receive(receiving.nic, receiving.frames, reception_count());
+    pthread_setcancelstate(cancel, NULL);
+    return count;
 }
 
 bool frames_received(int count) {
@@ -242,9 +214,7 @@ void frames_hold(void) {
 }
 
 bool frames_wait(void) {
-    const struct turn *turn = &shared->sending;
-    return stack_frame(&shared->stack, 0) &&
-           (!turn->owner || shared->stack.now_ns - turn->since_ns > FRAMES_TURN_NS);
+    return stack_frame(&shared->stack, 0) && !shared->sending.owner;
 }
 
 void frames_settle(struct process *process) {
@@ -257,15 +227,10 @@ void frames_settle(struct process *process) {
         buffer_drop_chain(&shared->stack.buffers, *buffer); /* of one; or NULL */
         *buffer = NULL;
     }
-    for (int i = 0; i < PARKED_MAX; i++)
-        if (shared->parked[i].owner == process)
-            unpark(&shared->parked[i]);
 }
 
 void frames_repair(void) {
     shared->sending.owner = shared->receiving.owner = NULL;
     shared->sending.number++;
     shared->receiving.number++;
-    for (int i = 0; i < PARKED_MAX; i++)
-        shared->parked[i].count = 0; /* the buffers' counts are made anew without them */
 }

@@ -45,10 +45,10 @@ bool frames_wait(void);
 /* In a child that fork has made. */
 void frames_forked(void);
 
-/* How long a turn lasts at most, when its owner runs. */
+/* How long a turn to receive lasts at most, when its owner runs. */
 #define FRAMES_TURN_NS UINT64_C(20000000)
 
-/* Ends the turns of a process that has died, and lets go what it held for them. The lock is held. */
+/* Ends the turns of a process that has died, and gives its buffers back. The lock is held. */
 void frames_settle(struct process *process);
 
 /* In a repair: holds the buffers that frames are received into. */

@@ -127,14 +127,6 @@ static void wait_for_room(void) {
         pause_for(BUSY_PAUSE_NS);
 }
 
-/* When it has to look again: a timer's time, or that of a turn that may have to be taken away. */
-static uint64_t next_look(void) {
-    uint64_t deadline_ns = stack_deadline(&shared->stack);
-    uint64_t turn_ns = shared->sending.since_ns + FRAMES_TURN_NS + 1;
-    bool others = shared->sending.owner && shared->sending.owner != wake_self;
-    return others && stack_frame(&shared->stack, 0) && turn_ns < deadline_ns ? turn_ns : deadline_ns;
-}
-
 static void *transmitter(void *unused) {
     (void)unused;
     for (;;) {
@@ -152,7 +144,7 @@ static void *transmitter(void *unused) {
         shared_lock();
         uint32_t heard = shared->doorbell;
         bool more = !shared->broken && frames_wait();
-        uint64_t deadline = shared->broken ? TIMER_NEVER : next_look();
+        uint64_t deadline = shared->broken ? TIMER_NEVER : stack_deadline(&shared->stack);
         shared->keeper_deadline_ns = deadline;
         shared->keeper_sleeping = !more;
         shared_unlock();

@@ -104,9 +104,12 @@ static int sleep_until(struct epoll_event *events, uint64_t deadline_ns, const s
     uint64_t now_ns = deadline_ns == TIMER_NEVER ? 0 : clock_now();
     uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
     struct timespec left = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
+    int cancel = wake_cancellable();
     long count = LIBC(syscall)(SYS_epoll_pwait2, own.epoll - 1, events, EVENTS_MAX,
                                deadline_ns == TIMER_NEVER ? NULL : &left, mask, (size_t)_NSIG / 8);
-    return count < 0 ? -errno : count == 0 ? -ETIMEDOUT : (int)count;
+    int error = count < 0 ? -errno : 0;
+    wake_cancellable_end(cancel);
+    return error ? error : count == 0 ? -ETIMEDOUT : (int)count;
 }
 
 /* Looks at the word for a microsecond or so: whoever wakes us may be on the same stack. */

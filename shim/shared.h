@@ -122,24 +122,12 @@ struct epoll_item {
 };
 
 #define FRAMES_AT_ONCE 64
-#define PARKED_MAX 4
 
 /* Whose turn it is to send, or to receive: see frames.h. */
 struct turn {
     struct process *owner; /* NULL: nobody's */
-    uint32_t number, count;
+    uint32_t number;
     uint64_t since_ns;
-};
-
-struct parked_range {
-    struct byte_cursor payload;
-    uint32_t length;
-};
-
-struct parked {
-    struct process *owner;
-    uint32_t number, count;
-    struct parked_range ranges[FRAMES_AT_ONCE];
 };
 
 struct shared {
@@ -169,7 +157,6 @@ struct shared {
     uint32_t conflicts_seen;          /* of the stack's address: by the keeper */
     struct turn sending, receiving;
     bool missed; /* somebody found that it was another's turn to receive, who looks once more then */
-    struct parked parked[PARKED_MAX];
     struct buffer *receptions[RECEPTION_BATCH][RECEPTION_PIECES]; /* the keeper's, to receive frames into */
 };
 

@@ -32,10 +32,11 @@ static void write_eventfd(int descriptor) {
 
 int wake_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns) {
     struct timespec deadline = {(time_t)(deadline_ns / 1000000000), (long)(deadline_ns % 1000000000)};
-    int saved = errno;
+    int saved = errno, cancel = wake_cancellable();
     long result = futex(word, FUTEX_WAIT_BITSET, expected, deadline_ns == TIMER_NEVER ? NULL : &deadline,
                         FUTEX_BITSET_MATCH_ANY);
     int error = result < 0 ? errno : 0;
+    wake_cancellable_end(cancel);
     errno = saved;
     return error == ETIMEDOUT || error == EINTR ? -error : 0;
 }
@@ -50,8 +51,10 @@ int wake_sleep_or_death(_Atomic uint32_t *word, uint32_t expected) {
     int saved = errno;
     if (alive & FUTEX_OWNER_DIED)
         return 0;
+    int cancel = wake_cancellable();
     long result = syscall(SYS_futex_waitv, waits, 2, 0, NULL, 0);
     int error = result < 0 ? errno : 0;
+    wake_cancellable_end(cancel);
     errno = saved;
     if (error == ENOSYS)
         return wake_sleep(word, expected, TIMER_NEVER); /* a kernel before 5.16 */

@@ -6,6 +6,7 @@
 
 #include "async.h"
 #include "shared.h"
+#include <pthread.h>
 
 #define WAKE_LIST_MAX 128
 #define WAKE_SIGNALS_MAX 16
@@ -52,6 +53,18 @@ void wake_everybody(void);
 
 /* Wakes the keeper's transmitter, if it sleeps. */
 void wake_keeper(void);
+
+/* Around a system call that sleeps, with no lock held: a thread that is cancelled in it ends, as in libc's
+ * own (pthreads(7)). */
+static inline int wake_cancellable(void) {
+    int before;
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &before);
+    return before;
+}
+
+static inline void wake_cancellable_end(int before) {
+    pthread_setcanceltype(before, NULL);
+}
 
 /* Sleeps until the word is no longer `expected`, or a deadline (CLOCK_MONOTONIC, TIMER_NEVER for none).
  * Returns 0, -ETIMEDOUT or -EINTR; may return 0 early. */

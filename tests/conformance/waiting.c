@@ -282,7 +282,43 @@ static void shut_by_another(const char *name, int how, size_t which) {
     end();
 }
 
+static void *call_in_thread(void *which) {
+    waits[(intptr_t)which].call();
+    return NULL;
+}
+
+/* A thread that is cancelled while it waits, or has been before; what it waited for is whole afterwards. */
+static void cancelled(const char *name, size_t which, long after_ms) {
+    pthread_t thread;
+    void *returned = NULL;
+    char data[8];
+    begin(which);
+    pthread_create(&thread, NULL, call_in_thread, (void *)(intptr_t)which);
+    if (after_ms)
+        nanosleep(&(struct timespec){.tv_nsec = after_ms * 1000000}, NULL);
+    pthread_cancel(thread);
+    struct timespec limit;
+    clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += 2;
+    int joined = pthread_timedjoin_np(thread, &returned, &limit);
+    outcome(name, waits[which].name, "%s, %s", joined ? "goes on" : "ends",
+            returned == PTHREAD_CANCELED ? "cancelled" : "by itself");
+    if (joined) {
+        shutdown(fd, SHUT_RDWR);
+        shutdown(listener, SHUT_RDWR);
+        pthread_join(thread, NULL);
+    } else if (!waits[which].sends && waits[which].call != do_accept) {
+        write(other, "12345678", 8);
+        outcome(name, "and a read after it", "%s", result(await(fd, POLLIN) ? read(fd, data, 8) : -1));
+    }
+    end();
+}
+
 void test_waiting(void) {
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+        cancelled("cancelled", i, 60);
+        cancelled("cancelled before", i, 0);
+    }
     for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
         begin(i);
         run("nothing but help", i, true);
