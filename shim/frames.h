@@ -23,6 +23,11 @@ int frames_send(int count);
 /* So many are sent, and the turn is over. The lock is held again. */
 void frames_sent(int count);
 
+/* Whether this process is the only one of the stack, and nothing outlives another. Only then may it receive:
+ * who dies in the middle of a change takes the connection with it that he was at, which must be his own. The
+ * lock is held. */
+bool frames_alone(void);
+
 /* Takes the turn to receive, and buffers to receive into. The lock is held. False: it is somebody else's
  * turn, who looks again when he is done; or memory is out. */
 bool frames_open(void);
@@ -36,7 +41,8 @@ int frames_receive(void);
 bool frames_received(int count);
 
 /* All of that, as often as there are more. Neither is the lock held nor has this thread a turn. Returns a
- * negative errno when something is wrong with the NIC. */
+ * negative errno when something is wrong with the NIC, or -EPERM: this process may not, and the keeper does
+ * not know of the frames. */
 int frames_take_in(void);
 
 /* Whether frames wait that nobody is about to send. The lock is held. */

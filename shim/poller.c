@@ -36,14 +36,15 @@ static bool watch(int epoll, int descriptor, uint32_t events, enum source source
     return LIBC(epoll_ctl)(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
-/* There is one more who watches the NIC, or something is wrong with it, and the keeper finds out what. */
+/* There is one more who watches the NIC; or the keeper has to look at it. */
 static void tell_keeper(void) {
     struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_POLLER}};
     attach_tell(&request, -1);
 }
 
 bool poller_wanted(const struct waiter *waiter) {
-    return frames_nic && !own.epoll && !own.failed && !waiter->process->poller && !sandboxed();
+    return frames_nic && !own.epoll && !own.failed && !waiter->process->poller && !sandboxed() &&
+           frames_alone();
 }
 
 static bool watch_all(int epoll, const struct waiter *waiter) {
@@ -68,7 +69,7 @@ void poller_prepare(struct waiter *waiter) {
 
 bool poller_begin(struct waiter *waiter) {
     struct process *process = waiter->process;
-    if (!frames_nic || !own.epoll || (process->poller && process->poller != waiter))
+    if (!frames_nic || !own.epoll || (process->poller && process->poller != waiter) || !frames_alone())
         return false;
     process->poller = waiter;
     return true;
@@ -112,6 +113,13 @@ static int sleep_until(struct epoll_event *events, uint64_t deadline_ns, const s
     return error ? error : count == 0 ? -ETIMEDOUT : (int)count;
 }
 
+static void take_in(struct waiter *waiter) {
+    wake_awake = waiter;
+    if (frames_take_in() < 0)
+        tell_keeper();
+    wake_awake = NULL;
+}
+
 /* Looks at the word for a microsecond or so: whoever wakes us may be on the same stack. */
 static bool watch_word(const struct waiter *waiter) {
     for (int i = 0; i < LOOKS && !waiter->word; i++)
@@ -130,11 +138,8 @@ static bool look(struct waiter *waiter, const struct pollfd *further, nfds_t cou
         fds[1 + i] = further[i];
     if (LIBC(ppoll)(fds, 1 + watched, &no_time, NULL) <= 0)
         return false;
-    if (fds[0].revents) {
-        wake_awake = waiter;
-        frames_take_in();
-        wake_awake = NULL;
-    }
+    if (fds[0].revents)
+        take_in(waiter);
     for (nfds_t i = 1; i <= watched; i++)
         if (fds[i].revents)
             return true;
@@ -180,10 +185,8 @@ int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t cou
             if (events[i].data.u32 == SOURCE_EVENTFD)
                 told |= LIBC(read)(waiter->descriptor, &ignored, sizeof ignored) > 0;
         }
-        wake_awake = waiter;
-        if (nic && frames_take_in() < 0)
-            tell_keeper();
-        wake_awake = NULL;
+        if (nic)
+            take_in(waiter);
         if (ready && count > 0)
             return 1;
         if (told || waiter->word)
