@@ -16,7 +16,7 @@
 
 #define FRAME_PIECES_MAX 48 /* of the longest packet, in buffers */
 #define SEND_PIECES 512
-#define BULK 32
+#define BULK 32 /* frames: a program that sends so much goes on, and the keeper sends it meanwhile */
 
 struct nic *frames_nic;
 
@@ -45,7 +45,7 @@ static bool may_take(void) {
     if (!frames_nic || sending.in_use || !stack_frame(&shared->stack, 0))
         return false;
     if (!is_keeper() && stack_frame(&shared->stack, BULK))
-        return false; /* a program that sends so much goes on, and the keeper sends it meanwhile */
+        return false;
     return !turn->owner;
 }
 
