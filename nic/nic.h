@@ -54,7 +54,8 @@ struct nic {
     const struct nic_operations *operations;
     struct nic_facts facts;
     struct nic_counters counters;
-    int descriptor; /* readable when nic_receive has something to give */
+    int descriptor;      /* readable when nic_receive has something to give */
+    const char *trouble; /* once it is gone: why, for the user; or NULL */
 };
 
 /* Opens KIND:ARG, such as pcap:eth0. On failure gives NULL and a line for the user in error
@@ -97,6 +98,7 @@ struct nic *nic_impair(struct nic *inner, const char *specification, char *error
 /* The kinds. Each opens its ARG and fails as nic_open does. */
 struct nic *nic_pcap_open(const char *interface, char *error);
 struct nic *nic_packet_open(const char *interface, char *error);
+struct nic *nic_passt_open(const char *publish, char *error); /* ports: passt(1), -t */
 
 /* A NIC_SHARED NIC for another process than the one that opened it: nic_send and nic_receive alone. The
  * memory is the caller's, zero, of nic_packet_bytes; the descriptor stays the caller's. */

@@ -142,9 +142,31 @@ static bool refuse_later_options(char *error) {
     return true;
 }
 
+#define PASST "passt"
+
+/* Of --publish: ports, each HOST or HOST:OURS, with commas between them. */
+static bool parse_publish(const char *text, struct config *config, char *error) {
+    bool good =
+        *text && strlen(text) < sizeof config->publish && strspn(text, "0123456789:,-") == strlen(text);
+    if (!good)
+        return fail(
+            error,
+            "--publish '%s': give PORT or PORT:PORT-OF-THE-PROGRAM, or several with commas between them",
+            text);
+    if (strcmp(config->nic, PASST) != 0)
+        return fail(error, "--publish %s is for --nic passt: on any other the address is the stack's own",
+                    text);
+    snprintf(config->publish, sizeof config->publish, "%s", text);
+    return true;
+}
+
 /* KIND:IF, or just an interface, which is a packet socket's. */
 static bool parse_nic(const char *value, struct config *config) {
     static const char *const kinds[] = {"packet:", "pcap:"};
+    if (strcmp(value, PASST) == 0) {
+        snprintf(config->nic, sizeof config->nic, PASST);
+        return true;
+    }
     bool bare = *value && !strchr(value, ':');
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         size_t length = strlen(kinds[i]);
@@ -163,9 +185,14 @@ bool config_read(struct config *config, char *error) {
         return false;
     if ((value = getenv("BAREWIRE_NIC"))) {
         if (!parse_nic(value, config))
-            return fail(error, "--nic '%s': this version has packet:IF and pcap:IF, such as packet:eth0",
+            return fail(error,
+                        "--nic '%s': this version has packet:IF, pcap:IF and passt; packet:eth0, for example",
                         value);
     }
+    if (!config->nic[0] && !getenv("BAREWIRE_NAME"))
+        parse_nic(PASST, config);
+    if ((value = getenv("BAREWIRE_PUBLISH")) && !parse_publish(value, config, error))
+        return false;
     if ((value = getenv("BAREWIRE_ADDRESS")) && !parse_address(value, config, error))
         return false;
     if ((value = getenv("BAREWIRE_GATEWAY")) && !parse_ipv4(value, &config->gateway))
@@ -197,8 +224,6 @@ bool config_read(struct config *config, char *error) {
     }
     if (config->name_given)
         return true; /* may join a stack that is there, knowing no more than its name */
-    if (!config->nic[0])
-        return fail(error, "no NIC named; give --nic IF%s", "");
     if (!config->address && config->gateway)
         return fail(error, "--gateway %s needs an address; without one DHCP tells the gateway",
                     getenv("BAREWIRE_GATEWAY"));

@@ -435,6 +435,8 @@ static void raise_descriptor_limit(void) {
 static _Noreturn void no_address(void) {
     uint32_t declined = shared->stack.dhcp.declined;
     unlink(keeper.door_path);
+    if (shared->broken)
+        keeper_fail("%s", shared->message);
     if (declined)
         keeper_fail("the DHCP server on %s gave addresses that are in use (%u); give --address A.B.C.D/N",
                     keeper.config.nic, declined);
@@ -461,7 +463,10 @@ int main(int count, char **arguments) {
     if (chdir("/") < 0)
         keeper_fail("can't change to /: %s", strerror(errno));
     take_name();
-    keeper.nic = nic_open(keeper.config.nic, error);
+    char nic[2 * CONFIG_TEXT_BYTES];
+    snprintf(nic, sizeof nic, "%s%s%s", keeper.config.nic, keeper.config.publish[0] ? ":" : "",
+             keeper.config.publish);
+    keeper.nic = nic_open(nic, error);
     if (!keeper.nic)
         keeper_fail("%s", error);
     if (keeper.config.impair[0] && !(keeper.nic = nic_impair(keeper.nic, keeper.config.impair, error)))

@@ -67,7 +67,7 @@ void keeper_frames_receive(void) {
     }
     shared_lock();
     if (result < 0) {
-        shared_break("the interface is gone");
+        shared_break(keeper.nic->trouble ? keeper.nic->trouble : "the interface is gone");
         eventfd_write(keeper.leave, 1);
     }
     shared_unlock();

@@ -182,7 +182,8 @@ static int tell_addresses(struct answer *answer, const struct interface *all) {
     for (int i = 0; i < INTERFACES && (wanted.ifa_family == AF_UNSPEC || wanted.ifa_family == AF_INET); i++) {
         bool leased = i == INTERFACE_OWN && lease->address;
         uint64_t end_ns = shared->stack.dhcp.bound_ns + lease->length_ns, now_ns = shared->stack.now_ns;
-        uint32_t left = leased && end_ns > now_ns ? (uint32_t)((end_ns - now_ns) / 1000000000) : UINT32_MAX;
+        bool ends = leased && lease->length_ns < UINT32_MAX * UINT64_C(1000000000);
+        uint32_t left = ends && end_ns > now_ns ? (uint32_t)((end_ns - now_ns) / 1000000000) : UINT32_MAX;
         struct ifa_cacheinfo times = {.ifa_prefered = left, .ifa_valid = left};
         uint32_t flags = leased ? 0 : IFA_F_PERMANENT;
         struct ifaddrmsg header = {.ifa_family = AF_INET,

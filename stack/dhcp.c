@@ -196,8 +196,12 @@ static void handle(struct stack *stack, const struct dhcp_message *message) {
 }
 
 bool dhcp_expects(const struct stack *stack, uint32_t destination, uint8_t protocol) {
-    return stack->dhcp.state == DHCP_REQUESTING && protocol == IP_PROTOCOL_UDP &&
-           destination == stack->dhcp.offer.address;
+    const struct dhcp *dhcp = &stack->dhcp;
+    if (protocol != IP_PROTOCOL_UDP)
+        return false;
+    /* We ask for a broadcast (RFC 2131 section 4.1), but some servers send to the address that they offer. */
+    return dhcp->state == DHCP_SELECTING ||
+           (dhcp->state == DHCP_REQUESTING && destination == dhcp->offer.address);
 }
 
 bool dhcp_input(struct stack *stack, const struct ip_packet *packet, uint16_t source_port, uint16_t port) {

@@ -96,7 +96,7 @@ static void read_option(struct reading *reading, uint8_t code, const uint8_t *da
             lease->mtu = wire_get16(data);
         break;
     case OPTION_LEASE_TIME:
-        if (length == 4)
+        if (length == 4) /* all ones: for ever (RFC 2131 section 3.3), or as good as */
             lease->length_ns = seconds(data);
         break;
     case OPTION_RENEWAL_TIME:

@@ -73,6 +73,8 @@ void udp_input(struct stack *stack, struct ip_packet *packet) {
         return;
     struct socket *socket = NULL;
     bool many = ip_is_multicast(packet->destination) || ip_is_broadcast(stack, packet->destination);
+    if (!many && !ip_is_local(stack, packet->destination))
+        return; /* let in for DHCP's sake alone */
     if (!many && !(socket = datagram_lookup(stack, IP_PROTOCOL_UDP, packet->source, source_port,
                                             packet->destination, port))) {
         stack->mib.UdpNoPorts++;

@@ -52,6 +52,8 @@ static bool next_question(struct host *host) {
     return false;
 }
 
+static uint32_t answers_go_to = UINT32_MAX;
+
 /* A server's message, with the options of most of them and those given. */
 static void answer(struct host *host, uint8_t type, uint32_t seconds, const uint8_t *options,
                    uint32_t length) {
@@ -70,7 +72,8 @@ static void answer(struct host *host, uint8_t type, uint32_t seconds, const uint
         memcpy(at, options, length);
     at += length;
     *at++ = 255;
-    peer_udp(host, host->stack->config.address ? 0 : UINT32_MAX, 67, 68, message, (uint32_t)(at - message));
+    peer_udp(host, host->stack->config.address ? 0 : answers_go_to, 67, 68, message,
+             (uint32_t)(at - message));
 }
 
 static const uint8_t NETWORK[] = {3,  4, 10,   77,  0,   1,                       /* router */
@@ -130,6 +133,28 @@ static void lease_is_asked_for_checked_and_used(void **state) {
     assert_int_equal(hop, 0x0a4d0001);
     dhcp_release(host.stack);
     peer_introduce(&host);
+    host_destroy(&host);
+}
+
+/* Not every server heeds that we ask for a broadcast. Nothing else is let in by that. */
+static void server_that_sends_to_the_offered_address_is_heard(void **state) {
+    (void)state;
+    struct host host = start();
+    assert_true(next_question(&host));
+    static const uint8_t nothing[20];
+    while (host_sent(&host, &seen))
+        continue;
+    peer_udp(&host, LEASED, 67, 69, nothing, sizeof nothing);
+    peer_udp(&host, LEASED, 53, 68, nothing, sizeof nothing);
+    assert_false(host_sent(&host, &seen));
+    answers_go_to = LEASED;
+    answer(&host, DHCP_OFFER, 3600, NETWORK, sizeof NETWORK);
+    assert_true(next_question(&host));
+    assert_int_equal(asked.type, DHCP_REQUEST);
+    answer(&host, DHCP_ACK, 3600, NETWORK, sizeof NETWORK);
+    answers_go_to = UINT32_MAX;
+    host_run(&host, SECOND);
+    assert_int_equal(host.stack->config.address, LEASED);
     host_destroy(&host);
 }
 
@@ -330,6 +355,7 @@ static void bad_options_do_no_harm(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lease_is_asked_for_checked_and_used),
+        cmocka_unit_test(server_that_sends_to_the_offered_address_is_heard),
         cmocka_unit_test(unanswered_questions_are_repeated_less_and_less_often),
         cmocka_unit_test(address_in_use_is_declined),
         cmocka_unit_test(lease_is_renewed_rebound_and_lost),
