@@ -20,18 +20,21 @@
 
 struct nic *frames_nic;
 
-static struct {
+/* What this process knows of a turn of its own. */
+struct own_turn {
     bool in_use;     /* by a thread that may have lost its turn since */
     uint32_t number; /* of the turn */
     struct nic *nic; /* of the turn: frames_nic may be given up meanwhile */
+};
+
+static struct {
+    struct own_turn own;
     struct iovec pieces[SEND_PIECES];
     struct nic_frame frames[FRAMES_AT_ONCE];
 } sending;
 
 static struct {
-    bool in_use;
-    uint32_t number;
-    struct nic *nic;
+    struct own_turn own;
     struct iovec pieces[RECEPTION_BATCH][RECEPTION_PIECES];
     struct nic_frame frames[RECEPTION_BATCH];
 } receiving;
@@ -40,9 +43,17 @@ static bool is_keeper(void) {
     return wake_self && wake_self->pid == shared->keeper_pid;
 }
 
+static void begin_turn(struct turn *turn, struct own_turn *own) {
+    turn->owner = wake_self;
+    turn->since_ns = shared->stack.now_ns;
+    own->number = ++turn->number;
+    own->nic = frames_nic;
+    own->in_use = true;
+}
+
 static bool may_take(void) {
     struct turn *turn = &shared->sending;
-    if (!frames_nic || sending.in_use || !stack_frame(&shared->stack, 0))
+    if (!frames_nic || sending.own.in_use || !stack_frame(&shared->stack, 0))
         return false;
     if (!is_keeper() && stack_frame(&shared->stack, BULK))
         return false;
@@ -65,11 +76,7 @@ int frames_take(void) {
         sending.frames[count++] = (struct nic_frame){.pieces = own, .piece_count = 1 + more};
         pieces += sending.frames[count - 1].piece_count;
     }
-    turn->owner = wake_self;
-    turn->since_ns = shared->stack.now_ns;
-    sending.number = ++turn->number;
-    sending.nic = frames_nic;
-    sending.in_use = true;
+    begin_turn(turn, &sending.own);
     return count;
 }
 
@@ -83,7 +90,7 @@ static int hold_cancel(void) {
 int frames_send(int count) {
     int sent = 0, cancel = hold_cancel();
     while (sent < count) {
-        int result = nic_send(sending.nic, sending.frames + sent, count - sent);
+        int result = nic_send(sending.own.nic, sending.frames + sent, count - sent);
         if (result == -EAGAIN)
             break;
         sent += result > 0 ? result : 1; /* given up: TCP sends it again */
@@ -94,15 +101,15 @@ int frames_send(int count) {
 
 void frames_sent(int count) {
     struct turn *turn = &shared->sending;
-    sending.in_use = false;
-    if (shared->broken || turn->owner != wake_self || turn->number != sending.number)
+    sending.own.in_use = false;
+    if (shared->broken || turn->owner != wake_self || turn->number != sending.own.number)
         return; /* it was repaired meanwhile */
     turn->owner = NULL;
     stack_frames_sent(&shared->stack, (uint32_t)count);
 }
 
 void frames_forked(void) {
-    sending.in_use = receiving.in_use = false; /* by threads of the parent's */
+    sending.own.in_use = receiving.own.in_use = false; /* by threads of the parent's */
 }
 
 /* The buffers that this process receives a frame into. */
@@ -150,32 +157,29 @@ bool frames_open(void) {
     struct turn *turn = &shared->receiving;
     bool stale =
         is_keeper() && turn->owner != wake_self && shared->stack.now_ns - turn->since_ns > FRAMES_TURN_NS;
-    if (!frames_nic || receiving.in_use || (turn->owner && !stale)) {
+    if (!frames_nic || receiving.own.in_use || (turn->owner && !stale)) {
         shared->missed = true;
         return false;
     }
     for (int i = 0; i < reception_count(); i++)
         receiving.frames[i] = (struct nic_frame){.pieces = receiving.pieces[i], .piece_count = fill(i)};
-    turn->owner = wake_self;
-    turn->since_ns = shared->stack.now_ns;
-    receiving.number = ++turn->number;
-    receiving.nic = frames_nic;
-    receiving.in_use = true;
+    begin_turn(turn, &receiving.own);
     return true;
 }
 
 int frames_receive(void) {
     int cancel = hold_cancel();
-    int count = nic_receive(receiving.nic, receiving.frames, reception_count());
+    int count = nic_receive(receiving.own.nic, receiving.frames, reception_count());
     pthread_setcancelstate(cancel, NULL);
     return count;
 }
 
 bool frames_received(int count) {
     struct turn *turn = &shared->receiving;
-    unsigned flags = receiving.nic->facts.features & NIC_CHECKSUM_PARTIAL ? STACK_INPUT_CHECKSUM_PARTIAL : 0;
+    unsigned flags =
+        receiving.own.nic->facts.features & NIC_CHECKSUM_PARTIAL ? STACK_INPUT_CHECKSUM_PARTIAL : 0;
     uint64_t now_ns = shared->stack.now_ns;
-    receiving.in_use = false;
+    receiving.own.in_use = false;
     if (shared->broken)
         return false;
     for (int i = 0; i < count; i++)
@@ -184,7 +188,7 @@ bool frames_received(int count) {
     if (count > 0)
         stack_advance(&shared->stack, now_ns);
     bool again = count == reception_count() || shared->missed;
-    if (turn->number == receiving.number)
+    if (turn->number == receiving.own.number)
         turn->owner = NULL;
     shared->missed = false;
     return again;
