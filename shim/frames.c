@@ -16,7 +16,8 @@
 
 #define FRAME_PIECES_MAX 48 /* of the longest packet, in buffers */
 #define SEND_PIECES 512
-#define BULK 32 /* frames: a program that sends so much goes on, and the keeper sends it meanwhile */
+#define BATCHES_MAX 32 /* received in one go */
+#define BULK 32        /* frames: a program that sends so much goes on, and the keeper sends it meanwhile */
 
 struct nic *frames_nic;
 
@@ -197,7 +198,9 @@ bool frames_received(int count) {
 int frames_take_in(void) {
     bool again = true;
     int count = 0;
-    while (again && count >= 0) {
+    for (int batches = 0; again && count >= 0; batches++) {
+        if (batches == BATCHES_MAX)
+            return -EAGAIN;
         shared_lock();
         bool may = is_keeper() || frames_alone(), open = may && !shared->broken && frames_open();
         shared_unlock();
