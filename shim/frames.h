@@ -41,8 +41,8 @@ int frames_receive(void);
 bool frames_received(int count);
 
 /* All of that, as often as there are more. Neither is the lock held nor has this thread a turn. Returns a
- * negative errno when something is wrong with the NIC, or -EPERM: this process may not, and the keeper does
- * not know of the frames. */
+ * negative errno when something is wrong with the NIC; -EPERM: this process may not, and the keeper does not
+ * know of the frames; or -EAGAIN: there are so many that whoever receives should do something else, too. */
 int frames_take_in(void);
 
 /* Whether frames wait that nobody is about to send. The lock is held. */

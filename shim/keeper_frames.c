@@ -60,9 +60,10 @@ static void check_conflict(void) {
 
 void keeper_frames_receive(void) {
     int result = frames_take_in();
-    if (result == -ENETDOWN) {
+    if (result == -ENETDOWN)
         pause_for(DOWN_PAUSE_NS); /* it may come up again */
-        keeper_watch_nic();
+    if (result == -ENETDOWN || result == -EAGAIN) {
+        keeper_watch_nic(); /* which says so if there is more */
         return;
     }
     shared_lock();
