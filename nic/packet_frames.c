@@ -3,8 +3,8 @@
  * shares it.
  */
 #include "packet.h"
+#include "virtio.h"
 #include <errno.h>
-#include <linux/virtio_net.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -45,17 +45,6 @@ int nic_packet_receive(struct nic *nic, struct nic_frame *frames, int count) {
     return got;
 }
 
-static struct virtio_net_hdr header_of(const struct nic_merged *merged) {
-    if (merged->count == 1)
-        return (struct virtio_net_hdr){0};
-    return (struct virtio_net_hdr){.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-                                   .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
-                                   .hdr_len = (uint16_t)merged->header_length,
-                                   .gso_size = merged->segment,
-                                   .csum_start = NIC_MERGED_CHECKSUM_START,
-                                   .csum_offset = NIC_MERGED_CHECKSUM_OFFSET};
-}
-
 int nic_packet_send(struct nic *nic, const struct nic_frame *frames, int count) {
     struct nic_packet *packet = packet_of(nic);
     struct virtio_net_hdr headers[BATCH];
@@ -65,7 +54,7 @@ int nic_packet_send(struct nic *nic, const struct nic_frame *frames, int count) 
     while (used < BATCH && taken[used] < count) {
         struct nic_merged *merged = &packet->merged[used];
         nic_merge(frames + taken[used], count - taken[used], merged);
-        headers[used] = header_of(merged);
+        headers[used] = nic_virtio_header(merged);
         merged->pieces[0] = (struct iovec){&headers[used], sizeof headers[used]};
         messages[used].msg_hdr.msg_iov = merged->pieces;
         messages[used].msg_hdr.msg_iovlen = (size_t)merged->piece_count;
