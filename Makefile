@@ -31,7 +31,7 @@ UNIT_TESTS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
 
 # c-ares is linked in: a program may have another version of its own.
 LIBRARY_LIBS = -l:libcares.a -ldl
-KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lpthread
+KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lvdeplug -lpthread
 CMOCKA_LIBS = $(shell pkg-config --libs cmocka) -lm
 
 .PRECIOUS: $(BUILD)/plain/tests/fuzz/%.o $(BUILD)/plain/%.o $(BUILD)/plain/tests/unit/%.o

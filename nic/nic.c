@@ -12,6 +12,7 @@ struct nic *nic_open(const char *specification, char *error) {
     } kinds[] = {{"packet", nic_packet_open},
                  {"pcap", nic_pcap_open},
                  {"tap", nic_tap_open},
+                 {"vde", nic_vde_open},
                  {"passt", nic_passt_open}};
     const char *colon = strchr(specification, ':');
     size_t length = colon ? (size_t)(colon - specification) : strlen(specification);
@@ -20,8 +21,8 @@ struct nic *nic_open(const char *specification, char *error) {
             return kinds[i].open(colon ? colon + 1 : "", error);
     }
     snprintf(error, NIC_ERROR_BYTES,
-             "no NIC of kind '%.*s'; this version has packet:IF, pcap:IF, tap:IF and passt", (int)length,
-             specification);
+             "no NIC of kind '%.*s'; this version has packet:IF, pcap:IF, tap:IF, vde:URL and passt",
+             (int)length, specification);
     return NULL;
 }
 

@@ -99,6 +99,7 @@ struct nic *nic_impair(struct nic *inner, const char *specification, char *error
 struct nic *nic_pcap_open(const char *interface, char *error);
 struct nic *nic_packet_open(const char *interface, char *error);
 struct nic *nic_tap_open(const char *interface, char *error);
+struct nic *nic_vde_open(const char *url, char *error);
 struct nic *nic_passt_open(const char *publish, char *error); /* ports: passt(1), -t */
 
 /* A NIC_SHARED NIC for another process than the one that opened it: nic_send and nic_receive alone. The

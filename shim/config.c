@@ -162,7 +162,7 @@ static bool parse_publish(const char *text, struct config *config, char *error) 
 
 /* KIND:IF, or just an interface, which is a packet socket's. */
 static bool parse_nic(const char *value, struct config *config) {
-    static const char *const kinds[] = {"packet:", "pcap:", "tap:"};
+    static const char *const kinds[] = {"packet:", "pcap:", "tap:", "vde:"};
     if (strcmp(value, PASST) == 0) {
         snprintf(config->nic, sizeof config->nic, PASST);
         return true;
@@ -185,10 +185,10 @@ bool config_read(struct config *config, char *error) {
         return false;
     if ((value = getenv("BAREWIRE_NIC"))) {
         if (!parse_nic(value, config))
-            return fail(
-                error,
-                "--nic '%s': this version has packet:IF, pcap:IF, tap:IF and passt; packet:eth0, for example",
-                value);
+            return fail(error,
+                        "--nic '%s': this version has packet:IF, pcap:IF, tap:IF, vde:URL and passt; "
+                        "packet:eth0, for example",
+                        value);
     }
     if (!config->nic[0] && !getenv("BAREWIRE_NAME"))
         parse_nic(PASST, config);
