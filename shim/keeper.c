@@ -450,6 +450,8 @@ int main(int count, char **arguments) {
         return tool_is_dynamic(arguments[2]);
     if (count == 2 && strcmp(arguments[1], "--down") == 0)
         return tool_down();
+    if (count == 2 && strcmp(arguments[1], "--doctor") == 0)
+        return tool_doctor(arguments[0]);
     if (count >= 2 && strcmp(arguments[1], "--ss") == 0)
         return tool_ss(count - 2, arguments + 2);
     if (count >= 2 && strcmp(arguments[1], "--stats") == 0)

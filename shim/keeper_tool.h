@@ -11,6 +11,9 @@ int tool_is_dynamic(const char *path);
 /* Ends the stack that the environment names. */
 int tool_down(void);
 
+/* Says what this machine allows. `self`: this program's path. */
+int tool_doctor(const char *self);
+
 /* Shows its sockets in the columns of ss(8), with its options; its counters by Linux's names, as nstat(8). */
 int tool_ss(int count, char **options);
 int tool_stats(int count, char **options);
