@@ -95,6 +95,15 @@ uint32_t nic_gather(const struct nic_frame *frame, void *bytes, uint32_t room);
  * failure gives NULL and a line for the user in error. */
 struct nic *nic_impair(struct nic *inner, const char *specification, char *error);
 
+/* Says in `comment` (NIC_COMMENT_BYTES) whose a frame is. */
+#define NIC_COMMENT_BYTES 240
+typedef void nic_describe(const uint8_t *frame, uint32_t length, bool sent, char *comment);
+
+/* Writes all that passes a NIC to a file, in pcapng: the NIC that is used from here on. On failure gives NULL
+ * and a line for the user in error. */
+struct nic *nic_capture(struct nic *inner, const char *path, const char *name, nic_describe *describe,
+                        char *error);
+
 /* The kinds. Each opens its ARG and fails as nic_open does. */
 struct nic *nic_pcap_open(const char *interface, char *error);
 struct nic *nic_packet_open(const char *interface, char *error);

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,15 +132,15 @@ static bool parse_sysctl(const char *text, struct config *config, char *error) {
 
 #define SPIN_MAX_US 1000000
 
-/* Options of later versions: refused here too, since LD_PRELOAD works without the command. */
-static bool refuse_later_options(char *error) {
-    static const char *const later[][2] = {
-        {"BAREWIRE_PCAP", "--pcap"},
-    };
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
-        if (getenv(later[i][0]))
-            return fail(error, "%s: not in this version", later[i][1]);
-    return true;
+/* The keeper runs in another folder than the program. */
+static bool set_pcap(const char *text, struct config *config, char *error) {
+    char folder[PATH_MAX] = "";
+    bool absolute = *text == '/';
+    int length = -1;
+    if (*text && (absolute || getcwd(folder, sizeof folder)))
+        length = snprintf(config->pcap, sizeof config->pcap, "%s%s%s", folder, absolute ? "" : "/", text);
+    return (length > 0 && length < (int)sizeof config->pcap) ||
+           fail(error, "--pcap '%s': give a file's path, of up to 255 bytes in all", text);
 }
 
 #define PASST "passt"
@@ -181,7 +182,7 @@ bool config_read(struct config *config, char *error) {
     const char *value;
     memset(config, 0, sizeof *config);
     config->verbose = getenv("BAREWIRE_VERBOSE") != NULL;
-    if (!refuse_later_options(error))
+    if ((value = getenv("BAREWIRE_PCAP")) && !set_pcap(value, config, error))
         return false;
     if ((value = getenv("BAREWIRE_NIC"))) {
         if (!parse_nic(value, config))

@@ -236,11 +236,13 @@ void fork_account_expire(struct process *account) {
     wake_keeper();
 }
 
+static void register_handlers(void) {
+    pthread_atfork(prepare, in_parent, in_child);
+}
+
 void fork_start(void) {
-    static bool started;
-    if (!started)
-        pthread_atfork(prepare, in_parent, in_child);
-    started = true;
+    static pthread_once_t once = PTHREAD_ONCE_INIT; /* several threads may open the first socket */
+    pthread_once(&once, register_handlers);
 }
 
 /*

@@ -473,6 +473,9 @@ int main(int count, char **arguments) {
         keeper_fail("%s", error);
     if (keeper.config.impair[0] && !(keeper.nic = nic_impair(keeper.nic, keeper.config.impair, error)))
         keeper_fail("%s", error);
+    if (keeper.config.pcap[0] && !(keeper.nic = nic_capture(keeper.nic, keeper.config.pcap, keeper.config.nic,
+                                                            keeper_describe, error)))
+        keeper_fail("%s", error);
     frames_nic = keeper.nic;
     raise_descriptor_limit();
     drop_privileges();

@@ -39,6 +39,9 @@ bool keeper_frames_await_address(int patience_ms);
 void keeper_frames_farewell(void);
 bool keeper_frames_waiting(void); /* whether any is still to be sent; the lock is held */
 
+/* keeper_capture.c: whose a frame is. */
+void keeper_describe(const uint8_t *frame, uint32_t length, bool sent, char *comment);
+
 /* What an epoll event is about: the kind in the upper half, a descriptor in the lower; or a process's
  * address. */
 enum keeper_event {

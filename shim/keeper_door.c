@@ -101,6 +101,11 @@ static bool same_stack(const struct config *asked, char *message) {
                  config->impair[0] ? "--impair " : "no --impair", config->impair);
         return false;
     }
+    if (asked->pcap[0] && strcmp(asked->pcap, config->pcap) != 0) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s%s", config->name,
+                 config->pcap[0] ? "--pcap " : "no --pcap", config->pcap);
+        return false;
+    }
     if (asked->publish[0] && strcmp(asked->publish, config->publish) != 0) {
         snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s%s", config->name,
                  config->publish[0] ? "--publish " : "no --publish", config->publish);

@@ -149,6 +149,7 @@ struct holders {
     const struct socket *socket;
     const struct estate *estate;
     char *text;
+    size_t room;
 };
 
 static void name_process(const void *object, void *context) {
@@ -165,8 +166,8 @@ static void name_process(const void *object, void *context) {
     if (file)
         fclose(file);
     size_t used = strlen(holders->text);
-    if (used + 80 < LINE_BYTES)
-        snprintf(holders->text + used, LINE_BYTES - used, "%s(\"%s\",pid=%d)", used ? "," : "", name,
+    if (used + 80 < holders->room)
+        snprintf(holders->text + used, holders->room - used, "%s(\"%s\",pid=%d)", used ? "," : "", name,
                  process.pid);
 }
 
@@ -180,11 +181,16 @@ static void find_holder(const void *object, void *context) {
     pool_look(&shared->processes, name_process, holders);
 }
 
-static void print_processes(const void *socket) {
-    char text[LINE_BYTES] = "";
-    struct holders holders = {socket, NULL, text};
+void tool_name_holders(const void *socket, char *text, size_t room) {
+    struct holders holders = {socket, NULL, text, room};
+    text[0] = 0;
     if (socket)
         pool_look(&shared->holdings, find_holder, &holders);
+}
+
+static void print_processes(const void *socket) {
+    char text[LINE_BYTES];
+    tool_name_holders(socket, text, sizeof text);
     if (text[0])
         printf(" users:(%s)", text);
 }

@@ -5,6 +5,8 @@
 #ifndef SHIM_KEEPER_TOOL_H
 #define SHIM_KEEPER_TOOL_H
 
+#include <stddef.h>
+
 /* 0 when the loader would preload our library into the program; 1 when not, and says why on stdout. */
 int tool_is_dynamic(const char *path);
 
@@ -13,6 +15,9 @@ int tool_down(void);
 
 /* Says what this machine allows. `self`: this program's path. */
 int tool_doctor(const char *self);
+
+/* Writes who has a socket, as ss(8) names processes; nothing, if nobody has. */
+void tool_name_holders(const void *socket, char *text, size_t room);
 
 /* Shows its sockets in the columns of ss(8), with its options; its counters by Linux's names, as nstat(8). */
 int tool_ss(int count, char **options);

@@ -201,9 +201,7 @@ EXPORT sighandler_t __sysv_signal(int signal, sighandler_t handler) {
     return install_simple(signal, handler, (int)SA_RESETHAND | SA_NODEFER);
 }
 
-void signals_start(void) {
-    if (started)
-        return;
+static void start(void) {
     started = true;
     shared_unlocked = release_held;
     for (int signal = 1; signal < NSIG; signal++) {
@@ -217,4 +215,9 @@ void signals_start(void) {
         if (actions[signal].sa_handler == SIG_DFL)
             install(signal, &actions[signal]);
     }
+}
+
+void signals_start(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, start);
 }

@@ -1,0 +1,85 @@
+/*
+ * keeper_capture.c - whose a frame is, for the comments of --pcap.
+ */
+#include "keeper.h"
+#include "keeper_tool.h"
+#include "lock.h"
+#include "wire.h"
+#include <stdio.h>
+#include <string.h>
+
+#define FLOWS 1024
+#define ETHERNET 14u
+#define TCP 6
+#define UDP 17
+
+/* What was found out about a flow; asked again after a while, since sockets are handed on. */
+struct flow {
+    uint32_t local, remote;
+    uint16_t local_port, remote_port;
+    uint8_t protocol;
+    uint64_t asked_ns;
+    char text[NIC_COMMENT_BYTES];
+};
+
+#define KEEP_NS UINT64_C(500000000)
+
+static struct flow flows[FLOWS];
+
+static const void *socket_of(const struct flow *flow) {
+    struct stack *stack = &shared->stack;
+    const struct tcp *tcp;
+    const void *socket = NULL;
+    shared_lock();
+    if (!shared->broken && flow->protocol == TCP) {
+        tcp = tcp_lookup(stack, flow->local, flow->local_port, flow->remote, flow->remote_port);
+        if (!tcp)
+            tcp = tcp_lookup_listener(stack, flow->local, flow->local_port);
+        socket = tcp ? tcp->socket : NULL;
+    } else if (!shared->broken) {
+        socket = datagram_lookup(stack, UDP, flow->remote, flow->remote_port, flow->local, flow->local_port);
+    }
+    shared_unlock();
+    return socket;
+}
+
+static void find_out(struct flow *flow) {
+    char holders[NIC_COMMENT_BYTES - 80] = "";
+    const void *socket = socket_of(flow);
+    if (socket)
+        tool_name_holders(socket, holders, sizeof holders);
+    flow->asked_ns = clock_now();
+    snprintf(flow->text, sizeof flow->text, "%s %u.%u.%u.%u:%u > %u.%u.%u.%u:%u %s",
+             flow->protocol == TCP ? "tcp" : "udp", flow->local >> 24, flow->local >> 16 & 255,
+             flow->local >> 8 & 255, flow->local & 255, flow->local_port, flow->remote >> 24,
+             flow->remote >> 16 & 255, flow->remote >> 8 & 255, flow->remote & 255, flow->remote_port,
+             holders[0] ? holders : "(nobody's)");
+}
+
+static bool same(const struct flow *a, const struct flow *b) {
+    return a->local == b->local && a->remote == b->remote && a->local_port == b->local_port &&
+           a->remote_port == b->remote_port && a->protocol == b->protocol;
+}
+
+void keeper_describe(const uint8_t *frame, uint32_t length, bool sent, char *comment) {
+    const uint8_t *ip = frame + ETHERNET;
+    if (length < ETHERNET + 28 || wire_get16(frame + 12) != 0x0800)
+        return;
+    uint32_t header = (ip[0] & 15u) * 4;
+    if ((ip[9] != TCP && ip[9] != UDP) || wire_get16(ip + 6) & 0x1fff || length < ETHERNET + header + 4)
+        return;
+    uint32_t source = wire_get32(ip + 12), destination = wire_get32(ip + 16);
+    uint16_t from = wire_get16(ip + header), to = wire_get16(ip + header + 2);
+    struct flow asked = {.local = sent ? source : destination,
+                         .remote = sent ? destination : source,
+                         .local_port = sent ? from : to,
+                         .remote_port = sent ? to : from,
+                         .protocol = ip[9]};
+    uint32_t hash = asked.local_port * 31u + asked.remote_port * 17u + asked.remote;
+    struct flow *flow = &flows[hash % FLOWS];
+    if (!same(flow, &asked) || clock_now() - flow->asked_ns > KEEP_NS) {
+        find_out(&asked);
+        *flow = asked;
+    }
+    snprintf(comment, NIC_COMMENT_BYTES, "%s", flow->text);
+}
