@@ -174,16 +174,22 @@ int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t cou
     for (;;) {
         struct epoll_event events[EVENTS_MAX];
         int happened = sleep_until(events, deadline_ns, mask);
-        bool nic = false, told = false, ready = false;
+        bool nic = false, told = false, ready = false, alone = false;
         if (happened < 0)
             return happened;
         for (int i = 0; i < happened; i++) {
             uint64_t ignored;
             nic |= events[i].data.u32 == SOURCE_NIC;
             ready |= events[i].data.u32 == SOURCE_FURTHER;
-            told |= events[i].data.u32 == SOURCE_KEEPER;
+            alone |= events[i].data.u32 == SOURCE_KEEPER;
             if (events[i].data.u32 == SOURCE_EVENTFD)
                 told |= LIBC(read)(waiter->descriptor, &ignored, sizeof ignored) > 0;
+        }
+        if (alone) {
+            shared_lock();
+            keeper_has_died();
+            shared_unlock();
+            return 0;
         }
         if (nic)
             take_in(waiter);
