@@ -71,8 +71,8 @@ $(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o
 $(BUILD)/tests/simulate: $(call objects,plain,$(wildcard tests/simulation/*.c) $(STACK) nic/impair.c)
 	$(LINK)
 
-PACKETDRILL := $(wildcard tests/packetdrill/*.c) shim/control.c $(STACK)
-$(BUILD)/tests/packetdrill.so: $(call objects,shared,$(PACKETDRILL))
+PACKETDRILL_OBJECT := $(wildcard tests/packetdrill/*.c) shim/control.c $(STACK)
+$(BUILD)/tests/packetdrill.so: $(call objects,shared,$(PACKETDRILL_OBJECT))
 	@mkdir -p $(@D)
 	@echo "  LD  $@"
 	@$(CC) $(ALL_CFLAGS) -shared -o $@ $^ -Wl,-z,defs -lpthread -ldl
