@@ -142,9 +142,7 @@ static void note_all(struct nic_capture *capture, const struct nic_frame *frames
     uint64_t time_ns = now_ns();
     pthread_mutex_lock(&capture->lock);
     for (int i = 0; i < count; i++) {
-        uint32_t length = frames[i].length;
-        for (int j = 0; direction == OUTBOUND && j < frames[i].piece_count; j++)
-            length += (uint32_t)frames[i].pieces[j].iov_len; /* of what is sent, length says nothing */
+        uint32_t length = direction == OUTBOUND ? nic_length(&frames[i]) : frames[i].length;
         if (length > 0 && length <= NIC_FRAME_MAX)
             note(capture, &frames[i], length, direction, time_ns);
     }

@@ -44,9 +44,7 @@ struct plain {
 
 static bool read_plain(const struct nic_frame *frame, struct plain *plain) {
     const uint8_t *bytes = frame->pieces[0].iov_base;
-    size_t first = frame->pieces[0].iov_len, length = 0;
-    for (int i = 0; i < frame->piece_count; i++)
-        length += frame->pieces[i].iov_len;
+    size_t first = frame->pieces[0].iov_len, length = nic_length(frame);
     if (first < ETHER + IP + 20 || get16(bytes + 12) != 0x0800 || bytes[ETHER] != 0x45 ||
         bytes[ETHER + 9] != 6 || get16(bytes + ETHER + 6) & 0x3fff ||
         get16(bytes + ETHER + 2) + ETHER != length)

@@ -46,7 +46,7 @@ struct nic;
 struct nic_operations {
     int (*receive)(struct nic *nic, struct nic_frame *frames, int count);
     int (*send)(struct nic *nic, const struct nic_frame *frames, int count);
-    int (*set_address)(struct nic *nic, const uint8_t mac[6]);
+    int (*set_address)(struct nic *nic, const uint8_t mac[6]); /* NULL: the other side learns it */
     void (*close)(struct nic *nic);
 };
 
@@ -65,7 +65,7 @@ struct nic *nic_open(const char *specification, char *error);
 /* Says which address frames are received for, beside broadcast and multicast. Returns 0 or a negative errno.
  */
 static inline int nic_set_address(struct nic *nic, const uint8_t mac[6]) {
-    return nic->operations->set_address(nic, mac);
+    return nic->operations->set_address ? nic->operations->set_address(nic, mac) : 0;
 }
 
 /* Receives up to `count` frames without waiting. Returns how many (one of length 0 did not arrive whole), 0
@@ -83,6 +83,14 @@ static inline int nic_send(struct nic *nic, const struct nic_frame *frames, int 
 
 static inline void nic_close(struct nic *nic) {
     nic->operations->close(nic);
+}
+
+/* The bytes of a scatter list. */
+static inline uint32_t nic_length(const struct nic_frame *frame) {
+    size_t length = 0;
+    for (int i = 0; i < frame->piece_count; i++)
+        length += frame->pieces[i].iov_len;
+    return (uint32_t)length;
 }
 
 /* Copies contiguous bytes into a scatter list. False when they do not fit. */

@@ -107,16 +107,9 @@ static int send_rest(struct nic_passt *passt) {
     return 0;
 }
 
-static uint32_t length_of(const struct nic_frame *frame) {
-    uint32_t length = 0;
-    for (int i = 0; i < frame->piece_count; i++)
-        length += (uint32_t)frame->pieces[i].iov_len;
-    return length;
-}
-
 /* A frame of which the socket has taken `sent` bytes, its length's included: the rest has to follow. */
 static void keep_rest(struct nic_passt *passt, const struct nic_frame *frame, uint32_t sent) {
-    uint32_t length = length_of(frame), wire = htonl(length);
+    uint32_t length = nic_length(frame), wire = htonl(length);
     memcpy(passt->rest, &wire, sizeof wire);
     nic_gather(frame, passt->rest + LENGTH_BYTES, NIC_FRAME_MAX);
     passt->sent = sent;
@@ -133,7 +126,7 @@ static int passt_send(struct nic *nic, const struct nic_frame *frames, int count
         return error;
     while (used < count && used < AT_ONCE &&
            message.msg_iovlen + (size_t)frames[used].piece_count + 1 <= PIECES_MAX) {
-        lengths[used] = htonl(length_of(&frames[used]));
+        lengths[used] = htonl(nic_length(&frames[used]));
         pieces[message.msg_iovlen++] = (struct iovec){&lengths[used], sizeof *lengths};
         for (int i = 0; i < frames[used].piece_count; i++)
             pieces[message.msg_iovlen++] = frames[used].pieces[i];
@@ -154,13 +147,6 @@ static int passt_send(struct nic *nic, const struct nic_frame *frames, int count
     return taken;
 }
 
-/* passt learns the address from what we send, and sends to no other. */
-static int passt_set_address(struct nic *nic, const uint8_t mac[6]) {
-    (void)nic;
-    (void)mac;
-    return 0;
-}
-
 static void passt_close(struct nic *nic) {
     struct nic_passt *passt = passt_of(nic);
     close(nic->descriptor); /* passt ends by itself then */
@@ -172,7 +158,6 @@ static void passt_close(struct nic *nic) {
 static const struct nic_operations OPERATIONS = {
     .receive = passt_receive,
     .send = passt_send,
-    .set_address = passt_set_address,
     .close = passt_close,
 };
 

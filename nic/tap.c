@@ -70,13 +70,6 @@ static int tap_send(struct nic *nic, const struct nic_frame *frames, int count) 
     return taken;
 }
 
-/* Whoever is on the other side sends to who has answered its ARP. */
-static int tap_set_address(struct nic *nic, const uint8_t mac[6]) {
-    (void)nic;
-    (void)mac;
-    return 0;
-}
-
 static void tap_close(struct nic *nic) {
     close(nic->descriptor);
     free(nic);
@@ -85,7 +78,6 @@ static void tap_close(struct nic *nic) {
 static const struct nic_operations OPERATIONS = {
     .receive = tap_receive,
     .send = tap_send,
-    .set_address = tap_set_address,
     .close = tap_close,
 };
 

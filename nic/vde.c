@@ -58,13 +58,6 @@ static int vde_transmit(struct nic *nic, const struct nic_frame *frames, int cou
     return count;
 }
 
-/* A switch learns it. */
-static int vde_set_address(struct nic *nic, const uint8_t mac[6]) {
-    (void)nic;
-    (void)mac;
-    return 0;
-}
-
 static void vde_nic_close(struct nic *nic) {
     vde_close(vde_of(nic)->connection);
     free(nic);
@@ -73,7 +66,6 @@ static void vde_nic_close(struct nic *nic) {
 static const struct nic_operations OPERATIONS = {
     .receive = vde_receive,
     .send = vde_transmit,
-    .set_address = vde_set_address,
     .close = vde_nic_close,
 };
 

@@ -118,7 +118,7 @@ static int item_add(struct epoll_set *set, int fd, struct socket *socket, const 
 
 static int control(int epoll, int operation, int fd, struct epoll_event *event) {
     int error;
-    bool mixed = !set_of(epoll) && watches_any(epoll);
+    bool mixed = operation == EPOLL_CTL_ADD && !set_of(epoll) && watches_any(epoll);
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return error;

@@ -106,7 +106,7 @@ static void leave_rest(struct timespec *limit, uint64_t began_ns) {
 
 static bool waits(long number, const long a[6], long *result) {
     sigset_t wide;
-    uint64_t began_ns = clock_now();
+    uint64_t began_ns;
     switch (number) {
 #ifdef SYS_poll
     case SYS_poll:
@@ -120,12 +120,14 @@ static bool waits(long number, const long a[6], long *result) {
         break;
 #endif
     case SYS_ppoll:
+        began_ns = clock_now();
         *result =
             ppoll((struct pollfd *)a[0], (nfds_t)a[1], (const struct timespec *)a[2], widen(a[3], &wide));
         if (a[2])
             leave_rest((struct timespec *)a[2], began_ns);
         break;
     case SYS_pselect6: /* the last is a pointer to a set and its size */
+        began_ns = clock_now();
         *result = pselect((int)a[0], (fd_set *)a[1], (fd_set *)a[2], (fd_set *)a[3],
                           (const struct timespec *)a[4], a[5] ? widen(*(const long *)a[5], &wide) : NULL);
         if (a[4])
