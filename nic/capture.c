@@ -138,32 +138,34 @@ static void note(struct nic_capture *capture, const struct nic_frame *frame, uin
 }
 
 static void note_all(struct nic_capture *capture, const struct nic_frame *frames, int count,
-                     uint32_t direction) {
-    uint64_t time_ns = now_ns();
-    pthread_mutex_lock(&capture->lock);
+                     uint32_t direction, uint64_t time_ns) {
     for (int i = 0; i < count; i++) {
         uint32_t length = direction == OUTBOUND ? nic_length(&frames[i]) : frames[i].length;
         if (length > 0 && length <= NIC_FRAME_MAX)
             note(capture, &frames[i], length, direction, time_ns);
     }
     flush(capture);
-    pthread_mutex_unlock(&capture->lock);
 }
 
 static int capture_receive(struct nic *nic, struct nic_frame *frames, int count) {
     struct nic_capture *capture = capture_of(nic);
     int got = nic_receive(capture->inner, frames, count);
-    if (got > 0)
-        note_all(capture, frames, got, INBOUND);
+    uint64_t time_ns = now_ns();
+    pthread_mutex_lock(&capture->lock);
+    note_all(capture, frames, got, INBOUND, time_ns);
+    pthread_mutex_unlock(&capture->lock);
     nic->trouble = capture->inner->trouble;
     return got;
 }
 
+/* The lock is held from before a frame leaves until it is noted, or its answer could be noted first. */
 static int capture_send(struct nic *nic, const struct nic_frame *frames, int count) {
     struct nic_capture *capture = capture_of(nic);
+    pthread_mutex_lock(&capture->lock);
+    uint64_t time_ns = now_ns();
     int sent = nic_send(capture->inner, frames, count);
-    if (sent > 0)
-        note_all(capture, frames, sent, OUTBOUND);
+    note_all(capture, frames, sent, OUTBOUND, time_ns);
+    pthread_mutex_unlock(&capture->lock);
     return sent;
 }
 
