@@ -125,7 +125,7 @@ static void tell(struct stack *stack, const struct igmp_group *group, bool chang
 
 static void tell_within(struct stack *stack, struct igmp_group *group, uint64_t ns) {
     uint64_t when = stack->now_ns + random_u64(&stack->random) % ns;
-    if (!timer_running(&group->timer) || when < group->timer.deadline_ns)
+    if (!timer_running(&group->timer) || when < timer_deadline_ns(&group->timer))
         timer_start(&stack->timers, &group->timer, when);
 }
 

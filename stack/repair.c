@@ -139,7 +139,7 @@ static void repair_neighbour(void *object, void *context) {
     entry->pending_count = 0;
     timer_init(&entry->timer, TIMER_ARP);
     timer_start(&stack->timers, &entry->timer,
-                ran ? entry->timer.deadline_ns : stack->now_ns + ARP_RETRANSMIT_NS);
+                ran ? timer_deadline_ns(&entry->timer) : stack->now_ns + ARP_RETRANSMIT_NS);
     arp_enter(stack, entry);
 }
 
@@ -155,14 +155,6 @@ static void repair_pending(void *object, void *context) {
     list_init(&pending->link);
     list_add_tail(&entry->pending, &pending->link);
     entry->pending_count++;
-}
-
-/* A timer that ran goes on by its deadline, once it is started again. */
-static void forget_link(struct timer *timer) {
-    bool ran = timer_running(timer);
-    list_init(&timer->link);
-    if (!ran)
-        timer->deadline_ns = 0;
 }
 
 static bool socket_alive(const struct stack *stack, const struct socket *socket) {
@@ -250,9 +242,10 @@ static void repair_network(struct stack *stack) {
     memset(stack->reassemblies.buckets, 0, sizeof stack->reassemblies.buckets);
     if (stack->dhcp.state == DHCP_OFF)
         return;
-    forget_link(&stack->dhcp.timer);
-    timer_start(&stack->timers, &stack->dhcp.timer,
-                stack->dhcp.timer.deadline_ns ? stack->dhcp.timer.deadline_ns : stack->now_ns);
+    struct timer *timer = &stack->dhcp.timer;
+    bool ran = timer_running(timer);
+    list_init(&timer->link);
+    timer_start(&stack->timers, timer, ran ? timer_deadline_ns(timer) : stack->now_ns);
 }
 
 static bool connected(uint8_t state) {
@@ -393,10 +386,7 @@ static void repair_connection(void *object, void *context) {
     list_init(&tcp->output_link);
     tcp->corked = false;
     list_init(&tcp->queue_link);
-    forget_link(&tcp->retransmit_timer);
-    forget_link(&tcp->ack_timer);
-    forget_link(&tcp->state_timer);
-    forget_link(&tcp->pacing_timer);
+    list_init(&tcp->alarms.timer.link);
     tcp->fastopen_listener = NULL; /* what is pending counts no more */
     tcp->fastopen_count = 0;
     struct tcp_md5_key **key = &tcp->md5_keys;
@@ -425,24 +415,17 @@ static void repair_connection(void *object, void *context) {
         join_queue(tcp);
 }
 
-static void restart(struct stack *stack, struct timer *timer) {
-    if (timer->deadline_ns)
-        timer_start(&stack->timers, timer, timer->deadline_ns);
-}
-
 /* All timers that the connection's state asks for, whether or not they ran. */
 static void restart_timers(struct stack *stack, struct tcp *tcp) {
-    restart(stack, &tcp->retransmit_timer);
-    restart(stack, &tcp->ack_timer);
-    restart(stack, &tcp->state_timer);
+    tcp_alarm_resume(stack, tcp);
     if (tcp->state == TCP_TIME_WAIT || (tcp->state == TCP_FIN_WAIT2 && !tcp->socket)) {
-        if (!timer_running(&tcp->state_timer))
-            timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + TCP_TIME_WAIT_NS);
+        if (!tcp_alarm_is_set(tcp, TCP_ALARM_STATE))
+            tcp_alarm_set(stack, tcp, TCP_ALARM_STATE, stack->now_ns + TCP_TIME_WAIT_NS);
         return;
     }
-    if (!timer_running(&tcp->retransmit_timer) && tcp->snd_nxt != tcp->snd_una)
+    if (!tcp_alarm_is_set(tcp, TCP_ALARM_RETRANSMIT) && tcp->snd_nxt != tcp->snd_una)
         tcp_arm_retransmit(stack, tcp);
-    if (!timer_running(&tcp->state_timer))
+    if (!tcp_alarm_is_set(tcp, TCP_ALARM_STATE))
         tcp_arm_keepalive(stack, tcp);
     if (tcp->rcv_nxt != tcp->last_ack_sent)
         tcp_want_ack(stack, tcp);

@@ -117,21 +117,8 @@ static void run_timer(struct stack *stack, struct timer *timer) {
     case TIMER_ARP:
         arp_timer(stack, container_of(timer, struct arp_entry, timer));
         break;
-    case TIMER_TCP_RETRANSMIT:
-        stack_work_on(stack, container_of(timer, struct tcp, retransmit_timer));
-        tcp_retransmit_timer(stack, container_of(timer, struct tcp, retransmit_timer));
-        break;
-    case TIMER_TCP_ACK:
-        stack_work_on(stack, container_of(timer, struct tcp, ack_timer));
-        tcp_ack_timeout(stack, container_of(timer, struct tcp, ack_timer));
-        break;
-    case TIMER_TCP_STATE:
-        stack_work_on(stack, container_of(timer, struct tcp, state_timer));
-        tcp_state_timer(stack, container_of(timer, struct tcp, state_timer));
-        break;
-    case TIMER_TCP_PACING:
-        stack_work_on(stack, container_of(timer, struct tcp, pacing_timer));
-        tcp_output(stack, container_of(timer, struct tcp, pacing_timer));
+    case TIMER_TCP:
+        tcp_alarm_timer(stack, container_of(timer, struct tcp, alarms.timer));
         break;
     case TIMER_REASSEMBLY:
         ip_reassembly_timer(stack, container_of(timer, struct ip_reassembly, timer));

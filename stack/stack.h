@@ -100,10 +100,7 @@ enum stack_input_flag {
 
 enum timer_kind {
     TIMER_ARP,
-    TIMER_TCP_RETRANSMIT,
-    TIMER_TCP_ACK,
-    TIMER_TCP_STATE,
-    TIMER_TCP_PACING,
+    TIMER_TCP,
     TIMER_REASSEMBLY,
     TIMER_PATH,
     TIMER_IGMP,

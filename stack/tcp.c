@@ -14,10 +14,7 @@ struct tcp *tcp_create(struct stack *stack) {
     list_init(&tcp->out_of_order);
     list_init(&tcp->sent);
     list_init(&tcp->marks);
-    timer_init(&tcp->retransmit_timer, TIMER_TCP_RETRANSMIT);
-    timer_init(&tcp->ack_timer, TIMER_TCP_ACK);
-    timer_init(&tcp->state_timer, TIMER_TCP_STATE);
-    timer_init(&tcp->pacing_timer, TIMER_TCP_PACING);
+    tcp_alarm_init(&tcp->alarms);
     tcp->state = TCP_CLOSE;
     tcp->binding.protocol = IP_PROTOCOL_TCP;
     tcp->mss = TCP_MSS_DEFAULT;
@@ -36,10 +33,7 @@ struct tcp *tcp_create(struct stack *stack) {
 
 /* Takes a block out of everything that refers to it but its socket, or its listener's queue. */
 static void tcp_detach(struct stack *stack, struct tcp *tcp) {
-    timer_stop(&stack->timers, &tcp->retransmit_timer);
-    timer_stop(&stack->timers, &tcp->ack_timer);
-    timer_stop(&stack->timers, &tcp->state_timer);
-    timer_stop(&stack->timers, &tcp->pacing_timer);
+    tcp_alarm_stop_all(stack, tcp);
     list_remove(&tcp->output_link);
     hash_remove(&tcp->tuple_link);
     tcp_fastopen_settled(tcp);

@@ -23,6 +23,7 @@
 #include "port.h"
 #include "socket.h"
 #include "tcp_ack.h"
+#include "tcp_alarm.h"
 #include "tcp_congestion.h"
 #include "tcp_fastopen.h"
 #include "tcp_info.h"
@@ -36,7 +37,6 @@
 #include "tcp_timestamp.h"
 #include "tcp_tuning.h"
 #include "tcp_urgent.h"
-#include "timer.h"
 #include <netinet/tcp.h>
 
 #define TCP_BUCKETS 131072u
@@ -164,12 +164,9 @@ struct tcp {
     int final_error; /* it has ended, with this, before it was accepted */
     struct tcp_rtt rtt;
     struct tcp_congestion congestion;
-    struct timer retransmit_timer; /* SYN, data or FIN unacknowledged; or persist, when the window is zero */
-    uint8_t timer_mode;            /* enum tcp_timer_mode: what retransmit_timer is for */
-    struct timer ack_timer;        /* delayed acknowledgment */
-    struct timer pacing_timer;     /* the next segment's time has not come */
-    uint64_t pacing_due_ns;        /* ... which is this */
-    struct timer state_timer;      /* keepalive; FIN_WAIT_2 of an orphan; TIME_WAIT */
+    struct tcp_alarms alarms;
+    uint8_t timer_mode;     /* enum tcp_timer_mode: what TCP_ALARM_RETRANSMIT is for */
+    uint64_t pacing_due_ns; /* the next segment's time */
     uint64_t last_received_ns;
     uint64_t refused_ns;       /* when an unacceptable segment was last answered */
     uint64_t stalled_since_ns; /* of the first timeout in a row */

@@ -73,8 +73,8 @@ void tcp_ack_received(struct stack *stack, struct tcp *tcp, uint32_t length) {
     bool enough = tcp->rcv_nxt - tcp->last_ack_sent > ack->segment;
     if (enough || (ack->quick > 0 && !ack->ping_pong))
         tcp_want_ack(stack, tcp);
-    else if (!timer_running(&tcp->ack_timer))
-        timer_start(&stack->timers, &tcp->ack_timer, stack->now_ns + delay_of(tcp));
+    else if (!tcp_alarm_is_set(tcp, TCP_ALARM_ACK))
+        tcp_alarm_set(stack, tcp, TCP_ALARM_ACK, stack->now_ns + delay_of(tcp));
 }
 
 void tcp_ack_out_of_order(struct stack *stack, struct tcp *tcp, bool news) {
@@ -91,8 +91,8 @@ void tcp_ack_out_of_order(struct stack *stack, struct tcp *tcp, bool news) {
     uint64_t round_trip = tcp->tuning.rtt_ns ? tcp->tuning.rtt_ns : tcp->rtt.srtt_ns;
     stack->mib.TcpExtTCPAckCompressed += ack->compressed > 0;
     if (ack->compressed++ == 0)
-        timer_start(&stack->timers, &tcp->ack_timer,
-                    stack->now_ns + min_u64(COMPRESSION_NS, round_trip / COMPRESSION_OF_ROUND_TRIP));
+        tcp_alarm_set(stack, tcp, TCP_ALARM_ACK,
+                      stack->now_ns + min_u64(COMPRESSION_NS, round_trip / COMPRESSION_OF_ROUND_TRIP));
 }
 
 void tcp_ack_sent(struct stack *stack, struct tcp *tcp, bool data) {
@@ -105,7 +105,8 @@ void tcp_ack_sent(struct stack *stack, struct tcp *tcp, bool data) {
 }
 
 void tcp_ack_read(struct stack *stack, struct tcp *tcp) {
-    if (timer_running(&tcp->ack_timer) && tcp->receive.length == 0 && tcp->ack.pushed && !tcp->ack.ping_pong)
+    if (tcp_alarm_is_set(tcp, TCP_ALARM_ACK) && tcp->receive.length == 0 && tcp->ack.pushed &&
+        !tcp->ack.ping_pong)
         tcp_send_ack(stack, tcp); /* the program has it all, and does not answer: the peer may be waiting */
 }
 
@@ -125,7 +126,7 @@ void tcp_ack_timeout(struct stack *stack, struct tcp *tcp) {
 
 void tcp_ack_set_quick(struct stack *stack, struct tcp *tcp, int value) {
     tcp->ack.ping_pong = value == 0;
-    if (!value || !timer_running(&tcp->ack_timer))
+    if (!value || !tcp_alarm_is_set(tcp, TCP_ALARM_ACK))
         return;
     tcp_send_ack(stack, tcp);
     tcp->ack.ping_pong = !(value & 1);

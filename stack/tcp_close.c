@@ -27,7 +27,7 @@ static void wait_for_fin(struct stack *stack, struct tcp *tcp) {
     uint64_t seconds = tcp->options.linger2 > 0   ? (uint64_t)tcp->options.linger2
                        : tcp->options.linger2 < 0 ? 0
                                                   : stack->sysctl.tcp_fin_timeout;
-    timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + seconds * UINT64_C(1000000000));
+    tcp_alarm_set(stack, tcp, TCP_ALARM_STATE, stack->now_ns + seconds * UINT64_C(1000000000));
 }
 
 static void abort_connection(struct stack *stack, struct tcp *tcp) {
@@ -73,7 +73,7 @@ void tcp_close(struct stack *stack, struct tcp *tcp) {
     tcp_shutdown_send(stack, tcp);
     tcp->socket = NULL; /* an orphan from here on */
     tcp_set_orphan(stack, tcp, tcp->state != TCP_TIME_WAIT);
-    timer_stop(&stack->timers, &tcp->state_timer);
+    tcp_alarm_stop(tcp, TCP_ALARM_STATE);
     if (tcp->state == TCP_FIN_WAIT2)
         wait_for_fin(stack, tcp);
 }
@@ -81,7 +81,7 @@ void tcp_close(struct stack *stack, struct tcp *tcp) {
 void tcp_enter_time_wait(struct stack *stack, struct tcp *tcp) {
     tcp_set_orphan(stack, tcp, false);
     tcp_set_state(stack, tcp, TCP_TIME_WAIT);
-    timer_stop(&stack->timers, &tcp->retransmit_timer);
+    tcp_alarm_stop(tcp, TCP_ALARM_RETRANSMIT);
     tcp_mark_purge(stack, tcp);
     tcp_sent_purge(stack, tcp);
     byte_queue_drop(&tcp->send, &stack->buffers, tcp->send.length);
@@ -91,7 +91,7 @@ void tcp_enter_time_wait(struct stack *stack, struct tcp *tcp) {
      */
     bool full = stack->time_wait_count > stack->sysctl.tcp_max_tw_buckets;
     stack->mib.TcpExtTCPTimeWaitOverflow += full;
-    timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + (full ? 0 : TCP_TIME_WAIT_NS));
+    tcp_alarm_set(stack, tcp, TCP_ALARM_STATE, stack->now_ns + (full ? 0 : TCP_TIME_WAIT_NS));
 }
 
 /* The peer acknowledged our FIN, and the connection goes on: in LAST_ACK it would have ended. */
@@ -99,7 +99,7 @@ void tcp_fin_acknowledged(struct stack *stack, struct tcp *tcp) {
     switch (tcp->state) {
     case TCP_FIN_WAIT1:
         tcp_set_state(stack, tcp, TCP_FIN_WAIT2);
-        timer_stop(&stack->timers, &tcp->retransmit_timer);
+        tcp_alarm_stop(tcp, TCP_ALARM_RETRANSMIT);
         if (!tcp->socket)
             wait_for_fin(stack, tcp);
         socket_event(stack, tcp->socket);

@@ -459,7 +459,7 @@ static void syn_acknowledged(struct stack *stack, struct tcp *tcp, struct tcp_se
     tcp->snd_una = tcp->iss + 1;
     tcp->history.delivered++;
     tcp_measure_handshake(stack, tcp);
-    timer_stop(&stack->timers, &tcp->retransmit_timer);
+    tcp_alarm_stop(tcp, TCP_ALARM_RETRANSMIT);
     tcp_set_state(stack, tcp, TCP_ESTABLISHED);
     tcp_tuning_established(stack, tcp);
     if (tcp->fastopen & TCP_FASTOPEN_ASKED) {
@@ -474,7 +474,7 @@ static void syn_acknowledged(struct stack *stack, struct tcp *tcp, struct tcp_se
     if (tcp->socket && tcp->socket->blocked_writers > 0 && tcp->send.length == 0) {
         /* A writer waits: our acknowledgment goes with its data. */
         tcp_ack_quickly(tcp, TCP_ACK_QUICK_MAX);
-        timer_start(&stack->timers, &tcp->ack_timer, stack->now_ns + TCP_ACK_DELAY_MAX_NS);
+        tcp_alarm_set(stack, tcp, TCP_ALARM_ACK, stack->now_ns + TCP_ACK_DELAY_MAX_NS);
     } else {
         tcp_want_ack(stack, tcp);
     }

@@ -242,7 +242,7 @@ static bool input_ack(struct stack *stack, struct tcp *tcp, const struct tcp_seg
         tcp->probes = 0; /* the peer answers */
         if (tcp->snd_wnd > 0) {
             tcp->timer_mode = TCP_TIMER_RTO;
-            timer_stop(&stack->timers, &tcp->retransmit_timer);
+            tcp_alarm_stop(tcp, TCP_ALARM_RETRANSMIT);
         }
     }
     if (opening) {
@@ -252,7 +252,7 @@ static bool input_ack(struct stack *stack, struct tcp *tcp, const struct tcp_seg
         tcp->history.delivered++;
         tcp_measure_handshake(stack, tcp);
         tcp->retransmits = 0;
-        timer_stop(&stack->timers, &tcp->retransmit_timer);
+        tcp_alarm_stop(tcp, TCP_ALARM_RETRANSMIT);
         if (tcp->snd_una != tcp->snd_nxt)
             tcp_arm_retransmit(stack, tcp);
     }
@@ -301,7 +301,7 @@ static void input_text(struct stack *stack, struct tcp *tcp, struct tcp_segment 
     if (!receives_text(tcp)) {
         if (fin && tcp->state == TCP_TIME_WAIT) {
             tcp_send_ack(stack, tcp);
-            timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + TCP_TIME_WAIT_NS);
+            tcp_alarm_set(stack, tcp, TCP_ALARM_STATE, stack->now_ns + TCP_TIME_WAIT_NS);
         }
         return;
     }

@@ -71,7 +71,7 @@ bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment
         /* Whatever leaves acknowledges what has arrived. */
         tcp->ack_now = false;
         tcp->last_ack_sent = segment->acknowledgment;
-        timer_stop(&stack->timers, &tcp->ack_timer);
+        tcp_alarm_stop(tcp, TCP_ALARM_ACK);
         tcp_ack_sent(stack, tcp, segment->length > 0);
     }
     return true;
@@ -220,7 +220,7 @@ static enum sending send_next(struct stack *stack, struct tcp *tcp, uint32_t off
         tcp_mark_sent(stack, tcp);
     tcp_pacing_sent(stack, tcp, length);
     tcp_recovery_sent(stack, tcp, length + fin, false);
-    if (!timer_running(&tcp->retransmit_timer) || tcp->timer_mode == TCP_TIMER_PERSIST)
+    if (!tcp_alarm_is_set(tcp, TCP_ALARM_RETRANSMIT) || tcp->timer_mode == TCP_TIMER_PERSIST)
         tcp_arm_retransmit(stack, tcp);
     return SENT;
 }
@@ -238,7 +238,7 @@ static enum sending resend(struct stack *stack, struct tcp *tcp, struct tcp_sent
     tcp_sent_again(stack, tcp, sent);
     tcp->history.bytes_sent += sent->length;
     tcp->history.bytes_retransmitted += sent->length;
-    if (!timer_running(&tcp->retransmit_timer))
+    if (!tcp_alarm_is_set(tcp, TCP_ALARM_RETRANSMIT))
         tcp_arm_retransmit(stack, tcp);
     return SENT;
 }
@@ -267,9 +267,10 @@ static bool can_send_data(const struct tcp *tcp) {
 /* Data waits, nothing is in flight, and the window does not let it go: probe it (RFC 9293 section 3.8.6.1).
  */
 static void consider_persist(struct stack *stack, struct tcp *tcp) {
-    if (tcp->snd_nxt == tcp->snd_una && tcp->send.length > 0 && !timer_running(&tcp->retransmit_timer)) {
+    if (tcp->snd_nxt == tcp->snd_una && tcp->send.length > 0 &&
+        !tcp_alarm_is_set(tcp, TCP_ALARM_RETRANSMIT)) {
         tcp->timer_mode = TCP_TIMER_PERSIST;
-        timer_start(&stack->timers, &tcp->retransmit_timer, stack->now_ns + tcp->rtt.rto_ns);
+        tcp_alarm_set(stack, tcp, TCP_ALARM_RETRANSMIT, stack->now_ns + tcp->rtt.rto_ns);
     }
 }
 
@@ -360,7 +361,7 @@ static void arm_probe(struct stack *stack, struct tcp *tcp) {
     uint64_t latest_ns = container_of(first, struct tcp_sent, link)->sent_ns + tcp->rtt.rto_ns;
     uint64_t due_ns = stack->now_ns + probe_ns < latest_ns ? stack->now_ns + probe_ns : latest_ns;
     tcp->timer_mode = TCP_TIMER_PROBE;
-    timer_start(&stack->timers, &tcp->retransmit_timer, due_ns);
+    tcp_alarm_set(stack, tcp, TCP_ALARM_RETRANSMIT, due_ns);
 }
 
 static enum sending sent_all(struct stack *stack, struct tcp *tcp, uint32_t segments) {
@@ -440,7 +441,7 @@ static void output(struct stack *stack, struct tcp *tcp, enum holding holding) {
             tcp_want_output(stack, tcp);
             return;
         }
-        if (result == NO_MEMORY && !timer_running(&tcp->retransmit_timer))
+        if (result == NO_MEMORY && !tcp_alarm_is_set(tcp, TCP_ALARM_RETRANSMIT))
             tcp_arm_retransmit(stack, tcp);
         consider_persist(stack, tcp);
         tcp_info_note(stack, tcp);

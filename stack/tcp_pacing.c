@@ -31,8 +31,8 @@ static bool paced(const struct tcp *tcp) {
 bool tcp_pacing_holds(struct stack *stack, struct tcp *tcp) {
     if (!paced(tcp) || tcp->pacing_due_ns <= stack->now_ns + TIMER_TICK_NS)
         return false;
-    if (!timer_running(&tcp->pacing_timer))
-        timer_start(&stack->timers, &tcp->pacing_timer, tcp->pacing_due_ns - TIMER_TICK_NS);
+    if (!tcp_alarm_is_set(tcp, TCP_ALARM_PACING))
+        tcp_alarm_set(stack, tcp, TCP_ALARM_PACING, tcp->pacing_due_ns - TIMER_TICK_NS);
     return true;
 }
 

@@ -196,10 +196,10 @@ static bool find_losses(struct stack *stack, struct tcp *tcp, uint32_t acked, ui
 static void rearm(struct stack *stack, struct tcp *tcp, bool advanced, bool told, uint64_t wait_ns) {
     if (tcp->snd_una == tcp->snd_nxt) {
         if (advanced) /* else it is the zero window's */
-            timer_stop(&stack->timers, &tcp->retransmit_timer);
+            tcp_alarm_stop(tcp, TCP_ALARM_RETRANSMIT);
     } else if (wait_ns) {
         tcp->timer_mode = TCP_TIMER_REORDER;
-        timer_start(&stack->timers, &tcp->retransmit_timer, stack->now_ns + wait_ns);
+        tcp_alarm_set(stack, tcp, TCP_ALARM_RETRANSMIT, stack->now_ns + wait_ns);
     } else if (advanced || (told && tcp->timer_mode != TCP_TIMER_RTO)) {
         tcp_arm_retransmit(stack, tcp);
     }

@@ -29,10 +29,10 @@ void tcp_arm_retransmit(struct stack *stack, struct tcp *tcp) {
     bool opening = tcp_is_opening(tcp);
     uint64_t probe_ns = opening ? 0 : tcp_recovery_probe_ns(stack, tcp);
     tcp->timer_mode = probe_ns ? TCP_TIMER_PROBE : TCP_TIMER_RTO;
-    timer_start(&stack->timers, &tcp->retransmit_timer,
-                stack->now_ns + (opening    ? syn_timeout_ns(stack, tcp)
-                                 : probe_ns ? probe_ns
-                                            : timeout_ns(stack, tcp)));
+    tcp_alarm_set(stack, tcp, TCP_ALARM_RETRANSMIT,
+                  stack->now_ns + (opening    ? syn_timeout_ns(stack, tcp)
+                                   : probe_ns ? probe_ns
+                                              : timeout_ns(stack, tcp)));
 }
 
 void tcp_arm_keepalive(struct stack *stack, struct tcp *tcp) {
@@ -40,10 +40,9 @@ void tcp_arm_keepalive(struct stack *stack, struct tcp *tcp) {
     if (!open || !tcp->socket)
         return;
     if (tcp->options.keepalive)
-        timer_start(&stack->timers, &tcp->state_timer,
-                    stack->now_ns + tcp->options.keepalive_idle_s * SECOND_NS);
+        tcp_alarm_set(stack, tcp, TCP_ALARM_STATE, stack->now_ns + tcp->options.keepalive_idle_s * SECOND_NS);
     else
-        timer_stop(&stack->timers, &tcp->state_timer);
+        tcp_alarm_stop(tcp, TCP_ALARM_STATE);
 }
 
 /* Gives up on a peer that does not answer. */
@@ -131,8 +130,8 @@ static void persist_timeout(struct stack *stack, struct tcp *tcp) {
     uint32_t doublings = tcp->probes < 10 ? tcp->probes : 10;
     uint64_t wait = tcp->rtt.rto_ns << doublings;
     tcp->timer_mode = TCP_TIMER_PERSIST;
-    timer_start(&stack->timers, &tcp->retransmit_timer,
-                stack->now_ns + (wait < TCP_RTO_MAX_NS ? wait : TCP_RTO_MAX_NS));
+    tcp_alarm_set(stack, tcp, TCP_ALARM_RETRANSMIT,
+                  stack->now_ns + (wait < TCP_RTO_MAX_NS ? wait : TCP_RTO_MAX_NS));
     if (tcp->snd_wnd > 0)
         tcp_send_beyond(stack, tcp);
     else
@@ -174,7 +173,7 @@ static void keepalive_timeout(struct stack *stack, struct tcp *tcp) {
         /* Data in flight is retransmitted anyway; a peer that was heard is alive. */
         tcp->probes = 0;
         uint64_t wait = idle_ns < allowed_ns ? allowed_ns - idle_ns : allowed_ns;
-        timer_start(&stack->timers, &tcp->state_timer, stack->now_ns + wait);
+        tcp_alarm_set(stack, tcp, TCP_ALARM_STATE, stack->now_ns + wait);
         return;
     }
     if (tcp->probes >= tcp->options.keepalive_probes) {
@@ -185,8 +184,7 @@ static void keepalive_timeout(struct stack *stack, struct tcp *tcp) {
     tcp->probes++;
     stack->mib.TcpExtTCPKeepAlive++;
     tcp_send_probe(stack, tcp);
-    timer_start(&stack->timers, &tcp->state_timer,
-                stack->now_ns + tcp->options.keepalive_interval_s * SECOND_NS);
+    tcp_alarm_set(stack, tcp, TCP_ALARM_STATE, stack->now_ns + tcp->options.keepalive_interval_s * SECOND_NS);
 }
 
 void tcp_state_timer(struct stack *stack, struct tcp *tcp) {

@@ -33,9 +33,7 @@ void timer_stop(struct timer_wheel *wheel, struct timer *timer) {
 }
 
 static void wheel_place(struct timer_wheel *wheel, struct timer *timer) {
-    uint64_t due = (timer->deadline_ns + TIMER_TICK_NS - 1) / TIMER_TICK_NS;
-    if (due < wheel->tick)
-        due = wheel->tick;
+    uint64_t due = timer->due > wheel->tick ? timer->due : wheel->tick;
     int level = 0;
     /* The distance is counted in the level's own slots: 63 of them may lie ahead of the current one. */
     while (level < TIMER_LEVELS - 1 &&
@@ -45,15 +43,16 @@ static void wheel_place(struct timer_wheel *wheel, struct timer *timer) {
     if (ahead >= TIMER_SLOTS)
         ahead = TIMER_SLOTS - 1;
     uint8_t slot = (uint8_t)(((wheel->tick >> (SLOT_BITS * level)) + ahead) & SLOT_MASK);
-    timer->level = (uint8_t)level;
-    timer->slot = slot;
+    timer->level = (unsigned)level & (TIMER_LEVELS - 1);
+    timer->slot = slot & SLOT_MASK;
     list_add_tail(&wheel->slots[level][slot], &timer->link);
     wheel->occupied[level] |= UINT64_C(1) << slot;
 }
 
 void timer_start(struct timer_wheel *wheel, struct timer *timer, uint64_t deadline_ns) {
     timer_stop(wheel, timer);
-    timer->deadline_ns = deadline_ns;
+    uint64_t due = timer_tick(deadline_ns);
+    timer->due = due < TIMER_TICK_MAX ? due : TIMER_TICK_MAX;
     wheel_place(wheel, timer);
 }
 
