@@ -144,7 +144,7 @@ static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, 
     if (!socket)
         return false;
     bool fresh = socket->tcp ? flags & MSG_FASTOPEN && socket->tcp->state == TCP_CLOSE
-                             : !socket->binding.port || socket->binding.chosen;
+                             : !socket->datagram->binding.port || socket->datagram->binding.chosen;
     shared_unlock();
     if (!fresh)
         return false;

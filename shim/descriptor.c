@@ -183,7 +183,8 @@ void descriptor_clear(int fd) {
  * mean nothing to us; a UNIX socket for what takes rights to make, and for a program that has forbidden
  * itself others. What goes past us (io_uring(7), say) neither reaches a network from it nor waits. */
 static int make_object(const struct socket *socket, int flags) {
-    bool same = socket->tcp || (socket->type == SOCK_DGRAM && socket->binding.protocol == IP_PROTOCOL_UDP);
+    bool same =
+        socket->tcp || (socket->type == SOCK_DGRAM && socket->datagram->binding.protocol == IP_PROTOCOL_UDP);
     const int no_interface = INT_MAX;
     int fd = -1;
     if (same && !sandboxed())

@@ -133,7 +133,7 @@ int fallback_to_kernel(int fd) {
         shared_unlock();
         return -EBADF;
     }
-    struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->binding;
+    struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->datagram->binding;
     bool inet6 = socket->options.inet6;
     move.kernel = LIBC(socket)(inet6 ? AF_INET6 : AF_INET,
                                socket->type | SOCK_CLOEXEC | (socket->nonblocking ? SOCK_NONBLOCK : 0),

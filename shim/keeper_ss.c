@@ -279,16 +279,20 @@ static void show_tcp(const void *object, void *context) {
 static void show_datagram(const void *object, void *context) {
     const struct wish *wish = context;
     struct socket socket;
+    struct datagram_state state;
     memcpy(&socket, object, sizeof socket);
-    if (socket.type == SOCK_STREAM || !wanted(wish, socket.connected ? TCP_ESTABLISHED : TCP_CLOSE))
+    if (!pool_has(&shared->stack.datagram_states, socket.datagram))
         return;
-    const char *kind = socket.type == SOCK_RAW                       ? "raw"
-                       : socket.binding.protocol == IP_PROTOCOL_ICMP ? "icmp"
-                                                                     : "udp";
+    memcpy(&state, socket.datagram, sizeof state);
+    if (!wanted(wish, socket.connected ? TCP_ESTABLISHED : TCP_CLOSE))
+        return;
+    const char *kind = socket.type == SOCK_RAW                      ? "raw"
+                       : state.binding.protocol == IP_PROTOCOL_ICMP ? "icmp"
+                                                                    : "udp";
     print_line(
         kind, socket.connected ? "ESTAB" : "UNCONN", socket.datagram_bytes, 0,
-        place(socket.binding.address, socket.binding.port, false),
-        place(socket.connected ? socket.remote_address : 0, socket.connected ? socket.remote_port : 0, true));
+        place(state.binding.address, state.binding.port, false),
+        place(socket.connected ? state.remote_address : 0, socket.connected ? state.remote_port : 0, true));
     if (wish->processes)
         print_processes(object);
     if (wish->memory)

@@ -10,6 +10,34 @@
 #include <netinet/in.h>
 #include <poll.h>
 
+int datagram_begin(struct stack *stack, struct socket *socket, uint8_t protocol) {
+    struct datagram_state *state = pool_take_zeroed(&stack->datagram_states);
+    if (!state)
+        return -ENOBUFS;
+    state->socket = socket;
+    state->binding.protocol = protocol;
+    list_init(&state->raw_link);
+    list_init(&state->blocked_link);
+    list_init(&state->queue);
+    list_init(&state->memberships);
+    socket->datagram = state;
+    if (socket->type == SOCK_RAW)
+        datagram_enter(stack, socket);
+    return 0;
+}
+
+void datagram_end(struct stack *stack, struct socket *socket) {
+    struct datagram_state *state = socket->datagram;
+    datagram_purge(stack, socket);
+    udp_cork_drop(stack, socket);
+    igmp_leave_all(stack, socket);
+    hash_remove(&state->port_link);
+    list_remove(&state->raw_link);
+    list_remove(&state->blocked_link);
+    port_release(&state->binding);
+    pool_return(&stack->datagram_states, state);
+}
+
 /* A datagram of that length, if the socket's limit has room for it. */
 static struct datagram *take(struct stack *stack, const struct socket *socket, uint32_t length) {
     if (socket->datagram_bytes + datagram_weight(length) > socket->receive_limit)
@@ -30,7 +58,7 @@ bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet
         return false;
     struct datagram *datagram = take(stack, socket, packet->length);
     if (!datagram) {
-        socket->drops++;
+        socket->datagram->drops++;
         return false;
     }
     stack_work_on(stack, socket);
@@ -39,11 +67,11 @@ bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet
     datagram->source_port = source_port;
     datagram->ttl = packet->ttl;
     datagram->tos = packet->tos;
-    datagram->drops = socket->drops;
+    datagram->drops = socket->datagram->drops;
     datagram->length = packet->length;
     datagram->chain = packet->chain;
     packet->chain = NULL;
-    append(stack, socket, &socket->datagrams, datagram);
+    append(stack, socket, &socket->datagram->queue, datagram);
     socket_event(stack, socket);
     return true;
 }
@@ -102,12 +130,16 @@ static void destroy(struct stack *stack, struct socket *socket, struct datagram 
     pool_return(&stack->datagrams, datagram);
 }
 
-void datagram_purge(struct stack *stack, struct socket *socket) {
+static void destroy_all(struct stack *stack, struct socket *socket, struct list *list) {
     struct list *link;
-    while ((link = list_first(&socket->datagrams)))
+    while ((link = list_first(list)))
         destroy(stack, socket, container_of(link, struct datagram, link));
-    while ((link = list_first(&socket->errors)))
-        destroy(stack, socket, container_of(link, struct datagram, link));
+}
+
+void datagram_purge(struct stack *stack, struct socket *socket) {
+    destroy_all(stack, socket, &socket->errors);
+    if (socket->datagram)
+        destroy_all(stack, socket, &socket->datagram->queue);
 }
 
 static uint32_t room_of(const struct socket_message *message) {
@@ -154,7 +186,7 @@ static uint32_t receive_train(struct stack *stack, struct socket *socket, struct
     uint32_t copied = copy(first, message, 0), room = room_of(message);
     struct list *link = first->link.next;
     bool peek = message->flags & MSG_PEEK;
-    while (copied == message->full_length && link != &socket->datagrams) {
+    while (copied == message->full_length && link != &socket->datagram->queue) {
         struct datagram *next = container_of(link, struct datagram, link);
         if (next->source != train.source || next->source_port != train.source_port ||
             next->destination != train.destination || next->length > train.length || next->length == 0 ||
@@ -181,7 +213,7 @@ static uint32_t receive_train(struct stack *stack, struct socket *socket, struct
 /* The datagram that SO_PEEK_OFF is at, and where in it: it goes on from one to the next. */
 static struct list *peeked_link(const struct socket *socket, uint32_t *at) {
     struct list *link, *next;
-    list_for_each(link, next, &socket->datagrams) {
+    list_for_each(link, next, &socket->datagram->queue) {
         const struct datagram *datagram = container_of(link, struct datagram, link);
         if (*at < datagram->length || (*at == 0 && !datagram->peeked))
             return link;
@@ -208,7 +240,7 @@ static uint32_t receive_part(struct socket *socket, struct socket_message *messa
 
 ssize_t datagram_receive(struct stack *stack, struct socket *socket, struct socket_message *message) {
     bool wants_error = message->flags & MSG_ERRQUEUE;
-    struct list *link = list_first(wants_error ? &socket->errors : &socket->datagrams);
+    struct list *link = list_first(wants_error ? &socket->errors : &socket->datagram->queue);
     bool by_offset = socket->options.peek_offset >= 0 && !wants_error;
     uint32_t at = by_offset && message->flags & MSG_PEEK ? (uint32_t)socket->options.peek_offset : 0;
     if (by_offset && message->flags & MSG_PEEK)
@@ -236,7 +268,7 @@ ssize_t datagram_receive(struct stack *stack, struct socket *socket, struct sock
 }
 
 bool datagram_next_length(const struct socket *socket, uint32_t *length) {
-    struct list *link = list_first(&socket->datagrams);
+    struct list *link = list_first(&socket->datagram->queue);
     if (link)
         *length = container_of(link, struct datagram, link)->length;
     return link;
@@ -244,7 +276,7 @@ bool datagram_next_length(const struct socket *socket, uint32_t *length) {
 
 static uint32_t source_for(struct stack *stack, const struct socket *socket,
                            const struct socket_message *message, uint32_t destination) {
-    uint32_t bound = socket->binding.address;
+    uint32_t bound = socket->datagram->binding.address;
     if (message->local_address)
         return message->local_address;
     if (bound && !ip_is_multicast(bound) && !ip_is_broadcast(stack, bound))
@@ -272,7 +304,7 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
     *parameters = (struct ip_parameters){
         .source = source_for(stack, socket, message, destination),
         .destination = destination,
-        .protocol = socket->binding.protocol,
+        .protocol = socket->datagram->binding.protocol,
         .ttl = message->ttl ? (uint8_t)message->ttl
                : multicast  ? options->multicast_ttl
                             : options->ttl,
@@ -299,16 +331,16 @@ int datagram_payload(struct stack *stack, const struct socket_message *message, 
 
 ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_message *message) {
     size_t length = buffer_pieces_length(message->pieces, message->count);
-    bool by_port = socket->type != SOCK_RAW && socket->binding.protocol == IP_PROTOCOL_UDP;
+    bool by_port = socket->type != SOCK_RAW && socket->datagram->binding.protocol == IP_PROTOCOL_UDP;
     if (length > IP_DATAGRAM_MAX)
         return -EMSGSIZE;
-    if (!message->has_address && !socket->connected && !socket->cork)
+    if (!message->has_address && !socket->connected && !socket->datagram->cork)
         return -EDESTADDRREQ;
     if (!message->has_address) {
-        message->address = socket->remote_address;
-        message->port = socket->remote_port;
+        message->address = socket->datagram->remote_address;
+        message->port = socket->datagram->remote_port;
     }
-    if (by_port && !message->port && !socket->cork)
+    if (by_port && !message->port && !socket->datagram->cork)
         return -EINVAL;
     if (message->invalid)
         return -EINVAL;
@@ -317,14 +349,14 @@ ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_
     if (socket->write_shutdown)
         return -EPIPE;
     if (stack->transmit.count == FRAME_QUEUE_MAX) {
-        list_remove(&socket->blocked_link);
-        list_add_tail(&stack->blocked, &socket->blocked_link);
+        list_remove(&socket->datagram->blocked_link);
+        list_add_tail(&stack->blocked, &socket->datagram->blocked_link);
         return -EAGAIN;
     }
     ssize_t result;
     if (socket->type == SOCK_RAW)
         result = raw_send(stack, socket, message, (uint32_t)length);
-    else if (socket->binding.protocol == IP_PROTOCOL_ICMP)
+    else if (socket->datagram->binding.protocol == IP_PROTOCOL_ICMP)
         result = ping_send(stack, socket, message, (uint32_t)length);
     else
         result = udp_send(stack, socket, message, (uint32_t)length);
@@ -336,9 +368,9 @@ ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_
 
 /* Ping sockets share the numbers of ports with nobody: their idents are ICMP's. */
 int datagram_autobind(struct stack *stack, struct socket *socket) {
-    if (socket->binding.port || socket->type == SOCK_RAW)
+    if (socket->datagram->binding.port || socket->type == SOCK_RAW)
         return 0;
-    int error = port_bind(stack, &socket->binding, socket->binding.address, 0);
+    int error = port_bind(stack, &socket->datagram->binding, socket->datagram->binding.address, 0);
     if (error)
         return -EAGAIN;
     datagram_enter(stack, socket);
@@ -353,32 +385,32 @@ int datagram_connect(struct stack *stack, struct socket *socket, uint32_t addres
     int error = datagram_autobind(stack, socket);
     if (error)
         return error;
-    socket->remote_address = address;
-    socket->remote_port = port;
+    socket->datagram->remote_address = address;
+    socket->datagram->remote_port = port;
     socket->connected = true;
-    if (!socket->binding.address) {
-        socket->binding.address = ip_source(stack, address);
-        socket->address_by_connect = true;
+    if (!socket->datagram->binding.address) {
+        socket->datagram->binding.address = ip_source(stack, address);
+        socket->datagram->address_by_connect = true;
     }
     return 0;
 }
 
 void datagram_disconnect(struct socket *socket) {
-    socket->remote_address = 0;
-    socket->remote_port = 0;
+    socket->datagram->remote_address = 0;
+    socket->datagram->remote_port = 0;
     socket->connected = false;
-    if (socket->address_by_connect)
-        socket->binding.address = 0;
-    socket->address_by_connect = false;
-    if (!socket->binding.chosen && socket->binding.port) { /* udp(7): as new */
-        hash_remove(&socket->port_link);
-        port_release(&socket->binding);
+    if (socket->datagram->address_by_connect)
+        socket->datagram->binding.address = 0;
+    socket->datagram->address_by_connect = false;
+    if (!socket->datagram->binding.chosen && socket->datagram->binding.port) { /* udp(7): as new */
+        hash_remove(&socket->datagram->port_link);
+        port_release(&socket->datagram->binding);
     }
 }
 
 unsigned datagram_poll(const struct stack *stack, struct socket *socket) {
     unsigned mask = stack->transmit.count < FRAME_QUEUE_MAX ? POLLOUT | POLLWRNORM | POLLWRBAND : 0;
-    if (!list_empty(&socket->datagrams))
+    if (!list_empty(&socket->datagram->queue))
         mask |= POLLIN | POLLRDNORM;
     if (socket->read_shutdown)
         mask |= POLLIN | POLLRDNORM | POLLRDHUP;
@@ -391,13 +423,13 @@ unsigned datagram_poll(const struct stack *stack, struct socket *socket) {
 
 bool datagram_matches(const struct socket *socket, uint8_t protocol, uint32_t source, uint16_t source_port,
                       uint32_t destination, uint16_t port) {
-    const struct binding *binding = &socket->binding;
+    const struct binding *binding = &socket->datagram->binding;
     if (binding->protocol != protocol || binding->port != port)
         return false;
     if (binding->address && binding->address != destination)
         return false;
     return !socket->connected || protocol == IP_PROTOCOL_ICMP ||
-           (socket->remote_port == source_port && socket->remote_address == source);
+           (socket->datagram->remote_port == source_port && socket->datagram->remote_address == source);
 }
 
 struct socket *datagram_lookup(struct stack *stack, uint8_t protocol, uint32_t source, uint16_t source_port,
@@ -406,10 +438,10 @@ struct socket *datagram_lookup(struct stack *stack, uint8_t protocol, uint32_t s
     int best_score = -1;
     uint64_t sharers = 0;
     for (struct hash_link *link = stack->datagram_sockets[port % PORT_BUCKETS]; link; link = link->next) {
-        struct socket *socket = container_of(link, struct socket, port_link);
+        struct socket *socket = container_of(link, struct datagram_state, port_link)->socket;
         if (!datagram_matches(socket, protocol, source, source_port, destination, port))
             continue;
-        int score = socket->connected * 2 + !!socket->binding.address;
+        int score = socket->connected * 2 + !!socket->datagram->binding.address;
         if (score < best_score)
             continue;
         if (score > best_score) {
@@ -420,7 +452,7 @@ struct socket *datagram_lookup(struct stack *stack, uint8_t protocol, uint32_t s
         }
         /* SO_REUSEPORT: who gets a datagram is chosen by its sender, evenly among all who share. */
         uint32_t key[3] = {source, source_port, (uint32_t)++sharers};
-        if (socket->binding.reuse_port && best->binding.reuse_port &&
+        if (socket->datagram->binding.reuse_port && best->datagram->binding.reuse_port &&
             random_hash(&stack->random, key, sizeof key) % sharers == 0)
             best = socket;
     }
@@ -429,7 +461,8 @@ struct socket *datagram_lookup(struct stack *stack, uint8_t protocol, uint32_t s
 
 void datagram_enter(struct stack *stack, struct socket *socket) {
     if (socket->type == SOCK_RAW)
-        list_add_tail(&stack->raw_sockets, &socket->raw_link);
+        list_add_tail(&stack->raw_sockets, &socket->datagram->raw_link);
     else
-        hash_add(&stack->datagram_sockets[socket->binding.port % PORT_BUCKETS], &socket->port_link);
+        hash_add(&stack->datagram_sockets[socket->datagram->binding.port % PORT_BUCKETS],
+                 &socket->datagram->port_link);
 }

@@ -6,10 +6,12 @@
 #define STACK_DATAGRAM_H
 
 #include "icmp.h"
+#include "port.h"
 #include <sys/socket.h>
 
 struct socket;
 struct socket_message;
+struct udp_cork;
 
 /* A received datagram in its socket's queue; or in the queue of errors, what an error quotes of a sent one.
  */
@@ -25,6 +27,28 @@ struct datagram {
     struct buffer *chain;
     struct icmp_error error; /* origin 0: none */
 };
+
+/* What a socket has that is no stream. */
+struct datagram_state {
+    struct socket *socket;      /* whose it is */
+    struct binding binding;     /* of a ping socket the port is its ident */
+    struct hash_link port_link; /* in stack->datagram_sockets */
+    struct list raw_link;       /* in stack->raw_sockets */
+    struct list blocked_link;   /* in stack->blocked, or in no list */
+    struct list queue;          /* of struct datagram: received */
+    struct list memberships;    /* of struct igmp_membership */
+    struct udp_cork *cork;      /* or NULL */
+    uint32_t remote_address;
+    uint16_t remote_port;
+    bool address_by_connect;
+    uint32_t drops;
+};
+
+/* Makes a new socket one for datagrams of a protocol. Returns 0 or -ENOBUFS. */
+int datagram_begin(struct stack *stack, struct socket *socket, uint8_t protocol);
+
+/* The socket ends: gives all of it back. */
+void datagram_end(struct stack *stack, struct socket *socket);
 
 /* How much of a socket's limit a datagram takes. */
 static inline uint32_t datagram_weight(uint32_t length) {

@@ -51,7 +51,7 @@ bool igmp_is_member(const struct stack *stack, uint32_t address) {
 
 static struct igmp_membership *membership_of(const struct socket *socket, uint32_t group) {
     struct list *link, *next;
-    list_for_each(link, next, &socket->memberships) {
+    list_for_each(link, next, &socket->datagram->memberships) {
         struct igmp_membership *membership = container_of(link, struct igmp_membership, link);
         if (membership->group == group)
             return membership;
@@ -168,7 +168,7 @@ int igmp_join(struct stack *stack, struct socket *socket, uint32_t address) {
         return -EINVAL;
     if (membership_of(socket, address))
         return -EADDRINUSE;
-    list_for_each(link, next, &socket->memberships) count++;
+    list_for_each(link, next, &socket->datagram->memberships) count++;
     if (count >= IGMP_MEMBERSHIPS_MAX)
         return -ENOBUFS;
     struct igmp_membership *membership = pool_take_zeroed(&stack->igmp.memberships);
@@ -179,7 +179,7 @@ int igmp_join(struct stack *stack, struct socket *socket, uint32_t address) {
         return -ENOBUFS;
     }
     list_init(&membership->link);
-    list_add_tail(&socket->memberships, &membership->link);
+    list_add_tail(&socket->datagram->memberships, &membership->link);
     membership->group = address;
     membership->socket = socket;
     if (group->users++ == 0 && address != IP_ALL_HOSTS)
@@ -209,7 +209,7 @@ int igmp_leave(struct stack *stack, struct socket *socket, uint32_t address) {
 
 void igmp_leave_all(struct stack *stack, struct socket *socket) {
     struct list *link;
-    while ((link = list_first(&socket->memberships)))
+    while ((link = list_first(&socket->datagram->memberships)))
         end(stack, container_of(link, struct igmp_membership, link));
 }
 

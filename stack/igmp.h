@@ -21,7 +21,7 @@ struct socket;
 
 /* A socket's membership. */
 struct igmp_membership {
-    struct list link; /* in socket->memberships */
+    struct list link; /* in socket->datagram->memberships */
     struct socket *socket;
     uint32_t group;
 };

@@ -9,9 +9,9 @@
 
 /* Whether a raw socket takes packets between these two of this protocol. */
 static bool matches(const struct socket *socket, uint8_t protocol, uint32_t remote, uint32_t local) {
-    return socket->binding.protocol == protocol &&
-           (!socket->binding.address || socket->binding.address == local) &&
-           (!socket->connected || socket->remote_address == remote);
+    return socket->datagram->binding.protocol == protocol &&
+           (!socket->datagram->binding.address || socket->datagram->binding.address == local) &&
+           (!socket->connected || socket->datagram->remote_address == remote);
 }
 
 static bool filtered(const struct socket *socket, const struct ip_packet *packet) {
@@ -38,7 +38,7 @@ bool raw_input(struct stack *stack, const struct ip_packet *packet) {
     struct list *link, *next;
     bool wanted = false;
     list_for_each(link, next, &stack->raw_sockets) {
-        struct socket *socket = container_of(link, struct socket, raw_link);
+        struct socket *socket = container_of(link, struct datagram_state, raw_link)->socket;
         if (!matches(socket, packet->protocol, packet->source, packet->destination))
             continue;
         wanted = true;
@@ -111,7 +111,7 @@ ssize_t raw_send(struct stack *stack, struct socket *socket, const struct socket
 void raw_error(struct stack *stack, const struct icmp_quoted *quoted, const struct icmp_error *error) {
     struct list *link, *next;
     list_for_each(link, next, &stack->raw_sockets) {
-        struct socket *socket = container_of(link, struct socket, raw_link);
+        struct socket *socket = container_of(link, struct datagram_state, raw_link)->socket;
         if (!matches(socket, quoted->protocol, quoted->remote, quoted->local))
             continue;
         uint32_t header_length = (uint32_t)(quoted->transport - quoted->header);
@@ -154,7 +154,7 @@ ssize_t ping_send(struct stack *stack, struct socket *socket, const struct socke
     if (datagram_payload(stack, message, sizeof header, rest, &payload))
         return -ENOBUFS;
     wire_put16(header + 2, 0);
-    wire_put16(header + 4, socket->binding.port);
+    wire_put16(header + 4, socket->datagram->binding.port);
     stack->mib.IcmpOutEchos++;
     error = icmp_output(stack, header, (struct byte_cursor){payload.head, 0}, rest, &parameters);
     buffer_drop_chain(&stack->buffers, payload.head);

@@ -23,6 +23,7 @@ void stack_repair_memory(struct stack *stack) {
                             &stack->connections,
                             &stack->held_segments,
                             &stack->datagrams,
+                            &stack->datagram_states,
                             &stack->arp.entries,
                             &stack->arp.pendings,
                             &stack->paths.pool,
@@ -173,12 +174,40 @@ static bool datagrams_whole(const struct stack *stack, const struct list *list) 
     return true;
 }
 
-static void hold_datagrams(struct stack *stack, const struct list *list) {
+/* Returns what they take of their socket's limit. */
+static uint32_t hold_datagrams(struct stack *stack, const struct list *list) {
+    uint32_t weight = 0;
     for (struct list *link = list->next; link != list; link = link->next) {
         struct datagram *datagram = container_of(link, struct datagram, link);
         pool_mark(&stack->datagrams, datagram);
         hold_chain(stack, datagram->chain);
+        weight += datagram_weight(datagram->length);
     }
+    return weight;
+}
+
+static void repair_datagram_state(struct stack *stack, struct socket *socket) {
+    struct datagram_state *state = socket->datagram;
+    struct udp_cork *cork = state->cork;
+    pool_mark(&stack->datagram_states, state);
+    list_init(&state->memberships);
+    list_init(&state->raw_link);
+    list_init(&state->blocked_link);
+    state->port_link = state->binding.link = (struct hash_link){NULL, NULL};
+    if (stack->at_work == socket || !datagrams_whole(stack, &state->queue))
+        list_init(&state->queue); /* datagrams may get lost */
+    if (cork &&
+        (stack->at_work == socket || !pool_has(&stack->corks, cork) || !queue_repair(stack, &cork->payload)))
+        state->cork = cork = NULL;
+    if (cork) {
+        pool_mark(&stack->corks, cork);
+        hold_chain(stack, cork->payload.head);
+    }
+    socket->datagram_bytes += hold_datagrams(stack, &state->queue);
+    if (state->binding.port)
+        port_enter(stack, &state->binding);
+    if (state->binding.port || socket->type == SOCK_RAW)
+        datagram_enter(stack, socket);
 }
 
 static void repair_socket(void *object, void *context) {
@@ -192,33 +221,12 @@ static void repair_socket(void *object, void *context) {
     list_init(&socket->syn_queue);
     list_init(&socket->accept_queue);
     socket->syn_count = socket->accept_count = 0;
-    list_init(&socket->memberships);
-    list_init(&socket->raw_link);
-    list_init(&socket->blocked_link);
-    socket->port_link = (struct hash_link){NULL, NULL};
-    socket->binding.link = (struct hash_link){NULL, NULL};
-    if (socket->type == SOCK_STREAM)
-        return;
-    if (stack->at_work == socket || !datagrams_whole(stack, &socket->datagrams) ||
-        !datagrams_whole(stack, &socket->errors)) {
-        list_init(&socket->datagrams); /* datagrams may get lost */
+    bool at_work = stack->at_work && (stack->at_work == socket || stack->at_work == socket->tcp);
+    if (at_work || !datagrams_whole(stack, &socket->errors))
         list_init(&socket->errors);
-        socket->datagram_bytes = 0;
-    }
-    struct udp_cork *cork = socket->cork;
-    if (cork &&
-        (stack->at_work == socket || !pool_has(&stack->corks, cork) || !queue_repair(stack, &cork->payload)))
-        socket->cork = cork = NULL;
-    if (cork) {
-        pool_mark(&stack->corks, cork);
-        hold_chain(stack, cork->payload.head);
-    }
-    hold_datagrams(stack, &socket->datagrams);
-    hold_datagrams(stack, &socket->errors);
-    if (socket->binding.port)
-        port_enter(stack, &socket->binding);
-    if (socket->binding.port || socket->type == SOCK_RAW)
-        datagram_enter(stack, socket);
+    socket->datagram_bytes = hold_datagrams(stack, &socket->errors);
+    if (socket->datagram)
+        repair_datagram_state(stack, socket);
 }
 
 static void repair_membership(void *object, void *context) {
@@ -228,7 +236,7 @@ static void repair_membership(void *object, void *context) {
         return;
     pool_mark(&stack->igmp.memberships, membership);
     list_init(&membership->link);
-    list_add_tail(&membership->socket->memberships, &membership->link);
+    list_add_tail(&membership->socket->datagram->memberships, &membership->link);
 }
 
 /* What is only known for a while is forgotten; the lease is not. */
@@ -513,6 +521,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     pool_sweep(&stack->buffers);
     pool_sweep(&stack->connections);
     pool_sweep(&stack->sockets);
+    pool_sweep(&stack->datagram_states);
     igmp_repair(stack);
     pool_walk(&stack->connections, resume_connection, stack);
     pool_walk(&stack->sockets, resume_socket, stack);

@@ -19,11 +19,7 @@ static struct socket *socket_make(struct stack *stack, int type) {
     list_init(&socket->watches);
     list_init(&socket->syn_queue);
     list_init(&socket->accept_queue);
-    list_init(&socket->datagrams);
     list_init(&socket->errors);
-    list_init(&socket->memberships);
-    list_init(&socket->raw_link);
-    list_init(&socket->blocked_link);
     socket->type = (uint8_t)type;
     bool stream = type == SOCK_STREAM;
     socket->send_limit = stream ? stack->sysctl.tcp_wmem[1] : stack->sysctl.wmem_default;
@@ -34,7 +30,6 @@ static struct socket *socket_make(struct stack *stack, int type) {
     socket->options.multicast_ttl = 1;
     socket->options.multicast_loop = socket->options.multicast_all = true;
     socket->options.path_mtu_discover = IP_PMTUDISC_WANT;
-    socket->binding.protocol = IP_PROTOCOL_UDP;
     return socket;
 }
 
@@ -57,20 +52,16 @@ int socket_create(struct stack *stack, int type, int protocol, struct socket **m
     struct socket *socket = socket_make(stack, type);
     if (!socket)
         return -ENOBUFS;
-    if (protocol && type != SOCK_STREAM)
-        socket->binding.protocol = (uint8_t)protocol;
-    if (type == SOCK_RAW) {
-        socket->options.header_included = protocol == IPPROTO_RAW;
-        datagram_enter(stack, socket);
-    }
-    if (type == SOCK_STREAM) {
+    if (type == SOCK_STREAM)
         socket->tcp = tcp_create(stack);
-        if (!socket->tcp) {
-            pool_return(&stack->sockets, socket);
-            return -ENOBUFS;
-        }
-        socket->tcp->socket = socket;
+    if (type == SOCK_STREAM ? !socket->tcp
+                            : datagram_begin(stack, socket, (uint8_t)(protocol ? protocol : IPPROTO_UDP))) {
+        pool_return(&stack->sockets, socket);
+        return -ENOBUFS;
     }
+    if (type == SOCK_STREAM)
+        socket->tcp->socket = socket;
+    socket->options.header_included = type == SOCK_RAW && protocol == IPPROTO_RAW;
     *made = socket;
     return 0;
 }
@@ -82,20 +73,14 @@ void socket_release(struct stack *stack, struct socket *socket) {
         tcp_close(stack, socket->tcp);
         datagram_purge(stack, socket);
     } else {
-        datagram_purge(stack, socket);
-        udp_cork_drop(stack, socket);
-        igmp_leave_all(stack, socket);
-        hash_remove(&socket->port_link);
-        list_remove(&socket->raw_link);
-        list_remove(&socket->blocked_link);
-        port_release(&socket->binding);
+        datagram_end(stack, socket);
     }
     list_remove(&socket->event_link);
     pool_return(&stack->sockets, socket);
 }
 
 static struct binding *binding_of(struct socket *socket) {
-    return socket->tcp ? &socket->tcp->binding : &socket->binding;
+    return socket->tcp ? &socket->tcp->binding : &socket->datagram->binding;
 }
 
 int socket_bind(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
@@ -447,7 +432,7 @@ bool socket_is_opening(const struct socket *socket) {
 }
 
 int socket_local(const struct socket *socket, uint32_t *address, uint16_t *port) {
-    const struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->binding;
+    const struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->datagram->binding;
     *address = binding->address;
     *port = binding->port || !socket->tcp ? binding->port : socket->tcp->former_port;
     return 0;
@@ -458,8 +443,8 @@ int socket_remote(const struct socket *socket, uint32_t *address, uint16_t *port
     if (tcp ? tcp->state == TCP_CLOSE || tcp->state == TCP_LISTEN || tcp->state == TCP_SYN_SENT
             : !socket->connected)
         return -ENOTCONN;
-    *address = tcp ? tcp->remote_address : socket->remote_address;
-    *port = tcp ? tcp->remote_port : socket->remote_port;
+    *address = tcp ? tcp->remote_address : socket->datagram->remote_address;
+    *port = tcp ? tcp->remote_port : socket->datagram->remote_port;
     return 0;
 }
 

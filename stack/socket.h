@@ -16,36 +16,36 @@
 #define SOCKET_RECEIVE_MIN 2304u
 
 struct tcp;
-struct udp_cork;
 
 struct socket_options {
-    bool reuse_address, reuse_port, keepalive, broadcast, dont_route, oob_inline;
-    bool linger;
+    uint64_t receive_timeout_ns, send_timeout_ns; /* 0: none */
     int linger_seconds;
     int priority;
     int receive_low_water;
-    int peek_offset; /* SO_PEEK_OFF: where MSG_PEEK looks next; -1: always at the start */
-    uint64_t receive_timeout_ns, send_timeout_ns; /* 0: none */
+    int peek_offset;       /* SO_PEEK_OFF: where MSG_PEEK looks next; -1: always at the start */
+    uint32_t icmp_filter;  /* a bit a type that is not wanted */
+    uint32_t timestamping; /* SO_TIMESTAMPING: SOF_TIMESTAMPING_* */
+    uint16_t segment;      /* UDP_SEGMENT; 0: none */
     uint8_t ttl, tos, min_ttl;
+    uint8_t multicast_ttl;
+    uint8_t path_mtu_discover; /* IP_PMTUDISC_* */
+    uint8_t timestamp;         /* enum socket_timestamp */
+
+    bool reuse_address : 1, reuse_port : 1, keepalive : 1, broadcast : 1, dont_route : 1, oob_inline : 1;
+    bool linger : 1;
+    bool zerocopy;                 /* SO_ZEROCOPY */
+    bool inq;                      /* TCP_INQ */
+    bool inet6 : 1;                /* the caller's: the program's socket is of AF_INET6 */
+    bool receive_packet_info6 : 1; /* the caller's: IPV6_RECVPKTINFO */
 
     /* ip(7), of datagram sockets. */
     bool receive_errors, receive_ttl, receive_tos, receive_packet_info, receive_destination;
     bool receive_options, return_options; /* kept, and nothing told: options are skipped */
     bool multicast_loop, multicast_all;
-    bool header_included; /* IP_HDRINCL */
-    bool receive_drops;   /* SO_RXQ_OVFL */
-    bool gro;             /* UDP_GRO */
-    bool udp_cork;        /* UDP_CORK */
-    uint8_t multicast_ttl;
-    uint8_t path_mtu_discover; /* IP_PMTUDISC_* */
-    uint8_t timestamp;         /* enum socket_timestamp */
-    uint16_t segment;          /* UDP_SEGMENT; 0: none */
-    uint32_t icmp_filter;      /* a bit a type that is not wanted */
-    uint32_t timestamping;     /* SO_TIMESTAMPING: SOF_TIMESTAMPING_* */
-    bool zerocopy;             /* SO_ZEROCOPY */
-    bool inq;                  /* TCP_INQ */
-    bool inet6;                /* the caller's: the program's socket is of AF_INET6 */
-    bool receive_packet_info6; /* the caller's: IPV6_RECVPKTINFO */
+    bool header_included : 1; /* IP_HDRINCL */
+    bool receive_drops : 1;   /* SO_RXQ_OVFL */
+    bool gro : 1;             /* UDP_GRO */
+    bool udp_cork : 1;        /* UDP_CORK */
 };
 
 enum socket_timestamp {
@@ -70,41 +70,31 @@ struct socket {
     struct hash_link name_link; /* the caller's */
     uint64_t name;              /* the caller's: the inode of its descriptor */
     uint32_t holders;           /* the caller's: how many processes have it */
-    bool nonblocking;           /* the caller's: O_NONBLOCK */
     struct socket_async async;  /* the caller's, but for one field */
     uint32_t blocked_writers;   /* the caller's: threads that wait to send; a hint */
 
-    uint8_t type; /* SOCK_STREAM, SOCK_DGRAM or SOCK_RAW */
+    uint8_t type;     /* SOCK_STREAM, SOCK_DGRAM or SOCK_RAW */
+    bool nonblocking; /* the caller's: O_NONBLOCK */
     bool read_shutdown, write_shutdown;
     bool no_space;   /* a writer waits for room */
     bool connecting; /* connect was called, and its outcome not yet told by another connect */
     bool connected;  /* it was, and that has been told; of a stream until it is disconnected, whatever becomes
                         of it */
-    int error;       /* SO_ERROR */
-    uint32_t send_limit, receive_limit; /* bytes */
     bool send_limit_set, receive_limit_set;
+    int error;                          /* SO_ERROR */
+    uint32_t send_limit, receive_limit; /* bytes */
     struct socket_options options;
 
-    struct tcp *tcp;                        /* SOCK_STREAM only */
+    struct tcp *tcp;                        /* of SOCK_STREAM; NULL: all others */
     uint32_t zerocopy_next, timestamp_base; /* of what is told to MSG_ERRQUEUE */
 
     /* A listener's connections: not yet established, and waiting for accept. */
     struct list syn_queue, accept_queue;
     uint32_t syn_count, accept_count, backlog;
 
-    /* All others. */
-    struct binding binding;     /* of a ping socket the port is its ident */
-    struct hash_link port_link; /* in stack->datagram_sockets */
-    struct list raw_link;       /* in stack->raw_sockets */
-    struct list blocked_link;   /* in stack->blocked, or in no list */
-    bool address_by_connect;
-    uint32_t remote_address;
-    uint16_t remote_port;
-    struct list datagrams, errors; /* of struct datagram */
-    uint32_t datagram_bytes;       /* what both take of receive_limit */
-    uint32_t drops;
-    struct list memberships; /* of struct igmp_membership */
-    struct udp_cork *cork;   /* or NULL */
+    uint32_t datagram_bytes;         /* what all datagrams take of receive_limit */
+    struct datagram_state *datagram; /* of all others; NULL: SOCK_STREAM */
+    struct list errors;              /* of struct datagram: MSG_ERRQUEUE */
 };
 
 struct socket_message {

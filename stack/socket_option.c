@@ -108,7 +108,7 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
         options->priority = number;
         break;
     case SO_PEEK_OFF:
-        if (!socket->tcp && socket->binding.protocol != IP_PROTOCOL_UDP)
+        if (!socket->tcp && socket->datagram->binding.protocol != IP_PROTOCOL_UDP)
             return -EOPNOTSUPP;
         options->peek_offset = number;
         break;
@@ -308,7 +308,7 @@ static int set_congestion(struct stack *stack, struct tcp *tcp, const char *name
 }
 
 static bool is_udp(const struct socket *socket) {
-    return socket->type == SOCK_DGRAM && socket->binding.protocol == IP_PROTOCOL_UDP;
+    return socket->type == SOCK_DGRAM && socket->datagram->binding.protocol == IP_PROTOCOL_UDP;
 }
 
 int socket_set_option(struct stack *stack, struct socket *socket, int level, int name, const void *value,
@@ -355,7 +355,8 @@ static int get_socket_level(struct socket *socket, int name, void *value, sockle
     case SO_DOMAIN:
         return option_give_number(value, length, AF_INET);
     case SO_PROTOCOL:
-        return option_give_number(value, length, socket->tcp ? IPPROTO_TCP : socket->binding.protocol);
+        return option_give_number(value, length,
+                                  socket->tcp ? IPPROTO_TCP : socket->datagram->binding.protocol);
     case SO_ERROR:
         return option_give_number(value, length, -socket_take_error(socket));
     case SO_ACCEPTCONN:
@@ -373,7 +374,7 @@ static int get_socket_level(struct socket *socket, int name, void *value, sockle
     case SO_PRIORITY:
         return option_give_number(value, length, options->priority);
     case SO_PEEK_OFF:
-        if (!socket->tcp && socket->binding.protocol != IP_PROTOCOL_UDP)
+        if (!socket->tcp && socket->datagram->binding.protocol != IP_PROTOCOL_UDP)
             return -EOPNOTSUPP;
         return option_give_number(value, length, options->peek_offset);
     case SO_RCVLOWAT:
@@ -381,7 +382,8 @@ static int get_socket_level(struct socket *socket, int name, void *value, sockle
     case SO_MEMINFO: {
         uint32_t memory[SK_MEMINFO_VARS] = {[SK_MEMINFO_RCVBUF] = socket->receive_limit,
                                             [SK_MEMINFO_SNDBUF] = socket->send_limit,
-                                            [SK_MEMINFO_DROPS] = socket->drops};
+                                            [SK_MEMINFO_DROPS] =
+                                                socket->datagram ? socket->datagram->drops : 0};
         if (socket->tcp) {
             memory[SK_MEMINFO_RMEM_ALLOC] = socket->tcp->receive.length;
             memory[SK_MEMINFO_WMEM_QUEUED] = socket->tcp->send.length;

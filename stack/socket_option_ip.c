@@ -233,7 +233,8 @@ int udp_option_get(const struct socket *socket, int name, void *value, socklen_t
 }
 
 static bool has_icmp_filter(const struct socket *socket, int name) {
-    return socket->type == SOCK_RAW && socket->binding.protocol == IP_PROTOCOL_ICMP && name == ICMP_FILTER;
+    return socket->type == SOCK_RAW && socket->datagram->binding.protocol == IP_PROTOCOL_ICMP &&
+           name == ICMP_FILTER;
 }
 
 int raw_option_set(struct socket *socket, int name, const void *value, socklen_t length) {

@@ -41,6 +41,7 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
     pool_init(&stack->corks, &stack->arena, sizeof(struct udp_cork), UINT32_MAX);
     pool_init(&stack->bbr, &stack->arena, sizeof(struct tcp_bbr), UINT32_MAX);
     pool_init(&stack->datagrams, &stack->arena, sizeof(struct datagram), UINT32_MAX);
+    pool_init(&stack->datagram_states, &stack->arena, sizeof(struct datagram_state), UINT32_MAX);
     list_init(&stack->events);
     list_init(&stack->output);
     list_init(&stack->corked);
@@ -192,7 +193,7 @@ void stack_frames_sent(struct stack *stack, uint32_t count) {
         tcp_want_output(stack, container_of(link, struct tcp, output_link));
     while ((link = list_first(&stack->blocked))) {
         list_remove(link);
-        socket_event(stack, container_of(link, struct socket, blocked_link));
+        socket_event(stack, container_of(link, struct datagram_state, blocked_link)->socket);
     }
 }
 

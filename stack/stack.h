@@ -56,8 +56,8 @@ struct stack {
     struct sysctl sysctl;
     struct mib mib;
 
-    struct pool buffers, sockets, connections, held_segments, datagrams, sent, fastopen_keys, md5_keys, marks,
-        bbr, corks;
+    struct pool buffers, sockets, connections, held_segments, datagrams, datagram_states, sent, fastopen_keys,
+        md5_keys, marks, bbr, corks;
     struct frame_queue transmit;
     struct arp_cache arp;
     uint32_t subnet_broadcast; /* UINT32_MAX when the network has none: of 31 or 32 bits */

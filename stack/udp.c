@@ -36,7 +36,7 @@ static void deliver_to_many(struct stack *stack, struct ip_packet *packet, uint1
     struct hash_link *link, *next;
     bool wanted = false;
     for (link = stack->datagram_sockets[port % PORT_BUCKETS]; link; link = next) {
-        struct socket *socket = container_of(link, struct socket, port_link);
+        struct socket *socket = container_of(link, struct datagram_state, port_link)->socket;
         next = link->next;
         if (!datagram_matches(socket, IP_PROTOCOL_UDP, packet->source, source_port, packet->destination,
                               port))
@@ -120,16 +120,17 @@ static int send_one(struct stack *stack, struct socket *socket, const struct soc
         stack->mib.UdpSndbufErrors++;
         return -ENOBUFS;
     }
-    int result = udp_output(stack, frame, socket->binding.port, message->port, parameters, &payload);
+    int result =
+        udp_output(stack, frame, socket->datagram->binding.port, message->port, parameters, &payload);
     buffer_drop_chain(&stack->buffers, payload.head); /* the frame's references keep it */
     return result;
 }
 
 void udp_cork_drop(struct stack *stack, struct socket *socket) {
-    struct udp_cork *cork = socket->cork;
+    struct udp_cork *cork = socket->datagram->cork;
     if (!cork)
         return;
-    socket->cork = NULL;
+    socket->datagram->cork = NULL;
     buffer_drop_chain(&stack->buffers, cork->payload.head);
     pool_return(&stack->corks, cork);
 }
@@ -137,9 +138,9 @@ void udp_cork_drop(struct stack *stack, struct socket *socket) {
 /* Puts a write into the corked datagram. */
 static ssize_t add_to_cork(struct stack *stack, struct socket *socket, const struct socket_message *message,
                            uint32_t length) {
-    if (!socket->cork && (socket->cork = pool_take_zeroed(&stack->corks)))
-        socket->cork->first = *message;
-    struct udp_cork *cork = socket->cork;
+    if (!socket->datagram->cork && (socket->datagram->cork = pool_take_zeroed(&stack->corks)))
+        socket->datagram->cork->first = *message;
+    struct udp_cork *cork = socket->datagram->cork;
     if (!cork)
         return -ENOBUFS;
     bool too_long = cork->payload.length + length > IP_DATAGRAM_MAX - IP_HEADER_BYTES - UDP_HEADER_BYTES;
@@ -154,7 +155,7 @@ static ssize_t send_now(struct stack *stack, struct socket *socket, const struct
                         uint32_t length);
 
 int udp_uncork(struct stack *stack, struct socket *socket) {
-    struct udp_cork *cork = socket->cork;
+    struct udp_cork *cork = socket->datagram->cork;
     struct iovec pieces[48];
     if (!cork)
         return 0;
@@ -170,7 +171,7 @@ int udp_uncork(struct stack *stack, struct socket *socket) {
 ssize_t udp_send(struct stack *stack, struct socket *socket, const struct socket_message *message,
                  uint32_t length) {
     bool more = message->flags & MSG_MORE || socket->options.udp_cork;
-    if (!more && !socket->cork)
+    if (!more && !socket->datagram->cork)
         return send_now(stack, socket, message, length);
     ssize_t added = add_to_cork(stack, socket, message, length);
     int error = added < 0 || more ? 0 : udp_uncork(stack, socket);

@@ -350,7 +350,7 @@ static void ping_sockets_get_their_own_answers(void **state) {
     cable_run(&cable, SECOND);
     assert_int_equal(receive_bytes(&a, one, got, sizeof got, 0), 64);
     assert_int_equal(got[0], ICMP_ECHO_REPLY);
-    assert_int_equal(wire_get16(got + 4), one->binding.port);
+    assert_int_equal(wire_get16(got + 4), one->datagram->binding.port);
     assert_int_equal(receive_bytes(&a, one, got, sizeof got, 0), -EAGAIN);
     assert_int_equal(receive_bytes(&a, two, got, sizeof got, 0), 5000);
     assert_memory_equal(got + 8, bytes + 8, 4992);
