@@ -205,7 +205,13 @@ static double ms(uint32_t us) {
 
 static void print_information(struct tcp *tcp) {
     struct tcp_information info;
-    list_init(&tcp->sent); /* the records are somebody's who is at work */
+    struct tcp_flight flight;
+    if (pool_has(&shared->stack.flights, tcp->flight))
+        memcpy(&flight, tcp->flight, sizeof flight);
+    else
+        tcp_flight_init(&flight);
+    list_init(&flight.sent); /* the records are somebody's who is at work */
+    tcp->flight = &flight;
     tcp_info_get(&shared->stack, tcp, &info);
     printf("\n\t%s%s%s%s", tcp->timestamps ? " ts" : "", tcp->sack_permitted ? " sack" : "",
            tcp->ecn ? " ecn" : "", " ");

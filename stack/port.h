@@ -20,10 +20,10 @@ struct binding {
     uint32_t address; /* 0: any */
     uint16_t port;    /* 0: not bound, and in no table */
     uint8_t protocol; /* IP_PROTOCOL_* */
-    bool reuse_address, reuse_port;
-    bool listening;
-    bool chosen;         /* the port was asked for by bind(2), rather than picked */
-    bool address_chosen; /* the address was */
+    bool reuse_address : 1, reuse_port : 1;
+    bool listening : 1;
+    bool chosen : 1;         /* the port was asked for by bind(2), rather than picked */
+    bool address_chosen : 1; /* the address was */
 };
 
 struct port_table {

@@ -36,7 +36,8 @@ void stack_repair_memory(struct stack *stack) {
                             &stack->fastopen_keys,
                             &stack->md5_keys,
                             &stack->corks,
-                            &stack->bbr};
+                            &stack->bbr,
+                            &stack->flights};
     arena_repair(&stack->arena);
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
         pool_repair(pools[i]);
@@ -289,25 +290,25 @@ static bool repair_out_of_order(struct stack *stack, struct tcp *tcp) {
     struct chain_measure measure;
     uint32_t count = 0;
     struct list *link;
-    for (link = tcp->out_of_order.next; link != &tcp->out_of_order; link = link->next) {
+    for (link = tcp->flight->out_of_order.next; link != &tcp->flight->out_of_order; link = link->next) {
         struct tcp_held *held = container_of(link, struct tcp_held, link);
         if (!pool_has(&stack->held_segments, held) || count++ > TCP_OUT_OF_ORDER_MAX ||
             !chain_measure(stack, held->data.head, &measure) || measure.length != held->data.length)
             return false;
     }
-    return count == tcp->out_of_order_count;
+    return count == tcp->flight->out_of_order_count;
 }
 
 /* Marks are worth less than the connection: when one is broken, all are given up. */
 static void repair_marks(const struct stack *stack, struct tcp *tcp) {
     uint32_t count = 0;
-    for (struct list *link = tcp->marks.next; link != &tcp->marks; link = link->next)
+    for (struct list *link = tcp->flight->marks.next; link != &tcp->flight->marks; link = link->next)
         if (!pool_has(&stack->marks, container_of(link, struct tcp_mark, link)) || count++ > TCP_MARKS_MAX) {
-            list_init(&tcp->marks);
+            list_init(&tcp->flight->marks);
             count = 0;
             break;
         }
-    tcp->mark_count = count;
+    tcp->flight->mark_count = count;
 }
 
 /* Whether the content of a connection that nobody was changing is what it must be. Repairs what it may. */
@@ -323,40 +324,38 @@ static bool content_whole(struct stack *stack, struct tcp *tcp) {
     uint32_t sent = tcp->snd_nxt - tcp->snd_una;
     if (seq_gt(tcp->snd_una, tcp->snd_nxt))
         return false;
+    if (!tcp_flight_is_own(stack, tcp))
+        return sent == 0;
     if (tcp->state != TCP_TIME_WAIT && tcp->snd_nxt - tcp->snd_una > tcp->send.length + tcp->fin_queued)
         return false;
     if (tcp->state != TCP_TIME_WAIT && !tcp_sent_repair(stack, tcp))
         return false;
     if (sent > 0 && sent < tcp->send.length)
-        tcp->send_next = byte_queue_at(&tcp->send, sent);
+        tcp->flight->send_next = byte_queue_at(&tcp->send, sent);
     else if (sent > 0 && tcp->send.length > 0)
-        tcp->send_next = (struct byte_cursor){tcp->send.tail, tcp->send.tail->end};
+        tcp->flight->send_next = (struct byte_cursor){tcp->send.tail, tcp->send.tail->end};
     return true;
 }
 
 static void hold_content(struct stack *stack, struct tcp *tcp) {
     struct list *link;
-    for (link = tcp->sent.next; link != &tcp->sent; link = link->next)
+    for (link = tcp->flight->sent.next; link != &tcp->flight->sent; link = link->next)
         pool_mark(&stack->sent, container_of(link, struct tcp_sent, link));
-    for (link = tcp->marks.next; link != &tcp->marks; link = link->next)
+    for (link = tcp->flight->marks.next; link != &tcp->flight->marks; link = link->next)
         pool_mark(&stack->marks, container_of(link, struct tcp_mark, link));
     hold_chain(stack, tcp->send.head);
     hold_chain(stack, tcp->receive.head);
-    for (link = tcp->out_of_order.next; link != &tcp->out_of_order; link = link->next) {
+    for (link = tcp->flight->out_of_order.next; link != &tcp->flight->out_of_order; link = link->next) {
         struct tcp_held *held = container_of(link, struct tcp_held, link);
         pool_mark(&stack->held_segments, held);
         hold_chain(stack, held->data.head);
     }
 }
 
-static void forget_content(struct tcp *tcp) {
+static void forget_content(const struct stack *stack, struct tcp *tcp) {
     tcp->send = tcp->receive = (struct byte_queue){NULL, NULL, 0};
-    list_init(&tcp->out_of_order);
-    list_init(&tcp->sent);
-    list_init(&tcp->marks);
-    tcp->mark_count = 0;
-    tcp->scoreboard = (struct tcp_scoreboard){0};
-    tcp->out_of_order_count = 0;
+    if (tcp_flight_is_own(stack, tcp))
+        tcp_flight_init(tcp->flight);
 }
 
 /* Into its listener's queue, by age. */
@@ -381,8 +380,11 @@ static void repair_connection(void *object, void *context) {
     struct tcp *tcp = object;
     bool at_work = stack->at_work && (stack->at_work == tcp || stack->at_work == tcp->socket);
     bool owned = find_owner(stack, tcp);
+    bool strayed = tcp_flight_is_own(stack, tcp) && !pool_has(&stack->flights, tcp->flight);
+    if (strayed)
+        tcp->flight = &stack->resting;
     bool spared = tcp->state == TCP_LISTEN && owned; /* it has no content, and many depend on it */
-    tcp->doomed = !owned || (at_work && !spared) || !content_whole(stack, tcp);
+    tcp->doomed = !owned || (at_work && !spared) || strayed || !content_whole(stack, tcp);
     if (!owned && !connected(tcp->state))
         return; /* freed */
     tcp->orphan = false;
@@ -390,6 +392,8 @@ static void repair_connection(void *object, void *context) {
     if (!tcp->socket && !tcp->listener && connected(tcp->state) && tcp->state != TCP_TIME_WAIT)
         tcp_set_orphan(stack, tcp, true);
     pool_mark(&stack->connections, tcp);
+    if (tcp_flight_is_own(stack, tcp))
+        pool_mark(&stack->flights, tcp->flight);
     tcp->tuple_link = tcp->binding.link = (struct hash_link){NULL, NULL};
     list_init(&tcp->output_link);
     tcp->corked = false;
@@ -410,7 +414,7 @@ static void repair_connection(void *object, void *context) {
     else
         tcp->fastopen_key = NULL;
     if (tcp->doomed)
-        forget_content(tcp);
+        forget_content(stack, tcp);
     else
         hold_content(stack, tcp);
     if (tcp->binding.port)
@@ -426,6 +430,8 @@ static void repair_connection(void *object, void *context) {
 /* All timers that the connection's state asks for, whether or not they ran. */
 static void restart_timers(struct stack *stack, struct tcp *tcp) {
     tcp_alarm_resume(stack, tcp);
+    if (tcp_flight_is_own(stack, tcp))
+        tcp_alarm_look(stack, tcp, stack->now_ns + TCP_FLIGHT_IDLE_NS);
     if (tcp->state == TCP_TIME_WAIT || (tcp->state == TCP_FIN_WAIT2 && !tcp->socket)) {
         if (!tcp_alarm_is_set(tcp, TCP_ALARM_STATE))
             tcp_alarm_set(stack, tcp, TCP_ALARM_STATE, stack->now_ns + TCP_TIME_WAIT_NS);
@@ -520,6 +526,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     pool_sweep(&stack->igmp.memberships);
     pool_sweep(&stack->buffers);
     pool_sweep(&stack->connections);
+    pool_sweep(&stack->flights);
     pool_sweep(&stack->sockets);
     pool_sweep(&stack->datagram_states);
     igmp_repair(stack);

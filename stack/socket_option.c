@@ -240,10 +240,10 @@ static int set_tcp_level(struct stack *stack, struct tcp *tcp, int name, int num
         error = set_in_range(&options->keepalive_interval_s, number, 1, 32767);
         break;
     case TCP_KEEPCNT:
-        error = set_in_range(&options->keepalive_probes, number, 1, 127);
-        break;
     case TCP_SYNCNT:
-        error = set_in_range(&options->syn_retries, number, 1, 127);
+        if (number < 1 || number > 127)
+            return -EINVAL;
+        *(name == TCP_KEEPCNT ? &options->keepalive_probes : &options->syn_retries) = (uint8_t)number;
         break;
     case TCP_USER_TIMEOUT:
         error = set_in_range(&options->user_timeout_ms, number, 0, INT_MAX);
@@ -264,9 +264,10 @@ static int set_tcp_level(struct stack *stack, struct tcp *tcp, int name, int num
         options->fastopen_connect = number;
         break;
     case TCP_FASTOPEN_NO_COOKIE:
-        if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN)
+        if ((tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN) || (number != 0 && number != 1))
             return -EINVAL;
-        return set_flag(&options->fastopen_no_cookie, number);
+        options->fastopen_no_cookie = number;
+        break;
     case TCP_DEFER_ACCEPT:
         options->defer_accept = retransmissions_within(number);
         break;

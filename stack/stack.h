@@ -56,8 +56,8 @@ struct stack {
     struct sysctl sysctl;
     struct mib mib;
 
-    struct pool buffers, sockets, connections, held_segments, datagrams, datagram_states, sent, fastopen_keys,
-        md5_keys, marks, bbr, corks;
+    struct pool buffers, sockets, connections, held_segments, datagrams, datagram_states, flights, sent,
+        fastopen_keys, md5_keys, marks, bbr, corks;
     struct frame_queue transmit;
     struct arp_cache arp;
     uint32_t subnet_broadcast; /* UINT32_MAX when the network has none: of 31 or 32 bits */
@@ -73,6 +73,7 @@ struct stack {
     struct igmp igmp;
     struct dhcp dhcp;
     struct tcp_table *tcp_table;
+    struct tcp_flight resting; /* of all connections at rest: never written to */
     struct tcp_fastopen_cache fastopen;
     uint64_t
         sent_ns; /* of the last segment with data: no two have the same, so that RACK knows their order */

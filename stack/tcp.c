@@ -2,6 +2,7 @@
  * tcp.c - connection blocks: their life, and where they are found.
  */
 #include "tcp.h"
+#include "minmax.h"
 #include "stack.h"
 #include <errno.h>
 
@@ -11,9 +12,7 @@ struct tcp *tcp_create(struct stack *stack) {
         return NULL;
     list_init(&tcp->output_link);
     list_init(&tcp->queue_link);
-    list_init(&tcp->out_of_order);
-    list_init(&tcp->sent);
-    list_init(&tcp->marks);
+    tcp->flight = &stack->resting;
     tcp_alarm_init(&tcp->alarms);
     tcp->state = TCP_CLOSE;
     tcp->binding.protocol = IP_PROTOCOL_TCP;
@@ -22,7 +21,7 @@ struct tcp *tcp_create(struct stack *stack) {
     tcp->options = (struct tcp_options){
         .keepalive_idle_s = stack->sysctl.tcp_keepalive_time,
         .keepalive_interval_s = stack->sysctl.tcp_keepalive_intvl,
-        .keepalive_probes = stack->sysctl.tcp_keepalive_probes,
+        .keepalive_probes = (uint8_t)min_u32(stack->sysctl.tcp_keepalive_probes, UINT8_MAX),
         .ttl = (uint8_t)stack->sysctl.ip_default_ttl,
         .congestion = (uint8_t)stack->sysctl.tcp_congestion_control,
         .max_pacing_rate = TCP_PACING_NONE,
@@ -55,6 +54,7 @@ void tcp_destroy(struct stack *stack, struct tcp *tcp) {
         pool_return(&stack->fastopen_keys, tcp->fastopen_key);
     byte_queue_drop(&tcp->receive, &stack->buffers, tcp->receive.length);
     port_release(&tcp->binding);
+    tcp_flight_return(stack, tcp);
     pool_return(&stack->connections, tcp);
 }
 

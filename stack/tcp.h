@@ -26,6 +26,7 @@
 #include "tcp_alarm.h"
 #include "tcp_congestion.h"
 #include "tcp_fastopen.h"
+#include "tcp_flight.h"
 #include "tcp_info.h"
 #include "tcp_mark.h"
 #include "tcp_md5.h"
@@ -53,29 +54,27 @@
 
 /* Options of a connection that a listener hands on. */
 struct tcp_options {
-    bool nodelay, cork;
-    uint16_t mss_limit; /* TCP_MAXSEG; 0: none */
-    uint32_t keepalive_idle_s, keepalive_interval_s, keepalive_probes;
-    uint32_t user_timeout_ms;
     uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes a second; TCP_PACING_NONE: none */
-    uint32_t window_clamp;    /* TCP_WINDOW_CLAMP; 0: none */
-    uint32_t notsent_lowat;   /* TCP_NOTSENT_LOWAT; 0: as the sysctl says */
-    uint32_t syn_retries;     /* TCP_SYNCNT */
-    bool keepalive;
-    uint8_t ttl, tos;
-    uint8_t congestion; /* enum tcp_algorithm */
-    bool fastopen_no_cookie, fastopen_connect;
+    uint32_t keepalive_idle_s, keepalive_interval_s;
+    uint32_t user_timeout_ms;
+    uint32_t window_clamp;     /* TCP_WINDOW_CLAMP; 0: none */
+    uint32_t notsent_lowat;    /* TCP_NOTSENT_LOWAT; 0: as the sysctl says */
     uint32_t fastopen_backlog; /* TCP_FASTOPEN */
-    uint8_t defer_accept;      /* TCP_DEFER_ACCEPT, in retransmissions of a SYN-ACK */
-    uint8_t min_ttl;           /* IP_MINTTL: what comes with less has not come from near */
+    uint16_t mss_limit;        /* TCP_MAXSEG; 0: none */
     int16_t linger2;           /* TCP_LINGER2, s; 0: as the sysctl says; -1: not at all */
+    uint8_t keepalive_probes;
+    uint8_t syn_retries; /* TCP_SYNCNT */
+    uint8_t ttl, tos;
+    uint8_t congestion;   /* enum tcp_algorithm */
+    uint8_t defer_accept; /* TCP_DEFER_ACCEPT, in retransmissions of a SYN-ACK */
+    uint8_t min_ttl;      /* IP_MINTTL: what comes with less has not come from near */
+    bool nodelay : 1, cork : 1, keepalive : 1, fastopen_no_cookie : 1, fastopen_connect : 1;
 };
 
 /* RFC 6298. */
 struct tcp_rtt {
     uint64_t srtt_ns, rttvar_ns; /* srtt 0: no sample yet */
-    uint64_t min_ns, last_ns;
-    uint64_t rto_ns;
+    uint64_t min_ns, rto_ns;
 };
 
 /* RFC 1191 and 4821. */
@@ -84,93 +83,75 @@ struct tcp_path {
     uint16_t mss_full;     /* ... and routers have not forbidden */
     bool may_fragment;     /* routers may cut our packets: see ip_path.locked */
     bool narrowed;         /* the MSS is less than mss_full, on suspicion */
-    bool probing;          /* a segment of mss_full bytes is in flight */
-    uint32_t probe_end;    /* ... up to here */
     uint64_t probe_due_ns; /* not before this */
 };
 
 struct tcp {
-    struct hash_link tuple_link;           /* by addresses and ports; in no chain for a listener */
-    struct list output_link;               /* in stack->output or stack->corked, or in no list */
-    bool corked;                           /* ... in the latter */
-    struct socket *socket;                 /* NULL: an orphan, or in a listener's queue */
-    struct socket *listener;               /* whose queue it is in, or NULL */
-    bool acceptable;                       /* it is in the listener's accept queue */
-    bool fastopen_experimental;            /* our SYN had the old option */
-    uint8_t fastopen;                      /* enum tcp_fastopen_flag */
-    uint32_t fastopen_count;               /* a listener's: pending children */
-    struct tcp *fastopen_listener;         /* whose count a pending child is in */
-    struct tcp_fastopen_key *fastopen_key; /* a listener's, or NULL */
-    struct tcp_md5_key *md5_keys;          /* the first, or NULL */
-    struct list queue_link;
-    struct binding binding; /* local address and port */
-    uint16_t former_port;   /* that it had, for who asks; 0: it has never lost one */
+    struct hash_link tuple_link; /* by addresses and ports; in no chain for a listener */
+    struct tcp_flight *flight;   /* its own, or the stack's: see tcp_flight.h */
+    struct socket *socket;       /* NULL: an orphan, or in a listener's queue */
+    struct list output_link;     /* in stack->output or stack->corked, or in no list */
+
     uint32_t remote_address;
     uint16_t remote_port;
+    uint16_t mss; /* payload of the largest segment we may send */
     uint8_t state;
-    struct tcp_options options;
+    uint8_t snd_scale, rcv_scale;
+    uint8_t ecn;                              /* enum tcp_ecn_flag */
+    uint8_t fastopen;                         /* enum tcp_fastopen_flag */
+    uint8_t timer_mode;                       /* enum tcp_timer_mode: what TCP_ALARM_RETRANSMIT is for */
+    uint8_t retransmits;                      /* timeouts without progress */
+    uint8_t probes;                           /* zero-window or keepalive probes without an answer */
+    bool scaling, sack_permitted, timestamps; /* both sides have them */
+    bool corked;                              /* output_link is in stack->corked */
+    bool orphan;                              /* its program has closed it; counted in stack->orphan_count */
+    bool acceptable;                          /* it is in the listener's accept queue */
+    bool acknowledged_bare;     /* SYN_RECV: the handshake is complete, but TCP_DEFER_ACCEPT waits for data */
+    bool fastopen_experimental; /* our SYN had the old option */
+    bool fin_queued;            /* the program has finished sending */
+    bool fin_received;
+    bool more; /* the last write said MSG_MORE */
+    bool ack_now;
+    bool has_duplicate;
+    bool doomed; /* a repair has found it broken */
 
     /* Sending. */
     uint32_t iss, snd_una, snd_nxt;
     uint32_t snd_wnd, snd_wl1, snd_wl2, snd_wnd_largest;
     struct byte_queue send;
-    struct byte_cursor send_next; /* the byte with number snd_nxt, when that is not snd_una */
-    struct list sent;             /* of struct tcp_sent: what is in flight */
-    struct list marks;            /* of struct tcp_mark, by sequence */
-    uint32_t mark_count;
-    struct tcp_urgent urgent;
-    struct tcp_scoreboard scoreboard;
-    struct tcp_recovery recovery;
-    struct tcp_rate rate;
-    bool cwnd_limited;     /* the congestion window was full, since usage_end - ... */
-    uint32_t usage_flight; /* ... the most that was in flight */
-    uint32_t usage_end;    /* ... until this is acknowledged */
+    struct tcp_congestion congestion;
+    struct tcp_rtt rtt;
     uint64_t last_sent_ns; /* data */
-    uint16_t mss;          /* payload of the largest segment we may send */
-    uint8_t snd_scale, rcv_scale;
-    uint8_t ecn;            /* enum tcp_ecn_flag */
-    bool orphan;            /* its program has closed it; counted in stack->orphan_count */
-    bool acknowledged_bare; /* SYN_RECV: the handshake is complete, but TCP_DEFER_ACCEPT waits for data */
-    bool scaling, sack_permitted, timestamps; /* both sides have them */
-    uint32_t timestamp_offset, timestamp_recent;
-    uint64_t timestamp_recent_ns;
-    bool fin_queued;    /* the program has finished sending */
-    uint32_t small_end; /* after the last segment that was not full: Minshall's variant of Nagle's rule */
-    uint32_t chunk_end, chunk_bytes; /* the last chunk that tcp_send has queued whole */
-    bool more;                       /* the last write said MSG_MORE */
-    uint8_t retransmits;             /* timeouts without progress */
-    uint8_t probes;                  /* zero-window or keepalive probes without an answer */
 
     /* Receiving. */
     uint32_t irs, rcv_nxt, rcv_adv;
     uint32_t receive_window; /* bytes that may wait to be read: half of SO_RCVBUF */
     struct byte_queue receive;
-    struct list out_of_order; /* of struct tcp_held, by sequence */
-    uint32_t out_of_order_count;
-    uint32_t held_recently[TCP_SACK_BLOCKS_MAX]; /* a sequence number of each block that grew last, the latest
-                                                    first */
-    uint8_t held_recently_count;
-    struct tcp_sack_block duplicate; /* what came twice, to be told with the next acknowledgment */
-    bool has_duplicate;
-    uint32_t last_ack_sent;
-    struct tcp_ack ack;
-    bool fin_received;
-    bool ack_now;
-    bool doomed; /* a repair has found it broken */
-
-    struct tcp_tuning tuning;
-    struct tcp_path path;
-    int soft_error;  /* what an ICMP error said; 0: none since the last acknowledgment */
-    int final_error; /* it has ended, with this, before it was accepted */
-    struct tcp_rtt rtt;
-    struct tcp_congestion congestion;
-    struct tcp_alarms alarms;
-    uint8_t timer_mode;     /* enum tcp_timer_mode: what TCP_ALARM_RETRANSMIT is for */
-    uint64_t pacing_due_ns; /* the next segment's time */
     uint64_t last_received_ns;
-    uint64_t refused_ns;       /* when an unacceptable segment was last answered */
-    uint64_t stalled_since_ns; /* of the first timeout in a row */
+    uint32_t last_ack_sent;
+    uint32_t timestamp_offset, timestamp_recent;
+    struct tcp_sack_block duplicate; /* what came twice, to be told with the next acknowledgment */
+    uint64_t timestamp_recent_ns;
+    struct tcp_ack ack;
+    struct tcp_tuning tuning;
+
+    struct tcp_alarms alarms;
+    struct tcp_path path;
+    struct tcp_reordering reordering;
+    struct tcp_urgent urgent;
+    struct binding binding; /* local address and port */
+    struct tcp_options options;
     struct tcp_history history;
+
+    struct list queue_link;                /* in a listener's queue, or in none */
+    struct socket *listener;               /* ... which is this one's */
+    struct tcp *fastopen_listener;         /* whose count a pending child is in */
+    struct tcp_fastopen_key *fastopen_key; /* a listener's, or NULL */
+    struct tcp_md5_key *md5_keys;          /* the first, or NULL */
+    uint32_t fastopen_count;               /* a listener's: pending children */
+    uint16_t former_port;                  /* that it had, for who asks; 0: it has never lost one */
+    int16_t soft_error;  /* what an ICMP error said; 0: none since the last acknowledgment */
+    int16_t final_error; /* it has ended, with this, before it was accepted */
 };
 
 /* A block of what arrived ahead of its turn. */

@@ -9,11 +9,15 @@ void tcp_alarm_init(struct tcp_alarms *alarms) {
     timer_init(&alarms->timer, TIMER_TCP);
 }
 
-void tcp_alarm_set(struct stack *stack, struct tcp *tcp, enum tcp_alarm alarm, uint64_t deadline_ns) {
+void tcp_alarm_look(struct stack *stack, struct tcp *tcp, uint64_t deadline_ns) {
     struct timer *timer = &tcp->alarms.timer;
-    tcp->alarms.due_ns[alarm] = deadline_ns ? deadline_ns : 1;
     if (!timer_running(timer) || deadline_ns < timer_deadline_ns(timer))
         timer_start(&stack->timers, timer, deadline_ns);
+}
+
+void tcp_alarm_set(struct stack *stack, struct tcp *tcp, enum tcp_alarm alarm, uint64_t deadline_ns) {
+    tcp->alarms.due_ns[alarm] = deadline_ns ? deadline_ns : 1;
+    tcp_alarm_look(stack, tcp, deadline_ns);
 }
 
 void tcp_alarm_stop(struct tcp *tcp, enum tcp_alarm alarm) {
@@ -46,13 +50,14 @@ void tcp_alarm_resume(struct stack *stack, struct tcp *tcp) {
 
 void tcp_alarm_timer(struct stack *stack, struct tcp *tcp) {
     enum tcp_alarm alarm = soonest(&tcp->alarms);
-    if (alarm == TCP_ALARMS)
-        return;
-    if (!timer_is_due(tcp->alarms.due_ns[alarm], stack->now_ns)) {
+    stack_work_on(stack, tcp);
+    if (alarm == TCP_ALARMS || !timer_is_due(tcp->alarms.due_ns[alarm], stack->now_ns)) {
+        uint64_t look_ns = tcp_flight_rest(stack, tcp);
         tcp_alarm_resume(stack, tcp);
+        if (look_ns != TIMER_NEVER)
+            tcp_alarm_look(stack, tcp, look_ns);
         return;
     }
-    stack_work_on(stack, tcp);
     tcp_alarm_stop(tcp, alarm);
     tcp_alarm_resume(stack, tcp);
     switch (alarm) {

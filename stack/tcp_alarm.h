@@ -3,8 +3,8 @@
  *
  * To set or to stop an alarm mostly writes a number: the timer is moved only when it must fire sooner than it
  * would, and when it fires for an alarm that was stopped or put off meanwhile, it is started again for the
- * next. So an acknowledgment that puts off the retransmission touches no list, and no other connection's
- * memory.
+ * next. When none is due, that is the time to see whether the connection is idle (tcp_flight.h). So an
+ * acknowledgment that puts off the retransmission touches no list, and no other connection's memory.
  */
 #ifndef STACK_TCP_ALARM_H
 #define STACK_TCP_ALARM_H
@@ -39,6 +39,9 @@ void tcp_alarm_stop_all(struct stack *stack, struct tcp *tcp);
 
 /* Starts the timer for those that are set: it is in no list (repair.h). */
 void tcp_alarm_resume(struct stack *stack, struct tcp *tcp);
+
+/* Has the timer fire at that time at the latest. */
+void tcp_alarm_look(struct stack *stack, struct tcp *tcp, uint64_t deadline_ns);
 
 /* The timer has fired. Does what one alarm is for, after which the connection may be gone. */
 void tcp_alarm_timer(struct stack *stack, struct tcp *tcp);

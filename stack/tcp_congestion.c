@@ -40,8 +40,10 @@ void tcp_congestion_init(struct tcp_congestion *congestion, enum tcp_algorithm a
 }
 
 void tcp_congestion_begin(struct stack *stack, struct tcp *tcp, enum tcp_algorithm algorithm) {
-    struct tcp_bbr *bbr = algorithm == TCP_BBR ? pool_take(&stack->bbr) : NULL;
+    struct tcp_bbr *bbr = algorithm == TCP_BBR && tcp_flight_take(stack, tcp) ? pool_take(&stack->bbr) : NULL;
     tcp_congestion_end(stack, tcp);
+    if (tcp_flight_is_own(stack, tcp))
+        tcp->flight->growth = (struct tcp_growth){0};
     tcp_congestion_init(&tcp->congestion, algorithm == TCP_BBR && !bbr ? TCP_CUBIC : algorithm, tcp->mss);
     tcp->congestion.bbr = bbr;
     if (bbr)
@@ -82,25 +84,25 @@ static void reno_avoid(struct tcp_congestion *congestion, const struct tcp_progr
     }
 }
 
-static void cubic_begin_epoch(struct tcp_cubic *cubic, double cwnd, uint64_t now_ns) {
+static void cubic_begin_epoch(struct tcp_cubic *cubic, double w_max, double cwnd, uint64_t now_ns) {
     cubic->epoch_ns = now_ns ? now_ns : 1;
     cubic->w_est = cwnd;
     cubic->gained = 0;
-    cubic->origin = cwnd < cubic->w_max ? cubic->w_max : cwnd;
+    cubic->origin = cwnd < w_max ? w_max : cwnd;
     cubic->k = cube_root((cubic->origin - cwnd) / C);
 }
 
 /* RFC 9438 sections 4.2 to 4.5; windows in segments. */
-static void cubic_avoid(struct tcp_congestion *congestion, const struct tcp_progress *progress) {
-    struct tcp_cubic *cubic = &congestion->cubic;
+static void cubic_avoid(struct tcp_congestion *congestion, struct tcp_cubic *cubic,
+                        const struct tcp_progress *progress) {
     double cwnd = (double)congestion->cwnd / progress->mss;
     double acked = (double)progress->bytes / progress->mss;
     if (!cubic->epoch_ns)
-        cubic_begin_epoch(cubic, cwnd, progress->now_ns);
+        cubic_begin_epoch(cubic, congestion->w_max, cwnd, progress->now_ns);
     double t = (double)(progress->now_ns - cubic->epoch_ns + progress->srtt_ns) / SECOND - cubic->k;
     double target = cubic->origin + C * t * t * t;
     target = target < cwnd ? cwnd : target > 1.5 * cwnd ? 1.5 * cwnd : target;
-    double alpha = cubic->w_est < cubic->w_max ? 3 * (1 - BETA) / (1 + BETA) : 1;
+    double alpha = cubic->w_est < congestion->w_max ? 3 * (1 - BETA) / (1 + BETA) : 1;
     cubic->w_est += alpha * acked / cwnd;
     if (cubic->w_est > target)
         cubic->gained += cubic->w_est > cwnd ? cubic->w_est - cwnd : 0;
@@ -121,8 +123,11 @@ static bool hystart_slower(const struct tcp_hystart *hystart) {
            hystart->round_min_ns >= hystart->last_round_min_ns + eta;
 }
 
-static void hystart(struct tcp_congestion *congestion, const struct tcp_progress *progress) {
-    struct tcp_hystart *state = &congestion->hystart;
+static void hystart(struct tcp_congestion *congestion, struct tcp_hystart *state,
+                    const struct tcp_progress *progress) {
+    if (!state->in_round)
+        state->round_end = progress->nxt;
+    state->in_round = true;
     if (progress->rtt_ns) {
         state->samples++;
         if (!state->round_min_ns || progress->rtt_ns < state->round_min_ns)
@@ -145,16 +150,17 @@ static void hystart(struct tcp_congestion *congestion, const struct tcp_progress
     state->samples = 0;
 }
 
-void tcp_congestion_acknowledged(struct tcp_congestion *congestion, const struct tcp_progress *progress) {
+void tcp_congestion_acknowledged(struct tcp_congestion *congestion, struct tcp_growth *growth,
+                                 const struct tcp_progress *progress) {
     if (congestion->cwnd < congestion->ssthresh) {
         uint32_t bytes = progress->bytes;
         if (congestion->algorithm == TCP_CUBIC)
-            hystart(congestion, progress);
-        if (congestion->hystart.slow_rounds)
+            hystart(congestion, &growth->hystart, progress);
+        if (growth->hystart.slow_rounds)
             bytes /= HYSTART_GROWTH_DIVISOR;
         congestion->cwnd += bytes; /* RFC 3465 without its limit, as Linux */
     } else if (congestion->algorithm == TCP_CUBIC) {
-        cubic_avoid(congestion, progress);
+        cubic_avoid(congestion, &growth->cubic, progress);
     } else {
         reno_avoid(congestion, progress);
     }
@@ -162,16 +168,15 @@ void tcp_congestion_acknowledged(struct tcp_congestion *congestion, const struct
         congestion->cwnd = TCP_CWND_MAX;
 }
 
-uint32_t tcp_congestion_threshold(struct tcp_congestion *congestion, uint32_t in_flight, uint32_t mss) {
-    struct tcp_cubic *cubic = &congestion->cubic;
+uint32_t tcp_congestion_threshold(struct tcp_congestion *congestion, struct tcp_growth *growth,
+                                  uint32_t in_flight, uint32_t mss) {
     uint32_t threshold = in_flight / 2;
     congestion->acked = 0;
-    congestion->hystart = (struct tcp_hystart){0};
+    *growth = (struct tcp_growth){0};
     if (congestion->algorithm == TCP_CUBIC) {
         double cwnd = (double)congestion->cwnd / mss;
         /* Section 4.7, fast convergence: a flow that has less than before makes room for others. */
-        cubic->w_max = cwnd < cubic->w_max ? cwnd * (1 + BETA) / 2 : cwnd;
-        cubic->epoch_ns = 0;
+        congestion->w_max = (float)(cwnd < congestion->w_max ? cwnd * (1 + BETA) / 2 : cwnd);
         threshold = (uint32_t)(congestion->cwnd * BETA);
     }
     return threshold > 2 * mss ? threshold : 2 * mss;

@@ -29,27 +29,33 @@ enum tcp_algorithm {
 
 /* RFC 9438. */
 struct tcp_cubic {
-    uint64_t epoch_ns;    /* when congestion avoidance began; 0: it has not */
-    double w_max, origin; /* segments */
-    double k;             /* seconds until the curve is at the origin */
-    double w_est;         /* what Reno would have */
-    double gained;        /* a part of a segment */
+    uint64_t epoch_ns; /* when congestion avoidance began; 0: it has not */
+    double origin;     /* segments */
+    double k;          /* seconds until the curve is at the origin */
+    double w_est;      /* what Reno would have */
+    double gained;     /* a part of a segment */
 };
 
 /* RFC 9406: HyStart++ leaves slow start when round trips get longer, before something is lost. */
 struct tcp_hystart {
+    bool in_round;
     uint32_t round_end;
     uint64_t last_round_min_ns, round_min_ns, slow_min_ns;
     uint32_t samples, slow_rounds; /* of the round; rounds of conservative slow start, 0: not in it */
+};
+
+/* How the window grows: what begins anew after a rest. */
+struct tcp_growth {
+    struct tcp_cubic cubic;
+    struct tcp_hystart hystart;
 };
 
 struct tcp_congestion {
     uint8_t algorithm;       /* enum tcp_algorithm */
     uint32_t cwnd, ssthresh; /* bytes */
     uint32_t acked;          /* bytes counted towards the next increase, in Reno's congestion avoidance */
-    struct tcp_cubic cubic;
-    struct tcp_hystart hystart;
-    struct tcp_bbr *bbr; /* of stack->bbr; NULL with every other algorithm */
+    float w_max;             /* CUBIC's, in segments: the window at the last loss */
+    struct tcp_bbr *bbr;     /* of stack->bbr; NULL with every other algorithm */
 };
 
 /* What an algorithm may want to know of an acknowledgment. */
@@ -77,10 +83,12 @@ static inline bool tcp_congestion_models(const struct tcp_congestion *congestion
 }
 
 /* Data was acknowledged outside recovery, and the window was what limited the sender. */
-void tcp_congestion_acknowledged(struct tcp_congestion *congestion, const struct tcp_progress *progress);
+void tcp_congestion_acknowledged(struct tcp_congestion *congestion, struct tcp_growth *growth,
+                                 const struct tcp_progress *progress);
 
 /* Something was lost with so much in flight: what ssthresh is to be. */
-uint32_t tcp_congestion_threshold(struct tcp_congestion *congestion, uint32_t in_flight, uint32_t mss);
+uint32_t tcp_congestion_threshold(struct tcp_congestion *congestion, struct tcp_growth *growth,
+                                  uint32_t in_flight, uint32_t mss);
 
 /* A segment is taken for lost. */
 void tcp_congestion_lost(struct tcp *tcp, const struct tcp_sent *sent);

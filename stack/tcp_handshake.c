@@ -59,7 +59,7 @@ static void open_send_side(struct stack *stack, struct tcp *tcp, uint32_t follow
                        tcp->remote_address, tcp->remote_port);
     if (follows && seq_lt(tcp->iss, follows + BEYOND_ANY_WINDOW))
         tcp->iss = follows + BEYOND_ANY_WINDOW;
-    tcp->snd_una = tcp->snd_nxt = tcp->usage_end = tcp->small_end = tcp->iss;
+    tcp->snd_una = tcp->snd_nxt = tcp->flight->usage_end = tcp->flight->small_end = tcp->iss;
     tcp->timestamp_offset = (uint32_t)random_u64(&stack->random);
     tcp_tuning_begin(tcp, tcp->socket ? tcp->socket : tcp->listener);
     tcp->scaling = stack->sysctl.tcp_window_scaling;
@@ -201,6 +201,8 @@ int tcp_connect(struct stack *stack, struct tcp *tcp, uint32_t address, uint16_t
         if (error)
             return error;
     }
+    if (!tcp_flight_take(stack, tcp))
+        return -ENOBUFS;
     uint32_t follows = question.old ? question.old->snd_nxt : 0;
     if (question.old)
         tcp_destroy(stack, question.old); /* in TIME_WAIT, and not needed any more */
@@ -282,7 +284,9 @@ static struct tcp *make_child(struct stack *stack, struct tcp *listener, const s
     if (!tcp)
         return NULL;
     tcp->remote_address = packet->source;
-    if (!tcp_md5_inherit(stack, listener, tcp)) {
+    if (!tcp_flight_take(stack, tcp) || !tcp_md5_inherit(stack, listener, tcp)) {
+        tcp_alarm_stop_all(stack, tcp);
+        tcp_flight_return(stack, tcp);
         pool_return(&stack->connections, tcp);
         return NULL;
     }

@@ -27,7 +27,8 @@ void tcp_info_note(const struct stack *stack, struct tcp *tcp) {
     enum tcp_limit limit = limit_of(tcp);
     if (limit == history->limit)
         return;
-    history->limited_ns[history->limit] += stack->now_ns - history->limit_since_ns;
+    if (history->limit != TCP_LIMIT_IDLE)
+        history->limited_ns[history->limit - 1] += stack->now_ns - history->limit_since_ns;
     history->limit_since_ns = stack->now_ns;
     history->limit = (uint8_t)limit;
 }
@@ -43,11 +44,11 @@ static uint32_t ms_since(const struct stack *stack, uint64_t ns) {
 static uint64_t limited_us(const struct stack *stack, const struct tcp_history *history,
                            enum tcp_limit limit) {
     uint64_t now = history->limit == limit ? stack->now_ns - history->limit_since_ns : 0;
-    return (history->limited_ns[limit] + now) / 1000;
+    return (history->limited_ns[limit - 1] + now) / 1000;
 }
 
 static uint8_t congestion_state(const struct tcp *tcp) {
-    switch ((enum tcp_recovery_state)tcp->recovery.state) {
+    switch ((enum tcp_recovery_state)tcp->flight->recovery.state) {
     case TCP_REDUCING:
         return TCP_CA_CWR;
     case TCP_RECOVERY:
@@ -55,7 +56,9 @@ static uint8_t congestion_state(const struct tcp *tcp) {
     case TCP_LOSS:
         return TCP_CA_Loss;
     default:
-        return tcp->scoreboard.sacked_count || tcp->scoreboard.duplicate_acks ? TCP_CA_Disorder : TCP_CA_Open;
+        return tcp->flight->scoreboard.sacked_count || tcp->flight->scoreboard.duplicate_acks
+                   ? TCP_CA_Disorder
+                   : TCP_CA_Open;
     }
 }
 
@@ -69,9 +72,9 @@ static uint8_t options_of(const struct tcp *tcp) {
 
 static void put_flight(const struct tcp *tcp, struct tcp_information *info) {
     struct list *link, *next;
-    info->unacked = tcp->scoreboard.count + tcp_is_opening(tcp); /* with the SYN */
-    info->sacked = tcp->scoreboard.sacked_count;
-    list_for_each(link, next, &tcp->sent) {
+    info->unacked = tcp->flight->scoreboard.count + tcp_is_opening(tcp); /* with the SYN */
+    info->sacked = tcp->flight->scoreboard.sacked_count;
+    list_for_each(link, next, &tcp->flight->sent) {
         const struct tcp_sent *sent = container_of(link, struct tcp_sent, link);
         bool again = sent->transmissions > 1 && !sent->sacked;
         info->retrans += again && !sent->lost;
@@ -83,7 +86,7 @@ static void put_times(const struct stack *stack, const struct tcp *tcp, struct t
     const struct tcp_history *history = &tcp->history;
     info->rto = us(tcp->rtt.rto_ns);
     info->ato = us(tcp->ack.delay_ns);
-    info->last_data_sent = ms_since(stack, history->last_data_sent_ns);
+    info->last_data_sent = ms_since(stack, tcp->last_sent_ns);
     info->last_data_recv = ms_since(stack, tcp->ack.last_data_ns);
     info->last_ack_recv = ms_since(stack, history->last_ack_received_ns);
     info->rtt = us(tcp->rtt.srtt_ns);
@@ -140,8 +143,8 @@ void tcp_info_get(struct stack *stack, struct tcp *tcp, struct tcp_information *
         .pacing_rate = tcp_pacing_rate(stack, tcp),
         .max_pacing_rate = tcp->options.max_pacing_rate,
         .snd_wnd = tcp->snd_wnd,
-        .delivery_rate = tcp_rate_of(tcp->rate.latest_bytes, tcp->rate.latest_us),
-        .delivery_rate_app_limited = tcp->rate.latest_limited,
+        .delivery_rate = tcp_rate_of(tcp->flight->rate.latest_bytes, tcp->flight->rate.latest_us),
+        .delivery_rate_app_limited = tcp->flight->rate.latest_limited,
         .rcv_wnd = tcp->rcv_adv - tcp->rcv_nxt,
     };
     put_flight(tcp, info);

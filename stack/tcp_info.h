@@ -24,12 +24,12 @@ enum tcp_limit {
 struct tcp_history {
     uint64_t opened_ns, established_ns;
     uint64_t bytes_sent, bytes_received, bytes_acked;
-    uint64_t limit_since_ns, limited_ns[TCP_LIMITS];
-    uint64_t last_data_sent_ns, last_ack_received_ns;
+    uint64_t limit_since_ns, limited_ns[TCP_LIMITS - 1]; /* ... by what, but for TCP_LIMIT_IDLE */
+    uint64_t last_ack_received_ns;
     uint32_t bytes_retransmitted;
     uint32_t segments_sent, segments_received;
     uint32_t data_segments_sent, data_segments_received;
-    uint32_t largest_sent, largest_received, smallest_received;
+    uint16_t largest_sent, largest_received, smallest_received;
     uint32_t retransmitted;
     uint32_t delivered, delivered_ce; /* segments that the peer has */
     uint32_t received_ce;

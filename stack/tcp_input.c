@@ -65,9 +65,9 @@ static bool sequence_acceptable(const struct tcp *tcp, const struct tcp_segment 
  * not, it gets one now. */
 static bool answered_lately(const struct stack *stack, struct tcp *tcp) {
     uint64_t limit_ns = stack->sysctl.tcp_invalid_ratelimit * UINT64_C(1000000);
-    if (tcp->refused_ns && stack->now_ns - tcp->refused_ns < limit_ns)
+    if (tcp->flight->refused_ns && stack->now_ns - tcp->flight->refused_ns < limit_ns)
         return true;
-    tcp->refused_ns = stack->now_ns;
+    tcp->flight->refused_ns = stack->now_ns;
     return false;
 }
 
@@ -151,7 +151,7 @@ static bool new_ack(struct stack *stack, struct tcp *tcp, uint32_t acknowledgmen
     tcp->snd_una = acknowledgment;
     tcp->soft_error = 0;
     tcp_sent_acknowledge(stack, tcp, delivery);
-    if (tcp->mark_count > 0)
+    if (tcp->flight->mark_count > 0)
         tcp_mark_acknowledged(stack, tcp);
     if (tcp->path.narrowed)
         tcp_path_acknowledged(stack, tcp);
@@ -284,9 +284,9 @@ void tcp_take_text(struct stack *stack, struct tcp *tcp, struct tcp_segment *seg
     tcp->history.bytes_received += segment->length;
     tcp->history.data_segments_received++;
     if (segment->length > tcp->history.largest_received)
-        tcp->history.largest_received = segment->length;
+        tcp->history.largest_received = (uint16_t)segment->length;
     if (!tcp->history.smallest_received || segment->length < tcp->history.smallest_received)
-        tcp->history.smallest_received = segment->length;
+        tcp->history.smallest_received = (uint16_t)segment->length;
     byte_queue_append_chain(&tcp->receive, &stack->buffers, segment->chain);
     segment->chain = NULL;
     tcp_ack_received(stack, tcp, segment->length);
@@ -320,10 +320,10 @@ static void input_text(struct stack *stack, struct tcp *tcp, struct tcp_segment 
     }
     if (segment->length > 0)
         tcp_take_text(stack, tcp, segment);
-    if (tcp->out_of_order_count > 0) {
+    if (tcp->flight->out_of_order_count > 0) {
         fin |= tcp_reassembly_advance(stack, tcp);
-        if (tcp->out_of_order_count == 0)
-            tcp->held_recently_count = 0;
+        if (tcp->flight->out_of_order_count == 0)
+            tcp->flight->held_recently_count = 0;
         tcp_want_ack(stack, tcp); /* a gap was filled: RFC 5681 section 4.2 */
     }
     if (fin)
@@ -433,6 +433,8 @@ static void dispatch(struct stack *stack, const struct ip_packet *packet, struct
     if (!trusted(stack, tcp, packet, segment))
         return;
     stack_work_on(stack, tcp);
+    if (!tcp_flight_take(stack, tcp))
+        return; /* as if it had been lost */
     tcp->history.segments_received++;
     tcp->last_received_ns = stack->now_ns;
     if (tcp->state == TCP_SYN_SENT)

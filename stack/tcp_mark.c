@@ -23,7 +23,7 @@ static uint8_t kind_of(const struct socket *socket, int flags) {
 void tcp_mark_write(struct stack *stack, struct tcp *tcp, int flags) {
     struct socket *socket = tcp->socket;
     uint8_t kind = kind_of(socket, flags);
-    if (!kind || tcp->mark_count >= TCP_MARKS_MAX)
+    if (!kind || tcp->flight->mark_count >= TCP_MARKS_MAX)
         return;
     struct tcp_mark *mark = pool_take_zeroed(&stack->marks);
     if (!mark)
@@ -34,13 +34,13 @@ void tcp_mark_write(struct stack *stack, struct tcp *tcp, int flags) {
     mark->key = mark->sequence - 1 - socket->timestamp_base;
     if (kind & TCP_MARK_ZEROCOPY)
         mark->id = socket->zerocopy_next++;
-    list_add_tail(&tcp->marks, &mark->link);
-    tcp->mark_count++;
+    list_add_tail(&tcp->flight->marks, &mark->link);
+    tcp->flight->mark_count++;
 }
 
 uint32_t tcp_mark_cut(const struct tcp *tcp, uint32_t sequence, uint32_t length) {
     struct list *link, *next;
-    list_for_each(link, next, &tcp->marks) {
+    list_for_each(link, next, &tcp->flight->marks) {
         const struct tcp_mark *mark = mark_of(link);
         if (seq_ge(mark->sequence, sequence + length))
             break;
@@ -73,7 +73,7 @@ static void tell_time(struct stack *stack, struct socket *socket, const struct t
 
 void tcp_mark_sent(struct stack *stack, struct tcp *tcp) {
     struct list *link, *next;
-    list_for_each(link, next, &tcp->marks) {
+    list_for_each(link, next, &tcp->flight->marks) {
         struct tcp_mark *mark = mark_of(link);
         if (seq_gt(mark->sequence, tcp->snd_nxt))
             break;
@@ -94,12 +94,12 @@ static void forget(struct stack *stack, struct tcp *tcp, struct tcp_mark *mark) 
         tell_copied(stack, tcp->socket, mark->id);
     list_remove(&mark->link);
     pool_return(&stack->marks, mark);
-    tcp->mark_count--;
+    tcp->flight->mark_count--;
 }
 
 void tcp_mark_acknowledged(struct stack *stack, struct tcp *tcp) {
     struct list *link;
-    while ((link = list_first(&tcp->marks)) && seq_le(mark_of(link)->sequence, tcp->snd_una)) {
+    while ((link = list_first(&tcp->flight->marks)) && seq_le(mark_of(link)->sequence, tcp->snd_una)) {
         struct tcp_mark *mark = mark_of(link);
         if (tcp->socket && mark->kind & TCP_MARK_TIMESTAMP &&
             tcp->socket->options.timestamping & SOF_TIMESTAMPING_TX_ACK)
@@ -110,6 +110,6 @@ void tcp_mark_acknowledged(struct stack *stack, struct tcp *tcp) {
 
 void tcp_mark_purge(struct stack *stack, struct tcp *tcp) {
     struct list *link;
-    while ((link = list_first(&tcp->marks)))
+    while ((link = list_first(&tcp->flight->marks)))
         forget(stack, tcp, mark_of(link));
 }

@@ -62,10 +62,10 @@ bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment
         return false;
     tcp->history.segments_sent++;
     if (segment->length > 0) {
-        tcp->last_sent_ns = tcp->history.last_data_sent_ns = stack->now_ns;
+        tcp->last_sent_ns = stack->now_ns;
         tcp->history.data_segments_sent++;
         if (segment->length > tcp->history.largest_sent)
-            tcp->history.largest_sent = segment->length;
+            tcp->history.largest_sent = (uint16_t)segment->length;
     }
     if (segment->flags & TCP_ACK) {
         /* Whatever leaves acknowledges what has arrived. */
@@ -96,7 +96,7 @@ static struct tcp_segment segment_of(struct stack *stack, struct tcp *tcp, uint3
 
 void tcp_send_ack(struct stack *stack, struct tcp *tcp) {
     struct tcp_segment segment = segment_of(stack, tcp, tcp->snd_nxt, TCP_ACK);
-    if (tcp->out_of_order_count > 0 || tcp->has_duplicate)
+    if (tcp->flight->out_of_order_count > 0 || tcp->has_duplicate)
         tcp_sack_put(tcp, &segment);
     if (!tcp_transmit(stack, tcp, &segment, (struct byte_cursor){NULL, 0}))
         tcp_want_ack(stack, tcp);
@@ -164,7 +164,7 @@ static void advance_cursor(struct tcp *tcp, struct byte_cursor cursor, uint32_t 
         cursor.position = 0;
     }
     cursor.position += length;
-    tcp->send_next = cursor;
+    tcp->flight->send_next = cursor;
 }
 
 void tcp_advance_next(struct tcp *tcp, struct byte_cursor place, uint32_t length, bool fin) {
@@ -178,7 +178,7 @@ void tcp_advance_next(struct tcp *tcp, struct byte_cursor place, uint32_t length
 static struct byte_cursor cursor_at(struct tcp *tcp, uint32_t offset) {
     if (offset == 0)
         return byte_queue_at(&tcp->send, 0);
-    struct byte_cursor cursor = tcp->send_next;
+    struct byte_cursor cursor = tcp->flight->send_next;
     if (cursor.position == cursor.buffer->end)
         cursor = (struct byte_cursor){cursor.buffer->next, 0};
     return cursor;
@@ -215,8 +215,8 @@ static enum sending send_next(struct stack *stack, struct tcp *tcp, uint32_t off
     }
     tcp_advance_next(tcp, cursor, length, fin);
     if (length < tcp->mss)
-        tcp->small_end = tcp->snd_nxt;
-    if (tcp->mark_count > 0)
+        tcp->flight->small_end = tcp->snd_nxt;
+    if (tcp->flight->mark_count > 0)
         tcp_mark_sent(stack, tcp);
     tcp_pacing_sent(stack, tcp, length);
     tcp_recovery_sent(stack, tcp, length + fin, false);
@@ -307,10 +307,10 @@ static uint32_t room_at(const struct tcp *tcp, uint32_t offset) {
     uint32_t window = tcp->snd_wnd > offset ? tcp->snd_wnd - offset : 0;
     uint32_t network = cwnd > pipe ? cwnd - pipe : 0;
     /* Little segments weigh as much as full ones on the network: as many as would be full ones, as Linux. */
-    uint32_t arrived = tcp->scoreboard.sacked_count + tcp->scoreboard.duplicate_acks;
-    bool full =
-        tcp->scoreboard.count > arrived && (tcp->scoreboard.count - arrived) * (uint64_t)tcp->mss >= cwnd;
-    if (full && pipe > 0 && tcp->recovery.state == TCP_OPEN)
+    uint32_t arrived = tcp->flight->scoreboard.sacked_count + tcp->flight->scoreboard.duplicate_acks;
+    bool full = tcp->flight->scoreboard.count > arrived &&
+                (tcp->flight->scoreboard.count - arrived) * (uint64_t)tcp->mss >= cwnd;
+    if (full && pipe > 0 && tcp->flight->recovery.state == TCP_OPEN)
         network = 0;
     return min_u32(window, network);
 }
@@ -320,10 +320,11 @@ static uint32_t room_at(const struct tcp *tcp, uint32_t offset) {
 static void note_usage(struct tcp *tcp) {
     uint32_t flight = tcp->snd_nxt - tcp->snd_una;
     bool full = tcp_pipe(tcp) + tcp->mss > tcp->congestion.cwnd;
-    if (seq_ge(tcp->snd_una, tcp->usage_end) || full || (!tcp->cwnd_limited && flight > tcp->usage_flight)) {
-        tcp->cwnd_limited = full;
-        tcp->usage_flight = flight;
-        tcp->usage_end = tcp->snd_nxt;
+    if (seq_ge(tcp->snd_una, tcp->flight->usage_end) || full ||
+        (!tcp->flight->cwnd_limited && flight > tcp->flight->usage_flight)) {
+        tcp->flight->cwnd_limited = full;
+        tcp->flight->usage_flight = flight;
+        tcp->flight->usage_end = tcp->snd_nxt;
     }
 }
 
@@ -354,7 +355,7 @@ static bool follows(const struct tcp *tcp, uint32_t left, uint32_t room) {
 
 /* Sending is over for now: what is in flight may be the tail of it (RFC 8985 section 7.2). */
 static void arm_probe(struct stack *stack, struct tcp *tcp) {
-    struct list *first = list_first(&tcp->sent);
+    struct list *first = list_first(&tcp->flight->sent);
     uint64_t probe_ns = tcp_is_opening(tcp) || !first ? 0 : tcp_recovery_probe_ns(stack, tcp);
     if (!probe_ns)
         return;
@@ -372,7 +373,8 @@ static enum sending sent_all(struct stack *stack, struct tcp *tcp, uint32_t segm
 
 /* Whether what was queued as one ends here: see chunk_of. */
 static bool ends_chunk(const struct tcp *tcp, uint32_t end) {
-    return tcp->chunk_bytes && seq_le(end, tcp->chunk_end) && (tcp->chunk_end - end) % tcp->chunk_bytes == 0;
+    return tcp->flight->chunk_bytes && seq_le(end, tcp->flight->chunk_end) &&
+           (tcp->flight->chunk_end - end) % tcp->flight->chunk_bytes == 0;
 }
 
 static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding holding) {
@@ -384,7 +386,7 @@ static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding 
         uint32_t left = tcp->send.length - offset, room = room_at(tcp, offset);
         bool probe = tcp->path.narrowed && tcp_path_probe_due(stack, tcp, left, room);
         uint32_t length = min_u32(min_u32(left, room), probe ? tcp->path.mss_full : tcp->mss);
-        uint32_t record = tcp->mark_count > 0 ? tcp_mark_cut(tcp, tcp->snd_nxt, length) : length;
+        uint32_t record = tcp->flight->mark_count > 0 ? tcp_mark_cut(tcp, tcp->snd_nxt, length) : length;
         bool ends_record = record < length, fin = tcp->fin_queued && record == left;
         length = record;
         struct nagle_segment question = {
@@ -392,7 +394,7 @@ static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding 
             .mss = tcp->mss,
             .largest_window = tcp->snd_wnd_largest,
             .last = length == left,
-            .in_flight = seq_gt(tcp->small_end, tcp->snd_una),
+            .in_flight = seq_gt(tcp->flight->small_end, tcp->snd_una),
             .fin = fin,
             .nodelay = tcp->options.nodelay || holding == BY_NOTHING,
             .cork = (tcp->options.cork && holding != BY_NOTHING) || holding == BY_MORE,
@@ -430,13 +432,17 @@ bool tcp_send_beyond(struct stack *stack, struct tcp *tcp) {
 static void output(struct stack *stack, struct tcp *tcp, enum holding holding) {
     if (tcp->state == TCP_CLOSE || tcp->state == TCP_LISTEN || tcp->state == TCP_SYN_SENT)
         return;
+    if (can_send_data(tcp) && !tcp_flight_take(stack, tcp)) {
+        tcp_arm_retransmit(stack, tcp); /* no memory: the timer will try again */
+        return;
+    }
     if (can_send_data(tcp)) {
         restart_after_idle(stack, tcp);
-        bool new_first = tcp->recovery.new_first;
+        bool new_first = tcp->flight->recovery.new_first;
         enum sending result = new_first ? SENT : send_lost(stack, tcp);
         if (result == SENT)
             result = send_new(stack, tcp, holding);
-        tcp->recovery.new_first = false;
+        tcp->flight->recovery.new_first = false;
         if (result == NO_ROOM) {
             tcp_want_output(stack, tcp);
             return;
@@ -511,6 +517,8 @@ ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from,
     uint32_t appended = 0, room = 0;
     if (wanted == 0)
         return 0;
+    if (!tcp_flight_take(stack, tcp))
+        return -ENOBUFS;
     tcp_rate_check_program(tcp);
     while (done < wanted && (room = send_room(stack, tcp)) > 0) {
         uint32_t part = wanted - done < room ? (uint32_t)(wanted - done) : room;
@@ -520,8 +528,8 @@ ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from,
             break;
         tcp->more = false;
         if (part == room) {
-            tcp->chunk_bytes = chunk_of(tcp);
-            tcp->chunk_end = tcp_send_end(tcp);
+            tcp->flight->chunk_bytes = chunk_of(tcp);
+            tcp->flight->chunk_end = tcp_send_end(tcp);
         }
         if (done < wanted) {
             stack_work_on(stack, tcp);

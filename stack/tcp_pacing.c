@@ -29,10 +29,10 @@ static bool paced(const struct tcp *tcp) {
 }
 
 bool tcp_pacing_holds(struct stack *stack, struct tcp *tcp) {
-    if (!paced(tcp) || tcp->pacing_due_ns <= stack->now_ns + TIMER_TICK_NS)
+    if (!paced(tcp) || tcp->flight->pacing_due_ns <= stack->now_ns + TIMER_TICK_NS)
         return false;
     if (!tcp_alarm_is_set(tcp, TCP_ALARM_PACING))
-        tcp_alarm_set(stack, tcp, TCP_ALARM_PACING, tcp->pacing_due_ns - TIMER_TICK_NS);
+        tcp_alarm_set(stack, tcp, TCP_ALARM_PACING, tcp->flight->pacing_due_ns - TIMER_TICK_NS);
     return true;
 }
 
@@ -41,7 +41,7 @@ void tcp_pacing_sent(struct stack *stack, struct tcp *tcp, uint32_t bytes) {
     if (!rate)
         return;
     uint64_t earliest_ns = stack->now_ns > CREDIT_NS ? stack->now_ns - CREDIT_NS : 0;
-    if (tcp->pacing_due_ns < earliest_ns)
-        tcp->pacing_due_ns = stack->now_ns;
-    tcp->pacing_due_ns += (bytes + HEADERS_BYTES) * SECOND_NS / rate;
+    if (tcp->flight->pacing_due_ns < earliest_ns)
+        tcp->flight->pacing_due_ns = stack->now_ns;
+    tcp->flight->pacing_due_ns += (bytes + HEADERS_BYTES) * SECOND_NS / rate;
 }

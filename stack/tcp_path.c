@@ -71,29 +71,29 @@ void tcp_path_timeout(struct stack *stack, struct tcp *tcp) {
 }
 
 void tcp_path_lost(struct stack *stack, struct tcp *tcp) {
-    if (!tcp->path.probing)
+    if (!tcp->flight->mtu_probing)
         return;
     stack->mib.TcpExtTCPMTUPFail++;
-    tcp->path.probing = false;
+    tcp->flight->mtu_probing = false;
     tcp->path.probe_due_ns = stack->now_ns + PROBE_AGAIN_NS;
 }
 
 bool tcp_path_probe_due(const struct stack *stack, const struct tcp *tcp, uint32_t left, uint32_t room) {
     const struct tcp_path *path = &tcp->path;
-    return path->narrowed && !path->probing && tcp->retransmits == 0 && stack->now_ns >= path->probe_due_ns &&
-           left >= path->mss_full && room >= path->mss_full;
+    return path->narrowed && !tcp->flight->mtu_probing && tcp->retransmits == 0 &&
+           stack->now_ns >= path->probe_due_ns && left >= path->mss_full && room >= path->mss_full;
 }
 
 void tcp_path_probed(struct tcp *tcp) {
-    tcp->path.probing = true;
-    tcp->path.probe_end = tcp->snd_nxt;
+    tcp->flight->mtu_probing = true;
+    tcp->flight->mtu_probe_end = tcp->snd_nxt;
 }
 
 void tcp_path_acknowledged(struct stack *stack, struct tcp *tcp) {
-    if (!tcp->path.probing || seq_lt(tcp->snd_una, tcp->path.probe_end))
+    if (!tcp->flight->mtu_probing || seq_lt(tcp->snd_una, tcp->flight->mtu_probe_end))
         return;
     stack->mib.TcpExtTCPMTUPSuccess++;
-    tcp->path.probing = tcp->path.narrowed = false;
+    tcp->flight->mtu_probing = tcp->path.narrowed = false;
     tcp->mss = tcp->path.mss_full;
 }
 

@@ -14,7 +14,7 @@ static uint32_t us_between(uint64_t from_ns, uint64_t to_ns) {
 }
 
 void tcp_rate_sent(const struct stack *stack, struct tcp *tcp, struct tcp_sent *sent) {
-    struct tcp_rate *rate = &tcp->rate;
+    struct tcp_rate *rate = &tcp->flight->rate;
     uint32_t pipe = tcp_pipe(tcp);
     if (pipe == 0) {
         rate->first_sent_ns = rate->delivered_ns = stack->now_ns;
@@ -40,16 +40,16 @@ void tcp_rate_delivered(const struct stack *stack, struct tcp *tcp, const struct
     sample->in_flight = mark->in_flight;
     sample->sending_us = mark->sending_us;
     sample->prior_ns = sent->sent_ns - (uint64_t)mark->delivered_us * US_NS;
-    tcp->rate.first_sent_ns = sent->sent_ns;
+    tcp->flight->rate.first_sent_ns = sent->sent_ns;
 }
 
 void tcp_rate_delivered_part(const struct stack *stack, struct tcp *tcp, uint32_t bytes) {
-    tcp->rate.delivered += bytes;
-    tcp->rate.delivered_ns = stack->now_ns;
+    tcp->flight->rate.delivered += bytes;
+    tcp->flight->rate.delivered_ns = stack->now_ns;
 }
 
 void tcp_rate_sampled(const struct stack *stack, struct tcp *tcp, struct tcp_rate_sample *sample) {
-    struct tcp_rate *rate = &tcp->rate;
+    struct tcp_rate *rate = &tcp->flight->rate;
     if (rate->app_limited && seq_gt(rate->delivered, rate->app_limited))
         rate->app_limited = 0;
     if (!sample->any)
@@ -70,12 +70,13 @@ void tcp_rate_sampled(const struct stack *stack, struct tcp *tcp, struct tcp_rat
 }
 
 void tcp_rate_limit(struct tcp *tcp) {
-    uint32_t until = tcp->rate.delivered + tcp_pipe(tcp);
-    tcp->rate.app_limited = until ? until : 1;
+    uint32_t until = tcp->flight->rate.delivered + tcp_pipe(tcp);
+    tcp->flight->rate.app_limited = until ? until : 1;
 }
 
 void tcp_rate_check_program(struct tcp *tcp) {
-    if (tcp_unsent(tcp) < tcp->mss && tcp->scoreboard.lost_bytes == 0 && tcp_pipe(tcp) < tcp->congestion.cwnd)
+    if (tcp_unsent(tcp) < tcp->mss && tcp->flight->scoreboard.lost_bytes == 0 &&
+        tcp_pipe(tcp) < tcp->congestion.cwnd)
         tcp_rate_limit(tcp);
 }
 

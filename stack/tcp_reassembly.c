@@ -19,14 +19,14 @@ static uint32_t end_of(const struct tcp_held *held) {
 
 static void held_destroy(struct stack *stack, struct tcp *tcp, struct tcp_held *held) {
     list_remove(&held->link);
-    tcp->out_of_order_count--;
+    tcp->flight->out_of_order_count--;
     buffer_drop_chain(&stack->buffers, held->data.head);
     pool_return(&stack->held_segments, held);
 }
 
 void tcp_reassembly_purge(struct stack *stack, struct tcp *tcp) {
     struct list *link;
-    while ((link = list_first(&tcp->out_of_order)))
+    while ((link = list_first(&tcp->flight->out_of_order)))
         held_destroy(stack, tcp, held_of(link));
 }
 
@@ -38,7 +38,7 @@ static void segment_trim_front(struct stack *stack, struct tcp_segment *segment,
 
 static bool may_hold(const struct tcp *tcp) {
     uint32_t limit = max_u32(2 * tcp->receive_window / BUFFER_BYTES, TCP_OUT_OF_ORDER_MIN);
-    return tcp->out_of_order_count < min_u32(limit, TCP_OUT_OF_ORDER_MAX);
+    return tcp->flight->out_of_order_count < min_u32(limit, TCP_OUT_OF_ORDER_MAX);
 }
 
 /* A block for a segment, behind another; NULL: there is no memory, or there are too many. */
@@ -51,7 +51,7 @@ static struct tcp_held *hold(struct stack *stack, struct tcp *tcp, struct list *
     held->sequence = sequence;
     list_init(&held->link);
     list_add_head(after, &held->link);
-    tcp->out_of_order_count++;
+    tcp->flight->out_of_order_count++;
     return held;
 }
 
@@ -65,12 +65,12 @@ static void join(struct stack *stack, struct tcp *tcp, struct tcp_held *held, st
 
 const struct tcp_held *tcp_reassembly_insert(struct stack *stack, struct tcp *tcp,
                                              struct tcp_segment *segment) {
-    struct list *after = tcp->out_of_order.previous; /* most segments belong at the end */
+    struct list *after = tcp->flight->out_of_order.previous; /* most segments belong at the end */
     struct tcp_held *held = NULL;
     bool fin = segment->flags & TCP_FIN;
-    while (after != &tcp->out_of_order && seq_gt(held_of(after)->sequence, segment->sequence))
+    while (after != &tcp->flight->out_of_order && seq_gt(held_of(after)->sequence, segment->sequence))
         after = after->previous;
-    if (after != &tcp->out_of_order) {
+    if (after != &tcp->flight->out_of_order) {
         struct tcp_held *before = held_of(after);
         if (seq_ge(end_of(before), segment->sequence + segment->length)) {
             before->fin |= fin && end_of(before) == segment->sequence + segment->length;
@@ -83,7 +83,7 @@ const struct tcp_held *tcp_reassembly_insert(struct stack *stack, struct tcp *tc
     }
     uint32_t end = segment->sequence + segment->length;
     struct list *next = after->next;
-    while (next != &tcp->out_of_order && seq_lt(held_of(next)->sequence, end)) {
+    while (next != &tcp->flight->out_of_order && seq_lt(held_of(next)->sequence, end)) {
         struct tcp_held *later = held_of(next);
         next = next->next;
         if (seq_le(end_of(later), end)) {
@@ -106,14 +106,14 @@ const struct tcp_held *tcp_reassembly_insert(struct stack *stack, struct tcp *tc
     byte_queue_append_chain(&held->data, &stack->buffers, segment->chain);
     segment->chain = NULL;
     held->fin |= fin;
-    if (next != &tcp->out_of_order && held_of(next)->sequence == end_of(held))
+    if (next != &tcp->flight->out_of_order && held_of(next)->sequence == end_of(held))
         join(stack, tcp, held, held_of(next));
     return held;
 }
 
 bool tcp_reassembly_advance(struct stack *stack, struct tcp *tcp) {
     struct list *link;
-    while ((link = list_first(&tcp->out_of_order))) {
+    while ((link = list_first(&tcp->flight->out_of_order))) {
         struct tcp_held *held = held_of(link);
         if (seq_gt(held->sequence, tcp->rcv_nxt))
             return false;
@@ -134,5 +134,6 @@ bool tcp_reassembly_advance(struct stack *stack, struct tcp *tcp) {
 }
 
 uint32_t tcp_reassembly_end(const struct tcp *tcp) {
-    return list_empty(&tcp->out_of_order) ? tcp->rcv_nxt : end_of(held_of(tcp->out_of_order.previous));
+    return list_empty(&tcp->flight->out_of_order) ? tcp->rcv_nxt
+                                                  : end_of(held_of(tcp->flight->out_of_order.previous));
 }

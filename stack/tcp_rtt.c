@@ -26,7 +26,6 @@ void tcp_rtt_sample(struct tcp_rtt *rtt, uint64_t measured_ns) {
         rtt->rttvar_ns += error / 4 - rtt->rttvar_ns / 4;
         rtt->srtt_ns += measured / 8 - rtt->srtt_ns / 8;
     }
-    rtt->last_ns = measured;
     if (!rtt->min_ns || measured < rtt->min_ns)
         rtt->min_ns = measured;
     tcp_rtt_restore(rtt);

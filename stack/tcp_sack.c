@@ -30,16 +30,16 @@ static bool is_in(uint32_t sequence, struct tcp_sack_block block) {
 
 bool tcp_sack_held(struct tcp *tcp, const struct tcp_held *held, uint32_t sequence) {
     struct tcp_sack_block block = block_of(held);
-    uint32_t *recent = tcp->held_recently, kept = 1;
+    uint32_t *recent = tcp->flight->held_recently, kept = 1;
     uint32_t before[TCP_SACK_BLOCKS_MAX];
-    uint8_t count = tcp->held_recently_count;
+    uint8_t count = tcp->flight->held_recently_count;
     bool same = count > 0 && is_in(recent[0], block);
     memcpy(before, recent, sizeof before);
     recent[0] = sequence;
     for (uint8_t i = 0; i < count && kept < TCP_SACK_BLOCKS_MAX; i++)
         if (!is_in(before[i], block))
             recent[kept++] = before[i];
-    tcp->held_recently_count = (uint8_t)kept;
+    tcp->flight->held_recently_count = (uint8_t)kept;
     return !same;
 }
 
@@ -62,14 +62,14 @@ void tcp_sack_put(struct tcp *tcp, struct tcp_segment *segment) {
         segment->sack[segment->sack_count++] = tcp->duplicate;
     tcp->has_duplicate = false;
     first = segment->sack_count;
-    for (uint8_t i = 0; i < tcp->held_recently_count && segment->sack_count < most; i++)
-        list_for_each(link, next, &tcp->out_of_order) {
-            if (is_in(tcp->held_recently[i], block_of(held_of(link)))) {
+    for (uint8_t i = 0; i < tcp->flight->held_recently_count && segment->sack_count < most; i++)
+        list_for_each(link, next, &tcp->flight->out_of_order) {
+            if (is_in(tcp->flight->held_recently[i], block_of(held_of(link)))) {
                 put_once(segment, first, block_of(held_of(link)));
                 break;
             }
         }
-    list_for_each(link, next, &tcp->out_of_order) {
+    list_for_each(link, next, &tcp->flight->out_of_order) {
         if (segment->sack_count == most)
             break;
         put_once(segment, first, block_of(held_of(link)));

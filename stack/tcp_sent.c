@@ -14,12 +14,12 @@ static uint32_t end_of(const struct tcp_sent *sent) {
 }
 
 uint32_t tcp_duplicates(const struct stack *stack, const struct tcp *tcp) {
-    uint32_t usual = stack->sysctl.tcp_reordering, seen = tcp->scoreboard.reordering;
+    uint32_t usual = stack->sysctl.tcp_reordering, seen = tcp->reordering.distance;
     return seen > usual ? seen : usual;
 }
 
 uint32_t tcp_pipe(const struct tcp *tcp) {
-    const struct tcp_scoreboard *board = &tcp->scoreboard;
+    const struct tcp_scoreboard *board = &tcp->flight->scoreboard;
     uint32_t flight = tcp->snd_nxt - tcp->snd_una;
     uint32_t left = board->sacked_bytes + board->lost_bytes + board->duplicate_acks * tcp->mss;
     return flight > left ? flight - left : 0;
@@ -34,9 +34,9 @@ static void set_lost(struct tcp *tcp, struct tcp_sent *sent, bool lost) {
     if (sent->lost == lost)
         return;
     sent->lost = lost;
-    tcp->scoreboard.lost_bytes += lost ? tcp_sent_span(sent) : -tcp_sent_span(sent);
+    tcp->flight->scoreboard.lost_bytes += lost ? tcp_sent_span(sent) : -tcp_sent_span(sent);
     if (lost) {
-        tcp->rate.lost += tcp_sent_span(sent);
+        tcp->flight->rate.lost += tcp_sent_span(sent);
         tcp_congestion_lost(tcp, sent);
     }
 }
@@ -60,13 +60,13 @@ struct tcp_sent *tcp_sent_add(struct stack *stack, struct tcp *tcp, uint32_t len
     set_place(sent, place);
     tcp_rate_sent(stack, tcp, sent);
     list_init(&sent->link);
-    list_add_tail(&tcp->sent, &sent->link);
-    tcp->scoreboard.count++;
+    list_add_tail(&tcp->flight->sent, &sent->link);
+    tcp->flight->scoreboard.count++;
     return sent;
 }
 
 static void forget(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent) {
-    struct tcp_scoreboard *board = &tcp->scoreboard;
+    struct tcp_scoreboard *board = &tcp->flight->scoreboard;
     set_lost(tcp, sent, false);
     if (sent->sacked) {
         board->sacked_bytes -= tcp_sent_span(sent);
@@ -83,7 +83,7 @@ void tcp_sent_retract(struct stack *stack, struct tcp *tcp, struct tcp_sent *sen
 
 void tcp_sent_purge(struct stack *stack, struct tcp *tcp) {
     struct list *link;
-    while ((link = list_first(&tcp->sent)))
+    while ((link = list_first(&tcp->flight->sent)))
         forget(stack, tcp, sent_of(link));
 }
 
@@ -91,17 +91,17 @@ void tcp_sent_purge(struct stack *stack, struct tcp *tcp) {
 static void note_distance(const struct stack *stack, struct tcp *tcp, uint32_t bytes) {
     uint32_t segments = (bytes + tcp->mss - 1) / tcp->mss, most = stack->sysctl.tcp_max_reordering;
     segments = segments < most ? segments : most;
-    if (segments > tcp->scoreboard.reordering)
-        tcp->scoreboard.reordering = (uint16_t)(segments < UINT16_MAX ? segments : UINT16_MAX);
+    if (segments > tcp->reordering.distance)
+        tcp->reordering.distance = (uint16_t)(segments < UINT16_MAX ? segments : UINT16_MAX);
 }
 
 /* A segment has arrived: RFC 8985 section 6.2, steps 1 to 3. */
 static void delivered(struct stack *stack, struct tcp *tcp, const struct tcp_sent *sent,
                       struct tcp_delivery *delivery) {
-    struct tcp_scoreboard *board = &tcp->scoreboard;
+    struct tcp_scoreboard *board = &tcp->flight->scoreboard;
     tcp->history.delivered++;
     tcp_rate_delivered(stack, tcp, sent, &delivery->rate);
-    delivery->original |= sent->transmissions == 1 && seq_lt(sent->sequence, tcp->recovery.recover);
+    delivery->original |= sent->transmissions == 1 && seq_lt(sent->sequence, tcp->flight->recovery.recover);
     uint64_t rtt_ns = stack->now_ns > sent->sent_ns ? stack->now_ns - sent->sent_ns : 1;
     if (sent->transmissions == 1)
         delivery->rtt_ns = rtt_ns;
@@ -109,11 +109,11 @@ static void delivered(struct stack *stack, struct tcp *tcp, const struct tcp_sen
              (delivery->has_echo && seq_lt(delivery->echo, tcp_timestamp_at(tcp, sent->sent_ns))))
         return; /* that was the first of its transmissions, not the last */
     if (sent->transmissions == 1 && board->any_sacked && seq_lt(end_of(sent), board->highest_sacked)) {
-        board->reordering_seen = true;
+        tcp->reordering.seen = true;
         tcp->history.reorderings++;
         note_distance(stack, tcp, board->highest_sacked - sent->sequence);
-        if (!board->reordering_steps)
-            board->reordering_steps = 1;
+        if (!tcp->reordering.steps)
+            tcp->reordering.steps = 1;
     }
     if (sent->sent_ns > board->rack_sent_ns) {
         board->rack_sent_ns = sent->sent_ns;
@@ -123,7 +123,7 @@ static void delivered(struct stack *stack, struct tcp *tcp, const struct tcp_sen
 
 void tcp_sent_acknowledge(struct stack *stack, struct tcp *tcp, struct tcp_delivery *delivery) {
     struct list *link;
-    while ((link = list_first(&tcp->sent))) {
+    while ((link = list_first(&tcp->flight->sent))) {
         struct tcp_sent *sent = sent_of(link);
         if (seq_ge(sent->sequence, tcp->snd_una))
             break;
@@ -138,9 +138,9 @@ void tcp_sent_acknowledge(struct stack *stack, struct tcp *tcp, struct tcp_deliv
         /* A part of it: the rest begins where the queue does now. */
         uint32_t part = tcp->snd_una - sent->sequence;
         if (sent->lost)
-            tcp->scoreboard.lost_bytes -= part;
+            tcp->flight->scoreboard.lost_bytes -= part;
         if (sent->sacked) {
-            tcp->scoreboard.sacked_bytes -= part;
+            tcp->flight->scoreboard.sacked_bytes -= part;
         } else {
             delivery->delivered += part;
             tcp_rate_delivered_part(stack, tcp, part);
@@ -151,12 +151,12 @@ void tcp_sent_acknowledge(struct stack *stack, struct tcp *tcp, struct tcp_deliv
             set_place(sent, byte_queue_at(&tcp->send, 0));
         break;
     }
-    if (tcp->scoreboard.any_sacked && seq_le(tcp->scoreboard.highest_sacked, tcp->snd_una))
-        tcp->scoreboard.any_sacked = false;
+    if (tcp->flight->scoreboard.any_sacked && seq_le(tcp->flight->scoreboard.highest_sacked, tcp->snd_una))
+        tcp->flight->scoreboard.any_sacked = false;
 }
 
 static void sack(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, struct tcp_delivery *delivery) {
-    struct tcp_scoreboard *board = &tcp->scoreboard;
+    struct tcp_scoreboard *board = &tcp->flight->scoreboard;
     uint32_t span = tcp_sent_span(sent);
     delivered(stack, tcp, sent, delivery);
     set_lost(tcp, sent, false);
@@ -191,7 +191,7 @@ void tcp_sent_sack(struct stack *stack, struct tcp *tcp, const struct tcp_segmen
         if (seq_le(block->end, block->start) || seq_lt(block->start, tcp->snd_una) ||
             seq_gt(block->end, tcp->snd_nxt))
             continue; /* of what was never sent, or long ago */
-        list_for_each(link, next, &tcp->sent) {
+        list_for_each(link, next, &tcp->flight->sent) {
             struct tcp_sent *sent = sent_of(link);
             if (seq_ge(sent->sequence, block->end))
                 break;
@@ -204,10 +204,10 @@ void tcp_sent_sack(struct stack *stack, struct tcp *tcp, const struct tcp_segmen
 /* How long something may be on its way for longer than what was sent after it: RFC 8985 section 6.2, step 4.
  */
 static uint64_t reordering_window(const struct stack *stack, const struct tcp *tcp, bool recovering) {
-    const struct tcp_scoreboard *board = &tcp->scoreboard;
-    if (!board->reordering_seen && (recovering || board->sacked_count >= tcp_duplicates(stack, tcp)))
+    const struct tcp_scoreboard *board = &tcp->flight->scoreboard;
+    if (!tcp->reordering.seen && (recovering || board->sacked_count >= tcp_duplicates(stack, tcp)))
         return 0;
-    uint64_t window = tcp->rtt.min_ns / 4 * (board->reordering_steps ? board->reordering_steps : 1);
+    uint64_t window = tcp->rtt.min_ns / 4 * (tcp->reordering.steps ? tcp->reordering.steps : 1);
     return window < tcp->rtt.srtt_ns ? window : tcp->rtt.srtt_ns;
 }
 
@@ -216,7 +216,7 @@ static uint64_t reordering_window(const struct stack *stack, const struct tcp *t
 static bool detect_by_count(struct stack *stack, struct tcp *tcp) {
     uint32_t later = 0, enough = tcp_duplicates(stack, tcp);
     bool news = false;
-    for (struct list *link = tcp->sent.previous; link != &tcp->sent; link = link->previous) {
+    for (struct list *link = tcp->flight->sent.previous; link != &tcp->flight->sent; link = link->previous) {
         struct tcp_sent *sent = sent_of(link);
         later += sent->sacked;
         if (later >= enough && !sent->sacked && !sent->lost && sent->transmissions == 1) {
@@ -228,7 +228,7 @@ static bool detect_by_count(struct stack *stack, struct tcp *tcp) {
 }
 
 bool tcp_sent_detect(struct stack *stack, struct tcp *tcp, bool recovering, uint64_t *wait_ns) {
-    struct tcp_scoreboard *board = &tcp->scoreboard;
+    struct tcp_scoreboard *board = &tcp->flight->scoreboard;
     uint64_t window = reordering_window(stack, tcp, recovering);
     struct list *link, *next;
     bool news = false;
@@ -237,7 +237,7 @@ bool tcp_sent_detect(struct stack *stack, struct tcp *tcp, bool recovering, uint
         return detect_by_count(stack, tcp);
     if (!board->rack_sent_ns)
         return false;
-    list_for_each(link, next, &tcp->sent) {
+    list_for_each(link, next, &tcp->flight->sent) {
         struct tcp_sent *sent = sent_of(link);
         if (sent->sacked || sent->lost || sent->sent_ns > board->rack_sent_ns)
             continue;
@@ -253,7 +253,7 @@ bool tcp_sent_detect(struct stack *stack, struct tcp *tcp, bool recovering, uint
 }
 
 bool tcp_sent_lose_first(struct tcp *tcp) {
-    struct list *link = list_first(&tcp->sent);
+    struct list *link = list_first(&tcp->flight->sent);
     if (!link || sent_of(link)->lost || sent_of(link)->sacked)
         return false;
     set_lost(tcp, sent_of(link), true);
@@ -261,12 +261,12 @@ bool tcp_sent_lose_first(struct tcp *tcp) {
 }
 
 void tcp_sent_lose_all(struct tcp *tcp) {
-    struct tcp_scoreboard *board = &tcp->scoreboard;
+    struct tcp_scoreboard *board = &tcp->flight->scoreboard;
     struct list *link, *next;
     /* A peer that had the first would have acknowledged it: it reneges (RFC 2018 section 8). */
-    link = list_first(&tcp->sent);
+    link = list_first(&tcp->flight->sent);
     bool reneges = link && sent_of(link)->sacked;
-    list_for_each(link, next, &tcp->sent) {
+    list_for_each(link, next, &tcp->flight->sent) {
         struct tcp_sent *sent = sent_of(link);
         if (sent->sacked && reneges) {
             sent->sacked = false;
@@ -281,7 +281,7 @@ void tcp_sent_lose_all(struct tcp *tcp) {
 
 void tcp_sent_lose_longer(struct tcp *tcp, uint32_t mss) {
     struct list *link, *next;
-    list_for_each(link, next, &tcp->sent) {
+    list_for_each(link, next, &tcp->flight->sent) {
         struct tcp_sent *sent = sent_of(link);
         if (!sent->sacked && sent->length > mss)
             set_lost(tcp, sent, true);
@@ -290,7 +290,7 @@ void tcp_sent_lose_longer(struct tcp *tcp, uint32_t mss) {
 
 void tcp_sent_lose_none(struct tcp *tcp) {
     struct list *link, *next;
-    list_for_each(link, next, &tcp->sent) set_lost(tcp, sent_of(link), false);
+    list_for_each(link, next, &tcp->flight->sent) set_lost(tcp, sent_of(link), false);
 }
 
 /* Makes two records of one. */
@@ -306,17 +306,17 @@ static bool cut(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, uin
     sent->fin = sent->pushed = false;
     list_init(&rest->link);
     list_add_head(&sent->link, &rest->link);
-    tcp->scoreboard.count++;
+    tcp->flight->scoreboard.count++;
     return true;
 }
 
 /* Makes one record of several that are lost: what a program wrote little by little need not be sent so again.
  */
 static void join(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, uint32_t mss) {
-    while (sent->length > 0 && !sent->fin && sent->link.next != &tcp->sent) {
+    while (sent->length > 0 && !sent->fin && sent->link.next != &tcp->flight->sent) {
         struct tcp_sent *next = sent_of(sent->link.next);
         if (!next->lost || sent->length + next->length > mss ||
-            (tcp->mark_count > 0 &&
+            (tcp->flight->mark_count > 0 &&
              tcp_mark_cut(tcp, sent->sequence, sent->length + next->length) <= sent->length))
             return;
         sent->length = (uint16_t)(sent->length + next->length);
@@ -330,9 +330,9 @@ static void join(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, ui
 
 struct tcp_sent *tcp_sent_lost(struct stack *stack, struct tcp *tcp, uint32_t mss) {
     struct list *link, *next;
-    if (tcp->scoreboard.lost_bytes == 0)
+    if (tcp->flight->scoreboard.lost_bytes == 0)
         return NULL;
-    list_for_each(link, next, &tcp->sent) {
+    list_for_each(link, next, &tcp->flight->sent) {
         struct tcp_sent *sent = sent_of(link);
         if (!sent->lost)
             continue;
@@ -343,7 +343,7 @@ struct tcp_sent *tcp_sent_lost(struct stack *stack, struct tcp *tcp, uint32_t ms
 }
 
 struct tcp_sent *tcp_sent_last(const struct tcp *tcp) {
-    return list_empty(&tcp->sent) ? NULL : sent_of(tcp->sent.previous);
+    return list_empty(&tcp->flight->sent) ? NULL : sent_of(tcp->flight->sent.previous);
 }
 
 void tcp_sent_again(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent) {
@@ -355,10 +355,10 @@ void tcp_sent_again(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent)
 }
 
 bool tcp_sent_repair(struct stack *stack, struct tcp *tcp) {
-    struct tcp_scoreboard *board = &tcp->scoreboard;
+    struct tcp_scoreboard *board = &tcp->flight->scoreboard;
     uint32_t next = tcp->snd_una, steps = 0;
     board->sacked_bytes = board->sacked_count = board->lost_bytes = board->count = 0;
-    for (struct list *link = tcp->sent.next; link != &tcp->sent; link = link->next) {
+    for (struct list *link = tcp->flight->sent.next; link != &tcp->flight->sent; link = link->next) {
         struct tcp_sent *sent = sent_of(link);
         if (!pool_has(&stack->sent, sent) || steps++ > stack->sent.used || sent->sequence != next)
             return false;

@@ -20,7 +20,7 @@ struct tcp_segment;
 
 /* Of a cache line's length, hence the order and the widths. */
 struct tcp_sent {
-    struct list link;      /* in tcp->sent */
+    struct list link;      /* in tcp->flight->sent */
     uint64_t sent_ns;      /* the last time */
     struct buffer *buffer; /* the place of its first byte: tcp_sent_place */
     uint32_t position;
@@ -42,9 +42,13 @@ struct tcp_scoreboard {
 
     /* RACK: of what was delivered, that which was sent last; and what it took. */
     uint64_t rack_sent_ns, rack_rtt_ns;
-    bool reordering_seen;
-    uint16_t reordering;      /* the farthest that was seen, in segments; 0: none */
-    uint8_t reordering_steps; /* of min_rtt / 4 that are waited for what may be out of order */
+};
+
+/* How far out of order the network delivers. */
+struct tcp_reordering {
+    bool seen;
+    uint8_t steps;     /* of min_rtt / 4 that are waited for what may be out of order */
+    uint16_t distance; /* the farthest that was seen, in segments; 0: none */
 };
 
 /* What an acknowledgment has told. */

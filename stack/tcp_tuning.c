@@ -21,13 +21,17 @@ static uint32_t read_position(const struct tcp *tcp) {
     return tcp->rcv_nxt - tcp->fin_received - tcp->receive.length;
 }
 
+void tcp_tuning_resume(const struct stack *stack, struct tcp *tcp) {
+    tcp->flight->reading = (struct tcp_reading){.rtt_started_ns = stack->now_ns,
+                                                .rtt_end = tcp->rcv_nxt + tcp->receive_window,
+                                                .started_ns = stack->now_ns,
+                                                .start = read_position(tcp)};
+}
+
 void tcp_tuning_established(struct stack *stack, struct tcp *tcp) {
     struct tcp_tuning *tuning = &tcp->tuning;
     tuning->space = min_u32(tcp->receive_window, TCP_INITIAL_SEGMENTS * tcp->mss);
-    tuning->read_started_ns = stack->now_ns;
-    tuning->read_start = read_position(tcp);
-    tuning->rtt_started_ns = stack->now_ns;
-    tuning->rtt_end = tcp->rcv_nxt + tcp->receive_window;
+    tcp_tuning_resume(stack, tcp);
     tcp_ack_begin(stack, tcp);
     tcp_tuning_send(stack, tcp);
 }
@@ -52,21 +56,22 @@ static void offer_more(struct tcp *tcp, uint32_t length) {
 void tcp_tuning_received(struct stack *stack, struct tcp *tcp, uint32_t length, bool has_echo,
                          uint32_t echo) {
     struct tcp_tuning *tuning = &tcp->tuning;
+    struct tcp_reading *reading = &tcp->flight->reading;
     offer_more(tcp, length);
     if (has_echo) {
-        if (length >= tcp->mss && echo != tuning->echo) {
-            tuning->echo = echo;
+        if (length >= tcp->mss && echo != reading->echo) {
+            reading->echo = echo;
             uint64_t rtt_ns = tcp_timestamp_rtt_ns(stack, tcp, echo);
             if (rtt_ns)
                 sample(tuning, rtt_ns, true);
         }
         return;
     }
-    if (seq_lt(tcp->rcv_nxt, tuning->rtt_end))
+    if (seq_lt(tcp->rcv_nxt, reading->rtt_end))
         return;
-    sample(tuning, stack->now_ns - tuning->rtt_started_ns, false);
-    tuning->rtt_started_ns = stack->now_ns;
-    tuning->rtt_end = tcp->rcv_nxt + tcp->receive_window;
+    sample(tuning, stack->now_ns - reading->rtt_started_ns, false);
+    reading->rtt_started_ns = stack->now_ns;
+    reading->rtt_end = tcp->rcv_nxt + tcp->receive_window;
 }
 
 /* Makes the window as large as what was read in a round trip wants it, and what waits for something missing.
@@ -87,8 +92,10 @@ static uint64_t window_for(const struct tcp *tcp, uint32_t read) {
 
 void tcp_tuning_read(struct stack *stack, struct tcp *tcp) {
     struct tcp_tuning *tuning = &tcp->tuning;
-    uint32_t position = read_position(tcp), copied = position - tuning->read_start;
-    if (!tuning->rtt_ns || stack->now_ns - tuning->read_started_ns < tuning->rtt_ns)
+    struct tcp_reading *reading = &tcp->flight->reading;
+    uint32_t position = read_position(tcp), copied = position - reading->start;
+    if (!tcp_flight_is_own(stack, tcp) || !tuning->rtt_ns ||
+        stack->now_ns - reading->started_ns < tuning->rtt_ns)
         return;
     if (copied > tuning->space) {
         uint64_t window = window_for(tcp, copied); /* and more as the rate grows */
@@ -96,8 +103,8 @@ void tcp_tuning_read(struct stack *stack, struct tcp *tcp) {
         tuning->space = copied;
         grow(stack, tcp, window);
     }
-    tuning->read_start = position;
-    tuning->read_started_ns = stack->now_ns;
+    reading->start = position;
+    reading->started_ns = stack->now_ns;
 }
 
 void tcp_tuning_held(struct stack *stack, struct tcp *tcp, uint32_t length) {

@@ -90,10 +90,12 @@ static void connect_many(uint32_t count) {
             listener = listen_on(port);
         connect_one(listener, port, &clients[i], &servers[i]);
     }
-    now += 1000000000;
-    stack_advance(a, now);
-    stack_advance(b, now);
-    exchange();
+    for (int second = 0; second < 4; second++) {
+        now += 1000000000;
+        stack_advance(a, now);
+        stack_advance(b, now);
+        exchange();
+    }
 }
 
 static size_t drain(struct stack *stack, struct socket *socket) {
@@ -158,16 +160,14 @@ static void connect_and_close(uint64_t total) {
     }
 }
 
-static size_t used_by(const struct pool *pool, size_t size) {
-    return pool->used * size;
-}
-
-/* What the objects of a stack take. */
+/* What the objects of a stack take in their pools. */
 static size_t memory_of(const struct stack *stack) {
-    return used_by(&stack->connections, sizeof(struct tcp)) +
-           used_by(&stack->sockets, sizeof(struct socket)) + used_by(&stack->buffers, sizeof(struct buffer)) +
-           used_by(&stack->sent, sizeof(struct tcp_sent)) +
-           used_by(&stack->held_segments, sizeof(struct tcp_held));
+    const struct pool *pools[] = {&stack->connections, &stack->sockets, &stack->flights,
+                                  &stack->buffers,     &stack->sent,    &stack->held_segments};
+    size_t bytes = 0;
+    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
+        bytes += (size_t)pools[i]->used * pools[i]->object_bytes;
+    return bytes;
 }
 
 static double seconds(void) {

@@ -166,7 +166,7 @@ static struct host make_host(uint32_t address, uint16_t mtu) {
 static void check_records(const struct tcp *tcp) {
     bool opening = tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV;
     uint32_t next = tcp->snd_una, sacked = 0, lost = 0, count = 0, records = 0;
-    for (struct list *link = tcp->sent.next; link != &tcp->sent; link = link->next) {
+    for (struct list *link = tcp->flight->sent.next; link != &tcp->flight->sent; link = link->next) {
         const struct tcp_sent *sent = container_of(link, struct tcp_sent, link);
         expect(sent->sequence == next, "a gap in what was sent: %u, not %u", sent->sequence - tcp->snd_una,
                next - tcp->snd_una);
@@ -179,10 +179,12 @@ static void check_records(const struct tcp *tcp) {
     }
     expect(opening || tcp->state == TCP_TIME_WAIT || next == tcp->snd_nxt, "records end at %u of %u",
            next - tcp->snd_una, tcp->snd_nxt - tcp->snd_una);
-    expect(sacked == tcp->scoreboard.sacked_bytes && count == tcp->scoreboard.sacked_count,
-           "%u sacked, not %u", tcp->scoreboard.sacked_bytes, sacked);
-    expect(records == tcp->scoreboard.count, "%u records, not %u", tcp->scoreboard.count, records);
-    expect(lost == tcp->scoreboard.lost_bytes, "%u lost, not %u", tcp->scoreboard.lost_bytes, lost);
+    expect(sacked == tcp->flight->scoreboard.sacked_bytes && count == tcp->flight->scoreboard.sacked_count,
+           "%u sacked, not %u", tcp->flight->scoreboard.sacked_bytes, sacked);
+    expect(records == tcp->flight->scoreboard.count, "%u records, not %u", tcp->flight->scoreboard.count,
+           records);
+    expect(lost == tcp->flight->scoreboard.lost_bytes, "%u lost, not %u", tcp->flight->scoreboard.lost_bytes,
+           lost);
 }
 
 static void check_connection(void *object, void *context) {
@@ -198,14 +200,15 @@ static void check_connection(void *object, void *context) {
     expect(seq_le(tcp->rcv_nxt, tcp->rcv_adv + 1), "rcv_nxt beyond what was advertised");
     expect(buffer_chain_length(tcp->send.head) == tcp->send.length, "send queue's length");
     expect(buffer_chain_length(tcp->receive.head) == tcp->receive.length, "receive queue's length");
-    expect(tcp->out_of_order_count <= TCP_OUT_OF_ORDER_MAX, "out of order: %u", tcp->out_of_order_count);
+    expect(tcp->flight->out_of_order_count <= TCP_OUT_OF_ORDER_MAX, "out of order: %u",
+           tcp->flight->out_of_order_count);
     expect(tcp->state == TCP_TIME_WAIT || flight == 0 || tcp_alarm_is_set(tcp, TCP_ALARM_RETRANSMIT) ||
                !list_empty(&tcp->output_link),
            "%u in flight and no timer, state %u", flight, tcp->state);
     const struct socket *owner = tcp->socket ? tcp->socket : tcp->listener;
     expect(!owner || tcp->receive.length <= owner->receive_limit + 65536, "receive queue of %u",
            tcp->receive.length);
-    (void)stack;
+    expect(tcp_flight_is_blank(&stack->resting), "somebody wrote to what belongs to all at rest");
 }
 
 static uint8_t pattern(int connection, int direction, uint32_t at) {
@@ -691,6 +694,7 @@ static void world_end(void) {
         expect(stack->sockets.used == 0, "%c: %u sockets left", 'A' + side, stack->sockets.used);
         expect(stack->buffers.used == 0, "%c: %u buffers left", 'A' + side, stack->buffers.used);
         expect(stack->sent.used == 0, "%c: %u records left", 'A' + side, stack->sent.used);
+        expect(stack->flights.used == 0, "%c: %u flights left", 'A' + side, stack->flights.used);
         expect(stack->held_segments.used == 0, "%c: %u held segments left", 'A' + side,
                stack->held_segments.used);
     }

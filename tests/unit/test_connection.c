@@ -325,6 +325,98 @@ static void many_connections_leave_nothing_behind(void **state) {
     pair_close(&pair);
 }
 
+static uint32_t flights(const struct cable *cable) {
+    return cable->a->stack->flights.used + cable->b->stack->flights.used;
+}
+
+static void exchange(struct cable *cable, struct socket *client, struct socket *server, uint64_t wait_ns) {
+    static char there[30000], back[30000];
+    memset(there, (int)(now % 251), sizeof there);
+    assert_int_equal(send_bytes(cable->a, client, there, sizeof there, 0), sizeof there);
+    cable_run(cable, SECOND / 2);
+    assert_int_equal(receive_bytes(cable->b, server, back, sizeof back, 0), sizeof back);
+    assert_memory_equal(there, back, sizeof back);
+    assert_int_equal(send_bytes(cable->b, server, back, 100, 0), 100);
+    cable_run(cable, SECOND / 2);
+    assert_int_equal(receive_bytes(cable->a, client, there, 100, 0), 100);
+    cable_run(cable, wait_ns);
+}
+
+/* What an idle connection does without is given back, and what it has learnt is kept. */
+static void idle_connection_rests(void **state) {
+    (void)state;
+    struct host a = host_create(HOST_A, 1500), b = host_create(HOST_B, 1500);
+    struct cable cable;
+    struct socket *client, *server, *listener;
+    struct tcp_information before, after;
+    cable_join(&cable, &a, &b, 10 * MS);
+    cable_connect(&cable, 80, &client, &server, &listener);
+    assert_int_equal(flights(&cable), 2);
+    cable_run(&cable, 4 * SECOND);
+    assert_int_equal(flights(&cable), 0);
+    exchange(&cable, client, server, 0);
+    assert_int_equal(flights(&cable), 2);
+    tcp_info_get(a.stack, client->tcp, &before);
+    cable_run(&cable, 4 * SECOND);
+    assert_int_equal(flights(&cable), 0);
+    tcp_info_get(a.stack, client->tcp, &after);
+    assert_int_equal(before.rtt, after.rtt);
+    assert_int_equal(before.snd_cwnd, after.snd_cwnd);
+    assert_int_equal(before.bytes_acked, after.bytes_acked);
+    for (int i = 0; i < 20; i++)
+        exchange(&cable, client, server, (uint64_t)i * SECOND / 4);
+    /* With its end half closed, too, and while data waits to be read. */
+    socket_shutdown(a.stack, client, SHUT_WR);
+    send_bytes(&b, server, "abc", 3, 0);
+    cable_run(&cable, 4 * SECOND);
+    assert_int_equal(flights(&cable), 0);
+    char text[4];
+    assert_int_equal(receive_bytes(&a, client, text, sizeof text, 0), 3);
+    assert_int_equal(send_bytes(&b, server, "def", 3, 0), 3);
+    cable_run(&cable, SECOND / 2);
+    assert_int_equal(receive_bytes(&a, client, text, sizeof text, 0), 3);
+    socket_release(a.stack, client);
+    socket_release(b.stack, server);
+    socket_release(b.stack, listener);
+    cable_run(&cable, SECOND);
+    assert_nothing_left(&a);
+    assert_nothing_left(&b);
+    host_destroy(&a);
+    host_destroy(&b);
+}
+
+/* No memory to go on with after a rest: to send fails, what comes is as if it had been lost, and all is well
+ * when there is memory again. */
+static void rest_ends_when_there_is_memory(void **state) {
+    (void)state;
+    struct host a = host_create(HOST_A, 1500), b = host_create(HOST_B, 1500);
+    struct cable cable;
+    struct socket *client, *server, *listener;
+    char text[4];
+    cable_join(&cable, &a, &b, 10 * MS);
+    cable_connect(&cable, 80, &client, &server, &listener);
+    cable_run(&cable, 4 * SECOND);
+    a.stack->flights.limit = 0;
+    assert_int_equal(send_bytes(&a, client, "abc", 3, 0), -ENOBUFS);
+    assert_int_equal(send_bytes(&b, server, "abc", 3, 0), 3);
+    cable_run(&cable, 5 * SECOND);
+    assert_int_equal(receive_bytes(&a, client, text, sizeof text, 0), -EAGAIN);
+    socket_shutdown(a.stack, client, SHUT_WR);
+    cable_run(&cable, 5 * SECOND);
+    a.stack->flights.limit = UINT32_MAX;
+    cable_run(&cable, 60 * SECOND);
+    assert_int_equal(receive_bytes(&a, client, text, sizeof text, 0), 3);
+    assert_int_equal(receive_bytes(&b, server, text, sizeof text, 0), 0);
+    socket_release(a.stack, client);
+    socket_release(b.stack, server);
+    socket_release(b.stack, listener);
+    cable_run(&cable, SECOND);
+    assert_nothing_left(&a);
+    assert_nothing_left(&b);
+    host_destroy(&a);
+    host_destroy(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clean_transfer_is_whole_and_retransmits_nothing),
@@ -338,6 +430,8 @@ int main(void) {
         cmocka_unit_test(data_accepted_before_close_is_delivered),
         cmocka_unit_test(connection_to_own_address_needs_no_wire),
         cmocka_unit_test(many_connections_leave_nothing_behind),
+        cmocka_unit_test(idle_connection_rests),
+        cmocka_unit_test(rest_ends_when_there_is_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

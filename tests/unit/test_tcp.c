@@ -349,7 +349,7 @@ static void acknowledgment_after_a_timeout_has_the_highest_number(void **state) 
     host_discard(&scene.host);
     host_run(&scene.host, 1500 * MS); /* a timeout: the first segment again, no more */
     host_discard(&scene.host);
-    assert_int_equal(scene.socket->tcp->recovery.state, TCP_LOSS);
+    assert_int_equal(scene.socket->tcp->flight->recovery.state, TCP_LOSS);
     say(&scene, TCP_ACK, scene.remote + 100, scene.local, 65535, "early", 5);
     assert_true(hear(&scene));
     assert_int_equal(scene.packet.tcp.length, 0);
