@@ -34,10 +34,12 @@ static const void *socket_of(const struct flow *flow) {
     if (!shared->broken && flow->protocol == TCP) {
         tcp = tcp_lookup(stack, flow->local, flow->local_port, flow->remote, flow->remote_port);
         if (!tcp)
-            tcp = tcp_lookup_listener(stack, flow->local, flow->local_port);
+            tcp = tcp_lookup_listener(stack, flow->local, flow->local_port, flow->remote, flow->remote_port,
+                                      NULL);
         socket = tcp ? tcp->socket : NULL;
     } else if (!shared->broken) {
-        socket = datagram_lookup(stack, UDP, flow->remote, flow->remote_port, flow->local, flow->local_port);
+        socket =
+            datagram_lookup(stack, UDP, flow->remote, flow->remote_port, flow->local, flow->local_port, NULL);
     }
     shared_unlock();
     return socket;

@@ -2,6 +2,7 @@
  * datagram.c - see datagram.h.
  */
 #include "datagram.h"
+#include "minmax.h"
 #include "raw.h"
 #include "stack.h"
 #include "udp.h"
@@ -50,6 +51,31 @@ static void append(struct stack *stack, struct socket *socket, struct list *list
     list_init(&datagram->link);
     list_add_tail(list, &datagram->link);
     socket->datagram_bytes += datagram_weight(datagram->length);
+}
+
+/* Leaves `length` bytes of a packet, whose buffers others may share. */
+static bool cut(struct stack *stack, struct ip_packet *packet, uint32_t length) {
+    struct byte_queue queue = {0};
+    for (struct buffer *buffer = packet->chain; buffer && queue.length < length; buffer = buffer->next) {
+        struct iovec piece = {buffer_data(buffer), buffer_length(buffer)};
+        byte_queue_append(&queue, &stack->buffers, &piece, 1, 0,
+                          min_u32(length - queue.length, buffer_length(buffer)));
+    }
+    buffer_drop_chain(&stack->buffers, packet->chain);
+    packet->chain = queue.head;
+    packet->length = queue.length;
+    return queue.length == length;
+}
+
+bool datagram_admitted(struct stack *stack, struct socket *socket, struct filter_view *view,
+                       struct ip_packet *packet) {
+    uint32_t header = view->network_length + view->transport_length - view->base;
+    uint32_t wanted = filter_admits(socket, view, header + packet->length);
+    if (wanted == 0)
+        socket->datagram->drops++;
+    if (wanted == 0 || wanted >= header + packet->length)
+        return wanted > 0;
+    return cut(stack, packet, wanted > header ? wanted - header : 0);
 }
 
 bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet *packet,
@@ -432,29 +458,44 @@ bool datagram_matches(const struct socket *socket, uint8_t protocol, uint32_t so
            (socket->datagram->remote_port == source_port && socket->datagram->remote_address == source);
 }
 
+/* Whether a socket shares its port with another one of the same rank, so that either will do. */
+static bool shares(const struct socket *a, const struct socket *b) {
+    return a->datagram->binding.reuse_port && b->datagram->binding.reuse_port &&
+           a->connected == b->connected && a->datagram->binding.address == b->datagram->binding.address;
+}
+
 struct socket *datagram_lookup(struct stack *stack, uint8_t protocol, uint32_t source, uint16_t source_port,
-                               uint32_t destination, uint16_t port) {
-    struct socket *best = NULL;
+                               uint32_t destination, uint16_t port, struct filter_view *view) {
+    struct hash_link *chain = stack->datagram_sockets[port % PORT_BUCKETS];
+    struct socket *best = NULL, *steering = NULL;
     int best_score = -1;
-    uint64_t sharers = 0;
-    for (struct hash_link *link = stack->datagram_sockets[port % PORT_BUCKETS]; link; link = link->next) {
+    uint32_t count = 0, chosen;
+    for (struct hash_link *link = chain; link; link = link->next) {
         struct socket *socket = container_of(link, struct datagram_state, port_link)->socket;
-        if (!datagram_matches(socket, protocol, source, source_port, destination, port))
-            continue;
         int score = socket->connected * 2 + !!socket->datagram->binding.address;
-        if (score < best_score)
+        if (score < best_score || !datagram_matches(socket, protocol, source, source_port, destination, port))
             continue;
         if (score > best_score) {
             best = socket;
             best_score = score;
-            sharers = 1;
-            continue;
+            steering = NULL;
+            count = 0;
         }
-        /* SO_REUSEPORT: who gets a datagram is chosen by its sender, evenly among all who share. */
-        uint32_t key[3] = {source, source_port, (uint32_t)++sharers};
-        if (socket->datagram->binding.reuse_port && best->datagram->binding.reuse_port &&
-            random_hash(&stack->random, key, sizeof key) % sharers == 0)
-            best = socket;
+        if (count == 0 || shares(socket, best)) {
+            count++;
+            steering = filter_has_steering(socket) ? socket : steering;
+        }
+    }
+    if (count < 2)
+        return best;
+    chosen = steering && view ? filter_steers(steering, view) : count;
+    if (chosen >= count)
+        chosen = port_share(stack, source, source_port, count);
+    for (struct hash_link *link = chain; link; link = link->next) { /* the youngest comes first */
+        struct socket *socket = container_of(link, struct datagram_state, port_link)->socket;
+        if (datagram_matches(socket, protocol, source, source_port, destination, port) &&
+            shares(socket, best) && --count == chosen)
+            return socket;
     }
     return best;
 }

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 struct socket;
+struct filter_view;
 struct socket_message;
 struct udp_cork;
 
@@ -40,6 +41,8 @@ struct datagram_state {
     struct udp_cork *cork;      /* or NULL */
     uint32_t remote_address;
     uint16_t remote_port;
+    uint16_t segment;     /* UDP_SEGMENT; 0: none */
+    uint32_t icmp_filter; /* a bit a type that is not wanted */
     bool address_by_connect;
     uint32_t drops;
 };
@@ -99,9 +102,13 @@ void datagram_disconnect(struct socket *socket);
 unsigned datagram_poll(const struct stack *stack, struct socket *socket);
 
 /* The socket of a protocol that a datagram from source:source_port to destination:port belongs to, or NULL.
- */
+ * Of those that share the port, a program may choose by the view, if there is one. */
 struct socket *datagram_lookup(struct stack *stack, uint8_t protocol, uint32_t source, uint16_t source_port,
-                               uint32_t destination, uint16_t port);
+                               uint32_t destination, uint16_t port, struct filter_view *view);
+
+/* Whether a socket's filter wants a packet; cuts it to what it wants. */
+bool datagram_admitted(struct stack *stack, struct socket *socket, struct filter_view *view,
+                       struct ip_packet *packet);
 
 /* Whether a socket takes datagrams of this kind at all. */
 bool datagram_matches(const struct socket *socket, uint8_t protocol, uint32_t source, uint16_t source_port,

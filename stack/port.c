@@ -76,6 +76,11 @@ int port_bind(struct stack *stack, struct binding *binding, uint32_t address, ui
     return 0;
 }
 
+uint32_t port_share(struct stack *stack, uint32_t remote, uint16_t remote_port, uint32_t count) {
+    uint32_t key[2] = {remote, remote_port};
+    return (uint32_t)(random_hash(&stack->random, key, sizeof key) % count);
+}
+
 int port_pick(struct stack *stack, struct binding *binding, bool (*taken)(void *context, uint16_t port),
               void *context) {
     uint32_t range = stack->sysctl.ip_local_port_range[1] - stack->sysctl.ip_local_port_range[0] + 1;

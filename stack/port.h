@@ -42,6 +42,9 @@ void port_enter(struct stack *stack, struct binding *binding);
 
 void port_release(struct binding *binding);
 
+/* SO_REUSEPORT: which of `count` that share a port, the eldest being 0, gets what comes from there. */
+uint32_t port_share(struct stack *stack, uint32_t remote, uint16_t remote_port, uint32_t count);
+
 /* Picks a local port for a connection: `taken(context, port)` says which ports won't do. Returns 0 or
  * -EADDRNOTAVAIL. The binding's address must be set. */
 int port_pick(struct stack *stack, struct binding *binding, bool (*taken)(void *context, uint16_t port),

@@ -16,7 +16,7 @@ static bool matches(const struct socket *socket, uint8_t protocol, uint32_t remo
 
 static bool filtered(const struct socket *socket, const struct ip_packet *packet) {
     uint8_t type = buffer_length(packet->chain) > 0 ? buffer_data(packet->chain)[0] : 0;
-    return packet->protocol == IP_PROTOCOL_ICMP && type < 32 && socket->options.icmp_filter >> type & 1;
+    return packet->protocol == IP_PROTOCOL_ICMP && type < 32 && socket->datagram->icmp_filter >> type & 1;
 }
 
 /* A packet as raw sockets see it: from its IP header on. */
@@ -30,8 +30,20 @@ static struct ip_packet with_header(struct stack *stack, const struct ip_packet 
         start = buffer->next ? buffer->next->start : 0;
     }
     copy.chain = queue.head;
+    copy.header_at = 0;
     copy.length = queue.length;
     return copy;
+}
+
+/* Raw sockets' filters see the IP header first, and ping sockets' that of ICMP. */
+static bool admitted(struct stack *stack, struct socket *socket, struct ip_packet *packet) {
+    struct filter_view view;
+    if (!socket->filter)
+        return true;
+    filter_view(stack, &view, packet, 0);
+    if (socket->type == SOCK_RAW)
+        view.network_length = view.base = 0; /* it is in the chain */
+    return datagram_admitted(stack, socket, &view, packet);
 }
 
 bool raw_input(struct stack *stack, const struct ip_packet *packet) {
@@ -45,7 +57,7 @@ bool raw_input(struct stack *stack, const struct ip_packet *packet) {
         if (filtered(socket, packet))
             continue;
         struct ip_packet copy = with_header(stack, packet);
-        if (copy.chain)
+        if (copy.chain && admitted(stack, socket, &copy))
             datagram_queue(stack, socket, &copy, 0);
         buffer_drop_chain(&stack->buffers, copy.chain);
     }
@@ -127,8 +139,8 @@ void raw_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
 void ping_input(struct stack *stack, struct ip_packet *packet) {
     uint16_t ident = wire_get16(buffer_data(packet->chain) + 4);
     struct socket *socket =
-        datagram_lookup(stack, IP_PROTOCOL_ICMP, packet->source, 0, packet->destination, ident);
-    if (socket && ident)
+        datagram_lookup(stack, IP_PROTOCOL_ICMP, packet->source, 0, packet->destination, ident, NULL);
+    if (socket && ident && admitted(stack, socket, packet))
         datagram_queue(stack, socket, packet, 0);
 }
 
@@ -165,7 +177,8 @@ void ping_error(struct stack *stack, const struct icmp_quoted *quoted, const str
     uint16_t ident = wire_get16(quoted->transport + 4);
     if (quoted->transport[0] != ICMP_ECHO_REQUEST || !ident)
         return;
-    struct socket *socket = datagram_lookup(stack, IP_PROTOCOL_ICMP, quoted->remote, 0, quoted->local, ident);
+    struct socket *socket =
+        datagram_lookup(stack, IP_PROTOCOL_ICMP, quoted->remote, 0, quoted->local, ident, NULL);
     if (!socket)
         return;
     if (icmp_is_too_long(error))

@@ -37,7 +37,8 @@ void stack_repair_memory(struct stack *stack) {
                             &stack->md5_keys,
                             &stack->corks,
                             &stack->bbr,
-                            &stack->flights};
+                            &stack->flights,
+                            &stack->filters};
     arena_repair(&stack->arena);
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
         pool_repair(pools[i]);
@@ -211,6 +212,29 @@ static void repair_datagram_state(struct stack *stack, struct socket *socket) {
         datagram_enter(stack, socket);
 }
 
+/* A program that was being changed counts no instructions. */
+static void hold_program(struct stack *stack, struct filter_program *program) {
+    for (uint32_t i = 0; i < FILTER_PARTS; i++)
+        if (program->count > i * FILTER_PART && !pool_has(&stack->buffers, program->parts[i]))
+            program->count = 0;
+    for (uint32_t i = 0; i < FILTER_PARTS; i++)
+        if (program->count > i * FILTER_PART)
+            hold_chain(stack, program->parts[i]);
+        else
+            program->parts[i] = NULL;
+}
+
+static void repair_filter(struct stack *stack, struct socket *socket) {
+    struct filter *filter = socket->filter;
+    if (!pool_has(&stack->filters, filter)) {
+        socket->filter = NULL;
+        return;
+    }
+    pool_mark(&stack->filters, filter);
+    hold_program(stack, &filter->admits);
+    hold_program(stack, &filter->steers);
+}
+
 static void repair_socket(void *object, void *context) {
     struct stack *stack = context;
     struct socket *socket = object;
@@ -226,6 +250,8 @@ static void repair_socket(void *object, void *context) {
     if (at_work || !datagrams_whole(stack, &socket->errors))
         list_init(&socket->errors);
     socket->datagram_bytes = hold_datagrams(stack, &socket->errors);
+    if (socket->filter)
+        repair_filter(stack, socket);
     if (socket->datagram)
         repair_datagram_state(stack, socket);
 }
@@ -527,6 +553,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     pool_sweep(&stack->buffers);
     pool_sweep(&stack->connections);
     pool_sweep(&stack->flights);
+    pool_sweep(&stack->filters);
     pool_sweep(&stack->sockets);
     pool_sweep(&stack->datagram_states);
     igmp_repair(stack);

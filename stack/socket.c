@@ -75,6 +75,7 @@ void socket_release(struct stack *stack, struct socket *socket) {
     } else {
         datagram_end(stack, socket);
     }
+    filter_purge(stack, socket);
     list_remove(&socket->event_link);
     pool_return(&stack->sockets, socket);
 }
@@ -236,6 +237,10 @@ int socket_accept(struct stack *stack, struct socket *listener, struct socket **
     struct socket *socket = socket_make(stack, SOCK_STREAM);
     if (!socket)
         return -ENOBUFS;
+    if (!filter_inherit(stack, listener, socket)) {
+        pool_return(&stack->sockets, socket);
+        return -ENOBUFS;
+    }
     struct tcp *tcp = container_of(link, struct tcp, queue_link);
     tcp_leave_queue(tcp);
     socket->options = listener->options;

@@ -15,6 +15,7 @@
 #define SOCKET_SEND_MIN 4608u /* Linux's SOCK_MIN_SNDBUF */
 #define SOCKET_RECEIVE_MIN 2304u
 
+struct filter;
 struct tcp;
 
 struct socket_options {
@@ -23,9 +24,7 @@ struct socket_options {
     int priority;
     int receive_low_water;
     int peek_offset;       /* SO_PEEK_OFF: where MSG_PEEK looks next; -1: always at the start */
-    uint32_t icmp_filter;  /* a bit a type that is not wanted */
     uint32_t timestamping; /* SO_TIMESTAMPING: SOF_TIMESTAMPING_* */
-    uint16_t segment;      /* UDP_SEGMENT; 0: none */
     uint8_t ttl, tos, min_ttl;
     uint8_t multicast_ttl;
     uint8_t path_mtu_discover; /* IP_PMTUDISC_* */
@@ -85,6 +84,7 @@ struct socket {
     uint32_t send_limit, receive_limit; /* bytes */
     struct socket_options options;
 
+    struct filter *filter;                  /* or NULL */
     struct tcp *tcp;                        /* of SOCK_STREAM; NULL: all others */
     uint32_t zerocopy_next, timestamp_base; /* of what is told to MSG_ERRQUEUE */
 

@@ -326,6 +326,10 @@ int socket_set_option(struct stack *stack, struct socket *socket, int level, int
         return raw_option_set(socket, name, value, length);
     if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
         return 0; /* there is one, by whatever name */
+    if (level == SOL_SOCKET && length < sizeof number)
+        return -EINVAL;
+    if (level == SOL_SOCKET && filter_is_option(name))
+        return filter_set_option(stack, socket, name, value, length, number);
     if (level == IPPROTO_TCP && name == TCP_CONGESTION && socket->tcp)
         return set_congestion(stack, socket->tcp, value, length);
     if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY && socket->tcp)
@@ -351,6 +355,9 @@ static int get_socket_level(struct socket *socket, int name, void *value, sockle
     case SO_BINDTODEVICE:
         *length = 0;
         return 0;
+    case SO_GET_FILTER:
+    case SO_LOCK_FILTER:
+        return filter_get_option(socket, name, value, length);
     case SO_TYPE:
         return option_give_number(value, length, socket->type);
     case SO_DOMAIN:

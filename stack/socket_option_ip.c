@@ -209,7 +209,7 @@ int udp_option_set(struct stack *stack, struct socket *socket, int name, int num
     case UDP_SEGMENT:
         if (number < 0 || number > UINT16_MAX)
             return -EINVAL;
-        socket->options.segment = (uint16_t)number;
+        socket->datagram->segment = (uint16_t)number;
         return 0;
     case UDP_GRO:
         socket->options.gro = number != 0;
@@ -224,7 +224,7 @@ int udp_option_get(const struct socket *socket, int name, void *value, socklen_t
     case UDP_CORK:
         return option_give_number(value, length, socket->options.udp_cork);
     case UDP_SEGMENT:
-        return option_give_number(value, length, socket->options.segment);
+        return option_give_number(value, length, socket->datagram->segment);
     case UDP_GRO:
         return option_give_number(value, length, socket->options.gro);
     default:
@@ -240,12 +240,12 @@ static bool has_icmp_filter(const struct socket *socket, int name) {
 int raw_option_set(struct socket *socket, int name, const void *value, socklen_t length) {
     if (!has_icmp_filter(socket, name))
         return -ENOPROTOOPT;
-    memcpy(&socket->options.icmp_filter, value, length < sizeof(uint32_t) ? length : sizeof(uint32_t));
+    memcpy(&socket->datagram->icmp_filter, value, length < sizeof(uint32_t) ? length : sizeof(uint32_t));
     return 0;
 }
 
 int raw_option_get(const struct socket *socket, int name, void *value, socklen_t *length) {
     if (!has_icmp_filter(socket, name))
         return -ENOPROTOOPT;
-    return option_give(value, length, &socket->options.icmp_filter, sizeof(uint32_t));
+    return option_give(value, length, &socket->datagram->icmp_filter, sizeof(uint32_t));
 }

@@ -18,6 +18,7 @@
 
 #include "arp.h"
 #include "dhcp.h"
+#include "filter.h"
 #include "icmp.h"
 #include "igmp.h"
 #include "ip_path.h"
@@ -56,8 +57,8 @@ struct stack {
     struct sysctl sysctl;
     struct mib mib;
 
-    struct pool buffers, sockets, connections, held_segments, datagrams, datagram_states, flights, sent,
-        fastopen_keys, md5_keys, marks, bbr, corks;
+    struct pool buffers, sockets, connections, held_segments, datagrams, datagram_states, flights, filters,
+        sent, fastopen_keys, md5_keys, marks, bbr, corks;
     struct frame_queue transmit;
     struct arp_cache arp;
     uint32_t subnet_broadcast; /* UINT32_MAX when the network has none: of 31 or 32 bits */

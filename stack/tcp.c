@@ -115,19 +115,45 @@ struct tcp *tcp_lookup(struct stack *stack, uint32_t local, uint16_t local_port,
     return NULL;
 }
 
-struct tcp *tcp_lookup_listener(struct stack *stack, uint32_t local, uint16_t local_port) {
-    struct tcp *any = NULL;
-    for (struct hash_link *link = stack->tcp_table->listeners[local_port % TCP_LISTEN_BUCKETS]; link;
-         link = link->next) {
+static bool listens_at(const struct tcp *tcp, uint32_t address, uint16_t port) {
+    return tcp->binding.port == port && tcp->binding.address == address;
+}
+
+/* The first listener at just this address, and how many share the port with it. */
+static struct tcp *find_listener(struct hash_link *chain, uint32_t address, uint16_t port, uint32_t *count,
+                                 struct tcp **steering) {
+    struct tcp *first = NULL;
+    for (struct hash_link *link = chain; link; link = link->next) {
         struct tcp *tcp = container_of(link, struct tcp, tuple_link);
-        if (tcp->binding.port != local_port)
+        if (!listens_at(tcp, address, port))
             continue;
-        if (tcp->binding.address == local)
-            return tcp;
-        if (tcp->binding.address == 0)
-            any = tcp;
+        first = first ? first : tcp;
+        *count += tcp->binding.reuse_port;
+        if (filter_has_steering(tcp->socket))
+            *steering = tcp;
     }
-    return any;
+    return first;
+}
+
+struct tcp *tcp_lookup_listener(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
+                                uint16_t remote_port, struct filter_view *view) {
+    struct hash_link *chain = stack->tcp_table->listeners[local_port % TCP_LISTEN_BUCKETS];
+    struct tcp *steering = NULL;
+    uint32_t count = 0, address = local;
+    struct tcp *first = find_listener(chain, local, local_port, &count, &steering);
+    if (!first)
+        first = find_listener(chain, address = 0, local_port, &count, &steering);
+    if (count < 2)
+        return first;
+    uint32_t chosen = steering && view ? filter_steers(steering->socket, view) : count;
+    if (chosen >= count)
+        chosen = port_share(stack, remote, remote_port, count);
+    for (struct hash_link *link = chain; link; link = link->next) { /* the youngest comes first */
+        struct tcp *tcp = container_of(link, struct tcp, tuple_link);
+        if (listens_at(tcp, address, local_port) && tcp->binding.reuse_port && --count == chosen)
+            return tcp;
+    }
+    return first;
 }
 
 void tcp_set_orphan(struct stack *stack, struct tcp *tcp, bool orphan) {

@@ -176,7 +176,10 @@ void tcp_enter(struct stack *stack, struct tcp *tcp); /* into the table, all fou
 void tcp_enter_listener(struct stack *stack, struct tcp *tcp);
 struct tcp *tcp_lookup(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
                        uint16_t remote_port);
-struct tcp *tcp_lookup_listener(struct stack *stack, uint32_t local, uint16_t local_port);
+/* Of listeners that share the port, who comes from one place gets one and the same, or the one that a program
+ * chooses by the view, if there is one. */
+struct tcp *tcp_lookup_listener(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
+                                uint16_t remote_port, struct filter_view *view);
 void tcp_set_orphan(struct stack *stack, struct tcp *tcp, bool orphan);
 void tcp_set_state(struct stack *stack, struct tcp *tcp, uint8_t state);
 /* Ends a connection, with an error for its socket (a positive errno, or 0); an orphan is destroyed. */

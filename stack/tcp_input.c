@@ -411,18 +411,38 @@ static bool trusted(struct stack *stack, const struct tcp *tcp, const struct ip_
     return tcp_md5_good(stack, tcp, packet, segment);
 }
 
+static struct tcp *find_listener(struct stack *stack, const struct ip_packet *packet,
+                                 const struct tcp_segment *segment) {
+    return tcp_lookup_listener(stack, packet->destination, segment->destination_port, packet->source,
+                               segment->source_port, segment->view);
+}
+
+/* Whether the socket's filter (SO_ATTACH_FILTER) wants a segment; cuts it to what it wants. */
+static bool admitted(struct stack *stack, const struct tcp *tcp, struct tcp_segment *segment) {
+    const struct socket *socket = tcp->socket ? tcp->socket : tcp->listener;
+    if (!segment->view || !socket || !socket->filter)
+        return true;
+    uint32_t header = segment->view->transport_length;
+    uint32_t wanted = filter_admits(socket, segment->view, header + segment->length);
+    if (wanted > 0 && wanted < header + segment->length) {
+        segment->length = wanted > header ? wanted - header : 0;
+        buffer_trim_back(&stack->buffers, segment->chain, segment->length);
+    }
+    return wanted > 0;
+}
+
 static void dispatch(struct stack *stack, const struct ip_packet *packet, struct tcp_segment *segment) {
     struct tcp *tcp = tcp_lookup(stack, packet->destination, segment->destination_port, packet->source,
                                  segment->source_port);
     if (tcp && may_reopen(tcp, segment) && tcp_md5_good(stack, tcp, packet, segment) &&
-        tcp_lookup_listener(stack, packet->destination, segment->destination_port)) {
+        find_listener(stack, packet, segment)) {
         segment->follows = tcp->snd_nxt;
         tcp_destroy(stack, tcp);
         tcp = NULL;
     }
     if (!tcp) {
-        struct tcp *listener = tcp_lookup_listener(stack, packet->destination, segment->destination_port);
-        if (listener && !trusted(stack, listener, packet, segment))
+        struct tcp *listener = find_listener(stack, packet, segment);
+        if (listener && (!trusted(stack, listener, packet, segment) || !admitted(stack, listener, segment)))
             return;
         if (listener)
             tcp_input_listen(stack, listener, packet, segment);
@@ -430,7 +450,7 @@ static void dispatch(struct stack *stack, const struct ip_packet *packet, struct
             tcp_reply_reset(stack, packet, segment);
         return;
     }
-    if (!trusted(stack, tcp, packet, segment))
+    if (!trusted(stack, tcp, packet, segment) || !admitted(stack, tcp, segment))
         return;
     stack_work_on(stack, tcp);
     if (!tcp_flight_take(stack, tcp))
@@ -457,10 +477,16 @@ void tcp_input(struct stack *stack, struct ip_packet *packet) {
         stack->mib.TcpInErrs++;
         return;
     }
+    struct filter_view view;
+    segment.view = stack->filters.used > 0 ? &view : NULL;
+    if (segment.view)
+        filter_view(stack, &view, packet, (uint32_t)header_length);
     segment.tos = packet->tos;
     segment.length = packet->length - (uint32_t)header_length;
     segment.chain = buffer_trim_front(&stack->buffers, packet->chain, (uint32_t)header_length);
     packet->chain = NULL;
+    if (segment.view)
+        filter_view_trimmed(&view, segment.chain);
     dispatch(stack, packet, &segment);
     buffer_drop_chain(&stack->buffers, segment.chain);
 }

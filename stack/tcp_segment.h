@@ -49,6 +49,8 @@ struct tcp_signature {
 struct tcp_md5_key;
 
 /* A segment in host order, its payload in buffers. */
+struct filter_view;
+
 struct tcp_segment {
     uint16_t source_port, destination_port;
     uint32_t sequence, acknowledgment;
@@ -69,8 +71,9 @@ struct tcp_segment {
     const struct tcp_md5_key *key;  /* of one to be signed; NULL: it is not */
     uint8_t sack_count;
     struct tcp_sack_block sack[TCP_SACK_BLOCKS_MAX];
-    uint32_t length;      /* payload bytes */
-    struct buffer *chain; /* payload; NULL once taken */
+    uint32_t length;          /* payload bytes */
+    struct buffer *chain;     /* payload; NULL once taken */
+    struct filter_view *view; /* a received one as filters see it; NULL: there is no filter */
 };
 
 static inline bool seq_lt(uint32_t a, uint32_t b) {

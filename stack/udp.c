@@ -21,7 +21,11 @@ static bool checksum_good(const struct ip_packet *packet, const uint8_t *header)
 }
 
 static void deliver(struct stack *stack, struct socket *socket, struct ip_packet *packet,
-                    uint16_t source_port) {
+                    uint16_t source_port, struct filter_view *view) {
+    if (socket->filter && !datagram_admitted(stack, socket, view, packet)) {
+        stack->mib.UdpInErrors++;
+        return;
+    }
     if (datagram_queue(stack, socket, packet, source_port)) {
         stack->mib.UdpInDatagrams++;
     } else {
@@ -32,7 +36,7 @@ static void deliver(struct stack *stack, struct socket *socket, struct ip_packet
 
 /* To every socket that wants it: they share the buffers. */
 static void deliver_to_many(struct stack *stack, struct ip_packet *packet, uint16_t source_port,
-                            uint16_t port) {
+                            uint16_t port, struct filter_view *view) {
     struct hash_link *link, *next;
     bool wanted = false;
     for (link = stack->datagram_sockets[port % PORT_BUCKETS]; link; link = next) {
@@ -47,7 +51,7 @@ static void deliver_to_many(struct stack *stack, struct ip_packet *packet, uint1
         for (struct buffer *buffer = copy.chain; buffer; buffer = buffer->next)
             buffer->references++;
         wanted = true;
-        deliver(stack, socket, &copy, source_port);
+        deliver(stack, socket, &copy, source_port, view);
         buffer_drop_chain(&stack->buffers, copy.chain);
     }
     if (!wanted)
@@ -72,21 +76,26 @@ void udp_input(struct stack *stack, struct ip_packet *packet) {
     if (dhcp_input(stack, packet, source_port, port))
         return;
     struct socket *socket = NULL;
+    struct filter_view seen, *view = stack->filters.used > 0 ? &seen : NULL;
+    if (view)
+        filter_view(stack, view, packet, UDP_HEADER_BYTES);
     bool many = ip_is_multicast(packet->destination) || ip_is_broadcast(stack, packet->destination);
     if (!many && !ip_is_local(stack, packet->destination))
         return; /* let in for DHCP's sake alone */
     if (!many && !(socket = datagram_lookup(stack, IP_PROTOCOL_UDP, packet->source, source_port,
-                                            packet->destination, port))) {
+                                            packet->destination, port, view))) {
         stack->mib.UdpNoPorts++;
         icmp_send_error(stack, packet, ICMP_DESTINATION_UNREACHABLE, ICMP_PORT_UNREACHABLE, 0);
         return;
     }
     packet->length -= UDP_HEADER_BYTES;
     packet->chain = buffer_trim_front(&stack->buffers, packet->chain, UDP_HEADER_BYTES);
+    if (view)
+        filter_view_trimmed(view, packet->chain);
     if (many)
-        deliver_to_many(stack, packet, source_port, port);
+        deliver_to_many(stack, packet, source_port, port, view);
     else
-        deliver(stack, socket, packet, source_port);
+        deliver(stack, socket, packet, source_port, view);
 }
 
 int udp_output(struct stack *stack, struct frame *frame, uint16_t source_port, uint16_t destination_port,
@@ -180,7 +189,7 @@ ssize_t udp_send(struct stack *stack, struct socket *socket, const struct socket
 
 static ssize_t send_now(struct stack *stack, struct socket *socket, const struct socket_message *message,
                         uint32_t length) {
-    uint32_t segment = message->segment ? message->segment : socket->options.segment;
+    uint32_t segment = message->segment ? message->segment : socket->datagram->segment;
     uint32_t one = segment && segment < length ? segment : length, sent = 0;
     struct ip_parameters parameters;
     if (length > IP_DATAGRAM_MAX - IP_HEADER_BYTES - UDP_HEADER_BYTES)
@@ -206,7 +215,7 @@ static ssize_t send_now(struct stack *stack, struct socket *socket, const struct
 void udp_error(struct stack *stack, const struct icmp_quoted *quoted, const struct icmp_error *error) {
     uint16_t local_port = wire_get16(quoted->transport), remote_port = wire_get16(quoted->transport + 2);
     struct socket *socket =
-        datagram_lookup(stack, IP_PROTOCOL_UDP, quoted->remote, remote_port, quoted->local, local_port);
+        datagram_lookup(stack, IP_PROTOCOL_UDP, quoted->remote, remote_port, quoted->local, local_port, NULL);
     if (!socket)
         return;
     if (icmp_is_too_long(error) && socket->options.path_mtu_discover < IP_PMTUDISC_PROBE)

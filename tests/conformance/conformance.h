@@ -43,5 +43,6 @@ void test_options(void);
 void test_waiting(void);
 void test_readiness(void);
 void test_ways(void);
+void test_filters(void);
 
 #endif
