@@ -226,8 +226,6 @@ static bool may_be_inert(int level, int name) {
     case SOL_SOCKET:
         return name != SO_ATTACH_FILTER && name != SO_ATTACH_BPF && name != SO_ATTACH_REUSEPORT_CBPF &&
                name != SO_ATTACH_REUSEPORT_EBPF;
-    case IPPROTO_IP:
-        return name < IP_UNBLOCK_SOURCE || name > MCAST_MSFILTER;
     case IPPROTO_TCP:
         return name != TCP_ULP && name != TCP_TX_DELAY && name != TCP_ZEROCOPY_RECEIVE;
     case IPPROTO_UDP:

@@ -22,7 +22,8 @@ enum {
 };
 
 enum record {
-    MODE_IS_EXCLUDE = 2, /* "I am a member, whatever the source" */
+    MODE_IS_INCLUDE = 1,
+    MODE_IS_EXCLUDE = 2, /* "I am a member, whatever the source" but for a few */
     CHANGE_TO_INCLUDE = 3,
     CHANGE_TO_EXCLUDE = 4,
 };
@@ -44,9 +45,35 @@ static struct igmp_group *find(const struct stack *stack, uint32_t address) {
     return NULL;
 }
 
-bool igmp_is_member(const struct stack *stack, uint32_t address) {
-    const struct igmp_group *group = address == IP_ALL_HOSTS ? NULL : find(stack, address);
-    return address == IP_ALL_HOSTS || (group && group->users > 0);
+static bool has_members(const struct igmp_group *group) {
+    return !list_empty(&group->members);
+}
+
+static struct igmp_membership *member_of(struct list *link) {
+    return container_of(link, struct igmp_membership, group_link);
+}
+
+static bool is_among(const struct igmp_filter *filter, uint32_t source) {
+    for (uint8_t i = 0; i < filter->count; i++)
+        if (filter->sources[i] == source)
+            return true;
+    return false;
+}
+
+static bool allows(const struct igmp_filter *filter, uint32_t source) {
+    return is_among(filter, source) == filter->includes;
+}
+
+bool igmp_wants(const struct stack *stack, uint32_t address, uint32_t source) {
+    struct igmp_group *group = address == IP_ALL_HOSTS ? NULL : find(stack, address);
+    struct list *link, *next;
+    if (!group)
+        return address == IP_ALL_HOSTS;
+    list_for_each(link, next, &group->members) {
+        if (allows(&member_of(link)->filter, source))
+            return true;
+    }
+    return false;
 }
 
 static struct igmp_membership *membership_of(const struct socket *socket, uint32_t group) {
@@ -59,8 +86,55 @@ static struct igmp_membership *membership_of(const struct socket *socket, uint32
     return NULL;
 }
 
-bool igmp_socket_wants(const struct socket *socket, uint32_t group) {
-    return socket->options.multicast_all || membership_of(socket, group);
+bool igmp_socket_wants(const struct socket *socket, uint32_t group, uint32_t source) {
+    const struct igmp_membership *membership = membership_of(socket, group);
+    return membership ? allows(&membership->filter, source) : socket->options.multicast_all;
+}
+
+/* Whether routers may as well keep back what comes from a source: nobody wants it. */
+static bool nobody_wants(const struct igmp_group *group, uint32_t source) {
+    struct list *link, *next;
+    list_for_each(link, next, &group->members) {
+        if (allows(&member_of(link)->filter, source))
+            return false;
+    }
+    return true;
+}
+
+static void sort(struct igmp_filter *filter) {
+    for (uint8_t i = 1; i < filter->count; i++)
+        for (uint8_t j = i; j > 0 && filter->sources[j] < filter->sources[j - 1]; j--) {
+            uint32_t swapped = filter->sources[j];
+            filter->sources[j] = filter->sources[j - 1];
+            filter->sources[j - 1] = swapped;
+        }
+}
+
+/* What all members together want (RFC 3376 section 3.2). When it has more sources than there is room for,
+ * more is asked for than is wanted: what nobody wants is dropped here. */
+static struct igmp_filter together(const struct igmp_group *group) {
+    struct igmp_filter all = {.includes = true};
+    struct list *link, *next;
+    list_for_each(link, next, &group->members) all.includes &= member_of(link)->filter.includes;
+    list_for_each(link, next, &group->members) {
+        const struct igmp_filter *filter = &member_of(link)->filter;
+        for (uint8_t i = 0; i < filter->count && filter->includes == all.includes; i++) {
+            uint32_t source = filter->sources[i];
+            if (is_among(&all, source) || (!all.includes && !nobody_wants(group, source)))
+                continue;
+            if (all.count == IGMP_SOURCES_MAX && all.includes)
+                return (struct igmp_filter){0};
+            if (all.count < IGMP_SOURCES_MAX)
+                all.sources[all.count++] = source;
+        }
+    }
+    sort(&all);
+    return all;
+}
+
+static bool same(const struct igmp_filter *a, const struct igmp_filter *b) {
+    return a->includes == b->includes && a->count == b->count &&
+           memcmp(a->sources, b->sources, a->count * sizeof *a->sources) == 0;
 }
 
 /* Sends a message of `length` bytes, its checksum not yet computed, with the header that RFC 3376 section 4
@@ -87,11 +161,15 @@ static void send_message(struct stack *stack, uint32_t to, const uint8_t *messag
 }
 
 static void report_v3(struct stack *stack, const struct igmp_group *group, enum record record) {
-    uint8_t message[16] = {REPORT_V3};
+    uint8_t message[16 + 4 * IGMP_SOURCES_MAX] = {REPORT_V3};
+    const struct igmp_filter *filter = &group->told;
     wire_put16(message + 6, 1);
     message[8] = (uint8_t)record;
+    wire_put16(message + 10, filter->count);
     wire_put32(message + 12, group->address);
-    send_message(stack, IGMP_ROUTERS, message, sizeof message);
+    for (uint8_t i = 0; i < filter->count; i++)
+        wire_put32(message + 16 + 4 * i, filter->sources[i]);
+    send_message(stack, IGMP_ROUTERS, message, 16 + 4u * filter->count);
 }
 
 static void send_old(struct stack *stack, uint8_t type, uint32_t group, uint32_t to) {
@@ -108,18 +186,18 @@ static bool version(const struct stack *stack, uint64_t until_ns) {
 static void tell(struct stack *stack, const struct igmp_group *group, bool changed) {
     uint32_t address = group->address;
     if (version(stack, stack->igmp.v1_until_ns)) {
-        if (group->users > 0)
+        if (has_members(group))
             send_old(stack, REPORT_V1, address, address);
     } else if (version(stack, stack->igmp.v2_until_ns)) {
-        if (group->users > 0)
+        if (has_members(group))
             send_old(stack, REPORT_V2, address, address);
         else
             send_old(stack, LEAVE_V2, address, IGMP_ALL_ROUTERS);
     } else {
+        bool includes = group->told.includes;
         report_v3(stack, group,
-                  group->users == 0 ? CHANGE_TO_INCLUDE
-                  : changed         ? CHANGE_TO_EXCLUDE
-                                    : MODE_IS_EXCLUDE);
+                  changed ? (includes ? CHANGE_TO_INCLUDE : CHANGE_TO_EXCLUDE)
+                          : (includes ? MODE_IS_INCLUDE : MODE_IS_EXCLUDE));
     }
 }
 
@@ -135,11 +213,13 @@ static void forget(struct stack *stack, struct igmp_group *group) {
     pool_return(&stack->igmp.groups, group);
 }
 
-/* A group was joined or left: says so now, and again a little later, since either may get lost. */
+/* A group was joined or left, or other sources are wanted: says so now, and again a little later, since
+ * either may get lost. */
 static void changed(struct stack *stack, struct igmp_group *group) {
     bool old = version(stack, stack->igmp.v1_until_ns) || version(stack, stack->igmp.v2_until_ns);
+    group->told = together(group);
     tell(stack, group, true);
-    if (old && group->users == 0) {
+    if (old && !has_members(group)) {
         forget(stack, group);
         return;
     }
@@ -155,13 +235,21 @@ static struct igmp_group *take_group(struct stack *stack, uint32_t address) {
     if (!group)
         return NULL;
     group->address = address;
+    group->told.includes = true;
+    list_init(&group->members);
     list_init(&group->link);
     timer_init(&group->timer, TIMER_IGMP);
     list_add_tail(&stack->igmp.list, &group->link);
     return group;
 }
 
-int igmp_join(struct stack *stack, struct socket *socket, uint32_t address) {
+static void changed_perhaps(struct stack *stack, struct igmp_group *group, bool first) {
+    struct igmp_filter wanted = together(group);
+    if (group->address != IP_ALL_HOSTS && (first || !same(&wanted, &group->told)))
+        changed(stack, group);
+}
+
+int igmp_join(struct stack *stack, struct socket *socket, uint32_t address, bool includes) {
     struct list *link, *next;
     uint32_t count = 0;
     if (!ip_is_multicast(address))
@@ -182,21 +270,25 @@ int igmp_join(struct stack *stack, struct socket *socket, uint32_t address) {
     list_add_tail(&socket->datagram->memberships, &membership->link);
     membership->group = address;
     membership->socket = socket;
-    if (group->users++ == 0 && address != IP_ALL_HOSTS)
-        changed(stack, group);
+    membership->filter.includes = includes;
+    list_init(&membership->group_link);
+    bool first = !has_members(group);
+    list_add_tail(&group->members, &membership->group_link);
+    changed_perhaps(stack, group, first && !includes);
     return 0;
 }
 
 static void end(struct stack *stack, struct igmp_membership *membership) {
     struct igmp_group *group = find(stack, membership->group);
     list_remove(&membership->link);
+    list_remove(&membership->group_link);
     pool_return(&stack->igmp.memberships, membership);
-    if (!group || --group->users > 0)
+    if (!group)
         return;
-    if (group->address == IP_ALL_HOSTS)
+    if (group->address == IP_ALL_HOSTS && !has_members(group))
         forget(stack, group);
     else
-        changed(stack, group);
+        changed_perhaps(stack, group, !has_members(group));
 }
 
 int igmp_leave(struct stack *stack, struct socket *socket, uint32_t address) {
@@ -207,6 +299,61 @@ int igmp_leave(struct stack *stack, struct socket *socket, uint32_t address) {
     return 0;
 }
 
+int igmp_source(struct stack *stack, struct socket *socket, uint32_t address, uint32_t source, bool includes,
+                bool add) {
+    if (!ip_is_multicast(address))
+        return -EINVAL;
+    if (includes && add) {
+        int error = igmp_join(stack, socket, address, true);
+        if (error && error != -EADDRINUSE)
+            return error;
+    }
+    struct igmp_membership *membership = membership_of(socket, address);
+    struct igmp_group *group = membership ? find(stack, address) : NULL;
+    if (!group)
+        return -EINVAL;
+    struct igmp_filter *filter = &membership->filter;
+    if (filter->count > 0 && filter->includes != includes)
+        return -EINVAL;
+    filter->includes = includes; /* an empty one may change its mind */
+    bool there = is_among(filter, source);
+    if (there == add)
+        return -EADDRNOTAVAIL;
+    if (!add && includes && filter->count == 1)
+        return igmp_leave(stack, socket, address); /* of nothing there is no member */
+    if (add && filter->count == IGMP_SOURCES_MAX)
+        return -ENOBUFS;
+    uint8_t kept = 0;
+    for (uint8_t i = 0; i < filter->count; i++)
+        if (filter->sources[i] != source)
+            filter->sources[kept++] = filter->sources[i];
+    if (add)
+        filter->sources[kept++] = source;
+    filter->count = kept;
+    changed_perhaps(stack, group, false);
+    return 0;
+}
+
+int igmp_set_filter(struct stack *stack, struct socket *socket, uint32_t address,
+                    const struct igmp_filter *filter) {
+    struct igmp_membership *membership = membership_of(socket, address);
+    struct igmp_group *group = membership ? find(stack, address) : NULL;
+    if (!ip_is_multicast(address))
+        return -EINVAL;
+    if (filter->includes && filter->count == 0)
+        return igmp_leave(stack, socket, address);
+    if (!group)
+        return -EINVAL;
+    membership->filter = *filter;
+    changed_perhaps(stack, group, false);
+    return 0;
+}
+
+const struct igmp_filter *igmp_get_filter(const struct socket *socket, uint32_t address) {
+    const struct igmp_membership *membership = membership_of(socket, address);
+    return membership ? &membership->filter : NULL;
+}
+
 void igmp_leave_all(struct stack *stack, struct socket *socket) {
     struct list *link;
     while ((link = list_first(&socket->datagram->memberships)))
@@ -215,12 +362,12 @@ void igmp_leave_all(struct stack *stack, struct socket *socket) {
 
 void igmp_timer(struct stack *stack, struct igmp_group *group) {
     bool change = group->changes > 0;
-    if (change || (group->asked && group->users > 0))
+    if (change || (group->asked && has_members(group)))
         tell(stack, group, change);
     group->asked = false;
     if (change && --group->changes > 0)
         tell_within(stack, group, IGMP_UNSOLICITED_NS);
-    else if (group->users == 0)
+    else if (!has_members(group))
         forget(stack, group);
 }
 
@@ -244,7 +391,7 @@ static void query(struct stack *stack, const struct ip_packet *packet, const uin
     }
     list_for_each(link, next, &stack->igmp.list) {
         struct igmp_group *group = container_of(link, struct igmp_group, link);
-        if (group->users == 0 || group->address == IP_ALL_HOSTS || (address && address != group->address))
+        if (!has_members(group) || group->address == IP_ALL_HOSTS || (address && address != group->address))
             continue;
         group->asked = true;
         tell_within(stack, group, within_ns);
@@ -261,7 +408,7 @@ void igmp_input(struct stack *stack, struct ip_packet *packet) {
     } else if (message[0] == REPORT_V1 || message[0] == REPORT_V2) {
         /* RFC 2236 section 3: one member's answer is enough. */
         struct igmp_group *group = find(stack, wire_get32(message + 4));
-        if (group && group->users > 0 && group->changes == 0) {
+        if (group && has_members(group) && group->changes == 0) {
             group->asked = false;
             timer_stop(&stack->timers, &group->timer);
         }
@@ -272,11 +419,21 @@ static void count_member(void *object, void *context) {
     struct stack *stack = context;
     struct igmp_membership *membership = object;
     struct igmp_group *group = take_group(stack, membership->group);
+    list_init(&membership->group_link);
     if (group)
-        group->users++;
+        list_add_tail(&group->members, &membership->group_link);
+}
+
+static void recount(struct stack *stack) {
+    struct list *link, *next;
+    list_for_each(link, next, &stack->igmp.list) {
+        struct igmp_group *group = container_of(link, struct igmp_group, link);
+        group->told = together(group);
+    }
 }
 
 void igmp_repair(struct stack *stack) {
     list_init(&stack->igmp.list);
     pool_walk(&stack->igmp.memberships, count_member, stack);
+    recount(stack);
 }

@@ -166,7 +166,7 @@ static bool acceptable(struct stack *stack, const struct ip_packet *packet) {
     if (ip_is_broadcast(stack, destination))
         return true;
     if (ip_is_multicast(destination))
-        return igmp_is_member(stack, destination);
+        return igmp_wants(stack, destination, source);
     return dhcp_expects(stack, destination, packet->protocol);
 }
 
@@ -244,7 +244,7 @@ static int output_to_many(struct stack *stack, struct frame *frame, const struct
         return 0;
     }
     stack->mib.IpExtOutMcastPkts++;
-    if (parameters->loop && igmp_is_member(stack, destination))
+    if (parameters->loop && igmp_wants(stack, destination, parameters->source))
         stack_loop_back(stack, frame);
     if (parameters->ttl == 0) {
         frame_release(&stack->buffers, frame);

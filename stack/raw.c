@@ -51,7 +51,9 @@ bool raw_input(struct stack *stack, const struct ip_packet *packet) {
     bool wanted = false;
     list_for_each(link, next, &stack->raw_sockets) {
         struct socket *socket = container_of(link, struct datagram_state, raw_link)->socket;
-        if (!matches(socket, packet->protocol, packet->source, packet->destination))
+        if (!matches(socket, packet->protocol, packet->source, packet->destination) ||
+            (ip_is_multicast(packet->destination) &&
+             !igmp_socket_wants(socket, packet->destination, packet->source)))
             continue;
         wanted = true;
         if (filtered(socket, packet))

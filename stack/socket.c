@@ -87,7 +87,7 @@ static struct binding *binding_of(struct socket *socket) {
 int socket_bind(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
     struct binding *binding = binding_of(socket);
     bool many = ip_is_multicast(address) || ip_is_broadcast(stack, address);
-    if (address && !ip_is_local(stack, address) && (!many || socket->tcp))
+    if (address && !socket->options.free_bind && !ip_is_local(stack, address) && (!many || socket->tcp))
         return -EADDRNOTAVAIL;
     if (socket->type == SOCK_RAW) {
         binding->address = address;
@@ -98,6 +98,11 @@ int socket_bind(struct stack *stack, struct socket *socket, uint32_t address, ui
     stack_work_on(stack, socket);
     binding->reuse_address = socket->options.reuse_address;
     binding->reuse_port = socket->options.reuse_port;
+    if (!port && socket->options.bind_without_port) {
+        binding->address = address;
+        binding->address_chosen = address != 0;
+        return 0;
+    }
     int error = port_bind(stack, binding, address, port);
     if (!error && !socket->tcp)
         datagram_enter(stack, socket);

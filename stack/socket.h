@@ -30,12 +30,8 @@ struct socket_options {
     uint8_t path_mtu_discover; /* IP_PMTUDISC_* */
     uint8_t timestamp;         /* enum socket_timestamp */
 
-    bool reuse_address : 1, reuse_port : 1, keepalive : 1, broadcast : 1, dont_route : 1, oob_inline : 1;
-    bool linger : 1;
-    bool zerocopy;                 /* SO_ZEROCOPY */
-    bool inq;                      /* TCP_INQ */
-    bool inet6 : 1;                /* the caller's: the program's socket is of AF_INET6 */
-    bool receive_packet_info6 : 1; /* the caller's: IPV6_RECVPKTINFO */
+    bool zerocopy; /* SO_ZEROCOPY */
+    bool inq;      /* TCP_INQ */
 
     /* ip(7), of datagram sockets. */
     bool receive_errors, receive_ttl, receive_tos, receive_packet_info, receive_destination;
@@ -45,6 +41,13 @@ struct socket_options {
     bool receive_drops : 1;   /* SO_RXQ_OVFL */
     bool gro : 1;             /* UDP_GRO */
     bool udp_cork : 1;        /* UDP_CORK */
+
+    bool reuse_address : 1, reuse_port : 1, keepalive : 1, broadcast : 1, dont_route : 1, oob_inline : 1;
+    bool linger : 1;
+    bool free_bind : 1;            /* IP_FREEBIND */
+    bool bind_without_port : 1;    /* IP_BIND_ADDRESS_NO_PORT */
+    bool inet6 : 1;                /* the caller's: the program's socket is of AF_INET6 */
+    bool receive_packet_info6 : 1; /* the caller's: IPV6_RECVPKTINFO */
 };
 
 enum socket_timestamp {

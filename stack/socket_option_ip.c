@@ -7,6 +7,7 @@
 #include <linux/icmp.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <stddef.h>
 
 #ifndef SOL_RAW
 #define SOL_RAW 255
@@ -60,7 +61,8 @@ static int membership(struct stack *stack, struct socket *socket, int name, cons
     uint32_t group = ntohl(request.imr_multiaddr.s_addr);
     if (!is_ours(stack, ntohl(request.imr_address.s_addr), request.imr_ifindex))
         return -ENODEV;
-    return name == IP_ADD_MEMBERSHIP ? igmp_join(stack, socket, group) : igmp_leave(stack, socket, group);
+    return name == IP_ADD_MEMBERSHIP ? igmp_join(stack, socket, group, false)
+                                     : igmp_leave(stack, socket, group);
 }
 
 /* RFC 3678's form of the same. */
@@ -78,8 +80,147 @@ static int group_request(struct stack *stack, struct socket *socket, int name, c
         return -EINVAL;
     if (!is_ours(stack, 0, (int)request.gr_interface))
         return -ENODEV;
-    return name == MCAST_JOIN_GROUP ? igmp_join(stack, socket, ntohl(group.sin_addr.s_addr))
+    return name == MCAST_JOIN_GROUP ? igmp_join(stack, socket, ntohl(group.sin_addr.s_addr), false)
                                     : igmp_leave(stack, socket, ntohl(group.sin_addr.s_addr));
+}
+
+/* One source of a group, by either form of the request (RFC 3678). */
+static int source_request(struct stack *stack, struct socket *socket, int name, const void *value,
+                          socklen_t length) {
+    bool includes = name == IP_ADD_SOURCE_MEMBERSHIP || name == IP_DROP_SOURCE_MEMBERSHIP ||
+                    name == MCAST_JOIN_SOURCE_GROUP || name == MCAST_LEAVE_SOURCE_GROUP;
+    bool add = name == IP_ADD_SOURCE_MEMBERSHIP || name == IP_BLOCK_SOURCE ||
+               name == MCAST_JOIN_SOURCE_GROUP || name == MCAST_BLOCK_SOURCE;
+    struct ip_mreq_source request;
+    struct group_source_req general;
+    struct sockaddr_in group, source;
+    bool ours;
+    if (socket->tcp)
+        return -EPROTO;
+    if (name <= IP_MSFILTER) {
+        if (length != sizeof request)
+            return -EINVAL;
+        memcpy(&request, value, sizeof request);
+        group.sin_addr = request.imr_multiaddr;
+        source.sin_addr = request.imr_sourceaddr;
+        ours = is_ours(stack, ntohl(request.imr_interface.s_addr), 0);
+    } else {
+        if (length != sizeof general)
+            return -EINVAL;
+        memcpy(&general, value, sizeof general);
+        memcpy(&group, &general.gsr_group, sizeof group);
+        memcpy(&source, &general.gsr_source, sizeof source);
+        if (group.sin_family != AF_INET || source.sin_family != AF_INET)
+            return -EADDRNOTAVAIL;
+        ours = is_ours(stack, 0, (int)general.gsr_interface);
+    }
+    if (!ip_is_multicast(ntohl(group.sin_addr.s_addr)))
+        return -EINVAL;
+    if (!ours)
+        return -ENODEV;
+    return igmp_source(stack, socket, ntohl(group.sin_addr.s_addr), ntohl(source.sin_addr.s_addr), includes,
+                       add);
+}
+
+/* A whole filter: the head of struct ip_msfilter or struct group_filter, and its sources. */
+struct filter_request {
+    uint32_t group, count;
+    bool includes, ours;
+    uint32_t head_bytes, source_bytes, source_at; /* where the sources are */
+};
+
+static int read_filter(const struct stack *stack, int name, const void *value, socklen_t length,
+                       struct filter_request *request) {
+    uint32_t mode;
+    if (name == IP_MSFILTER) {
+        struct ip_msfilter old;
+        request->head_bytes = offsetof(struct ip_msfilter, imsf_slist);
+        request->source_bytes = sizeof(struct in_addr);
+        request->source_at = 0;
+        if (length < request->head_bytes)
+            return -EINVAL;
+        memcpy(&old, value, request->head_bytes);
+        request->group = ntohl(old.imsf_multiaddr.s_addr);
+        request->count = old.imsf_numsrc;
+        request->ours = is_ours(stack, ntohl(old.imsf_interface.s_addr), 0);
+        mode = old.imsf_fmode;
+    } else {
+        struct group_filter new;
+        struct sockaddr_in group;
+        request->head_bytes = offsetof(struct group_filter, gf_slist);
+        request->source_bytes = sizeof(struct sockaddr_storage);
+        request->source_at = offsetof(struct sockaddr_in, sin_addr);
+        if (length < request->head_bytes)
+            return -EINVAL;
+        memcpy(&new, value, request->head_bytes);
+        memcpy(&group, &new.gf_group, sizeof group);
+        request->group = ntohl(group.sin_addr.s_addr);
+        request->count = new.gf_numsrc;
+        request->ours = is_ours(stack, 0, (int)new.gf_interface);
+        mode = new.gf_fmode;
+        if (group.sin_family != AF_INET)
+            return -EADDRNOTAVAIL;
+    }
+    request->includes = mode == MCAST_INCLUDE;
+    return mode == MCAST_INCLUDE || mode == MCAST_EXCLUDE ? 0 : -EINVAL;
+}
+
+static int set_filter(struct stack *stack, struct socket *socket, int name, const void *value,
+                      socklen_t length) {
+    struct filter_request request;
+    struct igmp_filter filter = {0};
+    int error = socket->tcp ? -EPROTO : read_filter(stack, name, value, length, &request);
+    if (!error && request.count > IGMP_SOURCES_MAX)
+        return -ENOBUFS;
+    if (!error && (length < request.head_bytes + request.count * request.source_bytes ||
+                   !ip_is_multicast(request.group)))
+        return -EINVAL;
+    if (!error && !request.ours)
+        return -ENODEV;
+    if (error)
+        return error;
+    filter.includes = request.includes;
+    for (uint32_t i = 0; i < request.count; i++)
+        filter.sources[filter.count++] = wire_get32((const uint8_t *)value + request.head_bytes +
+                                                    i * request.source_bytes + request.source_at);
+    return igmp_set_filter(stack, socket, request.group, &filter);
+}
+
+/* What was asked is in the same memory: the group, and for how many sources there is room. */
+static int get_filter(const struct stack *stack, const struct socket *socket, int name, void *value,
+                      socklen_t *length) {
+    struct filter_request request;
+    int error = socket->tcp ? -EPROTO : read_filter(stack, name, value, *length, &request);
+    if (error == -EINVAL && *length >= request.head_bytes)
+        error = 0; /* the mode is an answer here */
+    if (!error && !ip_is_multicast(request.group))
+        return -EINVAL;
+    if (!error && !request.ours)
+        return -ENODEV;
+    if (error)
+        return error;
+    const struct igmp_filter *filter = igmp_get_filter(socket, request.group);
+    if (!filter)
+        return -EADDRNOTAVAIL;
+    uint32_t mode = filter->includes ? MCAST_INCLUDE : MCAST_EXCLUDE, count = filter->count;
+    uint32_t room = (*length - request.head_bytes) / request.source_bytes, given = 0;
+    room = room < request.count ? room : request.count;
+    bool old = name == IP_MSFILTER;
+    memcpy((char *)value +
+               (old ? offsetof(struct ip_msfilter, imsf_fmode) : offsetof(struct group_filter, gf_fmode)),
+           &mode, sizeof mode);
+    memcpy((char *)value +
+               (old ? offsetof(struct ip_msfilter, imsf_numsrc) : offsetof(struct group_filter, gf_numsrc)),
+           &count, sizeof count);
+    for (; given < count && given < room; given++) {
+        char *to = (char *)value + request.head_bytes + given * request.source_bytes;
+        struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr = {htonl(filter->sources[given])}};
+        memset(to, 0, request.source_bytes);
+        memcpy(to, old ? (void *)&source.sin_addr : (void *)&source,
+               old ? sizeof source.sin_addr : sizeof source);
+    }
+    *length = request.head_bytes + given * request.source_bytes;
+    return 0;
 }
 
 static int multicast_interface(struct stack *stack, struct socket *socket, const void *value,
@@ -99,7 +240,7 @@ int ip_option_set(struct stack *stack, struct socket *socket, int name, const vo
     struct socket_options *options = &socket->options;
     bool *flag = flag_of(options, name);
     bool wants_value = name == IP_MULTICAST_TTL || name == IP_MULTICAST_LOOP || name == IP_MULTICAST_ALL ||
-                       name == IP_MINTTL;
+                       name == IP_MINTTL || name == IP_FREEBIND;
     if (wants_value && length < 1)
         return -EINVAL;
     switch (name) {
@@ -109,6 +250,18 @@ int ip_option_set(struct stack *stack, struct socket *socket, int name, const vo
     case MCAST_JOIN_GROUP:
     case MCAST_LEAVE_GROUP:
         return group_request(stack, socket, name, value, length);
+    case IP_ADD_SOURCE_MEMBERSHIP:
+    case IP_DROP_SOURCE_MEMBERSHIP:
+    case IP_BLOCK_SOURCE:
+    case IP_UNBLOCK_SOURCE:
+    case MCAST_JOIN_SOURCE_GROUP:
+    case MCAST_LEAVE_SOURCE_GROUP:
+    case MCAST_BLOCK_SOURCE:
+    case MCAST_UNBLOCK_SOURCE:
+        return source_request(stack, socket, name, value, length);
+    case IP_MSFILTER:
+    case MCAST_MSFILTER:
+        return set_filter(stack, socket, name, value, length);
     case IP_MULTICAST_IF:
         return multicast_interface(stack, socket, value, length);
     case IP_OPTIONS:
@@ -145,6 +298,12 @@ int ip_option_set(struct stack *stack, struct socket *socket, int name, const vo
         if (number < IP_PMTUDISC_DONT || number > IP_PMTUDISC_OMIT)
             return -EINVAL;
         options->path_mtu_discover = (uint8_t)number;
+        break;
+    case IP_FREEBIND:
+        options->free_bind = number != 0;
+        break;
+    case IP_BIND_ADDRESS_NO_PORT:
+        options->bind_without_port = number != 0;
         break;
     case IP_HDRINCL:
         if (socket->type != SOCK_RAW)
@@ -185,12 +344,19 @@ int ip_option_get(struct stack *stack, struct socket *socket, int name, void *va
             return -ENOTCONN;
         return option_give_number(value, length, (int)ip_mtu(stack, address));
     }
+    case IP_FREEBIND:
+        return option_give_number(value, length, options->free_bind);
+    case IP_BIND_ADDRESS_NO_PORT:
+        return option_give_number(value, length, options->bind_without_port);
     case IP_HDRINCL:
         return option_give_number(value, length, options->header_included);
     case IP_MULTICAST_IF: {
         struct in_addr any = {INADDR_ANY};
         return option_give(value, length, &any, sizeof any);
     }
+    case IP_MSFILTER:
+    case MCAST_MSFILTER:
+        return get_filter(stack, socket, name, value, length);
     case IP_OPTIONS:
         *length = 0;
         return 0;

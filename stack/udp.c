@@ -45,7 +45,8 @@ static void deliver_to_many(struct stack *stack, struct ip_packet *packet, uint1
         if (!datagram_matches(socket, IP_PROTOCOL_UDP, packet->source, source_port, packet->destination,
                               port))
             continue;
-        if (ip_is_multicast(packet->destination) && !igmp_socket_wants(socket, packet->destination))
+        if (ip_is_multicast(packet->destination) &&
+            !igmp_socket_wants(socket, packet->destination, packet->source))
             continue;
         struct ip_packet copy = *packet;
         for (struct buffer *buffer = copy.chain; buffer; buffer = buffer->next)

@@ -118,7 +118,8 @@ int main(int count, char **arguments) {
         const char *name;
         void (*run)(void);
     } parts[] = {{"states", test_states},       {"options", test_options}, {"waiting", test_waiting},
-                 {"readiness", test_readiness}, {"ways", test_ways},       {"filters", test_filters}};
+                 {"readiness", test_readiness}, {"ways", test_ways},       {"filters", test_filters},
+                 {"multicast", test_multicast}};
     if (count < 3 || !inet_aton(arguments[1], &own) || !inet_aton(arguments[2], &nobody))
         return 2;
     signal(SIGPIPE, SIG_IGN);

@@ -44,5 +44,6 @@ void test_waiting(void);
 void test_readiness(void);
 void test_ways(void);
 void test_filters(void);
+void test_multicast(void);
 
 #endif

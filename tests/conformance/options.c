@@ -236,6 +236,36 @@ static void congestion(void) {
     }
 }
 
+/* What becomes of bind(2) with IP_FREEBIND and IP_BIND_ADDRESS_NO_PORT. */
+static void binds(int type, const char *name) {
+    int fd = socket(AF_INET, type, 0), one = 1;
+    struct sockaddr_in foreign = address_of(nobody, 0), address = address_of(own, 0);
+    struct sockaddr_storage got;
+    socklen_t length = sizeof got;
+    outcome(name, "bind to a foreign address", "%s",
+            result(bind(fd, (struct sockaddr *)&foreign, sizeof foreign)));
+    outcome(name, "IP_FREEBIND", "%s", result(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof one)));
+    outcome(name, "bind to it then", "%s", result(bind(fd, (struct sockaddr *)&foreign, sizeof foreign)));
+    getsockname(fd, (struct sockaddr *)&got, &length);
+    outcome(name, "its name", "%s", address_text(&got, length));
+    close(fd);
+    fd = socket(AF_INET, type, 0);
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    outcome(name, "bind without a port", "%s", result(bind(fd, (struct sockaddr *)&address, sizeof address)));
+    length = sizeof got;
+    getsockname(fd, (struct sockaddr *)&got, &length);
+    outcome(name, "its name without a port", "%s", address_text(&got, length));
+    uint16_t port;
+    int listener = type == SOCK_STREAM ? make_listener(&port) : make_datagram(&port);
+    address.sin_port = port;
+    outcome(name, "connect", "%s", result(connect(fd, (struct sockaddr *)&address, sizeof address)));
+    length = sizeof got;
+    getsockname(fd, (struct sockaddr *)&got, &length);
+    outcome(name, "its name when connected", "%s", address_text(&got, length));
+    close(fd);
+    close(listener);
+}
+
 void test_options(void) {
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         for (enum kind kind = TCP; kind < KINDS; kind++)
@@ -246,4 +276,6 @@ void test_options(void) {
         lingers(kind);
     }
     congestion();
+    binds(SOCK_STREAM, "bind tcp");
+    binds(SOCK_DGRAM, "bind udp");
 }

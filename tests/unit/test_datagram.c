@@ -209,6 +209,66 @@ static void groups_are_joined_told_and_left(void **state) {
     host_destroy(&host);
 }
 
+static int of_source(struct host *host, struct socket *socket, int name, uint32_t source) {
+    struct ip_mreq_source request = {.imr_multiaddr = {htonl(GROUP)}, .imr_sourceaddr = {htonl(source)}};
+    return socket_set_option(host->stack, socket, IPPROTO_IP, name, &request, sizeof request);
+}
+
+/* Expects a record of that type, told twice, with these sources. */
+static void expect_record(struct host *host, unsigned type, int count, uint32_t first, uint32_t second) {
+    uint32_t group;
+    for (int time = 0; time < 2; time++) {
+        assert_int_equal(next_igmp(host, &group), 0x22 | type << 8);
+        assert_int_equal(wire_get16(body + 10), count);
+        assert_int_equal(body_length, 16 + 4 * count);
+        if (count > 0)
+            assert_int_equal(wire_get32(body + 16), first);
+        if (count > 1)
+            assert_int_equal(wire_get32(body + 20), second);
+        host_run(host, 2 * SECOND);
+    }
+    assert_int_equal(next_igmp(host, &group), 0);
+}
+
+/* What several sockets want together: RFC 3376 section 3.2. */
+static void routers_are_told_which_sources_all_want(void **state) {
+    (void)state;
+    struct host host = host_create(HOST_A, 1500);
+    struct socket *one = make_socket(&host, SOCK_DGRAM, 0, 9), *two = make_socket(&host, SOCK_DGRAM, 0, 10);
+    host_discard(&host);
+    assert_int_equal(of_source(&host, one, IP_ADD_SOURCE_MEMBERSHIP, HOST_B + 1), 0);
+    expect_record(&host, 3, 1, HOST_B + 1, 0);
+    assert_int_equal(of_source(&host, two, IP_ADD_SOURCE_MEMBERSHIP, HOST_B), 0);
+    expect_record(&host, 3, 2, HOST_B, HOST_B + 1);
+    peer_udp(&host, GROUP, 7, 9, "abc", 3);
+    assert_int_equal(receive_bytes(&host, one, got, 10, 0), -EAGAIN);
+    peer_udp(&host, GROUP, 7, 10, "abc", 3);
+    assert_int_equal(receive_bytes(&host, two, got, 10, 0), 3);
+    /* One wants all but two of them, and the other one of those: all but one. */
+    assert_int_equal(join(&host, two, IP_DROP_MEMBERSHIP, GROUP, 0), 0);
+    expect_record(&host, 3, 1, HOST_B + 1, 0);
+    assert_int_equal(join(&host, two, IP_ADD_MEMBERSHIP, GROUP, 0), 0);
+    expect_record(&host, 4, 0, 0, 0);
+    assert_int_equal(of_source(&host, two, IP_BLOCK_SOURCE, HOST_B + 1), 0);
+    assert_int_equal(of_source(&host, two, IP_BLOCK_SOURCE, HOST_B + 2), 0);
+    expect_record(&host, 4, 1, HOST_B + 2, 0);
+    assert_int_equal(of_source(&host, one, IP_DROP_SOURCE_MEMBERSHIP, HOST_B + 1), 0);
+    expect_record(&host, 4, 2, HOST_B + 1, HOST_B + 2);
+    uint8_t query[12] = {0x11, 20, 0, 0};
+    wire_put_sum(query + 2, (uint16_t)~checksum_fold(checksum_add(0, query, 12)));
+    struct packet_shape shape = {.protocol = IP_PROTOCOL_IGMP, .destination = IP_ALL_HOSTS, .ttl = 1};
+    uint32_t group;
+    peer_packet(&host, &shape, query, 12);
+    host_run(&host, 3 * SECOND);
+    assert_int_equal(next_igmp(&host, &group), 0x222);
+    assert_int_equal(wire_get16(body + 10), 2);
+    socket_release(host.stack, two);
+    expect_record(&host, 3, 0, 0, 0);
+    socket_release(host.stack, one);
+    assert_nothing_left(&host);
+    host_destroy(&host);
+}
+
 static void older_routers_are_understood(void **state) {
     (void)state;
     static const struct {
@@ -456,6 +516,7 @@ int main(void) {
         cmocka_unit_test(connected_socket_has_an_address_and_hears_its_peer_only),
         cmocka_unit_test(broadcast_needs_leave_and_reaches_all),
         cmocka_unit_test(groups_are_joined_told_and_left),
+        cmocka_unit_test(routers_are_told_which_sources_all_want),
         cmocka_unit_test(older_routers_are_understood),
         cmocka_unit_test(big_sends_are_cut_and_trains_are_joined),
         cmocka_unit_test(senders_are_spread_over_those_who_share_a_port),
