@@ -2,6 +2,7 @@
  * attach.c - see attach.h.
  */
 #include "attach.h"
+#include "bell.h"
 #include "descriptor.h"
 #include "frames.h"
 #include "libc.h"
@@ -251,6 +252,7 @@ void attach(void) {
         if (attach_config.verbose)
             attach_say("stack %s, kept by process %d", attach_config.name, shared->keeper_pid);
         attach_done();
+        bells_attached();
     }
     pthread_mutex_unlock(&attaching);
 }

@@ -6,9 +6,16 @@
 #include "libc.h"
 #include "lock.h"
 #include "process.h"
+#include "sandbox.h"
 #include "wait.h"
 #include "wake.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 
 #define WANTED_MAX 64
 
@@ -104,6 +111,51 @@ void bell_want(int epoll) {
         bell_hang(epoll); /* inherited without one */
     if (handle && handle->bell && !handle->bell_waiter)
         watch_set(handle);
+}
+
+bool bell_is_epoll(int fd) {
+    char path[32], kind[32] = "";
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return !sandboxed() && readlink(path, kind, sizeof kind - 1) > 0 &&
+           strcmp(kind, "anon_inode:[eventpoll]") == 0;
+}
+
+/* Wants the bells of the sets that are in this one, by proc(5), /proc/PID/fdinfo. */
+static void want_those_in(int epoll) {
+    char path[32], text[4096];
+    ssize_t length;
+    size_t kept = 0;
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", epoll);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && (length = LIBC(read)(fd, text + kept, sizeof text - 1 - kept)) > 0) {
+        text[kept += (size_t)length] = 0;
+        char *line = text, *end;
+        for (; (end = strchr(line, '\n')); line = end + 1) {
+            int inner;
+            *end = 0;
+            if (sscanf(line, "tfd: %d", &inner) == 1 && bell_is_epoll(inner))
+                bell_want(inner);
+        }
+        kept = strlen(line); /* a line that goes on */
+        memmove(text, line, kept);
+    }
+    if (fd >= 0)
+        LIBC(close)(fd);
+}
+
+void bells_attached(void) {
+    char entries[2048];
+    long length;
+    int folder = sandboxed() ? -1 : open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (folder >= 0 && (length = syscall(SYS_getdents64, folder, entries, sizeof entries)) > 0)
+        for (long at = 0; at < length;) {
+            const struct dirent64 *entry = (const void *)(entries + at);
+            if (entry->d_name[0] != '.' && bell_is_epoll(atoi(entry->d_name)))
+                want_those_in(atoi(entry->d_name));
+            at += entry->d_reclen;
+        }
+    if (folder >= 0)
+        LIBC(close)(folder);
 }
 
 void bells_refresh(void) {

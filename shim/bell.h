@@ -19,6 +19,12 @@ void bell_hang(int epoll);
 /* Somebody watches this epoll descriptor, or will. The lock is not held. */
 void bell_want(int epoll);
 
+/* Whether a descriptor is of an epoll set, as far as the kernel says so. */
+bool bell_is_epoll(int fd);
+
+/* The process has joined its stack: epoll sets that are in others by now have been put there unseen. */
+void bells_attached(void);
+
 /* Makes every bell that is wanted say what is so now. The lock is not held. */
 void bells_refresh(void);
 

@@ -152,15 +152,6 @@ EXPORT int epoll_create(int size) {
     return size > 0 ? LIBC(epoll_create1)(0) : (int)call_result(-EINVAL);
 }
 
-/* Whether a descriptor is of an epoll set; only the kernel knows, when none of our sockets is in it. */
-static bool is_epoll(int fd) {
-    char path[32], kind[32] = "";
-    if (set_of(fd) || sandboxed())
-        return set_of(fd);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    return readlink(path, kind, sizeof kind - 1) > 0 && strcmp(kind, "anon_inode:[eventpoll]") == 0;
-}
-
 static void set_becomes_mixed(int epoll) {
     if (!set_of(epoll) || set_of(epoll)->mixed)
         return;
@@ -177,7 +168,7 @@ EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event
         int result = LIBC(epoll_ctl)(epoll, operation, fd, event);
         if (result == 0 && operation == EPOLL_CTL_ADD && attached()) {
             set_becomes_mixed(epoll);
-            if (is_epoll(fd))
+            if (set_of(fd) || bell_is_epoll(fd))
                 bell_want(fd);
         }
         return result;
