@@ -278,7 +278,7 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
     if (!descriptor_find(fd))
         return netlink_is(fd) ? netlink_set_option(fd, level, name, value, length)
                               : LIBC(setsockopt)(fd, level, name, value, length);
-    if (!value)
+    if (!value && length > 0)
         return (int)call_result(-EFAULT);
     struct socket *socket = call_enter(fd, &error);
     if (!socket)

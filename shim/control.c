@@ -38,6 +38,10 @@ static int read_ip(const struct cmsghdr *control, struct socket_message *message
     case IP_TTL:
         message->ttl = number_of(control);
         return message->ttl < 1 || message->ttl > 255 ? -EINVAL : 0;
+    case IP_RETOPTS:
+        message->has_options = true;
+        return ip_options_set(&message->options, CMSG_DATA(control),
+                              (uint32_t)(control->cmsg_len - CMSG_LEN(0)));
     case IP_TOS:
         message->tos = number_of(control);
         message->has_tos = true;
@@ -166,6 +170,10 @@ static void put_ip(const struct stack *stack, struct writing *writing, const str
         uint8_t tos = (uint8_t)message->tos;
         put(writing, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
     }
+    if (options->receive_options && message->options.length)
+        put(writing, IPPROTO_IP, IP_RECVOPTS, message->options.bytes, message->options.length);
+    if (options->return_options && message->options.length)
+        put(writing, IPPROTO_IP, IP_RETOPTS, message->options.bytes, message->options.length);
     if (options->receive_destination) {
         struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = destination};
         put(writing, IPPROTO_IP, IP_RECVORIGDSTADDR, &address, sizeof address);

@@ -91,6 +91,7 @@ bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet
     datagram->source = packet->source;
     datagram->destination = packet->destination;
     datagram->source_port = source_port;
+    datagram->options = packet->options;
     datagram->ttl = packet->ttl;
     datagram->tos = packet->tos;
     datagram->drops = socket->datagram->drops;
@@ -180,6 +181,7 @@ static void describe(struct socket_message *message, const struct datagram *data
     message->full_length = datagram->length;
     message->truncated = datagram->length > room_of(message);
     message->local_address = datagram->destination;
+    message->options = datagram->options;
     message->ttl = datagram->ttl;
     message->tos = datagram->tos;
     message->received_ns = datagram->received_ns;
@@ -321,8 +323,12 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
         return -EACCES;
     if (message->local_address && !ip_is_local(stack, message->local_address))
         return -EINVAL;
+    const struct ip_options *ip_options =
+        message->has_options ? &message->options : socket_ip_options(socket);
     bool path = options->path_mtu_discover < IP_PMTUDISC_PROBE;
     uint32_t mtu = path || ip_is_local(stack, destination) ? ip_mtu(stack, destination) : stack->config.mtu;
+    if (ip_options)
+        mtu = mtu > STACK_MTU_MIN + ip_options->length ? mtu - ip_options->length : STACK_MTU_MIN;
     bool whole =
         options->path_mtu_discover == IP_PMTUDISC_DO || options->path_mtu_discover == IP_PMTUDISC_PROBE;
     if (length > mtu && whole)
@@ -339,6 +345,7 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
                                    ip_path_whole(stack, destination)),
         .on_link = on_link,
         .loop = options->multicast_loop,
+        .options = ip_options,
         .mtu = mtu,
     };
     if (message->flags & MSG_CONFIRM)

@@ -363,10 +363,13 @@ static bool take_program(struct stack *stack, struct filter_program *program, co
     return true;
 }
 
-static struct filter *filter_of(struct stack *stack, struct socket *socket) {
-    if (!socket->filter)
-        socket->filter = pool_take_zeroed(&stack->filters);
-    return socket->filter;
+static struct filter *filter_of(const struct socket *socket) {
+    return socket->extra ? &socket->extra->filter : NULL;
+}
+
+static struct filter *filter_make(struct stack *stack, struct socket *socket) {
+    struct socket_extra *extra = socket_extra(stack, socket);
+    return extra ? &extra->filter : NULL;
 }
 
 static int attach(struct stack *stack, struct socket *socket, int name, const void *value, socklen_t length) {
@@ -374,12 +377,12 @@ static int attach(struct stack *stack, struct socket *socket, int name, const vo
     if (length != sizeof from)
         return -EINVAL;
     memcpy(&from, value, sizeof from);
-    if (name == SO_ATTACH_FILTER && socket->filter && socket->filter->locked)
+    if (name == SO_ATTACH_FILTER && filter_of(socket) && filter_of(socket)->locked)
         return -EPERM;
     if (!is_program(from.filter, from.len) ||
         (name == SO_ATTACH_REUSEPORT_CBPF && !socket->options.reuse_port))
         return -EINVAL;
-    struct filter *filter = filter_of(stack, socket);
+    struct filter *filter = filter_make(stack, socket);
     if (!filter || !take_program(stack, name == SO_ATTACH_FILTER ? &filter->admits : &filter->steers,
                                  from.filter, from.len))
         return -ENOMEM;
@@ -393,7 +396,7 @@ bool filter_is_option(int name) {
 
 int filter_set_option(struct stack *stack, struct socket *socket, int name, const void *value,
                       socklen_t length, int number) {
-    struct filter *filter = socket->filter;
+    struct filter *filter = filter_of(socket);
     stack_work_on(stack, socket);
     switch (name) {
     case SO_ATTACH_FILTER:
@@ -416,7 +419,7 @@ int filter_set_option(struct stack *stack, struct socket *socket, int name, cons
             return -EPERM;
         if (!number)
             return 0;
-        filter = filter_of(stack, socket);
+        filter = filter_make(stack, socket);
         if (!filter)
             return -ENOMEM;
         filter->locked = true;
@@ -425,7 +428,7 @@ int filter_set_option(struct stack *stack, struct socket *socket, int name, cons
 }
 
 int filter_get_option(const struct socket *socket, int name, void *value, socklen_t *length) {
-    const struct filter *filter = socket->filter;
+    const struct filter *filter = filter_of(socket);
     uint32_t count = filter ? filter->admits.count : 0;
     int locked = filter && filter->locked;
     if (name == SO_LOCK_FILTER) {
@@ -444,41 +447,36 @@ int filter_get_option(const struct socket *socket, int name, void *value, sockle
 }
 
 uint32_t filter_admits(const struct socket *socket, struct filter_view *view, uint32_t length) {
-    if (!socket->filter || !socket->filter->admits.count)
-        return UINT32_MAX;
-    return run(&socket->filter->admits, view, length);
+    const struct filter *filter = filter_of(socket);
+    return filter && filter->admits.count ? run(&filter->admits, view, length) : UINT32_MAX;
 }
 
 bool filter_has_steering(const struct socket *socket) {
-    return socket->filter && socket->filter->steers.count;
+    return filter_of(socket) && filter_of(socket)->steers.count;
 }
 
 uint32_t filter_steers(const struct socket *socket, struct filter_view *view) {
     uint32_t length = buffer_chain_length(view->chain) - view->skip,
              headers = view->network_length + view->transport_length, base = view->base;
     view->base = headers;
-    uint32_t result = run(&socket->filter->steers, view, length);
+    uint32_t result = run(&filter_of(socket)->steers, view, length);
     view->base = base;
     return result;
 }
 
 bool filter_inherit(struct stack *stack, const struct socket *from, struct socket *to) {
-    if (!from->filter || (!from->filter->admits.count && !from->filter->locked))
+    const struct filter *original = filter_of(from);
+    if (!original || (!original->admits.count && !original->locked))
         return true;
-    struct filter *filter = filter_of(stack, to);
+    struct filter *filter = filter_make(stack, to);
     if (!filter)
         return false;
-    share_program(&filter->admits, &from->filter->admits);
-    filter->locked = from->filter->locked;
+    share_program(&filter->admits, &original->admits);
+    filter->locked = original->locked;
     return true;
 }
 
-void filter_purge(struct stack *stack, struct socket *socket) {
-    struct filter *filter = socket->filter;
-    if (!filter)
-        return;
+void filter_purge(struct stack *stack, struct filter *filter) {
     drop_program(stack, &filter->admits);
     drop_program(stack, &filter->steers);
-    socket->filter = NULL;
-    pool_return(&stack->filters, filter);
 }

@@ -26,7 +26,7 @@ struct filter_program {
     struct buffer *parts[FILTER_PARTS]; /* FILTER_PART of them in each; shared with those that inherited it */
 };
 
-/* What a socket has when it has any. */
+/* Of a socket. */
 struct filter {
     bool locked; /* SO_LOCK_FILTER */
     struct filter_program admits, steers;
@@ -69,6 +69,6 @@ int filter_get_option(const struct socket *socket, int name, void *value, sockle
 bool filter_inherit(struct stack *stack, const struct socket *from, struct socket *to);
 
 /* The socket ends. */
-void filter_purge(struct stack *stack, struct socket *socket);
+void filter_purge(struct stack *stack, struct filter *filter);
 
 #endif

@@ -11,7 +11,7 @@
 
 #define FRAME_IP_AT 14u
 #define FRAME_TRANSPORT_AT 34u
-#define FRAME_HEADER_MAX 96u /* Ethernet 14, IP 20, TCP at most 60 */
+#define FRAME_HEADER_MAX 136u /* Ethernet 14, IP and TCP at most 60 */
 #define FRAME_QUEUE_MAX 512u
 
 struct frame {

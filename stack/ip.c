@@ -83,8 +83,11 @@ static bool is_martian(const struct stack *stack, uint32_t source) {
 enum {
     OPTION_END = 0,
     OPTION_NOP = 1,
+    OPTION_RECORD_ROUTE = 7,
+    OPTION_TIMESTAMP = 68,
     OPTION_LOOSE_ROUTE = 131,
     OPTION_STRICT_ROUTE = 137,
+    OPTION_ROUTER_ALERT = 148,
 };
 
 /* Options are skipped, but they must be well formed (RFC 791 section 3.1). Returns the place of what is
@@ -154,6 +157,21 @@ static void deliver(struct stack *stack, struct ip_packet *packet) {
     }
 }
 
+/* RFC 791: whoever is on the way writes its address down, as far as there is room. */
+static bool record_route(uint8_t *options, uint32_t length, uint32_t address) {
+    bool recorded = false;
+    for (uint32_t at = 0; at < length && options[at] != OPTION_END;
+         at += options[at] == OPTION_NOP ? 1u : options[at + 1]) {
+        uint8_t *option = options + at;
+        if (option[0] != OPTION_RECORD_ROUTE || option[1] < 3 || option[2] < 4 || option[2] + 3u > option[1])
+            continue;
+        wire_put32(option + option[2] - 1, address);
+        option[2] = (uint8_t)(option[2] + 4);
+        recorded = true;
+    }
+    return recorded;
+}
+
 /* Whether a packet is for us, and may come from where it says it does. */
 static bool acceptable(struct stack *stack, const struct ip_packet *packet) {
     uint32_t source = packet->source, destination = packet->destination;
@@ -205,6 +223,11 @@ void ip_input(struct stack *stack, struct buffer *chain, unsigned flags) {
                 icmp_send_error(stack, &packet, ICMP_PARAMETER_PROBLEM, 0, wrong << 24);
             goto drop;
         }
+        uint8_t *options = chain->storage + packet.header_at + IP_HEADER_BYTES;
+        if (record_route(options, header_length - IP_HEADER_BYTES, stack->config.address))
+            ip_seal_header(chain->storage + packet.header_at);
+        packet.options.length = (uint8_t)(header_length - IP_HEADER_BYTES);
+        memcpy(packet.options.bytes, header + IP_HEADER_BYTES, packet.options.length);
     }
     uint16_t fragment = wire_get16(header + 6);
     if (fragment & (IP_MORE_FRAGMENTS | IP_OFFSET_MASK) && !ip_reassemble(stack, &packet, fragment))
@@ -219,10 +242,46 @@ void ip_seal_header(uint8_t *header) {
     wire_put_sum(header + 10, (uint16_t)~checksum_fold(checksum_add(0, header, (header[0] & 15) * 4u)));
 }
 
+int ip_options_set(struct ip_options *options, const uint8_t *from, uint32_t length) {
+    uint8_t header[IP_HEADER_BYTES + IP_OPTIONS_MAX] = {0};
+    bool source_routed = false;
+    if (length > IP_OPTIONS_MAX)
+        return -EINVAL;
+    memcpy(header + IP_HEADER_BYTES, from, length);
+    if (check_options(header, IP_HEADER_BYTES + length, &source_routed) || source_routed)
+        return -EINVAL;
+    uint32_t at = IP_HEADER_BYTES;
+    for (; at < IP_HEADER_BYTES + length && header[at] != OPTION_END;
+         at += header[at] == OPTION_NOP ? 1u : header[at + 1]) {
+        bool records = header[at] == OPTION_RECORD_ROUTE, stamps = header[at] == OPTION_TIMESTAMP;
+        uint8_t least = records ? 4 : 5;
+        if ((records || stamps) && (header[at + 1] < least - 1 || header[at + 2] < least))
+            return -EINVAL;
+        if (header[at] == OPTION_ROUTER_ALERT && header[at + 1] < 4)
+            return -EINVAL;
+    }
+    memset(header + at, OPTION_END, sizeof header - at);
+    options->length = (uint8_t)((length + 3) & ~3u);
+    memcpy(options->bytes, header + IP_HEADER_BYTES, sizeof options->bytes);
+    return 0;
+}
+
+/* Makes room in a header for options, between IP's own part and what follows. */
+static void insert_options(struct frame *frame, const struct ip_options *options, uint32_t source) {
+    uint8_t *to = frame->header + FRAME_TRANSPORT_AT;
+    memmove(to + options->length, to, frame->header_length - FRAME_TRANSPORT_AT);
+    memcpy(to, options->bytes, options->length);
+    frame->header_length = (uint16_t)(frame->header_length + options->length);
+    record_route(to, options->length, source);
+}
+
 void ip_write_header(struct frame *frame, const struct ip_parameters *parameters, uint16_t identification,
                      uint16_t flags_and_offset) {
     uint8_t *header = frame->header + FRAME_IP_AT;
-    header[0] = 0x45;
+    uint32_t options = parameters->options ? parameters->options->length : 0;
+    if (options > 0)
+        insert_options(frame, parameters->options, parameters->source);
+    header[0] = (uint8_t)(0x45 + options / 4);
     header[1] = parameters->tos;
     wire_put16(header + 2, (uint16_t)(frame->header_length - FRAME_IP_AT + frame->payload_length));
     wire_put16(header + 4, identification);

@@ -27,6 +27,14 @@ struct ip_routes {
 
 /* A received packet, its header checked. The chain begins with the payload; the header still lies before it.
  */
+#define IP_OPTIONS_MAX 40u
+
+/* As in a header: a multiple of 4 bytes. */
+struct ip_options {
+    uint8_t length;
+    uint8_t bytes[IP_OPTIONS_MAX];
+};
+
 struct ip_packet {
     uint32_t source, destination;
     uint8_t protocol, ttl, tos;
@@ -35,17 +43,19 @@ struct ip_packet {
     bool checksum_partial; /* the transport checksum may be unfinished: see STACK_INPUT_CHECKSUM_PARTIAL */
     uint32_t header_at;    /* the header's place in chain->storage */
     uint32_t length;       /* payload bytes */
-    struct buffer *chain;  /* owned by whoever handles the packet; NULL once taken */
+    struct ip_options options;
+    struct buffer *chain; /* owned by whoever handles the packet; NULL once taken */
 };
 
 /* What IP is told of a packet that is to be sent. */
 struct ip_parameters {
     uint32_t source, destination;
     uint8_t protocol, ttl, tos;
-    bool dont_fragment; /* the header's flag */
-    bool on_link;       /* to a neighbour only: SO_DONTROUTE */
-    bool loop;          /* a multicast comes back to ourselves */
-    uint32_t mtu;       /* what is longer goes in fragments; 0: the sender has seen to it that it fits */
+    bool dont_fragment;               /* the header's flag */
+    bool on_link;                     /* to a neighbour only: SO_DONTROUTE */
+    bool loop;                        /* a multicast comes back to ourselves */
+    const struct ip_options *options; /* NULL: none; they are no part of mtu */
+    uint32_t mtu; /* what is longer goes in fragments; 0: the sender has seen to it that it fits */
 };
 
 /* Adds a route, or replaces the one for the same network. Returns 0 or -ENOBUFS. */
@@ -93,6 +103,10 @@ int ip_output_whole(struct stack *stack, struct frame *frame, const struct ip_pa
 #define IP_OFFSET_MASK 0x1fffu
 void ip_write_header(struct frame *frame, const struct ip_parameters *parameters, uint16_t identification,
                      uint16_t flags_and_offset);
+
+/* Makes the options that a program gives those of a header: IP_OPTIONS of ip(7). Returns 0, or -EINVAL for
+ * what can't be, and for source routes. */
+int ip_options_set(struct ip_options *options, const uint8_t *from, uint32_t length);
 
 /* Puts the checksum into an IP header that has all the rest, options included. */
 void ip_seal_header(uint8_t *header);

@@ -20,7 +20,7 @@ int ip_output_fragments(struct stack *stack, const struct frame *frame,
                         const struct ip_parameters *parameters) {
     uint32_t transport = frame->header_length - FRAME_TRANSPORT_AT; /* bytes of it in the frame's header */
     uint32_t total = transport + frame->payload_length;
-    uint32_t step = (parameters->mtu - IP_HEADER_BYTES) & ~7u;
+    uint32_t step = (parameters->mtu - IP_HEADER_BYTES) & ~7u; /* every fragment has the options, too */
     uint32_t fragments = (total + step - 1) / step;
     uint16_t identification = stack->ip_identification++;
     struct byte_cursor rest = frame->payload;

@@ -38,7 +38,7 @@ static struct ip_packet with_header(struct stack *stack, const struct ip_packet 
 /* Raw sockets' filters see the IP header first, and ping sockets' that of ICMP. */
 static bool admitted(struct stack *stack, struct socket *socket, struct ip_packet *packet) {
     struct filter_view view;
-    if (!socket->filter)
+    if (!socket->extra)
         return true;
     filter_view(stack, &view, packet, 0);
     if (socket->type == SOCK_RAW)

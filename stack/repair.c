@@ -38,7 +38,7 @@ void stack_repair_memory(struct stack *stack) {
                             &stack->corks,
                             &stack->bbr,
                             &stack->flights,
-                            &stack->filters};
+                            &stack->extras};
     arena_repair(&stack->arena);
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
         pool_repair(pools[i]);
@@ -224,15 +224,14 @@ static void hold_program(struct stack *stack, struct filter_program *program) {
             program->parts[i] = NULL;
 }
 
-static void repair_filter(struct stack *stack, struct socket *socket) {
-    struct filter *filter = socket->filter;
-    if (!pool_has(&stack->filters, filter)) {
-        socket->filter = NULL;
+static void repair_extra(struct stack *stack, struct socket *socket) {
+    if (!pool_has(&stack->extras, socket->extra)) {
+        socket->extra = NULL;
         return;
     }
-    pool_mark(&stack->filters, filter);
-    hold_program(stack, &filter->admits);
-    hold_program(stack, &filter->steers);
+    pool_mark(&stack->extras, socket->extra);
+    hold_program(stack, &socket->extra->filter.admits);
+    hold_program(stack, &socket->extra->filter.steers);
 }
 
 static void repair_socket(void *object, void *context) {
@@ -250,8 +249,8 @@ static void repair_socket(void *object, void *context) {
     if (at_work || !datagrams_whole(stack, &socket->errors))
         list_init(&socket->errors);
     socket->datagram_bytes = hold_datagrams(stack, &socket->errors);
-    if (socket->filter)
-        repair_filter(stack, socket);
+    if (socket->extra)
+        repair_extra(stack, socket);
     if (socket->datagram)
         repair_datagram_state(stack, socket);
 }
@@ -553,7 +552,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     pool_sweep(&stack->buffers);
     pool_sweep(&stack->connections);
     pool_sweep(&stack->flights);
-    pool_sweep(&stack->filters);
+    pool_sweep(&stack->extras);
     pool_sweep(&stack->sockets);
     pool_sweep(&stack->datagram_states);
     igmp_repair(stack);

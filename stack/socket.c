@@ -75,9 +75,18 @@ void socket_release(struct stack *stack, struct socket *socket) {
     } else {
         datagram_end(stack, socket);
     }
-    filter_purge(stack, socket);
+    if (socket->extra) {
+        filter_purge(stack, &socket->extra->filter);
+        pool_return(&stack->extras, socket->extra);
+    }
     list_remove(&socket->event_link);
     pool_return(&stack->sockets, socket);
+}
+
+struct socket_extra *socket_extra(struct stack *stack, struct socket *socket) {
+    if (!socket->extra)
+        socket->extra = pool_take_zeroed(&stack->extras);
+    return socket->extra;
 }
 
 static struct binding *binding_of(struct socket *socket) {

@@ -9,13 +9,13 @@
 #define STACK_SOCKET_H
 
 #include "datagram.h"
+#include "filter.h"
 #include "port.h"
 #include <sys/socket.h>
 
 #define SOCKET_SEND_MIN 4608u /* Linux's SOCK_MIN_SNDBUF */
 #define SOCKET_RECEIVE_MIN 2304u
 
-struct filter;
 struct tcp;
 
 struct socket_options {
@@ -35,7 +35,7 @@ struct socket_options {
 
     /* ip(7), of datagram sockets. */
     bool receive_errors, receive_ttl, receive_tos, receive_packet_info, receive_destination;
-    bool receive_options, return_options; /* kept, and nothing told: options are skipped */
+    bool receive_options, return_options;
     bool multicast_loop, multicast_all;
     bool header_included : 1; /* IP_HDRINCL */
     bool receive_drops : 1;   /* SO_RXQ_OVFL */
@@ -54,6 +54,12 @@ enum socket_timestamp {
     SOCKET_TIMESTAMP_NONE,
     SOCKET_TIMESTAMP_US, /* SO_TIMESTAMP */
     SOCKET_TIMESTAMP_NS, /* SO_TIMESTAMPNS */
+};
+
+/* What few sockets have. */
+struct socket_extra {
+    struct filter filter;
+    struct ip_options options; /* IP_OPTIONS */
 };
 
 /* The caller's: who is signalled (fcntl(2), F_SETOWN). */
@@ -87,7 +93,7 @@ struct socket {
     uint32_t send_limit, receive_limit; /* bytes */
     struct socket_options options;
 
-    struct filter *filter;                  /* or NULL */
+    struct socket_extra *extra;             /* or NULL */
     struct tcp *tcp;                        /* of SOCK_STREAM; NULL: all others */
     uint32_t zerocopy_next, timestamp_base; /* of what is told to MSG_ERRQUEUE */
 
@@ -119,6 +125,9 @@ struct socket_message {
     uint16_t segment;     /* UDP_SEGMENT; UDP_GRO's length, 0: it is a single one */
     uint64_t received_ns; /* by the stack's clock */
     uint32_t drops;
+    struct ip_options
+        options; /* that a received one came with; of a send if has_options, else the socket's */
+    bool has_options;
     struct icmp_error error; /* MSG_ERRQUEUE */
     bool has_inq;            /* of a stream: bytes that are left to read */
     uint32_t inq;
@@ -173,6 +182,14 @@ int socket_get_option(struct stack *stack, struct socket *socket, int level, int
                       socklen_t *length);
 int socket_set_option(struct stack *stack, struct socket *socket, int level, int name, const void *value,
                       socklen_t length);
+
+/* What few sockets have, made if need be; NULL: no memory. */
+struct socket_extra *socket_extra(struct stack *stack, struct socket *socket);
+
+/* The IP options of what a socket sends; NULL: none. */
+static inline const struct ip_options *socket_ip_options(const struct socket *socket) {
+    return socket && socket->extra && socket->extra->options.length ? &socket->extra->options : NULL;
+}
 
 /* Takes the pending error, as every call that reports it does. Negative errno or 0. */
 int socket_take_error(struct socket *socket);

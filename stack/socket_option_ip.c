@@ -235,6 +235,20 @@ static int multicast_interface(struct stack *stack, struct socket *socket, const
     return is_ours(stack, ntohl(request.imr_address.s_addr), request.imr_ifindex) ? 0 : -EADDRNOTAVAIL;
 }
 
+static int set_ip_options(struct stack *stack, struct socket *socket, const void *value, socklen_t length) {
+    struct ip_options options;
+    int error = ip_options_set(&options, value, length);
+    if (error || (!socket->extra && length == 0))
+        return error;
+    struct socket_extra *extra = socket_extra(stack, socket);
+    if (!extra)
+        return -ENOBUFS;
+    extra->options = options;
+    if (socket->tcp && socket->tcp->path.mss_peer)
+        tcp_path_measure(stack, socket->tcp);
+    return 0;
+}
+
 int ip_option_set(struct stack *stack, struct socket *socket, int name, const void *value, socklen_t length,
                   int number) {
     struct socket_options *options = &socket->options;
@@ -265,7 +279,7 @@ int ip_option_set(struct stack *stack, struct socket *socket, int name, const vo
     case IP_MULTICAST_IF:
         return multicast_interface(stack, socket, value, length);
     case IP_OPTIONS:
-        return length == 0 ? 0 : -ENOPROTOOPT;
+        return set_ip_options(stack, socket, value, length);
     default:
         break;
     }
@@ -357,9 +371,12 @@ int ip_option_get(struct stack *stack, struct socket *socket, int name, void *va
     case IP_MSFILTER:
     case MCAST_MSFILTER:
         return get_filter(stack, socket, name, value, length);
-    case IP_OPTIONS:
-        *length = 0;
-        return 0;
+    case IP_OPTIONS: {
+        static const struct ip_options none;
+        const struct ip_options *ip_options = socket_ip_options(socket);
+        ip_options = ip_options ? ip_options : &none;
+        return option_give(value, length, ip_options->bytes, ip_options->length);
+    }
     default:
         return -ENOPROTOOPT;
     }

@@ -42,7 +42,7 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
     pool_init(&stack->bbr, &stack->arena, sizeof(struct tcp_bbr), UINT32_MAX);
     pool_init(&stack->datagrams, &stack->arena, sizeof(struct datagram), UINT32_MAX);
     pool_init(&stack->datagram_states, &stack->arena, sizeof(struct datagram_state), UINT32_MAX);
-    pool_init(&stack->filters, &stack->arena, sizeof(struct filter), UINT32_MAX);
+    pool_init(&stack->extras, &stack->arena, sizeof(struct socket_extra), UINT32_MAX);
     pool_init(&stack->flights, &stack->arena, sizeof(struct tcp_flight), UINT32_MAX);
     tcp_flight_init(&stack->resting);
     list_init(&stack->events);

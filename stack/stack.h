@@ -57,7 +57,7 @@ struct stack {
     struct sysctl sysctl;
     struct mib mib;
 
-    struct pool buffers, sockets, connections, held_segments, datagrams, datagram_states, flights, filters,
+    struct pool buffers, sockets, connections, held_segments, datagrams, datagram_states, flights, extras,
         sent, fastopen_keys, md5_keys, marks, bbr, corks;
     struct frame_queue transmit;
     struct arp_cache arp;

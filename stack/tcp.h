@@ -256,6 +256,7 @@ void tcp_arm_keepalive(struct stack *stack, struct tcp *tcp);
 /* tcp_path.c */
 void tcp_path_begin(const struct stack *stack, struct tcp *tcp, uint16_t mss_peer); /* the MSS is known */
 void tcp_path_changed(struct stack *stack, uint32_t destination);                   /* ip_path_mtu has */
+void tcp_path_measure(struct stack *stack, struct tcp *tcp); /* its headers have another length */
 /* A timeout: `retransmits` is how many came before it. */
 void tcp_path_timeout(struct stack *stack, struct tcp *tcp);
 void tcp_path_lost(struct stack *stack, struct tcp *tcp); /* something has to be sent again */

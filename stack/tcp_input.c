@@ -420,7 +420,7 @@ static struct tcp *find_listener(struct stack *stack, const struct ip_packet *pa
 /* Whether the socket's filter (SO_ATTACH_FILTER) wants a segment; cuts it to what it wants. */
 static bool admitted(struct stack *stack, const struct tcp *tcp, struct tcp_segment *segment) {
     const struct socket *socket = tcp->socket ? tcp->socket : tcp->listener;
-    if (!segment->view || !socket || !socket->filter)
+    if (!segment->view || !socket || !socket->extra)
         return true;
     uint32_t header = segment->view->transport_length;
     uint32_t wanted = filter_admits(socket, segment->view, header + segment->length);
@@ -478,7 +478,7 @@ void tcp_input(struct stack *stack, struct ip_packet *packet) {
         return;
     }
     struct filter_view view;
-    segment.view = stack->filters.used > 0 ? &view : NULL;
+    segment.view = stack->extras.used > 0 ? &view : NULL;
     if (segment.view)
         filter_view(stack, &view, packet, (uint32_t)header_length);
     segment.tos = packet->tos;

@@ -16,7 +16,10 @@
 #define SUSPICIOUS_TIMEOUTS 2
 
 static uint16_t full_mss(const struct stack *stack, const struct tcp *tcp) {
+    const struct ip_options *ip_options = socket_ip_options(tcp->socket);
     uint32_t mss = ip_mtu(stack, tcp->remote_address) - IP_HEADER_BYTES - TCP_HEADER_BYTES;
+    if (ip_options)
+        mss = mss > 64u + ip_options->length ? mss - ip_options->length : 64;
     if (mss > tcp->path.mss_peer)
         mss = tcp->path.mss_peer;
     /* Options that are in each segment: RFC 6691. */
@@ -52,6 +55,11 @@ static void adapt(void *object, void *context) {
         tcp_sent_lose_longer(tcp, full); /* it did not get through, and that is no congestion */
         tcp_want_output(stack, tcp);
     }
+}
+
+void tcp_path_measure(struct stack *stack, struct tcp *tcp) {
+    struct path_question question = {stack, tcp->remote_address};
+    adapt(tcp, &question);
 }
 
 void tcp_path_changed(struct stack *stack, uint32_t destination) {

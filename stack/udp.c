@@ -22,7 +22,7 @@ static bool checksum_good(const struct ip_packet *packet, const uint8_t *header)
 
 static void deliver(struct stack *stack, struct socket *socket, struct ip_packet *packet,
                     uint16_t source_port, struct filter_view *view) {
-    if (socket->filter && !datagram_admitted(stack, socket, view, packet)) {
+    if (socket->extra && view && !datagram_admitted(stack, socket, view, packet)) {
         stack->mib.UdpInErrors++;
         return;
     }
@@ -77,7 +77,7 @@ void udp_input(struct stack *stack, struct ip_packet *packet) {
     if (dhcp_input(stack, packet, source_port, port))
         return;
     struct socket *socket = NULL;
-    struct filter_view seen, *view = stack->filters.used > 0 ? &seen : NULL;
+    struct filter_view seen, *view = stack->extras.used > 0 ? &seen : NULL;
     if (view)
         filter_view(stack, view, packet, UDP_HEADER_BYTES);
     bool many = ip_is_multicast(packet->destination) || ip_is_broadcast(stack, packet->destination);

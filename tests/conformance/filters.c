@@ -54,7 +54,7 @@ static struct sock_filter instruction(uint32_t left) {
                                                               : operand()};
     }
     case 3:
-        return (struct sock_filter){BPF_LDX | BPF_B | BPF_MSH, 0, 0, any(50)};
+        return (struct sock_filter){BPF_LDX | BPF_B | BPF_MSH, 0, 0, 8 + any(50)};
     case 4:
     case 5:
         return (struct sock_filter){any(2) ? BPF_ST : BPF_STX, 0, 0, any(16)};
@@ -69,7 +69,7 @@ static struct sock_filter instruction(uint32_t left) {
                       : (struct sock_filter){BPF_JMP | BPF_JA, 0, 0, far};
     default:
         return any(3) ? (struct sock_filter){BPF_LD | BPF_W | BPF_ABS, 0, 0, 8 + any(40)}
-                      : (struct sock_filter){(uint16_t)any(300), near, far, operand()};
+                      : (struct sock_filter){(uint16_t)any(300), near, far, 8 + operand()};
     }
 }
 

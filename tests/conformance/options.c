@@ -7,6 +7,7 @@
 #include <linux/net_tstamp.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
@@ -266,6 +267,66 @@ static void binds(int type, const char *name) {
     close(listener);
 }
 
+/* IP_OPTIONS: what is taken, what is given back, and what comes with a datagram (IP_RECVOPTS). */
+static void ip_options(void) {
+    static const struct {
+        const char *name;
+        unsigned char bytes[44];
+        socklen_t length;
+    } tried[] = {
+        {"router alert", {148, 4, 0, 0}, 4},   {"nothing", {1, 1, 1}, 3},
+        {"an end", {0, 9, 9, 9}, 4},           {"too long", {1}, 41},
+        {"as long as it gets", {1, 1, 1}, 40}, {"a length of 1", {148, 1, 0, 0}, 4},
+        {"beyond the end", {148, 8, 0, 0}, 4}, {"half of one", {1, 148}, 2},
+        {"a short alert", {148, 3, 0}, 3},     {"a record without room", {7, 3, 4}, 3},
+        {"a record of one", {7, 7, 4}, 7},     {"a record whose pointer is wrong", {7, 7, 3}, 7},
+        {"a short record", {7, 2, 4}, 3},      {"times", {68, 8, 5, 0}, 8},
+        {"times, wrongly", {68, 8, 4, 0}, 8},
+    };
+    uint16_t port, peer;
+    int fd = make_datagram(&port), from = make_datagram(&peer), one = 1;
+    struct sockaddr_in address = address_of(own, port);
+    unsigned char got[60];
+    connect(from, (struct sockaddr *)&address, sizeof address);
+    setsockopt(fd, IPPROTO_IP, IP_RECVOPTS, &one, sizeof one);
+    for (size_t i = 0; i < sizeof tried / sizeof *tried; i++) {
+        socklen_t length = sizeof got;
+        int set = setsockopt(from, IPPROTO_IP, IP_OPTIONS, tried[i].bytes, tried[i].length);
+        outcome("ip options", tried[i].name, "%s", result(set));
+        int failed = getsockopt(from, IPPROTO_IP, IP_OPTIONS, got, &length);
+        outcome("ip options", tried[i].name, "%s, %u bytes, %u %u %u", result(failed), length,
+                length ? got[0] : 0, length ? got[1] : 0, length ? got[2] : 0);
+        if (set < 0 || tried[i].bytes[0] == 7 || tried[i].bytes[0] == 68)
+            continue; /* who is on the way to oneself differs */
+        char data[10], control[200];
+        struct iovec piece = {data, sizeof data};
+        struct msghdr message = {
+            .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+        write(from, "x", 1);
+        await(fd, POLLIN);
+        ssize_t had = recvmsg(fd, &message, MSG_DONTWAIT);
+        struct cmsghdr *told = had >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
+        outcome("ip options", "come", "%s, %s of %d, %d", result(had), told ? "a message" : "no message",
+                told ? told->cmsg_type : 0, told ? (int)(told->cmsg_len - CMSG_LEN(0)) : 0);
+    }
+    outcome("ip options", "none", "%s", result(setsockopt(from, IPPROTO_IP, IP_OPTIONS, NULL, 0)));
+    socklen_t length = sizeof got;
+    outcome("ip options", "none", "%s %u", result(getsockopt(from, IPPROTO_IP, IP_OPTIONS, got, &length)),
+            length);
+    close(fd);
+    close(from);
+    int pair[2];
+    char data[10];
+    make_pair(pair);
+    outcome("ip options", "of a connection", "%s",
+            result(setsockopt(pair[0], IPPROTO_IP, IP_OPTIONS, tried[0].bytes, 4)));
+    outcome("ip options", "write", "%s", result(write(pair[0], "hello", 5)));
+    await(pair[1], POLLIN);
+    outcome("ip options", "read", "%s", result(recv(pair[1], data, sizeof data, MSG_DONTWAIT)));
+    close(pair[0]);
+    close(pair[1]);
+}
+
 void test_options(void) {
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         for (enum kind kind = TCP; kind < KINDS; kind++)
@@ -278,4 +339,5 @@ void test_options(void) {
     congestion();
     binds(SOCK_STREAM, "bind tcp");
     binds(SOCK_DGRAM, "bind udp");
+    ip_options();
 }

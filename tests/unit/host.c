@@ -377,7 +377,7 @@ void assert_nothing_left(struct host *host) {
     assert_int_equal(stack->datagrams.used, 0);
     assert_int_equal(stack->datagram_states.used, 0);
     assert_int_equal(stack->flights.used, 0);
-    assert_int_equal(stack->filters.used, 0);
+    assert_int_equal(stack->extras.used, 0);
     assert_int_equal(stack->sent.used, 0);
     assert_true(tcp_flight_is_blank(&stack->resting));
     assert_int_equal(stack->reassemblies.pool.used, 0);
