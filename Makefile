@@ -1,4 +1,4 @@
-# barewire: make, make check, make bench, make demo, make install, make clean.
+# barewire: make, make check, make bench, make demo, make install, make deb, make clean.
 #   make quick                       a part of make check that takes four minutes
 #   make simulate SEEDS=N            two stacks on bad links, N times; a failing seed says how to replay it
 #   make fuzz SECONDS=N              libFuzzer on frames, DHCP and options, so long each
@@ -35,7 +35,7 @@ KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lvdeplug -lpthread
 CMOCKA_LIBS = $(shell pkg-config --libs cmocka) -lm
 
 .PRECIOUS: $(BUILD)/plain/tests/fuzz/%.o $(BUILD)/plain/%.o $(BUILD)/plain/tests/unit/%.o
-.PHONY: all check quick unit simulate fuzz integration bench demo install clean format
+.PHONY: all check quick unit simulate fuzz integration bench demo install deb clean format
 all: $(BUILD)/libbarewire.so $(BUILD)/barewire-keeper
 
 LINK = @mkdir -p $(@D); echo "  LD  $@"; $(CC) $(ALL_CFLAGS) -o $@ $^
@@ -125,6 +125,12 @@ install: all
 	install -m 755 scripts/barewire $(DESTDIR)$(PREFIX)/bin/barewire
 	install -m 755 $(BUILD)/barewire-keeper $(DESTDIR)$(PREFIX)/lib/barewire/barewire-keeper
 	install -m 644 $(BUILD)/libbarewire.so $(DESTDIR)$(PREFIX)/lib/barewire/libbarewire.so
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 644 scripts/barewire.1 $(DESTDIR)$(PREFIX)/share/man/man1/barewire.1
+	install -m 644 scripts/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/barewire
+
+deb: all
+	scripts/package build
 
 format:
 	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] tests/unit/*.[ch] tests/simulation/*.[ch] tests/fuzz/*.[ch] tests/packetdrill/*.[ch] tests/conformance/*.[ch] tests/integration/programs/*.c tests/bench/*.c

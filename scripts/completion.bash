@@ -1,0 +1,57 @@
+# bash completion for barewire(1)
+_barewire() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} i word
+    local valued=" -i --nic --publish -a --address -g --gateway --dns --mac --pcap --spin --mtu --name --loopback --impair --sysctl -P --profile "
+    COMPREPLY=()
+    # Behind the program's name it is the program's turn.
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+        --) i=$((i + 1)) && break ;;
+        -*) [[ $valued != *" $word "* ]] || i=$((i + 1)) ;;
+        ss | stats | down | doctor)
+            case $word in
+            ss) word="-t -u -l -a -i -m -p -n -H --name" ;;
+            stats) word="--json --name" ;;
+            down) word="--name" ;;
+            doctor) word="" ;;
+            esac
+            mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current")
+            return
+            ;;
+        *) break ;;
+        esac
+    done
+    if ((i < COMP_CWORD)) && declare -F _command_offset >/dev/null; then
+        _command_offset "$i"
+        return
+    elif ((i < COMP_CWORD)); then
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        return
+    fi
+    case $previous in
+    -i | --nic)
+        word="passt vde:"
+        for i in /sys/class/net/*; do word+=" packet:${i##*/} pcap:${i##*/} tap:${i##*/}"; done
+        mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current")
+        ;;
+    -a | --address) mapfile -t COMPREPLY < <(compgen -W "dhcp" -- "$current") ;;
+    --mac) mapfile -t COMPREPLY < <(compgen -W "nic" -- "$current") ;;
+    --loopback) mapfile -t COMPREPLY < <(compgen -W "kernel stack" -- "$current") ;;
+    --pcap) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    -P | --profile)
+        word=$(sed -n 's/^[[:space:]]*\[\(.*\)\][[:space:]]*$/\1/p' "${XDG_CONFIG_HOME:-$HOME/.config}/barewire.conf" /etc/barewire.conf 2>/dev/null)
+        mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current")
+        ;;
+    --impair) mapfile -t COMPREPLY < <(compgen -W "loss= delay= jitter= duplicate= reorder= corrupt= rate=" -- "$current") && compopt -o nospace ;;
+    --publish | -g | --gateway | --dns | --spin | --mtu | --name | --sysctl) ;;
+    *)
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "--nic --publish --address --gateway --dns --mac --pcap --spin --mtu --name --loopback --impair --sysctl --profile --verbose --help --version" -- "$current")
+        else
+            mapfile -t COMPREPLY < <(compgen -c -W "ss stats down doctor" -- "$current")
+        fi
+        ;;
+    esac
+}
+complete -F _barewire barewire
