@@ -11,7 +11,7 @@ _barewire() {
         -*) [[ $valued != *" $word "* ]] || i=$((i + 1)) ;;
         ss | stats | down | doctor)
             case $word in
-            ss) word="-t -u -l -a -i -m -p -n -H --name" ;;
+            ss) word="-t -u -l -a -i -m -p -n -H -w --name" ;;
             stats) word="--json --name" ;;
             down) word="--name" ;;
             doctor) word="" ;;

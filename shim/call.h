@@ -54,4 +54,9 @@ struct verbose_story {
 void verbose_note(struct verbose_story *story, int fd); /* the lock is held; before the close */
 void verbose_tell(const struct verbose_story *story);   /* after it */
 
+/* Follows a long transfer with one line that stays where it is, if that goes to a terminal: what to say is
+ * noted with the lock held, and said without. */
+void verbose_follow(const struct socket *socket);
+void verbose_show(void);
+
 #endif

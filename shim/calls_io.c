@@ -72,7 +72,11 @@ static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct
         if ((error = wait_to_send(socket, total - sent, deadline)))
             break;
     }
+    if (attach_config.verbose && sent > 0)
+        verbose_follow(socket);
     shared_unlock();
+    if (attach_config.verbose)
+        verbose_show();
     if (shared->broken)
         attach_broken();
     if (sent > 0)
@@ -122,7 +126,11 @@ static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct 
         if ((error = wait_socket(socket, POLLIN, deadline)))
             break;
     }
+    if (attach_config.verbose && received > 0)
+        verbose_follow(socket);
     shared_unlock();
+    if (attach_config.verbose)
+        verbose_show();
     if (shared->broken)
         attach_broken();
     if (just_look && received > 0)

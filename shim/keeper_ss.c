@@ -24,7 +24,7 @@
 #define LINE_BYTES 512
 
 struct wish {
-    bool tcp, udp, listening, all, information, memory, processes, no_header;
+    bool tcp, udp, listening, all, information, memory, processes, no_header, watch;
 };
 
 static int complain(const char *format, const char *value) {
@@ -121,7 +121,7 @@ static int look(void) {
     return mapped == (void *)SHARED_BASE ? 0 : complain("can't map the memory of stack '%s'", config.name);
 }
 
-static const char *state_name(uint8_t state) {
+const char *tool_state_name(uint8_t state) {
     static const char *const names[] = {
         [TCP_ESTABLISHED] = "ESTAB",    [TCP_SYN_SENT] = "SYN-SENT",     [TCP_SYN_RECV] = "SYN-RECV",
         [TCP_FIN_WAIT1] = "FIN-WAIT-1", [TCP_FIN_WAIT2] = "FIN-WAIT-2",  [TCP_TIME_WAIT] = "TIME-WAIT",
@@ -130,7 +130,7 @@ static const char *state_name(uint8_t state) {
     return state < sizeof names / sizeof *names && names[state] ? names[state] : "UNKNOWN";
 }
 
-static const char *place(uint32_t address, uint16_t port, bool peer) {
+const char *tool_place(uint32_t address, uint16_t port, bool peer) {
     static char texts[4][40];
     static int next;
     char *text = texts[next++ % 4];
@@ -269,10 +269,10 @@ static void show_tcp(const void *object, void *context) {
     if (!wanted(wish, tcp.state) || (tcp.state == TCP_CLOSE && !tcp.binding.port))
         return;
     bool listens = tcp.state == TCP_LISTEN;
-    print_line("tcp", state_name(tcp.state), listens ? socket.accept_count : tcp.receive.length,
+    print_line("tcp", tool_state_name(tcp.state), listens ? socket.accept_count : tcp.receive.length,
                listens ? socket.backlog : tcp.send.length,
-               place(tcp.binding.address, tcp.binding.port, false),
-               place(listens ? 0 : tcp.remote_address, listens ? 0 : tcp.remote_port, true));
+               tool_place(tcp.binding.address, tcp.binding.port, false),
+               tool_place(listens ? 0 : tcp.remote_address, listens ? 0 : tcp.remote_port, true));
     if (wish->processes)
         print_processes(owned ? tcp.socket : NULL);
     if (wish->memory)
@@ -295,10 +295,10 @@ static void show_datagram(const void *object, void *context) {
     const char *kind = socket.type == SOCK_RAW                      ? "raw"
                        : state.binding.protocol == IP_PROTOCOL_ICMP ? "icmp"
                                                                     : "udp";
-    print_line(
-        kind, socket.connected ? "ESTAB" : "UNCONN", socket.datagram_bytes, 0,
-        place(state.binding.address, state.binding.port, false),
-        place(socket.connected ? state.remote_address : 0, socket.connected ? state.remote_port : 0, true));
+    print_line(kind, socket.connected ? "ESTAB" : "UNCONN", socket.datagram_bytes, 0,
+               tool_place(state.binding.address, state.binding.port, false),
+               tool_place(socket.connected ? state.remote_address : 0,
+                          socket.connected ? state.remote_port : 0, true));
     if (wish->processes)
         print_processes(object);
     if (wish->memory)
@@ -319,7 +319,8 @@ static bool read_wish(int count, char **options, struct wish *wish) {
             wish->memory |= *letter == 'm';
             wish->processes |= *letter == 'p';
             wish->no_header |= *letter == 'H';
-            if (!strchr("tulaimpHn", *letter))
+            wish->watch |= *letter == 'w';
+            if (!strchr("tulaimpHnw", *letter))
                 return false;
         }
     }
@@ -331,10 +332,12 @@ static bool read_wish(int count, char **options, struct wish *wish) {
 int tool_ss(int count, char **options) {
     struct wish wish = {0};
     if (!read_wish(count, options, &wish))
-        return complain("ss takes -t -u -l -a -i -m -p -H -n%s", "");
+        return complain("ss takes -t -u -l -a -i -m -p -H -n -w%s", "");
     int failed = look();
     if (failed)
         return failed;
+    if (wish.watch)
+        return tool_watch();
     if (!wish.no_header)
         printf("%-5s %-10s %-6s %-6s %22s %22s%s\n", "Netid", "State", "Recv-Q", "Send-Q",
                "Local Address:Port", "Peer Address:Port", wish.processes ? " Process" : "");

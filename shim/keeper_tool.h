@@ -5,7 +5,9 @@
 #ifndef SHIM_KEEPER_TOOL_H
 #define SHIM_KEEPER_TOOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* 0 when the loader would preload our library into the program; 1 when not, and says why on stdout. */
 int tool_is_dynamic(const char *path);
@@ -22,5 +24,12 @@ void tool_name_holders(const void *socket, char *text, size_t room);
 /* Shows its sockets in the columns of ss(8), with its options; its counters by Linux's names, as nstat(8). */
 int tool_ss(int count, char **options);
 int tool_stats(int count, char **options);
+
+/* Says what the connections of the stack do, until it ends. */
+int tool_watch(void);
+
+/* A state of TCP and an address as ss(8) has them; the latter in one of several static buffers. */
+const char *tool_state_name(uint8_t state);
+const char *tool_place(uint32_t address, uint16_t port, bool peer);
 
 #endif

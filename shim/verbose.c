@@ -5,6 +5,11 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#define LONG_NS UINT64_C(1000000000) /* a transfer that has lasted so long is followed */
+#define PERIOD_NS UINT64_C(200000000)
+#define CLEAR "\r\033[K"
 
 void verbose_note(struct verbose_story *story, int fd) {
     struct handle *handle = descriptor_find(fd);
@@ -50,12 +55,64 @@ static const char *ending(const struct tcp *tcp) {
     }
 }
 
+/* The line: which connection it is about, and what that had done when it was last noted. */
+static struct {
+    _Atomic uint64_t next_ns; /* nothing is noted before */
+    const struct tcp *tcp;
+    uint64_t bytes, then_ns;
+    char text[160];
+    _Atomic bool noted, shown;
+} line;
+
+static bool on_terminal(void) {
+    static int known = -1;
+    if (known < 0)
+        known = isatty(STDERR_FILENO);
+    return known;
+}
+
+void verbose_follow(const struct socket *socket) {
+    const struct tcp *tcp = socket->tcp;
+    uint64_t now_ns = attach_config.verbose && tcp && on_terminal() ? clock_now() : 0;
+    if (now_ns < line.next_ns || !now_ns || !tcp->history.established_ns ||
+        now_ns - tcp->history.established_ns < LONG_NS)
+        return;
+    char remote[32];
+    uint64_t bytes = tcp->history.bytes_sent + tcp->history.bytes_received;
+    double rate = line.tcp == tcp && now_ns > line.then_ns
+                      ? (double)(bytes - line.bytes) / (double)(now_ns - line.then_ns) * 1e3
+                      : (double)bytes / (double)(now_ns - tcp->history.established_ns) * 1e3;
+    snprintf(line.text, sizeof line.text,
+             CLEAR "barewire: %s  %.1f MB  %.1f MB/s  RTT %.3f ms  cwnd %u  %u retransmitted",
+             address_text(tcp->remote_address, tcp->remote_port, remote), (double)bytes / 1e6, rate,
+             milliseconds(tcp->rtt.srtt_ns), tcp->congestion.cwnd / tcp->mss, tcp->history.retransmitted);
+    line.tcp = tcp;
+    line.bytes = bytes;
+    line.then_ns = now_ns;
+    line.next_ns = now_ns + PERIOD_NS;
+    line.noted = true;
+}
+
+static void say(const char *text) {
+    if (LIBC(write)(STDERR_FILENO, text, strlen(text)) < 0)
+        return; /* nobody looks */
+}
+
+void verbose_show(void) {
+    if (!line.noted || !atomic_exchange(&line.noted, false))
+        return;
+    line.shown = true;
+    say(line.text);
+}
+
 void verbose_tell(const struct verbose_story *story) {
     const struct tcp *tcp = &story->tcp;
     const struct tcp_history *history = &tcp->history;
     char local[32], remote[32];
     if (!story->worth_telling)
         return;
+    if (atomic_exchange(&line.shown, false))
+        say(CLEAR);
     address_text(tcp->binding.address, tcp->binding.port, local);
     address_text(tcp->remote_address, tcp->remote_port, remote);
     if (!history->established_ns) {
