@@ -13,6 +13,7 @@ struct nic *nic_open(const char *specification, char *error) {
                  {"pcap", nic_pcap_open},
                  {"tap", nic_tap_open},
                  {"vde", nic_vde_open},
+                 {"lan", nic_lan_open},
                  {"passt", nic_passt_open}};
     const char *colon = strchr(specification, ':');
     size_t length = colon ? (size_t)(colon - specification) : strlen(specification);
@@ -21,7 +22,7 @@ struct nic *nic_open(const char *specification, char *error) {
             return kinds[i].open(colon ? colon + 1 : "", error);
     }
     snprintf(error, NIC_ERROR_BYTES,
-             "no NIC of kind '%.*s'; this version has packet:IF, pcap:IF, tap:IF, vde:URL and passt",
+             "no NIC of kind '%.*s'; this version has packet:IF, pcap:IF, tap:IF, vde:URL, lan:PATH and passt",
              (int)length, specification);
     return NULL;
 }

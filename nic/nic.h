@@ -39,6 +39,7 @@ struct nic_facts {
 
 struct nic_counters {
     uint64_t truncated; /* frames that did not arrive whole */
+    uint64_t bad_fcs;   /* ... or damaged, where the NIC checks it itself */
 };
 
 struct nic;
@@ -117,6 +118,7 @@ struct nic *nic_pcap_open(const char *interface, char *error);
 struct nic *nic_packet_open(const char *interface, char *error);
 struct nic *nic_tap_open(const char *interface, char *error);
 struct nic *nic_vde_open(const char *url, char *error);
+struct nic *nic_lan_open(const char *path, char *error);
 struct nic *nic_passt_open(const char *publish, char *error); /* ports: passt(1), -t */
 
 /* A NIC_SHARED NIC for another process than the one that opened it: nic_send and nic_receive alone. The

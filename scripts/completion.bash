@@ -9,8 +9,9 @@ _barewire() {
         case $word in
         --) i=$((i + 1)) && break ;;
         -*) [[ $valued != *" $word "* ]] || i=$((i + 1)) ;;
-        ss | stats | down | doctor)
+        ss | stats | down | doctor | lan)
             case $word in
+            lan) word="--hub --switch --rate --delay --ber" ;;
             ss) word="-t -u -l -a -i -m -p -n -H -w --name" ;;
             stats) word="--json --name" ;;
             down) word="--name" ;;
@@ -31,7 +32,7 @@ _barewire() {
     fi
     case $previous in
     -i | --nic)
-        word="passt vde:"
+        word="passt vde: lan:"
         for i in /sys/class/net/*; do word+=" packet:${i##*/} pcap:${i##*/} tap:${i##*/}"; done
         mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current")
         ;;
@@ -49,7 +50,7 @@ _barewire() {
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "--nic --publish --address --gateway --dns --mac --pcap --spin --mtu --name --loopback --impair --sysctl --profile --verbose --help --version" -- "$current")
         else
-            mapfile -t COMPREPLY < <(compgen -c -W "ss stats down doctor" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -c -W "ss stats down doctor lan" -- "$current")
         fi
         ;;
     esac

@@ -163,7 +163,7 @@ static bool parse_publish(const char *text, struct config *config, char *error) 
 
 /* KIND:IF, or just an interface, which is a packet socket's. */
 static bool parse_nic(const char *value, struct config *config) {
-    static const char *const kinds[] = {"packet:", "pcap:", "tap:", "vde:"};
+    static const char *const kinds[] = {"packet:", "pcap:", "tap:", "vde:", "lan:"};
     if (strcmp(value, PASST) == 0) {
         snprintf(config->nic, sizeof config->nic, PASST);
         return true;
@@ -187,7 +187,7 @@ bool config_read(struct config *config, char *error) {
     if ((value = getenv("BAREWIRE_NIC"))) {
         if (!parse_nic(value, config))
             return fail(error,
-                        "--nic '%s': this version has packet:IF, pcap:IF, tap:IF, vde:URL and passt; "
+                        "--nic '%s': this version has packet:IF, pcap:IF, tap:IF, vde:URL, lan:PATH and passt; "
                         "packet:eth0, for example",
                         value);
     }

@@ -143,8 +143,9 @@ int tool_doctor(const char *self) {
         find_program("vde_switch") ? ", and vde_switch is there"
                                    : " with any VDE; 'apt install vde-switch' has a switch",
         "");
+    row("lan:PATH", true, ": a hub or a switch in software, which 'barewire lan PATH' runs", "");
     if (tell_interfaces() == 0)
-        printf("\nNo Ethernet interface is here: passt, tap: and vde: need none.\n");
+        printf("\nNo Ethernet interface is here: passt, tap:, vde: and lan: need none.\n");
     tell_kernel();
     return passt || packets || tun ? 0 : 1;
 }

@@ -1,0 +1,274 @@
+/*
+ * keeper_lan.c - `barewire lan`: a hub or a switch in software (nic/lan_segment.h), in the time of the clock,
+ * whose stations come by a UNIX socket.
+ */
+#include "keeper_tool.h"
+#include "lan_segment.h"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CALLERS_MAX 128 /* stations, and those who have not said yet what they are */
+#define BATCH 16
+#define STATUS_BYTES 16384
+#define RATE_HUB 10000000u /* 10BASE-T */
+#define RATE_SWITCH 100000000u
+#define DELAY_NS 500u /* of a hundred metres of cable */
+
+struct caller {
+    int wire;
+    int port; /* -1: it is no station, or not yet */
+};
+
+static struct {
+    struct lan *lan;
+    struct lan_config config;
+    struct caller callers[CALLERS_MAX];
+    int count;
+    char status[STATUS_BYTES];
+} service;
+
+static uint64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static int complain(const char *what, const char *value) {
+    fprintf(stderr, "barewire: %s '%s'\n", what, value);
+    return 2;
+}
+
+struct unit {
+    const char *name;
+    double worth;
+};
+
+/* A number with one of the units that are allowed. */
+static bool read_value(const char *text, const struct unit *units, double least, double most, double *value) {
+    char *end;
+    double number = strtod(text, &end);
+    for (; end > text && units->name; units++)
+        if (strcmp(end, units->name) == 0) {
+            *value = number * units->worth;
+            return *value >= least && *value <= most;
+        }
+    return false;
+}
+
+static bool read_options(int count, char **options) {
+    static const struct unit rates[] = {{"kbit", 1e3}, {"mbit", 1e6}, {"gbit", 1e9}, {NULL, 0}};
+    static const struct unit times[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {NULL, 0}};
+    static const struct unit plain[] = {{"", 1}, {NULL, 0}};
+    struct lan_config *config = &service.config;
+    double value;
+    for (int i = 0; i < count; i++) {
+        const char *next = i + 1 < count ? options[i + 1] : "";
+        if (strcmp(options[i], "--hub") == 0 || strcmp(options[i], "--switch") == 0) {
+            config->is_switch = options[i][2] == 's';
+            continue;
+        }
+        if (strcmp(options[i], "--rate") == 0 && read_value(next, rates, 1e4, 1e11, &value))
+            config->rate = (uint64_t)value;
+        else if (strcmp(options[i], "--delay") == 0 && read_value(next, times, 0, 1e9, &value))
+            config->propagation_ns = (uint64_t)value;
+        else if (strcmp(options[i], "--ber") == 0 && read_value(next, plain, 0, 1, &value))
+            config->bit_errors = value;
+        else
+            return complain("lan takes --hub, --switch, --rate 10mbit, --delay 5us and --ber 1e-6, not",
+                            options[i]),
+                   false;
+        i++;
+    }
+    if (!config->rate)
+        config->rate = config->is_switch ? RATE_SWITCH : RATE_HUB;
+    /* A collision must be noticed by who is in it: IEEE 802.3 clause 4.2.3.2.3. */
+    if (!config->is_switch && 2 * config->propagation_ns > LAN_SLOT_BITS * UINT64_C(1000000000) / config->rate)
+        return complain("on a hub of that rate, --delay is half of 512 bits' time at most, and can't be as "
+                        "long as with",
+                        options[count - 1]),
+               false;
+    return true;
+}
+
+static bool address_of(const char *path, struct sockaddr_un *address) {
+    address->sun_family = AF_UNIX;
+    return snprintf(address->sun_path, sizeof address->sun_path, "%s", path) < (int)sizeof address->sun_path;
+}
+
+/* Asks a LAN how it is. */
+static int ask(const char *path) {
+    struct sockaddr_un address;
+    int wire = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (!address_of(path, &address) || connect(wire, (struct sockaddr *)&address, sizeof address) < 0 ||
+        send(wire, LAN_ASK, 1, MSG_NOSIGNAL) != 1)
+        return complain("there is no LAN, which --hub or --switch would make, at", path);
+    ssize_t length = recv(wire, service.status, sizeof service.status - 1, 0);
+    close(wire);
+    if (length <= 0)
+        return complain("nobody answers at", path);
+    fwrite(service.status, 1, (size_t)length, stdout);
+    return 0;
+}
+
+static void tell(int wire) {
+    char *text = service.status;
+    size_t used = 0, room = sizeof service.status;
+#define SAY(...)     \
+    if (used < room) \
+    used += (size_t)snprintf(text + used, room - used, __VA_ARGS__)
+    const struct lan_config *config = &service.config;
+    SAY("%s, %.6g Mb/s, %.6g us, bit error rate %g\n", config->is_switch ? "switch" : "hub",
+        (double)config->rate / 1e6, (double)config->propagation_ns / 1e3, config->bit_errors);
+    SAY("%-5s %10s %10s %10s %9s %9s %8s %8s %8s\n", "port", "sent", "received", "collisions", "deferred",
+        "given up", "dropped", "damaged", "bad FCS");
+    for (int i = 0; i < LAN_PORTS_MAX; i++) {
+        const struct lan_counters *counters = lan_counters(service.lan, i);
+        if (!lan_port_used(service.lan, i))
+            continue;
+        SAY("%-5d %10lu %10lu %10lu %9lu %9lu %8lu %8lu %8lu\n", i, counters->sent, counters->received,
+            counters->collisions, counters->deferred, counters->given_up, counters->dropped,
+            counters->damaged, counters->bad_fcs);
+    }
+    uint8_t mac[6];
+    int port;
+    for (uint32_t i = 0; i < LAN_TABLE_MAX; i++)
+        if (lan_learned(service.lan, i, now_ns(), mac, &port))
+            SAY("%02x:%02x:%02x:%02x:%02x:%02x is at port %d\n", mac[0], mac[1], mac[2], mac[3], mac[4],
+                mac[5], port);
+#undef SAY
+    send(wire, text, used < room ? used : room - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void hang_up(int index) {
+    struct caller *caller = &service.callers[index];
+    if (caller->port >= 0)
+        lan_leave(service.lan, caller->port);
+    close(caller->wire);
+    *caller = service.callers[--service.count];
+}
+
+static void answer(int door) {
+    int wire = accept4(door, NULL, NULL, SOCK_CLOEXEC);
+    if (wire < 0)
+        return;
+    if (service.count == CALLERS_MAX) {
+        close(wire);
+        return;
+    }
+    service.callers[service.count++] = (struct caller){wire, -1};
+}
+
+/* False: it has hung up, or is not wanted. */
+static bool greet(struct caller *caller) {
+    char word;
+    if (recv(caller->wire, &word, 1, MSG_DONTWAIT) != 1)
+        return errno == EAGAIN;
+    if (word == LAN_ASK[0])
+        tell(caller->wire);
+    if (word != LAN_JOIN[0] || (caller->port = lan_join(service.lan)) < 0)
+        return false;
+    return send(caller->wire, LAN_JOIN, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+}
+
+static bool take_in(struct caller *caller) {
+    uint8_t wire[LAN_WIRE_MAX];
+    for (int i = 0; i < BATCH && lan_has_room(service.lan, caller->port); i++) {
+        ssize_t length = recv(caller->wire, wire, sizeof wire, MSG_DONTWAIT);
+        if (length <= 0)
+            return length < 0 && (errno == EAGAIN || errno == EINTR);
+        lan_put(service.lan, caller->port, now_ns(), wire, (uint32_t)length);
+    }
+    return true;
+}
+
+static void give_out(void) {
+    uint8_t wire[LAN_WIRE_MAX];
+    uint32_t length;
+    int port;
+    while ((port = lan_get(service.lan, now_ns(), wire, &length)) >= 0)
+        for (int i = 0; i < service.count; i++)
+            if (service.callers[i].port == port)
+                send(service.callers[i].wire, wire, length, MSG_DONTWAIT | MSG_NOSIGNAL); /* or it is lost */
+}
+
+/* Until the next thing happens on the LAN, or somebody wants something. */
+static void wait_for(struct pollfd *fds, nfds_t count) {
+    uint64_t next_ns = lan_next(service.lan), now = now_ns(), left_ns = next_ns > now ? next_ns - now : 0;
+    struct timespec left = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
+    ppoll(fds, count, next_ns == LAN_NEVER ? NULL : &left, NULL);
+}
+
+static void serve(int door, int signals) {
+    for (;;) {
+        struct pollfd fds[2 + CALLERS_MAX] = {{door, POLLIN, 0}, {signals, POLLIN, 0}};
+        for (int i = 0; i < service.count; i++) {
+            const struct caller *caller = &service.callers[i];
+            bool hears = caller->port < 0 || lan_has_room(service.lan, caller->port);
+            fds[2 + i] = (struct pollfd){caller->wire, hears ? POLLIN : 0, 0};
+        }
+        int count = service.count;
+        wait_for(fds, 2 + (nfds_t)count);
+        if (fds[1].revents)
+            return;
+        give_out();
+        for (int i = count; i-- > 0;) {
+            struct caller *caller = &service.callers[i];
+            if (fds[2 + i].revents && !(caller->port < 0 ? greet(caller) : take_in(caller)))
+                hang_up(i);
+        }
+        if (fds[0].revents)
+            answer(door);
+    }
+}
+
+int tool_lan(int count, char **options) {
+    struct sockaddr_un address;
+    sigset_t ends;
+    if (count < 1 || options[0][0] == '-')
+        return complain("lan wants a path first, such as /tmp/lan, rather than",
+                        count ? options[0] : "nothing");
+    if (count == 1)
+        return ask(options[0]);
+    service.config.propagation_ns = DELAY_NS;
+    if (getrandom(&service.config.seed, sizeof service.config.seed, 0) < 0 ||
+        !read_options(count - 1, options + 1))
+        return 2;
+    if (!address_of(options[0], &address))
+        return complain("too long a path for a UNIX socket:", options[0]);
+    int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (connect(door, (struct sockaddr *)&address, sizeof address) == 0)
+        return complain("there is a LAN already at", options[0]);
+    if (errno == ECONNREFUSED)
+        unlink(options[0]); /* one that was killed */
+    close(door);
+    door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    mode_t mask = umask(077);
+    if (bind(door, (struct sockaddr *)&address, sizeof address) < 0 || listen(door, 16) < 0)
+        return complain(strerror(errno), options[0]);
+    umask(mask);
+    service.lan = lan_create(&service.config);
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGHUP);
+    sigprocmask(SIG_BLOCK, &ends, NULL);
+    int signals = signalfd(-1, &ends, SFD_CLOEXEC);
+    if (!service.lan || signals < 0)
+        return complain("can't run a LAN at", options[0]);
+    fprintf(stderr, "barewire: a %s at %s: barewire --nic lan:%s --address 10.0.0.1/24 PROGRAM\n",
+            service.config.is_switch ? "switch" : "hub", options[0], options[0]);
+    serve(door, signals);
+    unlink(options[0]);
+    return 0;
+}
