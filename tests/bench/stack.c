@@ -4,6 +4,7 @@
  *   stack bulk [CONNECTIONS] [MEGABYTES]      data one way, in turn over so many connections
  *   stack request [CONNECTIONS] [REQUESTS]    100 bytes there, 1,000 back
  *   stack connect [IDLE] [CONNECTIONS]        open and close, beside so many that are idle
+ *   stack beside [IDLE] [MEGABYTES]           data one way over one connection, beside so many that are idle
  *   stack idle [CONNECTIONS]                  memory of an open connection, of both its ends' one
  *
  * One line: figures by the clock. Under callgrind (valgrind --tool=callgrind --toggle-collect=measure) the
@@ -181,6 +182,8 @@ __attribute__((noinline)) void measure(const char *what, uint32_t connections, u
 void measure(const char *what, uint32_t connections, uint64_t amount) {
     if (strcmp(what, "bulk") == 0)
         bulk(connections, amount << 20);
+    else if (strcmp(what, "beside") == 0)
+        bulk(1, amount << 20);
     else if (strcmp(what, "request") == 0)
         request(connections, amount);
     else if (strcmp(what, "connect") == 0)
@@ -190,7 +193,9 @@ void measure(const char *what, uint32_t connections, uint64_t amount) {
 int main(int count, char **arguments) {
     const char *what = count > 1 ? arguments[1] : "bulk";
     uint32_t connections = count > 2 ? (uint32_t)strtoul(arguments[2], NULL, 10) : 1;
-    uint64_t amount = count > 3 ? strtoull(arguments[3], NULL, 10) : strcmp(what, "bulk") == 0 ? 500 : 100000;
+    uint64_t amount = count > 3 ? strtoull(arguments[3], NULL, 10)
+                      : strcmp(what, "bulk") == 0 || strcmp(what, "beside") == 0 ? 500
+                                                                                 : 100000;
     a = make(CLIENT + 1);
     b = make(SERVER);
     sysctl_set(&a->sysctl, "net.ipv4.ip_local_port_range", "1024 65535");
@@ -202,7 +207,7 @@ int main(int count, char **arguments) {
     double took = seconds() - begun;
     if (strcmp(what, "idle") == 0)
         printf("%zu bytes an idle connection, %u of them\n", before / connections, connections);
-    else if (strcmp(what, "bulk") == 0)
+    else if (strcmp(what, "bulk") == 0 || strcmp(what, "beside") == 0)
         printf("%.1f Gb/s, %.0f ns a data segment, %lu segments, %u connections\n",
                (double)amount * 1048576 * 8e-9 / took, took * 1e9 / (double)data_segments,
                (unsigned long)data_segments, connections);
