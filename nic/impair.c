@@ -7,6 +7,8 @@
  * it leaves, and by age.
  */
 #include "impair.h"
+#include "quantity.h"
+#include "splitmix.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,16 +32,8 @@ struct impair {
     uint32_t count, room;
 };
 
-/* splitmix64 (Steele, Lea and Flood, 2014). */
-static uint64_t next_random(struct impair *impair) {
-    uint64_t z = impair->random += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
 static bool happens(struct impair *impair, uint32_t millionths) {
-    return millionths && next_random(impair) % MILLION < millionths;
+    return millionths && splitmix64(&impair->random) % MILLION < millionths;
 }
 
 struct impair *impair_create(const struct impair_spec *spec, uint64_t seed) {
@@ -124,7 +118,7 @@ static uint64_t leaves_at(struct impair *impair, uint64_t now_ns, uint32_t lengt
     uint64_t delay_ns = spec->delay_ns;
     if (spec->jitter_ns) {
         uint64_t least = delay_ns > spec->jitter_ns ? delay_ns - spec->jitter_ns : 0;
-        delay_ns = least + next_random(impair) % (delay_ns + spec->jitter_ns - least + 1);
+        delay_ns = least + splitmix64(&impair->random) % (delay_ns + spec->jitter_ns - least + 1);
     }
     uint64_t leaves_ns = ready_ns + delay_ns;
     if (happens(impair, spec->reorder)) {
@@ -150,7 +144,8 @@ static void send_on(struct impair *impair, uint64_t now_ns, const void *frame, u
     if (happens(impair, impair->spec.corrupt)) {
         impair->counters.corrupted++;
         impair_finish_checksum(travelling.bytes, length);
-        travelling.bytes[next_random(impair) % length] ^= (uint8_t)(1u << next_random(impair) % 8);
+        travelling.bytes[splitmix64(&impair->random) % length] ^=
+            (uint8_t)(1u << splitmix64(&impair->random) % 8);
     }
     if (!push(impair, &travelling))
         free(travelling.bytes);
@@ -232,26 +227,6 @@ static bool fail(char *error, const char *item) {
     return false;
 }
 
-/* A number with one of the units that are allowed, each with what it is worth. */
-struct unit {
-    const char *name;
-    double worth;
-};
-
-static bool read_value(const char *text, const struct unit *units, double most, double *value) {
-    char *end;
-    double number = strtod(text, &end);
-    if (end == text || !(number >= 0))
-        return false;
-    for (; units->name; units++) {
-        if (strcmp(end, units->name) != 0)
-            continue;
-        *value = number * units->worth;
-        return *value <= most;
-    }
-    return false;
-}
-
 static bool read_item(struct impair_spec *spec, const char *name, const char *text) {
     static const struct unit chances[] = {{"%", 1e4}, {NULL, 0}};
     static const struct unit times[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {NULL, 0}};
@@ -274,7 +249,7 @@ static bool read_item(struct impair_spec *spec, const char *name, const char *te
     for (size_t i = 0; i < sizeof items / sizeof *items; i++) {
         if (strcmp(items[i].name, name) != 0)
             continue;
-        if (!read_value(text, items[i].units, items[i].most, &value))
+        if (!quantity_read(text, items[i].units, items[i].most, &value))
             return false;
         if (items[i].small)
             *items[i].small = (uint32_t)value;

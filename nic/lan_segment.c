@@ -8,6 +8,7 @@
  * rate, is looked at when it is there as a whole, and waits for its way out to be free.
  */
 #include "lan_segment.h"
+#include "splitmix.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +35,7 @@ struct port {
     bool waited; /* it has heard another, and waited for the gap behind that */
     uint64_t began_ns, ends_ns;
 
-    /* Switch: the cable from it. */
+    /* Switch: the cable from the switch to the station. */
     uint64_t out_free_ns;
     uint32_t out_waiting;
 };
@@ -53,14 +54,6 @@ struct lan {
     struct travelling *arrivals; /* by time */
     uint64_t random;
 };
-
-/* splitmix64 (Steele, Lea and Flood, 2014). */
-static uint64_t next_random(struct lan *lan) {
-    uint64_t z = lan->random += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
 
 static uint64_t bits_ns(const struct lan *lan, uint64_t bits) {
     return bits * 1000000000 / lan->config.rate;
@@ -152,7 +145,7 @@ static bool damage(struct lan *lan, struct travelling *frame) {
     uint64_t threshold = (uint64_t)(lan->config.bit_errors * 18446744073709551615.0);
     bool damaged = false;
     for (uint32_t bit = LAN_PREAMBLE_BYTES * 8; threshold && bit < frame->length * 8; bit++)
-        if (next_random(lan) < threshold) {
+        if (splitmix64(&lan->random) < threshold) {
             frame->wire[bit / 8] ^= (uint8_t)(1u << bit % 8);
             damaged = true;
         }
@@ -222,7 +215,7 @@ static void collide(struct lan *lan, struct port *port, uint64_t heard_ns) {
     port->collided = true;
     port->counters.collisions++;
     port->ends_ns = heard_ns + bits_ns(lan, LAN_JAM_BITS);
-    port->free_ns = port->ends_ns + next_random(lan) % slots * bits_ns(lan, LAN_SLOT_BITS);
+    port->free_ns = port->ends_ns + splitmix64(&lan->random) % slots * bits_ns(lan, LAN_SLOT_BITS);
     if (++port->attempts < LAN_ATTEMPTS_MAX)
         return;
     port->counters.given_up++;

@@ -9,21 +9,18 @@ struct nic *nic_open(const char *specification, char *error) {
     static const struct {
         const char *kind;
         struct nic *(*open)(const char *argument, char *error);
-    } kinds[] = {{"packet", nic_packet_open},
-                 {"pcap", nic_pcap_open},
-                 {"tap", nic_tap_open},
-                 {"vde", nic_vde_open},
-                 {"lan", nic_lan_open},
-                 {"passt", nic_passt_open}};
+    } kinds[] = {{"packet", nic_packet_open}, {"pcap", nic_pcap_open}, {"tap", nic_tap_open},
+                 {"vde", nic_vde_open},       {"lan", nic_lan_open},   {"passt", nic_passt_open}};
     const char *colon = strchr(specification, ':');
     size_t length = colon ? (size_t)(colon - specification) : strlen(specification);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strlen(kinds[i].kind) == length && strncmp(kinds[i].kind, specification, length) == 0)
             return kinds[i].open(colon ? colon + 1 : "", error);
     }
-    snprintf(error, NIC_ERROR_BYTES,
-             "no NIC of kind '%.*s'; this version has packet:IF, pcap:IF, tap:IF, vde:URL, lan:PATH and passt",
-             (int)length, specification);
+    snprintf(
+        error, NIC_ERROR_BYTES,
+        "no NIC of kind '%.*s'; this version has packet:IF, pcap:IF, tap:IF, vde:URL, lan:PATH and passt",
+        (int)length, specification);
     return NULL;
 }
 

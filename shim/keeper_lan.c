@@ -4,11 +4,12 @@
  */
 #include "keeper_tool.h"
 #include "lan_segment.h"
+#include "lock.h"
+#include "quantity.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
@@ -38,32 +39,9 @@ static struct {
     char status[STATUS_BYTES];
 } service;
 
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static int complain(const char *what, const char *value) {
     fprintf(stderr, "barewire: %s '%s'\n", what, value);
     return 2;
-}
-
-struct unit {
-    const char *name;
-    double worth;
-};
-
-/* A number with one of the units that are allowed. */
-static bool read_value(const char *text, const struct unit *units, double least, double most, double *value) {
-    char *end;
-    double number = strtod(text, &end);
-    for (; end > text && units->name; units++)
-        if (strcmp(end, units->name) == 0) {
-            *value = number * units->worth;
-            return *value >= least && *value <= most;
-        }
-    return false;
 }
 
 static bool read_options(int count, char **options) {
@@ -78,11 +56,11 @@ static bool read_options(int count, char **options) {
             config->is_switch = options[i][2] == 's';
             continue;
         }
-        if (strcmp(options[i], "--rate") == 0 && read_value(next, rates, 1e4, 1e11, &value))
+        if (strcmp(options[i], "--rate") == 0 && quantity_read(next, rates, 1e11, &value) && value >= 1e4)
             config->rate = (uint64_t)value;
-        else if (strcmp(options[i], "--delay") == 0 && read_value(next, times, 0, 1e9, &value))
+        else if (strcmp(options[i], "--delay") == 0 && quantity_read(next, times, 1e9, &value))
             config->propagation_ns = (uint64_t)value;
-        else if (strcmp(options[i], "--ber") == 0 && read_value(next, plain, 0, 1, &value))
+        else if (strcmp(options[i], "--ber") == 0 && quantity_read(next, plain, 1, &value))
             config->bit_errors = value;
         else
             return complain("lan takes --hub, --switch, --rate 10mbit, --delay 5us and --ber 1e-6, not",
@@ -93,7 +71,8 @@ static bool read_options(int count, char **options) {
     if (!config->rate)
         config->rate = config->is_switch ? RATE_SWITCH : RATE_HUB;
     /* A collision must be noticed by who is in it: IEEE 802.3 clause 4.2.3.2.3. */
-    if (!config->is_switch && 2 * config->propagation_ns > LAN_SLOT_BITS * UINT64_C(1000000000) / config->rate)
+    if (!config->is_switch &&
+        2 * config->propagation_ns > LAN_SLOT_BITS * UINT64_C(1000000000) / config->rate)
         return complain("on a hub of that rate, --delay is half of 512 bits' time at most, and can't be as "
                         "long as with",
                         options[count - 1]),
@@ -143,7 +122,7 @@ static void tell(int wire) {
     uint8_t mac[6];
     int port;
     for (uint32_t i = 0; i < LAN_TABLE_MAX; i++)
-        if (lan_learned(service.lan, i, now_ns(), mac, &port))
+        if (lan_learned(service.lan, i, clock_now(), mac, &port))
             SAY("%02x:%02x:%02x:%02x:%02x:%02x is at port %d\n", mac[0], mac[1], mac[2], mac[3], mac[4],
                 mac[5], port);
 #undef SAY
@@ -187,7 +166,7 @@ static bool take_in(struct caller *caller) {
         ssize_t length = recv(caller->wire, wire, sizeof wire, MSG_DONTWAIT);
         if (length <= 0)
             return length < 0 && (errno == EAGAIN || errno == EINTR);
-        lan_put(service.lan, caller->port, now_ns(), wire, (uint32_t)length);
+        lan_put(service.lan, caller->port, clock_now(), wire, (uint32_t)length);
     }
     return true;
 }
@@ -196,7 +175,7 @@ static void give_out(void) {
     uint8_t wire[LAN_WIRE_MAX];
     uint32_t length;
     int port;
-    while ((port = lan_get(service.lan, now_ns(), wire, &length)) >= 0)
+    while ((port = lan_get(service.lan, clock_now(), wire, &length)) >= 0)
         for (int i = 0; i < service.count; i++)
             if (service.callers[i].port == port)
                 send(service.callers[i].wire, wire, length, MSG_DONTWAIT | MSG_NOSIGNAL); /* or it is lost */
@@ -204,7 +183,7 @@ static void give_out(void) {
 
 /* Until the next thing happens on the LAN, or somebody wants something. */
 static void wait_for(struct pollfd *fds, nfds_t count) {
-    uint64_t next_ns = lan_next(service.lan), now = now_ns(), left_ns = next_ns > now ? next_ns - now : 0;
+    uint64_t next_ns = lan_next(service.lan), now = clock_now(), left_ns = next_ns > now ? next_ns - now : 0;
     struct timespec left = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
     ppoll(fds, count, next_ns == LAN_NEVER ? NULL : &left, NULL);
 }

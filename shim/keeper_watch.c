@@ -2,6 +2,7 @@
  * keeper_watch.c - `barewire ss -w`: what the connections of a live stack are doing, again and again.
  */
 #include "keeper_tool.h"
+#include "lock.h"
 #include "shared.h"
 #include <errno.h>
 #include <signal.h>
@@ -26,12 +27,6 @@ struct view {
     double seconds;
     double out, in; /* of all */
 };
-
-static uint64_t clock_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static const struct watched *find(const struct view *view, const void *tcp, uint64_t opened_ns) {
     for (uint32_t i = 0; i < view->count_before; i++)
@@ -67,7 +62,7 @@ int tool_watch(void) {
     bool terminal = isatty(STDOUT_FILENO);
     uint64_t then_ns = 0;
     while (kill(shared->keeper_pid, 0) == 0 || errno == EPERM) {
-        uint64_t now_ns = clock_ns();
+        uint64_t now_ns = clock_now();
         view.seconds = then_ns ? (double)(now_ns - then_ns) / 1e9 : 1;
         view.count = 0;
         view.in = view.out = 0;

@@ -12,6 +12,7 @@
  */
 #include "impair.h"
 #include "router.h"
+#include "splitmix.h"
 #include "stack.h"
 #include <errno.h>
 #include <netinet/in.h>
@@ -83,15 +84,8 @@ static struct {
 
 static uint64_t total_virtual_ns, total_frames, total_bytes, total_datagrams;
 
-static uint64_t next_random(void) {
-    uint64_t z = world.random += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
 static uint64_t below(uint64_t limit) {
-    return next_random() % limit;
+    return splitmix64(&world.random) % limit;
 }
 
 static bool one_in(uint64_t n) {
@@ -151,7 +145,7 @@ static struct host make_host(uint32_t address, uint16_t mtu) {
         .address = address, .prefix_length = 24, .mac = {2, 0, 0, 0, 0, (uint8_t)address}, .mtu = mtu};
     uintptr_t base = ((uintptr_t)host.mapped + ARENA_BLOCK_BYTES - 1) & ~(uintptr_t)(ARENA_BLOCK_BYTES - 1);
     for (size_t i = 0; i < sizeof seed; i++)
-        seed[i] = (uint8_t)next_random();
+        seed[i] = (uint8_t)splitmix64(&world.random);
     host.offset_ns = (int64_t)(SECOND * (1 + below(100000)));
     host.drift_ppm = (int32_t)below(1001) - 500;
     host.stack = (struct stack *)base;
@@ -386,7 +380,8 @@ static void check_pair(const struct connection *connection) {
 static void send_datagram(int side) {
     static uint8_t bytes[DATAGRAM_MAX];
     struct host *host = &world.hosts[side];
-    uint32_t length = 4 + (uint32_t)any_size(world.datagram_max - 4), start = (uint32_t)next_random();
+    uint32_t length = 4 + (uint32_t)any_size(world.datagram_max - 4),
+             start = (uint32_t)splitmix64(&world.random);
     struct iovec piece = {bytes, length};
     struct socket_message message = {.pieces = &piece,
                                      .count = 1,
@@ -470,7 +465,7 @@ static void world_begin(uint64_t seed, bool trace) {
         world.hosts[i].listener = listen_on(world.hosts[i].stack);
         world.hosts[i].datagrams = datagrams_on(world.hosts[i].stack);
         world.hosts[i].datagram_ns = one_in(3) ? below(SECOND) : TIMER_NEVER;
-        world.links[i] = impair_create(&spec, next_random());
+        world.links[i] = impair_create(&spec, splitmix64(&world.random));
         tell("link from %c: loss %u burst %u duplicate %u reorder %u corrupt %u ppm, delay %.3f +- %.3f ms, "
              "%llu bit/s, queue %u",
              'A' + i, spec.loss, spec.burst, spec.duplicate, spec.reorder, spec.corrupt,

@@ -345,76 +345,60 @@ static void exchange(struct cable *cable, struct socket *client, struct socket *
 /* What an idle connection does without is given back, and what it has learnt is kept. */
 static void idle_connection_rests(void **state) {
     (void)state;
-    struct host a = host_create(HOST_A, 1500), b = host_create(HOST_B, 1500);
-    struct cable cable;
-    struct socket *client, *server, *listener;
+    struct pair pair;
     struct tcp_information before, after;
-    cable_join(&cable, &a, &b, 10 * MS);
-    cable_connect(&cable, 80, &client, &server, &listener);
-    assert_int_equal(flights(&cable), 2);
-    cable_run(&cable, 4 * SECOND);
-    assert_int_equal(flights(&cable), 0);
-    exchange(&cable, client, server, 0);
-    assert_int_equal(flights(&cable), 2);
-    tcp_info_get(a.stack, client->tcp, &before);
-    cable_run(&cable, 4 * SECOND);
-    assert_int_equal(flights(&cable), 0);
-    tcp_info_get(a.stack, client->tcp, &after);
+    pair_open(&pair, 10 * MS);
+    assert_int_equal(flights(&pair.cable), 2);
+    cable_run(&pair.cable, 4 * SECOND);
+    assert_int_equal(flights(&pair.cable), 0);
+    exchange(&pair.cable, pair.client, pair.server, 0);
+    assert_int_equal(flights(&pair.cable), 2);
+    tcp_info_get(pair.a.stack, pair.client->tcp, &before);
+    cable_run(&pair.cable, 4 * SECOND);
+    assert_int_equal(flights(&pair.cable), 0);
+    tcp_info_get(pair.a.stack, pair.client->tcp, &after);
     assert_int_equal(before.rtt, after.rtt);
     assert_int_equal(before.snd_cwnd, after.snd_cwnd);
     assert_int_equal(before.bytes_acked, after.bytes_acked);
     for (int i = 0; i < 20; i++)
-        exchange(&cable, client, server, (uint64_t)i * SECOND / 4);
+        exchange(&pair.cable, pair.client, pair.server, (uint64_t)i * SECOND / 4);
     /* With its end half closed, too, and while data waits to be read. */
-    socket_shutdown(a.stack, client, SHUT_WR);
-    send_bytes(&b, server, "abc", 3, 0);
-    cable_run(&cable, 4 * SECOND);
-    assert_int_equal(flights(&cable), 0);
+    socket_shutdown(pair.a.stack, pair.client, SHUT_WR);
+    send_bytes(&pair.b, pair.server, "abc", 3, 0);
+    cable_run(&pair.cable, 4 * SECOND);
+    assert_int_equal(flights(&pair.cable), 0);
     char text[4];
-    assert_int_equal(receive_bytes(&a, client, text, sizeof text, 0), 3);
-    assert_int_equal(send_bytes(&b, server, "def", 3, 0), 3);
-    cable_run(&cable, SECOND / 2);
-    assert_int_equal(receive_bytes(&a, client, text, sizeof text, 0), 3);
-    socket_release(a.stack, client);
-    socket_release(b.stack, server);
-    socket_release(b.stack, listener);
-    cable_run(&cable, SECOND);
-    assert_nothing_left(&a);
-    assert_nothing_left(&b);
-    host_destroy(&a);
-    host_destroy(&b);
+    assert_int_equal(receive_bytes(&pair.a, pair.client, text, sizeof text, 0), 3);
+    assert_int_equal(send_bytes(&pair.b, pair.server, "def", 3, 0), 3);
+    cable_run(&pair.cable, SECOND / 2);
+    assert_int_equal(receive_bytes(&pair.a, pair.client, text, sizeof text, 0), 3);
+    socket_release(pair.a.stack, pair.client);
+    socket_release(pair.b.stack, pair.server);
+    pair_close(&pair);
 }
 
 /* No memory to go on with after a rest: to send fails, what comes is as if it had been lost, and all is well
  * when there is memory again. */
 static void rest_ends_when_there_is_memory(void **state) {
     (void)state;
-    struct host a = host_create(HOST_A, 1500), b = host_create(HOST_B, 1500);
-    struct cable cable;
-    struct socket *client, *server, *listener;
+    struct pair pair;
     char text[4];
-    cable_join(&cable, &a, &b, 10 * MS);
-    cable_connect(&cable, 80, &client, &server, &listener);
-    cable_run(&cable, 4 * SECOND);
-    a.stack->flights.limit = 0;
-    assert_int_equal(send_bytes(&a, client, "abc", 3, 0), -ENOBUFS);
-    assert_int_equal(send_bytes(&b, server, "abc", 3, 0), 3);
-    cable_run(&cable, 5 * SECOND);
-    assert_int_equal(receive_bytes(&a, client, text, sizeof text, 0), -EAGAIN);
-    socket_shutdown(a.stack, client, SHUT_WR);
-    cable_run(&cable, 5 * SECOND);
-    a.stack->flights.limit = UINT32_MAX;
-    cable_run(&cable, 60 * SECOND);
-    assert_int_equal(receive_bytes(&a, client, text, sizeof text, 0), 3);
-    assert_int_equal(receive_bytes(&b, server, text, sizeof text, 0), 0);
-    socket_release(a.stack, client);
-    socket_release(b.stack, server);
-    socket_release(b.stack, listener);
-    cable_run(&cable, SECOND);
-    assert_nothing_left(&a);
-    assert_nothing_left(&b);
-    host_destroy(&a);
-    host_destroy(&b);
+    pair_open(&pair, 10 * MS);
+    cable_run(&pair.cable, 4 * SECOND);
+    pair.a.stack->flights.limit = 0;
+    assert_int_equal(send_bytes(&pair.a, pair.client, "abc", 3, 0), -ENOBUFS);
+    assert_int_equal(send_bytes(&pair.b, pair.server, "abc", 3, 0), 3);
+    cable_run(&pair.cable, 5 * SECOND);
+    assert_int_equal(receive_bytes(&pair.a, pair.client, text, sizeof text, 0), -EAGAIN);
+    socket_shutdown(pair.a.stack, pair.client, SHUT_WR);
+    cable_run(&pair.cable, 5 * SECOND);
+    pair.a.stack->flights.limit = UINT32_MAX;
+    cable_run(&pair.cable, 60 * SECOND);
+    assert_int_equal(receive_bytes(&pair.a, pair.client, text, sizeof text, 0), 3);
+    assert_int_equal(receive_bytes(&pair.b, pair.server, text, sizeof text, 0), 0);
+    socket_release(pair.a.stack, pair.client);
+    socket_release(pair.b.stack, pair.server);
+    pair_close(&pair);
 }
 
 int main(void) {

@@ -58,8 +58,6 @@ static bool put(struct lan *lan, uint64_t at_ns, int from, int to, uint32_t numb
 
 static void wire_has_preamble_padding_and_a_check_that_finds_every_changed_bit(void **state) {
     (void)state;
-    /* The check sequence of "123456789" is known: as a frame it is padded, so that is tried at the minimum.
-     */
     uint8_t wire[LAN_WIRE_MAX] = {0};
     uint32_t total = frame(wire, 1, 2, 3, 20);
     assert_int_equal(total, 8 + 60 + 4);
@@ -74,11 +72,10 @@ static void wire_has_preamble_padding_and_a_check_that_finds_every_changed_bit(v
     }
     for (uint32_t length = 0; length < total; length++)
         assert_int_equal(lan_wire_check(wire, length), 0);
-    /* An ARP request as it was on a wire, and its FCS. */
     memset(wire + 8, 0, 60);
     memset(wire + 8, 0xff, 6);
     total = lan_wire_close(wire, 60);
-    uint32_t sum = UINT32_MAX; /* IEEE 802.3 clause 3.2.9, bit by bit */
+    uint32_t sum = UINT32_MAX; /* by the definition, IEEE 802.3 clause 3.2.9, bit by bit */
     for (int i = 0; i < 60 * 8; i++) {
         uint32_t bit = (sum ^ (uint32_t)(wire[8 + i / 8] >> i % 8)) & 1;
         sum = sum >> 1 ^ (bit ? 0xedb88320u : 0);
