@@ -4,6 +4,7 @@
 #include "call.h"
 #include "exec.h"
 #include "fork.h"
+#include "frames.h"
 #include "process.h"
 #include "resume.h"
 #include "signals.h"
@@ -21,6 +22,11 @@ bool call_join(void) {
 
 struct socket *call_enter(int fd, int *error) {
     shared_lock();
+    if (frames_due(FRAMES_AGE_CALL_NS)) {
+        shared_unlock();
+        frames_take_in();
+        shared_lock();
+    }
     struct socket *socket = descriptor_socket(fd);
     if (!socket || shared->broken || keeper_has_died()) {
         *error = socket ? -ENETDOWN : -EBADF;

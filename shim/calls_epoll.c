@@ -8,6 +8,7 @@
  */
 #include "bell.h"
 #include "call.h"
+#include "frames.h"
 #include "poller.h"
 #include "process.h"
 #include "sandbox.h"
@@ -225,7 +226,13 @@ static int wait_for_set(int epoll, struct epoll_event *events, int limit, uint64
                         const sigset_t *mask) {
     for (;;) {
         struct pollfd kernel[1 + WAIT_SLEEP_ROOM] = {{.fd = epoll, .events = POLLIN}};
+        frames_expect(0);
         shared_lock();
+        if (frames_due(deadline_ns ? FRAMES_AGE_CALL_NS : FRAMES_AGE_LOOK_NS)) {
+            shared_unlock();
+            frames_take_in();
+            shared_lock();
+        }
         struct epoll_set *set = set_of(epoll);
         if (!set || shared->broken) {
             shared_unlock();
@@ -236,6 +243,7 @@ static int wait_for_set(int epoll, struct epoll_event *events, int limit, uint64
         if (count > 0 || deadline_ns == 0) {
             bool mixed = set->mixed;
             shared_unlock();
+            frames_expect(count);
             return mixed ? collect_kernel(epoll, events, count, limit) : count;
         }
         struct waiter *waiter = wait_begin(true);

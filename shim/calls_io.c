@@ -3,6 +3,7 @@
  */
 #include "call.h"
 #include "control.h"
+#include "frames.h"
 #include "memory.h"
 #include "netlink.h"
 #include "passing.h"
@@ -74,6 +75,7 @@ static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct
     }
     if (attach_config.verbose && sent > 0)
         verbose_follow(socket);
+    frames_expected(socket);
     shared_unlock();
     if (attach_config.verbose)
         verbose_show();
@@ -85,6 +87,10 @@ static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct
         raise(SIGPIPE);
     return error;
 }
+
+/* How often this thread has found nothing since it found something, without waiting: from the second time on
+ * it is polling, and should see what comes at once. */
+static __thread unsigned refused __attribute__((tls_model("initial-exec")));
 
 /* Receives at least something, or all of it under MSG_WAITALL. What the socket's options are is told, too. */
 static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct socket_message *message,
@@ -114,6 +120,7 @@ static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct 
         message->count = count;
         ssize_t result = socket_receive(&shared->stack, socket, message);
         if (result >= 0) {
+            refused = 0;
             received += (size_t)result;
             if (!all || result == 0 || received >= total)
                 break;
@@ -121,6 +128,13 @@ static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct 
             continue;
         }
         error = (int)result;
+        if (error == -EAGAIN && !wait && refused++ && frames_due(FRAMES_AGE_LOOK_NS)) {
+            shared_unlock();
+            frames_take_in();
+            if (!(socket = call_enter(fd, &error)))
+                return error;
+            continue;
+        }
         if (!wait || error != -EAGAIN)
             break;
         if ((error = wait_socket(socket, POLLIN, deadline)))

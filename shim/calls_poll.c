@@ -7,6 +7,7 @@
  */
 #include "bell.h"
 #include "call.h"
+#include "frames.h"
 #include "memory.h"
 #include "poller.h"
 #include "wake.h"
@@ -89,7 +90,13 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
     struct timespec no_time = {0, 0};
     for (;;) {
         nfds_t theirs = pick_kernel(kernel, fds, count);
+        frames_expect(0);
         shared_lock();
+        if (frames_due(deadline_ns ? FRAMES_AGE_CALL_NS : FRAMES_AGE_LOOK_NS)) {
+            shared_unlock();
+            frames_take_in();
+            shared_lock();
+        }
         if (shared->broken) {
             shared_unlock();
             attach_broken();
@@ -108,6 +115,7 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
             shared_unlock();
             if (error)
                 return error;
+            frames_expect(ready);
             if (theirs > 0 && LIBC(ppoll)(kernel, count, &no_time, mask) < 0)
                 return -errno;
             return merge_kernel(fds, kernel, count);
@@ -125,6 +133,7 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
         wait_end(waiter);
         ready = ask_ours(fds, count);
         shared_unlock();
+        frames_expect(ready);
         ready = merge_kernel(fds, kernel, count);
         if (ready > 0 || result == -ETIMEDOUT)
             return ready;

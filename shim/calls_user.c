@@ -22,6 +22,7 @@ static int leave_nic(int result) {
     struct nic *nic = frames_nic;
     bool in_use = shared->sending.owner == wake_self;
     frames_nic = NULL;
+    wake_self->receives = false;
     shared_unlock();
     if (nic && !in_use)
         descriptor_close_private(nic->descriptor);

@@ -186,10 +186,11 @@ bool config_read(struct config *config, char *error) {
         return false;
     if ((value = getenv("BAREWIRE_NIC"))) {
         if (!parse_nic(value, config))
-            return fail(error,
-                        "--nic '%s': this version has packet:IF, pcap:IF, tap:IF, vde:URL, lan:PATH and passt; "
-                        "packet:eth0, for example",
-                        value);
+            return fail(
+                error,
+                "--nic '%s': this version has packet:IF, pcap:IF, tap:IF, vde:URL, lan:PATH and passt; "
+                "packet:eth0, for example",
+                value);
     }
     if (!config->nic[0] && !getenv("BAREWIRE_NAME"))
         parse_nic(PASST, config);

@@ -19,7 +19,19 @@
 #define BATCHES_MAX 32 /* received in one go */
 #define BULK 32        /* frames: a program that sends so much goes on, and the keeper sends it meanwhile */
 
+#define LOOK_AT 16 /* of another process's sockets, and of one's own for each of those */
+#define LOOK_THROUGH 64
+#define DEFER_NS 250000
+#define DEFER_FRAMES 32
+
 struct nic *frames_nic;
+
+/* What this thread has still to do of a batch of events. */
+static __thread struct {
+    int sockets;                 /* that it will send on, beside the latest */
+    const struct socket *latest; /* just compared */
+    uint64_t since_ns, until_ns; /* when frames were sent last; for how long others may wait since */
+} expected __attribute__((tls_model("initial-exec")));
 
 /* What this process knows of a turn of its own. */
 struct own_turn {
@@ -52,9 +64,31 @@ static void begin_turn(struct turn *turn, struct own_turn *own) {
     own->in_use = true;
 }
 
+void frames_expect(int events) {
+    expected.sockets = events > 1 ? events - 1 : 0;
+    expected.latest = NULL;
+}
+
+void frames_expected(const struct socket *socket) {
+    if (expected.latest != socket && expected.sockets > 0) {
+        expected.latest = socket;
+        expected.sockets--;
+    }
+}
+
+bool frames_deferred(void) {
+    if (!expected.sockets || !shared->ticking || !stack_frame(&shared->stack, 0))
+        return false;
+    if (expected.since_ns != shared->sending.since_ns) {
+        expected.since_ns = shared->sending.since_ns; /* the first since frames were sent last */
+        expected.until_ns = shared->stack.now_ns + DEFER_NS;
+    }
+    return shared->stack.now_ns < expected.until_ns && !stack_frame(&shared->stack, DEFER_FRAMES);
+}
+
 static bool may_take(void) {
     struct turn *turn = &shared->sending;
-    if (!frames_nic || sending.own.in_use || !stack_frame(&shared->stack, 0))
+    if (!frames_nic || sending.own.in_use || !stack_frame(&shared->stack, 0) || frames_deferred())
         return false;
     if (!is_keeper() && stack_frame(&shared->stack, BULK))
         return false;
@@ -149,9 +183,52 @@ static struct buffer *chain_of(int frame, uint32_t length) {
     return first;
 }
 
-bool frames_alone(void) {
+/* Whether a process has a socket, too; if in doubt, not. */
+static bool has_too(const struct process *process, const struct socket *socket) {
+    const struct list *holdings = &process->estate->holdings;
+    int looks = 0;
+    for (const struct list *link = holdings->next; link != holdings && looks++ < LOOK_THROUGH;
+         link = link->next)
+        if (container_of(link, const struct holding, link)->socket == socket)
+            return true;
+    return false;
+}
+
+/* Whether a process has all that another has; if in doubt, not. */
+static bool has_all_of(const struct process *process, const struct process *other) {
+    int looks = 0;
+    if (!other->estate || other->estate == process->estate)
+        return true;
+    const struct list *holdings = &other->estate->holdings;
+    for (const struct list *link = holdings->next; link != holdings; link = link->next) {
+        const struct holding *holding = container_of(link, const struct holding, link);
+        if (looks++ == LOOK_AT)
+            return false;
+        if (holding->kind == HOLDING_SOCKET && !has_too(process, holding->socket))
+            return false;
+    }
+    return true;
+}
+
+bool frames_own(const struct process *process) {
     const struct list *processes = &shared->process_list;
-    return !list_empty(processes) && processes->next->next == processes && shared->stack.orphan_count == 0;
+    if (!process->estate || !list_empty(&shared->flights) ||
+        (shared->stack.orphan_count > 0 && shared->stack.orphan_user != process->number))
+        return false;
+    for (const struct list *link = processes->next; link != processes; link = link->next) {
+        const struct process *other = container_of(link, const struct process, link);
+        if (other != process && !has_all_of(process, other))
+            return false;
+    }
+    return true;
+}
+
+static bool frames_alone(void) {
+    return wake_self && !is_keeper() && frames_own(wake_self);
+}
+
+bool frames_may_receive(void) {
+    return frames_nic && frames_alone();
 }
 
 bool frames_open(void) {
@@ -165,6 +242,7 @@ bool frames_open(void) {
     for (int i = 0; i < reception_count(); i++)
         receiving.frames[i] = (struct nic_frame){.pieces = receiving.pieces[i], .piece_count = fill(i)};
     begin_turn(turn, &receiving.own);
+    wake_self->receives = true;
     return true;
 }
 
@@ -193,6 +271,11 @@ bool frames_received(int count) {
         turn->owner = NULL;
     shared->missed = false;
     return again;
+}
+
+bool frames_due(uint64_t age_ns) {
+    return shared->ticking && !shared->broken && shared->stack.now_ns - shared->receiving.since_ns > age_ns &&
+           frames_may_receive();
 }
 
 int frames_take_in(void) {

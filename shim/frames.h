@@ -23,10 +23,13 @@ int frames_send(int count);
 /* So many are sent, and the turn is over. The lock is held again. */
 void frames_sent(int count);
 
-/* Whether this process is the only one of the stack, and nothing outlives another. Only then may it receive:
- * who dies in the middle of a change takes the connection with it that he was at, which must be his own. The
- * lock is held. */
-bool frames_alone(void);
+/* Whether all that could be changed by frames that come is a process's own: other processes have no socket
+ * that it has not as well, and what outlives a program is its own, too. Only then may it receive: who dies in
+ * the middle of a change takes the connection with it that he was at. The lock is held. */
+bool frames_own(const struct process *process);
+
+/* ... and it has a way to the NIC: this process. */
+bool frames_may_receive(void);
 
 /* Takes the turn to receive, and buffers to receive into. The lock is held. False: it is somebody else's
  * turn, who looks again when he is done; or memory is out. */
@@ -44,6 +47,23 @@ bool frames_received(int count);
  * negative errno when something is wrong with the NIC; -EPERM: this process may not, and the keeper does not
  * know of the frames; or -EAGAIN: there are so many that whoever receives should do something else, too. */
 int frames_take_in(void);
+
+/* Frames that a program sends one by one while it works off a batch of events leave together: a system call,
+ * and a wake-up at the other end, is paid once. A wait has given this thread so many events; it sends on the
+ * socket of one. Once that is done, or the program waits again, or DEFER_NS later, nothing is held back any
+ * more; the keeper's next tick sends what is left behind, and without ticks nothing is held back at all. */
+void frames_expect(int events);
+void frames_expected(const struct socket *socket);
+
+/* Whether what waits to be sent may wait for more. The lock is held. */
+bool frames_deferred(void);
+
+/* Whether this process should take in frames, since that was last done so long ago and nobody else will. The
+ * lock is held. */
+bool frames_due(uint64_t age_ns);
+#define FRAMES_AGE_CALL_NS 100000       /* at any call */
+#define FRAMES_AGE_LOOK_NS 5000         /* when there is nothing for who does not want to wait */
+#define FRAMES_TICK_NS UINT64_C(500000) /* keeper_tick.c */
 
 /* Whether frames wait that nobody is about to send. The lock is held. */
 bool frames_wait(void);

@@ -51,12 +51,22 @@ void keeper_watch(int descriptor, enum keeper_event kind) {
     epoll_ctl(keeper.events, EPOLL_CTL_ADD, descriptor, &event);
 }
 
+void keeper_watch_nic_not(void) {
+    epoll_ctl(keeper.events, EPOLL_CTL_DEL, keeper.nic->descriptor, NULL);
+}
+
 void keeper_watch_nic(void) {
     int nic = keeper.nic->descriptor;
     bool alone = !(keeper.nic->facts.features & NIC_SHARED);
     struct epoll_event event = {.events = EPOLLIN | (alone ? 0 : EPOLLEXCLUSIVE | EPOLLET),
                                 .data.u64 = (uint64_t)KEEPER_NIC << 32 | (uint32_t)nic};
-    epoll_ctl(keeper.events, EPOLL_CTL_DEL, nic, NULL);
+    keeper_watch_nic_not();
+    shared_lock();
+    bool ticked = shared->ticking;
+    shared->ticking = false;
+    shared_unlock();
+    if (ticked)
+        wake_keeper(); /* the transmitter, to look what is due */
     epoll_ctl(keeper.events, EPOLL_CTL_ADD, nic, &event);
 }
 
@@ -372,11 +382,22 @@ static void leave(void) {
     _exit(0);
 }
 
+/* Between two ticks nothing else can be due. */
+static int wait_for_events(struct epoll_event *events, int limit) {
+    static const struct timespec tick = {0, (long)FRAMES_TICK_NS};
+    if (shared->ticking)
+        return (int)syscall(SYS_epoll_pwait2, keeper.events, events, limit, &tick, NULL, (size_t)_NSIG / 8);
+    return epoll_wait(keeper.events, events, limit, patience_ms());
+}
+
 static void run(void) {
     struct epoll_event events[64];
     for (;;) {
-        int count = epoll_wait(keeper.events, events, 64, patience_ms());
-        bool ended = count == 0;
+        bool ticking = shared->ticking;
+        int count = wait_for_events(events, 64);
+        bool ended = count == 0 && !ticking;
+        if (ticking)
+            keeper_tick();
         keeper.joined |= ended; /* who started us is gone */
         if (ended && shared->missed)
             keeper_frames_receive();
@@ -393,6 +414,7 @@ static void run(void) {
             switch ((enum keeper_event)(events[i].data.u64 >> 32)) {
             case KEEPER_NIC:
                 keeper_frames_receive();
+                keeper_tick_begin();
                 ended |= list_empty(&shared->process_list); /* it may have been the last connection's last */
                 break;
             case KEEPER_DOOR:

@@ -39,6 +39,10 @@ bool keeper_frames_await_address(int patience_ms);
 void keeper_frames_farewell(void);
 bool keeper_frames_waiting(void); /* whether any is still to be sent; the lock is held */
 
+/* keeper_tick.c: a program that is at work is left to take in its own frames. */
+void keeper_tick_begin(void); /* the NIC had something, and nobody slept on it */
+void keeper_tick(void);
+
 /* keeper_capture.c: whose a frame is. */
 void keeper_describe(const uint8_t *frame, uint32_t length, bool sent, char *comment);
 
@@ -57,6 +61,7 @@ void keeper_watch(int descriptor, enum keeper_event kind);
 
 /* Watches the NIC, behind all other processes that do: a frame wakes the first who sleeps. */
 void keeper_watch_nic(void);
+void keeper_watch_nic_not(void);
 
 /* Frees the waiters of a process whose threads are gone. The lock is held. */
 void keeper_release_waiters(struct process *process);

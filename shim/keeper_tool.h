@@ -25,7 +25,8 @@ void tool_name_holders(const void *socket, char *text, size_t room);
 int tool_ss(int count, char **options);
 int tool_stats(int count, char **options);
 
-/* barewire lan PATH [--hub|--switch ...]: runs a local network at a path; without options shows one that runs. */
+/* barewire lan PATH [--hub|--switch ...]: runs a local network at a path; without options shows one that
+ * runs. */
 int tool_lan(int count, char **options);
 
 /* Says what the connections of the stack do, until it ends. */

@@ -43,8 +43,7 @@ static void tell_keeper(void) {
 }
 
 bool poller_wanted(const struct waiter *waiter) {
-    return frames_nic && !own.epoll && !own.failed && !waiter->process->poller && !sandboxed() &&
-           frames_alone();
+    return !own.epoll && !own.failed && !waiter->process->poller && !sandboxed() && frames_may_receive();
 }
 
 static bool watch_all(int epoll, const struct waiter *waiter) {
@@ -69,7 +68,7 @@ void poller_prepare(struct waiter *waiter) {
 
 bool poller_begin(struct waiter *waiter) {
     struct process *process = waiter->process;
-    if (!frames_nic || !own.epoll || (process->poller && process->poller != waiter) || !frames_alone())
+    if (!own.epoll || (process->poller && process->poller != waiter) || !frames_may_receive())
         return false;
     process->poller = waiter;
     return true;

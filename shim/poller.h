@@ -2,7 +2,7 @@
  * poller.h - a thread that has nothing to do but wait sleeps on the NIC itself, handles what comes, and goes
  * on when it was for it: one wake-up, as in the kernel.
  *
- * Theory of operation. The process that is alone on its stack has one poller at most (frames_alone): the
+ * Theory of operation. A process that may receive (frames_own) has one poller at most: the
  * first of its threads that waits. It sleeps in epoll_wait(2), on the NIC (EPOLLEXCLUSIVE), its eventfd, by
  * which others wake it, and whatever else its program waits for. The keeper sleeps on the NIC, too, and
  * registers behind everybody else. So the kernel wakes, for a frame, the first who sleeps: a program's

@@ -85,6 +85,7 @@ struct process *process_create(int pid) {
         return NULL;
     process->pid = pid;
     process->pidfd = -1;
+    process->number = ++shared->processes_made;
     list_init(&process->link);
     list_init(&process->waiters);
     list_add_tail(&shared->process_list, &process->link);

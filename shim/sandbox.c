@@ -13,6 +13,7 @@
 #include "libc.h"
 #include "memory.h"
 #include "shared.h"
+#include "wake.h"
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -150,6 +151,8 @@ bool sandboxed(void) {
 
 struct sock_fprog *sandbox_widen(const struct sock_fprog *program) {
     has_filter = async_confined = true;
+    if (wake_self)
+        wake_self->receives = false;
     frames_nic = NULL; /* its filter may not let frames pass: the keeper moves them */
     if (!program->filter || PREFIX_MAX + program->len > BPF_MAXINSNS)
         return NULL;

@@ -40,6 +40,7 @@ struct estate;
 struct process {
     struct list link;
     uint64_t made_ns;         /* 0: not yet an account */
+    uint32_t number;          /* no other process ever has it: stack.user; the keeper's is 0 */
     int pid;                  /* 0: of a child that fork has not made yet */
     uint64_t unborn_until_ns; /* ... nor will have made, when it is past that */
     int pidfd;                /* the keeper's; -1: not watched yet */
@@ -47,6 +48,7 @@ struct process {
     bool leaving; /* exec puts a program there that can't be taken over: its sockets are the others' */
     struct estate *estate; /* what it has open; NULL: nothing any more */
     struct list waiters;
+    bool receives;         /* its threads can receive frames by themselves */
     struct waiter *poller; /* the thread that sleeps on the NIC, or NULL */
     struct buffer *receptions[RECEPTION_OWN][RECEPTION_PIECES]; /* that its threads receive frames into */
 };
@@ -145,6 +147,7 @@ struct shared {
 
     struct pool processes, estates, holdings, watches, waiters, epoll_sets, epoll_items;
     struct list process_list;
+    uint32_t processes_made;
     bool unwatched; /* it has processes that fork has made, whose end the keeper is not told of yet */
     struct pool flights_pool;
     struct list flights;                          /* of struct flight */
@@ -156,7 +159,8 @@ struct shared {
     struct list keeper_wakes;         /* waiters whose eventfd only the keeper can write */
     uint32_t conflicts_seen;          /* of the stack's address: by the keeper */
     struct turn sending, receiving;
-    bool missed; /* somebody found that it was another's turn to receive, who looks once more then */
+    bool ticking; /* programs take in frames when they call; the keeper looks now and then: keeper_tick.c */
+    bool missed;  /* somebody found that it was another's turn to receive, who looks once more then */
     struct buffer *receptions[RECEPTION_BATCH][RECEPTION_PIECES]; /* the keeper's, to receive frames into */
 };
 

@@ -4,6 +4,7 @@
 #include "wait.h"
 #include "attach.h"
 #include "descriptor.h"
+#include "frames.h"
 #include "libc.h"
 #include "lock.h"
 #include "poller.h"
@@ -126,6 +127,7 @@ bool wait_introduce(struct waiter *waiter) {
 
 struct waiter *wait_begin(bool by_descriptor) {
     struct waiter *waiter = wait_self();
+    frames_expect(0);
     if (!waiter)
         return NULL;
     if (by_descriptor && waiter->descriptor < 0) {

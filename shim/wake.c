@@ -148,7 +148,9 @@ void wake_collect(struct wake_list *wakes) {
                 write_eventfd(waiter->keeper_descriptor);
         }
     }
-    if (frames_wait() || stack_deadline(&shared->stack) < shared->keeper_deadline_ns ||
+    uint64_t deadline_ns = stack_deadline(&shared->stack);
+    bool ticks = shared->ticking && deadline_ns > shared->stack.now_ns + FRAMES_TICK_NS;
+    if ((frames_wait() && !frames_deferred()) || (deadline_ns < shared->keeper_deadline_ns && !ticks) ||
         shared->stack.arp.conflicts != shared->conflicts_seen)
         wakes->doorbell = true;
 }

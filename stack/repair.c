@@ -512,6 +512,7 @@ void stack_repair_hold(struct stack *stack, struct buffer *buffer) {
 
 bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void)) {
     stack->now_ns = now_ns;
+    stack->user = 0;
     stack->repair_failed = false;
     list_init(&stack->events);
     list_init(&stack->output);

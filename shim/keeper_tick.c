@@ -1,0 +1,63 @@
+/*
+ * keeper_tick.c - a program that is at work is left to take in its own frames.
+ *
+ * Theory of operation. A frame that comes while no thread sleeps on the NIC would wake the keeper, on another
+ * processor, to do what the program does anyway when it calls next: a wake-up for each batch, and two who
+ * want the lock. So, once that has happened with a program that can receive by itself, the keeper does not
+ * watch the NIC any more but looks at it every half a millisecond (a tick), and takes in what lies there only
+ * if the program has not received since the tick before. What is sent may wait for a tick, too, when the
+ * program is in the middle of a batch of events (frames.h). After some ticks without work the NIC is watched
+ * again, and the keeper sleeps.
+ */
+#include "frames.h"
+#include "keeper.h"
+#include "lock.h"
+#include "wake.h"
+
+#define IDLE_TICKS 4
+
+static struct {
+    uint32_t number; /* of the last turn to receive */
+    int idle;        /* ticks since there was one */
+} last;
+
+/* A process that receives by itself, or NULL. The lock is held. */
+static const struct process *receiver(void) {
+    struct list *link, *next;
+    if (shared->broken || !(keeper.nic->facts.features & NIC_SHARED))
+        return NULL;
+    list_for_each(link, next, &shared->process_list) {
+        const struct process *process = container_of(link, struct process, link);
+        if (process->receives && frames_own(process))
+            return process;
+    }
+    return NULL;
+}
+
+void keeper_tick_begin(void) {
+    shared_lock();
+    bool begins = !shared->ticking && receiver();
+    if (begins) {
+        shared->ticking = true;
+        last.number = shared->receiving.number;
+        last.idle = 0;
+    }
+    shared_unlock();
+    if (begins)
+        keeper_watch_nic_not();
+}
+
+void keeper_tick(void) {
+    shared_lock();
+    const struct process *process = receiver();
+    bool at_work = shared->receiving.number != last.number, sleeps = process && process->poller;
+    if (!shared->broken && stack_deadline(&shared->stack) <= shared->stack.now_ns)
+        stack_advance(&shared->stack, shared->stack.now_ns);
+    shared_unlock(); /* what waits to be sent leaves */
+    last.idle = at_work ? 0 : last.idle + 1;
+    if (!process || last.idle > IDLE_TICKS)
+        keeper_watch_nic();
+    else if (!at_work && !sleeps)
+        keeper_frames_receive();
+    last.number = shared->receiving.number;
+}
