@@ -23,7 +23,7 @@ NIC := $(wildcard nic/*.c)
 BOTH := shim/async.c shim/frames.c shim/config.c shim/door.c shim/lock.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c shim/program.c
 DIGEST := $(BUILD)/digest.c
 KEEPER := $(DIGEST) $(wildcard shim/keeper*.c) $(BOTH) $(NIC) $(STACK)
-LIBRARY := $(DIGEST) $(filter-out shim/keeper%,$(wildcard shim/*.c)) nic/merge.c nic/packet_frames.c $(STACK)
+LIBRARY := $(DIGEST) $(filter-out shim/keeper%,$(wildcard shim/*.c)) nic/packet_frames.c $(STACK)
 FUZZ_NAMES := frames dhcp options
 FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
 UNIT := $(wildcard tests/unit/test_*.c)
@@ -65,7 +65,7 @@ $(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/libbarewire.map
 $(BUILD)/barewire-keeper: $(call objects,plain,$(KEEPER))
 	$(LINK) $(KEEPER_LIBS)
 
-$(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(BUILD)/plain/tests/unit/scene.o $(call objects,plain,$(STACK) nic/impair.c nic/quantity.c nic/merge.c nic/capture.c nic/lan_segment.c nic/lan_wire.c)
+$(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(BUILD)/plain/tests/unit/scene.o $(call objects,plain,$(STACK) nic/impair.c nic/quantity.c nic/capture.c nic/lan_segment.c nic/lan_wire.c)
 	$(LINK) $(CMOCKA_LIBS)
 
 $(BUILD)/tests/simulate: $(call objects,plain,$(wildcard tests/simulation/*.c) $(STACK) nic/impair.c nic/quantity.c)
@@ -108,11 +108,11 @@ unit: $(UNIT_TESTS)
 	@set -e; for test in $^; do echo "== $$test"; $$test; done
 
 check: $(if $(SAN),,all $(BUILD)/tests/packetdrill.so $(BUILD)/tests/conformance) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
-	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(UNIT_TESTS) $(BUILD)/tests/simulate tests/fuzz/run $(if $(SAN),,tests/packetdrill/run tests/conformance/run tests/integration/run tests/integration/run-pcap)
+	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(UNIT_TESTS) tests/unit/run-offload $(BUILD)/tests/simulate tests/fuzz/run $(if $(SAN),,tests/packetdrill/run tests/conformance/run tests/integration/run tests/integration/run-pcap)
 
 quick: all $(UNIT_TESTS) $(BUILD)/tests/simulate $(BUILD)/tests/conformance
 	$(BUILD)/tests/simulate 1 200
-	QUICK=1 tests/run $(filter-out %/test_goodput,$(UNIT_TESTS)) tests/conformance/run tests/integration/run
+	UNIT_TESTS="$(filter-out %/test_goodput,$(UNIT_TESTS))" QUICK=1 tests/run $(filter-out %/test_goodput,$(UNIT_TESTS)) tests/unit/run-offload tests/conformance/run tests/integration/run
 
 bench: all $(BUILD)/tests/stack $(BUILD)/tests/bad_link
 	tests/bench/run

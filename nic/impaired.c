@@ -141,7 +141,9 @@ struct nic *nic_impair(struct nic *inner, const char *specification, char *error
     }
     impaired->nic.operations = &OPERATIONS;
     impaired->nic.facts = inner->facts;
-    impaired->nic.facts.features &= ~(unsigned)NIC_SHARED; /* the link is in this process */
+    /* The link is in this process; what comes over it does not say whether its checksum is finished. */
+    bool partial = inner->facts.features & (NIC_CHECKSUM_PARTIAL | NIC_OFFLOAD);
+    impaired->nic.facts.features = partial ? NIC_CHECKSUM_PARTIAL : 0;
     impaired->inner = inner;
     pthread_mutex_init(&impaired->lock, NULL);
     for (int i = 0; i < BATCH; i++) {

@@ -19,7 +19,13 @@
 struct nic_frame {
     struct iovec *pieces;
     int piece_count;
-    uint32_t length; /* received: the frame's length, filled in */
+    uint32_t length;    /* received: the frame's length, filled in */
+    bool checksum_good; /* received: its transport checksum is known to be right, or need not be */
+
+    /* To be sent through a NIC with NIC_OFFLOAD; else 0. A header must lie in the first piece. */
+    uint16_t segment;         /* its payload is to be cut into segments of so many bytes */
+    uint16_t checksum_start;  /* where the checksum begins that is to be computed ... */
+    uint16_t checksum_offset; /* ... and how far behind that it goes; the pseudo-header's sum is there */
 };
 
 enum nic_feature {
@@ -27,6 +33,8 @@ enum nic_feature {
     NIC_CHECKSUM_PARTIAL = 1,
     /* Its descriptor works in any process that has it: nic_packet_adopt. */
     NIC_SHARED = 2,
+    /* It computes checksums and cuts long segments of TCP (up to 64 KiB) on their way out. */
+    NIC_OFFLOAD = 4,
 };
 
 /* What is known of a NIC once it is open. */

@@ -3,9 +3,8 @@
  *
  * Theory of operation. With PACKET_VNET_HDR each frame has a short header that says what an adapter, or the
  * kernel in its place, has still to do for it, or has done. Received frames are as long as receive offload
- * has made them, many in one system call. Frames to be sent that are consecutive segments of one connection
- * are given to the kernel as one long segment (nic_merge), to be cut as late as possible: on a veth pair that
- * is never.
+ * has made them, many in one system call. What is sent as one long segment is cut by the kernel or the
+ * adapter, as late as possible: on a veth pair that is never.
  *
  * A filter in the kernel, compiled by libpcap, passes only frames that are for our address or for everybody.
  * The address filter of an adapter is widened by promiscuous mode, because our address is not the
@@ -87,7 +86,7 @@ static bool open_socket(struct nic_packet *packet, char *error) {
 }
 
 struct nic *nic_packet_open(const char *interface, char *error) {
-    struct nic_facts facts = {.features = NIC_CHECKSUM_PARTIAL | NIC_SHARED};
+    struct nic_facts facts = {.features = NIC_SHARED | NIC_OFFLOAD};
     if (!interface_facts(interface, &facts, error))
         return NULL;
     struct nic_packet *packet = calloc(1, sizeof *packet);

@@ -4,7 +4,6 @@
 #ifndef NIC_PACKET_H
 #define NIC_PACKET_H
 
-#include "merge.h"
 #include "nic.h"
 #include <net/if.h>
 
@@ -13,7 +12,6 @@
 struct nic_packet {
     struct nic nic;
     char interface[IF_NAMESIZE]; /* empty: it is another process's, shared */
-    struct nic_merged merged[BATCH];
 };
 
 int nic_packet_receive(struct nic *nic, struct nic_frame *frames, int count);

@@ -5,7 +5,6 @@
  * With offloads both ways, as a packet socket has them (IFF_VNET_HDR), but a system call a frame.
  */
 #include "interface.h"
-#include "merge.h"
 #include "nic.h"
 #include "virtio.h"
 #include <errno.h>
@@ -19,17 +18,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PIECES_MAX 40 /* of a received frame, and one for the header */
-
-struct nic_tap {
-    struct nic nic;
-    struct nic_merged merged;
-};
-
-static struct nic_tap *tap_of(struct nic *nic) {
-    return (struct nic_tap *)nic;
-}
-
 static int wrong(void) {
     return errno == EIO || errno == ENETDOWN ? -ENETDOWN : -ENODEV;
 }
@@ -37,37 +25,33 @@ static int wrong(void) {
 static int tap_receive(struct nic *nic, struct nic_frame *frames, int count) {
     for (int i = 0; i < count; i++) {
         struct virtio_net_hdr header;
-        struct iovec pieces[PIECES_MAX] = {{&header, sizeof header}};
-        int used = frames[i].piece_count < PIECES_MAX ? frames[i].piece_count : PIECES_MAX - 1;
-        memcpy(pieces + 1, frames[i].pieces, sizeof *pieces * (size_t)used);
-        ssize_t got = readv(nic->descriptor, pieces, used + 1);
+        struct iovec pieces[NIC_VIRTIO_PIECES];
+        int used = nic_virtio_pieces(pieces, &header, &frames[i]);
+        ssize_t got = readv(nic->descriptor, pieces, used);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return i;
         if (got < 0)
             return i > 0 ? i : wrong();
         bool whole = (size_t)got > sizeof header && (size_t)got <= sizeof header + NIC_FRAME_MAX;
         frames[i].length = whole ? (uint32_t)got - (uint32_t)sizeof header : 0;
+        frames[i].checksum_good = whole && nic_virtio_good(&header);
         nic->counters.truncated += !whole;
     }
     return count;
 }
 
 static int tap_send(struct nic *nic, const struct nic_frame *frames, int count) {
-    struct nic_merged *merged = &tap_of(nic)->merged;
-    int taken = 0;
-    while (taken < count) {
-        nic_merge(frames + taken, count - taken, merged);
-        struct virtio_net_hdr header = nic_virtio_header(merged);
-        merged->pieces[0] = (struct iovec){&header, sizeof header};
-        if (writev(nic->descriptor, merged->pieces, merged->piece_count) < 0) {
-            if (taken > 0)
-                return taken;
-            return errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM ? -EAGAIN
-                                                                                            : wrong();
-        }
-        taken += merged->count;
+    for (int i = 0; i < count; i++) {
+        struct virtio_net_hdr header = nic_virtio_header(&frames[i]);
+        struct iovec pieces[NIC_VIRTIO_PIECES];
+        int used = nic_virtio_pieces(pieces, &header, &frames[i]);
+        if (writev(nic->descriptor, pieces, used) >= 0)
+            continue;
+        if (i > 0)
+            return i;
+        return errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM ? -EAGAIN : wrong();
     }
-    return taken;
+    return count;
 }
 
 static void tap_close(struct nic *nic) {
@@ -120,11 +104,11 @@ static bool open_tap(const char *interface, int *descriptor, char *error) {
 }
 
 struct nic *nic_tap_open(const char *interface, char *error) {
-    struct nic_facts facts = {.features = NIC_CHECKSUM_PARTIAL};
+    struct nic_facts facts = {.features = NIC_OFFLOAD};
     int descriptor;
     if (!open_tap(interface, &descriptor, error))
         return NULL;
-    struct nic_tap *tap = calloc(1, sizeof *tap);
+    struct nic *tap = calloc(1, sizeof *tap);
     if (!tap)
         snprintf(error, NIC_ERROR_BYTES, "out of memory");
     if (!tap || !interface_facts(interface, &facts, error)) {
@@ -133,8 +117,8 @@ struct nic *nic_tap_open(const char *interface, char *error) {
         return NULL;
     }
     memset(facts.mac, 0, sizeof facts.mac); /* that is the other side's */
-    tap->nic.operations = &OPERATIONS;
-    tap->nic.facts = facts;
-    tap->nic.descriptor = descriptor;
-    return &tap->nic;
+    tap->operations = &OPERATIONS;
+    tap->facts = facts;
+    tap->descriptor = descriptor;
+    return tap;
 }

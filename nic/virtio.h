@@ -1,23 +1,40 @@
 /*
  * virtio.h - the header that goes with a frame to and from the kernel's devices with offloads (packet(7),
- * PACKET_VNET_HDR; tun, IFF_VNET_HDR).
+ * PACKET_VNET_HDR; tun, IFF_VNET_HDR): the virtio specification, section 5.1.6.
  */
 #ifndef NIC_VIRTIO_H
 #define NIC_VIRTIO_H
 
-#include "merge.h"
+#include "nic.h"
 #include <linux/virtio_net.h>
+#include <string.h>
 
-/* For a frame that is whole, or one that is to be cut. */
-static inline struct virtio_net_hdr nic_virtio_header(const struct nic_merged *merged) {
-    if (merged->count == 1)
+/* For a frame to be sent. */
+static inline struct virtio_net_hdr nic_virtio_header(const struct nic_frame *frame) {
+    if (!frame->checksum_offset)
         return (struct virtio_net_hdr){0};
+    bool cut = frame->segment != 0;
     return (struct virtio_net_hdr){.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-                                   .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
-                                   .hdr_len = (uint16_t)merged->header_length,
-                                   .gso_size = merged->segment,
-                                   .csum_start = NIC_MERGED_CHECKSUM_START,
-                                   .csum_offset = NIC_MERGED_CHECKSUM_OFFSET};
+                                   .gso_type = cut ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_NONE,
+                                   .hdr_len = (uint16_t)frame->pieces[0].iov_len,
+                                   .gso_size = frame->segment,
+                                   .csum_start = frame->checksum_start,
+                                   .csum_offset = frame->checksum_offset};
+}
+
+/* A frame's pieces behind its header. Returns how many they are then. */
+#define NIC_VIRTIO_PIECES 48
+static inline int nic_virtio_pieces(struct iovec *pieces, struct virtio_net_hdr *header,
+                                    const struct nic_frame *frame) {
+    int count = frame->piece_count < NIC_VIRTIO_PIECES ? frame->piece_count : NIC_VIRTIO_PIECES - 1;
+    pieces[0] = (struct iovec){header, sizeof *header};
+    memcpy(pieces + 1, frame->pieces, sizeof *pieces * (size_t)count);
+    return count + 1;
+}
+
+/* Of a frame that came: the kernel vouches for it, or it has not left the machine. */
+static inline bool nic_virtio_good(const struct virtio_net_hdr *header) {
+    return header->flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID);
 }
 
 #endif

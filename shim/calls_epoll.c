@@ -183,7 +183,8 @@ EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event
     /* The kernel says whether that is an epoll descriptor at all; a wait for no events of none does nothing.
      */
     struct epoll_event none = {0};
-    if (LIBC(epoll_ctl)(epoll, EPOLL_CTL_MOD, fd, &none) < 0 && errno != ENOENT && errno != EPERM)
+    if (!set_of(epoll) && LIBC(epoll_ctl)(epoll, EPOLL_CTL_MOD, fd, &none) < 0 && errno != ENOENT &&
+        errno != EPERM)
         return -1;
     return (int)call_result(control(epoll, operation, fd, event));
 }
@@ -211,6 +212,10 @@ static int collect(struct epoll_set *set, struct epoll_event *events, int limit)
         list_move_tail(&set->ready, link);
     return count;
 }
+
+/* While ours keep a program busy, the kernel is asked only now and then whether it has something, too. */
+#define LOOK_NS 100000
+static __thread uint64_t looked_ns __attribute__((tls_model("initial-exec")));
 
 /* What the kernel has, without waiting, behind `count` events of ours. */
 static int collect_kernel(int epoll, struct epoll_event *events, int count, int limit) {
@@ -241,10 +246,11 @@ static int wait_for_set(int epoll, struct epoll_event *events, int limit, uint64
         }
         int count = collect(set, events, limit);
         if (count > 0 || deadline_ns == 0) {
-            bool mixed = set->mixed;
+            bool look = set->mixed && (count == 0 || shared->stack.now_ns - looked_ns > LOOK_NS);
+            looked_ns = look ? shared->stack.now_ns : looked_ns;
             shared_unlock();
             frames_expect(count);
-            return mixed ? collect_kernel(epoll, events, count, limit) : count;
+            return look ? collect_kernel(epoll, events, count, limit) : count;
         }
         struct waiter *waiter = wait_begin(true);
         if (!waiter) {

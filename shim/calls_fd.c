@@ -8,6 +8,7 @@
 #include "call.h"
 #include "interfaces.h"
 #include "netlink.h"
+#include "spare.h"
 #include "streams.h"
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -41,6 +42,7 @@ static void forget(int fd) {
         verbose_note(&story, fd);
         if (handle->kind == HOLDING_SOCKET && descriptor_is_last(handle))
             linger(handle->socket);
+        spare_keep(handle, fd);
         descriptor_clear(fd);
     } else if (handle) {
         atomic_store(&descriptor_pages[fd / DESCRIPTOR_PAGE][fd % DESCRIPTOR_PAGE], NULL);
@@ -150,6 +152,8 @@ EXPORT int dup3(int fd, int at, int flags) {
 /* O_NONBLOCK and O_ASYNC of a socket of ours, and whom it signals, are the stack's to know; the kernel's
  * object bears them, too: it checks them, and answers whoever asks. */
 static int control_socket(int fd, int command, void *argument) {
+    if (command != F_SETFL || (intptr_t)argument & ~(O_NONBLOCK | O_RDWR))
+        descriptor_alter(fd);
     int error, result = LIBC(fcntl)(fd, command, argument);
     if (result < 0)
         return result;
@@ -180,7 +184,12 @@ EXPORT int fcntl(int fd, int command, ...) {
     case F_SETSIG:
         return descriptor_socket(fd) ? control_socket(fd, command, argument)
                                      : LIBC(fcntl)(fd, command, argument);
+    case F_GETFD:
+    case F_SETFD:
+    case F_GETFL:
+        return LIBC(fcntl)(fd, command, argument);
     default:
+        descriptor_alter(fd);
         return LIBC(fcntl)(fd, command, argument);
     }
 }
@@ -210,6 +219,7 @@ static int ioctl_ours(int fd, unsigned long request, void *argument) {
     case FIOASYNC:
     case FIOSETOWN:
     case SIOCSPGRP:
+        descriptor_alter(fd);
         if (LIBC(ioctl)(fd, request, argument) < 0)
             error = -errno;
         else

@@ -257,6 +257,7 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *lengt
 
 /* An option of IPv6 is the kernel's to check and to bear; some mean something for us as well. */
 static int set_inet6_option(int fd, int name, const void *value, socklen_t length) {
+    descriptor_alter(fd);
     int error = 0, number = 0, result = LIBC(setsockopt)(fd, IPPROTO_IPV6, name, value, length);
     if (result < 0)
         return result;
@@ -289,7 +290,8 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
     }
     error = socket_set_option(&shared->stack, socket, level, name, value, length);
     shared_unlock();
-    if (error == -ENOPROTOOPT && may_be_inert(level, name))
-        return LIBC(setsockopt)(fd, level, name, value, length);
-    return (int)call_result(error);
+    if (error != -ENOPROTOOPT || !may_be_inert(level, name))
+        return (int)call_result(error);
+    descriptor_alter(fd);
+    return LIBC(setsockopt)(fd, level, name, value, length);
 }

@@ -8,6 +8,7 @@
 #include "memory.h"
 #include "process.h"
 #include "sandbox.h"
+#include "spare.h"
 #include "wake.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,7 @@ static struct list handles = {&handles, &handles};
 static struct list born = {&born, &born}; /* handles without a descriptor yet */
 static struct list spare = {&spare, &spare};
 static _Atomic int private_descriptors[PRIVATE_MAX]; /* number + 1, or 0 */
+static _Atomic int private_used;                     /* places of it that were ever used */
 
 static struct handle *handle_take(void) {
     struct list *link = list_first(&spare);
@@ -198,9 +200,15 @@ static int make_object(const struct socket *socket, int flags) {
 
 int descriptor_create(struct handle *handle, int flags) {
     struct stat status;
-    int fd = make_object(handle->socket, flags & (SOCK_NONBLOCK | SOCK_CLOEXEC));
-    int error = fd < 0 ? -errno : LIBC(syscall)(SYS_fstat, fd, &status) < 0 ? -EMFILE : 0;
+    int error = 0;
     shared_lock();
+    int fd = spare_take(handle->socket, flags, &status.st_ino);
+    if (fd < 0) {
+        shared_unlock();
+        fd = make_object(handle->socket, flags & (SOCK_NONBLOCK | SOCK_CLOEXEC));
+        error = fd < 0 ? -errno : LIBC(syscall)(SYS_fstat, fd, &status) < 0 ? -EMFILE : 0;
+        shared_lock();
+    }
     if (!error && shared->broken)
         error = -ENETDOWN;
     if (!error)
@@ -235,28 +243,43 @@ void descriptor_walk(unsigned first, unsigned last, void (*visit)(int fd, void *
 bool descriptor_is_private(int fd) {
     if (!descriptor_any)
         return false;
-    for (int i = 0; i < PRIVATE_MAX; i++)
+    for (int i = 0; i < private_used; i++)
         if (private_descriptors[i] == fd + 1)
             return true;
     return false;
 }
 
-int descriptor_make_private(int fd) {
-    struct rlimit limit;
-    /* Programs count on low numbers being free, and loop over them. */
-    int least =
-        getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 4096 ? (int)limit.rlim_cur * 3 / 4 : 3000;
-    int moved = LIBC(fcntl)(fd, F_DUPFD_CLOEXEC, least);
-    if (moved >= 0) {
-        LIBC(close)(fd);
-        fd = moved;
-    }
+static void enter_private(int fd) {
     for (int i = 0; i < PRIVATE_MAX; i++) {
-        int empty = 0;
-        if (atomic_compare_exchange_strong(&private_descriptors[i], &empty, fd + 1))
-            break;
+        int empty = 0, used = private_used;
+        if (!atomic_compare_exchange_strong(&private_descriptors[i], &empty, fd + 1))
+            continue;
+        while (used <= i && !atomic_compare_exchange_weak(&private_used, &used, i + 1))
+            continue;
+        break;
     }
-    return fd;
+}
+
+int descriptor_keep_private(int fd) {
+    static _Atomic int least; /* programs count on low numbers being free, and loop over them */
+    struct rlimit limit;
+    if (!least)
+        least = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 4096 ? (int)limit.rlim_cur * 3 / 4
+                                                                               : 3000;
+    int kept = LIBC(fcntl)(fd, F_DUPFD_CLOEXEC, least);
+    if (kept >= 0)
+        enter_private(kept);
+    return kept;
+}
+
+int descriptor_make_private(int fd) {
+    int moved = descriptor_keep_private(fd);
+    if (moved < 0) {
+        enter_private(fd);
+        return fd;
+    }
+    LIBC(close)(fd);
+    return moved;
 }
 
 void descriptor_close_private(int fd) {

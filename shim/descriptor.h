@@ -18,6 +18,7 @@
 struct handle {
     struct list link; /* of all of this process */
     uint8_t kind;     /* enum holding_kind */
+    bool altered;     /* the kernel's object is not as it was made any more */
     struct socket *socket;
     struct epoll_set *epoll;
     struct holding *holding;
@@ -86,6 +87,17 @@ void descriptor_walk(unsigned first, unsigned last, void (*visit)(int fd, void *
 /* The descriptor that this process uses for itself and the program must neither close nor see: is this one?
  */
 bool descriptor_is_private(int fd);
+
+/* The program changes the kernel's object under a descriptor of ours. */
+static inline void descriptor_alter(int fd) {
+    struct handle *handle = descriptor_find(fd);
+    if (handle)
+        handle->altered = true;
+}
+
+/* Duplicates a descriptor for the library's own use, out of the program's way. Returns the new number, or -1.
+ */
+int descriptor_keep_private(int fd);
 
 /* Takes over a descriptor for the library's own use: moves it out of the program's way. Returns its new
  * number. */

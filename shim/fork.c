@@ -14,6 +14,7 @@
 #include "libc.h"
 #include "lock.h"
 #include "process.h"
+#include "spare.h"
 #include "wait.h"
 #include "wake.h"
 #include <errno.h>
@@ -103,6 +104,7 @@ static void in_child(void) {
         return;
     attach_forked();
     frames_forked();
+    spare_forked();
     lock_forked();
     wait_forked();
     bells_forked();

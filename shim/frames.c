@@ -19,7 +19,8 @@
 #define BATCHES_MAX 32 /* received in one go */
 #define BULK 32        /* frames: a program that sends so much goes on, and the keeper sends it meanwhile */
 
-#define LOOK_AT 16 /* of another process's sockets, and of one's own for each of those */
+#define BULK_BYTES 16384 /* received at once */
+#define LOOK_AT 16       /* of another process's sockets, and of one's own for each of those */
 #define LOOK_THROUGH 64
 #define DEFER_NS 250000
 #define DEFER_FRAMES 32
@@ -50,6 +51,7 @@ static struct {
     struct own_turn own;
     struct iovec pieces[RECEPTION_BATCH][RECEPTION_PIECES];
     struct nic_frame frames[RECEPTION_BATCH];
+    bool bulk; /* what came last was much */
 } receiving;
 
 static bool is_keeper(void) {
@@ -108,7 +110,12 @@ int frames_take(void) {
         own[0] = (struct iovec){frame->header, frame->header_length};
         if (more < 0)
             own[0].iov_len = more = 0; /* can't be: the NIC refuses it */
-        sending.frames[count++] = (struct nic_frame){.pieces = own, .piece_count = 1 + more};
+        sending.frames[count++] =
+            (struct nic_frame){.pieces = own,
+                               .piece_count = 1 + more,
+                               .segment = frame->segment,
+                               .checksum_start = frame->checksum_offset ? FRAME_TRANSPORT_AT : 0,
+                               .checksum_offset = frame->checksum_offset};
         pieces += sending.frames[count - 1].piece_count;
     }
     begin_turn(turn, &sending.own);
@@ -255,15 +262,21 @@ int frames_receive(void) {
 
 bool frames_received(int count) {
     struct turn *turn = &shared->receiving;
-    unsigned flags =
-        receiving.own.nic->facts.features & NIC_CHECKSUM_PARTIAL ? STACK_INPUT_CHECKSUM_PARTIAL : 0;
+    bool partial = receiving.own.nic->facts.features & NIC_CHECKSUM_PARTIAL;
     uint64_t now_ns = shared->stack.now_ns;
+    uint32_t bytes = 0;
     receiving.own.in_use = false;
     if (shared->broken)
         return false;
     for (int i = 0; i < count; i++)
+        bytes += receiving.frames[i].length;
+    if (count > 0)
+        receiving.bulk = bytes >= BULK_BYTES;
+    for (int i = 0; i < count; i++)
         if (receiving.frames[i].length > 0)
-            stack_input(&shared->stack, now_ns, chain_of(i, receiving.frames[i].length), flags);
+            stack_input(&shared->stack, now_ns, chain_of(i, receiving.frames[i].length),
+                        (partial ? STACK_INPUT_CHECKSUM_PARTIAL : 0) |
+                            (receiving.frames[i].checksum_good ? STACK_INPUT_CHECKSUM_GOOD : 0));
     if (count > 0)
         stack_advance(&shared->stack, now_ns);
     bool again = count == reception_count() || shared->missed;
@@ -274,6 +287,8 @@ bool frames_received(int count) {
 }
 
 bool frames_due(uint64_t age_ns) {
+    if (receiving.bulk && age_ns > FRAMES_AGE_BULK_NS)
+        age_ns = FRAMES_AGE_BULK_NS;
     return shared->ticking && !shared->broken && shared->stack.now_ns - shared->receiving.since_ns > age_ns &&
            frames_may_receive();
 }

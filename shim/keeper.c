@@ -143,6 +143,7 @@ static void make_stack(void) {
         .prefix_length = keeper.config.prefix_length,
         .gateway = keeper.config.gateway,
         .loopback = keeper.config.loopback,
+        .offload = keeper.nic->facts.features & NIC_OFFLOAD,
         .interface_index = keeper.nic->facts.index,
     };
     uint32_t mtu = keeper.config.mtu ? keeper.config.mtu : keeper.nic->facts.mtu;

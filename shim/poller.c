@@ -29,7 +29,22 @@ enum source {
 static __thread struct {
     int epoll;   /* + 1; 0: not made yet */
     bool failed; /* nor can it be */
+    int short_sleeps;
 } own __attribute__((tls_model("initial-exec")));
+
+/* A sleep that ends at once costs a wake-up of two processors for nothing: whose sleeps were short lately
+ * looks for a moment first. */
+#define SHORT_SLEEP_NS 40000
+#define MOMENT_NS 20000
+#define SHORT_SLEEPS 3 /* in excess of long ones */
+#define SHORT_SLEEPS_MAX 8
+
+static void note_sleep(uint64_t ns) {
+    if (ns > SHORT_SLEEP_NS)
+        own.short_sleeps -= own.short_sleeps > 0;
+    else
+        own.short_sleeps += own.short_sleeps < SHORT_SLEEPS_MAX;
+}
 
 static bool watch(int epoll, int descriptor, uint32_t events, enum source source) {
     struct epoll_event event = {.events = events, .data.u32 = source};
@@ -145,6 +160,15 @@ static bool look(struct waiter *waiter, const struct pollfd *further, nfds_t cou
     return waiter->word;
 }
 
+static void look_for_a_moment(struct waiter *waiter, const struct pollfd *further, nfds_t count) {
+    uint64_t end_ns = clock_now() + MOMENT_NS;
+    while (!watch_word(waiter) && !look(waiter, further, count))
+        if (clock_now() >= end_ns) {
+            own.short_sleeps--;
+            return;
+        }
+}
+
 static void spin(struct waiter *waiter, const struct pollfd *further, nfds_t count, uint64_t deadline_ns) {
     uint64_t end_ns = clock_now() + attach_config.spin_us * UINT64_C(1000);
     if (deadline_ns < end_ns)
@@ -166,13 +190,17 @@ int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t cou
                  const sigset_t *mask) {
     if (waiter->spinning)
         spin(waiter, further, count, deadline_ns);
+    else if (own.short_sleeps >= SHORT_SLEEPS)
+        look_for_a_moment(waiter, further, count);
     if (waiter->word)
         return 0;
     if (!watch_all_further(further, count))
         return -EINVAL;
     for (;;) {
         struct epoll_event events[EVENTS_MAX];
+        uint64_t begun_ns = clock_now();
         int happened = sleep_until(events, deadline_ns, mask);
+        note_sleep(clock_now() - begun_ns);
         bool nic = false, told = false, ready = false, alone = false;
         if (happened < 0)
             return happened;

@@ -48,6 +48,16 @@ static uint32_t range_step(struct byte_cursor *cursor, uint32_t *length, struct 
     return here;
 }
 
+struct byte_cursor byte_cursor_after(struct byte_cursor cursor, uint32_t length) {
+    while (length > cursor.buffer->end - cursor.position) {
+        length -= cursor.buffer->end - cursor.position;
+        cursor.buffer = cursor.buffer->next;
+        cursor.position = 0;
+    }
+    cursor.position += length;
+    return cursor;
+}
+
 void buffer_hold_range(struct byte_cursor cursor, uint32_t length) {
     struct buffer *buffer;
     uint32_t at;

@@ -64,6 +64,9 @@ struct buffer *buffer_trim_front(struct pool *pool, struct buffer *chain, uint32
 /* Cuts a chain to `length` bytes. */
 void buffer_trim_back(struct pool *pool, struct buffer *chain, uint32_t length);
 
+/* The place `length` bytes further on, which is the end of a buffer rather than the next one's start. */
+struct byte_cursor byte_cursor_after(struct byte_cursor cursor, uint32_t length);
+
 /* Copies `length` bytes from a cursor on into memory; they must be there. */
 void buffer_copy_range(void *to, struct byte_cursor from, uint32_t length);
 

@@ -7,7 +7,7 @@
 
 const uint8_t ETHER_BROADCAST[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
-void ether_input(struct stack *stack, struct buffer *frame, bool checksum_partial) {
+void ether_input(struct stack *stack, struct buffer *frame, unsigned flags) {
     uint8_t *header = buffer_data(frame);
     if (buffer_length(frame) < ETHER_HEADER_BYTES) {
         buffer_drop_chain(&stack->buffers, frame);
@@ -19,8 +19,7 @@ void ether_input(struct stack *stack, struct buffer *frame, bool checksum_partia
     bool echo = memcmp(header + 6, stack->config.mac, 6) == 0; /* our own frame, come back */
     frame->start += ETHER_HEADER_BYTES;
     if (ours && !echo && type == ETHER_TYPE_IP) {
-        ip_input(stack, frame,
-                 (group ? IP_INPUT_LINK_MULTICAST : 0) | (checksum_partial ? IP_INPUT_CHECKSUM_PARTIAL : 0));
+        ip_input(stack, frame, flags | (group ? IP_INPUT_LINK_MULTICAST : 0));
         return;
     }
     if (ours && !echo && type == ETHER_TYPE_ARP)

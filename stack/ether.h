@@ -11,7 +11,7 @@ struct stack;
 extern const uint8_t ETHER_BROADCAST[6];
 
 /* Handles a received frame; takes the chain. */
-void ether_input(struct stack *stack, struct buffer *frame, bool checksum_partial);
+void ether_input(struct stack *stack, struct buffer *frame, unsigned flags);
 
 /* Writes the Ethernet header of a frame that has the rest of its headers, and commits it. */
 void ether_output(struct stack *stack, struct frame *frame, const uint8_t destination[6], uint16_t type);

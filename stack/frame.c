@@ -11,6 +11,8 @@ struct frame *frame_begin(struct frame_queue *queue) {
     frame->payload = (struct byte_cursor){NULL, 0};
     frame->payload_length = 0;
     frame->header_length = 0;
+    frame->segment = 0;
+    frame->checksum_offset = 0;
     return frame;
 }
 

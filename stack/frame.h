@@ -18,6 +18,10 @@ struct frame {
     struct byte_cursor payload; /* holds a reference to each buffer of the range */
     uint32_t payload_length;
     uint16_t header_length;
+    uint16_t segment; /* the NIC cuts the payload, of TCP, into segments of so many bytes; 0: it does not */
+    uint8_t
+        checksum_offset; /* the NIC computes the checksum, from FRAME_TRANSPORT_AT on, and puts it so many
+                            bytes after that, where the pseudo-header's sum lies; 0: it is there already */
     uint8_t header[FRAME_HEADER_MAX];
 };
 
@@ -25,6 +29,11 @@ struct frame_queue {
     uint32_t first, count;
     struct frame frames[FRAME_QUEUE_MAX];
 };
+
+/* How many packets it will be on the wire. */
+static inline uint32_t frame_segments(const struct frame *frame) {
+    return frame->segment ? (frame->payload_length + frame->segment - 1) / frame->segment : 1;
+}
 
 /* The ring's next free slot, cleared; NULL when the ring is full. */
 struct frame *frame_begin(struct frame_queue *queue);
@@ -34,6 +43,10 @@ void frame_set_payload(struct frame *frame, struct byte_cursor payload, uint32_t
 
 /* Puts the frame of frame_begin on the ring. */
 void frame_commit(struct frame_queue *queue);
+
+/* Writes the packet that the NIC makes of the index-th segment of a frame, whole, to memory that has room for
+ * it (frame_cut.c). Returns its length; 0 when there are not so many. */
+uint32_t frame_cut(const struct frame *frame, uint32_t index, uint8_t *to);
 
 /* Drops a frame's references. */
 void frame_release(struct pool *buffers, struct frame *frame);

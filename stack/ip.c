@@ -190,8 +190,10 @@ static bool acceptable(struct stack *stack, const struct ip_packet *packet) {
 
 void ip_input(struct stack *stack, struct buffer *chain, unsigned flags) {
     const uint8_t *header = buffer_data(chain);
-    struct ip_packet packet = {
-        .header_at = chain->start, .checksum_partial = flags & IP_INPUT_CHECKSUM_PARTIAL, .chain = chain};
+    struct ip_packet packet = {.header_at = chain->start,
+                               .checksum_partial = flags & IP_INPUT_CHECKSUM_PARTIAL,
+                               .checksum_good = flags & IP_INPUT_CHECKSUM_GOOD,
+                               .chain = chain};
     bool source_routed = false;
     stack->mib.IpInReceives++;
     uint32_t header_length = check_header(stack, chain, header);
@@ -336,16 +338,28 @@ int ip_output_whole(struct stack *stack, struct frame *frame, const struct ip_pa
     return result;
 }
 
+static bool is_too_long(const struct ip_parameters *parameters, const struct frame *frame) {
+    return parameters->mtu && frame->header_length - FRAME_IP_AT + frame->payload_length > parameters->mtu;
+}
+
+bool ip_offloads(const struct stack *stack, const struct ip_parameters *parameters,
+                 const struct frame *frame) {
+    bool many = ip_is_multicast(parameters->destination) || ip_is_broadcast(stack, parameters->destination);
+    return stack->config.offload && !many && !(parameters->options && parameters->options->length) &&
+           !is_too_long(parameters, frame);
+}
+
 int ip_output(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters) {
     stack->mib.IpOutRequests++;
-    if (parameters->mtu && frame->header_length - FRAME_IP_AT + frame->payload_length > parameters->mtu) {
+    if (is_too_long(parameters, frame)) {
         struct frame whole = *frame; /* its fragments begin in the same place */
         int result = ip_output_fragments(stack, &whole, parameters);
         frame_release(&stack->buffers, &whole);
         return result;
     }
-    ip_write_header(frame, parameters, stack->ip_identification++,
+    ip_write_header(frame, parameters, stack->ip_identification,
                     parameters->dont_fragment ? IP_DONT_FRAGMENT : 0);
+    stack->ip_identification = (uint16_t)(stack->ip_identification + frame_segments(frame));
     return ip_output_whole(stack, frame, parameters);
 }
 

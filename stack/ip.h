@@ -41,6 +41,7 @@ struct ip_packet {
     bool multicast;        /* sent to a broadcast or multicast address, of either layer */
     bool looped;           /* the stack sent it to itself */
     bool checksum_partial; /* the transport checksum may be unfinished: see STACK_INPUT_CHECKSUM_PARTIAL */
+    bool checksum_good;    /* it is known to be right: see STACK_INPUT_CHECKSUM_GOOD */
     uint32_t header_at;    /* the header's place in chain->storage */
     uint32_t length;       /* payload bytes */
     struct ip_options options;
@@ -85,10 +86,15 @@ enum ip_input_flag {
     IP_INPUT_LINK_MULTICAST = 1,   /* the frame was not for us alone */
     IP_INPUT_CHECKSUM_PARTIAL = 2, /* see STACK_INPUT_CHECKSUM_PARTIAL */
     IP_INPUT_LOOPED = 4,           /* the stack sent it to itself */
+    IP_INPUT_CHECKSUM_GOOD = 8,    /* see STACK_INPUT_CHECKSUM_GOOD */
 };
 
 /* Handles a received packet in a chain that begins at the IP header; takes the chain. */
 void ip_input(struct stack *stack, struct buffer *chain, unsigned flags);
+
+/* Whether the NIC can compute the transport checksum of such a packet: it leaves as it is, in one piece. */
+bool ip_offloads(const struct stack *stack, const struct ip_parameters *parameters,
+                 const struct frame *frame);
 
 /* Sends the frame of frame_begin, which has its transport header and payload; the stack's own address loops
  * back. Returns 0, -ENETUNREACH, -EMSGSIZE or -ENOBUFS; the frame is used up in each case. */

@@ -97,7 +97,9 @@ void stack_set_address(struct stack *stack, uint32_t address, uint8_t prefix_len
 
 void stack_input(struct stack *stack, uint64_t now_ns, struct buffer *frame, unsigned flags) {
     stack->now_ns = now_ns;
-    ether_input(stack, frame, flags & STACK_INPUT_CHECKSUM_PARTIAL);
+    ether_input(stack, frame,
+                (flags & STACK_INPUT_CHECKSUM_PARTIAL ? IP_INPUT_CHECKSUM_PARTIAL : 0) |
+                    (flags & STACK_INPUT_CHECKSUM_GOOD ? IP_INPUT_CHECKSUM_GOOD : 0));
 }
 
 int stack_loop_back(struct stack *stack, const struct frame *frame) {
@@ -156,7 +158,7 @@ static bool run_loopback(struct stack *stack) {
     struct buffer *chain = stack->loopback[stack->loopback_first];
     stack->loopback_first = (stack->loopback_first + 1) % STACK_LOOPBACK_MAX;
     stack->loopback_count--;
-    ip_input(stack, chain, IP_INPUT_CHECKSUM_PARTIAL | IP_INPUT_LOOPED);
+    ip_input(stack, chain, IP_INPUT_CHECKSUM_GOOD | IP_INPUT_LOOPED);
     return true;
 }
 

@@ -44,6 +44,7 @@ struct stack_config {
     uint8_t mac[6];
     uint16_t mtu;
     bool loopback;            /* 127.0.0.0/8 is the stack's own */
+    bool offload;             /* the NIC computes checksums and cuts segments: see frame.h */
     uint32_t interface_index; /* that programs are told; 0: 1 */
 };
 
@@ -100,6 +101,8 @@ enum stack_input_flag {
     /* The frame came from this machine or its adapter: a transport checksum that is unfinished (just the
      * pseudo-header's sum, Linux's CHECKSUM_PARTIAL) is as good as a right one. */
     STACK_INPUT_CHECKSUM_PARTIAL = 1,
+    /* Whoever received it knows that the transport checksum is right, or need not be. */
+    STACK_INPUT_CHECKSUM_GOOD = 2,
 };
 
 enum timer_kind {

@@ -128,7 +128,7 @@ static struct byte_cursor add_data(struct stack *stack, struct tcp *tcp, struct 
     if (length == 0)
         return payload;
     payload = byte_queue_at(&tcp->send, 0);
-    struct tcp_sent *sent = tcp_sent_add(stack, tcp, length, false, payload);
+    struct tcp_sent *sent = tcp_sent_add(stack, tcp, length, length, false, payload);
     if (!sent)
         return payload;
     sent->pushed = true;

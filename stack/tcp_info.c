@@ -77,8 +77,8 @@ static void put_flight(const struct tcp *tcp, struct tcp_information *info) {
     list_for_each(link, next, &tcp->flight->sent) {
         const struct tcp_sent *sent = container_of(link, struct tcp_sent, link);
         bool again = sent->transmissions > 1 && !sent->sacked;
-        info->retrans += again && !sent->lost;
-        info->lost += again || sent->lost;
+        info->retrans += again && !sent->lost ? tcp_sent_segments(sent) : 0;
+        info->lost += again || sent->lost ? tcp_sent_segments(sent) : 0;
     }
 }
 

@@ -10,6 +10,8 @@
 
 static bool checksum_good(const struct ip_packet *packet, const uint8_t *header) {
     uint16_t field;
+    if (packet->checksum_good)
+        return true;
     memcpy(&field, header + 16, sizeof field);
     uint64_t pseudo = checksum_pseudo_header(packet->source, packet->destination, IP_PROTOCOL_TCP,
                                              (uint16_t)packet->length);

@@ -15,6 +15,8 @@
 #include "wire.h"
 #include <errno.h>
 
+#define TRAIN_BYTES_MAX 65400u /* with its headers no longer than a packet can be */
+
 /* Writes and sends one segment. False: there was no room, nothing happened. */
 static bool send_segment(struct stack *stack, const struct tcp_segment *segment, struct byte_cursor payload,
                          const struct ip_parameters *parameters) {
@@ -26,18 +28,24 @@ static bool send_segment(struct stack *stack, const struct tcp_segment *segment,
     frame->header_length = (uint16_t)(FRAME_TRANSPORT_AT + header_length);
     uint64_t sum = checksum_pseudo_header(parameters->source, parameters->destination, IP_PROTOCOL_TCP,
                                           (uint16_t)(header_length + segment->length));
-    sum = checksum_add(sum, header, header_length);
-    if (segment->length > 0) {
+    if (segment->length > 0)
         frame_set_payload(frame, payload, segment->length);
-        sum += checksum_fold(checksum_add_range(0, payload, segment->length));
+    if (ip_offloads(stack, parameters, frame) && !segment->key) {
+        frame->segment = segment->size;
+        frame->checksum_offset = 16;
+        wire_put_sum(header + 16, checksum_fold(sum));
+    } else {
+        sum = checksum_add(sum, header, header_length);
+        if (segment->length > 0)
+            sum += checksum_fold(checksum_add_range(0, payload, segment->length));
+        if (segment->key) {
+            tcp_md5_sign(segment->key, parameters->source, parameters->destination, header, header_length,
+                         payload, segment->length, header + TCP_SIGNATURE_AT);
+            sum = checksum_add(sum, header + TCP_SIGNATURE_AT, TCP_SIGNATURE_BYTES);
+        }
+        wire_put_sum(header + 16, (uint16_t)~checksum_fold(sum));
     }
-    if (segment->key) {
-        tcp_md5_sign(segment->key, parameters->source, parameters->destination, header, header_length,
-                     payload, segment->length, header + TCP_SIGNATURE_AT);
-        sum = checksum_add(sum, header + TCP_SIGNATURE_AT, TCP_SIGNATURE_BYTES);
-    }
-    wire_put_sum(header + 16, (uint16_t)~checksum_fold(sum));
-    stack->mib.TcpOutSegs++;
+    stack->mib.TcpOutSegs += frame_segments(frame);
     ip_output(stack, frame, parameters);
     return true;
 }
@@ -61,12 +69,14 @@ bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment
     }
     if (!send_segment(stack, segment, payload, &parameters))
         return false;
-    tcp->history.segments_sent++;
+    uint32_t size = segment->size ? segment->size : segment->length;
+    uint32_t count = segment->size ? (segment->length + size - 1) / size : 1;
+    tcp->history.segments_sent += count;
     if (segment->length > 0) {
         tcp->last_sent_ns = stack->now_ns;
-        tcp->history.data_segments_sent++;
-        if (segment->length > tcp->history.largest_sent)
-            tcp->history.largest_sent = (uint16_t)segment->length;
+        tcp->history.data_segments_sent += count;
+        if (size > tcp->history.largest_sent)
+            tcp->history.largest_sent = (uint16_t)size;
     }
     if (segment->flags & TCP_ACK) {
         /* Whatever leaves acknowledges what has arrived. */
@@ -157,20 +167,9 @@ void tcp_reply_reset_to(struct stack *stack, struct tcp *tcp, const struct tcp_s
     send_reset(stack, &reset, tcp->binding.address, tcp->remote_address);
 }
 
-/* Moves the cursor of the byte at snd_nxt past what was sent. */
-static void advance_cursor(struct tcp *tcp, struct byte_cursor cursor, uint32_t length) {
-    while (length > cursor.buffer->end - cursor.position) {
-        length -= cursor.buffer->end - cursor.position;
-        cursor.buffer = cursor.buffer->next;
-        cursor.position = 0;
-    }
-    cursor.position += length;
-    tcp->flight->send_next = cursor;
-}
-
 void tcp_advance_next(struct tcp *tcp, struct byte_cursor place, uint32_t length, bool fin) {
     if (length > 0)
-        advance_cursor(tcp, place, length);
+        tcp->flight->send_next = byte_cursor_after(place, length);
     tcp->snd_nxt += length + fin;
     tcp->history.bytes_sent += length;
 }
@@ -196,17 +195,18 @@ enum sending {
     NO_MEMORY, /* the timer will try again */
 };
 
-/* Sends [snd_nxt, snd_nxt + length), with the FIN after it if so asked. The end of what the program wrote is
- * pushed whenever it is sent, that of a train only now. */
+/* Sends [snd_nxt, snd_nxt + length), in segments of `size`, with the FIN after it if so asked. The end of
+ * what the program wrote is pushed whenever it is sent, that of a train only now. */
 static enum sending send_next(struct stack *stack, struct tcp *tcp, uint32_t offset, uint32_t length,
-                              bool ends_write, bool ends_train, bool fin) {
+                              uint32_t size, bool ends_write, bool ends_train, bool fin) {
     struct tcp_segment segment =
         segment_of(stack, tcp, tcp->snd_nxt, data_flags(length, ends_write || ends_train, fin));
     struct byte_cursor cursor = {NULL, 0};
     segment.length = length;
+    segment.size = length > size ? (uint16_t)size : 0;
     if (length > 0)
         cursor = cursor_at(tcp, offset);
-    struct tcp_sent *sent = tcp_sent_add(stack, tcp, length, fin, cursor);
+    struct tcp_sent *sent = tcp_sent_add(stack, tcp, length, size, fin, cursor);
     if (!sent)
         return NO_MEMORY;
     sent->pushed = ends_write;
@@ -215,7 +215,7 @@ static enum sending send_next(struct stack *stack, struct tcp *tcp, uint32_t off
         return NO_ROOM;
     }
     tcp_advance_next(tcp, cursor, length, fin);
-    if (length < tcp->mss)
+    if (length < tcp->mss || (length > size && length % size))
         tcp->flight->small_end = tcp->snd_nxt;
     if (tcp->flight->mark_count > 0)
         tcp_mark_sent(stack, tcp);
@@ -245,7 +245,7 @@ static enum sending resend(struct stack *stack, struct tcp *tcp, struct tcp_sent
 }
 
 void tcp_resend_last(struct stack *stack, struct tcp *tcp) {
-    struct tcp_sent *last = tcp_sent_last(tcp);
+    struct tcp_sent *last = tcp_sent_last(stack, tcp);
     if (last && last->length <= tcp->mss)
         resend(stack, tcp, last);
 }
@@ -378,6 +378,29 @@ static bool ends_chunk(const struct tcp *tcp, uint32_t end) {
            (tcp->flight->chunk_end - end) % tcp->flight->chunk_bytes == 0;
 }
 
+/* How much of `length` bytes from `start` on lies before such an end. */
+static uint32_t cut_at_chunk(const struct tcp *tcp, uint32_t start, uint32_t length) {
+    if (!tcp->flight->chunk_bytes || seq_ge(start, tcp->flight->chunk_end))
+        return length;
+    uint32_t left = (tcp->flight->chunk_end - start) % tcp->flight->chunk_bytes;
+    return min_u32(length, left ? left : tcp->flight->chunk_bytes);
+}
+
+/* Whether a train may leave as one frame, which the NIC cuts: all its segments have the same to say. */
+static bool leaves_whole(const struct stack *stack, const struct tcp *tcp) {
+    return stack->config.offload && !tcp->md5_keys && !tcp->urgent.sending && !(tcp->ecn & TCP_ECN_REDUCED) &&
+           !socket_ip_options(tcp->socket);
+}
+
+/* How much of what may be sent leaves in one frame: a train of full segments, and what is left over only if
+ * it is the end of all and need not wait. */
+static uint32_t train_of(const struct tcp *tcp, uint32_t segments, uint32_t left, uint32_t room, bool tail) {
+    uint32_t most = min_u32(segments, TRAIN_BYTES_MAX / tcp->mss) * tcp->mss;
+    uint32_t length = cut_at_chunk(tcp, tcp->snd_nxt, min_u32(min_u32(left, room), most));
+    bool ends = length == left && tail;
+    return length > tcp->mss && !ends ? length / tcp->mss * tcp->mss : length;
+}
+
 static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding holding) {
     uint32_t train = 0; /* reckoned when something does leave */
     for (uint32_t sent = 0, segments = 1;; segments++, sent++) {
@@ -386,7 +409,17 @@ static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding 
             return sent_all(stack, tcp, sent); /* the FIN, too */
         uint32_t left = tcp->send.length - offset, room = room_at(tcp, offset);
         bool probe = tcp->path.narrowed && tcp_path_probe_due(stack, tcp, left, room);
-        uint32_t length = min_u32(min_u32(left, room), probe ? tcp->path.mss_full : tcp->mss);
+        uint32_t size = probe ? tcp->path.mss_full : tcp->mss;
+        uint32_t length = min_u32(min_u32(left, room), size);
+        if (length == size && left > size && !probe && leaves_whole(stack, tcp)) {
+            train = train ? train : train_segments(stack, tcp);
+            bool nodelay = tcp->options.nodelay || holding == BY_NOTHING || tcp->fin_queued;
+            bool cork = (tcp->options.cork && holding != BY_NOTHING) || holding == BY_MORE;
+            bool tail = !cork && (nodelay || !seq_gt(tcp->flight->small_end, tcp->snd_una));
+            uint32_t burst = tcp_pacing_burst(stack, tcp) / size;
+            length = train_of(tcp, min_u32(train - segments + 1, burst > 0 ? burst : 1), left, room, tail);
+            segments += (length + size - 1) / size - 1;
+        }
         uint32_t record = tcp->flight->mark_count > 0 ? tcp_mark_cut(tcp, tcp->snd_nxt, length) : length;
         bool ends_record = record < length, fin = tcp->fin_queued && record == left;
         length = record;
@@ -405,11 +438,11 @@ static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding 
             return sent_all(stack, tcp, sent);
         if (!train)
             train = train_segments(stack, tcp);
-        bool ends_train = segments == train || ends_chunk(tcp, tcp->snd_nxt + length) ||
+        bool ends_train = segments >= train || ends_chunk(tcp, tcp->snd_nxt + length) ||
                           !follows(tcp, left - length, room - length);
         bool ends_write = (length == left && !tcp->more) || ends_record;
         enum sending result =
-            send_next(stack, tcp, offset, length, ends_write, segments > 1 && ends_train, fin);
+            send_next(stack, tcp, offset, length, size, ends_write, segments > 1 && ends_train, fin);
         if (ends_train)
             segments = 0;
         if (result != SENT)
@@ -427,7 +460,7 @@ bool tcp_send_beyond(struct stack *stack, struct tcp *tcp) {
     uint32_t left = tcp->send.length - offset;
     uint32_t length = min_u32(min_u32(left, tcp->snd_wnd - offset), tcp->mss);
     bool last = length == left;
-    return send_next(stack, tcp, offset, length, last, false, tcp->fin_queued && last) == SENT;
+    return send_next(stack, tcp, offset, length, tcp->mss, last, false, tcp->fin_queued && last) == SENT;
 }
 
 static void output(struct stack *stack, struct tcp *tcp, enum holding holding) {

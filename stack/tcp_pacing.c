@@ -28,6 +28,11 @@ static bool paced(const struct tcp *tcp) {
     return tcp->options.max_pacing_rate != TCP_PACING_NONE || tcp_congestion_models(&tcp->congestion);
 }
 
+uint32_t tcp_pacing_burst(const struct stack *stack, const struct tcp *tcp) {
+    uint64_t bytes = paced(tcp) ? tcp_pacing_rate(stack, tcp) / 1000 : UINT32_MAX;
+    return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
+}
+
 bool tcp_pacing_holds(struct stack *stack, struct tcp *tcp) {
     if (!paced(tcp) || tcp->flight->pacing_due_ns <= stack->now_ns + TIMER_TICK_NS)
         return false;

@@ -20,6 +20,9 @@ struct tcp;
  * or tcp_pacing_ca_ratio, SO_MAX_PACING_RATE at most. TCP_PACING_NONE: no round trip is known yet. */
 uint64_t tcp_pacing_rate(const struct stack *stack, const struct tcp *tcp);
 
+/* How many bytes may leave at once: what the rate sends in a millisecond, when it is kept by pacing. */
+uint32_t tcp_pacing_burst(const struct stack *stack, const struct tcp *tcp);
+
 /* Whether a segment has to wait; its timer runs then. */
 bool tcp_pacing_holds(struct stack *stack, struct tcp *tcp);
 

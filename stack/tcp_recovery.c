@@ -189,9 +189,9 @@ static bool find_losses(struct stack *stack, struct tcp *tcp, uint32_t acked, ui
         return tcp_sent_detect(stack, tcp, recovery->state >= TCP_RECOVERY, wait_ns);
     if (recovery->state < TCP_RECOVERY)
         return tcp->flight->scoreboard.duplicate_acks >= tcp_duplicates(stack, tcp) &&
-               tcp_sent_lose_first(tcp);
+               tcp_sent_lose_first(stack, tcp);
     return recovery->state == TCP_RECOVERY && acked > 0 &&
-           tcp_sent_lose_first(tcp); /* a partial one: RFC 6582 */
+           tcp_sent_lose_first(stack, tcp); /* a partial one: RFC 6582 */
 }
 
 /* `told`: the acknowledgment had news, so that what the timer was for may have changed. */

@@ -27,7 +27,7 @@ uint32_t tcp_pipe(const struct tcp *tcp) {
 
 static void set_place(struct tcp_sent *sent, struct byte_cursor place) {
     sent->buffer = place.buffer;
-    sent->position = place.position;
+    sent->position = (uint16_t)place.position;
 }
 
 static void set_lost(struct tcp *tcp, struct tcp_sent *sent, bool lost) {
@@ -42,26 +42,28 @@ static void set_lost(struct tcp *tcp, struct tcp_sent *sent, bool lost) {
 }
 
 /* Now, or as little later as it takes to be after the segment before. */
-static uint64_t transmission_time(struct stack *stack) {
-    stack->sent_ns = stack->now_ns > stack->sent_ns ? stack->now_ns : stack->sent_ns + 1;
-    return stack->sent_ns;
+static uint64_t transmission_time(struct stack *stack, const struct tcp_sent *sent) {
+    uint64_t first_ns = stack->now_ns > stack->sent_ns ? stack->now_ns : stack->sent_ns + 1;
+    stack->sent_ns = first_ns + tcp_sent_segments(sent) - 1;
+    return first_ns;
 }
 
-struct tcp_sent *tcp_sent_add(struct stack *stack, struct tcp *tcp, uint32_t length, bool fin,
+struct tcp_sent *tcp_sent_add(struct stack *stack, struct tcp *tcp, uint32_t length, uint32_t size, bool fin,
                               struct byte_cursor place) {
     struct tcp_sent *sent = pool_take(&stack->sent);
     if (!sent)
         return NULL;
     *sent = (struct tcp_sent){.sequence = tcp->snd_nxt,
                               .length = (uint16_t)length,
-                              .sent_ns = transmission_time(stack),
+                              .size = (uint16_t)size,
                               .transmissions = 1,
                               .fin = fin};
+    sent->sent_ns = transmission_time(stack, sent);
     set_place(sent, place);
     tcp_rate_sent(stack, tcp, sent);
     list_init(&sent->link);
     list_add_tail(&tcp->flight->sent, &sent->link);
-    tcp->flight->scoreboard.count++;
+    tcp->flight->scoreboard.count += tcp_sent_segments(sent);
     return sent;
 }
 
@@ -70,9 +72,9 @@ static void forget(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent) 
     set_lost(tcp, sent, false);
     if (sent->sacked) {
         board->sacked_bytes -= tcp_sent_span(sent);
-        board->sacked_count--;
+        board->sacked_count -= tcp_sent_segments(sent);
     }
-    board->count--;
+    board->count -= tcp_sent_segments(sent);
     list_remove(&sent->link);
     pool_return(&stack->sent, sent);
 }
@@ -87,6 +89,32 @@ void tcp_sent_purge(struct stack *stack, struct tcp *tcp) {
         forget(stack, tcp, sent_of(link));
 }
 
+/* Makes two records of one, the first of `length` bytes, of whole segments unless it is lost. False: there is
+ * no memory. */
+static bool cut(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, uint32_t length) {
+    struct tcp_scoreboard *board = &tcp->flight->scoreboard;
+    struct tcp_sent *rest = pool_take(&stack->sent);
+    if (!rest)
+        return false;
+    uint32_t before = tcp_sent_segments(sent);
+    struct byte_cursor place = byte_cursor_after(tcp_sent_place(sent), length);
+    if (place.position == place.buffer->end)
+        place = (struct byte_cursor){place.buffer->next, 0};
+    *rest = *sent;
+    rest->sequence += length;
+    rest->length = (uint16_t)(rest->length - length);
+    set_place(rest, place);
+    sent->length = (uint16_t)length;
+    sent->fin = sent->pushed = false;
+    rest->sent_ns += tcp_sent_segments(sent);
+    list_init(&rest->link);
+    list_add_head(&sent->link, &rest->link);
+    uint32_t more = tcp_sent_segments(sent) + tcp_sent_segments(rest) - before;
+    board->count += more;
+    board->sacked_count += sent->sacked ? more : 0;
+    return true;
+}
+
 /* How far a segment came after those that were sent later. */
 static void note_distance(const struct stack *stack, struct tcp *tcp, uint32_t bytes) {
     uint32_t segments = (bytes + tcp->mss - 1) / tcp->mss, most = stack->sysctl.tcp_max_reordering;
@@ -99,7 +127,9 @@ static void note_distance(const struct stack *stack, struct tcp *tcp, uint32_t b
 static void delivered(struct stack *stack, struct tcp *tcp, const struct tcp_sent *sent,
                       struct tcp_delivery *delivery) {
     struct tcp_scoreboard *board = &tcp->flight->scoreboard;
-    tcp->history.delivered++;
+    uint32_t segments = tcp_sent_segments(sent);
+    uint64_t last_ns = sent->sent_ns + segments - 1;
+    tcp->history.delivered += segments;
     tcp_rate_delivered(stack, tcp, sent, &delivery->rate);
     delivery->original |= sent->transmissions == 1 && seq_lt(sent->sequence, tcp->flight->recovery.recover);
     uint64_t rtt_ns = stack->now_ns > sent->sent_ns ? stack->now_ns - sent->sent_ns : 1;
@@ -115,10 +145,32 @@ static void delivered(struct stack *stack, struct tcp *tcp, const struct tcp_sen
         if (!tcp->reordering.steps)
             tcp->reordering.steps = 1;
     }
-    if (sent->sent_ns > board->rack_sent_ns) {
-        board->rack_sent_ns = sent->sent_ns;
+    if (last_ns > board->rack_sent_ns) {
+        board->rack_sent_ns = last_ns;
         board->rack_rtt_ns = rtt_ns;
     }
+}
+
+/* The first segments of a train are acknowledged, `length` bytes. */
+static void acknowledge_some(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, uint32_t length,
+                             struct tcp_delivery *delivery) {
+    struct tcp_scoreboard *board = &tcp->flight->scoreboard;
+    struct tcp_sent some = *sent;
+    some.length = (uint16_t)length;
+    some.fin = false;
+    if (sent->sacked) {
+        board->sacked_bytes -= length;
+        board->sacked_count -= tcp_sent_segments(&some);
+    } else {
+        delivery->delivered += length;
+        delivered(stack, tcp, &some, delivery);
+    }
+    if (sent->lost)
+        board->lost_bytes -= length;
+    board->count -= tcp_sent_segments(&some);
+    sent->sequence += length;
+    sent->length = (uint16_t)(sent->length - length);
+    sent->sent_ns += tcp_sent_segments(&some);
 }
 
 void tcp_sent_acknowledge(struct stack *stack, struct tcp *tcp, struct tcp_delivery *delivery) {
@@ -137,16 +189,24 @@ void tcp_sent_acknowledge(struct stack *stack, struct tcp *tcp, struct tcp_deliv
         }
         /* A part of it: the rest begins where the queue does now. */
         uint32_t part = tcp->snd_una - sent->sequence;
+        uint32_t some = sent->length > sent->size ? part / sent->size * sent->size : 0;
+        if (some > 0)
+            acknowledge_some(stack, tcp, sent, some, delivery);
+        part -= some;
         if (sent->lost)
             tcp->flight->scoreboard.lost_bytes -= part;
         if (sent->sacked) {
             tcp->flight->scoreboard.sacked_bytes -= part;
-        } else {
+        } else if (part > 0) {
             delivery->delivered += part;
             tcp_rate_delivered_part(stack, tcp, part);
         }
+        uint32_t before = tcp_sent_segments(sent);
         sent->sequence += part;
         sent->length = (uint16_t)(sent->length - part);
+        uint32_t fewer = before - tcp_sent_segments(sent);
+        tcp->flight->scoreboard.count -= fewer;
+        tcp->flight->scoreboard.sacked_count -= sent->sacked ? fewer : 0;
         if (sent->length > 0)
             set_place(sent, byte_queue_at(&tcp->send, 0));
         break;
@@ -162,7 +222,7 @@ static void sack(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, st
     set_lost(tcp, sent, false);
     sent->sacked = true;
     board->sacked_bytes += span;
-    board->sacked_count++;
+    board->sacked_count += tcp_sent_segments(sent);
     delivery->delivered += span;
     delivery->newly_sacked += span;
     if (!board->any_sacked || seq_gt(end_of(sent), board->highest_sacked))
@@ -182,6 +242,21 @@ static bool is_duplicate(const struct tcp_segment *segment) {
            seq_le(blocks[0].end, blocks[1].end);
 }
 
+/* Cuts a train so that a record begins, or ends, where a block does. False: it does not overlap the block, or
+ * there is no memory. */
+static bool cut_for(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent,
+                    const struct tcp_sack_block *block) {
+    uint32_t at = 0;
+    if (sent->length <= sent->size || sent->sacked || seq_le(end_of(sent), block->start) ||
+        seq_ge(sent->sequence, block->end))
+        return false;
+    if (seq_lt(sent->sequence, block->start)) /* from the next segment on */
+        at = (block->start - sent->sequence + sent->size - 1) / sent->size * sent->size;
+    else if (seq_gt(end_of(sent), block->end)) /* up to the last that is all there */
+        at = (block->end - sent->sequence) / sent->size * sent->size;
+    return at > 0 && at < sent->length && cut(stack, tcp, sent, at);
+}
+
 void tcp_sent_sack(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
                    struct tcp_delivery *delivery) {
     delivery->duplicate = is_duplicate(segment);
@@ -195,6 +270,8 @@ void tcp_sent_sack(struct stack *stack, struct tcp *tcp, const struct tcp_segmen
             struct tcp_sent *sent = sent_of(link);
             if (seq_ge(sent->sequence, block->end))
                 break;
+            if (cut_for(stack, tcp, sent, block))
+                next = sent->link.next;
             if (!sent->sacked && seq_ge(sent->sequence, block->start) && seq_le(end_of(sent), block->end))
                 sack(stack, tcp, sent, delivery);
         }
@@ -218,7 +295,7 @@ static bool detect_by_count(struct stack *stack, struct tcp *tcp) {
     bool news = false;
     for (struct list *link = tcp->flight->sent.previous; link != &tcp->flight->sent; link = link->previous) {
         struct tcp_sent *sent = sent_of(link);
-        later += sent->sacked;
+        later += sent->sacked ? tcp_sent_segments(sent) : 0;
         if (later >= enough && !sent->sacked && !sent->lost && sent->transmissions == 1) {
             set_lost(tcp, sent, true);
             news = true;
@@ -252,10 +329,12 @@ bool tcp_sent_detect(struct stack *stack, struct tcp *tcp, bool recovering, uint
     return news;
 }
 
-bool tcp_sent_lose_first(struct tcp *tcp) {
+bool tcp_sent_lose_first(struct stack *stack, struct tcp *tcp) {
     struct list *link = list_first(&tcp->flight->sent);
     if (!link || sent_of(link)->lost || sent_of(link)->sacked)
         return false;
+    if (sent_of(link)->length > sent_of(link)->size)
+        cut(stack, tcp, sent_of(link), sent_of(link)->size); /* or, without memory, all of it is lost */
     set_lost(tcp, sent_of(link), true);
     return true;
 }
@@ -271,7 +350,7 @@ void tcp_sent_lose_all(struct tcp *tcp) {
         if (sent->sacked && reneges) {
             sent->sacked = false;
             board->sacked_bytes -= tcp_sent_span(sent);
-            board->sacked_count--;
+            board->sacked_count -= tcp_sent_segments(sent);
         }
         if (!sent->sacked)
             set_lost(tcp, sent, true);
@@ -283,7 +362,7 @@ void tcp_sent_lose_longer(struct tcp *tcp, uint32_t mss) {
     struct list *link, *next;
     list_for_each(link, next, &tcp->flight->sent) {
         struct tcp_sent *sent = sent_of(link);
-        if (!sent->sacked && sent->length > mss)
+        if (!sent->sacked && sent->length > mss && sent->size > mss)
             set_lost(tcp, sent, true);
     }
 }
@@ -291,23 +370,6 @@ void tcp_sent_lose_longer(struct tcp *tcp, uint32_t mss) {
 void tcp_sent_lose_none(struct tcp *tcp) {
     struct list *link, *next;
     list_for_each(link, next, &tcp->flight->sent) set_lost(tcp, sent_of(link), false);
-}
-
-/* Makes two records of one. */
-static bool cut(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, uint32_t length) {
-    struct tcp_sent *rest = pool_take(&stack->sent);
-    if (!rest)
-        return false;
-    *rest = *sent;
-    rest->sequence += length;
-    rest->length = (uint16_t)(rest->length - length);
-    set_place(rest, byte_queue_at(&tcp->send, rest->sequence - tcp->snd_una));
-    sent->length = (uint16_t)length;
-    sent->fin = sent->pushed = false;
-    list_init(&rest->link);
-    list_add_head(&sent->link, &rest->link);
-    tcp->flight->scoreboard.count++;
-    return true;
 }
 
 /* Makes one record of several that are lost: what a program wrote little by little need not be sent so again.
@@ -319,10 +381,12 @@ static void join(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, ui
             (tcp->flight->mark_count > 0 &&
              tcp_mark_cut(tcp, sent->sequence, sent->length + next->length) <= sent->length))
             return;
+        uint32_t before = tcp_sent_segments(sent) + tcp_sent_segments(next);
         sent->length = (uint16_t)(sent->length + next->length);
         sent->fin = next->fin;
         sent->pushed = next->pushed;
         next->length = 0; /* what it had is counted with the other now */
+        tcp->flight->scoreboard.count += tcp_sent_segments(sent) + tcp_sent_segments(next) - before;
         next->fin = false;
         forget(stack, tcp, next);
     }
@@ -337,19 +401,30 @@ struct tcp_sent *tcp_sent_lost(struct stack *stack, struct tcp *tcp, uint32_t ms
         if (!sent->lost)
             continue;
         join(stack, tcp, sent, mss);
-        return sent->length <= mss || cut(stack, tcp, sent, mss) ? sent : NULL;
+        if (sent->length > mss && !cut(stack, tcp, sent, mss))
+            return NULL;
+        uint32_t before = tcp_sent_segments(sent);
+        sent->size = (uint16_t)mss;
+        tcp->flight->scoreboard.count -= before - tcp_sent_segments(sent);
+        return sent;
     }
     return NULL;
 }
 
-struct tcp_sent *tcp_sent_last(const struct tcp *tcp) {
-    return list_empty(&tcp->flight->sent) ? NULL : sent_of(tcp->flight->sent.previous);
+struct tcp_sent *tcp_sent_last(struct stack *stack, struct tcp *tcp) {
+    if (list_empty(&tcp->flight->sent))
+        return NULL;
+    struct tcp_sent *last = sent_of(tcp->flight->sent.previous);
+    uint32_t all_but_one = (tcp_sent_segments(last) - 1) * last->size;
+    if (all_but_one > 0 && cut(stack, tcp, last, all_but_one))
+        last = sent_of(tcp->flight->sent.previous);
+    return last;
 }
 
 void tcp_sent_again(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent) {
     tcp_rate_sent(stack, tcp, sent);
     set_lost(tcp, sent, false);
-    sent->sent_ns = transmission_time(stack);
+    sent->sent_ns = transmission_time(stack, sent);
     if (sent->transmissions < UINT8_MAX)
         sent->transmissions++;
 }
@@ -368,10 +443,10 @@ bool tcp_sent_repair(struct stack *stack, struct tcp *tcp) {
         if (sent->length > 0)
             set_place(sent, byte_queue_at(&tcp->send, offset));
         next += tcp_sent_span(sent);
-        board->count++;
+        board->count += tcp_sent_segments(sent);
         if (sent->sacked) {
             board->sacked_bytes += tcp_sent_span(sent);
-            board->sacked_count++;
+            board->sacked_count += tcp_sent_segments(sent);
         } else if (sent->lost) {
             board->lost_bytes += tcp_sent_span(sent);
         }

@@ -1,10 +1,13 @@
 /*
- * tcp_sent.h - what a connection has in flight: a record a segment, the SACK scoreboard (RFC 2018, 6675), and
+ * tcp_sent.h - what a connection has in flight: a record a frame, the SACK scoreboard (RFC 2018, 6675), and
  * RACK's judgment of what is lost (RFC 8985).
  *
  * The records of a connection cover [snd_una, snd_nxt), in order and without gaps. A record is in one of four
  * states: in flight; sacked (the peer has it); lost, to be sent again; or lost and sent again, which is in
  * flight.
+ *
+ * A frame may be a train of segments, which the NIC cuts. Its record is cut, too, once one of them fares
+ * otherwise than the rest. The segments of a train are a nanosecond apart, so that RACK knows their order.
  */
 #ifndef STACK_TCP_SENT_H
 #define STACK_TCP_SENT_H
@@ -23,7 +26,8 @@ struct tcp_sent {
     struct list link;      /* in tcp->flight->sent */
     uint64_t sent_ns;      /* the last time */
     struct buffer *buffer; /* the place of its first byte: tcp_sent_place */
-    uint32_t position;
+    uint16_t position;
+    uint16_t size; /* of its segments, but for the last */
     uint32_t sequence;
     uint16_t length;
     uint8_t transmissions; /* at most 255 are counted */
@@ -33,7 +37,7 @@ struct tcp_sent {
 
 /* What the records of a connection add up to. */
 struct tcp_scoreboard {
-    uint32_t count; /* records */
+    uint32_t count; /* segments */
     uint32_t sacked_bytes, sacked_count;
     uint32_t lost_bytes;     /* to be sent again */
     uint32_t duplicate_acks; /* of a peer without SACK: segments that it has, it does not say which */
@@ -71,6 +75,10 @@ static inline uint32_t tcp_sent_span(const struct tcp_sent *sent) {
     return sent->length + sent->fin;
 }
 
+static inline uint32_t tcp_sent_segments(const struct tcp_sent *sent) {
+    return sent->length > sent->size ? (sent->length + sent->size - 1u) / sent->size : 1;
+}
+
 /* How many segments that were sent later must have arrived before one is taken for lost: RFC 5681's three, or
  * as far as the network has been seen to put them out of order. */
 uint32_t tcp_duplicates(const struct stack *stack, const struct tcp *tcp);
@@ -78,8 +86,8 @@ uint32_t tcp_duplicates(const struct stack *stack, const struct tcp *tcp);
 /* Bytes that are thought to be in the network. */
 uint32_t tcp_pipe(const struct tcp *tcp);
 
-/* Adds a record at snd_nxt. NULL: there is no memory. */
-struct tcp_sent *tcp_sent_add(struct stack *stack, struct tcp *tcp, uint32_t length, bool fin,
+/* Adds a record at snd_nxt, of segments of `size` bytes. NULL: there is no memory. */
+struct tcp_sent *tcp_sent_add(struct stack *stack, struct tcp *tcp, uint32_t length, uint32_t size, bool fin,
                               struct byte_cursor place);
 
 /* Takes back the record that was added last. */
@@ -96,13 +104,13 @@ void tcp_sent_sack(struct stack *stack, struct tcp *tcp, const struct tcp_segmen
  * 0: not at all. */
 bool tcp_sent_detect(struct stack *stack, struct tcp *tcp, bool recovering, uint64_t *wait_ns);
 
-/* The first record is lost: without SACK that is all that can be known. Returns whether that is news. */
-bool tcp_sent_lose_first(struct tcp *tcp);
+/* The first segment is lost: without SACK that is all that can be known. Returns whether that is news. */
+bool tcp_sent_lose_first(struct stack *stack, struct tcp *tcp);
 
 /* All that is not sacked is lost: after a timeout. The SACKs of a peer that reneges count no more. */
 void tcp_sent_lose_all(struct tcp *tcp);
 
-/* All longer than `mss` are lost: they did not fit. */
+/* All of segments longer than `mss` are lost: they did not fit. */
 void tcp_sent_lose_longer(struct tcp *tcp, uint32_t mss);
 
 /* Nothing is lost after all. */
@@ -111,7 +119,9 @@ void tcp_sent_lose_none(struct tcp *tcp);
 /* The first that is to be sent again, cut to `mss` or joined with those after it; NULL when there is none, or
  * no memory to cut it. */
 struct tcp_sent *tcp_sent_lost(struct stack *stack, struct tcp *tcp, uint32_t mss);
-struct tcp_sent *tcp_sent_last(const struct tcp *tcp);
+
+/* The last segment, by itself; NULL when there is none. */
+struct tcp_sent *tcp_sent_last(struct stack *stack, struct tcp *tcp);
 
 /* It has been sent again. */
 void tcp_sent_again(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent);

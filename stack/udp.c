@@ -10,6 +10,8 @@
 
 static bool checksum_good(const struct ip_packet *packet, const uint8_t *header) {
     uint16_t field;
+    if (packet->checksum_good)
+        return true;
     memcpy(&field, header + 6, sizeof field);
     if (field == 0)
         return true; /* the sender computed none */
@@ -110,14 +112,19 @@ int udp_output(struct stack *stack, struct frame *frame, uint16_t source_port, u
     wire_put16(header + 6, 0);
     uint64_t sum =
         checksum_pseudo_header(parameters->source, parameters->destination, IP_PROTOCOL_UDP, total);
-    sum = checksum_add(sum, header, UDP_HEADER_BYTES);
-    if (payload->length > 0) {
-        struct byte_cursor start = {payload->head, 0};
+    struct byte_cursor start = {payload->head, 0};
+    if (payload->length > 0)
         frame_set_payload(frame, start, payload->length);
-        sum += checksum_fold(checksum_add_range(0, start, payload->length));
+    if (ip_offloads(stack, parameters, frame)) {
+        frame->checksum_offset = 6;
+        wire_put_sum(header + 6, checksum_fold(sum));
+    } else {
+        sum = checksum_add(sum, header, UDP_HEADER_BYTES);
+        if (payload->length > 0)
+            sum += checksum_fold(checksum_add_range(0, start, payload->length));
+        uint16_t folded = (uint16_t)~checksum_fold(sum);
+        wire_put_sum(header + 6, folded ? folded : 0xffff);
     }
-    uint16_t folded = (uint16_t)~checksum_fold(sum);
-    wire_put_sum(header + 6, folded ? folded : 0xffff);
     stack->mib.UdpOutDatagrams++;
     return ip_output(stack, frame, parameters);
 }

@@ -57,8 +57,11 @@ void machine_create(uint32_t address, uint8_t prefix_length) {
         abort();
     clock_gettime(CLOCK_REALTIME, &time);
     machine.now_ns = (uint64_t)time.tv_sec * SECOND_NS;
-    struct stack_config config = {
-        .address = address, .prefix_length = prefix_length, .mac = {2, 0, 0, 0, 0, 1}, .mtu = MACHINE_MTU};
+    struct stack_config config = {.address = address,
+                                  .prefix_length = prefix_length,
+                                  .mac = {2, 0, 0, 0, 0, 1},
+                                  .mtu = MACHINE_MTU,
+                                  .offload = getenv("BAREWIRE_OFFLOAD") != NULL};
     size_t beyond = (uintptr_t)mapped % ARENA_BLOCK_BYTES;
     state.mapped = mapped;
     machine.stack = (struct stack *)(mapped + (beyond ? ARENA_BLOCK_BYTES - beyond : 0));
@@ -147,11 +150,13 @@ static void keep_packet(const uint8_t *frame, uint32_t length) {
 
 static void take_frame(const struct frame *frame) {
     uint8_t bytes[MACHINE_MTU + 64];
-    uint32_t length = stack_frame_copy(frame, bytes);
-    if (wire_get16(bytes + 12) == 0x0806)
-        answer_arp(bytes);
-    else
-        keep_packet(bytes, length);
+    for (uint32_t i = 0; i < frame_segments(frame); i++) {
+        uint32_t length = frame_cut(frame, i, bytes);
+        if (wire_get16(bytes + 12) == 0x0806)
+            answer_arp(bytes);
+        else
+            keep_packet(bytes, length);
+    }
 }
 
 /* Lets the stack do all that it can do now. */

@@ -146,6 +146,7 @@ static struct host make_host(uint32_t address, uint16_t mtu) {
     uintptr_t base = ((uintptr_t)host.mapped + ARENA_BLOCK_BYTES - 1) & ~(uintptr_t)(ARENA_BLOCK_BYTES - 1);
     for (size_t i = 0; i < sizeof seed; i++)
         seed[i] = (uint8_t)splitmix64(&world.random);
+    config.offload = below(2);
     host.offset_ns = (int64_t)(SECOND * (1 + below(100000)));
     host.drift_ppm = (int32_t)below(1001) - 500;
     host.stack = (struct stack *)base;
@@ -159,7 +160,7 @@ static struct host make_host(uint32_t address, uint16_t mtu) {
 /* The records of what is in flight cover all of it, and add up. */
 static void check_records(const struct tcp *tcp) {
     bool opening = tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV;
-    uint32_t next = tcp->snd_una, sacked = 0, lost = 0, count = 0, records = 0;
+    uint32_t next = tcp->snd_una, sacked = 0, lost = 0, count = 0, segments = 0;
     for (struct list *link = tcp->flight->sent.next; link != &tcp->flight->sent; link = link->next) {
         const struct tcp_sent *sent = container_of(link, struct tcp_sent, link);
         expect(sent->sequence == next, "a gap in what was sent: %u, not %u", sent->sequence - tcp->snd_una,
@@ -167,16 +168,16 @@ static void check_records(const struct tcp *tcp) {
         expect(!(sent->sacked && sent->lost), "sacked and lost");
         next += tcp_sent_span(sent);
         sacked += sent->sacked ? tcp_sent_span(sent) : 0;
-        count += sent->sacked;
-        records++;
+        count += sent->sacked ? tcp_sent_segments(sent) : 0;
+        segments += tcp_sent_segments(sent);
         lost += sent->lost ? tcp_sent_span(sent) : 0;
     }
     expect(opening || tcp->state == TCP_TIME_WAIT || next == tcp->snd_nxt, "records end at %u of %u",
            next - tcp->snd_una, tcp->snd_nxt - tcp->snd_una);
     expect(sacked == tcp->flight->scoreboard.sacked_bytes && count == tcp->flight->scoreboard.sacked_count,
            "%u sacked, not %u", tcp->flight->scoreboard.sacked_bytes, sacked);
-    expect(records == tcp->flight->scoreboard.count, "%u records, not %u", tcp->flight->scoreboard.count,
-           records);
+    expect(segments == tcp->flight->scoreboard.count, "%u segments, not %u", tcp->flight->scoreboard.count,
+           segments);
     expect(lost == tcp->flight->scoreboard.lost_bytes, "%u lost, not %u", tcp->flight->scoreboard.lost_bytes,
            lost);
 }
@@ -525,16 +526,18 @@ static void carry_out(int side) {
     struct stack *stack = world.hosts[side].stack;
     struct frame *frame;
     while ((frame = stack_frame(stack, 0))) {
-        uint32_t length = stack_frame_copy(frame, bytes);
-        stack_frames_sent(stack, 1);
-        world.frames++;
         struct router router = {.mtu = world.path_mtu,
                                 .black_hole = world.black_hole,
                                 .forward = put_on_link,
                                 .answer = put_back,
                                 .context = &world.hosts[side]};
-        if (!is_down())
-            router_handle(&router, bytes, length);
+        for (uint32_t i = 0; i < frame_segments(frame); i++) {
+            uint32_t length = frame_cut(frame, i, bytes);
+            world.frames++;
+            if (!is_down())
+                router_handle(&router, bytes, length);
+        }
+        stack_frames_sent(stack, 1);
     }
 }
 

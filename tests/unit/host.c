@@ -28,7 +28,8 @@ struct host host_create(uint32_t address, uint16_t mtu) {
                                   .prefix_length = 24,
                                   .mac = {2, 0, (uint8_t)(address >> 24), (uint8_t)(address >> 16),
                                           (uint8_t)(address >> 8), (uint8_t)address},
-                                  .mtu = mtu};
+                                  .mtu = mtu,
+                                  .offload = getenv("BAREWIRE_OFFLOAD") != NULL};
     seed[0]++;
     host.stack = host.memory;
     int error = stack_create(host.stack, host.memory, REGION_BYTES, sizeof(struct stack), &config, seed, now);
@@ -95,13 +96,17 @@ bool host_sent(struct host *host, struct seen *seen) {
     const struct frame *frame = stack_frame(host->stack, 0);
     if (!frame)
         return false;
-    seen->length = stack_frame_copy(frame, seen->bytes);
-    stack_frames_sent(host->stack, 1);
+    seen->length = frame_cut(frame, host->cut++, seen->bytes);
+    if (host->cut == frame_segments(frame)) {
+        stack_frames_sent(host->stack, 1);
+        host->cut = 0;
+    }
     return true;
 }
 
 void host_discard(struct host *host) {
     stack_frames_sent(host->stack, UINT32_MAX);
+    host->cut = 0;
 }
 
 void host_run(struct host *host, uint64_t duration_ns) {

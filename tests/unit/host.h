@@ -20,6 +20,7 @@
 struct host {
     struct stack *stack;
     void *memory, *mapped;
+    uint32_t cut; /* segments of the first frame that have been seen */
 };
 
 /* What a scripted peer sees of a sent frame. */
@@ -36,6 +37,8 @@ struct packet {
 
 extern uint64_t now; /* virtual time */
 
+/* With BAREWIRE_OFFLOAD in the environment the stack has a NIC that computes checksums and cuts trains: what
+ * is seen is the same. */
 struct host host_create(uint32_t address, uint16_t mtu);
 void host_destroy(struct host *host);
 

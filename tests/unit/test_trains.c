@@ -1,0 +1,145 @@
+/*
+ * test_trains.c - frame_cut.c, and trains in tcp_output.c: a NIC that cuts segments and computes checksums is
+ * given long ones. (run-offload has all other tests see that what is on the wire stays the same.)
+ */
+#include "checksum.h"
+#include "scene.h"
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A connection whose congestion window is no limit. */
+static void begin(struct scene *scene) {
+    connected(scene, 65535, MSS);
+    scene->socket->tcp->congestion.cwnd = 100 * MSS;
+}
+
+static const struct frame *sent_frame(struct scene *scene) {
+    return stack_frame(scene->host.stack, 0);
+}
+
+static void write_bytes(struct scene *scene, uint32_t length, int flags) {
+    assert_int_equal(send_bytes(&scene->host, scene->socket, bytes, length, flags), length);
+}
+
+static void a_write_leaves_as_one_frame(void **state) {
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    write_bytes(&scene, 20 * MSS + 100, 0);
+    const struct frame *frame = sent_frame(&scene);
+    assert_int_equal(frame->segment, MSS);
+    assert_int_equal(frame->payload_length, 20 * MSS + 100); /* nothing small is in flight: the tail, too */
+    assert_int_equal(frame->checksum_offset, 16);
+    uint16_t sum;
+    memcpy(&sum, frame->header + FRAME_TRANSPORT_AT + 16, sizeof sum);
+    uint16_t length = (uint16_t)(frame->header_length - FRAME_TRANSPORT_AT + frame->payload_length);
+    assert_int_equal(sum, checksum_fold(checksum_pseudo_header(HOST_A, HOST_B, IP_PROTOCOL_TCP, length)));
+    assert_null(stack_frame(scene.host.stack, 1));
+    assert_int_equal(scene.socket->tcp->history.data_segments_sent, 21);
+    assert_int_equal(scene.socket->tcp->flight->scoreboard.count, 21);
+    for (uint32_t i = 0; i < 21; i++) { /* as the wire has it; peer_read looks at the checksums */
+        expect(&scene, TCP_ACK, scene.local + i * MSS, i < 20 ? MSS : 100);
+        assert_int_equal(scene.packet.tcp.flags & TCP_PSH, i < 20 ? 0 : TCP_PSH);
+        assert_memory_equal(scene.packet.payload, bytes + i * MSS, scene.packet.tcp.length);
+    }
+    expect_nothing(&scene);
+    scene_end(&scene);
+}
+
+static void the_tail_waits_for_nagle(void **state) {
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    write_bytes(&scene, 10, 0);
+    assert_int_equal(sent_frame(&scene)->segment, 0);
+    host_discard(&scene.host);
+    write_bytes(&scene, 5 * MSS, 0); /* 10 more than four segments and a part, which waits */
+    assert_int_equal(sent_frame(&scene)->payload_length, 5 * MSS);
+    host_discard(&scene.host);
+    write_bytes(&scene, 3 * MSS + 7, 0);
+    assert_int_equal(sent_frame(&scene)->payload_length, 3 * MSS);
+    assert_null(stack_frame(scene.host.stack, 1));
+    scene_end(&scene);
+}
+
+static void a_part_of_a_train_is_acknowledged(void **state) {
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    const struct tcp *tcp = scene.socket->tcp;
+    uint32_t delivered = tcp->history.delivered;
+    write_bytes(&scene, 10 * MSS, 0);
+    host_discard(&scene.host);
+    say(&scene, TCP_ACK, scene.remote, scene.local + 3 * MSS + 40, 65535, NULL, 0);
+    assert_int_equal(tcp->flight->scoreboard.count, 7);
+    assert_int_equal(tcp->history.delivered, delivered + 3);
+    assert_int_equal(scene.host.stack->sent.used, 1); /* the record was shortened, none was added */
+    say(&scene, TCP_ACK, scene.remote, scene.local + 10 * MSS, 65535, NULL, 0);
+    assert_int_equal(tcp->flight->scoreboard.count, 0);
+    assert_int_equal(scene.host.stack->sent.used, 0);
+    scene_end(&scene);
+}
+
+static void urgent_data_is_no_train(void **state) {
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    write_bytes(&scene, 5 * MSS, MSG_OOB);
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_non_null(sent_frame(&scene));
+        assert_int_equal(sent_frame(&scene)->segment, 0);
+        stack_frames_sent(scene.host.stack, 1);
+    }
+    expect_nothing(&scene);
+    scene_end(&scene);
+}
+
+static void corked_data_leaves_its_tail_behind(void **state) {
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    assert_int_equal(set_option(&scene.host, scene.socket, IPPROTO_TCP, TCP_CORK, 1), 0);
+    write_bytes(&scene, 5 * MSS + 9, 0);
+    assert_int_equal(sent_frame(&scene)->payload_length, 5 * MSS);
+    assert_null(stack_frame(scene.host.stack, 1));
+    scene_end(&scene);
+}
+
+static void datagrams_leave_their_checksum_to_the_nic(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene);
+    struct socket *socket = make_socket(&scene.host, SOCK_DGRAM, 0, 0);
+    struct iovec piece = {bytes, 500};
+    struct socket_message message = {
+        .pieces = &piece, .count = 1, .address = HOST_B, .port = 9, .has_address = true};
+    assert_int_equal(socket_send(scene.host.stack, socket, &message), 500);
+    assert_int_equal(sent_frame(&scene)->checksum_offset, 6);
+    uint8_t packet[2000];
+    uint32_t length = frame_cut(sent_frame(&scene), 0, packet);
+    assert_int_equal(length, 542);
+    uint64_t sum = checksum_pseudo_header(HOST_A, HOST_B, IP_PROTOCOL_UDP, 508);
+    assert_int_equal(checksum_fold(checksum_add(sum, packet + 34, 508)), 0xffff);
+    host_discard(&scene.host);
+    piece.iov_len = 5000; /* in fragments it can't */
+    assert_int_equal(socket_send(scene.host.stack, socket, &message), 5000);
+    assert_int_equal(sent_frame(&scene)->checksum_offset, 0);
+    socket_release(scene.host.stack, socket);
+    host_discard(&scene.host);
+    scene_end(&scene);
+}
+
+int main(void) {
+    setenv("BAREWIRE_OFFLOAD", "1", 1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_write_leaves_as_one_frame),
+        cmocka_unit_test(the_tail_waits_for_nagle),
+        cmocka_unit_test(a_part_of_a_train_is_acknowledged),
+        cmocka_unit_test(urgent_data_is_no_train),
+        cmocka_unit_test(corked_data_leaves_its_tail_behind),
+        cmocka_unit_test(datagrams_leave_their_checksum_to_the_nic),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
