@@ -17,6 +17,7 @@ bool call_join(void) {
     attach();
     signals_start();
     fork_start();
+    tracing_start();
     return !attach_broken();
 }
 
@@ -64,6 +65,7 @@ __attribute__((constructor)) static void begin(void) {
     if (attached()) {
         signals_start();
         fork_start();
+        tracing_start();
         for (int fd = 0; fd <= 2; fd++)
             stdio_follow(fd);
     }
@@ -81,12 +83,16 @@ static void leave(void) {
         estate_leave(wake_self);
     descriptor_forget_all();
     shared_unlock();
+    if (tracing)
+        tracing_show();
 }
 
 /* exit(3) comes here last: from now on no thread may die in the middle of a change. */
 __attribute__((destructor)) static void end(void) {
     if (!attached())
         return;
+    if (tracing)
+        tracing_show();
     stdio_flush(); /* may have to wait for room, which it can't after this */
     leave();
 }

@@ -9,12 +9,15 @@
 #include "family.h"
 #include "libc.h"
 #include "lock.h"
+#include "tracing.h"
 #include "wait.h"
 #include <errno.h>
 #include <netinet/in.h>
 
 /* Turns a negative errno into errno and -1. */
 static inline long call_result(long result) {
+    if (__builtin_expect(tracing_call.pending, 0))
+        tracing_end(result);
     if (result >= 0)
         return result;
     errno = (int)-result;

@@ -183,6 +183,11 @@ EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event
     /* The kernel says whether that is an epoll descriptor at all; a wait for no events of none does nothing.
      */
     struct epoll_event none = {0};
+    TRACE("epoll_ctl(%d, %s, %d, 0x%x)", epoll,
+          operation == EPOLL_CTL_ADD   ? "EPOLL_CTL_ADD"
+          : operation == EPOLL_CTL_MOD ? "EPOLL_CTL_MOD"
+                                       : "EPOLL_CTL_DEL",
+          fd, event ? event->events : 0);
     if (!set_of(epoll) && LIBC(epoll_ctl)(epoll, EPOLL_CTL_MOD, fd, &none) < 0 && errno != ENOENT &&
         errno != EPERM)
         return -1;
@@ -312,6 +317,8 @@ static int wait_kernel(int epoll, struct epoll_event *events, int limit, uint64_
 
 static int wait_until(int epoll, struct epoll_event *events, int limit, uint64_t deadline_ns,
                       const sigset_t *mask) {
+    if (set_of(epoll))
+        TRACE("epoll_wait(%d, %d)", epoll, limit);
     if (set_of(epoll))
         return wait_any(epoll, events, limit, deadline_ns, mask);
     if (descriptor_find(epoll))

@@ -53,8 +53,11 @@ static void forget(int fd) {
 
 EXPORT int close(int fd) {
     if (descriptor_find(fd)) {
+        TRACE("close(%d)", fd);
         forget(fd);
         stdio_follow(fd);
+        if (tracing_call.pending)
+            tracing_end(0);
     } else if (descriptor_is_private(fd)) {
         return (int)call_result(-EBADF);
     }

@@ -211,6 +211,7 @@ EXPORT ssize_t write(int fd, const void *buffer, size_t length) {
     struct iovec piece = {(void *)buffer, length};
     if (!descriptor_find(fd))
         return netlink_is(fd) ? to_netlink(fd, &piece, 1) : LIBC(write)(fd, buffer, length);
+    TRACE("write(%d, %s, %zu)", fd, tracing_bytes(buffer, length), length);
     return call_result(send_message(fd, &piece, 1, 0, NULL, 0));
 }
 
@@ -221,6 +222,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count) {
         return call_result(-EINVAL);
     if (buffer_pieces_length(pieces, count) == 0)
         return 0; /* of files' calls nothing is left to do then, as in Linux */
+    TRACE("writev(%d, [%s, ...], %d)", fd, tracing_bytes(pieces->iov_base, pieces->iov_len), count);
     return call_result(send_message(fd, pieces, count, 0, NULL, 0));
 }
 
@@ -228,6 +230,7 @@ EXPORT ssize_t send(int fd, const void *buffer, size_t length, int flags) {
     struct iovec piece = {(void *)buffer, length};
     if (!descriptor_find(fd))
         return netlink_is(fd) ? to_netlink(fd, &piece, 1) : LIBC(send)(fd, buffer, length, flags);
+    TRACE("send(%d, %s, %zu, 0x%x)", fd, tracing_bytes(buffer, length), length, (unsigned)flags);
     return call_result(send_message(fd, &piece, 1, flags, NULL, 0));
 }
 
@@ -241,6 +244,8 @@ EXPORT ssize_t sendto(int fd, const void *buffer, size_t length, int flags, cons
         return LIBC(sendto)(fd, buffer, length, flags, to, to_length);
     if (error)
         return call_result(error);
+    TRACE("sendto(%d, %s, %zu, 0x%x, %s)", fd, tracing_bytes(buffer, length), length, (unsigned)flags,
+          tracing_address(to, to_length));
     return call_result(send_message(fd, &piece, 1, flags, to, to_length));
 }
 
@@ -269,6 +274,8 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
         return call_result(error);
     if (message->msg_iovlen > IOV_MAX)
         return call_result(-EMSGSIZE);
+    TRACE("sendmsg(%d, %zu bytes, 0x%x)", fd,
+          buffer_pieces_length(message->msg_iov, (int)message->msg_iovlen), (unsigned)flags);
     return call_result(send_header(fd, message, flags));
 }
 
@@ -305,6 +312,7 @@ EXPORT ssize_t read(int fd, void *buffer, size_t length) {
         return LIBC(read)(fd, buffer, length);
     if (length == 0)
         return 0;
+    TRACE_DATA(buffer, length, "read(%d, @, %zu)", fd, length);
     return call_result(receive_message(fd, &piece, 1, 0, NULL, NULL));
 }
 
@@ -315,6 +323,7 @@ EXPORT ssize_t readv(int fd, const struct iovec *pieces, int count) {
         return call_result(-EINVAL);
     if (buffer_pieces_length(pieces, count) == 0)
         return 0;
+    TRACE_DATA(pieces->iov_base, pieces->iov_len, "readv(%d, [@, ...], %d)", fd, count);
     return call_result(receive_message(fd, pieces, count, 0, NULL, NULL));
 }
 
@@ -322,6 +331,7 @@ EXPORT ssize_t recv(int fd, void *buffer, size_t length, int flags) {
     struct iovec piece = {buffer, length};
     if (!descriptor_find(fd))
         return LIBC(recv)(fd, buffer, length, flags);
+    TRACE_DATA(buffer, length, "recv(%d, @, %zu, 0x%x)", fd, length, (unsigned)flags);
     return call_result(receive_message(fd, &piece, 1, flags, NULL, NULL));
 }
 
@@ -334,6 +344,7 @@ EXPORT ssize_t recvfrom(int fd, void *buffer, size_t length, int flags, struct s
             netlink_name_sender(from, *from_length);
         return received;
     }
+    TRACE_DATA(buffer, length, "recvfrom(%d, @, %zu, 0x%x)", fd, length, (unsigned)flags);
     return call_result(receive_message(fd, &piece, 1, flags, from, from_length));
 }
 
@@ -350,6 +361,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
     }
     if (header->msg_iovlen > IOV_MAX)
         return call_result(-EMSGSIZE);
+    TRACE("recvmsg(%d, %d pieces, 0x%x)", fd, (int)header->msg_iovlen, (unsigned)flags);
     ssize_t result = transfer_in(fd, header->msg_iov, (int)header->msg_iovlen, &message, &options);
     if (result < 0)
         return call_result(result);
@@ -364,7 +376,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
         header->msg_flags |= MSG_TRUNC;
     if (message.has_address && flags & MSG_TRUNC)
         result = message.full_length;
-    return result;
+    return call_result(result);
 }
 
 static bool has_passed(const struct timespec *deadline) {

@@ -174,6 +174,7 @@ EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
     struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
     if (!any_ours(fds, count))
         return LIBC(poll)(fds, count, timeout_ms);
+    TRACE("poll(%d descriptors, %d)", (int)count, timeout_ms);
     return (int)call_result(poll_any(fds, count, deadline_of(timeout_ms < 0 ? NULL : &timeout), NULL));
 }
 
@@ -271,6 +272,7 @@ EXPORT int select(int limit, fd_set *in, fd_set *out, fd_set *except, struct tim
                                  timeout->tv_usec % 1000000 * 1000};
     }
     uint64_t deadline = deadline_of(timeout ? &time : NULL);
+    TRACE("select(%d, ..., %s)", limit, timeout ? "with a limit" : "NULL");
     int result = select_ours(limit, in, out, except, deadline, NULL);
     if (timeout) {
         /* Linux gives the time that was left. */

@@ -36,6 +36,11 @@ EXPORT int socket(int domain, int type, int protocol) {
         return LIBC(socket)(domain, type, protocol);
     if (!call_join())
         return (int)call_result(-ENETDOWN);
+    TRACE("socket(%s, %s, %d)", domain == AF_INET6 ? "AF_INET6" : "AF_INET",
+          base == SOCK_STREAM  ? "SOCK_STREAM"
+          : base == SOCK_DGRAM ? "SOCK_DGRAM"
+                               : "SOCK_RAW",
+          protocol);
     shared_lock();
     int result = shared->broken ? -ENETDOWN : socket_create(&shared->stack, base, protocol, &made);
     if (!result)
@@ -60,6 +65,7 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
         error = fallback_to_kernel(fd);
         return error ? (int)call_result(error) : LIBC(bind)(fd, address, length);
     }
+    TRACE("bind(%d, %s)", fd, tracing_address(address, length));
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return (int)call_result(error);
@@ -72,6 +78,7 @@ EXPORT int listen(int fd, int backlog) {
     int error;
     if (!descriptor_find(fd))
         return LIBC(listen)(fd, backlog);
+    TRACE("listen(%d, %d)", fd, backlog);
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return (int)call_result(error);
@@ -89,6 +96,7 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
     if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
         return (int)call_result(-EINVAL);
     pthread_testcancel();
+    TRACE("accept(%d)", fd);
     struct socket *socket = call_enter(fd, &result);
     if (!socket)
         return (int)call_result(result);
@@ -171,6 +179,7 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
         error = fallback_to_kernel(fd);
         return error ? (int)call_result(error) : LIBC(connect)(fd, address, length);
     }
+    TRACE("connect(%d, %s)", fd, tracing_address(address, length));
     error = connect_ours(fd, call_destination(host), port, false);
     if (shared->broken)
         attach_broken();
@@ -181,6 +190,7 @@ EXPORT int shutdown(int fd, int how) {
     int error;
     if (!descriptor_find(fd))
         return LIBC(shutdown)(fd, how);
+    TRACE("shutdown(%d, %s)", fd, how == SHUT_RD ? "SHUT_RD" : how == SHUT_WR ? "SHUT_WR" : "SHUT_RDWR");
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return (int)call_result(error);
@@ -290,8 +300,10 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
     }
     error = socket_set_option(&shared->stack, socket, level, name, value, length);
     shared_unlock();
-    if (error != -ENOPROTOOPT || !may_be_inert(level, name))
+    if (error != -ENOPROTOOPT || !may_be_inert(level, name)) {
+        TRACE("setsockopt(%d, %d, %d, %s, %u)", fd, level, name, tracing_bytes(value, length), length);
         return (int)call_result(error);
+    }
     descriptor_alter(fd);
     return LIBC(setsockopt)(fd, level, name, value, length);
 }

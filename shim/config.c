@@ -2,6 +2,7 @@
  * config.c - see config.h. Also used by the keeper, which gets the same variables.
  */
 #include "config.h"
+#include "tracing.h"
 #include "sysctl.h"
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -178,10 +179,33 @@ static bool parse_nic(const char *value, struct config *config) {
     return false;
 }
 
+/* Names with commas between them; none at all is all of them. */
+static bool parse_trace(const char *value, unsigned *groups) {
+    static const char *const names[] = {"call", "tcp", "ip", "arp", "frame"};
+    *groups = 0;
+    for (const char *at = value; *at; at += *at == ',') {
+        size_t length = strcspn(at, ","), i = 0;
+        while (i < sizeof names / sizeof *names &&
+               (strlen(names[i]) != length || strncmp(at, names[i], length) != 0))
+            i++;
+        if (i == sizeof names / sizeof *names)
+            return false;
+        *groups |= 1u << i;
+        at += length;
+    }
+    if (!*value)
+        *groups = TRACING_CALL | TRACING_TCP | TRACING_IP | TRACING_ARP | TRACING_FRAME;
+    return *groups != 0;
+}
+
 bool config_read(struct config *config, char *error) {
     const char *value;
     memset(config, 0, sizeof *config);
     config->verbose = getenv("BAREWIRE_VERBOSE") != NULL;
+    if ((value = getenv("BAREWIRE_TRACE")) && !parse_trace(value, &config->trace))
+        return fail(error, "--trace=%s: give some of call,tcp,ip,arp,frame", value);
+    if ((value = getenv("BAREWIRE_TRACE_FILE")))
+        snprintf(config->trace_file, sizeof config->trace_file, "%s", value);
     if ((value = getenv("BAREWIRE_PCAP")) && !set_pcap(value, config, error))
         return false;
     if ((value = getenv("BAREWIRE_NIC"))) {

@@ -29,6 +29,8 @@ struct config {
     bool loopback_given, loopback;      /* BAREWIRE_LOOPBACK; 127.0.0.0/8 is the stack's */
     char dns[CONFIG_TEXT_BYTES];        /* BAREWIRE_DNS; empty: as DHCP or /etc/resolv.conf say */
     bool verbose;                       /* BAREWIRE_VERBOSE */
+    unsigned trace;                     /* BAREWIRE_TRACE: enum tracing_group */
+    char trace_file[2 * CONFIG_TEXT_BYTES]; /* BAREWIRE_TRACE_FILE; empty: stderr */
 };
 
 /* Reads the environment. On failure gives false and a line for the user in error (CONFIG_ERROR_BYTES). */

@@ -27,6 +27,7 @@ static __thread bool dying __attribute__((tls_model("initial-exec")));
 
 void (*shared_unlocked)(void);
 void (*shared_begin)(void);
+void (*shared_traced)(void);
 
 uint64_t clock_now(void) {
     struct timespec time;
@@ -165,6 +166,8 @@ void shared_unlock(void) {
     if (--depth > 0)
         return;
     dying = false; /* it was only stopped */
+    if (shared_traced)
+        shared_traced();
     if (shared_unlocked)
         shared_unlocked();
 }

@@ -56,6 +56,9 @@ void shared_break(const char *message);
 /* Called by the next shared_lock, with the lock held, and then no more: a child has something to do then. */
 extern void (*shared_begin)(void);
 
+/* Called by shared_unlock, with no lock held, when somebody wants to see what happened. */
+extern void (*shared_traced)(void);
+
 /* Called by shared_unlock, with no lock held, when a signal was held back. */
 extern void (*shared_unlocked)(void);
 

@@ -31,5 +31,6 @@ void ether_output(struct stack *stack, struct frame *frame, const uint8_t destin
     memcpy(frame->header, destination, 6);
     memcpy(frame->header + 6, stack->config.mac, 6);
     wire_put16(frame->header + 12, type);
+    trace_frame_out(stack, frame);
     frame_commit(&stack->transmit);
 }

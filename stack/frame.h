@@ -14,6 +14,35 @@
 #define FRAME_HEADER_MAX 136u /* Ethernet 14, IP and TCP at most 60 */
 #define FRAME_QUEUE_MAX 512u
 
+/* Why a segment of data left when it did, and what had held it back before. */
+enum frame_why {
+    FRAME_WHY_NONE,     /* no data */
+    FRAME_WHY_FULL,     /* it is full */
+    FRAME_WHY_IDLE,     /* it is not, but nothing that is not full is in flight: Nagle's rule lets it go */
+    FRAME_WHY_NODELAY,  /* TCP_NODELAY */
+    FRAME_WHY_UNCORKED, /* TCP_CORK or MSG_MORE have been taken back, or have lasted too long */
+    FRAME_WHY_FIN,      /* it is the last */
+    FRAME_WHY_RECORD,   /* MSG_EOR */
+    FRAME_WHY_WINDOW,   /* as much as the peer's small window takes */
+    FRAME_WHY_AGAIN,    /* it was lost */
+    FRAME_WHY_PROBE,    /* the peer is asked for a sign of life */
+};
+
+enum frame_held {
+    FRAME_HELD_NOT,
+    FRAME_HELD_NAGLE,
+    FRAME_HELD_CORK,   /* or MSG_MORE, or autocorking */
+    FRAME_HELD_WINDOW, /* the peer's */
+    FRAME_HELD_CWND,
+    FRAME_HELD_PACING,
+    FRAME_HELD_RING, /* the transmit ring was full */
+};
+
+struct frame_note {
+    uint8_t why, held; /* enum frame_why, frame_held */
+    uint32_t held_us;  /* for how long it was held */
+};
+
 struct frame {
     struct byte_cursor payload; /* holds a reference to each buffer of the range */
     uint32_t payload_length;
@@ -22,6 +51,7 @@ struct frame {
     uint8_t
         checksum_offset; /* the NIC computes the checksum, from FRAME_TRANSPORT_AT on, and puts it so many
                             bytes after that, where the pseudo-header's sum lies; 0: it is there already */
+    struct frame_note note;
     uint8_t header[FRAME_HEADER_MAX];
 };
 

@@ -97,6 +97,7 @@ void stack_set_address(struct stack *stack, uint32_t address, uint8_t prefix_len
 
 void stack_input(struct stack *stack, uint64_t now_ns, struct buffer *frame, unsigned flags) {
     stack->now_ns = now_ns;
+    trace_frame_in(stack, frame);
     ether_input(stack, frame,
                 (flags & STACK_INPUT_CHECKSUM_PARTIAL ? IP_INPUT_CHECKSUM_PARTIAL : 0) |
                     (flags & STACK_INPUT_CHECKSUM_GOOD ? IP_INPUT_CHECKSUM_GOOD : 0));

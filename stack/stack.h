@@ -29,6 +29,7 @@
 #include "socket.h"
 #include "sysctl.h"
 #include "tcp.h"
+#include "trace.h"
 #include "udp.h"
 #include "wire.h"
 #include <stdatomic.h>
@@ -93,6 +94,7 @@ struct stack {
     struct buffer *loopback[STACK_LOOPBACK_MAX];
     uint32_t loopback_first, loopback_count;
 
+    struct trace trace;
     const void *at_work; /* the socket or struct tcp that is being changed: see stack_work_on, repair.h */
     bool repair_failed;
 };

@@ -173,6 +173,7 @@ void tcp_set_state(struct stack *stack, struct tcp *tcp, uint8_t state) {
     stack->time_wait_count -= tcp->state == TCP_TIME_WAIT;
     if (state == TCP_ESTABLISHED)
         tcp->history.established_ns = stack->now_ns;
+    trace_state(stack, tcp, tcp->state, state);
     tcp->state = state;
 }
 

@@ -38,6 +38,10 @@ struct tcp_flight {
     uint32_t usage_flight;  /* the most that was in flight ... */
     uint32_t usage_end;     /* ... until this is acknowledged */
     uint32_t mtu_probe_end; /* a segment of path.mss_full bytes is in flight, up to here */
+    uint64_t held_since_ns; /* what is to be sent next is held back since then ... */
+    uint8_t held_by;        /* ... by this: enum frame_held */
+    uint8_t traced_recovery;
+    bool traced_closed;
     bool mtu_probing;
     bool cwnd_limited; /* the congestion window was full meanwhile */
 

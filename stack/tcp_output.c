@@ -23,6 +23,7 @@ static bool send_segment(struct stack *stack, const struct tcp_segment *segment,
     struct frame *frame = frame_begin(&stack->transmit);
     if (!frame)
         return false;
+    frame->note = segment->note;
     uint8_t *header = frame->header + FRAME_TRANSPORT_AT;
     uint32_t header_length = tcp_segment_write(segment, header);
     frame->header_length = (uint16_t)(FRAME_TRANSPORT_AT + header_length);
@@ -98,6 +99,10 @@ static struct tcp_segment segment_of(struct stack *stack, struct tcp *tcp, uint3
         .flags = flags,
         .window_scale = -1,
     };
+    if (!segment.window != tcp->flight->traced_closed && tcp_flight_is_own(stack, tcp)) {
+        tcp->flight->traced_closed = !segment.window;
+        trace_window(stack, tcp, segment.window > 0);
+    }
     if (tcp->timestamps)
         tcp_timestamp_put(stack, tcp, &segment);
     if (tcp->urgent.sending)
@@ -117,6 +122,7 @@ void tcp_send_probe(struct stack *stack, struct tcp *tcp) {
     /* A number that the peer has acknowledged already: RFC 9293 section 3.10.7.4 makes it answer with an ACK.
      */
     struct tcp_segment segment = segment_of(stack, tcp, tcp->snd_una - 1, TCP_ACK);
+    segment.note.why = FRAME_WHY_PROBE;
     tcp_transmit(stack, tcp, &segment, (struct byte_cursor){NULL, 0});
 }
 
@@ -198,12 +204,17 @@ enum sending {
 /* Sends [snd_nxt, snd_nxt + length), in segments of `size`, with the FIN after it if so asked. The end of
  * what the program wrote is pushed whenever it is sent, that of a train only now. */
 static enum sending send_next(struct stack *stack, struct tcp *tcp, uint32_t offset, uint32_t length,
-                              uint32_t size, bool ends_write, bool ends_train, bool fin) {
+                              uint32_t size, bool ends_write, bool ends_train, bool fin, uint8_t why) {
     struct tcp_segment segment =
         segment_of(stack, tcp, tcp->snd_nxt, data_flags(length, ends_write || ends_train, fin));
     struct byte_cursor cursor = {NULL, 0};
     segment.length = length;
     segment.size = length > size ? (uint16_t)size : 0;
+    segment.note.why = length > 0 ? why : FRAME_WHY_NONE;
+    if (tcp->flight->held_by) {
+        segment.note.held = tcp->flight->held_by;
+        segment.note.held_us = (uint32_t)((stack->now_ns - tcp->flight->held_since_ns) / 1000);
+    }
     if (length > 0)
         cursor = cursor_at(tcp, offset);
     struct tcp_sent *sent = tcp_sent_add(stack, tcp, length, size, fin, cursor);
@@ -214,6 +225,7 @@ static enum sending send_next(struct stack *stack, struct tcp *tcp, uint32_t off
         tcp_sent_retract(stack, tcp, sent);
         return NO_ROOM;
     }
+    tcp->flight->held_by = FRAME_HELD_NOT;
     tcp_advance_next(tcp, cursor, length, fin);
     if (length < tcp->mss || (length > size && length % size))
         tcp->flight->small_end = tcp->snd_nxt;
@@ -231,6 +243,7 @@ static enum sending resend(struct stack *stack, struct tcp *tcp, struct tcp_sent
     struct tcp_segment segment =
         segment_of(stack, tcp, sent->sequence, data_flags(sent->length, sent->pushed, sent->fin));
     segment.length = sent->length;
+    segment.note.why = FRAME_WHY_AGAIN;
     tcp_path_lost(stack, tcp);
     if (!tcp_transmit(stack, tcp, &segment, tcp_sent_place(sent)))
         return NO_ROOM;
@@ -401,6 +414,39 @@ static uint32_t train_of(const struct tcp *tcp, uint32_t segments, uint32_t left
     return length > tcp->mss && !ends ? length / tcp->mss * tcp->mss : length;
 }
 
+/* What may be sent next has to wait. */
+static void hold(struct stack *stack, struct tcp *tcp, enum frame_held by) {
+    if (tcp->flight->held_by == by)
+        return;
+    if (!tcp->flight->held_by)
+        tcp->flight->held_since_ns = stack->now_ns;
+    tcp->flight->held_by = (uint8_t)by;
+    trace_held(stack, tcp, (uint8_t)by, tcp_unsent(tcp));
+}
+
+/* By what, when `length` bytes of those that are left could be sent. */
+static enum frame_held holder_of(const struct tcp *tcp, const struct nagle_segment *question, uint32_t offset,
+                                 uint32_t left) {
+    if (question->length == 0 || question->length < left)
+        return tcp->snd_wnd - offset < tcp->mss || tcp->snd_wnd <= offset ? FRAME_HELD_WINDOW
+                                                                          : FRAME_HELD_CWND;
+    return question->cork ? FRAME_HELD_CORK : FRAME_HELD_NAGLE;
+}
+
+static uint8_t why_of(const struct nagle_segment *question, enum holding holding, bool ends_record) {
+    if (question->length >= question->mss)
+        return FRAME_WHY_FULL;
+    if (ends_record)
+        return FRAME_WHY_RECORD;
+    if (!question->last)
+        return FRAME_WHY_WINDOW;
+    if (question->fin)
+        return FRAME_WHY_FIN;
+    if (holding == BY_NOTHING)
+        return FRAME_WHY_UNCORKED;
+    return !question->in_flight ? FRAME_WHY_IDLE : FRAME_WHY_NODELAY;
+}
+
 static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding holding) {
     uint32_t train = 0; /* reckoned when something does leave */
     for (uint32_t sent = 0, segments = 1;; segments++, sent++) {
@@ -433,16 +479,23 @@ static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding 
             .nodelay = tcp->options.nodelay || holding == BY_NOTHING,
             .cork = (tcp->options.cork && holding != BY_NOTHING) || holding == BY_MORE,
         };
-        if ((length == 0 && !fin) || (!ends_record && !nagle_allows(&question)) ||
-            (length > 0 && tcp_pacing_holds(stack, tcp)))
+        if ((length == 0 && !fin) || (!ends_record && !nagle_allows(&question))) {
+            if (left > 0)
+                hold(stack, tcp, holder_of(tcp, &question, offset, left));
             return sent_all(stack, tcp, sent);
+        }
+        if (length > 0 && tcp_pacing_holds(stack, tcp)) {
+            hold(stack, tcp, FRAME_HELD_PACING);
+            return sent_all(stack, tcp, sent);
+        }
         if (!train)
             train = train_segments(stack, tcp);
         bool ends_train = segments >= train || ends_chunk(tcp, tcp->snd_nxt + length) ||
                           !follows(tcp, left - length, room - length);
         bool ends_write = (length == left && !tcp->more) || ends_record;
         enum sending result =
-            send_next(stack, tcp, offset, length, size, ends_write, segments > 1 && ends_train, fin);
+            send_next(stack, tcp, offset, length, size, ends_write, segments > 1 && ends_train, fin,
+                      why_of(&question, holding, ends_record));
         if (ends_train)
             segments = 0;
         if (result != SENT)
@@ -460,7 +513,8 @@ bool tcp_send_beyond(struct stack *stack, struct tcp *tcp) {
     uint32_t left = tcp->send.length - offset;
     uint32_t length = min_u32(min_u32(left, tcp->snd_wnd - offset), tcp->mss);
     bool last = length == left;
-    return send_next(stack, tcp, offset, length, tcp->mss, last, false, tcp->fin_queued && last) == SENT;
+    return send_next(stack, tcp, offset, length, tcp->mss, last, false, tcp->fin_queued && last,
+                     FRAME_WHY_PROBE) == SENT;
 }
 
 static void output(struct stack *stack, struct tcp *tcp, enum holding holding) {
@@ -478,6 +532,7 @@ static void output(struct stack *stack, struct tcp *tcp, enum holding holding) {
             result = send_new(stack, tcp, holding);
         tcp->flight->recovery.new_first = false;
         if (result == NO_ROOM) {
+            hold(stack, tcp, FRAME_HELD_RING);
             tcp_want_output(stack, tcp);
             return;
         }
@@ -488,6 +543,7 @@ static void output(struct stack *stack, struct tcp *tcp, enum holding holding) {
     }
     if (tcp->ack_now)
         tcp_send_ack(stack, tcp);
+    trace_standing(stack, tcp);
 }
 
 void tcp_output(struct stack *stack, struct tcp *tcp) {

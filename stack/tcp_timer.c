@@ -73,6 +73,7 @@ static void syn_timeout(struct stack *stack, struct tcp *tcp) {
         return;
     }
     tcp->retransmits++;
+    trace_timer(stack, tcp, TRACE_TIMER_SYN, tcp->retransmits);
     /* A client that TCP_DEFER_ACCEPT keeps waiting has got ours; the last one makes it speak up. */
     if (tcp->acknowledged_bare && tcp->retransmits < tcp->options.defer_accept)
         tcp_arm_retransmit(stack, tcp);
@@ -100,6 +101,7 @@ static void data_timeout(struct stack *stack, struct tcp *tcp) {
         give_up(stack, tcp);
         return;
     }
+    trace_timer(stack, tcp, TRACE_TIMER_RETRANSMIT, tcp->retransmits + 1u);
     stack->mib.TcpExtTCPTimeouts++;
     tcp->history.timeouts++;
     tcp_path_timeout(stack, tcp);
@@ -127,6 +129,7 @@ static void persist_timeout(struct stack *stack, struct tcp *tcp) {
         return;
     }
     tcp->probes++;
+    trace_timer(stack, tcp, TRACE_TIMER_PERSIST, tcp->probes);
     stack->mib.TcpExtTCPWinProbe++;
     uint32_t doublings = tcp->probes < 10 ? tcp->probes : 10;
     uint64_t wait = tcp->rtt.rto_ns << doublings;
@@ -154,6 +157,7 @@ void tcp_retransmit_timer(struct stack *stack, struct tcp *tcp) {
     }
     switch (tcp->timer_mode) {
     case TCP_TIMER_PROBE:
+        trace_timer(stack, tcp, TRACE_TIMER_PROBE, 1);
         tcp_recovery_probe_timeout(stack, tcp);
         break;
     case TCP_TIMER_REORDER:
@@ -183,6 +187,7 @@ static void keepalive_timeout(struct stack *stack, struct tcp *tcp) {
         return;
     }
     tcp->probes++;
+    trace_timer(stack, tcp, TRACE_TIMER_KEEPALIVE, tcp->probes);
     stack->mib.TcpExtTCPKeepAlive++;
     tcp_send_probe(stack, tcp);
     tcp_alarm_set(stack, tcp, TCP_ALARM_STATE, stack->now_ns + tcp->options.keepalive_interval_s * SECOND_NS);

@@ -1,0 +1,232 @@
+/*
+ * tracing_text.c - see tracing_text.h.
+ *
+ * Sequence numbers are told from a connection's beginning, as tcpdump(8) does: the first that was seen of a
+ * direction is 0.
+ */
+#include "tracing_text.h"
+#include "ether.h"
+#include "stack.h"
+#include "tracing.h"
+#include "wire.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+#define DIRECTIONS 1024u
+
+const char *tracing_state_name(uint8_t state) {
+    static const char *const names[] = {
+        [TCP_ESTABLISHED] = "ESTAB",    [TCP_SYN_SENT] = "SYN-SENT",     [TCP_SYN_RECV] = "SYN-RECV",
+        [TCP_FIN_WAIT1] = "FIN-WAIT-1", [TCP_FIN_WAIT2] = "FIN-WAIT-2",  [TCP_TIME_WAIT] = "TIME-WAIT",
+        [TCP_CLOSE] = "UNCONN",         [TCP_CLOSE_WAIT] = "CLOSE-WAIT", [TCP_LAST_ACK] = "LAST-ACK",
+        [TCP_LISTEN] = "LISTEN",        [TCP_CLOSING] = "CLOSING"};
+    return state < sizeof names / sizeof *names && names[state] ? names[state] : "UNKNOWN";
+}
+
+const char *tracing_held_name(uint8_t held) {
+    static const char *const names[] = {"nothing", "Nagle", "cork", "peer-window", "cwnd", "pacing", "ring"};
+    return held < sizeof names / sizeof *names ? names[held] : "?";
+}
+
+const char *tracing_why_name(uint8_t why) {
+    static const char *const names[] = {"",    "full",   "idle",   "nodelay", "uncorked",
+                                        "fin", "record", "window", "again",   "probe"};
+    return why < sizeof names / sizeof *names ? names[why] : "?";
+}
+
+/* Where the numbers of a direction begin. */
+static uint32_t base_of(uint32_t source, uint16_t port, uint32_t destination, uint16_t to, uint32_t sequence,
+                        bool begins) {
+    static struct direction {
+        uint32_t source, destination, base;
+        uint16_t port, to;
+    } directions[DIRECTIONS];
+    struct direction *direction =
+        &directions[(source * 7u + destination * 5u + port * 31u + to * 17u) % DIRECTIONS];
+    bool same = direction->source == source && direction->destination == destination &&
+                direction->port == port && direction->to == to;
+    if (!same || begins)
+        *direction = (struct direction){source, destination, sequence, port, to};
+    return direction->base;
+}
+
+static const char *place(uint32_t address, uint16_t port) {
+    static __thread char texts[4][24];
+    static __thread unsigned next;
+    char *text = texts[next++ % 4];
+    snprintf(text, sizeof *texts, "%u.%u.%u.%u%c%u", address >> 24, address >> 16 & 255, address >> 8 & 255,
+             address & 255, port ? ':' : 0, port);
+    return text;
+}
+
+static const char *mac(const uint8_t *bytes) {
+    static __thread char texts[2][18];
+    static __thread unsigned next;
+    char *text = texts[next++ % 2];
+    snprintf(text, sizeof *texts, "%02x:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2], bytes[3],
+             bytes[4], bytes[5]);
+    return text;
+}
+
+/* A line is added to the text. */
+struct lines {
+    char *text;
+    size_t used;
+    const char *time;
+};
+
+__attribute__((format(printf, 3, 4))) static void add(struct lines *lines, const char *group,
+                                                      const char *format, ...) {
+    char *at = lines->text + lines->used;
+    va_list arguments;
+    int head = snprintf(at, TRACING_LINE_BYTES, "%s %-5s ", lines->time, group);
+    va_start(arguments, format);
+    int body = vsnprintf(at + head, TRACING_LINE_BYTES - (size_t)head - 1, format, arguments);
+    va_end(arguments);
+    size_t length = (size_t)head + (size_t)body;
+    if (length > TRACING_LINE_BYTES - 2)
+        length = TRACING_LINE_BYTES - 2;
+    at[length] = '\n';
+    lines->used += length + 1;
+}
+
+static void add_tcp(struct lines *lines, const struct trace_event *event, bool out, const uint8_t *ip) {
+    struct tcp_segment segment = {0};
+    uint32_t ip_bytes = (ip[0] & 15u) * 4, source = wire_get32(ip + 12), destination = wire_get32(ip + 16);
+    uint32_t available = event->frame.header_length - ETHER_HEADER_BYTES;
+    if (ip_bytes + TCP_HEADER_BYTES > available)
+        return;
+    int header = tcp_segment_parse(&segment, ip + ip_bytes, available - ip_bytes);
+    if (header < 0)
+        return;
+    uint32_t length = event->frame.length - ETHER_HEADER_BYTES - ip_bytes - (uint32_t)header;
+    bool syn = segment.flags & TCP_SYN;
+    uint32_t sequence =
+        segment.sequence - base_of(source, segment.source_port, destination, segment.destination_port,
+                                   segment.sequence, syn);
+    uint32_t acknowledgment =
+        segment.acknowledgment - base_of(destination, segment.destination_port, source, segment.source_port,
+                                         segment.acknowledgment - 1, false);
+    char more[200] = "", flags[10], *flag = flags;
+    static const char letters[] = "FSRP.UEW";
+    for (int i = 0; i < 8; i++)
+        if (segment.flags & 1 << i)
+            *flag++ = letters[i];
+    *flag = 0;
+    int used = 0;
+    if (segment.flags & TCP_ACK)
+        used += snprintf(more + used, sizeof more - (size_t)used, " ack %u", acknowledgment);
+    used += snprintf(more + used, sizeof more - (size_t)used, " win %u", segment.window);
+    if (segment.mss)
+        used += snprintf(more + used, sizeof more - (size_t)used, " mss %u", segment.mss);
+    for (int i = 0; i < segment.sack_count; i++)
+        used += snprintf(more + used, sizeof more - (size_t)used, " sack %u:%u",
+                         segment.sack[i].start - segment.acknowledgment + acknowledgment,
+                         segment.sack[i].end - segment.acknowledgment + acknowledgment);
+    if (event->frame.segment)
+        used += snprintf(more + used, sizeof more - (size_t)used, " in segments of %u", event->frame.segment);
+    const struct frame_note *note = &event->frame.note;
+    if (note->why)
+        used += snprintf(more + used, sizeof more - (size_t)used, " (%s", tracing_why_name(note->why));
+    if (note->why && note->held)
+        used += snprintf(more + used, sizeof more - (size_t)used, ", held %.3f ms by %s",
+                         note->held_us / 1000.0, tracing_held_name(note->held));
+    if (note->why)
+        snprintf(more + used, sizeof more - (size_t)used, ")");
+    add(lines, "tcp", "%c %s > %s [%s] seq %u:%u len %u%s", out ? '>' : '<',
+        place(source, segment.source_port), place(destination, segment.destination_port), flags, sequence,
+        sequence + length, length, more);
+}
+
+static void add_ip(struct lines *lines, const struct trace_event *event, bool out, unsigned groups) {
+    const uint8_t *ip = event->frame.header + ETHER_HEADER_BYTES;
+    uint32_t available = event->frame.header_length - ETHER_HEADER_BYTES;
+    if (available < IP_HEADER_BYTES || (ip[0] & 15u) * 4 < IP_HEADER_BYTES)
+        return;
+    uint16_t fragment = wire_get16(ip + 6);
+    const char *protocol = ip[9] == IP_PROTOCOL_TCP    ? "tcp"
+                           : ip[9] == IP_PROTOCOL_UDP  ? "udp"
+                           : ip[9] == IP_PROTOCOL_ICMP ? "icmp"
+                                                       : "other";
+    if (groups & TRACING_IP)
+        add(lines, "ip", "%c %s > %s %s, %u bytes, ttl %u, id %u%s%s", out ? '>' : '<',
+            place(wire_get32(ip + 12), 0), place(wire_get32(ip + 16), 0), protocol, wire_get16(ip + 2), ip[8],
+            wire_get16(ip + 4), fragment & IP_DONT_FRAGMENT ? ", don't fragment" : "",
+            fragment & (IP_MORE_FRAGMENTS | IP_OFFSET_MASK) ? ", a fragment" : "");
+    if (groups & TRACING_TCP && ip[9] == IP_PROTOCOL_TCP && !(fragment & IP_OFFSET_MASK))
+        add_tcp(lines, event, out, ip);
+}
+
+static void add_arp(struct lines *lines, const struct trace_event *event, bool out) {
+    const uint8_t *arp = event->frame.header + ETHER_HEADER_BYTES;
+    if (event->frame.header_length < ETHER_HEADER_BYTES + 28)
+        return;
+    uint32_t sender = wire_get32(arp + 14), target = wire_get32(arp + 24);
+    if (wire_get16(arp + 6) == 1)
+        add(lines, "arp", "%c who has %s? tell %s", out ? '>' : '<', place(target, 0), place(sender, 0));
+    else
+        add(lines, "arp", "%c %s is at %s", out ? '>' : '<', place(sender, 0), mac(arp + 8));
+}
+
+static void add_frame(struct lines *lines, const struct trace_event *event, unsigned groups) {
+    const uint8_t *header = event->frame.header;
+    bool out = event->kind == TRACE_FRAME_OUT;
+    if (event->frame.header_length < ETHER_HEADER_BYTES)
+        return;
+    uint16_t type = wire_get16(header + 12);
+    if (groups & TRACING_FRAME)
+        add(lines, "frame", "%c %s > %s, type %04x, %u bytes", out ? '>' : '<', mac(header + 6), mac(header),
+            type, event->frame.length);
+    if (type == ETHER_TYPE_IP)
+        add_ip(lines, event, out, groups);
+    else if (type == ETHER_TYPE_ARP && groups & TRACING_ARP)
+        add_arp(lines, event, out);
+}
+
+static void add_sample(struct lines *lines, const char *flow, const struct trace_event *event) {
+    static const char *const states[] = {
+        [TCP_OPEN] = "open", [TCP_RECOVERY] = "recovery", [TCP_REDUCING] = "reducing", [TCP_LOSS] = "loss"};
+    const struct trace_sample *sample = &event->sample;
+    bool known = event->from < sizeof states / sizeof *states && event->to < sizeof states / sizeof *states;
+    add(lines, "tcp", "  %s %s -> %s, cwnd %u, ssthresh %d, in flight %u, rto %.1f ms", flow,
+        known ? states[event->from] : "?", known ? states[event->to] : "?", sample->cwnd,
+        sample->ssthresh == UINT32_MAX ? -1 : (int)sample->ssthresh, sample->flight, sample->rto_us / 1000.0);
+}
+
+size_t tracing_text(const struct trace_event *event, unsigned groups, const char *time, char *text) {
+    static const char *const timers[] = {"retransmission timeout", "SYN timeout", "tail loss probe",
+                                         "zero window probe", "keepalive probe"};
+    struct lines lines = {text, 0, time};
+    char flow[64];
+    if (event->kind == TRACE_FRAME_IN || event->kind == TRACE_FRAME_OUT) {
+        add_frame(&lines, event, groups);
+        return lines.used;
+    }
+    if (!(groups & TRACING_TCP))
+        return 0;
+    snprintf(flow, sizeof flow, "%s > %s", place(event->local, event->local_port),
+             place(event->remote, event->remote_port));
+    switch ((enum trace_kind)event->kind) {
+    case TRACE_STATE:
+        add(&lines, "tcp", "  %s %s -> %s", flow, tracing_state_name(event->from),
+            tracing_state_name(event->to));
+        break;
+    case TRACE_HELD:
+        add(&lines, "tcp", "  %s %u bytes are held back by %s", flow, event->values[0],
+            tracing_held_name(event->to));
+        break;
+    case TRACE_TIMER:
+        add(&lines, "tcp", "  %s %s, number %u", flow,
+            event->to < sizeof timers / sizeof *timers ? timers[event->to] : "timer", event->values[0]);
+        break;
+    case TRACE_RECOVERY:
+        add_sample(&lines, flow, event);
+        break;
+    case TRACE_WINDOW:
+        add(&lines, "tcp", "  %s our window is %s", flow, event->to ? "open again" : "closed: the program does not read");
+        break;
+    default:
+        break;
+    }
+    return lines.used;
+}

@@ -1,0 +1,20 @@
+/*
+ * tracing_text.h - an event of the stack's as a line of text.
+ */
+#ifndef SHIM_TRACING_TEXT_H
+#define SHIM_TRACING_TEXT_H
+
+#include "trace.h"
+
+#define TRACING_LINE_BYTES 512
+
+/* Writes the lines of an event that are of the groups (enum tracing_group) to `text` (TRACING_LINE_BYTES times
+ * 3), each with its end, after `time`. Returns their length. */
+size_t tracing_text(const struct trace_event *event, unsigned groups, const char *time, char *text);
+
+/* The name of a state of a connection, as ss(8) has it; of what held a segment back; why it left. */
+const char *tracing_state_name(uint8_t state);
+const char *tracing_held_name(uint8_t held);
+const char *tracing_why_name(uint8_t why);
+
+#endif
