@@ -15,14 +15,15 @@ SANITIZE := $(SANITIZE_$(SAN))
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes
-ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(SANITIZE) -Istack -Inic -Ishim -MMD -MP
+ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(SANITIZE) -Istack -Inic -Ishim -Ireport -MMD -MP
 SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-prototypes
 
 STACK := $(wildcard stack/*.c)
 NIC := $(wildcard nic/*.c)
+REPORT := $(wildcard report/*.c)
 BOTH := shim/async.c shim/frames.c shim/config.c shim/door.c shim/lock.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c shim/program.c
 DIGEST := $(BUILD)/digest.c
-KEEPER := $(DIGEST) $(wildcard shim/keeper*.c) $(BOTH) $(NIC) $(STACK)
+KEEPER := $(DIGEST) $(wildcard shim/keeper*.c) shim/tracing_text.c $(BOTH) $(NIC) $(STACK) $(REPORT)
 LIBRARY := $(DIGEST) $(filter-out shim/keeper%,$(wildcard shim/*.c)) nic/packet_frames.c $(STACK)
 FUZZ_NAMES := frames dhcp options
 FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
@@ -51,6 +52,8 @@ $(BUILD)/shared/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC  $< (shared)"
 	@$(CC) $(ALL_CFLAGS) $(SHIM_CFLAGS) -c $< -o $@
+
+$(BUILD)/plain/report/html.o: report/page.html
 
 $(DIGEST): $(wildcard stack/*.[ch] shim/*.[ch] nic/*.[ch])
 	@mkdir -p $(@D)
@@ -133,7 +136,7 @@ deb: all
 	scripts/package build
 
 format:
-	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] tests/unit/*.[ch] tests/simulation/*.[ch] tests/fuzz/*.[ch] tests/packetdrill/*.[ch] tests/conformance/*.[ch] tests/integration/programs/*.c tests/bench/*.c
+	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] report/*.[ch] tests/unit/*.[ch] tests/simulation/*.[ch] tests/fuzz/*.[ch] tests/packetdrill/*.[ch] tests/conformance/*.[ch] tests/integration/programs/*.c tests/bench/*.c
 
 clean:
 	rm -rf build build-asan build-tsan build-ubsan build-fuzz

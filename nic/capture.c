@@ -122,7 +122,7 @@ static void note(struct nic_capture *capture, const struct nic_frame *frame, uin
         left -= here;
     }
     if (capture->describe)
-        capture->describe(capture->frame, length, direction == OUTBOUND, comment);
+        capture->describe(capture->frame, length, direction == OUTBOUND, frame->note, comment);
     uint32_t at = begin_block(capture, ENHANCED_PACKET);
     put32(capture, 0);
     put32(capture, (uint32_t)(time_ns >> 32));

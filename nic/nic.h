@@ -22,6 +22,8 @@ struct nic_frame {
     uint32_t length;    /* received: the frame's length, filled in */
     bool checksum_good; /* received: its transport checksum is known to be right, or need not be */
 
+    uint64_t note; /* to be sent: for who describes it (nic_describe) */
+
     /* To be sent through a NIC with NIC_OFFLOAD; else 0. A header must lie in the first piece. */
     uint16_t segment;         /* its payload is to be cut into segments of so many bytes */
     uint16_t checksum_start;  /* where the checksum begins that is to be computed ... */
@@ -112,9 +114,10 @@ uint32_t nic_gather(const struct nic_frame *frame, void *bytes, uint32_t room);
  * failure gives NULL and a line for the user in error. */
 struct nic *nic_impair(struct nic *inner, const char *specification, char *error);
 
-/* Says in `comment` (NIC_COMMENT_BYTES) whose a frame is. */
-#define NIC_COMMENT_BYTES 240
-typedef void nic_describe(const uint8_t *frame, uint32_t length, bool sent, char *comment);
+/* Says in `comment` (NIC_COMMENT_BYTES) whose a frame is, and what is known of it; the note is the frame's.
+ */
+#define NIC_COMMENT_BYTES 480
+typedef void nic_describe(const uint8_t *frame, uint32_t length, bool sent, uint64_t note, char *comment);
 
 /* Writes all that passes a NIC to a file, in pcapng: the NIC that is used from here on. On failure gives NULL
  * and a line for the user in error. */

@@ -218,10 +218,6 @@ static int collect(struct epoll_set *set, struct epoll_event *events, int limit)
     return count;
 }
 
-/* While ours keep a program busy, the kernel is asked only now and then whether it has something, too. */
-#define LOOK_NS 100000
-static __thread uint64_t looked_ns __attribute__((tls_model("initial-exec")));
-
 /* What the kernel has, without waiting, behind `count` events of ours. */
 static int collect_kernel(int epoll, struct epoll_event *events, int count, int limit) {
     if (count == limit)
@@ -251,11 +247,10 @@ static int wait_for_set(int epoll, struct epoll_event *events, int limit, uint64
         }
         int count = collect(set, events, limit);
         if (count > 0 || deadline_ns == 0) {
-            bool look = set->mixed && (count == 0 || shared->stack.now_ns - looked_ns > LOOK_NS);
-            looked_ns = look ? shared->stack.now_ns : looked_ns;
+            bool mixed = set->mixed;
             shared_unlock();
             frames_expect(count);
-            return look ? collect_kernel(epoll, events, count, limit) : count;
+            return mixed ? collect_kernel(epoll, events, count, limit) : count;
         }
         struct waiter *waiter = wait_begin(true);
         if (!waiter) {

@@ -2,8 +2,8 @@
  * config.c - see config.h. Also used by the keeper, which gets the same variables.
  */
 #include "config.h"
-#include "tracing.h"
 #include "sysctl.h"
+#include "tracing.h"
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>

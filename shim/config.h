@@ -20,16 +20,16 @@ struct config {
     bool mac_given;   /* BAREWIRE_MAC */
     bool mac_of_nic;  /* ... is "nic" */
     uint8_t mac[6];
-    char publish[CONFIG_TEXT_BYTES];    /* BAREWIRE_PUBLISH: ports that passt lets in; empty: none */
-    char pcap[2 * CONFIG_TEXT_BYTES];   /* BAREWIRE_PCAP, an absolute path; empty: none */
-    uint32_t spin_us;                   /* BAREWIRE_SPIN */
-    uint32_t mtu;                       /* BAREWIRE_MTU; 0: the NIC's */
-    char impair[CONFIG_TEXT_BYTES * 2]; /* BAREWIRE_IMPAIR; empty: none */
-    char sysctl[CONFIG_TEXT_BYTES * 4]; /* BAREWIRE_SYSCTL: NAME=VALUE,...; empty: none */
-    bool loopback_given, loopback;      /* BAREWIRE_LOOPBACK; 127.0.0.0/8 is the stack's */
-    char dns[CONFIG_TEXT_BYTES];        /* BAREWIRE_DNS; empty: as DHCP or /etc/resolv.conf say */
-    bool verbose;                       /* BAREWIRE_VERBOSE */
-    unsigned trace;                     /* BAREWIRE_TRACE: enum tracing_group */
+    char publish[CONFIG_TEXT_BYTES];        /* BAREWIRE_PUBLISH: ports that passt lets in; empty: none */
+    char pcap[2 * CONFIG_TEXT_BYTES];       /* BAREWIRE_PCAP, an absolute path; empty: none */
+    uint32_t spin_us;                       /* BAREWIRE_SPIN */
+    uint32_t mtu;                           /* BAREWIRE_MTU; 0: the NIC's */
+    char impair[CONFIG_TEXT_BYTES * 2];     /* BAREWIRE_IMPAIR; empty: none */
+    char sysctl[CONFIG_TEXT_BYTES * 4];     /* BAREWIRE_SYSCTL: NAME=VALUE,...; empty: none */
+    bool loopback_given, loopback;          /* BAREWIRE_LOOPBACK; 127.0.0.0/8 is the stack's */
+    char dns[CONFIG_TEXT_BYTES];            /* BAREWIRE_DNS; empty: as DHCP or /etc/resolv.conf say */
+    bool verbose;                           /* BAREWIRE_VERBOSE */
+    unsigned trace;                         /* BAREWIRE_TRACE: enum tracing_group */
     char trace_file[2 * CONFIG_TEXT_BYTES]; /* BAREWIRE_TRACE_FILE; empty: stderr */
 };
 

@@ -18,6 +18,7 @@ enum door_request_kind {
     DOOR_LOOK,   /* the sender looks at the stack, and is no part of it; the reply brings the region's
                     descriptor */
     DOOR_POLLER, /* the sender watches the NIC, too, or has found that something is wrong with it; no reply */
+    DOOR_TRACE,  /* like DOOR_LOOK, and the stack notes what happens as long as the connection lasts */
     DOOR_WAITER, /* brings the eventfd of one of the sender's waiters, and gets no reply */
 };
 

@@ -10,6 +10,7 @@
 #include "lock.h"
 #include "repair.h"
 #include "wake.h"
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -97,6 +98,13 @@ static bool may_take(void) {
     return !turn->owner;
 }
 
+static uint64_t note_of(const struct frame *frame) {
+    uint64_t note = 0;
+    static_assert(sizeof frame->note <= sizeof note, "a note fits");
+    memcpy(&note, &frame->note, sizeof frame->note);
+    return note;
+}
+
 int frames_take(void) {
     struct turn *turn = &shared->sending;
     struct frame *frame;
@@ -113,6 +121,7 @@ int frames_take(void) {
         sending.frames[count++] =
             (struct nic_frame){.pieces = own,
                                .piece_count = 1 + more,
+                               .note = note_of(frame),
                                .segment = frame->segment,
                                .checksum_start = frame->checksum_offset ? FRAME_TRANSPORT_AT : 0,
                                .checksum_offset = frame->checksum_offset};

@@ -479,6 +479,8 @@ int main(int count, char **arguments) {
         return tool_ss(count - 2, arguments + 2);
     if (count >= 2 && strcmp(arguments[1], "--lan") == 0)
         return tool_lan(count - 2, arguments + 2);
+    if (count >= 2 && strcmp(arguments[1], "--report") == 0)
+        return tool_report(count - 2, arguments + 2);
     if (count >= 2 && strcmp(arguments[1], "--stats") == 0)
         return tool_stats(count - 2, arguments + 2);
     if (count != 1)

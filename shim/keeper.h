@@ -44,7 +44,11 @@ void keeper_tick_begin(void); /* the NIC had something, and nobody slept on it *
 void keeper_tick(void);
 
 /* keeper_capture.c: whose a frame is. */
-void keeper_describe(const uint8_t *frame, uint32_t length, bool sent, char *comment);
+void keeper_describe(const uint8_t *frame, uint32_t length, bool sent, uint64_t note, char *comment);
+
+/* Adds to a comment how a connection stands; why a segment left. As barewire report reads it. */
+void capture_put_sample(char *comment, const struct trace_sample *sample);
+void capture_put_note(char *comment, const struct frame_note *note);
 
 /* What an epoll event is about: the kind in the upper half, a descriptor in the lower; or a process's
  * address. */

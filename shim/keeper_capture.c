@@ -4,6 +4,7 @@
 #include "keeper.h"
 #include "keeper_tool.h"
 #include "lock.h"
+#include "tracing_text.h"
 #include "wire.h"
 #include <stdio.h>
 #include <string.h>
@@ -41,8 +42,41 @@ static const void *socket_of(const struct flow *flow) {
         socket =
             datagram_lookup(stack, UDP, flow->remote, flow->remote_port, flow->local, flow->local_port, NULL);
     }
-    shared_unlock();
+    shared_unlock_unsent();
     return socket;
+}
+
+/* How its connection stands now. */
+static bool find_sample(const struct flow *flow, struct trace_sample *sample) {
+    shared_lock();
+    struct tcp *tcp = shared->broken ? NULL
+                                     : tcp_lookup(&shared->stack, flow->local, flow->local_port, flow->remote,
+                                                  flow->remote_port);
+    if (tcp)
+        trace_sample_of(tcp, sample);
+    shared_unlock_unsent();
+    return tcp;
+}
+
+void capture_put_sample(char *comment, const struct trace_sample *sample) {
+    static const char *const states[] = {
+        [TCP_OPEN] = "open", [TCP_RECOVERY] = "recovery", [TCP_REDUCING] = "reducing", [TCP_LOSS] = "loss"};
+    size_t used = strlen(comment);
+    snprintf(comment + used, NIC_COMMENT_BYTES - used,
+             " cwnd=%u ssthresh=%lld srtt_us=%u rto_us=%u flight=%u unsent=%u unread=%u peer_window=%u "
+             "own_window=%u recovery=%s",
+             sample->cwnd, sample->ssthresh >= INT32_MAX ? -1LL : (long long)sample->ssthresh,
+             sample->srtt_us, sample->rto_us, sample->flight, sample->unsent, sample->unread,
+             sample->peer_window, sample->own_window,
+             sample->recovery < sizeof states / sizeof *states && states[sample->recovery]
+                 ? states[sample->recovery]
+                 : "?");
+}
+
+void capture_put_note(char *comment, const struct frame_note *note) {
+    size_t used = strlen(comment);
+    snprintf(comment + used, NIC_COMMENT_BYTES - used, " why=%s held=%s held_us=%u",
+             tracing_why_name(note->why), tracing_held_name(note->held), note->held_us);
 }
 
 static void find_out(struct flow *flow) {
@@ -63,7 +97,7 @@ static bool same(const struct flow *a, const struct flow *b) {
            a->remote_port == b->remote_port && a->protocol == b->protocol;
 }
 
-void keeper_describe(const uint8_t *frame, uint32_t length, bool sent, char *comment) {
+void keeper_describe(const uint8_t *frame, uint32_t length, bool sent, uint64_t note, char *comment) {
     const uint8_t *ip = frame + ETHERNET;
     if (length < ETHERNET + 28 || wire_get16(frame + 12) != 0x0800)
         return;
@@ -84,4 +118,11 @@ void keeper_describe(const uint8_t *frame, uint32_t length, bool sent, char *com
         *flow = asked;
     }
     snprintf(comment, NIC_COMMENT_BYTES, "%s", flow->text);
+    struct trace_sample sample;
+    if (asked.protocol == TCP && find_sample(&asked, &sample))
+        capture_put_sample(comment, &sample);
+    struct frame_note why;
+    memcpy(&why, &note, sizeof why);
+    if (sent && why.why)
+        capture_put_note(comment, &why);
 }

@@ -230,6 +230,40 @@ static int shared_nic(void) {
     return may ? keeper.nic->descriptor : -1;
 }
 
+/* Connections of those who want to see what happens. */
+#define WATCHERS_MAX 8
+static int watchers[WATCHERS_MAX]; /* + 1; 0: a free place */
+
+static void want_events(void) {
+    bool any = false;
+    for (int i = 0; i < WATCHERS_MAX; i++)
+        any |= watchers[i] != 0;
+    shared_lock();
+    if (any)
+        shared->stack.trace.wanted |= TRACE_FRAMES | TRACE_SAMPLES;
+    else
+        shared->stack.trace.wanted &= ~(unsigned)TRACE_SAMPLES; /* frames may be wanted by --trace, too */
+    shared_unlock();
+}
+
+static bool watch_events(int connection) {
+    for (int i = 0; i < WATCHERS_MAX; i++)
+        if (!watchers[i]) {
+            watchers[i] = connection + 1;
+            want_events();
+            return true;
+        }
+    return false;
+}
+
+static void watch_no_more(int connection) {
+    for (int i = 0; i < WATCHERS_MAX; i++)
+        if (watchers[i] == connection + 1) {
+            watchers[i] = 0;
+            want_events();
+        }
+}
+
 /* Returns whether the connection is to be closed. */
 static bool answer(int connection, struct door_request *request, int *descriptor) {
     static struct door_reply answer;
@@ -247,9 +281,10 @@ static bool answer(int connection, struct door_request *request, int *descriptor
         answer.header.kind = in ? DOOR_WELCOME : DOOR_REFUSED;
         reply(connection, &answer, in ? (struct door_beside){keeper.region, shared_nic()} : DOOR_NOTHING);
         return !in;
-    } else if (kind == DOOR_LOOK) {
-        answer.header.kind = DOOR_WELCOME;
+    } else if (kind == DOOR_LOOK || kind == DOOR_TRACE) {
+        answer.header.kind = kind == DOOR_TRACE && !watch_events(connection) ? DOOR_REFUSED : DOOR_WELCOME;
         reply(connection, &answer, (struct door_beside){keeper.region, -1});
+        return kind == DOOR_LOOK;
     } else if (kind == DOOR_CHILD) {
         if (take_child(request->account, *descriptor))
             *descriptor = -1; /* kept */
@@ -274,6 +309,8 @@ void keeper_door_request(int connection) {
                            : !understood(&request, length) || answer(connection, &request, &descriptor);
     if (descriptor >= 0)
         close(descriptor);
-    if (done)
-        close(connection);
+    if (!done)
+        return;
+    watch_no_more(connection);
+    close(connection);
 }

@@ -75,6 +75,7 @@ static bool find_only(const char *directory, char name[CONFIG_TEXT_BYTES], char 
     return count == 1;
 }
 
+/* Returns the region's descriptor, or -1. The connection stays open if the keeper keeps it. */
 static int ask_door(const char *path, const struct door_request *request, struct door_reply *reply) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     union door_control control;
@@ -89,11 +90,12 @@ static int ask_door(const char *path, const struct door_request *request, struct
         connect(door, (struct sockaddr *)&address, sizeof address) < 0 ||
         send(door, request, sizeof *request, MSG_NOSIGNAL) < 0 || recvmsg(door, &message, 0) < 0)
         return -1;
-    close(door);
+    if (request->header.kind == DOOR_LOOK)
+        close(door);
     return door_taken_beside(&message).first;
 }
 
-static int look(void) {
+int tool_look(bool events) {
     static struct door_request request = {.header = {SHARED_MAGIC, 0, DOOR_LOOK}};
     static struct door_reply reply;
     static struct config config;
@@ -110,6 +112,7 @@ static int look(void) {
     if (!config_read(&config, error))
         return complain("%s", error);
     request.header.version = SHARED_VERSION;
+    request.header.kind = events ? DOOR_TRACE : DOOR_LOOK;
     snprintf(path, sizeof path, "%s/%s", directory, config.name);
     int region = ask_door(path, &request, &reply);
     if (region < 0 && reply.header.magic == SHARED_MAGIC)
@@ -333,7 +336,7 @@ int tool_ss(int count, char **options) {
     struct wish wish = {0};
     if (!read_wish(count, options, &wish))
         return complain("ss takes -t -u -l -a -i -m -p -H -n -w%s", "");
-    int failed = look();
+    int failed = tool_look(false);
     if (failed)
         return failed;
     if (wish.watch)
@@ -352,7 +355,7 @@ int tool_stats(int count, char **options) {
     bool json = count == 1 && strcmp(options[0], "--json") == 0, first = true;
     if (count > 0 && !json)
         return complain("stats takes --json%s", "");
-    int failed = look();
+    int failed = tool_look(false);
     if (failed)
         return failed;
     struct mib mib;

@@ -18,6 +18,14 @@ int tool_down(void);
 /* Says what this machine allows. `self`: this program's path. */
 int tool_doctor(const char *self);
 
+/* Maps the stack that the environment names, or the only one there is, for reading. `events`: it notes what
+ * happens (stack/trace.h) as long as this process lasts. Returns an exit status, after a line for the user.
+ */
+int tool_look(bool events);
+
+/* barewire report FILE|--live [SECONDS] [--text] [-o FILE]: what a capture, or a live stack, shows. */
+int tool_report(int count, char **options);
+
 /* Writes who has a socket, as ss(8) names processes; nothing, if nobody has. */
 void tool_name_holders(const void *socket, char *text, size_t room);
 

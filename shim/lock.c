@@ -158,8 +158,7 @@ static enum letting_go let_go(bool may_send) {
     return sent == frames ? SENT : NIC_FULL;
 }
 
-void shared_unlock(void) {
-    int turns = depth == 1 ? TURNS_AT_ONCE : 0;
+static void unlock(int turns) {
     enum letting_go result;
     while ((result = let_go(turns > 0)) != LET_GO)
         turns = result == SENT ? turns - 1 : 0;
@@ -170,6 +169,14 @@ void shared_unlock(void) {
         shared_traced();
     if (shared_unlocked)
         shared_unlocked();
+}
+
+void shared_unlock(void) {
+    unlock(depth == 1 ? TURNS_AT_ONCE : 0);
+}
+
+void shared_unlock_unsent(void) {
+    unlock(0);
 }
 
 bool shared_lock_to_die(void) {

@@ -27,6 +27,9 @@ void shared_lock(void);
  * something to do, the keeper. */
 void shared_unlock(void);
 
+/* The same, but sends nothing: for who is called while frames are being sent or received. */
+void shared_unlock_unsent(void);
+
 /* Takes the lock for good: this process is about to end, and must not die while another of its threads is
  * changing the stack. Returns false, without the lock, when there is no other thread, or when it can't be had
  * for a second. */

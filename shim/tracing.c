@@ -127,21 +127,22 @@ void tracing_end(long result) {
     int saved = errno;
     call->pending = false;
     if (result < 0)
-        snprintf(value, sizeof value, "-1 %s (%s)", strerrorname_np((int)-result) ? strerrorname_np((int)-result) : "?",
-                 strerror((int)-result));
+        snprintf(value, sizeof value, "-1 %s (%s)",
+                 strerrorname_np((int)-result) ? strerrorname_np((int)-result) : "?", strerror((int)-result));
     else
         snprintf(value, sizeof value, "%ld", result);
     const char *hole = call->data ? strchr(call->text, '@') : NULL;
-    const char *shown = !hole        ? ""
-                        : result < 0 ? "..."
-                                     : tracing_bytes(call->data->iov_base, (size_t)result < call->data->iov_len
-                                                                               ? (size_t)result
-                                                                               : call->data->iov_len);
+    const char *shown =
+        !hole ? ""
+        : result < 0
+            ? "..."
+            : tracing_bytes(call->data->iov_base,
+                            (size_t)result < call->data->iov_len ? (size_t)result : call->data->iov_len);
     int before = hole ? (int)(hole - call->text) : (int)strlen(call->text);
     format_time(call->begun_ns, time, sizeof time);
     int length = snprintf(line, sizeof line, "%s call  [%d] %.*s%s%s = %s <%.6f>\n", time,
-                          (int)LIBC(syscall)(SYS_gettid), before, call->text, shown, hole ? hole + 1 : "", value,
-                          (double)(clock_now() - call->begun_ns) / 1e9);
+                          (int)LIBC(syscall)(SYS_gettid), before, call->text, shown, hole ? hole + 1 : "",
+                          value, (double)(clock_now() - call->begun_ns) / 1e9);
     tracing_show();
     put(line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
     errno = saved;
@@ -154,7 +155,8 @@ static bool take_next(struct trace_event *event) {
         if (number >= shared->stack.trace.next)
             return false;
         bool there = trace_at(&shared->stack.trace, number, event);
-        uint64_t oldest = shared->stack.trace.next > TRACE_EVENTS ? shared->stack.trace.next - TRACE_EVENTS : 0;
+        uint64_t oldest =
+            shared->stack.trace.next > TRACE_EVENTS ? shared->stack.trace.next - TRACE_EVENTS : 0;
         uint64_t after = there ? number + 1 : oldest > number ? oldest : number + 1;
         if (!atomic_compare_exchange_strong(&shared->trace_shown, &number, after))
             continue; /* somebody else has it */

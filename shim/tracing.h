@@ -27,7 +27,8 @@ struct tracing_call {
     bool pending;
     unsigned long long begun_ns;
     char text[200];
-    const struct iovec *data; /* that will be there when it has succeeded: shown in place of '@' in the text */
+    const struct iovec
+        *data; /* that will be there when it has succeeded: shown in place of '@' in the text */
     struct iovec piece;
 };
 
@@ -38,16 +39,15 @@ void tracing_start(void);
 
 /* A call of the program's on a descriptor of ours begins. With `data` '@' in the text is what it will have
  * read. */
-void tracing_begin(void *data, size_t length, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void tracing_begin(void *data, size_t length, const char *format, ...) __attribute__((format(printf, 3, 4)));
 #define TRACE(...)                               \
     do                                           \
         if (__builtin_expect(tracing, 0))        \
             tracing_begin(NULL, 0, __VA_ARGS__); \
     while (0)
-#define TRACE_DATA(data, length, ...)                    \
-    do                                                   \
-        if (__builtin_expect(tracing, 0))                \
+#define TRACE_DATA(data, length, ...)                     \
+    do                                                    \
+        if (__builtin_expect(tracing, 0))                 \
             tracing_begin((data), (length), __VA_ARGS__); \
     while (0)
 

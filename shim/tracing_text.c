@@ -101,9 +101,8 @@ static void add_tcp(struct lines *lines, const struct trace_event *event, bool o
         return;
     uint32_t length = event->frame.length - ETHER_HEADER_BYTES - ip_bytes - (uint32_t)header;
     bool syn = segment.flags & TCP_SYN;
-    uint32_t sequence =
-        segment.sequence - base_of(source, segment.source_port, destination, segment.destination_port,
-                                   segment.sequence, syn);
+    uint32_t sequence = segment.sequence - base_of(source, segment.source_port, destination,
+                                                   segment.destination_port, segment.sequence, syn);
     uint32_t acknowledgment =
         segment.acknowledgment - base_of(destination, segment.destination_port, source, segment.source_port,
                                          segment.acknowledgment - 1, false);
@@ -223,7 +222,8 @@ size_t tracing_text(const struct trace_event *event, unsigned groups, const char
         add_sample(&lines, flow, event);
         break;
     case TRACE_WINDOW:
-        add(&lines, "tcp", "  %s our window is %s", flow, event->to ? "open again" : "closed: the program does not read");
+        add(&lines, "tcp", "  %s our window is %s", flow,
+            event->to ? "open again" : "closed: the program does not read");
         break;
     default:
         break;

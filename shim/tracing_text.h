@@ -8,8 +8,8 @@
 
 #define TRACING_LINE_BYTES 512
 
-/* Writes the lines of an event that are of the groups (enum tracing_group) to `text` (TRACING_LINE_BYTES times
- * 3), each with its end, after `time`. Returns their length. */
+/* Writes the lines of an event that are of the groups (enum tracing_group) to `text` (TRACING_LINE_BYTES
+ * times 3), each with its end, after `time`. Returns their length. */
 size_t tracing_text(const struct trace_event *event, unsigned groups, const char *time, char *text);
 
 /* The name of a state of a connection, as ss(8) has it; of what held a segment back; why it left. */

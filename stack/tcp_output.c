@@ -457,7 +457,8 @@ static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding 
         bool probe = tcp->path.narrowed && tcp_path_probe_due(stack, tcp, left, room);
         uint32_t size = probe ? tcp->path.mss_full : tcp->mss;
         uint32_t length = min_u32(min_u32(left, room), size);
-        if (length == size && left > size && !probe && leaves_whole(stack, tcp)) {
+        if (length == size && left > size && 2 * size <= TRAIN_BYTES_MAX && !probe &&
+            leaves_whole(stack, tcp)) {
             train = train ? train : train_segments(stack, tcp);
             bool nodelay = tcp->options.nodelay || holding == BY_NOTHING || tcp->fin_queued;
             bool cork = (tcp->options.cork && holding != BY_NOTHING) || holding == BY_MORE;

@@ -71,8 +71,8 @@ struct tcp_segment {
     const struct tcp_md5_key *key;  /* of one to be signed; NULL: it is not */
     uint8_t sack_count;
     struct tcp_sack_block sack[TCP_SACK_BLOCKS_MAX];
-    struct frame_note note;   /* of one to be sent */
-    uint32_t length;      /* payload bytes */
+    struct frame_note note; /* of one to be sent */
+    uint32_t length;        /* payload bytes */
     uint16_t size;        /* of one to be sent: the NIC cuts it into such of so many bytes; 0: it does not */
     struct buffer *chain; /* payload; NULL once taken */
     struct filter_view *view; /* a received one as filters see it; NULL: there is no filter */

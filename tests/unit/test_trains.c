@@ -4,6 +4,7 @@
  */
 #include "checksum.h"
 #include "scene.h"
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -131,6 +132,35 @@ static void datagrams_leave_their_checksum_to_the_nic(void **state) {
     scene_end(&scene);
 }
 
+static void to_ourselves_segments_are_as_long_as_packets_can_be(void **state) {
+    (void)state;
+    struct scene scene;
+    struct socket *accepted, *client;
+    listen_on(&scene, 5);
+    scene.host.stack->sysctl.rmem_max = 4 << 20;
+    assert_int_equal(set_option(&scene.host, scene.listener, SOL_SOCKET, SO_RCVBUF, 1 << 20), 0);
+    assert_int_equal(socket_create(scene.host.stack, SOCK_STREAM, 0, &client), 0);
+    assert_int_equal(socket_connect(scene.host.stack, client, HOST_A, 8080), -EINPROGRESS);
+    host_run(&scene.host, SECOND);
+    assert_int_equal(socket_accept(scene.host.stack, scene.listener, &accepted), 0);
+    uint32_t sent = 0, got = 0;
+    static uint8_t read[sizeof bytes];
+    for (int i = 0; i < 100 && got < sizeof bytes; i++) {
+        ssize_t result =
+            sent < sizeof bytes ? send_bytes(&scene.host, client, bytes + sent, sizeof bytes - sent, 0) : 0;
+        sent += result > 0 ? (uint32_t)result : 0;
+        host_run(&scene.host, SECOND);
+        result = receive_bytes(&scene.host, accepted, read + got, sizeof bytes - got, 0);
+        got += result > 0 ? (uint32_t)result : 0;
+    }
+    assert_int_equal(got, sizeof bytes);
+    assert_memory_equal(read, bytes, sizeof bytes);
+    socket_release(scene.host.stack, client);
+    socket_release(scene.host.stack, accepted);
+    host_run(&scene.host, 200 * SECOND);
+    scene_end(&scene);
+}
+
 int main(void) {
     setenv("BAREWIRE_OFFLOAD", "1", 1);
     const struct CMUnitTest tests[] = {
@@ -139,6 +169,7 @@ int main(void) {
         cmocka_unit_test(a_part_of_a_train_is_acknowledged),
         cmocka_unit_test(urgent_data_is_no_train),
         cmocka_unit_test(corked_data_leaves_its_tail_behind),
+        cmocka_unit_test(to_ourselves_segments_are_as_long_as_packets_can_be),
         cmocka_unit_test(datagrams_leave_their_checksum_to_the_nic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

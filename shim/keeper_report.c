@@ -1,0 +1,197 @@
+/*
+ * keeper_report.c - `barewire report`: a capture, or what a live stack does meanwhile, explained (report/).
+ *
+ * A live stack is watched through the ring of its events, from a mapping for reading only: frames become
+ * packets of a capture, and what the stack says of a connection becomes their comment.
+ */
+#include <stdio.h>
+
+#include "connection.h"
+#include "keeper.h"
+#include "keeper_tool.h"
+#include "lock.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LIVE_SECONDS 10
+#define PAUSE_NS 5000000
+#define FLOWS 1024u
+#define ETHERNET 14u
+
+static struct report report;
+static volatile sig_atomic_t enough;
+
+static int complain(const char *what, const char *why) {
+    fprintf(stderr, "barewire: %s: %s\n", what, why);
+    return 2;
+}
+
+/* What the stack has said last of a connection, and whose it is. */
+struct known {
+    uint32_t local, remote;
+    uint16_t local_port, remote_port;
+    bool sampled, named;
+    struct trace_sample sample;
+    char holders[160];
+};
+
+static struct known *known_of(uint32_t local, uint16_t local_port, uint32_t remote, uint16_t remote_port) {
+    static struct known all[FLOWS];
+    struct known *known = &all[(local_port * 31u + remote_port * 17u + remote) % FLOWS];
+    if (known->local != local || known->remote != remote || known->local_port != local_port ||
+        known->remote_port != remote_port)
+        *known = (struct known){
+            .local = local, .remote = remote, .local_port = local_port, .remote_port = remote_port};
+    return known;
+}
+
+static void find_holders(const void *object, void *context) {
+    struct known *known = context;
+    struct tcp tcp;
+    memcpy(&tcp, object, sizeof tcp);
+    if (tcp.binding.address != known->local || tcp.binding.port != known->local_port ||
+        tcp.remote_address != known->remote || tcp.remote_port != known->remote_port)
+        return;
+    tool_name_holders(tcp.socket, known->holders, sizeof known->holders);
+    known->named = known->holders[0];
+}
+
+static void describe(const struct trace_event *event, bool out, char *comment) {
+    const uint8_t *ip = event->frame.header + ETHERNET;
+    uint32_t header = (ip[0] & 15u) * 4;
+    comment[0] = 0;
+    if (event->frame.header_length < ETHERNET + header + 4 || ip[9] != 6)
+        return;
+    uint32_t source = wire_get32(ip + 12), destination = wire_get32(ip + 16);
+    uint16_t from = wire_get16(ip + header), to = wire_get16(ip + header + 2);
+    struct known *known =
+        out ? known_of(source, from, destination, to) : known_of(destination, to, source, from);
+    if (!known->named)
+        pool_look(&shared->stack.connections, find_holders, known);
+    snprintf(comment, NIC_COMMENT_BYTES, "%s", known->holders);
+    if (known->sampled)
+        capture_put_sample(comment, &known->sample);
+    if (out && event->frame.note.why)
+        capture_put_note(comment, &event->frame.note);
+}
+
+static void take(const struct trace_event *event, uint64_t number, uint64_t offset_ns) {
+    if (event->kind == TRACE_SAMPLE || event->kind == TRACE_RECOVERY) {
+        struct known *known = known_of(event->local, event->local_port, event->remote, event->remote_port);
+        known->sample = event->sample;
+        known->sampled = true;
+        return;
+    }
+    bool out = event->kind == TRACE_FRAME_OUT;
+    if (!out && event->kind != TRACE_FRAME_IN)
+        return;
+    char comment[NIC_COMMENT_BYTES];
+    bool ip = event->frame.header_length >= ETHERNET + 20 && wire_get16(event->frame.header + 12) == 0x0800;
+    if (ip)
+        describe(event, out, comment);
+    struct capture_packet packet = {.number = number,
+                                    .time_ns = event->time_ns + offset_ns,
+                                    .ip = ip ? event->frame.header + ETHERNET : NULL,
+                                    .captured = ip ? event->frame.header_length - ETHERNET : 0,
+                                    .length = event->frame.length,
+                                    .frame_bytes = event->frame.header_length,
+                                    .direction = out ? CAPTURE_OUT : CAPTURE_IN,
+                                    .comment = ip ? comment : NULL};
+    report_packet(&packet, &report);
+}
+
+static void stop(int signal) {
+    (void)signal;
+    enough = 1;
+}
+
+static int watch(double seconds) {
+    static char name[200];
+    struct trace_event event;
+    int failed = tool_look(true);
+    if (failed)
+        return failed;
+    const struct trace *trace = &shared->stack.trace;
+    uint64_t next = trace->next, lost = 0, end_ns = clock_now() + (uint64_t)(seconds * 1e9);
+    uint64_t offset_ns = clock_realtime_offset();
+    signal(SIGINT, stop);
+    fprintf(stderr, "barewire: watching for %g s; ^C ends it\n", seconds);
+    while (!enough && clock_now() < end_ns && (kill(shared->keeper_pid, 0) == 0 || errno == EPERM)) {
+        for (uint64_t last = trace->next; next < last; next++) {
+            if (trace_at(trace, next, &event))
+                take(&event, next, offset_ns);
+            else
+                lost++;
+        }
+        nanosleep(&(struct timespec){0, PAUSE_NS}, NULL);
+    }
+    if (lost)
+        fprintf(stderr, "barewire: %llu events came too fast to be seen; --pcap has all\n",
+                (unsigned long long)lost);
+    snprintf(name, sizeof name, "stack %s, live", getenv("BAREWIRE_NAME") ? getenv("BAREWIRE_NAME") : "");
+    report.path = name;
+    return 0;
+}
+
+static int write_to(const char *path, bool text) {
+    FILE *to = path ? fopen(path, "we") : stdout;
+    if (!to)
+        return complain(path, strerror(errno));
+    if (text)
+        report_text(&report, to);
+    else
+        report_html(&report, to);
+    if (fflush(to) != 0 || ferror(to))
+        return complain(path ? path : "the output", strerror(errno));
+    if (path)
+        fclose(to);
+    return 0;
+}
+
+int tool_report(int count, char **options) {
+    const char *file = NULL, *output = NULL;
+    bool text = false, live = false;
+    double seconds = LIVE_SECONDS;
+    for (int i = 0; i < count; i++) {
+        char *end;
+        if (strcmp(options[i], "--text") == 0)
+            text = true;
+        else if (strcmp(options[i], "--live") == 0)
+            live = true;
+        else if (strcmp(options[i], "-o") == 0 && i + 1 < count)
+            output = options[++i];
+        else if (options[i][0] == '-')
+            return complain(options[i], "report takes FILE or --live [SECONDS], --text and -o FILE");
+        else if (live && !file && strtod(options[i], &end) > 0 && !*end)
+            seconds = strtod(options[i], NULL);
+        else if (!file && !live)
+            file = options[i];
+        else
+            return complain(options[i], "report takes one FILE, or --live [SECONDS]");
+    }
+    if (!file && !live)
+        return complain("report", "name a capture (barewire --pcap FILE makes one), or --live");
+    if (!text && !output && isatty(STDOUT_FILENO))
+        return complain("report", "say where the page goes: -o report.html; or --text");
+    if (live) {
+        int failed = watch(seconds);
+        if (failed)
+            return failed;
+    } else {
+        report.path = file;
+        const char *why = capture_read(file, report_packet, &report);
+        if (why && report.packets == 0)
+            return complain(file, why);
+        if (why)
+            fprintf(stderr, "barewire: %s: %s; the report is about what comes before\n", file, why);
+    }
+    if (report.out_of_memory)
+        fprintf(stderr, "barewire: memory ran out; the report is not about all of it\n");
+    report_diagnose(&report);
+    return write_to(output, text);
+}
