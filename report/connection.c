@@ -42,6 +42,7 @@ struct header {
     uint32_t source, destination, sequence, acknowledgment, window, length;
     uint16_t from, to, mss;
     int scale; /* -1: not said */
+    uint16_t identification;
     uint8_t flags, ttl, sack_count;
     bool timestamps, sack_permitted;
     uint32_t sack[8];
@@ -96,6 +97,7 @@ static bool read_header(const struct capture_packet *packet, struct header *head
                               .window = get16(tcp + 14),
                               .length = total - ip_bytes - tcp_bytes,
                               .ttl = ip[8],
+                              .identification = (uint16_t)get16(ip + 4),
                               .scale = -1};
     read_options(header, tcp + 20, tcp + (tcp_bytes < there ? tcp_bytes : there));
     return true;
@@ -112,18 +114,33 @@ static bool is_of(const struct connection *connection, const struct header *head
     return false;
 }
 
+/* The same for both directions. */
+static uint32_t hash_of(const struct header *header) {
+    return (header->source ^ header->destination ^ (uint32_t)(header->from ^ header->to) * 2654435761u ^
+            (uint32_t)(header->from + header->to) * 40503u) %
+           4096;
+}
+
+/* The newest connection between two ends; those that share a hash with a newer one are looked for. */
+static struct connection *newest(struct report *report, const struct header *header, int *side) {
+    struct connection *recent = report->recent[hash_of(header)];
+    if (recent && is_of(recent, header, side))
+        return recent;
+    for (uint32_t i = recent ? report->count : 0; i-- > 0;)
+        if (is_of(report->connections[i], header, side))
+            return report->connections[i];
+    return NULL;
+}
+
 static struct connection *find(struct report *report, const struct header *header, int *side) {
     bool opens = (header->flags & (FLAG_SYN | FLAG_ACK)) == FLAG_SYN;
-    for (uint32_t i = report->count; i-- > 0;) {
-        struct connection *connection = report->connections[i];
-        if (!is_of(connection, header, side))
-            continue;
+    struct connection *connection = newest(report, header, side);
+    if (connection) {
         const struct side *own = &connection->sides[*side];
         bool anew = opens && own->has_isn && own->isn != header->sequence &&
                     (connection->closed || connection->reset);
         if (!anew)
             return connection;
-        break;
     }
     if (report->count == report->room) {
         uint32_t room = report->room ? report->room * 2 : 64;
@@ -147,6 +164,7 @@ static struct connection *find(struct report *report, const struct header *heade
     made->recovery_side = -1;
     made->from_start = header->flags & FLAG_SYN;
     report->connections[report->count++] = made;
+    report->recent[hash_of(header)] = made;
     *side = first;
     return made;
 }
@@ -308,12 +326,21 @@ static void judge_old_data(struct connection *connection, int sender, struct seg
         uint64_t rtt_ns = connection->min_rtt_ns ? connection->min_rtt_ns : connection->handshake_ns;
         bool overtaken = late_ns < OVERTAKEN_NS && (hole.duplicates < 3 || late_ns < rtt_ns * 8 / 10);
         overtaken |= rtt_ns > 0 && late_ns < rtt_ns * 8 / 10;
+        if (side->counts) /* its packets' numbers say when it left */
+            overtaken = (int16_t)(segment->identification - hole.identification) < 0;
         segment->marks |= overtaken ? MARK_OUT_OF_ORDER : MARK_FILLS;
         side->out_of_order += overtaken;
         side->fills += !overtaken;
         if (!overtaken && connection->recovery_side < 0) {
             connection->recovering_ns += late_ns;
         }
+        return;
+    }
+    /* Nothing else may be sent, and no acknowledgment comes: the end is sent again, to ask. */
+    if (end == side->next && peer->has_window &&
+        side->next - side->acknowledged + (side->largest ? side->largest : 1) > peer->window) {
+        segment->marks |= MARK_PROBE;
+        side->probes++;
         return;
     }
     bool needless = !before(side->acknowledged, end) || was_sacked(connection, sender, start, end);
@@ -370,7 +397,8 @@ static void take_data(struct connection *connection, int sender, struct segment 
     if (before(side->next, start) && (side->next > 1 || connection->from_start)) {
         segment->marks |= MARK_GAP;
         if (side->hole_count < HOLES_MAX)
-            side->holes[side->hole_count++] = (struct hole){side->next, start, segment->time_ns, 0};
+            side->holes[side->hole_count++] =
+                (struct hole){side->next, start, segment->time_ns, segment->identification, 0};
     }
     if (peer->zero_since_ns && segment->length <= 1) {
         segment->marks |= MARK_PROBE;
@@ -415,6 +443,28 @@ static void measure(struct connection *connection, int acker, struct segment *ac
     }
 }
 
+/* RFC 2883: a first block below the acknowledgment, or within the second, says what came twice. */
+static void take_duplicate(struct connection *connection, int acker, const struct segment *acknowledgment) {
+    struct side *peer = &connection->sides[1 - acker];
+    const uint32_t *sack = acknowledgment->sack;
+    bool below = acknowledgment->sack_count >= 2 && before(sack[0], acknowledgment->acknowledgment);
+    bool within = acknowledgment->sack_count >= 4 && !before(sack[0], sack[2]) && !before(sack[3], sack[1]);
+    if (!below && !within)
+        return;
+    for (uint32_t i = connection->count - 1, looks = 0; i-- > 0 && looks < 4096; looks++) {
+        struct segment *segment = &connection->segments[i];
+        if (segment->side == acker || !(segment->marks & MARK_AGAIN) || before(segment->sequence, sack[0]) ||
+            !before(segment->sequence, sack[1]))
+            continue;
+        if (!(segment->marks & MARK_NEEDLESS)) {
+            peer->needless++;
+            peer->timeouts -= (segment->marks & MARK_TIMEOUT) != 0;
+            segment->marks = (uint16_t)((segment->marks | MARK_NEEDLESS) & ~MARK_TIMEOUT);
+        }
+        return;
+    }
+}
+
 static void take_acknowledgment(struct connection *connection, int acker, struct segment *segment) {
     struct side *side = &connection->sides[acker], *peer = &connection->sides[1 - acker];
     bool bare = segment->length == 0 && !(segment->flags & (FLAG_SYN | FLAG_FIN | FLAG_RST));
@@ -430,6 +480,7 @@ static void take_acknowledgment(struct connection *connection, int acker, struct
         segment->marks |= MARK_WINDOW_UPDATE;
         side->window_updates++;
     }
+    take_duplicate(connection, acker, segment);
     if (before(peer->acknowledged, segment->acknowledgment)) {
         if (bare && peer->last_small_end && !before(segment->acknowledgment, peer->last_small_end)) {
             uint64_t late_ns = segment->time_ns - peer->last_small_ns;
@@ -525,7 +576,14 @@ static void take_segment(struct connection *connection, int sender, const struct
     segment->sack_count = header->sack_count;
     for (int i = 0; i < header->sack_count; i++)
         segment->sack[i] = header->sack[i] - peer->isn;
-    side->packets++;
+    segment->identification = header->identification;
+    if (side->packets++ > 1) {
+        int16_t step = (int16_t)(header->identification - side->last_identification);
+        side->counts =
+            header->identification && step && step > -2000 && step < 2000 && (side->counts || !side->counted);
+        side->counted = true;
+    }
+    side->last_identification = header->identification;
     if (header->flags & FLAG_RST) {
         side->resets++;
         connection->reset = true;

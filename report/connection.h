@@ -55,7 +55,7 @@ struct segment {
     uint32_t sequence, acknowledgment, length, window; /* window in bytes */
     uint32_t frame_bytes;
     uint8_t side, flags, ttl;
-    uint16_t marks;
+    uint16_t marks, identification; /* of its packet */
     uint8_t sack_count;
     uint32_t sack[8];
     uint32_t rtt_us; /* that this acknowledgment shows; 0: none */
@@ -65,7 +65,8 @@ struct segment {
 struct hole {
     uint32_t start, end;
     uint64_t since_ns;
-    uint32_t duplicates; /* acknowledgments that complained of it */
+    uint16_t identification; /* of the packet that showed it */
+    uint32_t duplicates;     /* acknowledgments that complained of it */
 };
 
 /* One direction: what a side sends, and what it offers to the other. */
@@ -81,6 +82,10 @@ struct side {
     uint32_t window, least_window, most_window;
     struct hole holes[HOLES_MAX];
     uint32_t hole_count;
+
+    uint16_t last_identification;
+    bool counts; /* its packets are numbered one after the other, as far as was seen */
+    bool counted;
 
     uint64_t packets, segments, bytes; /* segments of data; bytes: once each */
     uint64_t bytes_again;
@@ -140,6 +145,7 @@ struct report {
     const char *path;
     struct connection **connections;
     uint32_t count, room;
+    struct connection *recent[4096]; /* by a hash of both ends: the newest */
     uint64_t packets, bytes, not_ip, udp, icmp, arp_or_other, malformed;
     uint64_t begin_ns, end_ns;
     bool out_of_memory;

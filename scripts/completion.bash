@@ -1,7 +1,7 @@
 # bash completion for barewire(1)
 _barewire() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} i word
-    local valued=" -i --nic --publish -a --address -g --gateway --dns --mac --pcap --spin --mtu --name --loopback --impair --sysctl -P --profile "
+    local valued=" -i --nic --publish -a --address -g --gateway --dns --mac --pcap --spin --mtu --name --loopback --impair --sysctl -o --output -P --profile "
     COMPREPLY=()
     # Behind the program's name it is the program's turn.
     for ((i = 1; i < COMP_CWORD; i++)); do
@@ -9,15 +9,17 @@ _barewire() {
         case $word in
         --) i=$((i + 1)) && break ;;
         -*) [[ $valued != *" $word "* ]] || i=$((i + 1)) ;;
-        ss | stats | down | doctor | lan)
+        ss | stats | down | doctor | lan | report)
             case $word in
             lan) word="--hub --switch --rate --delay --ber" ;;
-            ss) word="-t -u -l -a -i -m -p -n -H -w --name" ;;
+            ss) word="-t -u -l -a -i -m -p -n -H -w --json --name" ;;
             stats) word="--json --name" ;;
             down) word="--name" ;;
+            report) word="--live --text -o --name" ;;
             doctor) word="" ;;
             esac
             mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current")
+            [ "${COMP_WORDS[i]}" != report ] || mapfile -O ${#COMPREPLY[@]} -t COMPREPLY < <(compgen -f -- "$current")
             return
             ;;
         *) break ;;
@@ -39,7 +41,7 @@ _barewire() {
     -a | --address) mapfile -t COMPREPLY < <(compgen -W "dhcp" -- "$current") ;;
     --mac) mapfile -t COMPREPLY < <(compgen -W "nic" -- "$current") ;;
     --loopback) mapfile -t COMPREPLY < <(compgen -W "kernel stack" -- "$current") ;;
-    --pcap) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --pcap | -o | --output) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     -P | --profile)
         word=$(sed -n 's/^[[:space:]]*\[\(.*\)\][[:space:]]*$/\1/p' "${XDG_CONFIG_HOME:-$HOME/.config}/barewire.conf" /etc/barewire.conf 2>/dev/null)
         mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current")
@@ -48,9 +50,9 @@ _barewire() {
     --publish | -g | --gateway | --dns | --spin | --mtu | --name | --sysctl) ;;
     *)
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "--nic --publish --address --gateway --dns --mac --pcap --spin --mtu --name --loopback --impair --sysctl --profile --verbose --help --version" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "--nic --publish --address --gateway --dns --mac --pcap --spin --mtu --name --loopback --impair --sysctl --trace --output --profile --verbose --help --version" -- "$current")
         else
-            mapfile -t COMPREPLY < <(compgen -c -W "ss stats down doctor lan" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -c -W "ss stats report down doctor lan" -- "$current")
         fi
         ;;
     esac

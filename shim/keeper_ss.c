@@ -24,7 +24,8 @@
 #define LINE_BYTES 512
 
 struct wish {
-    bool tcp, udp, listening, all, information, memory, processes, no_header, watch;
+    bool tcp, udp, listening, all, information, memory, processes, no_header, watch, json;
+    uint32_t shown;
 };
 
 static int complain(const char *format, const char *value) {
@@ -206,16 +207,21 @@ static double ms(uint32_t us) {
     return us / 1000.0;
 }
 
-static void print_information(struct tcp *tcp) {
-    struct tcp_information info;
-    struct tcp_flight flight;
+/* TCP_INFO of a copy of a connection. */
+static void look_at_connection(struct tcp *tcp, struct tcp_information *info) {
+    static struct tcp_flight flight;
     if (pool_has(&shared->stack.flights, tcp->flight))
         memcpy(&flight, tcp->flight, sizeof flight);
     else
         tcp_flight_init(&flight);
     list_init(&flight.sent); /* the records are somebody's who is at work */
     tcp->flight = &flight;
-    tcp_info_get(&shared->stack, tcp, &info);
+    tcp_info_get(&shared->stack, tcp, info);
+}
+
+static void print_information(struct tcp *tcp) {
+    struct tcp_information info;
+    look_at_connection(tcp, &info);
     printf("\n\t%s%s%s%s", tcp->timestamps ? " ts" : "", tcp->sack_permitted ? " sack" : "",
            tcp->ecn ? " ecn" : "", " ");
     printf("%s wscale:%u,%u rto:%.4g rtt:%.4g/%.4g ato:%.4g mss:%u pmtu:%u rcvmss:%u advmss:%u cwnd:%u",
@@ -261,8 +267,51 @@ static void print_line(const char *kind, const char *state, uint32_t receive, ui
     printf("%-5s %-10s %-6u %-6u %22s %22s", kind, state, receive, send, local, peer);
 }
 
+/* One socket as an object of JSON, with all that is known of it. */
+static void put_socket(struct wish *wish, const void *object, const char *kind, const char *state,
+                       uint32_t receive, uint32_t send, const char *local, const char *peer) {
+    char holders[LINE_BYTES];
+    tool_name_holders(object, holders, sizeof holders);
+    printf("%s{\"netid\":\"%s\",\"state\":\"%s\",\"recv_q\":%u,\"send_q\":%u,\"local\":\"%s\",\"peer\":\"%"
+           "s\",\"users\":[",
+           wish->shown++ ? ",\n" : "", kind, state, receive, send, local, peer);
+    bool first = true;
+    for (char *at = holders; (at = strstr(at, "(\"")); at++) {
+        char *pid = strstr(at, "pid="), *end = strchr(at + 2, '"');
+        if (!pid || !end)
+            break;
+        printf("%s{\"name\":\"", first ? "" : ",");
+        for (char *letter = at + 2; letter < end; letter++) {
+            if (*letter == '\\' || *letter == '"' || (unsigned char)*letter < 32)
+                printf("\\u%04x", (unsigned char)*letter);
+            else
+                putchar(*letter);
+        }
+        printf("\",\"pid\":%d}", atoi(pid + 4));
+        first = false;
+    }
+    printf("]");
+}
+
+static void put_information(struct tcp *tcp) {
+    struct tcp_information info;
+    look_at_connection(tcp, &info);
+    printf(
+        ",\"congestion\":\"%s\",\"rto_us\":%u,\"rtt_us\":%u,\"rttvar_us\":%u,\"min_rtt_us\":%u,\"mss\":%u,"
+        "\"pmtu\":%u,\"cwnd\":%u,\"ssthresh\":%lld,\"bytes_sent\":%llu,\"bytes_retrans\":%llu,\"bytes_"
+        "acked\":%llu,"
+        "\"bytes_received\":%llu,\"segs_out\":%u,\"segs_in\":%u,\"retrans\":%u,\"unacked\":%u,\"notsent\":%u,"
+        "\"snd_wnd\":%u,\"rcv_space\":%u",
+        tcp_congestion_name(tcp->congestion.algorithm), info.rto, info.rtt, info.rttvar, info.min_rtt,
+        info.snd_mss, info.pmtu, info.snd_cwnd,
+        info.snd_ssthresh < INT32_MAX ? (long long)info.snd_ssthresh : -1LL,
+        (unsigned long long)info.bytes_sent, (unsigned long long)info.bytes_retrans,
+        (unsigned long long)info.bytes_acked, (unsigned long long)info.bytes_received, info.segs_out,
+        info.segs_in, info.total_retrans, info.unacked, info.notsent_bytes, info.snd_wnd, info.rcv_space);
+}
+
 static void show_tcp(const void *object, void *context) {
-    const struct wish *wish = context;
+    struct wish *wish = context;
     struct tcp tcp;
     struct socket socket = {0};
     memcpy(&tcp, object, sizeof tcp);
@@ -272,6 +321,17 @@ static void show_tcp(const void *object, void *context) {
     if (!wanted(wish, tcp.state) || (tcp.state == TCP_CLOSE && !tcp.binding.port))
         return;
     bool listens = tcp.state == TCP_LISTEN;
+    if (wish->json) {
+        put_socket(wish, owned ? tcp.socket : NULL, "tcp", tool_state_name(tcp.state),
+                   listens ? socket.accept_count : tcp.receive.length,
+                   listens ? socket.backlog : tcp.send.length,
+                   tool_place(tcp.binding.address, tcp.binding.port, false),
+                   tool_place(listens ? 0 : tcp.remote_address, listens ? 0 : tcp.remote_port, true));
+        if (!listens)
+            put_information(&tcp);
+        printf("}");
+        return;
+    }
     print_line("tcp", tool_state_name(tcp.state), listens ? socket.accept_count : tcp.receive.length,
                listens ? socket.backlog : tcp.send.length,
                tool_place(tcp.binding.address, tcp.binding.port, false),
@@ -286,7 +346,7 @@ static void show_tcp(const void *object, void *context) {
 }
 
 static void show_datagram(const void *object, void *context) {
-    const struct wish *wish = context;
+    struct wish *wish = context;
     struct socket socket;
     struct datagram_state state;
     memcpy(&socket, object, sizeof socket);
@@ -298,6 +358,14 @@ static void show_datagram(const void *object, void *context) {
     const char *kind = socket.type == SOCK_RAW                      ? "raw"
                        : state.binding.protocol == IP_PROTOCOL_ICMP ? "icmp"
                                                                     : "udp";
+    if (wish->json) {
+        put_socket(wish, object, kind, socket.connected ? "ESTAB" : "UNCONN", socket.datagram_bytes, 0,
+                   tool_place(state.binding.address, state.binding.port, false),
+                   tool_place(socket.connected ? state.remote_address : 0,
+                              socket.connected ? state.remote_port : 0, true));
+        printf("}");
+        return;
+    }
     print_line(kind, socket.connected ? "ESTAB" : "UNCONN", socket.datagram_bytes, 0,
                tool_place(state.binding.address, state.binding.port, false),
                tool_place(socket.connected ? state.remote_address : 0,
@@ -311,6 +379,10 @@ static void show_datagram(const void *object, void *context) {
 
 static bool read_wish(int count, char **options, struct wish *wish) {
     for (int i = 0; i < count; i++) {
+        if (strcmp(options[i], "--json") == 0) {
+            wish->json = true;
+            continue;
+        }
         if (options[i][0] != '-' || !options[i][1])
             return false;
         for (const char *letter = options[i] + 1; *letter; letter++) {
@@ -335,19 +407,23 @@ static bool read_wish(int count, char **options, struct wish *wish) {
 int tool_ss(int count, char **options) {
     struct wish wish = {0};
     if (!read_wish(count, options, &wish))
-        return complain("ss takes -t -u -l -a -i -m -p -H -n -w%s", "");
+        return complain("ss takes -t -u -l -a -i -m -p -H -n -w --json%s", "");
     int failed = tool_look(false);
     if (failed)
         return failed;
     if (wish.watch)
         return tool_watch();
-    if (!wish.no_header)
+    if (wish.json)
+        printf("[");
+    else if (!wish.no_header)
         printf("%-5s %-10s %-6s %-6s %22s %22s%s\n", "Netid", "State", "Recv-Q", "Send-Q",
                "Local Address:Port", "Peer Address:Port", wish.processes ? " Process" : "");
     if (wish.udp)
         pool_look(&shared->stack.sockets, show_datagram, &wish);
     if (wish.tcp)
         pool_look(&shared->stack.connections, show_tcp, &wish);
+    if (wish.json)
+        printf("]\n");
     return 0;
 }
 
