@@ -198,7 +198,8 @@ struct nic *nic_capture(struct nic *inner, const char *path, const char *name, n
     }
     capture->nic.operations = &OPERATIONS;
     capture->nic.facts = inner->facts;
-    capture->nic.facts.features &= ~(unsigned)(NIC_SHARED | NIC_OFFLOAD); /* all frames pass this process */
+    capture->nic.facts.features &=
+        ~(unsigned)(NIC_SHARED | NIC_OFFLOAD | NIC_OFFLOAD_DATAGRAMS); /* all frames pass this process */
     capture->nic.descriptor = inner->descriptor;
     capture->inner = inner;
     capture->describe = describe;

@@ -25,7 +25,7 @@ struct nic_frame {
     uint64_t note; /* to be sent: for who describes it (nic_describe) */
 
     /* To be sent through a NIC with NIC_OFFLOAD; else 0. A header must lie in the first piece. */
-    uint16_t segment;         /* its payload is to be cut into segments of so many bytes */
+    uint16_t segment;         /* its payload is to be cut into parts of so many bytes */
     uint16_t checksum_start;  /* where the checksum begins that is to be computed ... */
     uint16_t checksum_offset; /* ... and how far behind that it goes; the pseudo-header's sum is there */
 };
@@ -37,6 +37,8 @@ enum nic_feature {
     NIC_SHARED = 2,
     /* It computes checksums and cuts long segments of TCP (up to 64 KiB) on their way out. */
     NIC_OFFLOAD = 4,
+    /* ... and trains of datagrams. */
+    NIC_OFFLOAD_DATAGRAMS = 8,
 };
 
 /* What is known of a NIC once it is open. */

@@ -12,6 +12,7 @@
  */
 #include "packet.h"
 #include "interface.h"
+#include "virtio.h"
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
@@ -86,7 +87,7 @@ static bool open_socket(struct nic_packet *packet, char *error) {
 }
 
 struct nic *nic_packet_open(const char *interface, char *error) {
-    struct nic_facts facts = {.features = NIC_SHARED | NIC_OFFLOAD};
+    struct nic_facts facts = {.features = NIC_SHARED | nic_virtio_features()};
     if (!interface_facts(interface, &facts, error))
         return NULL;
     struct nic_packet *packet = calloc(1, sizeof *packet);

@@ -104,7 +104,7 @@ static bool open_tap(const char *interface, int *descriptor, char *error) {
 }
 
 struct nic *nic_tap_open(const char *interface, char *error) {
-    struct nic_facts facts = {.features = NIC_OFFLOAD};
+    struct nic_facts facts = {.features = nic_virtio_features()};
     int descriptor;
     if (!open_tap(interface, &descriptor, error))
         return NULL;

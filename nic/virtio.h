@@ -7,15 +7,30 @@
 
 #include "nic.h"
 #include <linux/virtio_net.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
+
+#define GSO_UDP 5 /* VIRTIO_NET_HDR_GSO_UDP_L4, which older headers have not */
+
+/* What the kernel's devices can do: trains of datagrams since Linux 6.2. */
+static inline unsigned nic_virtio_features(void) {
+    struct utsname name;
+    int major = 0, minor = 0;
+    bool datagrams = uname(&name) == 0 && sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+                     (major > 6 || (major == 6 && minor >= 2));
+    return NIC_OFFLOAD | (datagrams ? NIC_OFFLOAD_DATAGRAMS : 0);
+}
 
 /* For a frame to be sent. */
 static inline struct virtio_net_hdr nic_virtio_header(const struct nic_frame *frame) {
     if (!frame->checksum_offset)
         return (struct virtio_net_hdr){0};
-    bool cut = frame->segment != 0;
+    bool cut = frame->segment != 0, datagrams = frame->checksum_offset == 6;
     return (struct virtio_net_hdr){.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-                                   .gso_type = cut ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_NONE,
+                                   .gso_type = !cut        ? VIRTIO_NET_HDR_GSO_NONE
+                                               : datagrams ? GSO_UDP
+                                                           : VIRTIO_NET_HDR_GSO_TCPV4,
                                    .hdr_len = (uint16_t)frame->pieces[0].iov_len,
                                    .gso_size = frame->segment,
                                    .csum_start = frame->checksum_start,

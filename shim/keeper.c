@@ -144,6 +144,7 @@ static void make_stack(void) {
         .gateway = keeper.config.gateway,
         .loopback = keeper.config.loopback,
         .offload = keeper.nic->facts.features & NIC_OFFLOAD,
+        .offload_datagrams = keeper.nic->facts.features & NIC_OFFLOAD_DATAGRAMS,
         .interface_index = keeper.nic->facts.index,
     };
     uint32_t mtu = keeper.config.mtu ? keeper.config.mtu : keeper.nic->facts.mtu;

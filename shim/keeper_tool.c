@@ -35,7 +35,10 @@ int tool_down(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (!config_read(&config, error) || !config_directory(directory, error))
         return say("%s", error);
+    const struct timeval patience = {.tv_sec = 10};
     int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (door >= 0)
+        setsockopt(door, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if (snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", directory, config.name) >=
             (int)sizeof address.sun_path ||
         door < 0 || connect(door, (struct sockaddr *)&address, sizeof address) < 0)

@@ -47,10 +47,11 @@ struct frame {
     struct byte_cursor payload; /* holds a reference to each buffer of the range */
     uint32_t payload_length;
     uint16_t header_length;
-    uint16_t segment; /* the NIC cuts the payload, of TCP, into segments of so many bytes; 0: it does not */
-    uint8_t
-        checksum_offset; /* the NIC computes the checksum, from FRAME_TRANSPORT_AT on, and puts it so many
-                            bytes after that, where the pseudo-header's sum lies; 0: it is there already */
+    uint16_t
+        segment; /* the NIC cuts the payload, of TCP or UDP, into parts of so many bytes; 0: it does not */
+    /* The NIC computes the checksum, from FRAME_TRANSPORT_AT on, and puts it so many bytes after that, where
+     * the pseudo-header's sum lies; 0: it is there already. */
+    uint8_t checksum_offset;
     struct frame_note note;
     uint8_t header[FRAME_HEADER_MAX];
 };

@@ -3,7 +3,8 @@
  * wire, with their checksums.
  *
  * Of a train each segment gets the header with its own sequence number, length and identification; CWR is the
- * first's alone, PSH and FIN are the last's.
+ * first's alone, PSH and FIN are the last's. A train of datagrams
+ * (UDP_SEGMENT) is cut into datagrams.
  */
 #include "checksum.h"
 #include "frame.h"
@@ -36,6 +37,11 @@ uint32_t frame_cut(const struct frame *frame, uint32_t index, uint8_t *to) {
         wire_put16(ip + 2, (uint16_t)(length - FRAME_IP_AT));
         wire_put16(ip + 4, (uint16_t)(wire_get16(ip + 4) + index));
         ip_seal_header(ip);
+        if (ip[9] == IP_PROTOCOL_UDP) {
+            wire_put16(tcp + 4, (uint16_t)(length - FRAME_TRANSPORT_AT));
+            finish_checksum(to, length, frame->checksum_offset);
+            return length;
+        }
         wire_put32(tcp + 4, wire_get32(tcp + 4) + at);
         if (index > 0)
             tcp[13] &= (uint8_t)~TCP_CWR;

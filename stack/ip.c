@@ -339,7 +339,8 @@ int ip_output_whole(struct stack *stack, struct frame *frame, const struct ip_pa
 }
 
 static bool is_too_long(const struct ip_parameters *parameters, const struct frame *frame) {
-    return parameters->mtu && frame->header_length - FRAME_IP_AT + frame->payload_length > parameters->mtu;
+    uint32_t payload = frame->segment ? frame->segment : frame->payload_length;
+    return parameters->mtu && frame->header_length - FRAME_IP_AT + payload > parameters->mtu;
 }
 
 bool ip_offloads(const struct stack *stack, const struct ip_parameters *parameters,

@@ -46,6 +46,7 @@ struct stack_config {
     uint16_t mtu;
     bool loopback;            /* 127.0.0.0/8 is the stack's own */
     bool offload;             /* the NIC computes checksums and cuts segments: see frame.h */
+    bool offload_datagrams;   /* ... and trains of datagrams (UDP_SEGMENT) */
     uint32_t interface_index; /* that programs are told; 0: 1 */
 };
 

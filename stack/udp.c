@@ -125,14 +125,16 @@ int udp_output(struct stack *stack, struct frame *frame, uint16_t source_port, u
         uint16_t folded = (uint16_t)~checksum_fold(sum);
         wire_put_sum(header + 6, folded ? folded : 0xffff);
     }
-    stack->mib.UdpOutDatagrams++;
+    stack->mib.UdpOutDatagrams += frame_segments(frame);
     return ip_output(stack, frame, parameters);
 }
 
 static int send_one(struct stack *stack, struct socket *socket, const struct socket_message *message,
-                    const struct ip_parameters *parameters, size_t skip, uint32_t length) {
+                    const struct ip_parameters *parameters, size_t skip, uint32_t length, uint32_t segment) {
     struct byte_queue payload;
     struct frame *frame = frame_begin(&stack->transmit);
+    if (frame && segment < length)
+        frame->segment = (uint16_t)segment;
     if (!frame || datagram_payload(stack, message, skip, length, &payload)) {
         stack->mib.UdpSndbufErrors++;
         return -ENOBUFS;
@@ -195,6 +197,14 @@ ssize_t udp_send(struct stack *stack, struct socket *socket, const struct socket
     return error ? error : added;
 }
 
+/* Whether datagrams of one write (UDP_SEGMENT) may leave as one frame, which the NIC cuts. */
+static bool may_train(const struct stack *stack, const struct ip_parameters *parameters) {
+    uint32_t destination = parameters->destination;
+    bool options = parameters->options && parameters->options->length > 0;
+    return stack->config.offload_datagrams && !options && !ip_is_local(stack, destination) &&
+           !ip_is_multicast(destination) && !ip_is_broadcast(stack, destination);
+}
+
 static ssize_t send_now(struct stack *stack, struct socket *socket, const struct socket_message *message,
                         uint32_t length) {
     uint32_t segment = message->segment ? message->segment : socket->datagram->segment;
@@ -212,9 +222,10 @@ static ssize_t send_now(struct stack *stack, struct socket *socket, const struct
         return -EMSGSIZE;
     if (length > one * UDP_SEGMENTS_MAX)
         return -EINVAL;
+    uint32_t at_once = one < length && may_train(stack, &parameters) ? length : one;
     do {
-        uint32_t here = length - sent < one ? length - sent : one;
-        error = send_one(stack, socket, message, &parameters, sent, here);
+        uint32_t here = length - sent < at_once ? length - sent : at_once;
+        error = send_one(stack, socket, message, &parameters, sent, here, one);
         sent += here;
     } while (!error && sent < length);
     return error ? error : (ssize_t)length;

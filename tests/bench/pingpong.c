@@ -78,7 +78,10 @@ static int ask(int type, const char *host, uint16_t port, int count) {
             took[i] = now_us() - begun;
     }
     qsort(took, (size_t)count, sizeof *took, compare);
-    printf("%.1f %.1f\n", took[count / 2], took[(int)(count * 0.99)]);
+    printf("%.1f %.1f", took[count / 2], took[(int)(count * 0.99)]);
+    for (int i = 1; i < 100; i++) /* and the whole distribution, by percent */
+        printf(" %.1f", took[(int)(count * i / 100.0)]);
+    printf("\n");
     return 0;
 }
 

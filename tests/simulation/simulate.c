@@ -146,7 +146,7 @@ static struct host make_host(uint32_t address, uint16_t mtu) {
     uintptr_t base = ((uintptr_t)host.mapped + ARENA_BLOCK_BYTES - 1) & ~(uintptr_t)(ARENA_BLOCK_BYTES - 1);
     for (size_t i = 0; i < sizeof seed; i++)
         seed[i] = (uint8_t)splitmix64(&world.random);
-    config.offload = below(2);
+    config.offload = config.offload_datagrams = below(2);
     host.offset_ns = (int64_t)(SECOND * (1 + below(100000)));
     host.drift_ppm = (int32_t)below(1001) - 500;
     host.stack = (struct stack *)base;

@@ -29,7 +29,8 @@ struct host host_create(uint32_t address, uint16_t mtu) {
                                   .mac = {2, 0, (uint8_t)(address >> 24), (uint8_t)(address >> 16),
                                           (uint8_t)(address >> 8), (uint8_t)address},
                                   .mtu = mtu,
-                                  .offload = getenv("BAREWIRE_OFFLOAD") != NULL};
+                                  .offload = getenv("BAREWIRE_OFFLOAD") != NULL,
+                                  .offload_datagrams = getenv("BAREWIRE_OFFLOAD") != NULL};
     seed[0]++;
     host.stack = host.memory;
     int error = stack_create(host.stack, host.memory, REGION_BYTES, sizeof(struct stack), &config, seed, now);

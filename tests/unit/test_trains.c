@@ -124,6 +124,20 @@ static void datagrams_leave_their_checksum_to_the_nic(void **state) {
     uint64_t sum = checksum_pseudo_header(HOST_A, HOST_B, IP_PROTOCOL_UDP, 508);
     assert_int_equal(checksum_fold(checksum_add(sum, packet + 34, 508)), 0xffff);
     host_discard(&scene.host);
+    message.segment = 400; /* a train of them: three, and a part */
+    piece.iov_len = 1300;
+    assert_int_equal(socket_send(scene.host.stack, socket, &message), 1300);
+    assert_int_equal(sent_frame(&scene)->segment, 400);
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t payload = i < 3 ? 400 : 100;
+        assert_int_equal(frame_cut(sent_frame(&scene), i, packet), 42 + payload);
+        assert_int_equal(wire_get16(packet + 38), 8 + payload);
+        assert_memory_equal(packet + 42, bytes + i * 400, payload);
+        sum = checksum_pseudo_header(HOST_A, HOST_B, IP_PROTOCOL_UDP, (uint16_t)(8 + payload));
+        assert_int_equal(checksum_fold(checksum_add(sum, packet + 34, 8 + payload)), 0xffff);
+    }
+    host_discard(&scene.host);
+    message.segment = 0;
     piece.iov_len = 5000; /* in fragments it can't */
     assert_int_equal(socket_send(scene.host.stack, socket, &message), 5000);
     assert_int_equal(sent_frame(&scene)->checksum_offset, 0);
