@@ -39,9 +39,9 @@ int tool_down(void) {
     int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (door >= 0)
         setsockopt(door, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", directory, config.name) >=
-            (int)sizeof address.sun_path ||
-        door < 0 || connect(door, (struct sockaddr *)&address, sizeof address) < 0)
+    int length = snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", directory, config.name);
+    if (length >= (int)sizeof address.sun_path || door < 0 ||
+        connect(door, (struct sockaddr *)&address, sizeof address) < 0)
         return say("no stack named '%s' is running", config.name);
     if (send(door, &request, sizeof request, MSG_NOSIGNAL) < 0 || recv(door, &reply, sizeof reply, 0) < 0)
         return say("stack '%s' does not answer", config.name);
