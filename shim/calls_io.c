@@ -521,7 +521,47 @@ EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...) {
     return length;
 }
 
-/* sendfile(2) to a socket of ours: through a buffer, until the stack can take the page cache's pages. */
+#define DIRECT_PIECES 33 /* buffers, as much as a chunk of a send queue */
+#define DIRECT_LEAST 4096u
+
+/* Reads from the page cache straight into buffers of the stack's, and sends those: what is not in the cache
+ * is not waited for, since the lock is held. Returns how much; 0: not this way. */
+static size_t send_direct(int out, int in, off_t at, size_t length) {
+    struct iovec pieces[DIRECT_PIECES];
+    struct buffer *chain = NULL, **link = &chain;
+    uint32_t room = 0;
+    int error, count = 0;
+    struct socket *socket = call_enter(out, &error);
+    if (!socket)
+        return 0;
+    uint32_t most = socket_chain_room(&shared->stack, socket);
+    most = length < most ? (uint32_t)length : most;
+    while (most >= DIRECT_LEAST && room < most && count < DIRECT_PIECES &&
+           (*link = buffer_take(&shared->stack.buffers))) {
+        uint32_t here = most - room < BUFFER_CAPACITY ? most - room : BUFFER_CAPACITY;
+        pieces[count++] = (struct iovec){(*link)->storage, here};
+        room += here;
+        link = &(*link)->next;
+    }
+    ssize_t got = count > 0 ? LIBC(preadv2)(in, pieces, count, at, RWF_NOWAIT) : 0;
+    uint32_t left = got > 0 ? (uint32_t)got : 0;
+    struct buffer *rest = chain;
+    for (link = &chain; *link && left > 0; link = &(*link)->next, rest = *link) {
+        (*link)->end = left < BUFFER_CAPACITY ? left : BUFFER_CAPACITY;
+        left -= (*link)->end;
+    }
+    *link = NULL;
+    buffer_drop_chain(&shared->stack.buffers, rest);
+    if (got > 0) {
+        socket_send_chain(&shared->stack, socket, chain, (uint32_t)got);
+        frames_expected(socket);
+    }
+    shared_unlock();
+    return got > 0 ? (size_t)got : 0;
+}
+
+/* sendfile(2) to a socket of ours: from the page cache into the send queue, or through a buffer, which can
+ * wait. */
 EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t length) {
     char buffer[65536];
     size_t sent = 0;
@@ -534,6 +574,15 @@ EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t length) {
         off_t at = offset ? *offset : lseek(in, 0, SEEK_CUR);
         if (at < 0)
             break;
+        size_t direct = send_direct(out, in, at, length - sent);
+        if (direct > 0) {
+            sent += direct;
+            if (offset)
+                *offset += (off_t)direct;
+            else
+                lseek(in, (off_t)direct, SEEK_CUR);
+            continue;
+        }
         ssize_t got = pread(in, buffer, wanted, at);
         if (got <= 0) {
             if (got < 0 && sent == 0)

@@ -31,7 +31,7 @@ int tool_down(void) {
     struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_DOWN}};
     static struct door_reply reply;
     static struct config config;
-    char directory[108], error[CONFIG_ERROR_BYTES];
+    char directory[108], error[CONFIG_ERROR_BYTES], path[sizeof directory + CONFIG_TEXT_BYTES];
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (!config_read(&config, error) || !config_directory(directory, error))
         return say("%s", error);
@@ -39,9 +39,11 @@ int tool_down(void) {
     int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (door >= 0)
         setsockopt(door, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    int length = snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", directory, config.name);
-    if (length >= (int)sizeof address.sun_path || door < 0 ||
-        connect(door, (struct sockaddr *)&address, sizeof address) < 0)
+    snprintf(path, sizeof path, "%s/%s", directory, config.name);
+    bool fits = strlen(path) < sizeof address.sun_path;
+    if (fits)
+        strcpy(address.sun_path, path);
+    if (!fits || door < 0 || connect(door, (struct sockaddr *)&address, sizeof address) < 0)
         return say("no stack named '%s' is running", config.name);
     if (send(door, &request, sizeof request, MSG_NOSIGNAL) < 0 || recv(door, &reply, sizeof reply, 0) < 0)
         return say("stack '%s' does not answer", config.name);

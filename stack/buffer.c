@@ -208,6 +208,17 @@ void byte_queue_append_chain(struct byte_queue *queue, struct pool *pool, struct
     queue->tail = chain;
 }
 
+void byte_queue_join(struct byte_queue *queue, struct buffer *chain, uint32_t length) {
+    if (queue->tail)
+        queue->tail->next = chain;
+    else
+        queue->head = chain;
+    while (chain->next)
+        chain = chain->next;
+    queue->tail = chain;
+    queue->length += length;
+}
+
 size_t byte_queue_peek(const struct byte_queue *queue, const struct iovec *to, int count, uint32_t limit) {
     return byte_queue_peek_from(queue, 0, to, count, limit);
 }

@@ -86,6 +86,10 @@ uint32_t byte_queue_append(struct byte_queue *queue, struct pool *pool, const st
  * segments do not each hold a whole buffer. */
 void byte_queue_append_chain(struct byte_queue *queue, struct pool *pool, struct buffer *chain);
 
+/* Appends a chain of `length` bytes to a send queue, which owns it from here on: each of its buffers has
+ * something, from its storage's start on. */
+void byte_queue_join(struct byte_queue *queue, struct buffer *chain, uint32_t length);
+
 /* Copies up to `limit` bytes from the queue's start into an iovec, without removing them. Returns how many.
  */
 size_t byte_queue_peek(const struct byte_queue *queue, const struct iovec *to, int count, uint32_t limit);

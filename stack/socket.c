@@ -300,6 +300,18 @@ int socket_shutdown(struct stack *stack, struct socket *socket, int how) {
     return tcp || socket->connected ? 0 : -ENOTCONN; /* it counts all the same, as in Linux */
 }
 
+uint32_t socket_chain_room(struct stack *stack, struct socket *socket) {
+    struct tcp *tcp = socket->tcp;
+    if (!tcp || socket->error || socket->write_shutdown || socket->connecting ||
+        (tcp->state != TCP_ESTABLISHED && tcp->state != TCP_CLOSE_WAIT) || !tcp_flight_take(stack, tcp))
+        return 0;
+    return tcp_send_room(stack, tcp);
+}
+
+void socket_send_chain(struct stack *stack, struct socket *socket, struct buffer *chain, uint32_t length) {
+    tcp_send_chain(stack, socket->tcp, chain, length);
+}
+
 static ssize_t stream_send(struct stack *stack, struct socket *socket, const struct socket_message *message) {
     struct tcp *tcp = socket->tcp;
     bool child = tcp->fastopen & TCP_FASTOPEN_CHILD;

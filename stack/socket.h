@@ -148,6 +148,12 @@ int socket_disconnect(struct stack *stack, struct socket *socket); /* connect to
 int socket_accept(struct stack *stack, struct socket *listener, struct socket **made);
 int socket_shutdown(struct stack *stack, struct socket *socket, int how);
 
+/* How much socket_send_chain takes now; 0: it has to be sent as usual, which says why. */
+uint32_t socket_chain_room(struct stack *stack, struct socket *socket);
+
+/* Sends a chain of buffers of the stack's, of at most that length, without copying it; takes the chain. */
+void socket_send_chain(struct stack *stack, struct socket *socket, struct buffer *chain, uint32_t length);
+
 ssize_t socket_send(struct stack *stack, struct socket *socket, struct socket_message *message);
 ssize_t socket_receive(struct stack *stack, struct socket *socket, struct socket_message *message);
 

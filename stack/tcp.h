@@ -240,6 +240,13 @@ uint32_t tcp_unsent(const struct tcp *tcp);   /* bytes that have not left yet */
 bool tcp_writable(const struct stack *stack, const struct tcp *tcp); /* poll(2)'s POLLOUT */
 ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, int flags);
 
+/* How much may be queued before the limits are looked at again; 0: the send buffer is full. */
+uint32_t tcp_send_room(const struct stack *stack, const struct tcp *tcp);
+
+/* The same as tcp_send of at most so much, of a chain that byte_queue_join takes: it is queued as it is. The
+ * connection has its tcp_flight. */
+void tcp_send_chain(struct stack *stack, struct tcp *tcp, struct buffer *chain, uint32_t length);
+
 /* tcp_close.c */
 void tcp_close(struct stack *stack, struct tcp *tcp); /* the socket is gone */
 void tcp_shutdown_send(struct stack *stack, struct tcp *tcp);

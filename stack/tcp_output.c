@@ -409,7 +409,10 @@ static bool leaves_whole(const struct stack *stack, const struct tcp *tcp) {
  * it is the end of all and need not wait. */
 static uint32_t train_of(const struct tcp *tcp, uint32_t segments, uint32_t left, uint32_t room, bool tail) {
     uint32_t most = min_u32(segments, TRAIN_BYTES_MAX / tcp->mss) * tcp->mss;
-    uint32_t length = cut_at_chunk(tcp, tcp->snd_nxt, min_u32(min_u32(left, room), most));
+    uint32_t length = min_u32(min_u32(left, room), most);
+    uint32_t chunk = cut_at_chunk(tcp, tcp->snd_nxt, length);
+    if (chunk >= tcp->mss) /* else it ends within a segment, which is not cut there */
+        length = chunk;
     bool ends = length == left && tail;
     return length > tcp->mss && !ends ? length / tcp->mss * tcp->mss : length;
 }
@@ -575,8 +578,7 @@ static uint32_t chunk_of(const struct tcp *tcp) {
     return bytes > tcp->mss ? bytes / tcp->mss * tcp->mss : tcp->mss;
 }
 
-/* How much may be queued before the limits are looked at again. */
-static uint32_t send_room(const struct stack *stack, const struct tcp *tcp) {
+uint32_t tcp_send_room(const struct stack *stack, const struct tcp *tcp) {
     uint32_t unsent = tcp_unsent(tcp), chunk = chunk_of(tcp);
     if (unsent % chunk)
         return chunk - unsent % chunk;
@@ -603,6 +605,33 @@ static void cork(struct stack *stack, struct tcp *tcp) {
     list_add_tail(&stack->corked, &tcp->output_link);
 }
 
+/* So much has been queued as was free until the limits are looked at again: a chunk is whole. */
+static void end_chunk(struct tcp *tcp) {
+    tcp->flight->chunk_bytes = chunk_of(tcp);
+    tcp->flight->chunk_end = tcp_send_end(tcp);
+}
+
+/* Sends what a write has queued, or the end of it. */
+static void send_queued(struct stack *stack, struct tcp *tcp, int flags) {
+    bool corks = !tcp->more && autocorks(stack, tcp, flags);
+    output(stack, tcp,
+           tcp->more || corks ? BY_MORE : BY_NAGLE); /* nothing leaves before the connection is open */
+    if (corks && tcp_unsent(tcp) > 0)
+        cork(stack, tcp);
+}
+
+void tcp_send_chain(struct stack *stack, struct tcp *tcp, struct buffer *chain, uint32_t length) {
+    bool fills = length == tcp_send_room(stack, tcp);
+    tcp_rate_check_program(tcp);
+    byte_queue_join(&tcp->send, chain, length);
+    tcp->more = false;
+    if (fills)
+        end_chunk(tcp);
+    stack_work_on(stack, tcp);
+    tcp_mark_write(stack, tcp, 0);
+    send_queued(stack, tcp, 0);
+}
+
 ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, int flags) {
     size_t wanted = buffer_pieces_length(from, count), done = 0;
     uint32_t appended = 0, room = 0;
@@ -611,17 +640,15 @@ ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from,
     if (!tcp_flight_take(stack, tcp))
         return -ENOBUFS;
     tcp_rate_check_program(tcp);
-    while (done < wanted && (room = send_room(stack, tcp)) > 0) {
+    while (done < wanted && (room = tcp_send_room(stack, tcp)) > 0) {
         uint32_t part = wanted - done < room ? (uint32_t)(wanted - done) : room;
         appended = byte_queue_append(&tcp->send, &stack->buffers, from, count, done, part);
         done += appended;
         if (appended < part)
             break;
         tcp->more = false;
-        if (part == room) {
-            tcp->flight->chunk_bytes = chunk_of(tcp);
-            tcp->flight->chunk_end = tcp_send_end(tcp);
-        }
+        if (part == room)
+            end_chunk(tcp);
         if (done < wanted) {
             stack_work_on(stack, tcp);
             output(stack, tcp, BY_MORE);
@@ -635,10 +662,6 @@ ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from,
         tcp_mark_write(stack, tcp, done == wanted ? flags : flags & ~MSG_EOR);
     if (flags & MSG_OOB && done == wanted)
         tcp_urgent_written(tcp);
-    bool corks = !tcp->more && autocorks(stack, tcp, flags);
-    output(stack, tcp,
-           tcp->more || corks ? BY_MORE : BY_NAGLE); /* nothing leaves before the connection is open */
-    if (corks && tcp_unsent(tcp) > 0)
-        cork(stack, tcp);
+    send_queued(stack, tcp, flags);
     return (ssize_t)done;
 }

@@ -65,6 +65,26 @@ static void the_tail_waits_for_nagle(void **state) {
     scene_end(&scene);
 }
 
+/* What was written does not begin where segments do: the ends of its chunks lie within segments. */
+static void trains_do_not_stop_within_a_segment(void **state) {
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    uint32_t total = 100 + 3 * 32767, sent = 0;
+    write_bytes(&scene, 100, 0);
+    ssize_t queued = send_bytes(&scene.host, scene.socket, bytes, total - 100, 0);
+    assert_true(queued > 0);
+    total = 100 + (uint32_t)queued;
+    for (int i = 0; i < 20 && sent < total; i++) {
+        while (hear(&scene))
+            sent = scene.packet.tcp.sequence + scene.packet.tcp.length - scene.local;
+        say(&scene, TCP_ACK, scene.remote, scene.local + sent, 65535, NULL, 0);
+    }
+    assert_int_equal(sent, total); /* without any timer */
+    assert_int_equal(scene.socket->tcp->history.timeouts, 0);
+    scene_end(&scene);
+}
+
 static void a_part_of_a_train_is_acknowledged(void **state) {
     (void)state;
     struct scene scene;
@@ -180,6 +200,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_write_leaves_as_one_frame),
         cmocka_unit_test(the_tail_waits_for_nagle),
+        cmocka_unit_test(trains_do_not_stop_within_a_segment),
         cmocka_unit_test(a_part_of_a_train_is_acknowledged),
         cmocka_unit_test(urgent_data_is_no_train),
         cmocka_unit_test(corked_data_leaves_its_tail_behind),
