@@ -85,6 +85,7 @@ static void watch_set(struct handle *handle) {
     struct waiter *waiter = shared->broken ? NULL : pool_take_zeroed(&shared->waiters);
     if (waiter) {
         waiter->process = wake_self;
+        waiter->bell = true;
         waiter->descriptor = handle->bell;
         waiter->keeper_descriptor = -1;
         waiter->watch.kind = WATCH_WAITER;

@@ -248,6 +248,7 @@ static int wait_for_set(int epoll, struct epoll_event *events, int limit, uint64
         int count = collect(set, events, limit);
         if (count > 0 || deadline_ns == 0) {
             bool mixed = set->mixed;
+            wake_next(set); /* what is left, or came since, is another's */
             shared_unlock();
             frames_expect(count);
             return mixed ? collect_kernel(epoll, events, count, limit) : count;
@@ -273,6 +274,9 @@ static int wait_for_set(int epoll, struct epoll_event *events, int limit, uint64
             result = wait_sleep(waiter, kernel, 1, deadline_ns, mask);
         shared_lock();
         wait_end(waiter);
+        bool leaves = result == -EINTR || result == -ETIMEDOUT || kernel[0].revents;
+        if (leaves && set_of(epoll) == set && !shared->broken)
+            wake_next(set); /* it may have been woken for something that it does not take */
         shared_unlock();
         if (result == -EINTR)
             return result;

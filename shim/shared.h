@@ -92,6 +92,7 @@ struct waiter {
     struct process *process;
     _Atomic uint32_t word; /* 0: sleep on; 1: woken */
     bool sleeping;
+    bool bell;               /* no thread, but an epoll set's bell: told of every event, beside a thread */
     bool spinning;           /* ... not yet: it looks at the word by itself */
     bool by_descriptor;      /* sleeps in poll(2) or epoll_wait(2), with the eventfd among its descriptors */
     int descriptor;          /* eventfd: the process's number, or -1 */

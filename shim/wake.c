@@ -98,15 +98,28 @@ static void wake_waiter(struct wake_list *wakes, struct waiter *waiter) {
         wakes->targets[wakes->count++] = target;
 }
 
-/* An event for an epoll set: the item becomes ready, and somebody who waits for the set is woken. */
+/* One more of those who wait for an epoll set is woken, if any sleeps that was not woken already; and its
+ * bells are rung. */
+static void wake_one_of(struct wake_list *wakes, struct epoll_set *set) {
+    struct list *link, *next;
+    bool woken = false;
+    list_for_each(link, next, &set->waiters) {
+        struct waiter *waiter = container_of(link, struct waiter, epoll_link);
+        if (!waiter->sleeping || waiter->word || (woken && !waiter->bell))
+            continue;
+        woken |= !waiter->bell;
+        wake_waiter(wakes, waiter);
+    }
+}
+
+/* An event for an epoll set: the item becomes ready, and somebody who waits for the set is woken: one thread
+ * an event, as in Linux. Who takes events and leaves some wakes the next (wake_next). */
 static void epoll_event(struct wake_list *wakes, struct epoll_item *item, unsigned mask) {
     if (item->disarmed || !(mask & (item->events | POLLERR | POLLHUP)))
         return;
     if (list_empty(&item->ready_link))
         list_add_tail(&item->set->ready, &item->ready_link);
-    struct list *link, *next;
-    list_for_each(link, next, &item->set->waiters)
-        wake_waiter(wakes, container_of(link, struct waiter, epoll_link));
+    wake_one_of(wakes, item->set);
 }
 
 static void signal_owner(struct wake_list *wakes, struct socket *socket) {
@@ -118,7 +131,19 @@ static void signal_owner(struct wake_list *wakes, struct socket *socket) {
         wakes->signals[wakes->signal_count++] = signal;
 }
 
+/* Who waits in accept(2) is woken for one connection each, as in Linux: `left` have nobody yet. */
+static bool has_its_own(const struct watch *watch, uint32_t *left) {
+    if (watch != &watch->waiter->watch)
+        return true; /* poll(2) and its kin are told in any case */
+    if (*left == 0)
+        return false;
+    --*left;
+    return true;
+}
+
 static void socket_changed(struct wake_list *wakes, struct socket *socket) {
+    bool listens = socket->tcp && socket->tcp->state == TCP_LISTEN;
+    uint32_t left = socket->accept_count;
     struct list *link, *next;
     if (async_wanted(socket))
         signal_owner(wakes, socket);
@@ -129,7 +154,8 @@ static void socket_changed(struct wake_list *wakes, struct socket *socket) {
         struct watch *watch = container_of(link, struct watch, socket_link);
         if (watch->kind == WATCH_EPOLL)
             epoll_event(wakes, container_of(watch, struct epoll_item, watch), mask);
-        else if (mask & (watch->events | POLLERR | POLLHUP))
+        else if (mask & (watch->events | POLLERR | POLLHUP) &&
+                 (!listens || mask & (POLLERR | POLLHUP) || has_its_own(watch, &left)))
             wake_waiter(wakes, watch->waiter);
     }
 }
@@ -174,6 +200,15 @@ void wake_one(struct waiter *waiter) {
     struct wake_list wakes;
     wake_list_init(&wakes);
     wake_waiter(&wakes, waiter);
+    wake_deliver(&wakes);
+}
+
+void wake_next(struct epoll_set *set) {
+    struct wake_list wakes;
+    if (list_empty(&set->ready))
+        return;
+    wake_list_init(&wakes);
+    wake_one_of(&wakes, set);
     wake_deliver(&wakes);
 }
 

@@ -45,6 +45,9 @@ void wake_deliver(const struct wake_list *wakes);
 /* Wakes one thread, at once. The lock is held. */
 void wake_one(struct waiter *waiter);
 
+/* Wakes one more of those who wait for an epoll set, if something is ready in it. The lock is held. */
+void wake_next(struct epoll_set *set);
+
 /* Wakes who waits for an epoll set: there is something new to wait for. The lock is held. */
 void wake_set(struct epoll_set *set);
 
