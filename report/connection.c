@@ -132,6 +132,19 @@ static struct connection *newest(struct report *report, const struct header *hea
     return NULL;
 }
 
+/* Makes room for one more in an array. False: there is no memory. */
+static bool grow(void **array, uint32_t count, uint32_t *room, size_t size) {
+    if (count < *room)
+        return true;
+    uint32_t more = *room ? *room * 2 : 64;
+    void *grown = realloc(*array, more * size);
+    if (!grown)
+        return false;
+    *array = grown;
+    *room = more;
+    return true;
+}
+
 static struct connection *find(struct report *report, const struct header *header, int *side) {
     bool opens = (header->flags & (FLAG_SYN | FLAG_ACK)) == FLAG_SYN;
     struct connection *connection = newest(report, header, side);
@@ -142,14 +155,8 @@ static struct connection *find(struct report *report, const struct header *heade
         if (!anew)
             return connection;
     }
-    if (report->count == report->room) {
-        uint32_t room = report->room ? report->room * 2 : 64;
-        void *grown = realloc(report->connections, room * sizeof *report->connections);
-        if (!grown)
-            return NULL;
-        report->connections = grown;
-        report->room = room;
-    }
+    if (!grow((void **)&report->connections, report->count, &report->room, sizeof *report->connections))
+        return NULL;
     struct connection *made = calloc(1, sizeof *made);
     if (!made)
         return NULL;
@@ -170,14 +177,9 @@ static struct connection *find(struct report *report, const struct header *heade
 }
 
 static struct segment *add(struct connection *connection) {
-    if (connection->count == connection->room) {
-        uint32_t room = connection->room ? connection->room * 2 : 64;
-        void *grown = realloc(connection->segments, room * sizeof *connection->segments);
-        if (!grown)
-            return NULL;
-        connection->segments = grown;
-        connection->room = room;
-    }
+    if (!grow((void **)&connection->segments, connection->count, &connection->room,
+              sizeof *connection->segments))
+        return NULL;
     struct segment *segment = &connection->segments[connection->count++];
     memset(segment, 0, sizeof *segment);
     return segment;
@@ -209,14 +211,9 @@ static void take_comment(struct connection *connection, struct segment *segment,
                  (int)strcspn(process + 2, "\""), process + 2, atoi(pid + 4));
     if (!read_word(comment, "cwnd", value, sizeof value))
         return;
-    if (connection->sample_count == connection->sample_room) {
-        uint32_t room = connection->sample_room ? connection->sample_room * 2 : 64;
-        void *grown = realloc(connection->samples, room * sizeof *connection->samples);
-        if (!grown)
-            return;
-        connection->samples = grown;
-        connection->sample_room = room;
-    }
+    if (!grow((void **)&connection->samples, connection->sample_count, &connection->sample_room,
+              sizeof *connection->samples))
+        return;
     struct sample *sample = &connection->samples[connection->sample_count++];
     *sample = (struct sample){.there = true,
                               .cwnd = read_number(comment, "cwnd"),

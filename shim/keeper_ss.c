@@ -9,6 +9,7 @@
 #include "door.h"
 #include "keeper_tool.h"
 #include "shared.h"
+#include "tracing_text.h"
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -123,15 +124,6 @@ int tool_look(bool events) {
     void *mapped = mmap((void *)SHARED_BASE, SHARED_BYTES, PROT_READ,
                         MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, region, 0);
     return mapped == (void *)SHARED_BASE ? 0 : complain("can't map the memory of stack '%s'", config.name);
-}
-
-const char *tool_state_name(uint8_t state) {
-    static const char *const names[] = {
-        [TCP_ESTABLISHED] = "ESTAB",    [TCP_SYN_SENT] = "SYN-SENT",     [TCP_SYN_RECV] = "SYN-RECV",
-        [TCP_FIN_WAIT1] = "FIN-WAIT-1", [TCP_FIN_WAIT2] = "FIN-WAIT-2",  [TCP_TIME_WAIT] = "TIME-WAIT",
-        [TCP_CLOSE] = "UNCONN",         [TCP_CLOSE_WAIT] = "CLOSE-WAIT", [TCP_LAST_ACK] = "LAST-ACK",
-        [TCP_LISTEN] = "LISTEN",        [TCP_CLOSING] = "CLOSING"};
-    return state < sizeof names / sizeof *names && names[state] ? names[state] : "UNKNOWN";
 }
 
 const char *tool_place(uint32_t address, uint16_t port, bool peer) {
@@ -322,7 +314,7 @@ static void show_tcp(const void *object, void *context) {
         return;
     bool listens = tcp.state == TCP_LISTEN;
     if (wish->json) {
-        put_socket(wish, owned ? tcp.socket : NULL, "tcp", tool_state_name(tcp.state),
+        put_socket(wish, owned ? tcp.socket : NULL, "tcp", tracing_state_name(tcp.state),
                    listens ? socket.accept_count : tcp.receive.length,
                    listens ? socket.backlog : tcp.send.length,
                    tool_place(tcp.binding.address, tcp.binding.port, false),
@@ -332,7 +324,7 @@ static void show_tcp(const void *object, void *context) {
         printf("}");
         return;
     }
-    print_line("tcp", tool_state_name(tcp.state), listens ? socket.accept_count : tcp.receive.length,
+    print_line("tcp", tracing_state_name(tcp.state), listens ? socket.accept_count : tcp.receive.length,
                listens ? socket.backlog : tcp.send.length,
                tool_place(tcp.binding.address, tcp.binding.port, false),
                tool_place(listens ? 0 : tcp.remote_address, listens ? 0 : tcp.remote_port, true));

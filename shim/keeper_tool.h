@@ -40,8 +40,7 @@ int tool_lan(int count, char **options);
 /* Says what the connections of the stack do, until it ends. */
 int tool_watch(void);
 
-/* A state of TCP and an address as ss(8) has them; the latter in one of several static buffers. */
-const char *tool_state_name(uint8_t state);
+/* An address as ss(8) has it, in one of several static buffers. */
 const char *tool_place(uint32_t address, uint16_t port, bool peer);
 
 #endif

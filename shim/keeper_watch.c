@@ -4,6 +4,7 @@
 #include "keeper_tool.h"
 #include "lock.h"
 #include "shared.h"
+#include "tracing_text.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -50,7 +51,7 @@ static void show(const void *object, void *context) {
         view->now[view->count++] = seen;
     view->out += out;
     view->in += in;
-    printf("%-10s %22s %22s %9.2f %9.2f %8.3f %6u %6u %7u %7u\n", tool_state_name(tcp.state),
+    printf("%-10s %22s %22s %9.2f %9.2f %8.3f %6u %6u %7u %7u\n", tracing_state_name(tcp.state),
            tool_place(tcp.binding.address, tcp.binding.port, false),
            tool_place(tcp.remote_address, tcp.remote_port, true), out, in, (double)tcp.rtt.srtt_ns / 1e6,
            tcp.mss ? tcp.congestion.cwnd / tcp.mss : 0, tcp.history.retransmitted, tcp.receive.length,
