@@ -20,8 +20,9 @@
 #define BATCHES_MAX 32 /* received in one go */
 #define BULK 32        /* frames: a program that sends so much goes on, and the keeper sends it meanwhile */
 
-#define BULK_BYTES 16384 /* received at once */
-#define LOOK_AT 16       /* of another process's sockets, and of one's own for each of those */
+#define BULK_BYTES 8192 /* received at once, ... */
+#define BULK_FRAME 1000 /* ... so many a frame: that is bulk */
+#define LOOK_AT 16      /* of another process's sockets, and of one's own for each of those */
 #define LOOK_THROUGH 64
 #define DEFER_NS 250000
 #define DEFER_FRAMES 32
@@ -52,7 +53,6 @@ static struct {
     struct own_turn own;
     struct iovec pieces[RECEPTION_BATCH][RECEPTION_PIECES];
     struct nic_frame frames[RECEPTION_BATCH];
-    bool bulk; /* what came last was much */
 } receiving;
 
 static bool is_keeper(void) {
@@ -280,7 +280,7 @@ bool frames_received(int count) {
     for (int i = 0; i < count; i++)
         bytes += receiving.frames[i].length;
     if (count > 0)
-        receiving.bulk = bytes >= BULK_BYTES;
+        shared->bulk = bytes >= BULK_BYTES && bytes >= (uint32_t)count * BULK_FRAME;
     for (int i = 0; i < count; i++)
         if (receiving.frames[i].length > 0)
             stack_input(&shared->stack, now_ns, chain_of(i, receiving.frames[i].length),
@@ -296,8 +296,6 @@ bool frames_received(int count) {
 }
 
 bool frames_due(uint64_t age_ns) {
-    if (receiving.bulk && age_ns > FRAMES_AGE_BULK_NS)
-        age_ns = FRAMES_AGE_BULK_NS;
     return shared->ticking && !shared->broken && shared->stack.now_ns - shared->receiving.since_ns > age_ns &&
            frames_may_receive();
 }

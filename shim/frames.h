@@ -62,7 +62,6 @@ bool frames_deferred(void);
  * lock is held. */
 bool frames_due(uint64_t age_ns);
 #define FRAMES_AGE_CALL_NS 100000       /* at any call */
-#define FRAMES_AGE_BULK_NS 10000        /* ... while much comes, whose sender waits for acknowledgments */
 #define FRAMES_AGE_LOOK_NS 5000         /* when there is nothing for who does not want to wait */
 #define FRAMES_TICK_NS UINT64_C(500000) /* keeper_tick.c */
 

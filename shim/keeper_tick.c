@@ -36,7 +36,7 @@ static const struct process *receiver(void) {
 
 void keeper_tick_begin(void) {
     shared_lock();
-    bool begins = !shared->ticking && receiver();
+    bool begins = !shared->ticking && !shared->bulk && receiver();
     if (begins) {
         shared->ticking = true;
         last.number = shared->receiving.number;
@@ -55,7 +55,7 @@ void keeper_tick(void) {
         stack_advance(&shared->stack, shared->stack.now_ns);
     shared_unlock(); /* what waits to be sent leaves */
     last.idle = at_work ? 0 : last.idle + 1;
-    if (!process || last.idle > IDLE_TICKS)
+    if (!process || shared->bulk || last.idle > IDLE_TICKS)
         keeper_watch_nic();
     else if (!at_work && !sleeps)
         keeper_frames_receive();

@@ -190,7 +190,7 @@ int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t cou
                  const sigset_t *mask) {
     if (waiter->spinning)
         spin(waiter, further, count, deadline_ns);
-    else if (own.short_sleeps >= SHORT_SLEEPS)
+    else if (own.short_sleeps >= SHORT_SLEEPS && !shared->bulk)
         look_for_a_moment(waiter, further, count);
     if (waiter->word)
         return 0;

@@ -162,6 +162,7 @@ struct shared {
     uint32_t conflicts_seen;          /* of the stack's address: by the keeper */
     struct turn sending, receiving;
     bool ticking; /* programs take in frames when they call; the keeper looks now and then: keeper_tick.c */
+    bool bulk;    /* what was received last was much: two processors may share the work then */
     bool missed;  /* somebody found that it was another's turn to receive, who looks once more then */
     struct buffer *receptions[RECEPTION_BATCH][RECEPTION_PIECES]; /* the keeper's, to receive frames into */
 };
