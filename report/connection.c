@@ -215,8 +215,7 @@ static void take_comment(struct connection *connection, struct segment *segment,
               sizeof *connection->samples))
         return;
     struct sample *sample = &connection->samples[connection->sample_count++];
-    *sample = (struct sample){.there = true,
-                              .cwnd = read_number(comment, "cwnd"),
+    *sample = (struct sample){.cwnd = read_number(comment, "cwnd"),
                               .srtt_us = read_number(comment, "srtt_us"),
                               .rto_us = read_number(comment, "rto_us"),
                               .flight = read_number(comment, "flight"),
@@ -366,7 +365,7 @@ static void judge_small(struct connection *connection, int sender, struct segmen
      * end, a delayed acknowledgment at the other. */
     bool held = side->small_acked_ns && small && segment->time_ns - side->small_acked_ns < 2 * MS;
     uint64_t held_ns = held ? side->small_acked_ns - side->last_small_ns : 0;
-    if (sample && sample->there && sample->why[0]) {
+    if (sample && sample->why[0]) {
         held = strcmp(sample->held, "Nagle") == 0 && sample->held_us >= DELAYED_ACK_NS / 1000;
         held_ns = sample->held_us * UINT64_C(1000);
     }
@@ -404,8 +403,6 @@ static void take_data(struct connection *connection, int sender, struct segment 
     judge_small(connection, sender, segment);
     side->bytes += fresh ? segment->length : end - side->next;
     side->next = end;
-    side->previous_data_ns = side->last_data_ns;
-    side->last_data_ns = segment->time_ns;
     if (peer->has_window &&
         side->next - side->acknowledged + (side->largest ? side->largest : 1) > peer->window &&
         before(side->acknowledged, side->next)) {

@@ -43,7 +43,6 @@ enum segment_mark {
 
 /* What barewire's own captures say beside. */
 struct sample {
-    bool there;
     uint32_t cwnd, srtt_us, rto_us, flight, unsent, unread, peer_window, own_window;
     int64_t ssthresh; /* -1: none */
     uint32_t held_us;
@@ -91,9 +90,9 @@ struct side {
     uint64_t bytes_again;
     uint32_t again, needless, timeouts, fills, out_of_order, duplicate_acks, zero_windows, probes, small,
         held, resets, syns, full_window, window_updates, small_windows;
-    uint64_t zero_window_ns, held_ns, idle_ns, full_window_ns, wait_for_peer_ns;
+    uint64_t zero_window_ns, held_ns, idle_ns;
     uint64_t zero_since_ns; /* 0: its window is open */
-    uint64_t last_data_ns, last_small_ns, previous_data_ns;
+    uint64_t last_small_ns;
     uint32_t last_small_end; /* of a segment that was not full; 0: the last one was */
     uint64_t small_acked_ns; /* when that was acknowledged, late; 0: it was not */
     uint32_t idle_count;

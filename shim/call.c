@@ -23,11 +23,7 @@ bool call_join(void) {
 
 struct socket *call_enter(int fd, int *error) {
     shared_lock();
-    if (frames_due(FRAMES_AGE_CALL_NS)) {
-        shared_unlock();
-        frames_take_in();
-        shared_lock();
-    }
+    frames_look(FRAMES_AGE_CALL_NS);
     struct socket *socket = descriptor_socket(fd);
     if (!socket || shared->broken || keeper_has_died()) {
         *error = socket ? -ENETDOWN : -EBADF;

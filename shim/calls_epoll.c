@@ -234,11 +234,7 @@ static int wait_for_set(int epoll, struct epoll_event *events, int limit, uint64
         struct pollfd kernel[1 + WAIT_SLEEP_ROOM] = {{.fd = epoll, .events = POLLIN}};
         frames_expect(0);
         shared_lock();
-        if (frames_due(deadline_ns ? FRAMES_AGE_CALL_NS : FRAMES_AGE_LOOK_NS)) {
-            shared_unlock();
-            frames_take_in();
-            shared_lock();
-        }
+        frames_look(deadline_ns ? FRAMES_AGE_CALL_NS : FRAMES_AGE_LOOK_NS);
         struct epoll_set *set = set_of(epoll);
         if (!set || shared->broken) {
             shared_unlock();
@@ -316,10 +312,10 @@ static int wait_kernel(int epoll, struct epoll_event *events, int limit, uint64_
 
 static int wait_until(int epoll, struct epoll_event *events, int limit, uint64_t deadline_ns,
                       const sigset_t *mask) {
-    if (set_of(epoll))
+    if (set_of(epoll)) {
         TRACE("epoll_wait(%d, %d)", epoll, limit);
-    if (set_of(epoll))
         return wait_any(epoll, events, limit, deadline_ns, mask);
+    }
     if (descriptor_find(epoll))
         return -EINVAL; /* a socket */
     return wait_kernel(epoll, events, limit, deadline_ns, mask);

@@ -92,11 +92,7 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
         nfds_t theirs = pick_kernel(kernel, fds, count);
         frames_expect(0);
         shared_lock();
-        if (frames_due(deadline_ns ? FRAMES_AGE_CALL_NS : FRAMES_AGE_LOOK_NS)) {
-            shared_unlock();
-            frames_take_in();
-            shared_lock();
-        }
+        frames_look(deadline_ns ? FRAMES_AGE_CALL_NS : FRAMES_AGE_LOOK_NS);
         if (shared->broken) {
             shared_unlock();
             attach_broken();

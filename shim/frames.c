@@ -300,6 +300,14 @@ bool frames_due(uint64_t age_ns) {
            frames_may_receive();
 }
 
+void frames_look(uint64_t age_ns) {
+    if (!frames_due(age_ns))
+        return;
+    shared_unlock();
+    frames_take_in();
+    shared_lock();
+}
+
 int frames_take_in(void) {
     bool again = true;
     int count = 0;

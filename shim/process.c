@@ -116,23 +116,9 @@ void waiter_unwatch(struct waiter *waiter) {
     }
 }
 
-/* Who is gone may have been woken for something that others wait for, too. */
-static void pass_on(struct waiter *waiter) {
-    struct list *link, *next;
-    if (!waiter->sleeping || !waiter->word || shared->broken)
-        return;
-    list_for_each(link, next, &shared->process_list) {
-        struct list *other, *after;
-        list_for_each(other, after, &container_of(link, struct process, link)->waiters) {
-            struct waiter *sleeper = container_of(other, struct waiter, link);
-            if (sleeper != waiter && sleeper->sleeping)
-                wake_one(sleeper);
-        }
-    }
-}
-
 void waiter_release(struct waiter *waiter) {
-    pass_on(waiter);
+    if (waiter->sleeping && waiter->word && !shared->broken)
+        wake_everybody(); /* it may have been woken for something that others wait for, too */
     if (waiter->process->poller == waiter)
         waiter->process->poller = NULL;
     waiter_unwatch(waiter);

@@ -452,6 +452,8 @@ static uint8_t why_of(const struct nagle_segment *question, enum holding holding
 
 static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding holding) {
     uint32_t train = 0; /* reckoned when something does leave */
+    bool nodelay = tcp->options.nodelay || holding == BY_NOTHING;
+    bool cork = (tcp->options.cork && holding != BY_NOTHING) || holding == BY_MORE;
     for (uint32_t sent = 0, segments = 1;; segments++, sent++) {
         uint32_t offset = tcp->snd_nxt - tcp->snd_una;
         if (offset > tcp->send.length)
@@ -463,9 +465,8 @@ static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding 
         if (length == size && left > size && 2 * size <= TRAIN_BYTES_MAX && !probe &&
             leaves_whole(stack, tcp)) {
             train = train ? train : train_segments(stack, tcp);
-            bool nodelay = tcp->options.nodelay || holding == BY_NOTHING || tcp->fin_queued;
-            bool cork = (tcp->options.cork && holding != BY_NOTHING) || holding == BY_MORE;
-            bool tail = !cork && (nodelay || !seq_gt(tcp->flight->small_end, tcp->snd_una));
+            bool tail =
+                !cork && (nodelay || tcp->fin_queued || !seq_gt(tcp->flight->small_end, tcp->snd_una));
             uint32_t burst = tcp_pacing_burst(stack, tcp) / size;
             length = train_of(tcp, min_u32(train - segments + 1, burst > 0 ? burst : 1), left, room, tail);
             segments += (length + size - 1) / size - 1;
@@ -480,8 +481,8 @@ static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding 
             .last = length == left,
             .in_flight = seq_gt(tcp->flight->small_end, tcp->snd_una),
             .fin = fin,
-            .nodelay = tcp->options.nodelay || holding == BY_NOTHING,
-            .cork = (tcp->options.cork && holding != BY_NOTHING) || holding == BY_MORE,
+            .nodelay = nodelay,
+            .cork = cork,
         };
         if ((length == 0 && !fin) || (!ends_record && !nagle_allows(&question))) {
             if (left > 0)
