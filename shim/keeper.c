@@ -211,6 +211,7 @@ void keeper_release_waiters(struct process *process) {
             close(waiter->keeper_descriptor);
         waiter_release(waiter);
     }
+    wake_undelivered(); /* by its threads, which are gone */
 }
 
 static void settle(struct process *process) {
@@ -431,6 +432,7 @@ static void run(void) {
                 break;
             case KEEPER_LEAVE:
                 eventfd_read(descriptor, &number);
+                keeper_frames_receive(); /* what may have woken last what has ended */
                 ended = true;
                 break;
             case KEEPER_SIGNAL:

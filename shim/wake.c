@@ -217,14 +217,28 @@ void wake_set(struct epoll_set *set) {
     list_for_each(link, next, &set->waiters) wake_one(container_of(link, struct waiter, epoll_link));
 }
 
-void wake_everybody(void) {
+/* Who is marked as woken may not have been: whoever did that died before he got to it. */
+static void wake_sleepers(bool marked_only) {
     struct list *process, *link, *next_process, *next;
     struct wake_list wakes;
     wake_list_init(&wakes);
     list_for_each(process, next_process, &shared->process_list) {
-        list_for_each(link, next, &container_of(process, struct process, link)->waiters)
-            wake_waiter(&wakes, container_of(link, struct waiter, link));
+        list_for_each(link, next, &container_of(process, struct process, link)->waiters) {
+            struct waiter *waiter = container_of(link, struct waiter, link);
+            if (!waiter->sleeping || (marked_only && !waiter->word))
+                continue;
+            waiter->word = 0;
+            wake_waiter(&wakes, waiter);
+        }
     }
     wakes.doorbell = true;
     wake_deliver(&wakes);
+}
+
+void wake_everybody(void) {
+    wake_sleepers(false);
+}
+
+void wake_undelivered(void) {
+    wake_sleepers(true);
 }

@@ -54,6 +54,10 @@ void wake_set(struct epoll_set *set);
 /* Wakes every thread that waits, and the keeper. The lock is held. */
 void wake_everybody(void);
 
+/* A process has died, which may have let the lock go and not yet woken whom it was to wake: does that. The
+ * lock is held. */
+void wake_undelivered(void);
+
 /* Wakes the keeper's transmitter, if it sleeps. */
 void wake_keeper(void);
 

@@ -194,6 +194,8 @@ void byte_queue_append_chain(struct byte_queue *queue, struct pool *pool, struct
     if (length <= BUFFER_COPY_BELOW && tail && BUFFER_CAPACITY - tail->end >= length) {
         for (struct buffer *piece = chain; piece; piece = piece->next) {
             memcpy(tail->storage + tail->end, buffer_data(piece), buffer_length(piece));
+            atomic_signal_fence(
+                memory_order_seq_cst); /* it can't be found before it is there: see repair.h */
             tail->end += buffer_length(piece);
         }
         buffer_drop_chain(pool, chain);
@@ -264,9 +266,19 @@ void byte_queue_peek_at(const struct byte_queue *queue, uint32_t offset, uint8_t
 void byte_queue_drop(struct byte_queue *queue, struct pool *pool, uint32_t bytes) {
     bytes = min_u32(bytes, queue->length);
     queue->length -= bytes;
-    queue->head = buffer_trim_front(pool, queue->head, bytes);
-    if (!queue->head)
-        queue->tail = NULL;
+    struct buffer *head;
+    while ((head = queue->head)) {
+        uint32_t here = min_u32(bytes, buffer_length(head));
+        if (here < buffer_length(head)) {
+            head->start += here;
+            return;
+        }
+        bytes -= here;
+        queue->head = head->next;
+        atomic_signal_fence(memory_order_seq_cst); /* the queue is whole at any instruction: see repair.h */
+        buffer_drop(pool, head);
+    }
+    queue->tail = NULL;
 }
 
 struct byte_cursor byte_queue_at(const struct byte_queue *queue, uint32_t offset) {

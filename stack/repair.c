@@ -5,8 +5,8 @@
  * written: a byte a block says whose it is, a bit an object says that it is in use. Everything that only
  * connects objects (free lists, hash chains, queues, the timer wheel, the reference counts of buffers) is
  * thrown away and made anew from the objects that are found so. What objects hold is right but for the one
- * that was being changed (stack->at_work): that connection is reset, and so is one that belongs to nobody or
- * whose queues are not whole. What nothing refers to in the end is freed.
+ * that was being changed (stack->at_work); what becomes of connections is in tcp_repair.h. What nothing
+ * refers to in the end is freed.
  *
  * Packets that the stack has sent to itself are dropped; TCP sends them again. Frames on the transmit ring
  * stay: the ring's count is changed last.
@@ -44,13 +44,7 @@ void stack_repair_memory(struct stack *stack) {
         pool_repair(pools[i]);
 }
 
-/* What a chain holds, when it is one. */
-struct chain_measure {
-    uint32_t length;
-    struct buffer *last; /* the last that is not empty */
-};
-
-static bool chain_measure(const struct stack *stack, struct buffer *chain, struct chain_measure *measure) {
+bool stack_chain_measure(const struct stack *stack, struct buffer *chain, struct chain_measure *measure) {
     uint32_t steps = 0;
     *measure = (struct chain_measure){0, NULL};
     for (; chain; chain = chain->next) {
@@ -64,11 +58,9 @@ static bool chain_measure(const struct stack *stack, struct buffer *chain, struc
     return true;
 }
 
-/* Appending bytes is no change that makes a connection suspect: it may have been left half done, but what is
- * in the chain is right. */
-static bool queue_repair(const struct stack *stack, struct byte_queue *queue) {
+bool stack_queue_repair(const struct stack *stack, struct byte_queue *queue) {
     struct chain_measure measure;
-    if (!chain_measure(stack, queue->head, &measure))
+    if (!stack_chain_measure(stack, queue->head, &measure))
         return false;
     queue->length = measure.length;
     queue->tail = measure.last;
@@ -85,7 +77,7 @@ static void hold_buffer(struct stack *stack, struct buffer *buffer) {
     buffer->references++;
 }
 
-static void hold_chain(struct stack *stack, struct buffer *chain) {
+void stack_hold_chain(struct stack *stack, struct buffer *chain) {
     for (; chain; chain = chain->next)
         hold_buffer(stack, chain);
 }
@@ -160,7 +152,7 @@ static void repair_pending(void *object, void *context) {
     entry->pending_count++;
 }
 
-static bool socket_alive(const struct stack *stack, const struct socket *socket) {
+bool stack_socket_alive(const struct stack *stack, const struct socket *socket) {
     return pool_has(&stack->sockets, socket) && socket->holders > 0;
 }
 
@@ -170,7 +162,7 @@ static bool datagrams_whole(const struct stack *stack, const struct list *list) 
     for (struct list *link = list->next; link != list; link = link->next) {
         struct datagram *datagram = container_of(link, struct datagram, link);
         if (!pool_has(&stack->datagrams, datagram) || steps++ > stack->datagrams.used ||
-            !chain_measure(stack, datagram->chain, &measure) || measure.length != datagram->length)
+            !stack_chain_measure(stack, datagram->chain, &measure) || measure.length != datagram->length)
             return false;
     }
     return true;
@@ -182,7 +174,7 @@ static uint32_t hold_datagrams(struct stack *stack, const struct list *list) {
     for (struct list *link = list->next; link != list; link = link->next) {
         struct datagram *datagram = container_of(link, struct datagram, link);
         pool_mark(&stack->datagrams, datagram);
-        hold_chain(stack, datagram->chain);
+        stack_hold_chain(stack, datagram->chain);
         weight += datagram_weight(datagram->length);
     }
     return weight;
@@ -198,12 +190,12 @@ static void repair_datagram_state(struct stack *stack, struct socket *socket) {
     state->port_link = state->binding.link = (struct hash_link){NULL, NULL};
     if (stack->at_work == socket || !datagrams_whole(stack, &state->queue))
         list_init(&state->queue); /* datagrams may get lost */
-    if (cork &&
-        (stack->at_work == socket || !pool_has(&stack->corks, cork) || !queue_repair(stack, &cork->payload)))
+    if (cork && (stack->at_work == socket || !pool_has(&stack->corks, cork) ||
+                 !stack_queue_repair(stack, &cork->payload)))
         state->cork = cork = NULL;
     if (cork) {
         pool_mark(&stack->corks, cork);
-        hold_chain(stack, cork->payload.head);
+        stack_hold_chain(stack, cork->payload.head);
     }
     socket->datagram_bytes += hold_datagrams(stack, &state->queue);
     if (state->binding.port)
@@ -219,7 +211,7 @@ static void hold_program(struct stack *stack, struct filter_program *program) {
             program->count = 0;
     for (uint32_t i = 0; i < FILTER_PARTS; i++)
         if (program->count > i * FILTER_PART)
-            hold_chain(stack, program->parts[i]);
+            stack_hold_chain(stack, program->parts[i]);
         else
             program->parts[i] = NULL;
 }
@@ -258,7 +250,7 @@ static void repair_socket(void *object, void *context) {
 static void repair_membership(void *object, void *context) {
     struct stack *stack = context;
     struct igmp_membership *membership = object;
-    if (!socket_alive(stack, membership->socket) || membership->socket->type == SOCK_STREAM)
+    if (!stack_socket_alive(stack, membership->socket) || membership->socket->type == SOCK_STREAM)
         return;
     pool_mark(&stack->igmp.memberships, membership);
     list_init(&membership->link);
@@ -280,211 +272,6 @@ static void repair_network(struct stack *stack) {
     bool ran = timer_running(timer);
     list_init(&timer->link);
     timer_start(&stack->timers, timer, ran ? timer_deadline_ns(timer) : stack->now_ns);
-}
-
-static bool connected(uint8_t state) {
-    return state && state != TCP_CLOSE && state != TCP_LISTEN;
-}
-
-/* Whose a connection is. Forgets owners that are none. False: it is nobody's. */
-static bool find_owner(const struct stack *stack, struct tcp *tcp) {
-    if (tcp->socket && !(socket_alive(stack, tcp->socket) && tcp->socket->tcp == tcp))
-        tcp->socket = NULL;
-    else if (tcp->socket)
-        return true;
-    if (tcp->listener) {
-        struct socket *listener = tcp->listener;
-        if (socket_alive(stack, listener) && pool_has(&stack->connections, listener->tcp) &&
-            listener->tcp->state == TCP_LISTEN && connected(tcp->state))
-            return true;
-        tcp->listener = NULL;
-    }
-    switch (tcp->state) {
-    case TCP_FIN_WAIT1:
-    case TCP_FIN_WAIT2:
-    case TCP_CLOSING:
-    case TCP_LAST_ACK:
-    case TCP_TIME_WAIT:
-        return true; /* an orphan that ends by itself */
-    default:
-        return false;
-    }
-}
-
-static bool repair_out_of_order(struct stack *stack, struct tcp *tcp) {
-    struct chain_measure measure;
-    uint32_t count = 0;
-    struct list *link;
-    for (link = tcp->flight->out_of_order.next; link != &tcp->flight->out_of_order; link = link->next) {
-        struct tcp_held *held = container_of(link, struct tcp_held, link);
-        if (!pool_has(&stack->held_segments, held) || count++ > TCP_OUT_OF_ORDER_MAX ||
-            !chain_measure(stack, held->data.head, &measure) || measure.length != held->data.length)
-            return false;
-    }
-    return count == tcp->flight->out_of_order_count;
-}
-
-/* Marks are worth less than the connection: when one is broken, all are given up. */
-static void repair_marks(const struct stack *stack, struct tcp *tcp) {
-    uint32_t count = 0;
-    for (struct list *link = tcp->flight->marks.next; link != &tcp->flight->marks; link = link->next)
-        if (!pool_has(&stack->marks, container_of(link, struct tcp_mark, link)) || count++ > TCP_MARKS_MAX) {
-            list_init(&tcp->flight->marks);
-            count = 0;
-            break;
-        }
-    tcp->flight->mark_count = count;
-}
-
-/* Whether the content of a connection that nobody was changing is what it must be. Repairs what it may. */
-static bool content_whole(struct stack *stack, struct tcp *tcp) {
-    if (!queue_repair(stack, &tcp->send) || !queue_repair(stack, &tcp->receive) ||
-        !repair_out_of_order(stack, tcp))
-        return false;
-    if (!connected(tcp->state))
-        return true;
-    repair_marks(stack, tcp);
-    if (tcp_is_lone_syn(tcp))
-        return tcp->send.length == 0;
-    uint32_t sent = tcp->snd_nxt - tcp->snd_una;
-    if (seq_gt(tcp->snd_una, tcp->snd_nxt))
-        return false;
-    if (!tcp_flight_is_own(stack, tcp))
-        return sent == 0;
-    if (tcp->state != TCP_TIME_WAIT && tcp->snd_nxt - tcp->snd_una > tcp->send.length + tcp->fin_queued)
-        return false;
-    if (tcp->state != TCP_TIME_WAIT && !tcp_sent_repair(stack, tcp))
-        return false;
-    if (sent > 0 && sent < tcp->send.length)
-        tcp->flight->send_next = byte_queue_at(&tcp->send, sent);
-    else if (sent > 0 && tcp->send.length > 0)
-        tcp->flight->send_next = (struct byte_cursor){tcp->send.tail, tcp->send.tail->end};
-    return true;
-}
-
-static void hold_content(struct stack *stack, struct tcp *tcp) {
-    struct list *link;
-    for (link = tcp->flight->sent.next; link != &tcp->flight->sent; link = link->next)
-        pool_mark(&stack->sent, container_of(link, struct tcp_sent, link));
-    for (link = tcp->flight->marks.next; link != &tcp->flight->marks; link = link->next)
-        pool_mark(&stack->marks, container_of(link, struct tcp_mark, link));
-    hold_chain(stack, tcp->send.head);
-    hold_chain(stack, tcp->receive.head);
-    for (link = tcp->flight->out_of_order.next; link != &tcp->flight->out_of_order; link = link->next) {
-        struct tcp_held *held = container_of(link, struct tcp_held, link);
-        pool_mark(&stack->held_segments, held);
-        hold_chain(stack, held->data.head);
-    }
-}
-
-static void forget_content(const struct stack *stack, struct tcp *tcp) {
-    tcp->send = tcp->receive = (struct byte_queue){NULL, NULL, 0};
-    if (tcp_flight_is_own(stack, tcp))
-        tcp_flight_init(tcp->flight);
-}
-
-/* Into its listener's queue, by age. */
-static void join_queue(struct tcp *tcp) {
-    struct socket *listener = tcp->listener;
-    tcp->acceptable = tcp->state != TCP_SYN_RECV || tcp->fastopen & TCP_FASTOPEN_CHILD;
-    if (!tcp->acceptable) {
-        list_add_tail(&listener->syn_queue, &tcp->queue_link);
-        listener->syn_count++;
-        return;
-    }
-    struct list *after = listener->accept_queue.previous;
-    while (after != &listener->accept_queue &&
-           container_of(after, struct tcp, queue_link)->history.established_ns > tcp->history.established_ns)
-        after = after->previous;
-    list_add_head(after, &tcp->queue_link);
-    listener->accept_count++;
-}
-
-static void repair_connection(void *object, void *context) {
-    struct stack *stack = context;
-    struct tcp *tcp = object;
-    bool at_work = stack->at_work && (stack->at_work == tcp || stack->at_work == tcp->socket);
-    bool owned = find_owner(stack, tcp);
-    bool strayed = tcp_flight_is_own(stack, tcp) && !pool_has(&stack->flights, tcp->flight);
-    if (strayed)
-        tcp->flight = &stack->resting;
-    bool spared = tcp->state == TCP_LISTEN && owned; /* it has no content, and many depend on it */
-    tcp->doomed = !owned || (at_work && !spared) || strayed || !content_whole(stack, tcp);
-    if (!owned && !connected(tcp->state))
-        return; /* freed */
-    tcp->orphan = false;
-    stack->time_wait_count += tcp->state == TCP_TIME_WAIT;
-    if (!tcp->socket && !tcp->listener && connected(tcp->state) && tcp->state != TCP_TIME_WAIT)
-        tcp_set_orphan(stack, tcp, true);
-    pool_mark(&stack->connections, tcp);
-    if (tcp_flight_is_own(stack, tcp))
-        pool_mark(&stack->flights, tcp->flight);
-    tcp->tuple_link = tcp->binding.link = (struct hash_link){NULL, NULL};
-    list_init(&tcp->output_link);
-    tcp->corked = false;
-    list_init(&tcp->queue_link);
-    list_init(&tcp->alarms.timer.link);
-    tcp->fastopen_listener = NULL; /* what is pending counts no more */
-    tcp->fastopen_count = 0;
-    struct tcp_md5_key **key = &tcp->md5_keys;
-    while (*key && pool_has(&stack->md5_keys, *key) && pool_mark(&stack->md5_keys, *key))
-        key = &(*key)->next;
-    *key = NULL;
-    if (tcp->congestion.bbr && pool_has(&stack->bbr, tcp->congestion.bbr))
-        pool_mark(&stack->bbr, tcp->congestion.bbr);
-    else
-        tcp->congestion.bbr = NULL;
-    if (tcp->fastopen_key && pool_has(&stack->fastopen_keys, tcp->fastopen_key))
-        pool_mark(&stack->fastopen_keys, tcp->fastopen_key);
-    else
-        tcp->fastopen_key = NULL;
-    if (tcp->doomed)
-        forget_content(stack, tcp);
-    else
-        hold_content(stack, tcp);
-    if (tcp->binding.port)
-        port_enter(stack, &tcp->binding);
-    if (connected(tcp->state))
-        tcp_enter(stack, tcp);
-    else if (tcp->state == TCP_LISTEN)
-        tcp_enter_listener(stack, tcp);
-    if (tcp->listener)
-        join_queue(tcp);
-}
-
-/* All timers that the connection's state asks for, whether or not they ran. */
-static void restart_timers(struct stack *stack, struct tcp *tcp) {
-    tcp_alarm_resume(stack, tcp);
-    if (tcp_flight_is_own(stack, tcp))
-        tcp_alarm_look(stack, tcp, stack->now_ns + TCP_FLIGHT_IDLE_NS);
-    if (tcp->state == TCP_TIME_WAIT || (tcp->state == TCP_FIN_WAIT2 && !tcp->socket)) {
-        if (!tcp_alarm_is_set(tcp, TCP_ALARM_STATE))
-            tcp_alarm_set(stack, tcp, TCP_ALARM_STATE, stack->now_ns + TCP_TIME_WAIT_NS);
-        return;
-    }
-    if (!tcp_alarm_is_set(tcp, TCP_ALARM_RETRANSMIT) && tcp->snd_nxt != tcp->snd_una)
-        tcp_arm_retransmit(stack, tcp);
-    if (!tcp_alarm_is_set(tcp, TCP_ALARM_STATE))
-        tcp_arm_keepalive(stack, tcp);
-    if (tcp->rcv_nxt != tcp->last_ack_sent)
-        tcp_want_ack(stack, tcp);
-    tcp_want_output(stack, tcp);
-}
-
-static void resume_connection(void *object, void *context) {
-    struct stack *stack = context;
-    struct tcp *tcp = object;
-    if (!tcp->doomed) {
-        if (connected(tcp->state))
-            restart_timers(stack, tcp);
-        return;
-    }
-    tcp->doomed = false;
-    if (!connected(tcp->state) && !tcp->iss)
-        return; /* never connected: nothing to lose */
-    if (connected(tcp->state) && tcp->state != TCP_SYN_SENT && tcp->state != TCP_TIME_WAIT)
-        tcp_send_reset(stack, tcp);
-    tcp_end(stack, tcp, ECONNRESET);
 }
 
 static void resume_socket(void *object, void *context) {
@@ -534,7 +321,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     pool_walk(&stack->sockets, repair_socket, stack);
     pool_walk(&stack->igmp.memberships, repair_membership, stack);
     stack->time_wait_count = stack->orphan_count = 0;
-    pool_walk(&stack->connections, repair_connection, stack);
+    pool_walk(&stack->connections, tcp_repair, stack);
     pool_sweep(&stack->arp.pendings);
     pool_sweep(&stack->arp.entries);
     pool_sweep(&stack->held_segments);
@@ -557,7 +344,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     pool_sweep(&stack->sockets);
     pool_sweep(&stack->datagram_states);
     igmp_repair(stack);
-    pool_walk(&stack->connections, resume_connection, stack);
+    pool_walk(&stack->connections, tcp_repair_resume, stack);
     pool_walk(&stack->sockets, resume_socket, stack);
     stack->at_work = NULL;
     return !stack->repair_failed;

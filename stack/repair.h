@@ -11,7 +11,9 @@
 #include <stdint.h>
 
 struct stack;
+struct socket;
 struct buffer;
+struct byte_queue;
 
 /* First: the arena, and the stack's pools, can be used again. The caller repairs pools of its own next
  * (pool_repair), and sets each socket's `holders`; a socket that nobody holds is freed. */
@@ -22,5 +24,23 @@ void stack_repair_memory(struct stack *stack);
  * when memory is out. */
 bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void));
 void stack_repair_hold(struct stack *stack, struct buffer *buffer); /* NULL, or none of ours: nothing */
+
+/* For the parts of a repair. */
+
+/* What a chain holds, when it is one. */
+struct chain_measure {
+    uint32_t length;
+    struct buffer *last; /* the last that is not empty */
+};
+
+/* False: it is none. */
+bool stack_chain_measure(const struct stack *stack, struct buffer *chain, struct chain_measure *measure);
+
+/* A queue is as long as what is in its chain: a change at either end may have been left half done, but it is
+ * in order. False: it is not. */
+bool stack_queue_repair(const struct stack *stack, struct byte_queue *queue);
+
+void stack_hold_chain(struct stack *stack, struct buffer *chain); /* a reference to each of its buffers */
+bool stack_socket_alive(const struct stack *stack, const struct socket *socket);
 
 #endif

@@ -280,7 +280,10 @@ int socket_shutdown(struct stack *stack, struct socket *socket, int how) {
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
         return -EINVAL;
     struct tcp *tcp = socket->tcp;
-    stack_work_on(stack, socket);
+    if (tcp)
+        tcp_work_on(stack, tcp);
+    else
+        stack_work_on(stack, socket);
     if (tcp && tcp->state == TCP_CLOSE)
         return -ENOTCONN;
     if (tcp && tcp->state == TCP_LISTEN)
@@ -357,6 +360,7 @@ static ssize_t stream_receive(struct stack *stack, struct socket *socket, struct
     struct tcp *tcp = socket->tcp;
     if (tcp->state == TCP_LISTEN)
         return -ENOTCONN;
+    stack_work_on(stack, NULL);
     uint32_t readable =
         tcp->urgent.state ? tcp_urgent_readable(stack, tcp, socket->options.oob_inline) : tcp->receive.length;
     uint32_t skip = message->flags & MSG_PEEK && socket->options.peek_offset > 0
@@ -376,8 +380,8 @@ static ssize_t stream_receive(struct stack *stack, struct socket *socket, struct
             socket_peeked(socket, copied);
         } else {
             socket_read_past(socket, copied);
-            stack_work_on(stack, socket);
             byte_queue_drop(&tcp->receive, &stack->buffers, (uint32_t)copied);
+            tcp_work_on(stack, tcp);
             tcp_tuning_read(stack, tcp);
             tcp_ack_read(stack, tcp);
             if (receives(tcp) && tcp_window_update_due(tcp))

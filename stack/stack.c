@@ -147,7 +147,7 @@ static bool run_output(struct stack *stack) {
     if (!link || stack->transmit.count == FRAME_QUEUE_MAX)
         return false;
     struct tcp *tcp = container_of(link, struct tcp, output_link);
-    stack_work_on(stack, tcp);
+    tcp_work_on(stack, tcp);
     list_remove(link);
     tcp_output(stack, tcp);
     return true;

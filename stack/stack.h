@@ -97,6 +97,7 @@ struct stack {
 
     struct trace trace;
     const void *at_work; /* the socket or struct tcp that is being changed: see stack_work_on, repair.h */
+    struct tcp_work tcp_work; /* ... what does not change of it: see tcp_work_on */
     bool repair_failed;
 };
 
@@ -146,7 +147,8 @@ void stack_frames_sent(struct stack *stack, uint32_t count);
 struct socket *stack_next_event(struct stack *stack);
 
 /* Notes what is about to be changed, so that a repair knows what the dead was at; NULL: nothing. Adding bytes
- * to a queue's end is exempt: that can be repaired. */
+ * to a queue's end and dropping them at its start are exempt: that can be repaired. A connection is reset
+ * then; tcp_work_on is for changes after which it is not. */
 static inline void stack_work_on(struct stack *stack, const void *socket_or_tcp) {
     atomic_signal_fence(memory_order_seq_cst);
     stack->at_work = socket_or_tcp;

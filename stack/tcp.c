@@ -44,7 +44,7 @@ static void tcp_detach(struct stack *stack, struct tcp *tcp) {
 }
 
 void tcp_destroy(struct stack *stack, struct tcp *tcp) {
-    stack_work_on(stack, tcp);
+    tcp_work_on(stack, tcp);
     tcp_leave_queue(tcp);
     tcp_set_orphan(stack, tcp, false);
     tcp_set_state(stack, tcp, TCP_CLOSE);
@@ -179,7 +179,7 @@ void tcp_set_state(struct stack *stack, struct tcp *tcp, uint8_t state) {
 
 void tcp_end(struct stack *stack, struct tcp *tcp, int error) {
     struct socket *socket = tcp->socket;
-    stack_work_on(stack, tcp);
+    tcp_work_on(stack, tcp);
     tcp_set_state(stack, tcp, TCP_CLOSE);
     if (!socket && tcp->listener && tcp->acceptable) {
         /* accept(2) gives it all the same, with what was received and the error. */

@@ -33,6 +33,7 @@
 #include "tcp_pacing.h"
 #include "tcp_rate.h"
 #include "tcp_recovery.h"
+#include "tcp_repair.h"
 #include "tcp_segment.h"
 #include "tcp_sent.h"
 #include "tcp_timestamp.h"
@@ -113,7 +114,7 @@ struct tcp {
     bool more; /* the last write said MSG_MORE */
     bool ack_now;
     bool has_duplicate;
-    bool doomed; /* a repair has found it broken */
+    uint8_t fate; /* enum tcp_fate: what a repair has found */
 
     /* Sending. */
     uint32_t iss, snd_una, snd_nxt;
@@ -290,6 +291,7 @@ bool tcp_sack_held(struct tcp *tcp, const struct tcp_held *held, uint32_t sequen
 void tcp_sack_put(struct tcp *tcp, struct tcp_segment *segment); /* the blocks of an acknowledgment */
 
 /* tcp_window.c */
+uint32_t tcp_receive_start(const struct tcp *tcp); /* the number of the first byte that is not read */
 uint32_t tcp_receive_space(const struct tcp *tcp);
 uint16_t tcp_advertise(struct tcp *tcp); /* the window field of a segment; moves rcv_adv */
 bool tcp_window_update_due(const struct tcp *tcp);

@@ -50,7 +50,7 @@ void tcp_alarm_resume(struct stack *stack, struct tcp *tcp) {
 
 void tcp_alarm_timer(struct stack *stack, struct tcp *tcp) {
     enum tcp_alarm alarm = soonest(&tcp->alarms);
-    stack_work_on(stack, tcp);
+    tcp_work_on(stack, tcp);
     if (alarm == TCP_ALARMS || !timer_is_due(tcp->alarms.due_ns[alarm], stack->now_ns)) {
         uint64_t look_ns = tcp_flight_rest(stack, tcp);
         tcp_alarm_resume(stack, tcp);

@@ -128,8 +128,8 @@ void tcp_input_fin(struct stack *stack, struct tcp *tcp) {
                       TCP_CLOSING); /* our FIN is not acknowledged yet, or the state had changed */
         break;
     case TCP_FIN_WAIT2:
+        tcp_enter_time_wait(stack, tcp); /* before it is acknowledged: see tcp_repair.h */
         tcp_send_ack(stack, tcp);
-        tcp_enter_time_wait(stack, tcp);
         break;
     default:
         break;

@@ -206,7 +206,7 @@ int tcp_connect(struct stack *stack, struct tcp *tcp, uint32_t address, uint16_t
     uint32_t follows = question.old ? question.old->snd_nxt : 0;
     if (question.old)
         tcp_destroy(stack, question.old); /* in TIME_WAIT, and not needed any more */
-    stack_work_on(stack, tcp);
+    tcp_work_on(stack, tcp);
     tcp_enter(stack, tcp);
     open_send_side(stack, tcp, follows);
     tcp_set_state(stack, tcp, TCP_SYN_SENT);
@@ -290,7 +290,7 @@ static struct tcp *make_child(struct stack *stack, struct tcp *listener, const s
         pool_return(&stack->connections, tcp);
         return NULL;
     }
-    stack_work_on(stack, tcp);
+    tcp_work_on(stack, tcp);
     tcp->options = listener->options;
     tcp->binding.address = packet->destination;
     tcp->binding.port = listener->binding.port;
@@ -305,6 +305,7 @@ static struct tcp *make_child(struct stack *stack, struct tcp *listener, const s
     open_send_side(stack, tcp, segment->follows);
     take_syn(stack, tcp, segment);
     tcp->state = TCP_SYN_RECV;
+    tcp_work_on(stack, tcp);
     return tcp;
 }
 

@@ -454,7 +454,7 @@ static void dispatch(struct stack *stack, const struct ip_packet *packet, struct
     }
     if (!trusted(stack, tcp, packet, segment) || !admitted(stack, tcp, segment))
         return;
-    stack_work_on(stack, tcp);
+    tcp_work_on(stack, tcp);
     if (!tcp_flight_take(stack, tcp))
         return; /* as if it had been lost */
     tcp->history.segments_received++;

@@ -623,12 +623,13 @@ static void send_queued(struct stack *stack, struct tcp *tcp, int flags) {
 
 void tcp_send_chain(struct stack *stack, struct tcp *tcp, struct buffer *chain, uint32_t length) {
     bool fills = length == tcp_send_room(stack, tcp);
+    stack_work_on(stack, NULL);
     tcp_rate_check_program(tcp);
     byte_queue_join(&tcp->send, chain, length);
     tcp->more = false;
     if (fills)
         end_chunk(tcp);
-    stack_work_on(stack, tcp);
+    tcp_work_on(stack, tcp);
     tcp_mark_write(stack, tcp, 0);
     send_queued(stack, tcp, 0);
 }
@@ -641,6 +642,7 @@ ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from,
     if (!tcp_flight_take(stack, tcp))
         return -ENOBUFS;
     tcp_rate_check_program(tcp);
+    stack_work_on(stack, NULL);
     while (done < wanted && (room = tcp_send_room(stack, tcp)) > 0) {
         uint32_t part = wanted - done < room ? (uint32_t)(wanted - done) : room;
         appended = byte_queue_append(&tcp->send, &stack->buffers, from, count, done, part);
@@ -651,13 +653,14 @@ ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from,
         if (part == room)
             end_chunk(tcp);
         if (done < wanted) {
-            stack_work_on(stack, tcp);
+            tcp_work_on(stack, tcp);
             output(stack, tcp, BY_MORE);
+            stack_work_on(stack, NULL);
         }
     }
     if (done == 0)
         return room > 0 ? -ENOBUFS : -EAGAIN;
-    stack_work_on(stack, tcp);
+    tcp_work_on(stack, tcp);
     tcp->more = flags & MSG_MORE && done == wanted;
     if (done == wanted || flags & MSG_ZEROCOPY)
         tcp_mark_write(stack, tcp, done == wanted ? flags : flags & ~MSG_EOR);

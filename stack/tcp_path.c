@@ -125,7 +125,7 @@ void tcp_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
             tcp_send_syn(stack, tcp); /* without the data, which was too long */
         return;
     }
-    stack_work_on(stack, tcp);
+    tcp_work_on(stack, tcp);
     if (tcp->state == TCP_SYN_RECV && tcp->listener && !tcp->acceptable) {
         /* Who asked can't be reached: as if it had not. */
         if (error->type == ICMP_DESTINATION_UNREACHABLE && error->code <= ICMP_HOST_UNREACHABLE)

@@ -16,16 +16,11 @@ void tcp_tuning_begin(struct tcp *tcp, const struct socket *socket) {
         tcp->tuning.offered = min_u32(tcp->receive_window, 65535);
 }
 
-/* The sequence number of the first byte that the program has not read. */
-static uint32_t read_position(const struct tcp *tcp) {
-    return tcp->rcv_nxt - tcp->fin_received - tcp->receive.length;
-}
-
 void tcp_tuning_resume(const struct stack *stack, struct tcp *tcp) {
     tcp->flight->reading = (struct tcp_reading){.rtt_started_ns = stack->now_ns,
                                                 .rtt_end = tcp->rcv_nxt + tcp->receive_window,
                                                 .started_ns = stack->now_ns,
-                                                .start = read_position(tcp)};
+                                                .start = tcp_receive_start(tcp)};
 }
 
 void tcp_tuning_established(struct stack *stack, struct tcp *tcp) {
@@ -93,7 +88,7 @@ static uint64_t window_for(const struct tcp *tcp, uint32_t read) {
 void tcp_tuning_read(struct stack *stack, struct tcp *tcp) {
     struct tcp_tuning *tuning = &tcp->tuning;
     struct tcp_reading *reading = &tcp->flight->reading;
-    uint32_t position = read_position(tcp), copied = position - reading->start;
+    uint32_t position = tcp_receive_start(tcp), copied = position - reading->start;
     if (!tcp_flight_is_own(stack, tcp) || !tuning->rtt_ns ||
         stack->now_ns - reading->started_ns < tuning->rtt_ns)
         return;

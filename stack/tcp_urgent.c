@@ -6,15 +6,10 @@
 #include "tcp.h"
 #include <errno.h>
 
-/* The number of the byte that the program reads next. */
-static uint32_t read_position(const struct tcp *tcp) {
-    return tcp->rcv_nxt - tcp->fin_received - tcp->receive.length;
-}
-
 /* Takes the byte once it lies in the queue. */
 static void pick_up(struct stack *stack, struct tcp *tcp) {
     struct tcp_urgent *urgent = &tcp->urgent;
-    uint32_t offset = urgent->at - read_position(tcp);
+    uint32_t offset = urgent->at - tcp_receive_start(tcp);
     if (urgent->state != TCP_URGENT_COMING || offset >= tcp->receive.length)
         return;
     byte_queue_peek_at(&tcp->receive, offset, &urgent->byte);
@@ -27,7 +22,7 @@ void tcp_urgent_received(struct stack *stack, struct tcp *tcp, const struct tcp_
     if (segment->flags & TCP_URG && segment->urgent > 0) {
         uint32_t at = segment->first_sequence + segment->urgent - 1;
         bool new_one = urgent->state == TCP_URGENT_NONE || seq_gt(at, urgent->at);
-        if (new_one && seq_ge(at, read_position(tcp))) {
+        if (new_one && seq_ge(at, tcp_receive_start(tcp))) {
             urgent->at = at;
             urgent->state = TCP_URGENT_COMING;
             if (tcp->socket) {
@@ -59,14 +54,14 @@ void tcp_urgent_put(struct tcp *tcp, struct tcp_segment *segment) {
 
 uint32_t tcp_urgent_distance(const struct tcp *tcp, bool in_line) {
     const struct tcp_urgent *urgent = &tcp->urgent;
-    uint32_t offset = urgent->at - read_position(tcp);
+    uint32_t offset = urgent->at - tcp_receive_start(tcp);
     bool apart = urgent->state != TCP_URGENT_NONE && !in_line && offset < tcp->receive.length;
     return apart ? offset : tcp->receive.length;
 }
 
 uint32_t tcp_urgent_readable(struct stack *stack, struct tcp *tcp, bool in_line) {
     struct tcp_urgent *urgent = &tcp->urgent;
-    uint32_t offset = urgent->at - read_position(tcp);
+    uint32_t offset = urgent->at - tcp_receive_start(tcp);
     if (urgent->state == TCP_URGENT_NONE || offset > tcp->receive.length)
         return tcp->receive.length;
     if (offset > 0)
@@ -92,5 +87,5 @@ ssize_t tcp_urgent_read(struct tcp *tcp, bool in_line, bool peek, uint8_t *byte)
 }
 
 bool tcp_urgent_at_mark(const struct tcp *tcp) {
-    return tcp->urgent.state != TCP_URGENT_NONE && tcp->urgent.at == read_position(tcp);
+    return tcp->urgent.state != TCP_URGENT_NONE && tcp->urgent.at == tcp_receive_start(tcp);
 }

@@ -7,6 +7,10 @@
 #include "stack.h"
 #include "tcp.h"
 
+uint32_t tcp_receive_start(const struct tcp *tcp) {
+    return tcp->rcv_nxt - tcp->fin_received - tcp->receive.length;
+}
+
 uint32_t tcp_receive_space(const struct tcp *tcp) {
     uint32_t limit = tcp->receive_window;
     if (tcp->options.window_clamp && tcp->options.window_clamp < limit)
