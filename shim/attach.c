@@ -8,6 +8,7 @@
 #include "libc.h"
 #include "lock.h"
 #include "memory.h"
+#include "peer.h"
 #include "start.h"
 #include "wake.h"
 #include <errno.h>
@@ -71,6 +72,7 @@ void attach_forked(void) {
 
 void attach_done(void) {
     attach_forked();
+    peers_begin();
     is_attached = true;
 }
 
@@ -108,26 +110,26 @@ static bool keeper_is_ours(int asked) {
     return LIBC(getsockopt)(asked, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.uid == geteuid();
 }
 
-static int send_request(int door, const struct door_request *request, int descriptor) {
+static int send_request(int door, const struct door_request *request, int descriptor, int flags) {
     union door_control control = {0};
     struct iovec piece = {(void *)request, sizeof *request};
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
     ssize_t result;
     door_put_beside(&message, &control, (struct door_beside){descriptor, -1});
     do
-        result = LIBC(sendmsg)(door, &message, MSG_NOSIGNAL);
+        result = LIBC(sendmsg)(door, &message, MSG_NOSIGNAL | flags);
     while (result < 0 && errno == EINTR);
     return result < 0 ? -errno : 0;
 }
 
-static int receive_reply(int door, struct door_reply *reply, struct door_beside *beside) {
+static int receive_reply(int door, struct door_reply *reply, struct door_beside *beside, int flags) {
     union door_control control = {0};
     struct iovec piece = {reply, sizeof *reply};
     struct msghdr message = {
         .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t result;
     do
-        result = LIBC(recvmsg)(door, &message, MSG_CMSG_CLOEXEC);
+        result = LIBC(recvmsg)(door, &message, MSG_CMSG_CLOEXEC | flags);
     while (result < 0 && errno == EINTR);
     if (result < (ssize_t)sizeof reply->header)
         return result < 0 ? -errno : -ECONNRESET;
@@ -143,9 +145,9 @@ int attach_ask(const struct door_request *request, struct door_reply *reply, str
     int asked = door_connect();
     if (asked < 0)
         return asked;
-    int error = keeper_is_ours(asked) ? send_request(asked, request, -1) : -EACCES;
+    int error = keeper_is_ours(asked) ? send_request(asked, request, -1, 0) : -EACCES;
     if (!error)
-        error = receive_reply(asked, reply, beside);
+        error = receive_reply(asked, reply, beside, 0);
     if (error || reply->header.kind != DOOR_WELCOME)
         LIBC(close)(asked);
     else
@@ -157,8 +159,16 @@ int attach_connection(void) {
     return door;
 }
 
+int attach_ask_later(const struct door_request *request) {
+    return send_request(door, request, -1, MSG_DONTWAIT);
+}
+
+bool attach_hear(struct door_reply *reply, struct door_beside *beside) {
+    return receive_reply(door, reply, beside, MSG_DONTWAIT) == 0;
+}
+
 int attach_tell(const struct door_request *request, int beside) {
-    return send_request(door, request, beside);
+    return send_request(door, request, beside, 0);
 }
 
 static void map_region(int region, uint64_t bytes) {

@@ -38,6 +38,11 @@ int attach_ask(const struct door_request *request, struct door_reply *reply, str
  * after the process has become another user's. Returns 0 or a negative errno. */
 int attach_tell(const struct door_request *request, int beside);
 
+/* Asks the keeper over the same connection, and looks whether an answer to that has come; neither waits, so
+ * the lock may be held. */
+int attach_ask_later(const struct door_request *request);
+bool attach_hear(struct door_reply *reply, struct door_beside *beside);
+
 /* That connection, which hangs up when the keeper dies; -1 when it is gone. */
 int attach_connection(void);
 

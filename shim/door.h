@@ -20,6 +20,7 @@ enum door_request_kind {
     DOOR_POLLER, /* the sender watches the NIC, too, or has found that something is wrong with it; no reply */
     DOOR_TRACE,  /* like DOOR_LOOK, and the stack notes what happens as long as the connection lasts */
     DOOR_WAITER, /* brings the eventfd of one of the sender's waiters, and gets no reply */
+    DOOR_PEER,   /* the sender wants to wake a waiter of another process's; the reply brings its eventfd */
 };
 
 enum door_status {
@@ -37,7 +38,8 @@ struct door_header {
 struct door_request {
     struct door_header header;
     struct config config;    /* DOOR_ATTACH */
-    struct waiter *waiter;   /* DOOR_WAITER */
+    struct waiter *waiter;   /* DOOR_WAITER, DOOR_PEER */
+    uint32_t waiter_number;  /* DOOR_PEER */
     bool inherited;          /* DOOR_RESUME: it has descriptors that may be ours */
     struct process *account; /* DOOR_RESUME: made for it by its parent, or NULL; DOOR_CHILD: the child's */
 };
@@ -46,6 +48,7 @@ struct door_reply {
     struct door_header header;
     uint64_t region_bytes;
     struct process *process; /* the sender's account */
+    uint32_t waiter_number;  /* DOOR_PEER: as in the request */
     char message[SHARED_MESSAGE_BYTES];
 };
 

@@ -22,8 +22,6 @@
 
 #define BULK_BYTES 8192 /* received at once, ... */
 #define BULK_FRAME 1000 /* ... so many a frame: that is bulk */
-#define LOOK_AT 16      /* of another process's sockets, and of one's own for each of those */
-#define LOOK_THROUGH 64
 #define DEFER_NS 250000
 #define DEFER_FRAMES 32
 
@@ -199,52 +197,8 @@ static struct buffer *chain_of(int frame, uint32_t length) {
     return first;
 }
 
-/* Whether a process has a socket, too; if in doubt, not. */
-static bool has_too(const struct process *process, const struct socket *socket) {
-    const struct list *holdings = &process->estate->holdings;
-    int looks = 0;
-    for (const struct list *link = holdings->next; link != holdings && looks++ < LOOK_THROUGH;
-         link = link->next)
-        if (container_of(link, const struct holding, link)->socket == socket)
-            return true;
-    return false;
-}
-
-/* Whether a process has all that another has; if in doubt, not. */
-static bool has_all_of(const struct process *process, const struct process *other) {
-    int looks = 0;
-    if (!other->estate || other->estate == process->estate)
-        return true;
-    const struct list *holdings = &other->estate->holdings;
-    for (const struct list *link = holdings->next; link != holdings; link = link->next) {
-        const struct holding *holding = container_of(link, const struct holding, link);
-        if (looks++ == LOOK_AT)
-            return false;
-        if (holding->kind == HOLDING_SOCKET && !has_too(process, holding->socket))
-            return false;
-    }
-    return true;
-}
-
-bool frames_own(const struct process *process) {
-    const struct list *processes = &shared->process_list;
-    if (!process->estate || !list_empty(&shared->flights) ||
-        (shared->stack.orphan_count > 0 && shared->stack.orphan_user != process->number))
-        return false;
-    for (const struct list *link = processes->next; link != processes; link = link->next) {
-        const struct process *other = container_of(link, const struct process, link);
-        if (other != process && !has_all_of(process, other))
-            return false;
-    }
-    return true;
-}
-
-static bool frames_alone(void) {
-    return wake_self && !is_keeper() && frames_own(wake_self);
-}
-
 bool frames_may_receive(void) {
-    return frames_nic && frames_alone();
+    return frames_nic && wake_self && !is_keeper();
 }
 
 bool frames_open(void) {
@@ -315,7 +269,7 @@ int frames_take_in(void) {
         if (batches == BATCHES_MAX)
             return -EAGAIN;
         shared_lock();
-        bool may = is_keeper() || frames_alone(), open = may && !shared->broken && frames_open();
+        bool may = is_keeper() || frames_may_receive(), open = may && !shared->broken && frames_open();
         shared_unlock();
         if (!open)
             return may ? 0 : -EPERM;

@@ -23,12 +23,7 @@ int frames_send(int count);
 /* So many are sent, and the turn is over. The lock is held again. */
 void frames_sent(int count);
 
-/* Whether all that could be changed by frames that come is a process's own: other processes have no socket
- * that it has not as well, and what outlives a program is its own, too. Only then may it receive: who dies in
- * the middle of a change takes the connection with it that he was at. The lock is held. */
-bool frames_own(const struct process *process);
-
-/* ... and it has a way to the NIC: this process. */
+/* Whether this process can receive by itself: it has a way to the NIC. */
 bool frames_may_receive(void);
 
 /* Takes the turn to receive, and buffers to receive into. The lock is held. False: it is somebody else's

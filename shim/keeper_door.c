@@ -223,6 +223,15 @@ static bool take_eventfd(struct waiter *waiter, int descriptor) {
     return there;
 }
 
+/* The keeper's copy of a waiter's eventfd, or -1. */
+static int eventfd_of(const struct waiter *waiter, uint32_t number) {
+    shared_lock();
+    bool there = pool_has(&shared->waiters, waiter) && waiter->number == number;
+    int descriptor = there ? waiter->keeper_descriptor : -1;
+    shared_unlock();
+    return descriptor; /* this thread alone closes it */
+}
+
 /* The NIC for who joins, when any process can use it; but not for a user who could not open it himself, if it
  * was a file's capability that let the keeper. */
 static int shared_nic(void) {
@@ -292,6 +301,12 @@ static bool answer(int connection, struct door_request *request, int *descriptor
     } else if (kind == DOOR_POLLER) {
         keeper_watch_nic();
         keeper_frames_receive();
+        return false;
+    } else if (kind == DOOR_PEER) {
+        int eventfd = eventfd_of(request->waiter, request->waiter_number);
+        answer.header.kind = eventfd >= 0 ? DOOR_WELCOME : DOOR_REFUSED;
+        answer.waiter_number = request->waiter_number;
+        reply(connection, &answer, (struct door_beside){eventfd, -1});
         return false;
     } else if (kind == DOOR_WAITER) {
         if (take_eventfd(request->waiter, *descriptor))

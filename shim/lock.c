@@ -111,7 +111,6 @@ static void take_and_begin(void) {
         owner_died();
     set_busy(true);
     shared->stack.now_ns = clock_now();
-    shared->stack.user = wake_self ? wake_self->number : 0;
 }
 
 void shared_lock(void) {

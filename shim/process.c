@@ -85,7 +85,6 @@ struct process *process_create(int pid) {
         return NULL;
     process->pid = pid;
     process->pidfd = -1;
-    process->number = ++shared->processes_made;
     list_init(&process->link);
     list_init(&process->waiters);
     list_add_tail(&shared->process_list, &process->link);
@@ -94,6 +93,8 @@ struct process *process_create(int pid) {
 }
 
 void waiter_enter(struct waiter *waiter) {
+    if (!waiter->number)
+        waiter->number = ++shared->waiters_made;
     list_init(&waiter->link);
     list_init(&waiter->keeper_link);
     list_init(&waiter->watches);

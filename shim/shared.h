@@ -40,7 +40,6 @@ struct estate;
 struct process {
     struct list link;
     uint64_t made_ns;         /* 0: not yet an account */
-    uint32_t number;          /* no other process ever has it: stack.user; the keeper's is 0 */
     int pid;                  /* 0: of a child that fork has not made yet */
     uint64_t unborn_until_ns; /* ... nor will have made, when it is past that */
     int pidfd;                /* the keeper's; -1: not watched yet */
@@ -90,6 +89,7 @@ struct watch {
 struct waiter {
     struct list link; /* in process->waiters */
     struct process *process;
+    uint32_t number;       /* no other waiter ever has it */
     _Atomic uint32_t word; /* 0: sleep on; 1: woken */
     bool sleeping;
     bool bell;               /* no thread, but an epoll set's bell: told of every event, beside a thread */
@@ -148,7 +148,7 @@ struct shared {
 
     struct pool processes, estates, holdings, watches, waiters, epoll_sets, epoll_items;
     struct list process_list;
-    uint32_t processes_made;
+    uint32_t waiters_made;
     bool unwatched; /* it has processes that fork has made, whose end the keeper is not told of yet */
     struct pool flights_pool;
     struct list flights;                          /* of struct flight */

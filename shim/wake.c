@@ -4,7 +4,8 @@
  * Whoever changes the stack wakes those whom the change concerns, after letting the lock go. A sleeping
  * thread is woken through its futex word, from any process. One that sleeps in poll(2), because it waits for
  * descriptors of the kernel's as well, has an eventfd there; its own process writes to that directly, the
- * keeper through its copy, and any other process asks the keeper to.
+ * keeper through its copy, and any other process through one that it asks the keeper for (peer.h); until it
+ * has that, it asks the keeper to.
  */
 #include "wake.h"
 #include "frames.h"
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 struct process *wake_self;
+int (*wake_peer)(const struct waiter *waiter);
 __thread struct waiter *wake_awake __attribute__((tls_model("initial-exec")));
 
 static long futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout,
@@ -85,6 +87,7 @@ static void wake_waiter(struct wake_list *wakes, struct waiter *waiter) {
         bool keeper = wake_self && wake_self->pid == shared->keeper_pid;
         target.descriptor = waiter->process == wake_self ? waiter->descriptor
                             : keeper                     ? waiter->keeper_descriptor
+                            : wake_peer                  ? wake_peer(waiter)
                                                          : -1;
         if (target.descriptor < 0) {
             list_move_tail(&shared->keeper_wakes, &waiter->keeper_link);

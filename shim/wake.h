@@ -33,6 +33,10 @@ static inline void wake_list_init(struct wake_list *wakes) {
 /* Which process this is: the keeper, or one attached. */
 extern struct process *wake_self;
 
+/* Gives this process's copy of the eventfd of another's waiter, or -1; the lock is held. NULL: it has none.
+ */
+extern int (*wake_peer)(const struct waiter *waiter);
+
 /* The thread's own waiter while it is awake and about to look: it needs no waking. */
 extern __thread struct waiter *wake_awake __attribute__((tls_model("initial-exec")));
 

@@ -87,7 +87,7 @@ bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet
         socket->datagram->drops++;
         return false;
     }
-    stack_work_on(stack, socket);
+    stack_work_on(stack, NULL); /* it is all there before it is found: see repair.c */
     datagram->source = packet->source;
     datagram->destination = packet->destination;
     datagram->source_port = source_port;
@@ -130,7 +130,7 @@ void datagram_error(struct stack *stack, struct socket *socket, const struct icm
     }
     if (!socket->options.receive_errors && !(told.fatal && socket->connected))
         return;
-    stack_work_on(stack, socket);
+    stack_work_on(stack, NULL);
     if (socket->options.receive_errors)
         queue_error(stack, socket, &told, destination, port, payload, length);
     socket->error = told.error;

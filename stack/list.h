@@ -7,6 +7,7 @@
 #ifndef STACK_LIST_H
 #define STACK_LIST_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -32,6 +33,8 @@ static inline bool list_empty(const struct list *list) {
 static inline void list_insert_between(struct list *link, struct list *previous, struct list *next) {
     link->previous = previous;
     link->next = next;
+    atomic_signal_fence(
+        memory_order_seq_cst); /* forwards, a list is whole at any instruction: see repair.h */
     previous->next = link;
     next->previous = link;
 }

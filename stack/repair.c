@@ -156,15 +156,20 @@ bool stack_socket_alive(const struct stack *stack, const struct socket *socket) 
     return pool_has(&stack->sockets, socket) && socket->holders > 0;
 }
 
-static bool datagrams_whole(const struct stack *stack, const struct list *list) {
+/* Links a list backwards as it is forwards, if all in it are datagrams and whole. */
+static bool repair_datagrams(const struct stack *stack, struct list *list) {
     struct chain_measure measure;
+    struct list *link, *previous = list;
     uint32_t steps = 0;
-    for (struct list *link = list->next; link != list; link = link->next) {
+    for (link = list->next; link != list; link = link->next) {
         struct datagram *datagram = container_of(link, struct datagram, link);
         if (!pool_has(&stack->datagrams, datagram) || steps++ > stack->datagrams.used ||
             !stack_chain_measure(stack, datagram->chain, &measure) || measure.length != datagram->length)
             return false;
+        link->previous = previous;
+        previous = link;
     }
+    list->previous = previous;
     return true;
 }
 
@@ -188,7 +193,7 @@ static void repair_datagram_state(struct stack *stack, struct socket *socket) {
     list_init(&state->raw_link);
     list_init(&state->blocked_link);
     state->port_link = state->binding.link = (struct hash_link){NULL, NULL};
-    if (stack->at_work == socket || !datagrams_whole(stack, &state->queue))
+    if (stack->at_work == socket || !repair_datagrams(stack, &state->queue))
         list_init(&state->queue); /* datagrams may get lost */
     if (cork && (stack->at_work == socket || !pool_has(&stack->corks, cork) ||
                  !stack_queue_repair(stack, &cork->payload)))
@@ -237,8 +242,7 @@ static void repair_socket(void *object, void *context) {
     list_init(&socket->syn_queue);
     list_init(&socket->accept_queue);
     socket->syn_count = socket->accept_count = 0;
-    bool at_work = stack->at_work && (stack->at_work == socket || stack->at_work == socket->tcp);
-    if (at_work || !datagrams_whole(stack, &socket->errors))
+    if (stack->at_work == socket || !repair_datagrams(stack, &socket->errors))
         list_init(&socket->errors);
     socket->datagram_bytes = hold_datagrams(stack, &socket->errors);
     if (socket->extra)
@@ -299,7 +303,6 @@ void stack_repair_hold(struct stack *stack, struct buffer *buffer) {
 
 bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void)) {
     stack->now_ns = now_ns;
-    stack->user = 0;
     stack->repair_failed = false;
     list_init(&stack->events);
     list_init(&stack->output);

@@ -82,9 +82,7 @@ struct stack {
     uint64_t
         sent_ns; /* of the last segment with data: no two have the same, so that RACK knows their order */
     uint32_t time_wait_count, orphan_count; /* of connections: bounded by sysctls */
-    uint32_t user; /* whom the caller acts for, by a number of the caller's own; 0: nobody in particular */
-    uint32_t orphan_user;        /* who has closed all orphans that there are; 0: several, or nobody */
-    uint64_t syncookies_sent_ns; /* the last; 0: never */
+    uint64_t syncookies_sent_ns;            /* the last; 0: never */
     uint64_t challenge_second;
     uint32_t challenge_count;
 

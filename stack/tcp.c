@@ -157,10 +157,6 @@ struct tcp *tcp_lookup_listener(struct stack *stack, uint32_t local, uint16_t lo
 }
 
 void tcp_set_orphan(struct stack *stack, struct tcp *tcp, bool orphan) {
-    if (orphan && !tcp->orphan && stack->orphan_count > 0 && stack->orphan_user != stack->user)
-        stack->orphan_user = 0;
-    else if (orphan && !tcp->orphan)
-        stack->orphan_user = stack->user;
     stack->orphan_count += orphan && !tcp->orphan;
     stack->orphan_count -= !orphan && tcp->orphan;
     tcp->orphan = orphan;

@@ -97,15 +97,19 @@ static struct socket *udp_a(uint16_t port) {
     return socket;
 }
 
-static void udp_to_a(uint16_t port, const char *text) {
+static void udp_leaves_b(uint16_t port, const char *text) {
     struct socket *from;
     struct iovec piece = {(void *)text, strlen(text)};
     struct socket_message message = {
         .pieces = &piece, .count = 1, .has_address = true, .address = HOST_A, .port = port};
     assert_int_equal(socket_create(world.b.stack, SOCK_DGRAM, 0, &from), 0);
     assert_int_equal(socket_send(world.b.stack, from, &message), (ssize_t)strlen(text));
-    cable_run(&world.cable, 20 * MS);
     socket_release(world.b.stack, from);
+}
+
+static void udp_to_a(uint16_t port, const char *text) {
+    udp_leaves_b(port, text);
+    cable_run(&world.cable, 20 * MS);
 }
 
 /* Host A in the middle of all kinds of things. */
@@ -148,6 +152,7 @@ static void world_begin(void) {
     }
     /* Segments for the victim and the others that have arrived at A's interface, and no further. */
     static struct seen seen;
+    udp_leaves_b(54, "behind");
     send_bytes(&world.b, world.victim_b, "arrives", 7, 0);
     stack_advance(world.b.stack, now);
     while (world.arriving_count < ARRIVING_MAX && host_sent(&world.b, &seen)) {
