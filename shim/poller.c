@@ -27,9 +27,11 @@ enum source {
 };
 
 static __thread struct {
-    int epoll;   /* + 1; 0: not made yet */
-    bool failed; /* nor can it be */
+    int epoll;    /* + 1; 0: not made yet */
+    bool failed;  /* nor can it be */
+    bool watches; /* the NIC */
     int short_sleeps;
+    int strange; /* how much more often the NIC has woken it for others than for its own process */
 } own __attribute__((tls_model("initial-exec")));
 
 /* A sleep that ends at once costs a wake-up of two processors for nothing: whose sleeps were short lately
@@ -46,6 +48,11 @@ static void note_sleep(uint64_t ns) {
         own.short_sleeps += own.short_sleeps < SHORT_SLEEPS_MAX;
 }
 
+/* Who is woken by the NIC for the frames of other processes, mostly, leaves it to them for a while: for so
+ * many events of its own. */
+#define STRANGE_MAX 8
+#define STRANGE_REST 32
+
 static bool watch(int epoll, int descriptor, uint32_t events, enum source source) {
     struct epoll_event event = {.events = events, .data.u32 = source};
     return LIBC(epoll_ctl)(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
@@ -61,10 +68,16 @@ bool poller_wanted(const struct waiter *waiter) {
     return !own.epoll && !own.failed && !waiter->process->poller && !sandboxed() && frames_may_receive();
 }
 
+static bool watch_nic(int epoll) {
+    const struct nic *nic = frames_nic; /* another thread may give it up */
+    own.watches =
+        own.watches || (nic && watch(epoll, nic->descriptor, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, SOURCE_NIC));
+    return own.watches;
+}
+
 static bool watch_all(int epoll, const struct waiter *waiter) {
     return watch(epoll, waiter->descriptor, EPOLLIN, SOURCE_EVENTFD) &&
-           watch(epoll, attach_connection(), 0, SOURCE_KEEPER) &&
-           watch(epoll, frames_nic->descriptor, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, SOURCE_NIC);
+           watch(epoll, attach_connection(), 0, SOURCE_KEEPER) && watch_nic(epoll);
 }
 
 void poller_prepare(struct waiter *waiter) {
@@ -83,13 +96,16 @@ void poller_prepare(struct waiter *waiter) {
 
 bool poller_begin(struct waiter *waiter) {
     struct process *process = waiter->process;
-    if (!own.epoll || (process->poller && process->poller != waiter) || !frames_may_receive())
+    if (!own.epoll || (own.strange > 0 && !own.watches) || (process->poller && process->poller != waiter) ||
+        !frames_may_receive())
         return false;
     process->poller = waiter;
     return true;
 }
 
 void poller_end(struct waiter *waiter) {
+    if (waiter->word && own.strange > 0)
+        own.strange--;
     if (waiter->process->poller == waiter)
         waiter->process->poller = NULL;
 }
@@ -128,10 +144,25 @@ static int sleep_until(struct epoll_event *events, uint64_t deadline_ns, const s
 }
 
 static void take_in(struct waiter *waiter) {
+    uint32_t before = wake_own;
     wake_awake = waiter;
     if (frames_take_in() < 0)
         tell_keeper();
     wake_awake = NULL;
+    own.strange += wake_own == before ? 1 : -(own.strange > 0);
+}
+
+/* Leaves the NIC to others: the keeper, if nobody else. */
+static void retire(struct waiter *waiter) {
+    const struct nic *nic = frames_nic;
+    if (nic)
+        LIBC(epoll_ctl)(own.epoll - 1, EPOLL_CTL_DEL, nic->descriptor, NULL);
+    own.watches = false;
+    own.strange = STRANGE_REST;
+    shared_lock();
+    poller_end(waiter);
+    shared_unlock();
+    frames_take_in(); /* what came last */
 }
 
 /* Looks at the word for a microsecond or so: whoever wakes us may be on the same stack. */
@@ -196,6 +227,7 @@ int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t cou
         return 0;
     if (!watch_all_further(further, count))
         return -EINVAL;
+    watch_nic(own.epoll - 1); /* if it can't be, the keeper does */
     for (;;) {
         struct epoll_event events[EVENTS_MAX];
         uint64_t begun_ns = clock_now();
@@ -220,6 +252,8 @@ int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t cou
         }
         if (nic)
             take_in(waiter);
+        if (own.strange >= STRANGE_MAX && own.watches)
+            retire(waiter);
         if (ready && count > 0)
             return 1;
         if (told || waiter->word)
@@ -231,6 +265,7 @@ void poller_end_of_thread(void) {
     if (own.epoll)
         descriptor_close_private(own.epoll - 1);
     own.epoll = 0;
+    own.watches = false;
 }
 
 void poller_forked(void) {

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 struct process *wake_self;
+_Atomic uint32_t wake_own;
 int (*wake_peer)(const struct waiter *waiter);
 __thread struct waiter *wake_awake __attribute__((tls_model("initial-exec")));
 
@@ -81,6 +82,7 @@ static void wake_waiter(struct wake_list *wakes, struct waiter *waiter) {
     if (!waiter->sleeping || waiter->word)
         return;
     waiter->word = 1;
+    wake_own += waiter->process == wake_self;
     if (waiter == wake_awake || waiter->spinning)
         return;
     if (waiter->by_descriptor) {

@@ -13,7 +13,7 @@ def label(value):
 
 
 def draw(name, unit, points):
-    logarithmic = max(x for x, _ in points) / max(min(x for x, _ in points), 1) > 50 and "percentile" not in name
+    logarithmic = max(x for x, _ in points) / max(min(x for x, _ in points), 1) > 20 and "percentile" not in name
     place = math.log10 if logarithmic else float
     low, high = place(points[0][0]), place(points[-1][0])
     top = max(value for _, values in points for value in values if value is not None) * 1.08
