@@ -21,17 +21,19 @@ static struct {
     int idle;        /* ticks since there was one */
 } last;
 
-/* A process that receives by itself, or NULL. The lock is held. */
+/* A process that receives by itself, one that sleeps on the NIC if there is any; or NULL. The lock is held.
+ */
 static const struct process *receiver(void) {
+    const struct process *found = NULL;
     struct list *link, *next;
     if (shared->broken || !(keeper.nic->facts.features & NIC_SHARED))
         return NULL;
     list_for_each(link, next, &shared->process_list) {
         const struct process *process = container_of(link, struct process, link);
-        if (process->receives)
-            return process;
+        if (process->receives && (!found || process->poller))
+            found = process;
     }
-    return NULL;
+    return found;
 }
 
 void keeper_tick_begin(void) {

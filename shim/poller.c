@@ -159,10 +159,11 @@ static void retire(struct waiter *waiter) {
         LIBC(epoll_ctl)(own.epoll - 1, EPOLL_CTL_DEL, nic->descriptor, NULL);
     own.watches = false;
     own.strange = STRANGE_REST;
+    frames_take_in(); /* what came last */
     shared_lock();
     poller_end(waiter);
+    waiter->process->receives = false; /* until it is at work again: the keeper is not to rely on it */
     shared_unlock();
-    frames_take_in(); /* what came last */
 }
 
 /* Looks at the word for a microsecond or so: whoever wakes us may be on the same stack. */

@@ -33,7 +33,7 @@ static inline void wake_list_init(struct wake_list *wakes) {
 /* Which process this is: the keeper, or one attached. */
 extern struct process *wake_self;
 
-/* How often a thread of this process was woken by another of it. */
+/* How often this process has woken a thread of its own. */
 extern _Atomic uint32_t wake_own;
 
 /* Gives this process's copy of the eventfd of another's waiter, or -1; the lock is held. NULL: it has none.

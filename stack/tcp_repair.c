@@ -293,7 +293,8 @@ static void restart_timers(struct stack *stack, struct tcp *tcp) {
     tcp_want_output(stack, tcp);
 }
 
-/* Records what a mended connection has in flight, and takes it for lost. False: there is no memory. */
+/* Records what a mended connection has in flight, and takes it for lost. False: there is no memory, or it
+ * can't be. */
 static bool record_flight(struct stack *stack, struct tcp *tcp) {
     uint32_t end = tcp->snd_nxt, longest = max_u32(UINT16_MAX / tcp->mss, 1) * tcp->mss;
     if (tcp_is_opening(tcp) || tcp->state == TCP_TIME_WAIT || end == tcp->snd_una)
@@ -308,7 +309,7 @@ static bool record_flight(struct stack *stack, struct tcp *tcp) {
             place = byte_queue_at(&tcp->send, offset);
         bool fin = offset + length == tcp->send.length && left > length;
         struct tcp_sent *sent = tcp_sent_add(stack, tcp, length, tcp->mss, fin, place);
-        if (!sent)
+        if (!sent || tcp_sent_span(sent) == 0)
             return false;
         tcp->snd_nxt += tcp_sent_span(sent);
         if (length > 0)
