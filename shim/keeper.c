@@ -136,6 +136,10 @@ static void make_region(void) {
         keeper_fail("can't map the stack's memory: %s", strerror(errno));
 }
 
+static int own_copy(const struct waiter *waiter) {
+    return waiter->keeper_descriptor;
+}
+
 static void make_stack(void) {
     uint8_t seed[RANDOM_SEED_BYTES];
     struct stack_config config = {
@@ -184,6 +188,7 @@ static void make_stack(void) {
     list_init(&keeper.self.link);
     list_init(&keeper.self.waiters);
     wake_self = &keeper.self;
+    wake_peer = own_copy;
 }
 
 /* The NIC is open: nothing that follows needs a privilege. */

@@ -86,9 +86,7 @@ static void wake_waiter(struct wake_list *wakes, struct waiter *waiter) {
     if (waiter == wake_awake || waiter->spinning)
         return;
     if (waiter->by_descriptor) {
-        bool keeper = wake_self && wake_self->pid == shared->keeper_pid;
         target.descriptor = waiter->process == wake_self ? waiter->descriptor
-                            : keeper                     ? waiter->keeper_descriptor
                             : wake_peer                  ? wake_peer(waiter)
                                                          : -1;
         if (target.descriptor < 0) {
