@@ -68,7 +68,7 @@ $(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/libbarewire.map
 $(BUILD)/barewire-keeper: $(call objects,plain,$(KEEPER))
 	$(LINK) $(KEEPER_LIBS)
 
-$(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(BUILD)/plain/tests/unit/scene.o $(call objects,plain,$(STACK) nic/impair.c nic/quantity.c nic/capture.c nic/lan_segment.c nic/lan_wire.c)
+$(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(BUILD)/plain/tests/unit/scene.o $(call objects,plain,$(STACK) nic/impair.c nic/quantity.c nic/capture.c nic/lan_segment.c nic/lan_wire.c shim/tracing_text.c)
 	$(LINK) $(CMOCKA_LIBS)
 
 $(BUILD)/tests/simulate: $(call objects,plain,$(wildcard tests/simulation/*.c) $(STACK) nic/impair.c nic/quantity.c)

@@ -4,12 +4,15 @@
 #include "attach.h"
 #include "bell.h"
 #include "descriptor.h"
+#include "fork.h"
 #include "frames.h"
 #include "libc.h"
 #include "lock.h"
 #include "memory.h"
 #include "peer.h"
+#include "signals.h"
 #include "start.h"
+#include "tracing.h"
 #include "wake.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -68,12 +71,6 @@ int attach_pid(void) {
 
 void attach_forked(void) {
     own_pid = getpid();
-}
-
-void attach_done(void) {
-    attach_forked();
-    peers_begin();
-    is_attached = true;
 }
 
 bool attach_broken(void) {
@@ -228,14 +225,17 @@ static void find_door(void) {
         attach_fail("the path of stack '%s' is too long; give a shorter --name", attach_config.name);
 }
 
-static void start_or_join(void) {
+static bool start_or_join(void) {
     char error[CONFIG_ERROR_BYTES];
     struct timespec pause = {0, 1000000};
     find_door();
     for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
         int result = join();
-        if (result == 0)
-            return;
+        if (result == 0) {
+            if (attach_config.verbose)
+                attach_say("stack %s, kept by process %d", attach_config.name, shared->keeper_pid);
+            return true;
+        }
         if (result == -EPROTO)
             attach_fail(
                 "stack '%s' is kept by another version of barewire; 'barewire down --name %s' ends it",
@@ -253,16 +253,23 @@ static void start_or_join(void) {
     attach_fail("stack '%s' has a keeper that does not answer", attach_config.name);
 }
 
-void attach(void) {
+bool attach_once(bool (*join)(void)) {
     if (is_attached)
-        return;
+        return true;
     pthread_mutex_lock(&attaching);
-    if (!is_attached) {
-        start_or_join();
-        if (attach_config.verbose)
-            attach_say("stack %s, kept by process %d", attach_config.name, shared->keeper_pid);
-        attach_done();
+    if (!is_attached && join()) {
+        attach_forked();
+        peers_begin();
+        is_attached = true;
         bells_attached();
+        signals_start();
+        fork_start();
+        tracing_start();
     }
     pthread_mutex_unlock(&attaching);
+    return is_attached;
+}
+
+void attach(void) {
+    attach_once(start_or_join);
 }

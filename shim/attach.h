@@ -14,6 +14,10 @@ extern struct config attach_config;
 void attach(void);
 bool attached(void);
 
+/* Joins as `join` does, which is this process's first step on the stack and is done once; what every process
+ * on a stack has begins with it: signals, fork, tracing. Returns whether this process is on the stack. */
+bool attach_once(bool (*join)(void));
+
 /* The process that this memory belongs to. */
 int attach_pid(void);
 void attach_forked(void); /* in a child: it is this one now */
@@ -24,7 +28,6 @@ bool attach_door_there(void);
 
 /* Makes the stack of a welcoming reply this process's. */
 void attach_adopt(const struct door_reply *reply, struct door_beside beside);
-void attach_done(void); /* from now on it can be used */
 
 /* Gives up when the stack is broken: says why, once. Returns whether it is. */
 bool attach_broken(void);

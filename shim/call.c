@@ -3,21 +3,15 @@
  */
 #include "call.h"
 #include "exec.h"
-#include "fork.h"
 #include "frames.h"
 #include "process.h"
 #include "resume.h"
-#include "signals.h"
 #include "streams.h"
 #include "wake.h"
-#include <pthread.h>
 #include <string.h>
 
 bool call_join(void) {
     attach();
-    signals_start();
-    fork_start();
-    tracing_start();
     return !attach_broken();
 }
 
@@ -59,9 +53,6 @@ __attribute__((constructor)) static void begin(void) {
         attach_fail("%s", error);
     resume();
     if (attached()) {
-        signals_start();
-        fork_start();
-        tracing_start();
         for (int fd = 0; fd <= 2; fd++)
             stdio_follow(fd);
     }

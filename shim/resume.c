@@ -11,11 +11,9 @@
 #include "attach.h"
 #include "descriptor.h"
 #include "exec.h"
-#include "fork.h"
 #include "libc.h"
 #include "lock.h"
 #include "process.h"
-#include "signals.h"
 #include "wake.h"
 #include <dirent.h>
 #include <stdlib.h>
@@ -78,7 +76,7 @@ static void take_stock(void) {
     estate_leave(&before);
 }
 
-/* Asks the keeper, if there is one. Returns whether this process is on the stack now. */
+/* Asks the keeper, if there is one. Returns whether the stack is mapped now. */
 static bool ask(bool inherited) {
     static struct door_request request;
     static struct door_reply reply;
@@ -96,14 +94,22 @@ static bool ask(bool inherited) {
     return true;
 }
 
-void resume(void) {
+static bool go_on(void) {
     if (!ask(each_inherited(NULL) > 0))
-        return;
+        return false;
     shared_lock();
     if (!shared->broken)
         take_stock();
     shared_unlock();
-    attach_done();
+    return true;
+}
+
+static bool follow(void) {
+    return ask(true);
+}
+
+void resume(void) {
+    attach_once(go_on);
 }
 
 struct socket *resume_received(int fd) {
@@ -111,13 +117,8 @@ struct socket *resume_received(int fd) {
     struct stat status;
     if (descriptor_find(fd) || fstat(fd, &status) < 0 || !may_be_ours(fd, &status))
         return NULL;
-    if (!attached()) {
-        if (!ask(true))
-            return NULL;
-        attach_done();
-        signals_start();
-        fork_start();
-    }
+    if (!attach_once(follow))
+        return NULL;
     shared_lock();
     if (!shared->broken && (socket = socket_named(status.st_ino)))
         take_inherited(fd, status.st_ino);

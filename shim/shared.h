@@ -16,6 +16,7 @@
 
 #include "nic.h"
 #include "stack.h"
+#include "tracing_text.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -159,6 +160,7 @@ struct shared {
     uint64_t keeper_deadline_ns;      /* ... and wakes by itself then */
     struct list keeper_wakes;         /* waiters whose eventfd only the keeper can write */
     _Atomic uint64_t trace_shown;     /* the number of the next of the stack's events that --trace shows */
+    struct tracing_flows trace_flows; /* by who shows it */
     uint32_t conflicts_seen;          /* of the stack's address: by the keeper */
     struct turn sending, receiving;
     bool ticking; /* programs take in frames when they call; the keeper looks now and then: keeper_tick.c */

@@ -175,7 +175,7 @@ void tracing_show(void) {
     int saved = errno;
     while (take_next(&event)) {
         format_time(event.time_ns, time, sizeof time);
-        size_t length = tracing_text(&event, tracing, time, text);
+        size_t length = tracing_text(&event, tracing, time, &shared->trace_flows, text);
         if (length > 0)
             put(text, length);
     }

@@ -2,7 +2,8 @@
  * tracing_text.c - see tracing_text.h.
  *
  * Sequence numbers are told from a connection's beginning, as tcpdump(8) does: the first that was seen of a
- * direction is 0.
+ * direction is 0. Which that was is noted for the stack as a whole, since its events are shown by whichever
+ * of its processes comes by.
  */
 #include "tracing_text.h"
 #include "ether.h"
@@ -11,8 +12,6 @@
 #include "wire.h"
 #include <stdarg.h>
 #include <stdio.h>
-
-#define DIRECTIONS 1024u
 
 const char *tracing_state_name(uint8_t state) {
     static const char *const names[] = {
@@ -34,20 +33,46 @@ const char *tracing_why_name(uint8_t why) {
     return why < sizeof names / sizeof *names ? names[why] : "?";
 }
 
-/* Where the numbers of a direction begin. */
-static uint32_t base_of(uint32_t source, uint16_t port, uint32_t destination, uint16_t to, uint32_t sequence,
-                        bool begins) {
-    static struct direction {
-        uint32_t source, destination, base;
-        uint16_t port, to;
-    } directions[DIRECTIONS];
-    struct direction *direction =
-        &directions[(source * 7u + destination * 5u + port * 31u + to * 17u) % DIRECTIONS];
-    bool same = direction->source == source && direction->destination == destination &&
-                direction->port == port && direction->to == to;
-    if (!same || begins)
-        *direction = (struct direction){source, destination, sequence, port, to};
-    return direction->base;
+/* The connection between two ends, the lower one first; *source becomes which of them the segment is from. */
+static struct tracing_flow *flow_of(struct tracing_flows *flows, uint64_t from, uint64_t to, int *source) {
+    uint64_t ends[] = {from < to ? from : to, from < to ? to : from};
+    uint64_t hash = (ends[0] * UINT64_C(0x9e3779b97f4a7c15) ^ ends[1]) * UINT64_C(0xff51afd7ed558ccd);
+    struct tracing_flow *set = flows->sets[(hash >> 32) % TRACING_FLOW_SETS];
+    struct tracing_flow *flow = &set[(hash >> 56) % TRACING_FLOW_WAYS]; /* that one goes, if none is free */
+    *source = from > to;
+    for (int i = 0; i < TRACING_FLOW_WAYS; i++) {
+        if (set[i].ends[0] == ends[0] && set[i].ends[1] == ends[1])
+            return &set[i];
+        if (!set[i].ends[1])
+            flow = &set[i];
+    }
+    *flow = (struct tracing_flow){.ends = {ends[0], ends[1]}};
+    return flow;
+}
+
+/* Makes a segment's numbers relative to where each direction began. */
+static void count_from_beginning(struct tracing_flows *flows, uint32_t from, uint32_t to,
+                                 struct tcp_segment *segment) {
+    int source;
+    struct tracing_flow *flow = flow_of(flows, (uint64_t)from << 16 | segment->source_port,
+                                        (uint64_t)to << 16 | segment->destination_port, &source);
+    bool syn = segment->flags & TCP_SYN, ack = segment->flags & TCP_ACK;
+    if (syn && !ack)
+        flow->known[!source] = false;
+    if (syn || !flow->known[source])
+        flow->first[source] = segment->sequence;
+    flow->known[source] = true;
+    segment->sequence -= flow->first[source];
+    if (!ack)
+        return;
+    if (!flow->known[!source])
+        flow->first[!source] = segment->acknowledgment - 1;
+    flow->known[!source] = true;
+    segment->acknowledgment -= flow->first[!source];
+    for (int i = 0; i < segment->sack_count; i++) {
+        segment->sack[i].start -= flow->first[!source];
+        segment->sack[i].end -= flow->first[!source];
+    }
 }
 
 static const char *place(uint32_t address, uint16_t port) {
@@ -73,6 +98,7 @@ struct lines {
     char *text;
     size_t used;
     const char *time;
+    struct tracing_flows *flows;
 };
 
 __attribute__((format(printf, 3, 4))) static void add(struct lines *lines, const char *group,
@@ -100,12 +126,7 @@ static void add_tcp(struct lines *lines, const struct trace_event *event, bool o
     if (header < 0)
         return;
     uint32_t length = event->frame.length - ETHER_HEADER_BYTES - ip_bytes - (uint32_t)header;
-    bool syn = segment.flags & TCP_SYN;
-    uint32_t sequence = segment.sequence - base_of(source, segment.source_port, destination,
-                                                   segment.destination_port, segment.sequence, syn);
-    uint32_t acknowledgment =
-        segment.acknowledgment - base_of(destination, segment.destination_port, source, segment.source_port,
-                                         segment.acknowledgment - 1, false);
+    count_from_beginning(lines->flows, source, destination, &segment);
     char more[200] = "", flags[10], *flag = flags;
     static const char letters[] = "FSRP.UEW";
     for (int i = 0; i < 8; i++)
@@ -114,14 +135,13 @@ static void add_tcp(struct lines *lines, const struct trace_event *event, bool o
     *flag = 0;
     int used = 0;
     if (segment.flags & TCP_ACK)
-        used += snprintf(more + used, sizeof more - (size_t)used, " ack %u", acknowledgment);
+        used += snprintf(more + used, sizeof more - (size_t)used, " ack %u", segment.acknowledgment);
     used += snprintf(more + used, sizeof more - (size_t)used, " win %u", segment.window);
     if (segment.mss)
         used += snprintf(more + used, sizeof more - (size_t)used, " mss %u", segment.mss);
     for (int i = 0; i < segment.sack_count; i++)
-        used += snprintf(more + used, sizeof more - (size_t)used, " sack %u:%u",
-                         segment.sack[i].start - segment.acknowledgment + acknowledgment,
-                         segment.sack[i].end - segment.acknowledgment + acknowledgment);
+        used += snprintf(more + used, sizeof more - (size_t)used, " sack %u:%u", segment.sack[i].start,
+                         segment.sack[i].end);
     if (event->frame.segment)
         used += snprintf(more + used, sizeof more - (size_t)used, " in segments of %u", event->frame.segment);
     const struct frame_note *note = &event->frame.note;
@@ -133,8 +153,8 @@ static void add_tcp(struct lines *lines, const struct trace_event *event, bool o
     if (note->why)
         snprintf(more + used, sizeof more - (size_t)used, ")");
     add(lines, "tcp", "%c %s > %s [%s] seq %u:%u len %u%s", out ? '>' : '<',
-        place(source, segment.source_port), place(destination, segment.destination_port), flags, sequence,
-        sequence + length, length, more);
+        place(source, segment.source_port), place(destination, segment.destination_port), flags,
+        segment.sequence, segment.sequence + length, length, more);
 }
 
 static void add_ip(struct lines *lines, const struct trace_event *event, bool out, unsigned groups) {
@@ -192,10 +212,11 @@ static void add_sample(struct lines *lines, const char *flow, const struct trace
         sample->ssthresh == UINT32_MAX ? -1 : (int)sample->ssthresh, sample->flight, sample->rto_us / 1000.0);
 }
 
-size_t tracing_text(const struct trace_event *event, unsigned groups, const char *time, char *text) {
+size_t tracing_text(const struct trace_event *event, unsigned groups, const char *time,
+                    struct tracing_flows *flows, char *text) {
     static const char *const timers[] = {"retransmission timeout", "SYN timeout", "tail loss probe",
                                          "zero window probe", "keepalive probe"};
-    struct lines lines = {text, 0, time};
+    struct lines lines = {text, 0, time, flows};
     char flow[64];
     if (event->kind == TRACE_FRAME_IN || event->kind == TRACE_FRAME_OUT) {
         add_frame(&lines, event, groups);

@@ -2,7 +2,8 @@
  * udp_train.c - datagrams in trains (UDP_SEGMENT), as QUIC sends them.
  *
  *   udp_train serve PORT           counts what comes, and answers an empty datagram with the count
- *   udp_train send ADDRESS PORT    sends trains of 40 datagrams of 1,400 bytes for a second; prints what arrived, in Gb/s
+ *   udp_train send ADDRESS PORT    sends trains of 40 datagrams of 1,400 bytes for a second; prints what
+ * arrived, in Gb/s
  */
 #include <arpa/inet.h>
 #include <netinet/udp.h>

@@ -1,6 +1,6 @@
 /*
- * herd.c - eight threads wait in epoll_wait(2) for one listener, and answer what comes. Ends after three seconds, and
- * prints how often they were woken, and how many connections they served.
+ * herd.c - eight threads wait in epoll_wait(2) for one listener, and answer what comes. Ends after three
+ * seconds, and prints how often they were woken, and how many connections they served.
  */
 #include <netinet/in.h>
 #include <pthread.h>
@@ -31,7 +31,8 @@ static void *serve(void *unused) {
 }
 
 int main(int count, char **arguments) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(arguments[count - 1]))};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)atoi(arguments[count - 1]))};
     struct epoll_event event = {.events = EPOLLIN};
     listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     epoll = epoll_create1(0);
