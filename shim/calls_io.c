@@ -15,6 +15,9 @@
 #include <string.h>
 #include <time.h>
 
+/* From so many bytes on, a train of datagrams is not copied: it is sent from the program's memory. */
+#define LENT_BYTES 4096
+
 /* The fortified twins check the size that the compiler knew, as glibc's do. */
 extern void __chk_fail(void) __attribute__((noreturn));
 
@@ -54,6 +57,7 @@ static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct
     for (;;) {
         message.pieces = pieces;
         message.count = count;
+        message.lend = total >= LENT_BYTES && !socket->tcp && frames_may_lend();
         ssize_t result = socket_send(&shared->stack, socket, &message);
         message.flags &= ~MSG_FASTOPEN; /* it has connected: what is left follows */
         while (wait && socket_is_opening(socket) && result >= 0)

@@ -103,6 +103,16 @@ static uint64_t note_of(const struct frame *frame) {
     return note;
 }
 
+bool frames_may_lend(void) {
+    return frames_nic && !sending.own.in_use && !shared->sending.owner && !expected.sockets &&
+           !stack_frame(&shared->stack, 0);
+}
+
+void frames_keep(void) {
+    if (!shared->sending.owner)
+        stack_frames_keep(&shared->stack);
+}
+
 int frames_take(void) {
     struct turn *turn = &shared->sending;
     struct frame *frame;
@@ -112,7 +122,7 @@ int frames_take(void) {
     while (count < FRAMES_AT_ONCE && pieces + FRAME_PIECES_MAX <= SEND_PIECES &&
            (frame = stack_frame(&shared->stack, (uint32_t)count))) {
         struct iovec *own = &sending.pieces[pieces];
-        int more = buffer_range_pieces(frame->payload, frame->payload_length, own + 1, FRAME_PIECES_MAX - 1);
+        int more = frame_pieces(frame, own + 1, FRAME_PIECES_MAX - 1);
         own[0] = (struct iovec){frame->header, frame->header_length};
         if (more < 0)
             own[0].iov_len = more = 0; /* can't be: the NIC refuses it */
@@ -297,8 +307,12 @@ bool frames_wait(void) {
 }
 
 void frames_settle(struct process *process) {
-    if (shared->sending.owner == process)
+    const struct frame *frame = stack_frame(&shared->stack, 0);
+    if (shared->sending.owner == process) {
         shared->sending.owner = NULL;
+        if (frame && frame->lent)
+            stack_frames_sent(&shared->stack, 1); /* its memory is gone, sent or not */
+    }
     if (shared->receiving.owner == process)
         shared->receiving.owner = NULL;
     for (int i = 0; i < RECEPTION_OWN * (int)RECEPTION_PIECES; i++) {

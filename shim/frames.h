@@ -13,6 +13,13 @@
 /* This process's way to the NIC; NULL: it has none, and the keeper moves the frames. */
 extern struct nic *frames_nic;
 
+/* Whether a frame that is made now will be sent by this thread when it lets the lock go, before anybody else
+ * can: its payload may be lent then (socket_message.lend). It will be the first. The lock is held. */
+bool frames_may_lend(void);
+
+/* The lock is let go, and this thread sends nothing: what it has lent after all is copied. */
+void frames_keep(void);
+
 /* Takes the turn to send, and the frames that wait, as many as go at once; their buffers are held by the
  * stack's ring. The lock is held. Returns how many; 0: there are none, or it is somebody else's turn. */
 int frames_take(void);

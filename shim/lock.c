@@ -143,6 +143,8 @@ static enum letting_go let_go(bool may_send) {
             stack_advance(&shared->stack, shared->stack.now_ns);
         stack_work_on(&shared->stack, NULL);
         frames = may_send ? frames_take() : 0;
+        if (!frames)
+            frames_keep();
         wake_collect(&wakes);
     }
     set_busy(false);

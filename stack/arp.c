@@ -169,7 +169,7 @@ static void entry_failed(struct stack *stack, struct arp_entry *entry) {
         uint32_t payload = pending->frame.payload_length;
         payload = payload < QUOTED_BYTES ? payload : QUOTED_BYTES;
         memcpy(header, pending->frame.header + FRAME_IP_AT, length);
-        buffer_copy_range(header + length, pending->frame.payload, payload);
+        frame_copy(&pending->frame, 0, header + length, payload);
         length += payload;
         entry_drop_pending(stack, entry, pending);
         struct icmp_error error = icmp_host_unreachable(stack);
@@ -196,7 +196,8 @@ int arp_output(struct stack *stack, struct frame *frame, uint32_t neighbour) {
     if (entry->pending_count == ARP_PENDING_MAX)
         entry_drop_pending(stack, entry, container_of(entry->pending.next, struct arp_pending, link));
     struct arp_pending *pending = pool_take_zeroed(&stack->arp.pendings);
-    if (!pending) {
+    if (!pending || frame_keep(&stack->buffers, frame)) {
+        pool_return(&stack->arp.pendings, pending);
         frame_release(&stack->buffers, frame);
         return -ENOBUFS;
     }

@@ -54,8 +54,10 @@ static void ask(struct stack *stack, enum dhcp_type type) {
     struct iovec piece = {bytes, dhcp_write(&question, bytes)};
     uint32_t length = (uint32_t)piece.iov_len;
     struct frame *frame = frame_begin(&stack->transmit);
-    if (frame && byte_queue_append(&payload, &stack->buffers, &piece, 1, 0, length) == length)
-        udp_output(stack, frame, CLIENT_PORT, SERVER_PORT, &parameters, &payload);
+    if (frame && byte_queue_append(&payload, &stack->buffers, &piece, 1, 0, length) == length) {
+        frame_set_payload(frame, (struct byte_cursor){payload.head, 0}, length);
+        udp_output(stack, frame, CLIENT_PORT, SERVER_PORT, &parameters);
+    }
     buffer_drop_chain(&stack->buffers, payload.head);
     dhcp->asked_ns = stack->now_ns;
 }

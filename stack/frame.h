@@ -1,5 +1,6 @@
 /*
- * frame.h - frames on their way out: headers written once, payload by reference into a send queue.
+ * frame.h - frames on their way out: headers written once, payload by reference into a send queue, or into
+ * the memory of the program that sends it.
  *
  * The transmit queue is a bounded ring. A layer begins a frame in the ring's next slot, fills its header in
  * place (TCP and UDP at FRAME_TRANSPORT_AT, IP at FRAME_IP_AT, Ethernet at 0) and commits it; or leaves it.
@@ -45,6 +46,7 @@ struct frame_note {
 
 struct frame {
     struct byte_cursor payload; /* holds a reference to each buffer of the range */
+    const void *lent;           /* instead: the payload's bytes, good for as long as the lender waits */
     uint32_t payload_length;
     uint16_t header_length;
     uint16_t
@@ -71,6 +73,21 @@ struct frame *frame_begin(struct frame_queue *queue);
 
 /* Gives a frame its payload and takes the references. */
 void frame_set_payload(struct frame *frame, struct byte_cursor payload, uint32_t length);
+
+/* Gives a frame a payload that stays where it is. Whoever lends it sends the frame before anybody else can,
+ * and waits for that; or has it copied (frame_keep). */
+void frame_lend(struct frame *frame, const void *bytes, uint32_t length);
+
+/* Copies a lent payload to buffers of the frame's own; nothing, if it has such. Returns 0, or -ENOBUFS: then
+ * it is still lent. */
+int frame_keep(struct pool *buffers, struct frame *frame);
+
+/* Describes the payload as pieces of memory. Returns how many of `limit` were used, or -1 when there were not
+ * enough. */
+int frame_pieces(const struct frame *frame, struct iovec *pieces, int limit);
+
+/* Copies `length` bytes of the payload from byte `at` on; they must be there. */
+void frame_copy(const struct frame *frame, uint32_t at, void *to, uint32_t length);
 
 /* Puts the frame of frame_begin on the ring. */
 void frame_commit(struct frame_queue *queue);

@@ -30,8 +30,7 @@ uint32_t frame_cut(const struct frame *frame, uint32_t index, uint8_t *to) {
         return 0;
     uint32_t payload = left < size ? left : size, length = frame->header_length + payload;
     memcpy(to, frame->header, frame->header_length);
-    if (payload > 0)
-        buffer_copy_range(to + frame->header_length, byte_cursor_after(frame->payload, at), payload);
+    frame_copy(frame, at, to + frame->header_length, payload);
     if (frame->segment) {
         uint8_t *ip = to + FRAME_IP_AT, *tcp = to + FRAME_TRANSPORT_AT;
         wire_put16(ip + 2, (uint16_t)(length - FRAME_IP_AT));

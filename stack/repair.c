@@ -86,8 +86,8 @@ void stack_hold_chain(struct stack *stack, struct buffer *chain) {
 static bool frame_whole(const struct stack *stack, const struct frame *frame) {
     struct byte_cursor cursor = frame->payload;
     uint32_t left = frame->payload_length;
-    if (frame->header_length > FRAME_HEADER_MAX)
-        return false;
+    if (frame->header_length > FRAME_HEADER_MAX || frame->lent)
+        return false; /* whoever lent it may be the dead */
     while (left > 0) {
         const struct buffer *buffer = cursor.buffer;
         if (!pool_has(&stack->buffers, buffer) || buffer->end > BUFFER_CAPACITY ||

@@ -122,6 +122,8 @@ struct socket_message {
     uint32_t local_address; /* to send from; what it was sent to */
     int ttl, tos;
     bool has_tos;
+    bool lend; /* the pieces stay good until the caller has sent the frame, before anybody else can (frame.h)
+                */
     uint16_t segment;     /* UDP_SEGMENT; UDP_GRO's length, 0: it is a single one */
     uint64_t received_ns; /* by the stack's clock */
     uint32_t drops;

@@ -107,7 +107,7 @@ int stack_loop_back(struct stack *stack, const struct frame *frame) {
     struct byte_queue queue = {0};
     uint32_t header = frame->header_length - FRAME_IP_AT;
     struct iovec pieces[48] = {{(void *)(frame->header + FRAME_IP_AT), header}};
-    int count = buffer_range_pieces(frame->payload, frame->payload_length, pieces + 1, 47);
+    int count = frame_pieces(frame, pieces + 1, 47);
     uint32_t length = header + frame->payload_length;
     if (count < 0 || stack->loopback_count == STACK_LOOPBACK_MAX)
         return -ENOBUFS;
@@ -188,8 +188,14 @@ struct frame *stack_frame(struct stack *stack, uint32_t index) {
 
 uint32_t stack_frame_copy(const struct frame *frame, uint8_t *to) {
     memcpy(to, frame->header, frame->header_length);
-    buffer_copy_range(to + frame->header_length, frame->payload, frame->payload_length);
+    frame_copy(frame, 0, to + frame->header_length, frame->payload_length);
     return frame->header_length + frame->payload_length;
+}
+
+void stack_frames_keep(struct stack *stack) {
+    struct frame *frame = stack_frame(stack, 0);
+    if (frame && frame_keep(&stack->buffers, frame))
+        stack_frames_sent(stack, 1); /* memory is out: it is lost, as in a full queue */
 }
 
 void stack_frames_sent(struct stack *stack, uint32_t count) {

@@ -138,6 +138,9 @@ struct frame *stack_frame(struct stack *stack, uint32_t index);
  */
 uint32_t stack_frame_copy(const struct frame *frame, uint8_t *to);
 
+/* The first frame could not be sent at once: if its payload is lent (socket_message.lend), it is copied. */
+void stack_frames_keep(struct stack *stack);
+
 /* The first `count` frames have been sent, or given up. */
 void stack_frames_sent(struct stack *stack, uint32_t count);
 

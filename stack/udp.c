@@ -102,9 +102,9 @@ void udp_input(struct stack *stack, struct ip_packet *packet) {
 }
 
 int udp_output(struct stack *stack, struct frame *frame, uint16_t source_port, uint16_t destination_port,
-               const struct ip_parameters *parameters, const struct byte_queue *payload) {
+               const struct ip_parameters *parameters) {
     uint8_t *header = frame->header + FRAME_TRANSPORT_AT;
-    uint16_t total = (uint16_t)(payload->length + UDP_HEADER_BYTES);
+    uint16_t total = (uint16_t)(frame->payload_length + UDP_HEADER_BYTES);
     frame->header_length = FRAME_TRANSPORT_AT + UDP_HEADER_BYTES;
     wire_put16(header, source_port);
     wire_put16(header + 2, destination_port);
@@ -112,16 +112,13 @@ int udp_output(struct stack *stack, struct frame *frame, uint16_t source_port, u
     wire_put16(header + 6, 0);
     uint64_t sum =
         checksum_pseudo_header(parameters->source, parameters->destination, IP_PROTOCOL_UDP, total);
-    struct byte_cursor start = {payload->head, 0};
-    if (payload->length > 0)
-        frame_set_payload(frame, start, payload->length);
     if (ip_offloads(stack, parameters, frame)) {
         frame->checksum_offset = 6;
         wire_put_sum(header + 6, checksum_fold(sum));
     } else {
         sum = checksum_add(sum, header, UDP_HEADER_BYTES);
-        if (payload->length > 0)
-            sum += checksum_fold(checksum_add_range(0, start, payload->length));
+        if (frame->payload_length > 0)
+            sum += checksum_fold(checksum_add_range(0, frame->payload, frame->payload_length));
         uint16_t folded = (uint16_t)~checksum_fold(sum);
         wire_put_sum(header + 6, folded ? folded : 0xffff);
     }
@@ -129,18 +126,23 @@ int udp_output(struct stack *stack, struct frame *frame, uint16_t source_port, u
     return ip_output(stack, frame, parameters);
 }
 
+/* One datagram; or a train of them, whose payload may stay in the program's memory. */
 static int send_one(struct stack *stack, struct socket *socket, const struct socket_message *message,
                     const struct ip_parameters *parameters, size_t skip, uint32_t length, uint32_t segment) {
-    struct byte_queue payload;
+    struct byte_queue payload = {0};
     struct frame *frame = frame_begin(&stack->transmit);
-    if (frame && segment < length)
-        frame->segment = (uint16_t)segment;
-    if (!frame || datagram_payload(stack, message, skip, length, &payload)) {
+    bool train = segment < length, lend = train && message->lend && message->count == 1;
+    if (!frame || (!lend && datagram_payload(stack, message, skip, length, &payload))) {
         stack->mib.UdpSndbufErrors++;
         return -ENOBUFS;
     }
-    int result =
-        udp_output(stack, frame, socket->datagram->binding.port, message->port, parameters, &payload);
+    if (train)
+        frame->segment = (uint16_t)segment;
+    if (lend)
+        frame_lend(frame, (const char *)message->pieces[0].iov_base + skip, length);
+    else if (length > 0)
+        frame_set_payload(frame, (struct byte_cursor){payload.head, 0}, length);
+    int result = udp_output(stack, frame, socket->datagram->binding.port, message->port, parameters);
     buffer_drop_chain(&stack->buffers, payload.head); /* the frame's references keep it */
     return result;
 }

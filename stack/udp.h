@@ -28,9 +28,9 @@ void udp_input(struct stack *stack, struct ip_packet *packet);
 ssize_t udp_send(struct stack *stack, struct socket *socket, const struct socket_message *message,
                  uint32_t length);
 
-/* Sends the frame of frame_begin with the payload given, whose chain stays the caller's. */
+/* Sends the frame of frame_begin, which has its payload. */
 int udp_output(struct stack *stack, struct frame *frame, uint16_t source_port, uint16_t destination_port,
-               const struct ip_parameters *parameters, const struct byte_queue *payload);
+               const struct ip_parameters *parameters);
 
 /* What ip_error found to be a datagram of ours. */
 void udp_error(struct stack *stack, const struct icmp_quoted *quoted, const struct icmp_error *error);

@@ -124,7 +124,7 @@ void host_run(struct host *host, uint64_t duration_ns) {
     stack_advance(host->stack, now);
 }
 
-void peer_introduce(struct host *host) {
+void peer_answer_arp(struct host *host) {
     struct frame reply = {0};
     uint8_t *frame = reply.header;
     struct stack *stack = host->stack;
@@ -142,6 +142,10 @@ void peer_introduce(struct host *host) {
     host_input(host, frame, 42, 0);
     wire_put16(frame + 20, 2); /* and an answer, which confirms it */
     host_input(host, frame, 42, 0);
+}
+
+void peer_introduce(struct host *host) {
+    peer_answer_arp(host);
     host_discard(host);
 }
 

@@ -57,6 +57,7 @@ void host_run(struct host *host, uint64_t duration_ns);
 /* The scripted peer (HOST_B): makes host A know its MAC address, reads the next TCP segment that A sent
  * (skipping ARP), and sends one. */
 void peer_introduce(struct host *host);
+void peer_answer_arp(struct host *host); /* the same, and what has waited for it leaves */
 bool peer_read(struct host *host, struct packet *packet);
 void peer_send(struct host *host, uint16_t source_port, uint16_t destination_port, uint8_t flags,
                uint32_t sequence, uint32_t acknowledgment, uint16_t window, uint16_t mss, const void *payload,

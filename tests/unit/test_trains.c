@@ -201,6 +201,95 @@ static void to_ourselves_segments_are_as_long_as_packets_can_be(void **state) {
     scene_end(&scene);
 }
 
+#define ONE 1400
+#define MANY (40 * ONE + 100)
+
+/* Sends a train of datagrams from memory that is lent. */
+static void lend(struct scene *scene, struct socket *socket, uint8_t *from) {
+    struct iovec piece = {from, MANY};
+    struct socket_message message = {.pieces = &piece,
+                                     .count = 1,
+                                     .has_address = true,
+                                     .address = HOST_B,
+                                     .port = 53,
+                                     .segment = ONE,
+                                     .lend = true};
+    memcpy(from, bytes, MANY);
+    stack_advance(scene->host.stack, now);
+    assert_int_equal(socket_send(scene->host.stack, socket, &message), MANY);
+}
+
+/* ... all of which arrives as it was sent. */
+static void expect_train(struct scene *scene) {
+    struct seen seen;
+    uint8_t *udp;
+    uint32_t length, at = 0;
+    while (at < MANY && next_packet(&scene->host, IP_PROTOCOL_UDP, &seen, &udp, &length)) {
+        assert_int_equal(length - 8, MANY - at < ONE ? MANY - at : ONE);
+        assert_memory_equal(udp + 8, bytes + at, length - 8);
+        assert_int_equal(
+            checksum_fold(checksum_add(
+                checksum_pseudo_header(HOST_A, HOST_B, IP_PROTOCOL_UDP, (uint16_t)length), udp, length)),
+            0xffff);
+        at += length - 8;
+    }
+    assert_int_equal(at, MANY);
+}
+
+static void train_of_datagrams_is_sent_from_where_it_lies(void **state) {
+    (void)state;
+    static uint8_t own[MANY];
+    struct scene scene;
+    scene_begin(&scene);
+    struct socket *socket = make_socket(&scene.host, SOCK_DGRAM, 0, 4000);
+    uint32_t before = scene.host.stack->buffers.used;
+    lend(&scene, socket, own);
+    assert_ptr_equal(sent_frame(&scene)->lent, own);
+    assert_int_equal(scene.host.stack->buffers.used, before);
+    expect_train(&scene);
+    lend(&scene, socket, own);
+    stack_frames_keep(scene.host.stack); /* it can't be sent now: the program goes on */
+    assert_null(sent_frame(&scene)->lent);
+    memset(own, 0xee, MANY);
+    expect_train(&scene);
+    socket_release(scene.host.stack, socket);
+    scene_end(&scene);
+}
+
+static void lent_train_waits_for_its_neighbour_as_a_copy(void **state) {
+    (void)state;
+    static uint8_t own[MANY];
+    struct scene scene;
+    scene_begin(&scene);
+    host_run(&scene.host, 100 * SECOND); /* the peer is forgotten */
+    host_discard(&scene.host);
+    struct socket *socket = make_socket(&scene.host, SOCK_DGRAM, 0, 4000);
+    lend(&scene, socket, own);
+    assert_int_equal(scene.host.stack->arp.pendings.used, 1);
+    memset(own, 0xee, MANY);
+    peer_answer_arp(&scene.host);
+    expect_train(&scene);
+    socket_release(scene.host.stack, socket);
+    scene_end(&scene);
+}
+
+static void lent_train_is_lost_when_memory_is_out(void **state) {
+    (void)state;
+    static uint8_t own[MANY];
+    struct scene scene;
+    scene_begin(&scene);
+    struct stack *stack = scene.host.stack;
+    struct socket *socket = make_socket(&scene.host, SOCK_DGRAM, 0, 4000);
+    uint32_t limit = stack->buffers.limit;
+    lend(&scene, socket, own);
+    stack->buffers.limit = stack->buffers.used + 7;
+    stack_frames_keep(stack);
+    assert_null(sent_frame(&scene));
+    stack->buffers.limit = limit;
+    socket_release(stack, socket);
+    scene_end(&scene); /* nothing is left of it */
+}
+
 int main(void) {
     setenv("BAREWIRE_OFFLOAD", "1", 1);
     const struct CMUnitTest tests[] = {
@@ -212,6 +301,9 @@ int main(void) {
         cmocka_unit_test(corked_data_leaves_its_tail_behind),
         cmocka_unit_test(to_ourselves_segments_are_as_long_as_packets_can_be),
         cmocka_unit_test(datagrams_leave_their_checksum_to_the_nic),
+        cmocka_unit_test(train_of_datagrams_is_sent_from_where_it_lies),
+        cmocka_unit_test(lent_train_waits_for_its_neighbour_as_a_copy),
+        cmocka_unit_test(lent_train_is_lost_when_memory_is_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

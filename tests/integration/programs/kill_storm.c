@@ -10,6 +10,7 @@
 #include "shared.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -135,8 +136,11 @@ static void live(int listener) {
         int accepted = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
         if (accepted >= 0)
             close(accepted);
-        int datagrams = socket(AF_INET, SOCK_DGRAM, 0);
+        int datagrams = socket(AF_INET, SOCK_DGRAM, 0), segment = 1000;
         sendto(datagrams, bytes, 500, 0, (struct sockaddr *)&server, sizeof server);
+        setsockopt(datagrams, SOL_UDP, UDP_SEGMENT, &segment, sizeof segment); /* a train, not copied */
+        for (int i = 0; i < 10; i++)
+            sendto(datagrams, bytes, 40000, 0, (struct sockaddr *)&server, sizeof server);
         close(datagrams);
         if (fork() == 0)
             _exit(0);
