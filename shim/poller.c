@@ -144,12 +144,15 @@ static int sleep_until(struct epoll_event *events, uint64_t deadline_ns, const s
 }
 
 static void take_in(struct waiter *waiter) {
-    uint32_t before = wake_own;
+    uint32_t own_before = wake_own, strange_before = wake_strange;
     wake_awake = waiter;
     if (frames_take_in() < 0)
         tell_keeper();
     wake_awake = NULL;
-    own.strange += wake_own == before ? 1 : -(own.strange > 0);
+    if (wake_own != own_before)
+        own.strange -= own.strange > 0;
+    else if (wake_strange != strange_before)
+        own.strange++; /* frames that nobody waits for are nobody's */
 }
 
 /* Leaves the NIC to others: the keeper, if nobody else. */

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 struct process *wake_self;
-_Atomic uint32_t wake_own;
+_Atomic uint32_t wake_own, wake_strange;
 int (*wake_peer)(const struct waiter *waiter);
 __thread struct waiter *wake_awake __attribute__((tls_model("initial-exec")));
 
@@ -82,7 +82,10 @@ static void wake_waiter(struct wake_list *wakes, struct waiter *waiter) {
     if (!waiter->sleeping || waiter->word)
         return;
     waiter->word = 1;
-    wake_own += waiter->process == wake_self;
+    if (waiter->process == wake_self)
+        wake_own++;
+    else
+        wake_strange++;
     if (waiter == wake_awake || waiter->spinning)
         return;
     if (waiter->by_descriptor) {

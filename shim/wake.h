@@ -33,8 +33,8 @@ static inline void wake_list_init(struct wake_list *wakes) {
 /* Which process this is: the keeper, or one attached. */
 extern struct process *wake_self;
 
-/* How often this process has woken a thread of its own. */
-extern _Atomic uint32_t wake_own;
+/* How often this process has woken a thread of its own, and of another process's. */
+extern _Atomic uint32_t wake_own, wake_strange;
 
 /* Gives this process's copy of the eventfd of another's waiter, or -1; the lock is held. NULL: it has none.
  */
