@@ -23,7 +23,7 @@ NIC := $(wildcard nic/*.c)
 REPORT := $(wildcard report/*.c)
 BOTH := shim/async.c shim/frames.c shim/config.c shim/door.c shim/lock.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c shim/program.c
 DIGEST := $(BUILD)/digest.c
-KEEPER := $(DIGEST) $(wildcard shim/keeper*.c) shim/tracing_text.c $(BOTH) $(NIC) $(STACK) $(REPORT)
+KEEPER := $(DIGEST) $(wildcard shim/keeper*.c) shim/tracing_text.c shim/helping.c $(BOTH) $(NIC) $(STACK) $(REPORT)
 LIBRARY := $(DIGEST) $(filter-out shim/keeper%,$(wildcard shim/*.c)) nic/packet_frames.c $(STACK)
 FUZZ_NAMES := frames dhcp options
 FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
@@ -68,7 +68,7 @@ $(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/libbarewire.map
 $(BUILD)/barewire-keeper: $(call objects,plain,$(KEEPER))
 	$(LINK) $(KEEPER_LIBS)
 
-$(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(BUILD)/plain/tests/unit/scene.o $(call objects,plain,$(STACK) nic/impair.c nic/quantity.c nic/capture.c nic/lan_segment.c nic/lan_wire.c shim/tracing_text.c)
+$(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(BUILD)/plain/tests/unit/scene.o $(call objects,plain,$(STACK) nic/impair.c nic/quantity.c nic/capture.c nic/lan_segment.c nic/lan_wire.c shim/tracing_text.c shim/helping.c)
 	$(LINK) $(CMOCKA_LIBS)
 
 $(BUILD)/tests/simulate: $(call objects,plain,$(wildcard tests/simulation/*.c) $(STACK) nic/impair.c nic/quantity.c)

@@ -57,6 +57,11 @@ static bool is_keeper(void) {
     return wake_self && wake_self->pid == shared->keeper_pid;
 }
 
+/* Whether this process reaches the NIC, and is to use it. */
+static bool has_way(void) {
+    return frames_nic && (!shared->helped || is_keeper());
+}
+
 static void begin_turn(struct turn *turn, struct own_turn *own) {
     turn->owner = wake_self;
     turn->since_ns = shared->stack.now_ns;
@@ -89,7 +94,7 @@ bool frames_deferred(void) {
 
 static bool may_take(void) {
     struct turn *turn = &shared->sending;
-    if (!frames_nic || sending.own.in_use || !stack_frame(&shared->stack, 0) || frames_deferred())
+    if (!has_way() || sending.own.in_use || !stack_frame(&shared->stack, 0) || frames_deferred())
         return false;
     if (!is_keeper() && stack_frame(&shared->stack, BULK))
         return false;
@@ -104,7 +109,7 @@ static uint64_t note_of(const struct frame *frame) {
 }
 
 bool frames_may_lend(void) {
-    return frames_nic && !sending.own.in_use && !shared->sending.owner && !expected.sockets &&
+    return has_way() && !sending.own.in_use && !shared->sending.owner && !expected.sockets &&
            !stack_frame(&shared->stack, 0);
 }
 
@@ -164,6 +169,10 @@ void frames_sent(int count) {
     if (shared->broken || turn->owner != wake_self || turn->number != sending.own.number)
         return; /* it was repaired meanwhile */
     turn->owner = NULL;
+    for (int i = 0; i < count; i++) {
+        const struct frame *frame = stack_frame(&shared->stack, (uint32_t)i);
+        shared->moved_bytes += frame ? frame->header_length + frame->payload_length : 0;
+    }
     stack_frames_sent(&shared->stack, (uint32_t)count);
 }
 
@@ -208,7 +217,7 @@ static struct buffer *chain_of(int frame, uint32_t length) {
 }
 
 bool frames_may_receive(void) {
-    return frames_nic && wake_self && !is_keeper();
+    return has_way() && wake_self && !is_keeper();
 }
 
 bool frames_open(void) {
@@ -243,6 +252,7 @@ bool frames_received(int count) {
         return false;
     for (int i = 0; i < count; i++)
         bytes += receiving.frames[i].length;
+    shared->moved_bytes += bytes;
     if (count > 0)
         shared->bulk = bytes >= BULK_BYTES && bytes >= (uint32_t)count * BULK_FRAME;
     for (int i = 0; i < count; i++)

@@ -406,6 +406,7 @@ static void run(void) {
         bool ended = count == 0 && !ticking;
         if (ticking)
             keeper_tick();
+        keeper_help();
         keeper.joined |= ended; /* who started us is gone */
         if (ended && shared->missed)
             keeper_frames_receive();

@@ -43,6 +43,9 @@ bool keeper_frames_waiting(void); /* whether any is still to be sent; the lock i
 void keeper_tick_begin(void); /* the NIC had something, and nobody slept on it */
 void keeper_tick(void);
 
+/* keeper_help.c: a program that has more to do than one processor can do is helped. Called often. */
+void keeper_help(void);
+
 /* keeper_capture.c: whose a frame is. */
 void keeper_describe(const uint8_t *frame, uint32_t length, bool sent, uint64_t note, char *comment);
 

@@ -26,7 +26,7 @@ static struct {
 static const struct process *receiver(void) {
     const struct process *found = NULL;
     struct list *link, *next;
-    if (shared->broken || !(keeper.nic->facts.features & NIC_SHARED))
+    if (shared->broken || shared->helped || !(keeper.nic->facts.features & NIC_SHARED))
         return NULL;
     list_for_each(link, next, &shared->process_list) {
         const struct process *process = container_of(link, struct process, link);

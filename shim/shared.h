@@ -49,6 +49,8 @@ struct process {
     struct estate *estate; /* what it has open; NULL: nothing any more */
     struct list waiters;
     bool receives;         /* its threads can receive frames by themselves */
+    bool spins;            /* --spin: not to be slowed down */
+    uint64_t cpu_ns;       /* processor time, when the keeper looked last: keeper_help.c */
     struct waiter *poller; /* the thread that sleeps on the NIC, or NULL */
     struct buffer *receptions[RECEPTION_OWN][RECEPTION_PIECES]; /* that its threads receive frames into */
 };
@@ -163,6 +165,8 @@ struct shared {
     struct tracing_flows trace_flows; /* by who shows it */
     uint32_t conflicts_seen;          /* of the stack's address: by the keeper */
     struct turn sending, receiving;
+    bool helped;          /* all frames go through the keeper: keeper_help.c */
+    uint64_t moved_bytes; /* sent and received */
     bool ticking; /* programs take in frames when they call; the keeper looks now and then: keeper_tick.c */
     bool bulk;    /* what was received last was much: two processors may share the work then */
     bool missed;  /* somebody found that it was another's turn to receive, who looks once more then */

@@ -141,7 +141,7 @@ struct waiter *wait_begin(bool by_descriptor) {
         wait_end(waiter); /* a signal handler jumped out of the last wait */
     waiter->word = 0;
     waiter->by_descriptor = by_descriptor;
-    waiter->spinning = attach_config.spin_us > 0;
+    waiter->spinning = waiter->process->spins = attach_config.spin_us > 0;
     waiter->sleeping = true;
     return waiter;
 }

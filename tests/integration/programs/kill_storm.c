@@ -159,7 +159,9 @@ static int storm(int kills) {
     srand((unsigned)getpid());
     for (int i = 0; i < SURVIVORS; i++)
         pthread_create(&threads[i], NULL, survive, (void *)(uintptr_t)(i + 1));
+    int handed = 0; /* how often the keeper was seen to move the frames, and then not, or the other way */
     for (int i = 0; i < kills; i++) {
+        bool helped = shared->helped;
         pid_t child = fork();
         if (child < 0)
             fail("fork");
@@ -168,12 +170,13 @@ static int storm(int kills) {
         usleep((useconds_t)rand() % 2000);
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);
+        handed += shared->helped != helped;
     }
     over = true;
     for (int i = 0; i < SURVIVORS; i++)
         pthread_join(threads[i], NULL);
-    printf("%d killed, repaired %u times, %llu bytes echoed\n", kills, shared->repairs,
-           (unsigned long long)echoed);
+    printf("%d killed, repaired %u times, %llu bytes echoed, frames handed over %d times\n", kills,
+           shared->repairs, (unsigned long long)echoed, handed);
     return echoed > 0 ? 0 : 1;
 }
 
