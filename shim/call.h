@@ -24,6 +24,13 @@ static inline long call_result(long result) {
     return -1;
 }
 
+/* The same for what libc has answered: errno is set already. */
+static inline long call_told(long result) {
+    if (__builtin_expect(tracing_call.pending, 0))
+        tracing_end(result < 0 ? -errno : result);
+    return result;
+}
+
 /* Joins the stack that the environment names, starting its keeper when there is none, with all that a process
  * of it needs; does nothing when that was done. False: the stack is broken. */
 bool call_join(void);

@@ -124,7 +124,9 @@ static int adopt(int fd, int made) {
 }
 
 EXPORT int dup(int fd) {
-    return adopt(fd, LIBC(dup)(fd));
+    if (descriptor_find(fd))
+        TRACE("dup(%d)", fd);
+    return (int)call_told(adopt(fd, LIBC(dup)(fd)));
 }
 
 /* dup2 and dup3 close what was there. */
@@ -141,15 +143,19 @@ static int make_room(int fd, int at) {
 EXPORT int dup2(int fd, int at) {
     if (fd == at || !descriptor_any)
         return LIBC(dup2)(fd, at);
+    if (descriptor_find(fd) || descriptor_find(at))
+        TRACE("dup2(%d, %d)", fd, at);
     int error = make_room(fd, at);
-    return error ? (int)call_result(error) : adopt(fd, LIBC(dup2)(fd, at));
+    return error ? (int)call_result(error) : (int)call_told(adopt(fd, LIBC(dup2)(fd, at)));
 }
 
 EXPORT int dup3(int fd, int at, int flags) {
     if (fd == at || !descriptor_any)
         return LIBC(dup3)(fd, at, flags);
+    if (descriptor_find(fd) || descriptor_find(at))
+        TRACE("dup3(%d, %d, 0x%x)", fd, at, (unsigned)flags);
     int error = make_room(fd, at);
-    return error ? (int)call_result(error) : adopt(fd, LIBC(dup3)(fd, at, flags));
+    return error ? (int)call_result(error) : (int)call_told(adopt(fd, LIBC(dup3)(fd, at, flags)));
 }
 
 /* O_NONBLOCK and O_ASYNC of a socket of ours, and whom it signals, are the stack's to know; the kernel's
@@ -170,13 +176,7 @@ static int control_socket(int fd, int command, void *argument) {
     return result;
 }
 
-EXPORT int fcntl(int fd, int command, ...) {
-    va_list arguments;
-    va_start(arguments, command);
-    void *argument = va_arg(arguments, void *);
-    va_end(arguments);
-    if (!descriptor_find(fd) && !netlink_is(fd))
-        return LIBC(fcntl)(fd, command, argument);
+static int control(int fd, int command, void *argument) {
     switch (command) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
@@ -195,6 +195,17 @@ EXPORT int fcntl(int fd, int command, ...) {
         descriptor_alter(fd);
         return LIBC(fcntl)(fd, command, argument);
     }
+}
+
+EXPORT int fcntl(int fd, int command, ...) {
+    va_list arguments;
+    va_start(arguments, command);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    if (!descriptor_find(fd) && !netlink_is(fd))
+        return LIBC(fcntl)(fd, command, argument);
+    TRACE("fcntl(%d, %s, 0x%lx)", fd, tracing_command(command), (unsigned long)argument);
+    return (int)call_told(control(fd, command, argument));
 }
 
 EXPORT int fcntl64(int fd, int command, ...) {
@@ -246,8 +257,9 @@ EXPORT int ioctl(int fd, unsigned long request, ...) {
     va_end(arguments);
     if (!descriptor_socket(fd))
         return LIBC(ioctl)(fd, request, argument);
+    TRACE("ioctl(%d, %s)", fd, tracing_request(request));
     if (request == FIOCLEX || request == FIONCLEX)
-        return LIBC(ioctl)(fd, request, argument);
+        return (int)call_told(LIBC(ioctl)(fd, request, argument));
     if (interface_request(request))
         return (int)call_result(interface_ask(request, argument));
     return (int)call_result(ioctl_ours(fd, request, argument));

@@ -462,6 +462,8 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *pieces, int count, off_t offs
         return call_result(how < 0 ? how : -EINVAL);
     if (buffer_pieces_length(pieces, count) == 0)
         return 0;
+    TRACE_DATA(pieces->iov_base, pieces->iov_len, "preadv2(%d, [@, ...], %d, -1, 0x%x)", fd, count,
+               (unsigned)flags);
     return call_result(receive_message(fd, pieces, count, how, NULL, NULL));
 }
 
@@ -473,6 +475,8 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *pieces, int count, off_t off
         return call_result(how < 0 ? how : -EINVAL);
     if (buffer_pieces_length(pieces, count) == 0)
         return 0;
+    TRACE("pwritev2(%d, [%s, ...], %d, -1, 0x%x)", fd, tracing_bytes(pieces->iov_base, pieces->iov_len),
+          count, (unsigned)flags);
     return call_result(send_message(fd, pieces, count, how, NULL, 0));
 }
 
@@ -566,18 +570,14 @@ static size_t send_direct(int out, int in, off_t at, size_t length) {
 
 /* sendfile(2) to a socket of ours: from the page cache into the send queue, or through a buffer, which can
  * wait. */
-EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t length) {
+static ssize_t send_file(int out, int in, off_t *offset, size_t length) {
     char buffer[65536];
     size_t sent = 0;
-    if (descriptor_find(in))
-        return call_result(-EINVAL); /* as the kernel: a socket can't be mapped */
-    if (!descriptor_find(out))
-        return LIBC(sendfile)(out, in, offset, length);
     while (sent < length) {
         size_t wanted = length - sent < sizeof buffer ? length - sent : sizeof buffer;
         off_t at = offset ? *offset : lseek(in, 0, SEEK_CUR);
         if (at < 0)
-            break;
+            return errno == ESPIPE ? -EINVAL : -errno; /* before anything is sent */
         size_t direct = send_direct(out, in, at, length - sent);
         if (direct > 0) {
             sent += direct;
@@ -590,14 +590,14 @@ EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t length) {
         ssize_t got = pread(in, buffer, wanted, at);
         if (got <= 0) {
             if (got < 0 && sent == 0)
-                return -1;
+                return -errno;
             break;
         }
         struct iovec piece = {buffer, (size_t)got};
         ssize_t result = send_message(out, &piece, 1, 0, NULL, 0);
         if (result < 0) {
             if (sent == 0)
-                return call_result(result);
+                return result;
             break;
         }
         sent += (size_t)result;
@@ -609,6 +609,18 @@ EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t length) {
             break;
     }
     return (ssize_t)sent;
+}
+
+EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t length) {
+    if (descriptor_find(in))
+        return call_result(-EINVAL); /* as the kernel: a socket can't be mapped */
+    if (!descriptor_find(out))
+        return LIBC(sendfile)(out, in, offset, length);
+    if (offset)
+        TRACE("sendfile(%d, %d, [%lld], %zu)", out, in, (long long)*offset, length);
+    else
+        TRACE("sendfile(%d, %d, NULL, %zu)", out, in, length);
+    return call_result(send_file(out, in, offset, length));
 }
 
 EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t length) {

@@ -216,6 +216,8 @@ static int give_name(int fd, struct sockaddr *address, socklen_t *length,
         error = -EINVAL;
     if (!error)
         family_write(address, length, inet6, host, port);
+    TRACE("%s(%d, %s)", name == socket_local ? "getsockname" : "getpeername", fd,
+          error ? "..." : tracing_address(address, *length));
     return (int)call_result(error);
 }
 
@@ -261,7 +263,9 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *lengt
         error = socket_get_option(&shared->stack, socket, level, name, value, length);
     shared_unlock();
     if (kernels || (error == -ENOPROTOOPT && may_be_inert(level, name)))
-        return LIBC(getsockopt)(fd, level, name, value, length);
+        error = LIBC(getsockopt)(fd, level, name, value, length) < 0 ? -errno : 0;
+    TRACE("getsockopt(%d, %s, %s, %u)", fd, tracing_option(level, name),
+          error ? "..." : tracing_value(value, *length), *length);
     return (int)call_result(error);
 }
 
@@ -270,7 +274,7 @@ static int set_inet6_option(int fd, int name, const void *value, socklen_t lengt
     descriptor_alter(fd);
     int error = 0, number = 0, result = LIBC(setsockopt)(fd, IPPROTO_IPV6, name, value, length);
     if (result < 0)
-        return result;
+        return (int)call_told(result);
     memcpy(&number, value, length < sizeof number ? length : sizeof number);
     if (name == IPV6_V6ONLY && number) {
         error = fallback_to_kernel(fd);
@@ -291,6 +295,8 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
                               : LIBC(setsockopt)(fd, level, name, value, length);
     if (!value && length > 0)
         return (int)call_result(-EFAULT);
+    TRACE("setsockopt(%d, %s, %s, %u)", fd, tracing_option(level, name), tracing_value(value, length),
+          length);
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return (int)call_result(error);
@@ -300,10 +306,8 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
     }
     error = socket_set_option(&shared->stack, socket, level, name, value, length);
     shared_unlock();
-    if (error != -ENOPROTOOPT || !may_be_inert(level, name)) {
-        TRACE("setsockopt(%d, %d, %d, %s, %u)", fd, level, name, tracing_bytes(value, length), length);
+    if (error != -ENOPROTOOPT || !may_be_inert(level, name))
         return (int)call_result(error);
-    }
     descriptor_alter(fd);
-    return LIBC(setsockopt)(fd, level, name, value, length);
+    return (int)call_told(LIBC(setsockopt)(fd, level, name, value, length));
 }

@@ -46,7 +46,7 @@ static ssize_t to_pipe(int fd, int pipe, size_t length, unsigned flags) {
 static ssize_t from_pipe(int pipe, int fd, size_t length, unsigned flags) {
     char buffer[PART_BYTES];
     bool dont_wait = flags & SPLICE_F_NONBLOCK;
-    bool nonblocking = fcntl(fd, F_GETFL) & O_NONBLOCK;
+    bool nonblocking = LIBC(fcntl)(fd, F_GETFL) & O_NONBLOCK;
     if ((dont_wait || LIBC(fcntl)(pipe, F_GETFL) & O_NONBLOCK) && !ready(pipe, POLLIN | POLLHUP))
         return -EAGAIN;
     const struct socket *socket = descriptor_socket(fd);

@@ -58,6 +58,13 @@ void tracing_end(long result);
 const char *tracing_bytes(const void *bytes, size_t length);
 const char *tracing_address(const void *address, unsigned length);
 
+/* "SOL_SOCKET, SO_ERROR"; "F_SETFL"; "FIONREAD": the number where there is no name (tracing_names.c). What an
+ * option's value is: "[1]", or bytes. */
+const char *tracing_option(int level, int name);
+const char *tracing_command(int command);
+const char *tracing_request(unsigned long request);
+const char *tracing_value(const void *value, unsigned length);
+
 /* Writes what the stack has noted since. The lock is not held. */
 void tracing_show(void);
 
