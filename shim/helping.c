@@ -6,6 +6,7 @@
  * trial of what is clearly worse ends with its first window.
  */
 #include "helping.h"
+#include "minmax.h"
 
 #define WINDOW_MAX_NS (4 * HELPING_WINDOW_NS) /* longer: there was next to nothing to do */
 #define BUSY_MIN 4
@@ -24,9 +25,7 @@ static void enter(struct helping *helping, enum helping_state state) {
 static void decide(struct helping *helping, bool better, bool clear, uint64_t now_ns) {
     bool was_helped = helping->state == HELPING_REVIEWED;
     uint64_t pause_ns = better ? PAUSE_MIN_NS : helping->pause_ns * (clear ? 4 : 2);
-    helping->pause_ns = pause_ns < PAUSE_MIN_NS   ? PAUSE_MIN_NS
-                        : pause_ns > PAUSE_MAX_NS ? PAUSE_MAX_NS
-                                                  : pause_ns;
+    helping->pause_ns = min_u64(max_u64(pause_ns, PAUSE_MIN_NS), PAUSE_MAX_NS);
     helping->next_ns = now_ns + helping->pause_ns;
     if (better)
         helping->rate = helping->sum / (TRIAL_WINDOWS - 1);

@@ -12,6 +12,7 @@
 #include "helping.h"
 #include "keeper.h"
 #include "lock.h"
+#include "minmax.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -42,8 +43,7 @@ static uint64_t busiest(void) {
         struct process *process = container_of(link, struct process, link);
         if (!process->receives || process->nested || process->spins)
             continue;
-        uint64_t used_ns = since(&process->cpu_ns, cpu_of(process->pid));
-        most_ns = used_ns > most_ns ? used_ns : most_ns;
+        most_ns = max_u64(most_ns, since(&process->cpu_ns, cpu_of(process->pid)));
     }
     return most_ns + (shared->helped ? own_ns : 0);
 }
@@ -59,8 +59,8 @@ static bool flips(void) {
 
 void keeper_help(void) {
     uint64_t now_ns = clock_now(), length_ns = now_ns - begun_ns;
-    if (length_ns < HELPING_WINDOW_NS)
-        return;
+    if (length_ns < HELPING_WINDOW_NS || !(keeper.nic->facts.features & NIC_SHARED))
+        return; /* where all frames go through the keeper in any case, nothing is to be found out */
     shared_lock();
     bool before = shared->helped, busy = busiest() > length_ns - length_ns / 5;
     uint64_t done = shared->moved_bytes - moved_bytes;

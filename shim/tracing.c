@@ -17,7 +17,6 @@
 #include <time.h>
 
 #define SHOWN_BYTES 32 /* of data, as strace(1) */
-#define TEXT_BYTES 160
 
 unsigned tracing;
 __thread struct tracing_call tracing_call;
@@ -63,14 +62,14 @@ static void format_time(uint64_t time_ns, char *text, size_t room) {
              (unsigned)(real_ns % 1000000000 / 1000));
 }
 
-static char *text_buffer(void) {
-    static __thread char texts[4][TEXT_BYTES] __attribute__((tls_model("initial-exec")));
+char *tracing_buffer(void) {
+    static __thread char texts[4][TRACING_TEXT_BYTES] __attribute__((tls_model("initial-exec")));
     static __thread unsigned next __attribute__((tls_model("initial-exec")));
     return texts[next++ % 4];
 }
 
 const char *tracing_bytes(const void *bytes, size_t length) {
-    char *text = text_buffer(), *at = text;
+    char *text = tracing_buffer(), *at = text;
     const unsigned char *from = bytes;
     *at++ = '"';
     for (size_t i = 0; i < length && i < SHOWN_BYTES; i++) {
@@ -88,19 +87,19 @@ const char *tracing_bytes(const void *bytes, size_t length) {
 
 const char *tracing_address(const void *address, unsigned length) {
     const struct sockaddr *any = address;
-    char *text = text_buffer(), numbers[INET6_ADDRSTRLEN] = "?";
+    char *text = tracing_buffer(), numbers[INET6_ADDRSTRLEN] = "?";
     if (!any || length < sizeof any->sa_family)
         return "NULL";
     if (any->sa_family == AF_INET && length >= sizeof(struct sockaddr_in)) {
         const struct sockaddr_in *in = address;
         inet_ntop(AF_INET, &in->sin_addr, numbers, sizeof numbers);
-        snprintf(text, TEXT_BYTES, "%s:%u", numbers, ntohs(in->sin_port));
+        snprintf(text, TRACING_TEXT_BYTES, "%s:%u", numbers, ntohs(in->sin_port));
     } else if (any->sa_family == AF_INET6 && length >= sizeof(struct sockaddr_in6)) {
         const struct sockaddr_in6 *in6 = address;
         inet_ntop(AF_INET6, &in6->sin6_addr, numbers, sizeof numbers);
-        snprintf(text, TEXT_BYTES, "[%s]:%u", numbers, ntohs(in6->sin6_port));
+        snprintf(text, TRACING_TEXT_BYTES, "[%s]:%u", numbers, ntohs(in6->sin6_port));
     } else {
-        snprintf(text, TEXT_BYTES, "{family %u}", any->sa_family);
+        snprintf(text, TRACING_TEXT_BYTES, "{family %u}", any->sa_family);
     }
     return text;
 }

@@ -54,7 +54,11 @@ void tracing_begin(void *data, size_t length, const char *format, ...) __attribu
 /* ... and ends; a negative result is an errno. Called by call_result. */
 void tracing_end(long result);
 
-/* The text for an argument: bytes as in a string of C, an address. In one of several buffers. */
+/* Memory for the text of an argument: one of four, in turn. */
+#define TRACING_TEXT_BYTES 160
+char *tracing_buffer(void);
+
+/* The text for an argument: bytes as in a string of C, an address. In such a buffer. */
 const char *tracing_bytes(const void *bytes, size_t length);
 const char *tracing_address(const void *address, unsigned length);
 

@@ -13,7 +13,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#define NAME_BYTES 64
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 struct name {
@@ -109,17 +108,11 @@ static const char *find(const struct name *names, size_t count, int level, long 
     return NULL;
 }
 
-static char *text_buffer(void) {
-    static __thread char texts[4][NAME_BYTES] __attribute__((tls_model("initial-exec")));
-    static __thread unsigned next __attribute__((tls_model("initial-exec")));
-    return texts[next++ % 4];
-}
-
 static const char *or_number(const char *name, const char *format, long a, long b) {
-    char *text = name ? NULL : text_buffer();
     if (name)
         return name;
-    snprintf(text, NAME_BYTES, format, a, b);
+    char *text = tracing_buffer();
+    snprintf(text, TRACING_TEXT_BYTES, format, a, b);
     return text;
 }
 

@@ -14,6 +14,7 @@
 #include "router.h"
 #include "splitmix.h"
 #include "stack.h"
+#include "udp.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -386,7 +387,7 @@ static void send_datagram(int side) {
     struct host *host = &world.hosts[side];
     uint32_t length = 4 + (uint32_t)any_size(world.datagram_max - 4),
              one = one_in(3) ? 4 + (uint32_t)any_size(1000) : length;
-    bool train = length > one && length % one >= 4 && length < 128 * one;
+    bool train = length > one && length % one >= 4 && length < UDP_SEGMENTS_MAX * one;
     uint32_t part = train ? one : length;
     struct iovec piece = {bytes, length};
     struct socket_message message = {.pieces = &piece,

@@ -13,7 +13,7 @@ struct program {
     struct random random;
     uint64_t now_ns;
     bool is_helped;
-    int windows_helped, changes;
+    int windows_helped;
 };
 
 static void window(struct program *program, uint64_t length_ns) {
@@ -21,18 +21,16 @@ static void window(struct program *program, uint64_t length_ns) {
     if (program->noise > 0)
         done = done * (100 - program->noise + random_u64(&program->random) % (2 * program->noise)) / 100;
     program->now_ns += length_ns;
-    bool before = program->is_helped;
-    program->windows_helped += before;
+    program->windows_helped += program->is_helped;
     program->is_helped = helping_next(&program->helping, done * length_ns / HELPING_WINDOW_NS, program->busy,
                                       length_ns, program->now_ns);
-    program->changes += program->is_helped != before;
 }
 
 static void run(struct program *program, int windows) {
     static const uint8_t seed[RANDOM_SEED_BYTES] = {7};
     if (program->now_ns == 0)
         random_init(&program->random, seed);
-    program->windows_helped = program->changes = 0;
+    program->windows_helped = 0;
     while (windows-- > 0)
         window(program, HELPING_WINDOW_NS + HELPING_WINDOW_NS / 20);
 }
