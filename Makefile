@@ -111,11 +111,11 @@ unit: $(UNIT_TESTS)
 	@set -e; for test in $^; do echo "== $$test"; $$test; done
 
 check: $(if $(SAN),,all $(BUILD)/tests/packetdrill.so $(BUILD)/tests/conformance) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
-	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(UNIT_TESTS) tests/unit/run-offload $(BUILD)/tests/simulate tests/fuzz/run $(if $(SAN),,tests/packetdrill/run tests/conformance/run tests/integration/run tests/integration/run-pcap)
+	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(BUILD)/tests/simulate $(UNIT_TESTS) tests/unit/run-offload tests/fuzz/run $(if $(SAN),,tests/packetdrill/run --alone tests/conformance/run tests/integration/run tests/integration/run-pcap)
 
 quick: all $(UNIT_TESTS) $(BUILD)/tests/simulate $(BUILD)/tests/conformance
 	$(BUILD)/tests/simulate 1 200
-	UNIT_TESTS="$(filter-out %/test_goodput,$(UNIT_TESTS))" QUICK=1 tests/run $(filter-out %/test_goodput,$(UNIT_TESTS)) tests/unit/run-offload tests/conformance/run tests/integration/run
+	UNIT_TESTS="$(filter-out %/test_goodput,$(UNIT_TESTS))" QUICK=1 tests/run $(filter-out %/test_goodput,$(UNIT_TESTS)) tests/unit/run-offload --alone tests/conformance/run tests/integration/run
 
 bench: all $(BUILD)/tests/stack $(BUILD)/tests/bad_link
 	tests/bench/run
