@@ -343,10 +343,24 @@ static void tell_neighbour(struct answer *answer, const struct arp_entry *entry,
     end(answer);
 }
 
+/* Those of a list, or the one of an address that is asked for, if that is not 0. */
+static bool tell_some_neighbours(struct answer *answer, const struct list *list, uint32_t address,
+                                 unsigned interface) {
+    struct list *link, *next;
+    bool found = false;
+    list_for_each(link, next, list) {
+        const struct arp_entry *entry = container_of(link, struct arp_entry, age);
+        if (address && entry->address != address)
+            continue;
+        tell_neighbour(answer, entry, interface);
+        found = true;
+    }
+    return found;
+}
+
 static int tell_neighbours(struct answer *answer, const struct interface *all) {
     const struct nlmsghdr *request = answer->request;
     struct ndmsg wanted;
-    struct list *link, *next;
     body_of(request, &wanted, sizeof wanted);
     if (wanted.ndm_family != AF_UNSPEC && wanted.ndm_family != AF_INET)
         return request->nlmsg_flags & NLM_F_DUMP ? 0 : -ENOENT;
@@ -354,14 +368,10 @@ static int tell_neighbours(struct answer *answer, const struct interface *all) {
     uint32_t address = 0;
     if (asked)
         memcpy(&address, asked, sizeof address);
+    const struct arp_cache *cache = &shared->stack.arp;
     bool found = request->nlmsg_flags & NLM_F_DUMP;
-    list_for_each(link, next, &shared->stack.arp.ages) {
-        const struct arp_entry *entry = container_of(link, struct arp_entry, age);
-        if (asked && entry->address != ntohl(address))
-            continue;
-        tell_neighbour(answer, entry, all[INTERFACE_OWN].index);
-        found = true;
-    }
+    found |= tell_some_neighbours(answer, &cache->known, ntohl(address), all[INTERFACE_OWN].index);
+    found |= tell_some_neighbours(answer, &cache->asked, ntohl(address), all[INTERFACE_OWN].index);
     return found ? 0 : -ENOENT;
 }
 

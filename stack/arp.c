@@ -5,8 +5,18 @@
  * ARP_PROBES_MAX times, a second apart; then the packets that wait for it fail with EHOSTUNREACH and the
  * entry goes. A confirmed entry is REACHABLE for 30 s, then STALE: the next use gives the upper layer five
  * seconds to confirm it (DELAY) before the neighbour is asked by unicast (PROBE). Only answers to our
- * questions, and packets from neighbours that ask for us, make or change entries; the cache is bounded, and
- * gives up its oldest idle entry first.
+ * questions, and packets from neighbours that ask for us, make or change entries. Of a sender that is not on
+ * the link none is made; and a MAC address that has just been learnt is kept for a second, whatever else is
+ * claimed, as Linux does, unless it is announced (RFC 5227).
+ *
+ * Whoever is on the link can make us want to send to any number of addresses, so everything has a bound:
+ * - The table. An entry that has not been used for longest makes room for a new one (CLOCK: `used` is a
+ *   second chance), but never one that a route names: without the gateway there is no network.
+ * - Entries that are INCOMPLETE, at most half of the table; then the first that was asked goes, with what
+ *   waits for it.
+ * - Packets that wait for one neighbour, by count and bytes: the oldest goes, as in Linux.
+ * - Packets that wait for all neighbours: the oldest of a neighbour with the most bytes goes, so that a
+ *   neighbour for which little waits does not pay for the others.
  */
 #include "arp.h"
 #include "ether.h"
@@ -75,88 +85,153 @@ void arp_announce(struct stack *stack) {
     send_packet(stack, ETHER_BROADCAST, ARP_REQUEST, stack->config.address, unknown, stack->config.address);
 }
 
+void arp_begin(struct stack *stack) {
+    struct arp_cache *cache = &stack->arp;
+    list_init(&cache->asked);
+    list_init(&cache->known);
+    size_classes_init(&cache->waiting);
+    memset(cache->buckets, 0, sizeof cache->buckets);
+    cache->recent = NULL;
+    cache->asked_count = cache->pending_bytes = 0;
+}
+
 void arp_init(struct stack *stack) {
     struct arp_cache *cache = &stack->arp;
     pool_init(&cache->entries, &stack->arena, sizeof(struct arp_entry), ARP_CACHE_MAX);
-    pool_init(&cache->pendings, &stack->arena, sizeof(struct arp_pending), ARP_CACHE_MAX);
-    list_init(&cache->ages);
+    pool_init(&cache->pendings, &stack->arena, sizeof(struct arp_pending), ARP_PENDINGS_MAX);
+    arp_begin(stack);
 }
 
+static uint32_t weight_of(const struct frame *frame) {
+    return (uint32_t)sizeof(struct arp_pending) + frame->payload_length;
+}
+
+/* What waits for an entry takes more, or less. */
+static void count_pending(struct stack *stack, struct arp_entry *entry, int packets, uint32_t weight) {
+    uint32_t before = entry->pending_bytes;
+    entry->pending_count += (uint32_t)packets;
+    entry->pending_bytes += (uint32_t)packets * weight;
+    stack->arp.pending_bytes += (uint32_t)packets * weight;
+    size_class_change(&stack->arp.waiting, &entry->pending_link, before, entry->pending_bytes);
+}
+
+void arp_wait(struct stack *stack, struct arp_pending *pending) {
+    list_init(&pending->link);
+    list_add_tail(&pending->entry->pending, &pending->link);
+    count_pending(stack, pending->entry, 1, weight_of(&pending->frame));
+}
+
+/* A packet does not wait any more; its frame is the caller's. */
 static void entry_drop_pending(struct stack *stack, struct arp_entry *entry, struct arp_pending *pending) {
     list_remove(&pending->link);
-    entry->pending_count--;
-    frame_release(&stack->buffers, &pending->frame);
+    count_pending(stack, entry, -1, weight_of(&pending->frame));
     pool_return(&stack->arp.pendings, pending);
 }
 
+static void entry_drop_oldest(struct stack *stack, struct arp_entry *entry) {
+    struct arp_pending *pending = container_of(entry->pending.next, struct arp_pending, link);
+    struct frame frame = pending->frame;
+    entry_drop_pending(stack, entry, pending);
+    frame_release(&stack->buffers, &frame);
+}
+
 static void entry_destroy(struct stack *stack, struct arp_entry *entry) {
-    struct list *link, *next;
-    list_for_each(link, next, &entry->pending)
-        entry_drop_pending(stack, entry, container_of(link, struct arp_pending, link));
+    while (!list_empty(&entry->pending))
+        entry_drop_oldest(stack, entry);
     if (stack->arp.recent == entry)
         stack->arp.recent = NULL;
     timer_stop(&stack->timers, &entry->timer);
     hash_remove(&entry->hash);
     list_remove(&entry->age);
+    stack->arp.asked_count -= entry->state == ARP_INCOMPLETE;
     pool_return(&stack->arp.entries, entry);
 }
 
-/* Gives up the oldest entry that nobody waits for. */
-static void cache_evict(struct stack *stack) {
+/* Gives up what was asked for first and has not answered. */
+static void evict_asked(struct stack *stack) {
     struct list *link, *next;
-    list_for_each(link, next, &stack->arp.ages) {
+    list_for_each(link, next, &stack->arp.asked) {
         struct arp_entry *entry = container_of(link, struct arp_entry, age);
-        if (entry->state != ARP_INCOMPLETE) {
+        if (ip_route_names(&stack->routes, entry->address))
+            continue;
+        entry_destroy(stack, entry);
+        return;
+    }
+}
+
+/* Gives up the next that was not used since it was looked at last. */
+static void evict_known(struct stack *stack) {
+    for (uint32_t left = 2 * ARP_CACHE_MAX; left > 0 && !list_empty(&stack->arp.known); left--) {
+        struct arp_entry *entry = container_of(stack->arp.known.next, struct arp_entry, age);
+        if (!entry->used && !ip_route_names(&stack->routes, entry->address)) {
             entry_destroy(stack, entry);
             return;
         }
+        entry->used = false;
+        list_move_tail(&stack->arp.known, &entry->age);
     }
 }
 
 void arp_enter(struct stack *stack, struct arp_entry *entry) {
+    bool asked = entry->state == ARP_INCOMPLETE;
     hash_add(bucket_of(stack, entry->address), &entry->hash);
-    list_add_tail(&stack->arp.ages, &entry->age);
+    list_add_tail(asked ? &stack->arp.asked : &stack->arp.known, &entry->age);
+    stack->arp.asked_count += asked;
 }
 
-static struct arp_entry *entry_create(struct stack *stack, uint32_t address) {
+static struct arp_entry *entry_create(struct stack *stack, uint32_t address, enum arp_state state) {
+    if (state == ARP_INCOMPLETE && stack->arp.asked_count >= ARP_ASKED_MAX)
+        evict_asked(stack);
     if (stack->arp.entries.used == ARP_CACHE_MAX)
-        cache_evict(stack);
+        evict_known(stack);
     struct arp_entry *entry = pool_take_zeroed(&stack->arp.entries);
     if (!entry)
         return NULL;
     entry->address = address;
-    entry->state = ARP_INCOMPLETE;
+    entry->state = (uint8_t)state;
     timer_init(&entry->timer, TIMER_ARP);
+    list_init(&entry->age);
     list_init(&entry->pending);
+    list_init(&entry->pending_link);
     arp_enter(stack, entry);
     return entry;
 }
 
 static void entry_set_state(struct stack *stack, struct arp_entry *entry, enum arp_state state,
                             uint64_t duration_ns) {
-    entry->state = state;
+    if (entry->state == ARP_INCOMPLETE) {
+        stack->arp.asked_count--;
+        list_move_tail(&stack->arp.known, &entry->age);
+    }
+    entry->state = (uint8_t)state;
     entry->probes = 0;
     timer_start(&stack->timers, &entry->timer, stack->now_ns + duration_ns);
 }
 
-/* The neighbour's address became known: sends what waited for it. */
+/* The neighbour's address is known: sends what waited for it, as far as the transmit ring has room. */
 static void entry_flush(struct stack *stack, struct arp_entry *entry) {
-    struct list *link, *next;
-    list_for_each(link, next, &entry->pending) {
+    struct list *link;
+    while ((link = list_first(&entry->pending))) {
         struct arp_pending *pending = container_of(link, struct arp_pending, link);
         struct frame *frame = frame_begin(&stack->transmit);
-        if (!frame)
-            return;              /* goes out with the next packet, or is retransmitted by its owner */
+        if (!frame) {
+            stack->mib.IpOutDiscards++;
+            entry_drop_oldest(stack, entry);
+            continue;
+        }
         *frame = pending->frame; /* its references move with it */
-        pending->frame.payload_length = 0;
-        ether_output(stack, frame, entry->mac, ETHER_TYPE_IP);
         entry_drop_pending(stack, entry, pending);
+        ether_output(stack, frame, entry->mac, ETHER_TYPE_IP);
     }
 }
 
-static void entry_resolved(struct stack *stack, struct arp_entry *entry, const uint8_t mac[6]) {
+/* What came in says which MAC address the neighbour has. */
+static void entry_learn(struct stack *stack, struct arp_entry *entry, const uint8_t mac[6],
+                        enum arp_state state) {
+    if (entry->state != state || memcmp(entry->mac, mac, 6) != 0)
+        entry->changed_ns = stack->now_ns;
     memcpy(entry->mac, mac, 6);
-    entry_set_state(stack, entry, ARP_REACHABLE, ARP_REACHABLE_NS);
+    entry_set_state(stack, entry, state, state == ARP_REACHABLE ? ARP_REACHABLE_NS : ARP_STALE_KEEP_NS);
     entry_flush(stack, entry);
 }
 
@@ -164,14 +239,15 @@ static void entry_failed(struct stack *stack, struct arp_entry *entry) {
     struct list *link;
     while ((link = list_first(&entry->pending))) {
         struct arp_pending *pending = container_of(link, struct arp_pending, link);
+        struct frame frame = pending->frame;
         uint8_t header[FRAME_HEADER_MAX + QUOTED_BYTES];
-        uint32_t length = pending->frame.header_length - FRAME_IP_AT;
-        uint32_t payload = pending->frame.payload_length;
+        uint32_t length = frame.header_length - FRAME_IP_AT;
+        uint32_t payload = frame.payload_length;
         payload = payload < QUOTED_BYTES ? payload : QUOTED_BYTES;
-        memcpy(header, pending->frame.header + FRAME_IP_AT, length);
-        frame_copy(&pending->frame, 0, header + length, payload);
+        memcpy(header, frame.header + FRAME_IP_AT, length);
+        frame_copy(&frame, 0, header + length, payload);
         length += payload;
-        entry_drop_pending(stack, entry, pending);
+        entry_drop_oldest(stack, entry);
         struct icmp_error error = icmp_host_unreachable(stack);
         ip_error(stack, header, length,
                  &error); /* may end the connection, but sends nothing to this neighbour */
@@ -179,34 +255,51 @@ static void entry_failed(struct stack *stack, struct arp_entry *entry) {
     entry_destroy(stack, entry);
 }
 
+/* As in Linux, the oldest packets that wait make room for the newest. */
+static void make_room(struct stack *stack, struct arp_entry *entry, uint32_t weight) {
+    struct arp_cache *cache = &stack->arp;
+    while (entry->pending_count > 0 &&
+           (entry->pending_count >= ARP_PENDING_MAX || entry->pending_bytes + weight > ARP_PENDING_BYTES_MAX))
+        entry_drop_oldest(stack, entry);
+    while (cache->pendings.used > 0 && (cache->pendings.used >= ARP_PENDINGS_MAX ||
+                                        cache->pending_bytes + weight > ARP_PENDINGS_BYTES_MAX))
+        entry_drop_oldest(stack,
+                          container_of(size_class_largest(&cache->waiting), struct arp_entry, pending_link));
+}
+
+/* Keeps a packet until the neighbour's address is known. Returns 0, or -ENOBUFS: it is still the caller's. */
+static int entry_keep(struct stack *stack, struct arp_entry *entry, struct frame *frame) {
+    make_room(stack, entry, weight_of(frame));
+    if (frame_keep(&stack->buffers, frame))
+        return -ENOBUFS;
+    struct arp_pending *pending = pool_take_zeroed(&stack->arp.pendings);
+    if (!pending)
+        return -ENOBUFS;
+    pending->frame = *frame;
+    atomic_signal_fence(memory_order_seq_cst); /* whole before it belongs to somebody: see repair.h */
+    pending->entry = entry;
+    arp_wait(stack, pending);
+    return 0;
+}
+
 int arp_output(struct stack *stack, struct frame *frame, uint32_t neighbour) {
     struct arp_entry *entry = arp_lookup(stack, neighbour);
     if (entry && entry->state != ARP_INCOMPLETE) {
+        entry->used = true;
         if (entry->state == ARP_STALE)
             entry_set_state(stack, entry, ARP_DELAY, ARP_DELAY_PROBE_NS);
         ether_output(stack, frame, entry->mac, ETHER_TYPE_IP);
         return 0;
     }
     bool fresh = !entry;
-    if (fresh && !(entry = entry_create(stack, neighbour))) {
+    if (fresh)
+        entry = entry_create(stack, neighbour, ARP_INCOMPLETE);
+    if (!entry || entry_keep(stack, entry, frame)) {
         frame_release(&stack->buffers, frame);
+        if (entry && fresh)
+            entry_destroy(stack, entry); /* nobody would ever ask for it */
         return -ENOBUFS;
     }
-    /* As in Linux, the oldest waiting packet makes room for the newest. */
-    if (entry->pending_count == ARP_PENDING_MAX)
-        entry_drop_pending(stack, entry, container_of(entry->pending.next, struct arp_pending, link));
-    struct arp_pending *pending = pool_take_zeroed(&stack->arp.pendings);
-    if (!pending || frame_keep(&stack->buffers, frame)) {
-        pool_return(&stack->arp.pendings, pending);
-        frame_release(&stack->buffers, frame);
-        return -ENOBUFS;
-    }
-    pending->frame = *frame;
-    atomic_signal_fence(memory_order_seq_cst); /* whole before it belongs to somebody: see repair.h */
-    pending->entry = entry;
-    list_init(&pending->link);
-    list_add_tail(&entry->pending, &pending->link);
-    entry->pending_count++;
     if (fresh) {
         entry->probes = 1;
         send_request(stack, entry);
@@ -257,6 +350,23 @@ static void conflict(struct stack *stack, const uint8_t mac[6]) {
     send_packet(stack, ETHER_BROADCAST, ARP_REQUEST, stack->config.address, unknown, stack->config.address);
 }
 
+/* Whether a MAC address for an entry that has another one is too early to be believed. An announcement is
+ * believed at once: whoever takes an address over says so. */
+static bool is_locked(const struct stack *stack, const struct arp_entry *entry, const uint8_t mac[6],
+                      bool announces) {
+    return entry->state != ARP_INCOMPLETE && !announces && memcmp(entry->mac, mac, 6) != 0 &&
+           stack->now_ns - entry->changed_ns < ARP_LOCK_NS;
+}
+
+/* Whether packets for an address may ever be sent to it: it is on the link, or a gateway. */
+static bool may_be_neighbour(const struct stack *stack, uint32_t address) {
+    uint32_t next_hop;
+    if (ip_is_broadcast(stack, address) || ip_is_multicast(address))
+        return false;
+    return ip_route_names(&stack->routes, address) ||
+           (ip_route_lookup(&stack->routes, address, &next_hop) == 0 && next_hop == address);
+}
+
 void arp_input(struct stack *stack, const uint8_t *packet, uint32_t length) {
     if (length < ARP_PACKET_BYTES || wire_get16(packet) != 1 || wire_get16(packet + 2) != ETHER_TYPE_IP ||
         packet[4] != ETHER_ADDRESS_BYTES || packet[5] != 4)
@@ -281,21 +391,17 @@ void arp_input(struct stack *stack, const uint8_t *packet, uint32_t length) {
     bool for_us = target == stack->config.address;
     struct arp_entry *entry = sender ? arp_lookup(stack, sender) : NULL;
     stack_work_on(stack, entry);
-    if (entry) {
+    if (entry && !is_locked(stack, entry, sender_mac, sender == target)) {
         /* An answer to us confirms; anything else may only tell of a new address (RFC 826's merge). */
         if (operation == ARP_REPLY && for_us)
-            entry_resolved(stack, entry, sender_mac);
-        else if (entry->state == ARP_INCOMPLETE || memcmp(entry->mac, sender_mac, 6) != 0) {
-            memcpy(entry->mac, sender_mac, 6);
-            entry_set_state(stack, entry, ARP_STALE, ARP_STALE_KEEP_NS);
-            entry_flush(stack, entry);
-        }
+            entry_learn(stack, entry, sender_mac, ARP_REACHABLE);
+        else if (entry->state == ARP_INCOMPLETE || memcmp(entry->mac, sender_mac, 6) != 0)
+            entry_learn(stack, entry, sender_mac, ARP_STALE);
     }
     if (operation != ARP_REQUEST || !for_us)
         return;
-    if (!entry && sender && (entry = entry_create(stack, sender))) {
-        memcpy(entry->mac, sender_mac, 6);
-        entry_set_state(stack, entry, ARP_STALE, ARP_STALE_KEEP_NS);
-    }
+    if (!entry && sender && may_be_neighbour(stack, sender) &&
+        (entry = entry_create(stack, sender, ARP_STALE)))
+        entry_learn(stack, entry, sender_mac, ARP_STALE);
     send_packet(stack, sender_mac, ARP_REPLY, stack->config.address, sender_mac, sender);
 }

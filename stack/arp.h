@@ -7,11 +7,17 @@
 
 #include "frame.h"
 #include "hash.h"
+#include "size_class.h"
 #include "timer.h"
 
-#define ARP_CACHE_MAX 1024u /* gc_thresh3 */
+#define ARP_CACHE_MAX 1024u               /* gc_thresh3 */
+#define ARP_ASKED_MAX (ARP_CACHE_MAX / 2) /* of them, those that have not answered yet */
 #define ARP_BUCKETS 256u
-#define ARP_PENDING_MAX 101u                    /* packets that wait for one neighbour: unres_qlen */
+#define ARP_PENDING_MAX 101u          /* packets that wait for one neighbour: unres_qlen */
+#define ARP_PENDING_BYTES_MAX 212992u /* ... and what they take: unres_qlen_bytes */
+#define ARP_PENDINGS_MAX 1024u        /* packets that wait for all neighbours */
+#define ARP_PENDINGS_BYTES_MAX (4u << 20)
+#define ARP_LOCK_NS UINT64_C(1000000000)        /* locktime: no other MAC address is believed for so long */
 #define ARP_PROBES_MAX 3u                       /* mcast_solicit, ucast_solicit */
 #define ARP_RETRANSMIT_NS UINT64_C(1000000000)  /* retrans_time_ms */
 #define ARP_REACHABLE_NS UINT64_C(30000000000)  /* base_reachable_time */
@@ -31,14 +37,17 @@ struct stack;
 
 struct arp_entry {
     struct hash_link hash;
-    struct list age; /* in arp_cache.entries, least recently made first */
+    struct list age; /* in arp_cache.asked, or in arp_cache.known */
     struct timer timer;
+    uint64_t changed_ns; /* when its state or MAC address last changed by what came in */
     uint32_t address;
     uint8_t mac[6];
     uint8_t state; /* enum arp_state */
     uint8_t probes;
-    uint32_t pending_count;
-    struct list pending; /* of struct arp_pending */
+    bool used; /* since it was last looked at for who has to go */
+    uint32_t pending_count, pending_bytes;
+    struct list pending;      /* of struct arp_pending */
+    struct list pending_link; /* in arp_cache.waiting, by pending_bytes */
 };
 
 /* A packet that waits, its Ethernet header not yet written. */
@@ -50,7 +59,11 @@ struct arp_pending {
 
 struct arp_cache {
     struct pool entries, pendings;
-    struct list ages;
+    struct list asked; /* entries that are INCOMPLETE, the first asked first */
+    struct list known; /* all others; the next to go, unless it was used, first */
+    uint32_t asked_count;
+    uint32_t pending_bytes;      /* of all packets that wait */
+    struct size_classes waiting; /* the entries for which packets wait */
     struct hash_link *buckets[ARP_BUCKETS];
     struct arp_entry *recent; /* what was last looked up: most packets go to one neighbour; or NULL */
     uint64_t last_defence_ns;
@@ -79,8 +92,14 @@ void arp_probe(struct stack *stack, uint32_t address);
 
 void arp_timer(struct stack *stack, struct arp_entry *entry);
 
-/* Puts an entry that is in no list and no chain into those of the cache. */
+/* Makes the lists and sums of a cache empty; its pools stay. */
+void arp_begin(struct stack *stack);
+
+/* Puts an entry that is in no list and no chain, and for which nothing waits, into those of the cache. */
 void arp_enter(struct stack *stack, struct arp_entry *entry);
+
+/* Puts a packet that is in no list behind those that wait for its entry. */
+void arp_wait(struct stack *stack, struct arp_pending *pending);
 
 /* The entry for an address, or NULL. */
 struct arp_entry *arp_lookup(struct stack *stack, uint32_t address);

@@ -35,6 +35,13 @@ int ip_route_lookup(const struct ip_routes *routes, uint32_t destination, uint32
     return 0;
 }
 
+bool ip_route_names(const struct ip_routes *routes, uint32_t gateway) {
+    for (uint32_t i = 0; i < routes->count; i++)
+        if (routes->routes[i].gateway == gateway)
+            return gateway;
+    return false;
+}
+
 void ip_confirm(struct stack *stack, uint32_t destination) {
     uint32_t next_hop;
     if (!ip_is_local(stack, destination) && ip_route_lookup(&stack->routes, destination, &next_hop) == 0)

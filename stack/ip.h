@@ -65,6 +65,9 @@ int ip_route_add(struct ip_routes *routes, uint32_t destination, uint32_t mask, 
 /* The next hop for a destination, by longest prefix. Returns 0 or -ENETUNREACH. */
 int ip_route_lookup(const struct ip_routes *routes, uint32_t destination, uint32_t *next_hop);
 
+/* Whether a route goes by that gateway. */
+bool ip_route_names(const struct ip_routes *routes, uint32_t gateway);
+
 /* An upper layer heard from a destination: its next hop works (RFC 4861 section 7.3.1). */
 void ip_confirm(struct stack *stack, uint32_t destination);
 

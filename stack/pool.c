@@ -107,6 +107,7 @@ void *pool_take_zeroed(struct pool *pool) {
 }
 
 void pool_return(struct pool *pool, void *object) {
+    assert(object);
     struct pool_block *block = block_of(object);
     size_t offset = (size_t)((char *)object - (char *)block) - first_object_offset();
     size_t index = offset / pool->object_bytes;

@@ -32,6 +32,7 @@ void *pool_take(struct pool *pool);
 /* The same, zero-filled before it counts as taken. */
 void *pool_take_zeroed(struct pool *pool);
 
+/* Gives an object back, which is not NULL. */
 void pool_return(struct pool *pool, void *object);
 
 /* Calls visit for each object in use. visit may return the object that it is given. */

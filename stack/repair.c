@@ -131,7 +131,8 @@ static void repair_neighbour(void *object, void *context) {
     entry->hash = (struct hash_link){NULL, NULL};
     list_init(&entry->age);
     list_init(&entry->pending);
-    entry->pending_count = 0;
+    list_init(&entry->pending_link);
+    entry->pending_count = entry->pending_bytes = 0;
     timer_init(&entry->timer, TIMER_ARP);
     timer_start(&stack->timers, &entry->timer,
                 ran ? timer_deadline_ns(&entry->timer) : stack->now_ns + ARP_RETRANSMIT_NS);
@@ -147,9 +148,7 @@ static void repair_pending(void *object, void *context) {
         return;
     pool_mark(&stack->arp.pendings, pending);
     hold_frame(stack, &pending->frame);
-    list_init(&pending->link);
-    list_add_tail(&entry->pending, &pending->link);
-    entry->pending_count++;
+    arp_wait(stack, pending);
 }
 
 bool stack_socket_alive(const struct stack *stack, const struct socket *socket) {
@@ -307,9 +306,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     list_init(&stack->events);
     list_init(&stack->output);
     list_init(&stack->corked);
-    list_init(&stack->arp.ages);
-    memset(stack->arp.buckets, 0, sizeof stack->arp.buckets);
-    stack->arp.recent = NULL;
+    arp_begin(stack);
     memset(stack->datagram_sockets, 0, sizeof stack->datagram_sockets);
     memset(&stack->ports, 0, sizeof stack->ports);
     memset(stack->tcp_table, 0, sizeof *stack->tcp_table);
