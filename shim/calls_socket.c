@@ -5,10 +5,12 @@
 #include "call.h"
 #include "netlink.h"
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/netlink.h>
 #include <netinet/udp.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 /* A new socket becomes this process's, or is gone when memory is out. */
 static struct handle *hold(struct socket *made) {
@@ -51,6 +53,14 @@ EXPORT int socket(int domain, int type, int protocol) {
     return (int)call_result(result ? result : descriptor_create(handle, type));
 }
 
+/* CAP_NET_BIND_SERVICE, which a program may have kept that is root's no more, or have given up as root. */
+static bool may_bind_any_port(void) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+    LIBC(syscall)(SYS_capget, &header, data);
+    return data[CAP_TO_INDEX(CAP_NET_BIND_SERVICE)].effective & CAP_TO_MASK(CAP_NET_BIND_SERVICE);
+}
+
 EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     uint32_t host;
     uint16_t port;
@@ -59,12 +69,12 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
         return netlink_is(fd) ? netlink_bind(fd, address, length) : LIBC(bind)(fd, address, length);
     if ((error = call_address(fd, address, length, &host, &port)) < 0)
         return (int)call_result(error);
-    if (port > 0 && port < 1024 && geteuid() != 0)
-        return (int)call_result(-EACCES);
     if (error == FAMILY_FOREIGN || (host != INADDR_ANY && call_kernel_address(host))) {
         error = fallback_to_kernel(fd);
         return error ? (int)call_result(error) : LIBC(bind)(fd, address, length);
     }
+    if (port > 0 && port < shared->stack.sysctl.ip_unprivileged_port_start && !may_bind_any_port())
+        return (int)call_result(-EACCES);
     TRACE("bind(%d, %s)", fd, tracing_address(address, length));
     struct socket *socket = call_enter(fd, &error);
     if (!socket)

@@ -8,9 +8,12 @@
 #include <limits.h>
 #include <linux/netlink.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #define KNOWN_MAX 64
 #define REQUEST_MAX 65536
+#define ANSWERER_LOWEST 0x80000000u /* above all process numbers */
+#define ANSWERER_TRIES 16
 
 bool netlink_any;
 static _Atomic int known[KNOWN_MAX]; /* descriptor + 1, or 0 */
@@ -56,15 +59,27 @@ static uint32_t port_of(int fd) {
     return LIBC(getsockname)(fd, (struct sockaddr *)&name, &length) < 0 ? 0 : name.nl_pid;
 }
 
+/* Takes a port that no program asks for: they take their process's number, as the kernel does for them. */
+static int bind_anywhere(int fd) {
+    struct sockaddr_nl name = {.nl_family = AF_NETLINK};
+    int result = -1;
+    for (int tries = 0; result < 0 && tries < ANSWERER_TRIES; tries++) {
+        if (LIBC(syscall)(SYS_getrandom, &name.nl_pid, sizeof name.nl_pid, 0) < 0)
+            return -1;
+        name.nl_pid |= ANSWERER_LOWEST;
+        result = LIBC(bind)(fd, (struct sockaddr *)&name, sizeof name);
+    }
+    return result;
+}
+
 /* One for all of a process's sockets: its port is the peer that they are connected to. */
 static bool start_answerer(void) {
-    struct sockaddr_nl any = {.nl_family = AF_NETLINK};
     if (answerer)
         return true;
     int fd = LIBC(socket)(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_USERSOCK);
     if (fd < 0)
         return false;
-    if (LIBC(bind)(fd, (struct sockaddr *)&any, sizeof any) < 0) {
+    if (bind_anywhere(fd) < 0) {
         LIBC(close)(fd);
         return false;
     }

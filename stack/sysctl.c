@@ -40,6 +40,7 @@ static const struct entry entries[] = {
     CORE(somaxconn, 0, 65535, 4096),
     IPV4(ip_default_ttl, 1, 255, 64),
     {"net.ipv4.ip_local_port_range", AT(ip_local_port_range), 2, NUMBERS, 1, 65535, {32768, 60999}},
+    IPV4(ip_unprivileged_port_start, 0, 65535, 0),
     IPV4(tcp_abort_on_overflow, 0, 1, 0),
     IPV4(tcp_autocorking, 0, 1, 1),
     IPV4(tcp_challenge_ack_limit, 0, MANY, 100),

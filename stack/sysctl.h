@@ -26,6 +26,7 @@ struct sysctl {
     uint32_t rmem_default, rmem_max, wmem_default, wmem_max, somaxconn; /* net.core */
     uint32_t ip_default_ttl;
     uint32_t ip_local_port_range[2];
+    uint32_t ip_unprivileged_port_start; /* 0: no port takes a privilege, since the address is the user's */
     uint32_t tcp_abort_on_overflow;
     uint32_t tcp_autocorking;
     uint32_t tcp_challenge_ack_limit; /* a second */
