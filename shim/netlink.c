@@ -126,6 +126,12 @@ static void deliver(void *context, const void *bytes, size_t length) {
     (answerer - 1, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof to);
 }
 
+static bool is_strict(int fd) {
+    int strict = 0;
+    socklen_t length = sizeof strict;
+    return LIBC(getsockopt)(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &strict, &length) == 0 && strict;
+}
+
 ssize_t netlink_send(int fd, const struct msghdr *message, int flags) {
     size_t length = 0;
     (void)flags;
@@ -146,7 +152,7 @@ ssize_t netlink_send(int fd, const struct msghdr *message, int flags) {
         memcpy(request + at, message->msg_iov[i].iov_base, message->msg_iov[i].iov_len);
         at += message->msg_iov[i].iov_len;
     }
-    bool answered = netlink_answer(request, length, port, deliver, &port);
+    bool answered = netlink_answer(request, length, port, is_strict(fd), deliver, &port);
     memory_give(request);
     return answered ? (ssize_t)length : call_result(-ENOBUFS);
 }

@@ -10,9 +10,10 @@
 #include <stdint.h>
 
 /* Answers all messages of a request that came from `port`: each datagram of the answer is given to `deliver`.
- * What would change something is EPERM, what is not known EOPNOTSUPP. The lock is not held. False: memory is
+ * `strict` is what the socket's
+ * NETLINK_GET_STRICT_CHK says. What would change something is EPERM, what is not known EOPNOTSUPP. The lock is not held. False: memory is
  * out. */
-bool netlink_answer(const uint8_t *request, size_t length, uint32_t port,
+bool netlink_answer(const uint8_t *request, size_t length, uint32_t port, bool strict,
                     void (*deliver)(void *context, const void *bytes, size_t length), void *context);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * bind_low.c - binds ports below 1024 as somebody who may or may not. bind_low root|other|other-capable|root-less
+ * bind_low.c - binds ports below 1024 as somebody who may or may not. bind_low
+ * root|other|other-capable|root-less
  *
  * Says what each bind(2) gave: TCP 80, UDP 53, UDP 1024.
  */
