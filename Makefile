@@ -39,7 +39,7 @@ CMOCKA_LIBS = $(shell pkg-config --libs cmocka) -lm
 .PHONY: all check quick unit simulate fuzz integration bench demo install deb clean format
 all: $(BUILD)/libbarewire.so $(BUILD)/barewire-keeper
 
-LINK = @mkdir -p $(@D); echo "  LD  $@"; $(CC) $(ALL_CFLAGS) -o $@ $^
+LINK = @mkdir -p $(@D); echo "  LD  $@"; $(CC) $(ALL_CFLAGS) $(FAILING) -o $@ $^
 
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
@@ -73,6 +73,10 @@ $(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o
 
 $(BUILD)/tests/simulate: $(call objects,plain,$(wildcard tests/simulation/*.c) $(STACK) nic/impair.c nic/quantity.c)
 	$(LINK)
+
+# Programs in which memory can be made to run out: tests/unit/failing.h.
+$(BUILD)/tests/test_failures $(BUILD)/tests/simulate: FAILING := -Wl,--wrap=pool_take,--wrap=pool_take_zeroed,--wrap=arena_take_block
+$(BUILD)/tests/test_failures $(BUILD)/tests/simulate: $(BUILD)/plain/tests/unit/failing.o
 
 PACKETDRILL_OBJECT := $(wildcard tests/packetdrill/*.c) shim/control.c $(STACK)
 $(BUILD)/tests/packetdrill.so: $(call objects,shared,$(PACKETDRILL_OBJECT))

@@ -5,11 +5,12 @@
  *   simulate --trace SEED     runs one, and tells what happens
  *
  * Everything is chosen by the seed: the link, the MTU of either end and of a router between them, which
- * changes on the way, clocks that run apart, buffers, what the programs at the ends of up to six connections
- * do, and datagrams of any length. After every event the invariants of each connection hold; what is read is
- * what was written; what was written is read, unless an error says otherwise; and in the end nothing is left
- * over.
+ * changes on the way, clocks that run apart, buffers, memory that runs out, what the programs at the ends of
+ * up to six connections do, and datagrams of any length. After every event the invariants of each connection
+ * hold; what is read is what was written; what was written is read, unless an error says otherwise; and in
+ * the end nothing is left over.
  */
+#include "../unit/failing.h"
 #include "impair.h"
 #include "router.h"
 #include "splitmix.h"
@@ -75,7 +76,11 @@ static struct {
     bool black_hole;
     uint64_t path_changes_ns;
     uint64_t down_from_ns, down_until_ns;
-    uint64_t starved_from_ns, starved_until_ns; /* of memory, host 0 */
+    uint64_t starved_from_ns, starved_until_ns; /* of buffers, host 0 */
+    uint64_t failing_from_ns,
+        failing_until_ns; /* any object, buffer or block may not be had, on either host */
+    uint32_t failing_one_in;
+    bool fails; /* now */
     struct connection connections[CONNECTIONS_MAX];
     int connection_count;
     bool trace, failed;
@@ -335,6 +340,11 @@ static void connect_one(struct connection *connection) {
     }
     set_up_socket(stack, socket);
     int error = socket_connect(stack, socket, world.hosts[1 - side].stack->config.address, PORT);
+    if (error == -ENOBUFS && world.fails) {
+        socket_release(stack, socket);
+        connection->ends[side].failed = true;
+        return;
+    }
     expect(error == -EINPROGRESS, "connect: %d", error);
     socket_local(socket, &address, &connection->client_port);
     connection->ends[side].socket = socket;
@@ -501,6 +511,11 @@ static void world_begin(uint64_t seed, bool trace) {
         world.starved_from_ns = below(5 * SECOND);
         world.starved_until_ns = world.starved_from_ns + any_size(5 * SECOND);
     }
+    if (one_in(6)) {
+        world.failing_from_ns = below(3 * SECOND);
+        world.failing_until_ns = world.failing_from_ns + any_size(10 * SECOND);
+        world.failing_one_in = 2 + (uint32_t)any_size(1000);
+    }
     world.connection_count = 1 + (int)below(CONNECTIONS_MAX);
     for (int i = 0; i < world.connection_count; i++) {
         struct connection *connection = &world.connections[i];
@@ -577,16 +592,28 @@ static void starve(void) {
     buffers->limit = starved ? (buffers->used < 20 ? 20 : buffers->used) : UINT32_MAX;
 }
 
+static void fail_takes(void) {
+    bool fails = world.now_ns >= world.failing_from_ns && world.now_ns < world.failing_until_ns;
+    if (fails && !world.fails)
+        failing_by_chance(world.seed, world.failing_one_in);
+    if (!fails && world.fails)
+        failing_end();
+    if (fails != world.fails)
+        tell("one of %u takes fails: %s", world.failing_one_in, fails ? "from now on" : "no more");
+    world.fails = fails;
+}
+
 static void take_events(int side) {
     struct stack *stack = world.hosts[side].stack;
-    struct socket *socket;
-    while ((socket = stack_next_event(stack)))
-        if (socket == world.hosts[side].listener)
-            accept_all(side);
+    while (stack_next_event(stack))
+        continue;
+    if (world.hosts[side].listener)
+        accept_all(side); /* who could not be accepted before, for want of memory, is there still */
 }
 
 static void step(void) {
     starve();
+    fail_takes();
     if (world.path_changes_ns <= world.now_ns)
         change_path();
     for (int side = 0; side < 2; side++) {
@@ -696,6 +723,7 @@ static void world_end(void) {
         world.hosts[side].datagram_ns = TIMER_NEVER;
     }
     run_until_idle();
+    failing_end();
     for (int side = 0; side < 2; side++)
         socket_release(world.hosts[side].stack, world.hosts[side].datagrams);
     for (int side = 0; side < 2 && !world.failed; side++) {
@@ -711,6 +739,8 @@ static void world_end(void) {
         expect(stack->flights.used == 0, "%c: %u flights left", 'A' + side, stack->flights.used);
         expect(stack->held_segments.used == 0, "%c: %u held segments left", 'A' + side,
                stack->held_segments.used);
+        expect(stack->arp.pendings.used == 0, "%c: %u packets wait for a neighbour", 'A' + side,
+               stack->arp.pendings.used);
     }
     for (int side = 0; side < 2; side++) {
         munmap(world.hosts[side].mapped, REGION_BYTES + ARENA_BLOCK_BYTES);

@@ -13,6 +13,7 @@
 #define REGION_BYTES (64u << 20)
 
 uint64_t now = 1000 * SECOND;
+bool host_lacks_memory;
 
 static const uint8_t PEER_MAC[6] = {2, 0, 0x0a, 0x4d, 0, 2};
 
@@ -88,7 +89,12 @@ void host_input(struct host *host, const void *bytes, uint32_t length, unsigned 
     struct byte_queue queue = {0};
     struct iovec piece = {(void *)bytes, length};
     keep_frame(bytes, length);
-    assert_int_equal(byte_queue_append(&queue, &host->stack->buffers, &piece, 1, 0, length), length);
+    uint32_t taken = byte_queue_append(&queue, &host->stack->buffers, &piece, 1, 0, length);
+    if (taken < length && host_lacks_memory) {
+        buffer_drop_chain(&host->stack->buffers, queue.head);
+        return;
+    }
+    assert_int_equal(taken, length);
     stack_input(host->stack, now, queue.head, flags);
     stack_advance(host->stack, now);
 }
@@ -394,5 +400,11 @@ void assert_nothing_left(struct host *host) {
     assert_int_equal(stack->reassemblies.fragments.used, 0);
     assert_int_equal(stack->igmp.memberships.used, 0);
     assert_int_equal(stack->igmp.groups.used, 0);
+    assert_int_equal(stack->arp.pendings.used, 0);
+    assert_int_equal(stack->marks.used, 0);
+    assert_int_equal(stack->corks.used, 0);
+    assert_int_equal(stack->bbr.used, 0);
+    assert_int_equal(stack->md5_keys.used, 0);
+    assert_int_equal(stack->fastopen_keys.used, 0);
     assert_int_equal(stack->buffers.used, 0);
 }

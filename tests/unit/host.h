@@ -35,7 +35,8 @@ struct packet {
     uint8_t payload[66000];
 };
 
-extern uint64_t now; /* virtual time */
+extern uint64_t now;           /* virtual time */
+extern bool host_lacks_memory; /* a frame for which there is none is lost; else it fails the test */
 
 /* With BAREWIRE_OFFLOAD in the environment the stack has a NIC that computes checksums and cuts trains: what
  * is seen is the same. */
