@@ -21,7 +21,7 @@ SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-p
 STACK := $(wildcard stack/*.c)
 NIC := $(wildcard nic/*.c)
 REPORT := $(wildcard report/*.c)
-BOTH := shim/async.c shim/frames.c shim/config.c shim/door.c shim/lock.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c shim/program.c
+BOTH := shim/libc.c shim/async.c shim/frames.c shim/config.c shim/door.c shim/lock.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c shim/program.c
 DIGEST := $(BUILD)/digest.c
 KEEPER := $(DIGEST) $(wildcard shim/keeper*.c) shim/tracing_text.c shim/helping.c $(BOTH) $(NIC) $(STACK) $(REPORT)
 LIBRARY := $(DIGEST) $(filter-out shim/keeper%,$(wildcard shim/*.c)) nic/packet_frames.c $(STACK)

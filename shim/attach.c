@@ -16,12 +16,12 @@
 #include "wake.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/un.h>
 #include <time.h>
 
 #define ATTEMPTS_MAX 2000 /* a millisecond apart, while another process starts the keeper */
@@ -30,7 +30,10 @@ struct config attach_config;
 static _Atomic bool is_attached;
 static int own_pid;
 static pthread_mutex_t attaching = PTHREAD_MUTEX_INITIALIZER;
-static char door_path[108];
+#define PLACES_MAX 8
+static struct door_place places[PLACES_MAX]; /* where the stack's door may be, the surest first */
+static int place_count;
+static unsigned stranger; /* who has the address, when it is none of ours */
 static int door = -1; /* stays open, for what is to be told later, when this process may be another user's */
 
 static void say_line(const char *format, va_list arguments) {
@@ -84,27 +87,30 @@ bool attach_broken(void) {
     return true;
 }
 
-static int door_connect(void) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, door_path, sizeof address.sun_path);
-    int made = LIBC(socket)(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (made < 0)
-        return -errno;
-    while (LIBC(connect)(made, (struct sockaddr *)&address, sizeof address) < 0) {
-        if (errno == EINTR)
-            continue;
-        int error = errno;
-        LIBC(close)(made);
-        return -error;
+/* The users that this process may be: a program may have changed one of them, and be a member of the stack
+ * still. */
+static int own_users(unsigned users[4]) {
+    uid_t real = 0, effective = 0, saved = 0;
+    getresuid(&real, &effective, &saved);
+    const unsigned all[] = {effective, real, saved, 0};
+    int count = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        int known = 0;
+        while (known < count && users[known] != all[i])
+            known++;
+        if (known == count)
+            users[count++] = all[i];
     }
-    return made;
+    return count;
 }
 
-/* Whoever answers there must be the same user: the directory is ours alone, and this makes sure. */
-static bool keeper_is_ours(int asked) {
-    struct ucred peer;
-    socklen_t length = sizeof peer;
-    return LIBC(getsockopt)(asked, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.uid == geteuid();
+/* Whoever answers must be one of us, or root, whose program this may have been. */
+static bool is_trusted(unsigned user) {
+    unsigned users[4];
+    int count = own_users(users);
+    while (count > 0 && users[count - 1] != user)
+        count--;
+    return count > 0;
 }
 
 static int send_request(int door, const struct door_request *request, int descriptor, int flags) {
@@ -137,18 +143,37 @@ static int receive_reply(int door, struct door_reply *reply, struct door_beside 
     return understood ? 0 : -EPROTO;
 }
 
-int attach_ask(const struct door_request *request, struct door_reply *reply, struct door_beside *beside) {
+/* Asks at one door. -EACCES: it is another user's, who does not let us in. */
+static int ask_at(const struct door_place *place, const struct door_request *request,
+                  struct door_reply *reply, struct door_beside *beside) {
     *beside = DOOR_NOTHING;
-    int asked = door_connect();
+    unsigned user;
+    int asked = door_connect(place, &user);
     if (asked < 0)
         return asked;
-    int error = keeper_is_ours(asked) ? send_request(asked, request, -1, 0) : -EACCES;
+    bool trusted = is_trusted(user);
+    int error = trusted ? send_request(asked, request, -1, 0) : -EACCES;
     if (!error)
         error = receive_reply(asked, reply, beside, 0);
+    if (trusted && (error == -ECONNRESET || error == -EPIPE) && user != geteuid())
+        error = -EACCES;
+    if (error == -EACCES)
+        stranger = user;
     if (error || reply->header.kind != DOOR_WELCOME)
         LIBC(close)(asked);
     else
         door = descriptor_make_private(asked);
+    return error;
+}
+
+int attach_ask(const struct door_request *request, struct door_reply *reply, struct door_beside *beside) {
+    int error = -ENOENT;
+    for (int i = 0; i < place_count; i++) {
+        error = ask_at(&places[i], request, reply, beside);
+        bool nobody = error == -ECONNREFUSED || error == -ENOENT || error == -EACCES;
+        if (!nobody || (error == -EACCES && i == 0 && attach_config.address))
+            break; /* a name that is another's is no obstacle, an address is */
+    }
     return error;
 }
 
@@ -208,27 +233,29 @@ void attach_adopt(const struct door_reply *reply, struct door_beside beside) {
     wake_self->nested = wake_self->pid != getpid();
 }
 
-bool attach_find_door(const char *directory) {
-    return snprintf(door_path, sizeof door_path, "%s/%s", directory, attach_config.name) <
-           (int)sizeof door_path;
+static void add_place(struct door_place place) {
+    if (place.length > 0 && place_count < PLACES_MAX)
+        places[place_count++] = place;
 }
 
-bool attach_door_there(void) {
-    return access(door_path, F_OK) == 0;
-}
-
-static void find_door(void) {
-    char directory[108], error[CONFIG_ERROR_BYTES];
-    if (!config_directory(directory, error))
-        attach_fail("%s", error);
-    if (!attach_find_door(directory))
-        attach_fail("the path of stack '%s' is too long; give a shorter --name", attach_config.name);
+void attach_find_doors(void) {
+    const char *interface = door_interface(attach_config.nic);
+    char directory[108];
+    unsigned users[4];
+    int count = own_users(users);
+    place_count = 0;
+    add_place(door_of_address(attach_config.nic, interface ? LIBC(if_nametoindex)(interface) : 0,
+                              attach_config.address));
+    for (int i = 0; i < count; i++)
+        add_place(door_of_name(users[i], attach_config.name));
+    if (attach_config.name_given && config_find_directory(directory))
+        add_place(door_of_path(directory, attach_config.name));
 }
 
 static bool start_or_join(void) {
     char error[CONFIG_ERROR_BYTES];
     struct timespec pause = {0, 1000000};
-    find_door();
+    attach_find_doors();
     for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
         int result = join();
         if (result == 0) {
@@ -240,8 +267,11 @@ static bool start_or_join(void) {
             attach_fail(
                 "stack '%s' is kept by another version of barewire; 'barewire down --name %s' ends it",
                 attach_config.name, attach_config.name);
-        if (result == -EACCES)
-            attach_fail("stack '%s' belongs to another user", attach_config.name);
+        if (result == -EACCES && attach_config.address)
+            attach_fail("address %u.%u.%u.%u on %s is that of a stack of user %u's; give another --address",
+                        attach_config.address >> 24, attach_config.address >> 16 & 255,
+                        attach_config.address >> 8 & 255, attach_config.address & 255, attach_config.nic,
+                        stranger);
         if (!attach_config.nic[0])
             attach_fail("no stack named '%s' is running; give --nic to start one", attach_config.name);
         result = start_keeper(error);

@@ -22,9 +22,8 @@ bool attach_once(bool (*join)(void));
 int attach_pid(void);
 void attach_forked(void); /* in a child: it is this one now */
 
-/* Where the door of the stack would be, in a directory of this user's. False when the path is too long. */
-bool attach_find_door(const char *directory);
-bool attach_door_there(void);
+/* Finds out where the stack's door would be, for attach_ask. */
+void attach_find_doors(void);
 
 /* Makes the stack of a welcoming reply this process's. */
 void attach_adopt(const struct door_reply *reply, struct door_beside beside);
@@ -34,7 +33,8 @@ bool attach_broken(void);
 
 /* Asks the keeper. Fills the reply, and *beside with the descriptors that came with it. Returns 0 or a
  * negative errno
- * (-EPROTO: it is of another version). After a welcome the connection stays, for attach_tell. */
+ * (-EPROTO: it is of another version; -EACCES: it is another user's; -ECONNREFUSED, -ENOENT: there is none).
+ * After a welcome the connection stays, for attach_tell. */
 int attach_ask(const struct door_request *request, struct door_reply *reply, struct door_beside *beside);
 
 /* Tells the keeper something that needs no answer, with a descriptor beside it. Works also after fork, and

@@ -260,6 +260,16 @@ bool config_read(struct config *config, char *error) {
     return true;
 }
 
+/* XDG_RUNTIME_DIR counts if it is this user's own: after sudo(8) or su(1) it may be another's, who could put
+ * something else there at any time. */
+static const char *runtime_directory(void) {
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    struct stat status;
+    bool own = runtime && *runtime == '/' && strlen(runtime) < 40 && stat(runtime, &status) == 0 &&
+               status.st_uid == geteuid();
+    return own ? runtime : "/run";
+}
+
 static bool directory_good(const char *path) {
     struct stat status;
     return lstat(path, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
@@ -268,9 +278,7 @@ static bool directory_good(const char *path) {
 
 /* The index-th place for the directory. False when there are no more. */
 static bool directory_candidate(unsigned index, char path[108]) {
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-    const char *const parents[] = {runtime && *runtime == '/' && strlen(runtime) < 40 ? runtime : "/run",
-                                   "/run", "/tmp"};
+    const char *const parents[] = {runtime_directory(), "/run", "/tmp"};
     if (index >= sizeof parents / sizeof *parents)
         return false;
     snprintf(path, 108, "%s/barewire-%u", parents[index], (unsigned)geteuid());

@@ -1,6 +1,17 @@
 /*
  * door.h - what is said at a stack's door, the keeper's UNIX socket (SOCK_SEQPACKET): one question and its
  * answer, and then, over the same connection, what needs none.
+ *
+ * A stack has up to three doors:
+ *
+ *   its address   an abstract socket that is named after interface and address. Abstract names belong to a
+ * network namespace, as interfaces do, and to no directory: whatever its environment, its root and its user,
+ * whoever asks for that address on that interface finds the stack that has it; and of two keepers only one
+ * can bind the name. its name      an abstract socket that is named after the user and the stack: for who
+ * knows no more than that its path      a socket in the user's directory, for who knows the name, in another
+ * network namespace
+ *
+ * Anybody can bind an abstract name, and connect to it. So both sides look at the other's user (SO_PEERCRED).
  */
 #ifndef SHIM_DOOR_H
 #define SHIM_DOOR_H
@@ -8,6 +19,7 @@
 #include "config.h"
 #include "shared.h"
 #include <sys/socket.h>
+#include <sys/un.h>
 
 enum door_request_kind {
     DOOR_DOWN, /* end the stack; the same in all versions, with any request that begins with a door_header */
@@ -51,6 +63,30 @@ struct door_reply {
     uint32_t waiter_number;  /* DOOR_PEER: as in the request */
     char message[SHARED_MESSAGE_BYTES];
 };
+
+/* Where a door is. */
+struct door_place {
+    struct sockaddr_un address;
+    socklen_t length; /* 0: nowhere */
+};
+
+/* The door of the stack that has an address (in host order) on a NIC. `interface`: the number of a packet:'s
+ * or pcap:'s interface, which is the same one to both kinds; 0 for others. Nowhere without an address; with
+ * --nic passt, whose network is each stack's own; and where there is no such interface. */
+struct door_place door_of_address(const char *nic, unsigned interface, uint32_t address);
+
+/* The door of a user's stack of that name. */
+struct door_place door_of_name(unsigned user, const char *name);
+
+/* The door at a path. Nowhere when the path is too long. */
+struct door_place door_of_path(const char *directory, const char *name);
+
+/* Connects to a door. Returns a descriptor, and in *user who listens there; or a negative errno:
+ * -ECONNREFUSED or -ENOENT: nobody does. */
+int door_connect(const struct door_place *place, unsigned *user);
+
+/* The interface of packet:IF and pcap:IF; NULL for other kinds of NIC. */
+const char *door_interface(const char *nic);
 
 /* The descriptors that may go beside a message; -1: none. A second one only with a first. */
 struct door_beside {

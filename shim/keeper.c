@@ -33,7 +33,7 @@
 #define DHCP_PATIENCE_MS 20000
 #define STARTER_MS 10000 /* how long the keeper waits for the process that started it */
 
-struct keeper keeper = {.lock = -1, .door = -1, .region = -1};
+struct keeper keeper = {.lock = -1, .doors = {-1, -1, -1}, .region = -1};
 
 void keeper_fail(const char *format, ...) {
     va_list arguments;
@@ -100,8 +100,16 @@ static void take_name(void) {
     keeper_fail("taken");
 }
 
+static uint64_t network_namespace(void) {
+    struct stat status = {0};
+    stat("/proc/self/ns/net", &status);
+    return status.st_ino;
+}
+
 /* A MAC address of our own, the same for the same interface and address, so that neighbours' caches stay
- * right. */
+ * right. Of two hosts on a LAN that take the same address, each finds the other by its MAC address: so it is
+ * made of the network namespace where the NIC has no address of its own (lan:, vde:), and of the user where a
+ * DHCP server gives one. */
 static void choose_mac(struct stack_config *config) {
     const struct nic_facts *facts = &keeper.nic->facts;
     if (keeper.config.mac_of_nic) {
@@ -113,14 +121,20 @@ static void choose_mac(struct stack_config *config) {
         return;
     }
     static const uint64_t key[2] = {UINT64_C(0x6261726577697265), UINT64_C(0x6d6163)};
-    uint8_t material[10];
-    memcpy(material, facts->mac, 6);
-    uint64_t name = siphash(key, keeper.config.name, strlen(keeper.config.name));
-    if (config->address)
-        memcpy(material + 6, &config->address, 4);
-    else
-        memcpy(material + 6, &name, 4); /* DHCP: a host for each name */
-    uint64_t hash = siphash(key, material, sizeof material);
+    static const uint8_t none[6];
+    struct {
+        uint64_t name, place;
+        uint32_t address, user;
+        uint8_t mac[8];
+    } material = {.address = config->address};
+    memcpy(material.mac, facts->mac, 6);
+    if (memcmp(facts->mac, none, 6) == 0)
+        material.place = network_namespace();
+    if (!config->address) { /* DHCP: a host for each name */
+        material.name = siphash(key, keeper.config.name, strlen(keeper.config.name));
+        material.user = geteuid();
+    }
+    uint64_t hash = siphash(key, &material, sizeof material);
     memcpy(config->mac, &hash, 6);
     config->mac[0] = (uint8_t)((config->mac[0] & 0xfc) | 2); /* locally administered, one host's */
 }
@@ -427,7 +441,7 @@ static void run(void) {
                 ended |= list_empty(&shared->process_list); /* it may have been the last connection's last */
                 break;
             case KEEPER_DOOR:
-                keeper_door_accept();
+                keeper_door_accept(descriptor);
                 break;
             case KEEPER_CONNECTION:
                 keeper_door_request(descriptor);
@@ -500,6 +514,8 @@ int main(int count, char **arguments) {
         keeper_fail("give --nic to start a stack");
     if (chdir("/") < 0)
         keeper_fail("can't change to /: %s", strerror(errno));
+    if (!keeper_door_take_address(keeper.config.address) || !keeper_door_take_name())
+        keeper_fail("taken");
     take_name();
     char nic[2 * CONFIG_TEXT_BYTES];
     snprintf(nic, sizeof nic, "%s%s%s", keeper.config.nic, keeper.config.publish[0] ? ":" : "",
@@ -527,9 +543,15 @@ int main(int count, char **arguments) {
         failed = keeper_door_open();
     if (failed)
         keeper_fail("can't open the stack's door: %s", strerror(-failed));
-    keeper_watch(keeper.door, KEEPER_DOOR);
     if (!keeper_frames_await_address(DHCP_PATIENCE_MS))
         no_address();
+    uint32_t leased = shared->stack.config.address;
+    if (!keeper.config.address && !keeper_door_open_leased(leased)) {
+        keeper_frames_farewell();
+        unlink(keeper.door_path);
+        keeper_fail("the DHCP server on %s gave %u.%u.%u.%u, which another stack here has", keeper.config.nic,
+                    leased >> 24, leased >> 16 & 255, leased >> 8 & 255, leased & 255);
+    }
     if (write(2, "ready", 5) != 5)
         leave();
     int nothing = open("/dev/null", O_RDWR);

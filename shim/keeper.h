@@ -8,14 +8,16 @@
 #include "nic.h"
 #include "shared.h"
 
+#define KEEPER_DOORS 3
+
 struct keeper {
     struct config config;
     char directory[108], door_path[108], lock_path[116];
-    int lock;   /* the locked file that makes us the only keeper of this name */
-    int door;   /* listening */
-    int region; /* memfd */
-    int events; /* epoll: NIC, door, its connections, processes, leave */
-    int leave;  /* eventfd: something ended; see whether all has */
+    int lock;                /* the locked file that makes us the only keeper of this name in its directory */
+    int doors[KEEPER_DOORS]; /* of our address, our name, our path: see door.h; -1: there is none */
+    int region;              /* memfd */
+    int events;              /* epoll: NIC, door, its connections, processes, leave */
+    int leave;               /* eventfd: something ended; see whether all has */
     _Atomic bool
         unsettled; /* accounts are to be looked at again: of children not yet made, of processes that leave */
     bool joined;   /* somebody has been here: not before may the keeper leave */
@@ -26,8 +28,15 @@ struct keeper {
 extern struct keeper keeper;
 
 /* keeper_door.c: who wants in. */
+/* Takes the names of the doors, which nobody else has then: the address's, and the stack's name. Returns
+ * false if another keeper has one of them. */
+bool keeper_door_take_address(uint32_t address);
+bool keeper_door_take_name(void);
+/* Opens them, and the one in the directory. Returns 0 or a negative errno. */
 int keeper_door_open(void);
-void keeper_door_accept(void);
+/* Once a DHCP server has given an address: that one's. False if another stack here has it. */
+bool keeper_door_open_leased(uint32_t address);
+void keeper_door_accept(int door);
 void keeper_door_request(int connection);
 
 /* keeper_frames.c: frames between the NIC and the stack. */

@@ -10,6 +10,7 @@
 #include "lock.h"
 #include "process.h"
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -19,23 +20,58 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-int keeper_door_open(void) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, keeper.door_path, sizeof address.sun_path);
-    keeper.door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    unlink(keeper.door_path); /* stale: we hold the lock of this name */
+enum { DOOR_OF_ADDRESS, DOOR_OF_NAME, DOOR_OF_PATH };
+
+/* Returns 0 or a negative errno. */
+static int take_door(int which, const struct door_place *place) {
+    int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     mode_t before = umask(0177);
-    int result = bind(keeper.door, (struct sockaddr *)&address, sizeof address);
+    int error =
+        door < 0 || bind(door, (const struct sockaddr *)&place->address, place->length) < 0 ? -errno : 0;
     umask(before);
-    if (keeper.door < 0 || result < 0 || listen(keeper.door, 256) < 0)
+    if (error && door >= 0)
+        close(door);
+    keeper.doors[which] = error ? -1 : door;
+    return error;
+}
+
+static int open_door(int which) {
+    if (listen(keeper.doors[which], 256) < 0)
         return -errno;
+    keeper_watch(keeper.doors[which], KEEPER_DOOR);
     return 0;
 }
 
-void keeper_door_accept(void) {
+bool keeper_door_take_address(uint32_t address) {
+    const char *interface = door_interface(keeper.config.nic);
+    struct door_place place =
+        door_of_address(keeper.config.nic, interface ? if_nametoindex(interface) : 0, address);
+    return place.length == 0 || take_door(DOOR_OF_ADDRESS, &place) == 0;
+}
+
+bool keeper_door_take_name(void) {
+    struct door_place place = door_of_name(geteuid(), keeper.config.name);
+    return place.length == 0 || take_door(DOOR_OF_NAME, &place) == 0;
+}
+
+int keeper_door_open(void) {
+    struct door_place place = door_of_path(keeper.directory, keeper.config.name);
+    unlink(keeper.door_path); /* stale: we hold the lock of this name */
+    int error = take_door(DOOR_OF_PATH, &place);
+    for (int i = 0; i < KEEPER_DOORS && !error; i++)
+        error = keeper.doors[i] >= 0 ? open_door(i) : 0;
+    return error;
+}
+
+bool keeper_door_open_leased(uint32_t address) {
+    return keeper_door_take_address(address) &&
+           (keeper.doors[DOOR_OF_ADDRESS] < 0 || open_door(DOOR_OF_ADDRESS) == 0);
+}
+
+void keeper_door_accept(int door) {
     struct ucred peer;
     socklen_t length = sizeof peer;
-    int connection = accept4(keeper.door, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int connection = accept4(door, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (connection < 0)
         return;
     if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 || peer.uid != geteuid()) {
@@ -80,6 +116,14 @@ static void reply(int connection, struct door_reply *reply, struct door_beside b
 /* Whoever names a running stack and asks for something else than it is, is told. */
 static bool same_stack(const struct config *asked, char *message) {
     const struct config *config = &keeper.config;
+    if (asked->name_given && strcmp(asked->name, config->name) != 0) {
+        snprintf(
+            message, SHARED_MESSAGE_BYTES,
+            "%u.%u.%u.%u on %s is the address of stack '%s'; give --name %s to join it, or another --address",
+            config->address >> 24, config->address >> 16 & 255, config->address >> 8 & 255,
+            config->address & 255, config->nic, config->name, config->name);
+        return false;
+    }
     if (asked->nic[0] && strcmp(asked->nic, config->nic) != 0) {
         snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running on --nic %s, not on %s", config->name,
                  config->nic, asked->nic);
@@ -87,13 +131,27 @@ static bool same_stack(const struct config *asked, char *message) {
     }
     if (asked->address &&
         (asked->address != config->address || asked->prefix_length != config->prefix_length)) {
-        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --address %u.%u.%u.%u/%u",
-                 config->name, config->address >> 24, config->address >> 16 & 255, config->address >> 8 & 255,
-                 config->address & 255, config->prefix_length);
+        if (!config->address)
+            snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --address dhcp",
+                     config->name);
+        else
+            snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --address %u.%u.%u.%u/%u",
+                     config->name, config->address >> 24, config->address >> 16 & 255,
+                     config->address >> 8 & 255, config->address & 255, config->prefix_length);
         return false;
     }
     if (asked->gateway && asked->gateway != config->gateway) {
         snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with another gateway", config->name);
+        return false;
+    }
+    if (asked->mtu && asked->mtu != config->mtu) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with another --mtu than %u",
+                 config->name, asked->mtu);
+        return false;
+    }
+    const uint8_t *mac = asked->mac_of_nic ? keeper.nic->facts.mac : asked->mac;
+    if (asked->mac_given && memcmp(mac, shared->stack.config.mac, 6) != 0) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with another --mac", config->name);
         return false;
     }
     if (asked->impair[0] && strcmp(asked->impair, config->impair) != 0) {
@@ -283,6 +341,7 @@ static bool answer(int connection, struct door_request *request, int *descriptor
         keeper_take_down("the stack was taken down");
         reply(connection, &answer, DOOR_NOTHING);
         eventfd_write(keeper.leave, 1);
+        return false; /* hangs up when the keeper has ended */
     } else if (request->header.version != SHARED_VERSION) {
         reply(connection, &answer, DOOR_NOTHING); /* the version in it says what is wrong */
     } else if (kind == DOOR_ATTACH || kind == DOOR_RESUME) {

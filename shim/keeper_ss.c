@@ -11,14 +11,11 @@
 #include "shared.h"
 #include "tracing_text.h"
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,61 +33,16 @@ static int complain(const char *format, const char *value) {
     return 2;
 }
 
-/* A name that was not given by hand begins with the number of the network namespace. */
-static bool is_elsewhere(const char *name) {
-    struct stat here;
-    char *end;
-    unsigned long number = strtoul(name, &end, 10);
-    return end > name && *end == '-' && strchr(end, ':') && stat("/proc/self/ns/net", &here) == 0 &&
-           number != here.st_ino;
-}
-
-static bool is_alive(const char *path) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    bool alive = door >= 0 && connect(door, (struct sockaddr *)&address, sizeof address) == 0;
-    if (door >= 0)
-        close(door);
-    return alive;
-}
-
-/* The only stack that there is, when none is named. */
-static bool find_only(const char *directory, char name[CONFIG_TEXT_BYTES], char *names, size_t room) {
-    DIR *folder = opendir(directory);
-    struct dirent *entry;
-    int count = 0;
-    names[0] = 0;
-    while (folder && (entry = readdir(folder))) {
-        char path[108];
-        if (entry->d_name[0] == '.' || is_elsewhere(entry->d_name) ||
-            snprintf(path, sizeof path, "%s/%s", directory, entry->d_name) >= (int)sizeof path ||
-            !is_alive(path))
-            continue;
-        count++;
-        snprintf(name, CONFIG_TEXT_BYTES, "%.*s", CONFIG_TEXT_BYTES - 1, entry->d_name);
-        size_t used = strlen(names);
-        snprintf(names + used, room - used, "%s%s", used ? ", " : "", entry->d_name);
-    }
-    if (folder)
-        closedir(folder);
-    return count == 1;
-}
-
 /* Returns the region's descriptor, or -1. The connection stays open if the keeper keeps it. */
-static int ask_door(const char *path, const struct door_request *request, struct door_reply *reply) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+static int ask_door(int door, const struct door_request *request, struct door_reply *reply) {
     union door_control control;
     struct iovec piece = {reply, sizeof *reply};
     struct msghdr message = {.msg_iov = &piece,
                              .msg_iovlen = 1,
                              .msg_control = control.bytes,
                              .msg_controllen = sizeof control.bytes};
-    int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (door < 0 ||
-        snprintf(address.sun_path, sizeof address.sun_path, "%s", path) >= (int)sizeof address.sun_path ||
-        connect(door, (struct sockaddr *)&address, sizeof address) < 0 ||
-        send(door, request, sizeof *request, MSG_NOSIGNAL) < 0 || recvmsg(door, &message, 0) < 0)
+    if (send(door, request, sizeof *request, MSG_NOSIGNAL) < 0 ||
+        recvmsg(door, &message, MSG_CMSG_CLOEXEC) <= 0)
         return -1;
     if (request->header.kind == DOOR_LOOK)
         close(door);
@@ -101,26 +53,16 @@ int tool_look(bool events) {
     static struct door_request request = {.header = {SHARED_MAGIC, 0, DOOR_LOOK}};
     static struct door_reply reply;
     static struct config config;
-    char directory[108], error[CONFIG_ERROR_BYTES], path[256], names[1024];
-    if (!config_directory(directory, error))
-        return complain("%s", error);
-    if (!getenv("BAREWIRE_NAME") && !getenv("BAREWIRE_NIC")) {
-        if (!find_only(directory, path, names, sizeof names))
-            return complain(names[0] ? "several stacks are running: %s; --name says which"
-                                     : "no stack is running%s",
-                            names);
-        setenv("BAREWIRE_NAME", path, 1);
-    }
-    if (!config_read(&config, error))
-        return complain("%s", error);
+    int door = tool_connect(&config);
+    if (door < 0)
+        return 2;
     request.header.version = SHARED_VERSION;
     request.header.kind = events ? DOOR_TRACE : DOOR_LOOK;
-    snprintf(path, sizeof path, "%s/%s", directory, config.name);
-    int region = ask_door(path, &request, &reply);
+    int region = ask_door(door, &request, &reply);
     if (region < 0 && reply.header.magic == SHARED_MAGIC)
         return complain("stack '%s' is kept by another version of barewire", config.name);
     if (region < 0)
-        return complain("no stack named '%s' is running", config.name);
+        return complain("stack '%s' does not answer", config.name);
     void *mapped = mmap((void *)SHARED_BASE, SHARED_BYTES, PROT_READ,
                         MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, region, 0);
     return mapped == (void *)SHARED_BASE ? 0 : complain("can't map the memory of stack '%s'", config.name);

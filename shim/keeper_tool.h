@@ -15,6 +15,15 @@ int tool_is_dynamic(const char *path);
 /* Ends the stack that the environment names. */
 int tool_down(void);
 
+/* Calls visit for each of this user's stacks that run and that a name leads to from here. Returns how many.
+ */
+int tool_stacks(void (*visit)(const char *name, void *context), void *context);
+
+/* A connection to the door of the stack that the environment names, or of the only one there is; its
+ * configuration as far as the environment says it. Returns -1 after a line for the user. */
+struct config;
+int tool_connect(struct config *config);
+
 /* Says what this machine allows. `self`: this program's path. */
 int tool_doctor(const char *self);
 

@@ -80,10 +80,8 @@ static void take_stock(void) {
 static bool ask(bool inherited) {
     static struct door_request request;
     static struct door_reply reply;
-    char directory[108];
     struct door_beside beside;
-    if (!config_find_directory(directory) || !attach_find_door(directory) || !attach_door_there())
-        return false;
+    attach_find_doors();
     request = (struct door_request){.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_RESUME},
                                     .config = attach_config,
                                     .inherited = inherited,
