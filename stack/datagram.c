@@ -347,6 +347,7 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
         .loop = options->multicast_loop,
         .options = ip_options,
         .mtu = mtu,
+        .identification = socket->connected ? &socket->datagram->ip_identification : NULL,
     };
     if (message->flags & MSG_CONFIRM)
         ip_confirm(stack, destination);
@@ -426,6 +427,7 @@ int datagram_connect(struct stack *stack, struct socket *socket, uint32_t addres
         socket->datagram->address_by_connect = true;
     }
     return 0;
+    socket->datagram->ip_identification = (uint16_t)random_u64(&stack->random);
 }
 
 void datagram_disconnect(struct socket *socket) {

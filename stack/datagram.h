@@ -42,8 +42,9 @@ struct datagram_state {
     struct udp_cork *cork;      /* or NULL */
     uint32_t remote_address;
     uint16_t remote_port;
-    uint16_t segment;     /* UDP_SEGMENT; 0: none */
-    uint32_t icmp_filter; /* a bit a type that is not wanted */
+    uint16_t segment;           /* UDP_SEGMENT; 0: none */
+    uint16_t ip_identification; /* of the next packet, while it is connected */
+    uint32_t icmp_filter;       /* a bit a type that is not wanted */
     bool address_by_connect;
     uint32_t drops;
 };

@@ -152,7 +152,7 @@ static void send_message(struct stack *stack, uint32_t to, const uint8_t *messag
     memcpy(body, message, length);
     wire_put_sum(body + 2, (uint16_t)~checksum_fold(checksum_add(0, body, length)));
     frame->header_length = (uint16_t)(FRAME_IP_AT + IP_HEADER_ALERT_BYTES + length);
-    ip_write_header(frame, &parameters, stack->ip_identification++, IP_DONT_FRAGMENT);
+    ip_write_header(frame, &parameters, ip_identification(stack, &parameters, true, 1), IP_DONT_FRAGMENT);
     header[0] = 0x46;
     wire_put32(header + IP_HEADER_BYTES, ROUTER_ALERT);
     ip_seal_header(header);

@@ -365,9 +365,9 @@ int ip_output(struct stack *stack, struct frame *frame, const struct ip_paramete
         frame_release(&stack->buffers, &whole);
         return result;
     }
-    ip_write_header(frame, parameters, stack->ip_identification,
-                    parameters->dont_fragment ? IP_DONT_FRAGMENT : 0);
-    stack->ip_identification = (uint16_t)(stack->ip_identification + frame_segments(frame));
+    uint16_t identification =
+        ip_identification(stack, parameters, parameters->dont_fragment, frame_segments(frame));
+    ip_write_header(frame, parameters, identification, parameters->dont_fragment ? IP_DONT_FRAGMENT : 0);
     return ip_output_whole(stack, frame, parameters);
 }
 

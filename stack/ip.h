@@ -56,6 +56,7 @@ struct ip_parameters {
     bool on_link;                     /* to a neighbour only: SO_DONTROUTE */
     bool loop;                        /* a multicast comes back to ourselves */
     const struct ip_options *options; /* NULL: none; they are no part of mtu */
+    uint16_t *identification;         /* a connected socket's own counter, or NULL: see ip_identification.h */
     uint32_t mtu; /* what is longer goes in fragments; 0: the sender has seen to it that it fits */
 };
 

@@ -22,7 +22,6 @@ int ip_output_fragments(struct stack *stack, const struct frame *frame,
     uint32_t total = transport + frame->payload_length;
     uint32_t step = (parameters->mtu - IP_HEADER_BYTES) & ~7u; /* every fragment has the options, too */
     uint32_t fragments = (total + step - 1) / step;
-    uint16_t identification = stack->ip_identification++;
     struct byte_cursor rest = frame->payload;
     int result = 0;
     if (parameters->dont_fragment || step < transport ||
@@ -30,6 +29,7 @@ int ip_output_fragments(struct stack *stack, const struct frame *frame,
         stack->mib.IpFragFails++;
         return parameters->dont_fragment ? -EMSGSIZE : -ENOBUFS;
     }
+    uint16_t identification = ip_identification(stack, parameters, false, 1);
     for (uint32_t offset = 0; offset < total && !result; offset += step) {
         struct frame *fragment = frame_begin(&stack->transmit);
         uint32_t length = total - offset < step ? total - offset : step;

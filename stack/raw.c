@@ -73,7 +73,7 @@ static int take_header(struct stack *stack, struct frame *frame, const struct ip
     memcpy(to, header, header_length);
     wire_put16(to + 2, (uint16_t)total);
     if (wire_get16(to + 4) == 0)
-        wire_put16(to + 4, stack->ip_identification++);
+        wire_put16(to + 4, ip_identification(stack, parameters, wire_get16(to + 6) & IP_DONT_FRAGMENT, 1));
     if (wire_get32(to + 12) == 0)
         wire_put32(to + 12, parameters->source);
     ip_seal_header(to);

@@ -28,7 +28,6 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
     random_init(&stack->random, seed);
     uint64_t key[2] = {random_u64(&stack->random), random_u64(&stack->random)};
     memcpy(stack->isn_key, key, sizeof stack->isn_key);
-    stack->ip_identification = (uint16_t)random_u64(&stack->random);
     timer_wheel_init(&stack->timers, now_ns);
     pool_init(&stack->buffers, &stack->arena, sizeof(struct buffer), UINT32_MAX);
     pool_init(&stack->sockets, &stack->arena, sizeof(struct socket), UINT32_MAX);
@@ -52,6 +51,7 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
     list_init(&stack->blocked);
     ip_path_init(stack);
     ip_reassembly_init(stack);
+    ip_identification_init(stack);
     igmp_init(stack);
     stack->tcp_table = arena_take_fixed(&stack->arena, sizeof *stack->tcp_table);
     if (!stack->tcp_table)

@@ -21,6 +21,7 @@
 #include "filter.h"
 #include "icmp.h"
 #include "igmp.h"
+#include "ip_identification.h"
 #include "ip_path.h"
 #include "ip_reassembly.h"
 #include "mib.h"
@@ -68,7 +69,7 @@ struct stack {
     struct ip_routes routes;
     struct ip_paths paths;
     struct ip_reassemblies reassemblies;
-    uint16_t ip_identification;
+    struct ip_identifications ip_identifications;
     struct icmp_limiter icmp_limiter;
     struct port_table ports;
     struct hash_link *datagram_sockets[PORT_BUCKETS]; /* UDP and ping */

@@ -27,6 +27,7 @@ struct tcp *tcp_create(struct stack *stack) {
         .max_pacing_rate = TCP_PACING_NONE,
     };
     tcp->history.opened_ns = stack->now_ns;
+    tcp->ip_identification = (uint16_t)random_u64(&stack->random);
     return tcp;
 }
 

@@ -153,6 +153,7 @@ struct tcp {
     uint16_t former_port;                  /* that it had, for who asks; 0: it has never lost one */
     int16_t soft_error;  /* what an ICMP error said; 0: none since the last acknowledgment */
     int16_t final_error; /* it has ended, with this, before it was accepted */
+    uint16_t ip_identification;            /* of its next packet */
 };
 
 /* A block of what arrived ahead of its turn. */

@@ -60,7 +60,8 @@ bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment
                                        .ttl = tcp->options.ttl,
                                        .tos = tcp->options.tos,
                                        .dont_fragment = !tcp->path.may_fragment,
-                                       .options = socket_ip_options(tcp->socket)};
+                                       .options = socket_ip_options(tcp->socket),
+                                       .identification = &tcp->ip_identification};
     if (tcp->ecn & TCP_ECN_ON || tcp->md5_keys) {
         marked = *segment;
         marked.key = tcp_md5_find(tcp, tcp->remote_address);

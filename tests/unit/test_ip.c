@@ -325,6 +325,119 @@ static void errors_reach_the_sockets_that_want_them(void **state) {
     host_destroy(&host);
 }
 
+/* The identification of the next packet of a protocol, and whether it has DF. */
+static uint16_t identification(struct host *host, uint8_t protocol, bool *whole) {
+    assert_true(next_packet(host, protocol, &seen, &body, &body_length));
+    *whole = wire_get16(seen.bytes + ETHER_HEADER_BYTES + 6) & IP_DONT_FRAGMENT;
+    return wire_get16(seen.bytes + ETHER_HEADER_BYTES + 4);
+}
+
+/* RFC 6864, RFC 7739. */
+static void identifications_tell_no_destination_of_another(void **state) {
+    (void)state;
+    struct host host = host_create(HOST_A, 1500);
+    struct socket *udp = make_socket(&host, SOCK_DGRAM, 0, 100),
+                  *cut = make_socket(&host, SOCK_DGRAM, 0, 101);
+    uint16_t first, other, id;
+    bool whole;
+    peer_introduce(&host);
+    set_option(&host, cut, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+    ip_route_add(&host.stack->routes, 0, 0, HOST_B);
+    /* What has DF and is whole has none, though it be the answer to a stranger. */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(send_to(&host, udp, HOST_B, 10), 10);
+        assert_int_equal(identification(&host, IP_PROTOCOL_UDP, &whole), 0);
+        assert_true(whole);
+        peer_send(&host, 1234, 999, TCP_ACK, 1, 1, 0, 0, NULL, 0);
+        assert_int_equal(identification(&host, IP_PROTOCOL_TCP, &whole), 0);
+        assert_true(whole);
+    }
+    /* What may be cut is counted by its destination. */
+    assert_int_equal(send_to(&host, cut, HOST_B, 10), 10);
+    first = identification(&host, IP_PROTOCOL_UDP, &whole);
+    assert_false(whole);
+    for (uint16_t i = 1; i < 100; i++) {
+        send_to(&host, cut, 0x08080800u + i, 10);
+        other = identification(&host, IP_PROTOCOL_UDP, &whole);
+        send_to(&host, cut, HOST_B, 10);
+        id = identification(&host, IP_PROTOCOL_UDP, &whole);
+        assert_int_equal((uint16_t)(id - first), i);
+        assert_int_not_equal((uint16_t)(other - id), 1); /* nor is one for all */
+    }
+    /* Time moves it on, nobody knows how far. */
+    first = id;
+    now += 10 * SECOND;
+    send_to(&host, cut, HOST_B, 10);
+    id = identification(&host, IP_PROTOCOL_UDP, &whole);
+    assert_in_range((uint16_t)(id - first), 1, 10000);
+    /* All fragments of a datagram have the same, and the next has another. */
+    for (int i = 0; i < 3; i++) {
+        set_option(&host, udp, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT);
+        assert_int_equal(send_to(&host, udp, HOST_B, 4000), 4000);
+        first = identification(&host, IP_PROTOCOL_UDP, &whole);
+        assert_int_not_equal(first, id);
+        assert_int_equal(identification(&host, IP_PROTOCOL_UDP, &whole), first);
+        assert_int_equal(identification(&host, IP_PROTOCOL_UDP, &whole), first);
+        assert_false(whole);
+        id = first;
+    }
+    /* A connected socket counts for itself, as Linux's. */
+    assert_int_equal(socket_connect(host.stack, udp, HOST_B, 9), 0);
+    assert_int_equal(send_bytes(&host, udp, bytes, 10, 0), 10);
+    first = identification(&host, IP_PROTOCOL_UDP, &whole);
+    assert_int_equal(send_bytes(&host, udp, bytes, 10, 0), 10);
+    assert_int_equal((uint16_t)(identification(&host, IP_PROTOCOL_UDP, &whole) - first), 1);
+    socket_release(host.stack, udp);
+    socket_release(host.stack, cut);
+    host_destroy(&host);
+}
+
+/* Datagrams to a closed port, each from another host: how many are answered. */
+static int closed_ports(struct host *host, uint32_t from, int count) {
+    int answered = 0;
+    for (int i = 0; i < count; i++) {
+        struct packet_shape shape = {.protocol = 99, .source = from + (uint32_t)i};
+        peer_packet(host, &shape, bytes, 40);
+        while (next_packet(host, IP_PROTOCOL_ICMP, &seen, &body, &body_length))
+            answered++;
+    }
+    return answered;
+}
+
+/* CVE-2020-25705: what others were told is not to be found out by counting what oneself is told. */
+static void bound_on_errors_for_all_is_a_matter_of_chance(void **state) {
+    (void)state;
+    struct host host = host_create(HOST_A, 1500);
+    int least = 1000, most = 0;
+    peer_introduce(&host);
+    ip_route_add(&host.stack->routes, 0, 0, HOST_B);
+    for (int second = 0; second < 20; second++) {
+        now += 2 * SECOND;
+        int answered = closed_ports(&host, 0x08000000u + 0x1000u * (uint32_t)second, 300);
+        least = answered < least ? answered : least;
+        most = answered > most ? answered : most;
+    }
+    assert_in_range(least, 30, 52);
+    assert_in_range(most, least + 5, 90);
+    host_destroy(&host);
+}
+
+/* One host that has had its share leaves the others theirs. */
+static void host_that_asks_too_much_uses_up_its_own_share_only(void **state) {
+    (void)state;
+    struct host host = host_create(HOST_A, 1500);
+    struct packet_shape flood = {.protocol = 99};
+    peer_introduce(&host);
+    ip_route_add(&host.stack->routes, 0, 0, HOST_B);
+    now += 10 * SECOND;
+    for (int i = 0; i < 500; i++)
+        peer_packet(&host, &flood, bytes, 40);
+    host_discard(&host);
+    assert_int_equal(host.stack->mib.IcmpOutRateLimitHost, 494);
+    assert_true(closed_ports(&host, 0x08000000u, 15) == 15);
+    host_destroy(&host);
+}
+
 static void errors_are_not_sent_where_they_must_not(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
@@ -492,6 +605,9 @@ static void unreachable_network_ends_a_connect_and_not_a_connection(void **state
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(identifications_tell_no_destination_of_another),
+        cmocka_unit_test(bound_on_errors_for_all_is_a_matter_of_chance),
+        cmocka_unit_test(host_that_asks_too_much_uses_up_its_own_share_only),
         cmocka_unit_test(datagrams_of_any_length_cross_a_link),
         cmocka_unit_test(fragments_come_in_any_order_and_twice),
         cmocka_unit_test(fragments_that_contradict_are_dropped_with_their_datagram),
