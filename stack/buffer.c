@@ -122,6 +122,8 @@ struct buffer *buffer_trim_front(struct pool *pool, struct buffer *chain, uint32
 }
 
 void buffer_trim_back(struct pool *pool, struct buffer *chain, uint32_t length) {
+    if (!chain)
+        return;
     while (length > buffer_length(chain)) {
         length -= buffer_length(chain);
         chain = chain->next;

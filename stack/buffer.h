@@ -61,7 +61,7 @@ uint32_t buffer_chain_length(const struct buffer *chain);
 /* Removes bytes at a chain's start; buffers that become empty are dropped. Returns the new chain. */
 struct buffer *buffer_trim_front(struct pool *pool, struct buffer *chain, uint32_t bytes);
 
-/* Cuts a chain to `length` bytes. */
+/* Cuts a chain, or NULL, to `length` bytes. */
 void buffer_trim_back(struct pool *pool, struct buffer *chain, uint32_t length);
 
 /* The place `length` bytes further on, which is the end of a buffer rather than the next one's start. */

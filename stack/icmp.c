@@ -141,6 +141,7 @@ void icmp_input(struct stack *stack, struct ip_packet *packet) {
     }
 }
 
+/* Linux's icmp_global_allow. */
 static bool limiter_allows(struct stack *stack) {
     struct icmp_limiter *limiter = &stack->icmp_limiter;
     uint64_t elapsed_ns = stack->now_ns - limiter->refilled_ns;
@@ -148,16 +149,19 @@ static bool limiter_allows(struct stack *stack) {
         elapsed_ns > 1000000000 ? ICMP_ERRORS_BURST : elapsed_ns * ICMP_ERRORS_PER_SECOND / 1000000000;
     if (earned > 0) {
         limiter->refilled_ns = stack->now_ns;
-        limiter->tokens += (uint32_t)earned;
-        if (limiter->tokens > ICMP_ERRORS_BURST)
-            limiter->tokens = ICMP_ERRORS_BURST;
+        limiter->tokens += (int32_t)earned;
+        if (limiter->tokens > (int32_t)ICMP_ERRORS_BURST)
+            limiter->tokens = (int32_t)ICMP_ERRORS_BURST;
     }
-    if (limiter->tokens == 0) {
+    if (limiter->tokens <= 0)
         stack->mib.IcmpOutRateLimitGlobal++;
-        return false;
-    }
-    limiter->tokens--;
-    return true;
+    return limiter->tokens > 0;
+}
+
+/* Linux's icmp_global_consume: by counting errors of one's own nobody is to find out how many others got, for
+ * that would tell which ports are open (CVE-2020-25705). */
+static void limiter_take(struct stack *stack) {
+    stack->icmp_limiter.tokens -= (int32_t)random_below(&stack->random, 3);
 }
 
 /* Linux's inet_peer_xrlim_allow. */
@@ -194,6 +198,7 @@ void icmp_send_error(struct stack *stack, const struct ip_packet *packet, enum i
     if (!may_be_answered(packet) || !limiter_allows(stack) ||
         (!packet->looped && !limiter_allows_host(stack, packet->source)))
         return;
+    limiter_take(stack); /* only for what leaves: who asks too much does not silence us for others */
     uint8_t header[ICMP_HEADER_BYTES] = {(uint8_t)type, (uint8_t)code};
     wire_put32(header + 4, info);
     struct byte_cursor quoted = {packet->chain, packet->header_at};

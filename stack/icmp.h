@@ -37,7 +37,7 @@ enum icmp_code {
 
 struct icmp_limiter {
     uint64_t refilled_ns;
-    uint32_t tokens;
+    int32_t tokens; /* for all destinations; what an error takes of them is left to chance */
     struct {
         uint64_t tokens_ns, last_ns;
     } hosts[ICMP_HOSTS]; /* by a hash of the destination */

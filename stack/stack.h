@@ -85,7 +85,7 @@ struct stack {
     uint32_t time_wait_count, orphan_count; /* of connections: bounded by sysctls */
     uint64_t syncookies_sent_ns;            /* the last; 0: never */
     uint64_t challenge_second;
-    uint32_t challenge_count;
+    uint32_t challenges_left; /* in that second: tcp_challenge_ack_limit */
 
     struct list events; /* of struct socket */
     struct list output; /* of struct tcp: those that want to send */

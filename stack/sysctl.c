@@ -43,7 +43,7 @@ static const struct entry entries[] = {
     IPV4(ip_unprivileged_port_start, 0, 65535, 0),
     IPV4(tcp_abort_on_overflow, 0, 1, 0),
     IPV4(tcp_autocorking, 0, 1, 1),
-    IPV4(tcp_challenge_ack_limit, 0, MANY, 100),
+    IPV4(tcp_challenge_ack_limit, 0, MANY, INT32_MAX),
     {"net.ipv4.tcp_congestion_control", AT(tcp_congestion_control), 1, ALGORITHM, 0, 0, {TCP_CUBIC}},
     IPV4(tcp_dsack, 0, 1, 1),
     IPV4(tcp_early_retrans, 0, 4, 3),

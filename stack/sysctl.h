@@ -29,7 +29,7 @@ struct sysctl {
     uint32_t ip_unprivileged_port_start; /* 0: no port takes a privilege, since the address is the user's */
     uint32_t tcp_abort_on_overflow;
     uint32_t tcp_autocorking;
-    uint32_t tcp_challenge_ack_limit; /* a second */
+    uint32_t tcp_challenge_ack_limit; /* a second; INT32_MAX: none */
     uint32_t tcp_congestion_control;  /* enum tcp_algorithm */
     uint32_t tcp_dsack;
     uint32_t tcp_early_retrans; /* 0: no tail loss probes */

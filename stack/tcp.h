@@ -50,6 +50,8 @@
 #define TCP_RTO_MAX_NS UINT64_C(120000000000)
 #define TCP_TIME_WAIT_NS UINT64_C(60000000000)
 #define TCP_ORPHAN_RETRIES 8u       /* when tcp_orphan_retries is 0 */
+#define TCP_CHALLENGES_UNLIMITED \
+    INT32_MAX                       /* of tcp_challenge_ack_limit: the limit for each connection is enough */
 #define TCP_OUT_OF_ORDER_MIN 512u   /* segments that a connection may hold, whatever its window */
 #define TCP_OUT_OF_ORDER_MAX 16384u /* ... with the largest */
 

@@ -78,12 +78,18 @@ static void challenge_ack(struct stack *stack, struct tcp *tcp) {
     if (answered_lately(stack, tcp))
         return;
     uint64_t second = stack->now_ns / UINT64_C(1000000000);
-    if (second != stack->challenge_second) {
+    uint32_t limit = stack->sysctl.tcp_challenge_ack_limit;
+    if (limit < TCP_CHALLENGES_UNLIMITED && second != stack->challenge_second) {
+        /* How many there are in a second is not to be told by counting: it would say whether a forged segment
+         * was answered (CVE-2016-5696). */
+        uint32_t half = limit / 2 + limit % 2;
         stack->challenge_second = second;
-        stack->challenge_count = 0;
+        stack->challenges_left = half + (limit > 0 ? random_below(&stack->random, limit) : 0);
     }
-    if (stack->challenge_count++ >= stack->sysctl.tcp_challenge_ack_limit)
+    if (limit < TCP_CHALLENGES_UNLIMITED && stack->challenges_left == 0)
         return;
+    if (limit < TCP_CHALLENGES_UNLIMITED)
+        stack->challenges_left--;
     stack->mib.TcpExtTCPChallengeACK++;
     tcp_send_ack(stack, tcp);
 }

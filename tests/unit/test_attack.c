@@ -92,6 +92,76 @@ static void forged_icmp_errors_end_nothing(void **state) {
 }
 
 static void two_hosts_that_disagree_do_not_talk_for_ever(void **state) {
+/* How many of so many connections are answered at once to a SYN in the window of each. */
+static unsigned challenges(struct host *host, struct socket *const *sockets, unsigned count) {
+    struct packet packet;
+    unsigned answers = 0;
+    now += SECOND;
+    now -= now % SECOND;
+    stack_advance(host->stack, now);
+    host_discard(host);
+    for (unsigned i = 0; i < count; i++) {
+        const struct tcp *tcp = sockets[i]->tcp;
+        peer_send(host, 80, tcp->binding.port, TCP_SYN, tcp->rcv_nxt + 5, 0, 0, 0, NULL, 0);
+        while (peer_read(host, &packet))
+            answers += packet.tcp.flags == TCP_ACK;
+    }
+    return answers;
+}
+
+/* Whether a forged segment was answered is not to be told by counting one's own answers (CVE-2016-5696). */
+static void challenges_of_all_connections_tell_nothing_of_one(void **state) {
+    (void)state;
+    struct host host = host_create(HOST_A, 1500);
+    struct socket *sockets[200];
+    unsigned least = UINT32_MAX, most = 0;
+    peer_introduce(&host);
+    for (int i = 0; i < 200; i++) {
+        sockets[i] = make_socket(&host, SOCK_STREAM, 0, 0);
+        assert_int_equal(socket_connect(host.stack, sockets[i], HOST_B, 80), -EINPROGRESS);
+        const struct tcp *tcp = sockets[i]->tcp;
+        peer_send(&host, 80, tcp->binding.port, TCP_SYN | TCP_ACK, 1, tcp->snd_nxt, 65535, MSS, NULL, 0);
+        assert_int_equal(tcp->state, TCP_ESTABLISHED);
+        host_discard(&host);
+    }
+    assert_int_equal(challenges(&host, sockets, 200), 200); /* as many as there are connections */
+    assert_int_equal(sysctl_set_all(&host.stack->sysctl, "net.ipv4.tcp_challenge_ack_limit=100", NULL), 0);
+    for (int second = 0; second < 20; second++) {
+        unsigned answers = challenges(&host, sockets, 200);
+        assert_in_range(answers, 50, 149);
+        least = answers < least ? answers : least;
+        most = answers > most ? answers : most;
+    }
+    assert_true(most - least > 20);
+    assert_int_equal(sysctl_set_all(&host.stack->sysctl, "net.ipv4.tcp_challenge_ack_limit=0", NULL), 0);
+    assert_int_equal(challenges(&host, sockets, 200), 0);
+    host_destroy(&host);
+}
+
+/* A filter that wants less than the header, of a segment that has nothing behind it. */
+static void filter_cuts_no_header_off(void **state) {
+    (void)state;
+    for (uint32_t wanted = 1; wanted <= 33; wanted++) {
+        struct scene scene;
+        struct sock_filter keep[] = {{BPF_RET | BPF_K, 0, 0, wanted}};
+        struct sock_fprog program = {.len = 1, .filter = keep};
+        char got[10];
+        connected(&scene, 65535, MSS);
+        assert_int_equal(socket_set_option(scene.host.stack, scene.socket, SOL_SOCKET, SO_ATTACH_FILTER,
+                                           &program, sizeof program),
+                         0);
+        assert_int_equal(send_bytes(&scene.host, scene.socket, "x", 1, 0), 1);
+        expect(&scene, TCP_ACK, scene.local++, 1);
+        say(&scene, TCP_ACK, scene.remote, scene.local, 65535, NULL, 0);
+        assert_int_equal(scene.socket->tcp->snd_una, scene.local);
+        say(&scene, TCP_ACK, scene.remote, scene.local, 65535, "some data", 9);
+        ssize_t left = wanted > 20 ? (ssize_t)(wanted - 20 < 9 ? wanted - 20 : 9) : -EAGAIN;
+        assert_int_equal(receive_bytes(&scene.host, scene.socket, got, sizeof got, 0), left);
+        scene.remote += left > 0 ? (uint32_t)left : 0;
+        scene_end(&scene);
+    }
+}
+
     (void)state;
     struct host a = host_create(HOST_A, 1500), b = host_create(HOST_B, 1500);
     struct cable cable;
@@ -187,6 +257,8 @@ int main(void) {
         cmocka_unit_test(forged_data_must_acknowledge_what_may_be_acknowledged),
         cmocka_unit_test(forged_icmp_errors_end_nothing),
         cmocka_unit_test(two_hosts_that_disagree_do_not_talk_for_ever),
+        cmocka_unit_test(challenges_of_all_connections_tell_nothing_of_one),
+        cmocka_unit_test(filter_cuts_no_header_off),
         cmocka_unit_test(tiny_segments_and_a_maze_of_sacks_cost_little),
         cmocka_unit_test(connections_work_at_every_place_around_the_wrap),
     };
