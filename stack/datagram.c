@@ -363,6 +363,12 @@ int datagram_payload(struct stack *stack, const struct socket_message *message, 
     return -ENOBUFS;
 }
 
+/* The transmit ring is full: whoever waits for the socket is told when it is not. */
+static void wait_for_room(struct stack *stack, struct socket *socket) {
+    list_remove(&socket->datagram->blocked_link);
+    list_add_tail(&stack->blocked, &socket->datagram->blocked_link);
+}
+
 ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_message *message) {
     size_t length = buffer_pieces_length(message->pieces, message->count);
     bool by_port = socket->type != SOCK_RAW && socket->datagram->binding.protocol == IP_PROTOCOL_UDP;
@@ -383,8 +389,7 @@ ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_
     if (socket->write_shutdown)
         return -EPIPE;
     if (stack->transmit.count == FRAME_QUEUE_MAX) {
-        list_remove(&socket->datagram->blocked_link);
-        list_add_tail(&stack->blocked, &socket->datagram->blocked_link);
+        wait_for_room(stack, socket);
         return -EAGAIN;
     }
     ssize_t result;
@@ -422,12 +427,12 @@ int datagram_connect(struct stack *stack, struct socket *socket, uint32_t addres
     socket->datagram->remote_address = address;
     socket->datagram->remote_port = port;
     socket->connected = true;
+    socket->datagram->ip_identification = (uint16_t)random_u64(&stack->random);
     if (!socket->datagram->binding.address) {
         socket->datagram->binding.address = ip_source(stack, address);
         socket->datagram->address_by_connect = true;
     }
     return 0;
-    socket->datagram->ip_identification = (uint16_t)random_u64(&stack->random);
 }
 
 void datagram_disconnect(struct socket *socket) {
@@ -443,8 +448,12 @@ void datagram_disconnect(struct socket *socket) {
     }
 }
 
-unsigned datagram_poll(const struct stack *stack, struct socket *socket) {
-    unsigned mask = stack->transmit.count < FRAME_QUEUE_MAX ? POLLOUT | POLLWRNORM | POLLWRBAND : 0;
+unsigned datagram_poll(struct stack *stack, struct socket *socket) {
+    unsigned mask = 0;
+    if (stack->transmit.count < FRAME_QUEUE_MAX)
+        mask = POLLOUT | POLLWRNORM | POLLWRBAND;
+    else
+        wait_for_room(stack, socket);
     if (!list_empty(&socket->datagram->queue))
         mask |= POLLIN | POLLRDNORM;
     if (socket->read_shutdown)

@@ -101,7 +101,7 @@ int datagram_payload(struct stack *stack, const struct socket_message *message, 
 int datagram_autobind(struct stack *stack, struct socket *socket);
 int datagram_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port);
 void datagram_disconnect(struct socket *socket);
-unsigned datagram_poll(const struct stack *stack, struct socket *socket);
+unsigned datagram_poll(struct stack *stack, struct socket *socket);
 
 /* The socket of a protocol that a datagram from source:source_port to destination:port belongs to, or NULL.
  * Of those that share the port, a program may choose by the view, if there is one. */

@@ -57,6 +57,7 @@ void tcp_destroy(struct stack *stack, struct tcp *tcp) {
     port_release(&tcp->binding);
     tcp_flight_return(stack, tcp);
     pool_return(&stack->connections, tcp);
+    stack_work_on(stack, NULL); /* the next connection may get the same place: see tcp_work_on */
 }
 
 void tcp_renew(struct stack *stack, struct tcp *tcp) {

@@ -296,7 +296,9 @@ void tcp_sack_put(struct tcp *tcp, struct tcp_segment *segment); /* the blocks o
 /* tcp_window.c */
 uint32_t tcp_receive_start(const struct tcp *tcp); /* the number of the first byte that is not read */
 uint32_t tcp_receive_space(const struct tcp *tcp);
-uint16_t tcp_advertise(struct tcp *tcp); /* the window field of a segment; moves rcv_adv */
+uint16_t tcp_window_field(const struct tcp *tcp); /* of a segment, in units of rcv_scale */
+/* A segment with that field has left: moves rcv_adv. */
+void tcp_window_advertised(struct tcp *tcp, uint32_t acknowledgment, uint16_t field);
 bool tcp_window_update_due(const struct tcp *tcp);
 uint8_t tcp_window_scale(uint32_t space); /* that makes so much known to the peer */
 

@@ -84,6 +84,8 @@ bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment
         /* Whatever leaves acknowledges what has arrived. */
         tcp->ack_now = false;
         tcp->last_ack_sent = segment->acknowledgment;
+        if (!(segment->flags & TCP_SYN)) /* whose window is not scaled */
+            tcp_window_advertised(tcp, segment->acknowledgment, (uint16_t)segment->window);
         tcp_alarm_stop(tcp, TCP_ALARM_ACK);
         tcp_ack_sent(stack, tcp, segment->length > 0);
     }
@@ -96,7 +98,7 @@ static struct tcp_segment segment_of(struct stack *stack, struct tcp *tcp, uint3
         .destination_port = tcp->remote_port,
         .sequence = sequence,
         .acknowledgment = tcp->rcv_nxt,
-        .window = tcp_advertise(tcp),
+        .window = tcp_window_field(tcp),
         .flags = flags,
         .window_scale = -1,
     };

@@ -38,7 +38,7 @@ static uint32_t least_step(const struct tcp *tcp) {
     return half < tcp->mss ? half : tcp->mss;
 }
 
-uint16_t tcp_advertise(struct tcp *tcp) {
+uint16_t tcp_window_field(const struct tcp *tcp) {
     uint32_t edge = possible_edge(tcp);
     if (seq_lt(edge, tcp->rcv_adv + least_step(tcp)) && !seq_lt(tcp->rcv_adv, tcp->rcv_nxt))
         edge = tcp->rcv_adv;
@@ -49,11 +49,13 @@ uint16_t tcp_advertise(struct tcp *tcp) {
      * or when it would creep on with every little segment. */
     bool creeps = tcp->receive.length + (up << tcp->rcv_scale) > tcp->receive_window + unit;
     uint32_t field = edge == tcp->rcv_adv && !creeps ? up : window >> tcp->rcv_scale;
-    if (field > 65535)
-        field = 65535;
-    if (seq_gt(tcp->rcv_nxt + (field << tcp->rcv_scale), tcp->rcv_adv))
-        tcp->rcv_adv = tcp->rcv_nxt + (field << tcp->rcv_scale);
-    return (uint16_t)field;
+    return (uint16_t)(field > 65535 ? 65535 : field);
+}
+
+void tcp_window_advertised(struct tcp *tcp, uint32_t acknowledgment, uint16_t field) {
+    uint32_t edge = acknowledgment + ((uint32_t)field << tcp->rcv_scale);
+    if (seq_gt(edge, tcp->rcv_adv))
+        tcp->rcv_adv = edge;
 }
 
 bool tcp_window_update_due(const struct tcp *tcp) {

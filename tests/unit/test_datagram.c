@@ -392,6 +392,36 @@ static void full_ring_makes_a_sender_wait_and_tells_him(void **state) {
     host_destroy(&host);
 }
 
+static void who_only_asks_whether_there_is_room_is_told_too(void **state) {
+    (void)state;
+    struct host host = host_create(HOST_A, 1500);
+    struct socket *sender = make_socket(&host, SOCK_DGRAM, 0, 0), *others[3];
+    peer_introduce(&host);
+    while (send_message(&host, sender, HOST_B, 100, (struct socket_message){0}) == 100)
+        ;
+    others[0] = make_socket(&host, SOCK_DGRAM, 0, 0);
+    others[1] = make_socket(&host, SOCK_DGRAM, IPPROTO_ICMP, 0);
+    others[2] = make_socket(&host, SOCK_RAW, 99, 0);
+    while (stack_next_event(host.stack))
+        ;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(socket_poll(host.stack, others[i]) & POLLOUT, 0);
+        assert_int_equal(socket_poll(host.stack, others[i]) & POLLOUT, 0);
+    }
+    host_discard(&host);
+    unsigned told = 0;
+    for (const struct socket *socket; (socket = stack_next_event(host.stack));)
+        for (int i = 0; i < 3; i++)
+            told |= socket == others[i] ? 1u << i : 0;
+    assert_int_equal(told, 7);
+    for (int i = 0; i < 3; i++) {
+        assert_true(socket_poll(host.stack, others[i]) & POLLOUT);
+        socket_release(host.stack, others[i]);
+    }
+    socket_release(host.stack, sender);
+    host_destroy(&host);
+}
+
 static void ping_sockets_get_their_own_answers(void **state) {
     (void)state;
     struct host a = host_create(HOST_A, 1500), b = host_create(HOST_B, 1500);
@@ -521,6 +551,7 @@ int main(void) {
         cmocka_unit_test(big_sends_are_cut_and_trains_are_joined),
         cmocka_unit_test(senders_are_spread_over_those_who_share_a_port),
         cmocka_unit_test(full_ring_makes_a_sender_wait_and_tells_him),
+        cmocka_unit_test(who_only_asks_whether_there_is_room_is_told_too),
         cmocka_unit_test(ping_sockets_get_their_own_answers),
         cmocka_unit_test(raw_sockets_see_packets_and_send_any),
     };

@@ -366,8 +366,38 @@ static void little_writes_wait_for_a_busy_nic(void **state) {
     scene_end(&scene);
 }
 
+/* The peer knows of a window only when it has been told. */
+static void window_is_not_offered_by_what_could_not_be_sent(void **state) {
+    (void)state;
+    struct scene scene;
+    static uint8_t got[100000];
+    connected(&scene, 65535, MSS);
+    struct tcp *tcp = scene.socket->tcp;
+    while (tcp->rcv_adv - scene.remote > MSS) {
+        say(&scene, TCP_ACK, scene.remote, scene.local, 65535, bytes, MSS);
+        scene.remote += MSS;
+        host_run(&scene.host, 50 * MS);
+    }
+    host_discard(&scene.host);
+    uint32_t offered = tcp->rcv_adv;
+    struct socket *noise = make_socket(&scene.host, SOCK_DGRAM, 0, 0);
+    assert_int_equal(socket_connect(scene.host.stack, noise, HOST_B, 9), 0);
+    while (send_bytes(&scene.host, noise, "noise", 5, 0) == 5)
+        continue;
+    assert_true(receive_bytes(&scene.host, scene.socket, got, sizeof got, 0) > 0);
+    assert_int_equal(tcp->rcv_adv, offered);
+    assert_true(tcp_window_update_due(tcp));
+    host_discard(&scene.host);
+    stack_advance(scene.host.stack, now);
+    assert_true(hear(&scene));
+    assert_true(seq_gt(tcp->rcv_adv, offered));
+    socket_release(scene.host.stack, noise);
+    scene_end(&scene);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(window_is_not_offered_by_what_could_not_be_sent),
         cmocka_unit_test(little_writes_wait_for_a_busy_nic),
         cmocka_unit_test(more_holds_back_until_the_next_acknowledgment),
         cmocka_unit_test(cork_holds_back_until_it_is_drawn_or_delay_is_forbidden),

@@ -5,8 +5,8 @@
  * The stack is repaired then. Connections of others must go on with their data right, whatever the child was
  * at; that which a call of its own was about goes on, or is reset; and in the end nothing is left over.
  */
-#include "host.h"
 #include "repair.h"
+#include "scene.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -437,19 +437,75 @@ DEATH(long_send)
 DEATH(error)
 DEATH(raw)
 
+/* The peer opens a connection, from its port, and acknowledges. */
+static void let_in(struct scene *scene) {
+    say(scene, TCP_SYN, scene->remote++, 0, 65535, NULL, 0);
+    assert_true(hear(scene));
+    scene->local = scene->packet.tcp.sequence + 1;
+    say(scene, TCP_ACK, scene->remote, scene->local, 65535, NULL, 0);
+}
+
+static void numbers_of_a_connection_that_has_ended_are_not_those_of_the_next_in_its_place(void **state) {
+    (void)state;
+    struct scene scene;
+    listen_on(&scene, 5);
+    struct stack *stack = scene.host.stack;
+    scene.listener->holders = 1;
+    let_in(&scene);
+    assert_int_equal(socket_accept(stack, scene.listener, &scene.socket), 0);
+    say(&scene, TCP_FIN | TCP_ACK, scene.remote++, scene.local, 65535, NULL, 0);
+    expect(&scene, TCP_ACK, scene.local, 0);
+    const struct tcp *before = scene.socket->tcp;
+    socket_release(stack, scene.socket);
+    expect(&scene, TCP_FIN | TCP_ACK, scene.local++, 0);
+    stack_work_on(stack, NULL);
+    /* Frames of one batch, with the lock held all the while: its last acknowledgment, and the next one's
+     * handshake. Whoever worked on it dies then. */
+    say(&scene, TCP_ACK, scene.remote, scene.local, 65535, NULL, 0);
+    assert_int_equal(stack->connections.used, 1);
+    scene.remote_port++;
+    scene.remote += 100000;
+    let_in(&scene);
+    stack_repair_memory(stack);
+    assert_true(stack_repair(stack, now, NULL));
+    host_discard(&scene.host);
+    assert_int_equal(socket_accept(stack, scene.listener, &scene.socket), 0);
+    scene.socket->holders = 1;
+    assert_ptr_equal(scene.socket->tcp, before);
+    say(&scene, TCP_ACK, scene.remote, scene.local, 65535, "question", 8);
+    char got[10];
+    assert_int_equal(receive_bytes(&scene.host, scene.socket, got, sizeof got, 0), 8);
+    assert_int_equal(send_bytes(&scene.host, scene.socket, "answer", 6, 0), 6);
+    host_discard(&scene.host);
+    assert_int_equal(scene.socket->tcp->snd_nxt, scene.local + 6);
+    scene.remote += 8;
+    scene_end(&scene);
+}
+
 /* Arguments: a pattern of the tests' names, or none. */
 int main(int count, char **arguments) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(death_in_send),           cmocka_unit_test(death_in_receive),
-        cmocka_unit_test(death_in_connect),        cmocka_unit_test(death_in_refused_connect),
-        cmocka_unit_test(death_in_accept),         cmocka_unit_test(death_in_close),
-        cmocka_unit_test(death_in_abort),          cmocka_unit_test(death_in_close_listener),
-        cmocka_unit_test(death_in_listen),         cmocka_unit_test(death_in_udp_send),
-        cmocka_unit_test(death_in_udp_receive),    cmocka_unit_test(death_in_input),
-        cmocka_unit_test(death_in_timers),         cmocka_unit_test(death_in_shutdown),
-        cmocka_unit_test(death_in_send_to_itself), cmocka_unit_test(death_in_join),
-        cmocka_unit_test(death_in_fragments),      cmocka_unit_test(death_in_long_send),
-        cmocka_unit_test(death_in_error),          cmocka_unit_test(death_in_raw),
+        cmocka_unit_test(death_in_send),
+        cmocka_unit_test(death_in_receive),
+        cmocka_unit_test(death_in_connect),
+        cmocka_unit_test(death_in_refused_connect),
+        cmocka_unit_test(death_in_accept),
+        cmocka_unit_test(death_in_close),
+        cmocka_unit_test(death_in_abort),
+        cmocka_unit_test(death_in_close_listener),
+        cmocka_unit_test(death_in_listen),
+        cmocka_unit_test(death_in_udp_send),
+        cmocka_unit_test(death_in_udp_receive),
+        cmocka_unit_test(death_in_input),
+        cmocka_unit_test(death_in_timers),
+        cmocka_unit_test(death_in_shutdown),
+        cmocka_unit_test(death_in_send_to_itself),
+        cmocka_unit_test(death_in_join),
+        cmocka_unit_test(death_in_fragments),
+        cmocka_unit_test(death_in_long_send),
+        cmocka_unit_test(death_in_error),
+        cmocka_unit_test(death_in_raw),
+        cmocka_unit_test(numbers_of_a_connection_that_has_ended_are_not_those_of_the_next_in_its_place),
     };
     if (count > 1)
         cmocka_set_test_filter(arguments[1]);
