@@ -4,6 +4,7 @@
 #include "keeper.h"
 #include "flight.h"
 #include "frames.h"
+#include "keeper_key.h"
 #include "keeper_tool.h"
 #include "lock.h"
 #include "process.h"
@@ -170,6 +171,7 @@ static void make_stack(void) {
         keeper_fail("--mtu %u is more than the interface's %u", mtu, keeper.nic->facts.mtu);
     config.mtu = (uint16_t)(mtu > STACK_MTU_MAX ? STACK_MTU_MAX : mtu);
     choose_mac(&config);
+    keeper_key(keeper.directory, config.key);
     if (nic_set_address(keeper.nic, config.mac))
         keeper_fail("can't set the filter of --nic %s", keeper.config.nic);
     if (getrandom(seed, sizeof seed, 0) != sizeof seed)

@@ -91,6 +91,7 @@
     MIB(TcpExt, TCPDSACKRecv)           \
     MIB(TcpExt, PAWSActive)             \
     MIB(TcpExt, PAWSEstab)              \
+    MIB(TcpExt, PAWSTimewait)           \
     MIB(TcpExt, TCPOFOQueue)            \
     MIB(TcpExt, TCPOFODrop)             \
     MIB(TcpExt, TCPRcvQDrop)            \
@@ -103,6 +104,7 @@
     MIB(TcpExt, TCPMD5Unexpected)       \
     MIB(TcpExt, TCPMD5Failure)          \
     MIB(TcpExt, TW)                     \
+    MIB(TcpExt, TWRecycled)             \
     MIB(TcpExt, TCPWinProbe)            \
     MIB(TcpExt, TCPMTUPFail)            \
     MIB(TcpExt, TCPMTUPSuccess)         \

@@ -3,12 +3,26 @@
  * SO_REUSEPORT): two bindings conflict when protocol and port are equal and their addresses equal or one of
  * them any, unless both have SO_REUSEPORT, or both have SO_REUSEADDR and neither listens. UDP needs no
  * "neither listens".
+ *
+ * Connections get their ports as Linux's __inet_hash_connect gives them (RFC 6056, its algorithm 4 with the
+ * increments of algorithm 5): a keyed hash of the destination says where its ports begin, and a counter goes
+ * on from there by little random steps. So nobody elsewhere can tell which comes next, and to one peer a port
+ * comes back only when all others have been there. The counters begin with the clock, for a stack that goes
+ * on where another of its address has ended. Even ports are for connections, odd ones for bind(2), while
+ * there are any.
  */
 #include "port.h"
 #include "stack.h"
 #include <errno.h>
+#include <string.h>
 
-#define UNSHARED_TRIES 16u
+#define STEP_MAX 8            /* Linux's: of the ports of one parity, from one connection's to the next's */
+#define START_TICK_NS 4194304 /* what a stack that ended needed of ports since is likely to have been less \
+                               */
+
+void port_init(struct stack *stack) {
+    stack->ports.start = (uint32_t)(stack->now_ns / START_TICK_NS) & ~1u;
+}
 
 static struct hash_link **bucket_of(struct stack *stack, uint16_t port) {
     return &stack->ports.buckets[port % PORT_BUCKETS];
@@ -53,10 +67,58 @@ bool port_listen_conflict(struct stack *stack, const struct binding *binding) {
     return false;
 }
 
-static bool never_taken(void *context, uint16_t port) {
-    (void)context;
-    (void)port;
-    return false;
+/* The ports to choose from, in the order in which they are tried: those of the first one's parity, then the
+ * others. */
+struct series {
+    uint32_t low, count, span; /* span: the count, or one more, so that it is even */
+    uint32_t first;
+};
+
+static struct series series_begin(const struct stack *stack, uint64_t first) {
+    uint32_t low = stack->sysctl.ip_local_port_range[0];
+    uint32_t count = stack->sysctl.ip_local_port_range[1] - low + 1, span = (count + 1) & ~1u;
+    return (struct series){low, count, span, (uint32_t)(first % span)};
+}
+
+/* The index-th of span; 0: there is none in that place. */
+static uint16_t series_port(const struct series *series, uint32_t index) {
+    uint32_t parity = index >= series->span / 2; /* of the second half's, beside the first's */
+    uint32_t offset = ((series->first ^ parity) + 2 * index) % series->span;
+    return (uint16_t)(offset < series->count ? series->low + offset : 0);
+}
+
+/* Who has a port. */
+enum holders {
+    NOBODY,
+    CONNECTIONS, /* that picked it, and will share it with those to other destinations */
+    OWNERS,
+};
+
+static enum holders holders_of(struct stack *stack, uint8_t protocol, uint16_t port) {
+    enum holders holders = NOBODY;
+    for (struct hash_link *link = *bucket_of(stack, port); link; link = link->next) {
+        const struct binding *other = container_of(link, struct binding, link);
+        if (other->protocol != protocol || other->port != port)
+            continue;
+        if (other->chosen || other->listening)
+            return OWNERS;
+        holders = CONNECTIONS;
+    }
+    return holders;
+}
+
+/* bind(2) with port 0: RFC 6056 algorithm 1. */
+static int pick_any(struct stack *stack, struct binding *binding) {
+    struct series series = series_begin(stack, random_below(&stack->random, UINT32_MAX) | 1);
+    for (uint32_t i = 0; i < series.span; i++) {
+        uint16_t port = series_port(&series, i);
+        if (port && holders_of(stack, binding->protocol, port) == NOBODY) {
+            binding->port = port;
+            port_enter(stack, binding);
+            return 0;
+        }
+    }
+    return -EADDRNOTAVAIL;
 }
 
 int port_bind(struct stack *stack, struct binding *binding, uint32_t address, uint16_t port) {
@@ -65,7 +127,7 @@ int port_bind(struct stack *stack, struct binding *binding, uint32_t address, ui
     binding->address = address;
     binding->address_chosen = address != 0;
     if (!port)
-        return port_pick(stack, binding, never_taken, NULL) ? -EADDRINUSE : 0;
+        return pick_any(stack, binding) ? -EADDRINUSE : 0;
     binding->port = port;
     if (conflict(stack, binding)) {
         binding->port = 0;
@@ -81,31 +143,25 @@ uint32_t port_share(struct stack *stack, uint32_t remote, uint16_t remote_port, 
     return (uint32_t)(random_hash(&stack->random, key, sizeof key) % count);
 }
 
-int port_pick(struct stack *stack, struct binding *binding, bool (*taken)(void *context, uint16_t port),
-              void *context) {
-    uint32_t range = stack->sysctl.ip_local_port_range[1] - stack->sysctl.ip_local_port_range[0] + 1;
-    uint32_t offset = random_below(&stack->random, range);
-    /* RFC 6056 algorithm 1. A picked port is shared with connections to other destinations only when others
-     * are hard to find: the first round wants one that nobody has. */
-    for (int round = 0; round < 2; round++) {
-        uint32_t tries = round == 0 && range > UNSHARED_TRIES ? UNSHARED_TRIES : range;
-        for (uint32_t i = 0; i < tries; i++) {
-            binding->port = (uint16_t)(stack->sysctl.ip_local_port_range[0] + (offset + i) % range);
-            bool shared = false, refused = false;
-            for (struct hash_link *link = *bucket_of(stack, binding->port); link; link = link->next) {
-                const struct binding *other = container_of(link, struct binding, link);
-                if (other->protocol == binding->protocol && other->port == binding->port) {
-                    shared = true;
-                    refused |= other->chosen || other->listening;
-                }
-            }
-            bool shareable = round == 1 && taken != never_taken && !refused;
-            if ((!shared || shareable) && !taken(context, binding->port)) {
-                port_enter(stack, binding);
-                return 0;
-            }
-        }
+int port_pick(struct stack *stack, struct binding *binding, uint32_t remote, uint16_t remote_port,
+              bool (*taken)(void *context, uint16_t port), void *context) {
+    uint32_t destination[3] = {binding->address, remote, remote_port};
+    uint64_t key[2];
+    memcpy(key, stack->isn_key, sizeof key);
+    uint64_t hash = siphash(key, destination, sizeof destination);
+    uint32_t *counter = &stack->ports.counters[hash % PORT_COUNTERS];
+    struct series series = series_begin(stack, ((hash >> 32) + stack->ports.start + *counter) & ~UINT64_C(1));
+    for (uint32_t i = 0; i < series.span; i++) {
+        uint16_t port = series_port(&series, i);
+        if (!port || holders_of(stack, binding->protocol, port) == OWNERS || taken(context, port))
+            continue;
+        /* Where many are taken, how far it was to one that is free needs no more chance. */
+        uint32_t chance = random_below(&stack->random, STEP_MAX);
+        uint32_t steps = i % (series.span / 2);
+        *counter += 2 * ((steps > chance ? steps : chance) + 1);
+        binding->port = port;
+        port_enter(stack, binding);
+        return 0;
     }
-    binding->port = 0;
     return -EADDRNOTAVAIL;
 }

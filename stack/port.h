@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PORT_BUCKETS 65536u /* one a port: a table that is mostly never touched */
+#define PORT_BUCKETS 65536u  /* one a port: a table that is mostly never touched */
+#define PORT_COUNTERS 65536u /* of destinations, by a hash; as the kernel's INET_TABLE_PERTURB_SIZE */
 
 struct stack;
 
@@ -28,7 +29,12 @@ struct binding {
 
 struct port_table {
     struct hash_link *buckets[PORT_BUCKETS];
+    uint32_t counters[PORT_COUNTERS]; /* how far connections to a destination have come */
+    uint32_t start;                   /* where all of them began: RFC 6056 */
 };
+
+/* Of a stack whose clock and key are set. */
+void port_init(struct stack *stack);
 
 /* Binds to an address and port; port 0 picks a free one. Returns 0, -EADDRINUSE, or -EINVAL when already
  * bound. */
@@ -45,9 +51,9 @@ void port_release(struct binding *binding);
 /* SO_REUSEPORT: which of `count` that share a port, the eldest being 0, gets what comes from there. */
 uint32_t port_share(struct stack *stack, uint32_t remote, uint16_t remote_port, uint32_t count);
 
-/* Picks a local port for a connection: `taken(context, port)` says which ports won't do. Returns 0 or
- * -EADDRNOTAVAIL. The binding's address must be set. */
-int port_pick(struct stack *stack, struct binding *binding, bool (*taken)(void *context, uint16_t port),
-              void *context);
+/* Picks a local port for a connection to a destination: `taken(context, port)` says which ports won't do.
+ * Returns 0 or -EADDRNOTAVAIL. The binding's address must be set. */
+int port_pick(struct stack *stack, struct binding *binding, uint32_t remote, uint16_t remote_port,
+              bool (*taken)(void *context, uint16_t port), void *context);
 
 #endif

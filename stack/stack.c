@@ -27,7 +27,10 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
     sysctl_init(&stack->sysctl);
     random_init(&stack->random, seed);
     uint64_t key[2] = {random_u64(&stack->random), random_u64(&stack->random)};
-    memcpy(stack->isn_key, key, sizeof stack->isn_key);
+    static const uint8_t none[sizeof stack->isn_key];
+    bool given = memcmp(config->key, none, sizeof none) != 0;
+    memcpy(stack->isn_key, given ? (const void *)config->key : key, sizeof stack->isn_key);
+    port_init(stack);
     timer_wheel_init(&stack->timers, now_ns);
     pool_init(&stack->buffers, &stack->arena, sizeof(struct buffer), UINT32_MAX);
     pool_init(&stack->sockets, &stack->arena, sizeof(struct socket), UINT32_MAX);

@@ -49,6 +49,8 @@ struct stack_config {
     bool offload;             /* the NIC computes checksums and cuts segments: see frame.h */
     bool offload_datagrams;   /* ... and trains of datagrams (UDP_SEGMENT) */
     uint32_t interface_index; /* that programs are told; 0: 1 */
+    uint8_t key[16]; /* secret, the same for all stacks of one boot: where TCP's numbers begin; zero: of the
+                        seed */
 };
 
 struct stack {
@@ -56,7 +58,7 @@ struct stack {
     struct stack_config config;
     uint64_t now_ns;
     struct random random;
-    uint8_t isn_key[16];
+    uint8_t isn_key[16]; /* config.key, or a random one: sequence numbers, timestamps, ports, cookies */
     struct timer_wheel timers;
     struct sysctl sysctl;
     struct mib mib;

@@ -46,12 +46,13 @@
 #define TCP_WINDOW_SCALE_MAX 14u /* RFC 7323 section 2.3 */
 #define TCP_INITIAL_SEGMENTS 10u /* RFC 6928 */
 #define TCP_RTO_INITIAL_NS UINT64_C(1000000000)
+#define TCP_SYN_AGAIN_NS UINT64_C(2000000) /* Linux's TCP_TIMEOUT_MIN */
 #define TCP_RTO_MIN_NS UINT64_C(200000000) /* Linux's TCP_RTO_MIN */
 #define TCP_RTO_MAX_NS UINT64_C(120000000000)
 #define TCP_TIME_WAIT_NS UINT64_C(60000000000)
-#define TCP_ORPHAN_RETRIES 8u       /* when tcp_orphan_retries is 0 */
 #define TCP_CHALLENGES_UNLIMITED \
     INT32_MAX                       /* of tcp_challenge_ack_limit: the limit for each connection is enough */
+#define TCP_ORPHAN_RETRIES 8u       /* when tcp_orphan_retries is 0 */
 #define TCP_OUT_OF_ORDER_MIN 512u   /* segments that a connection may hold, whatever its window */
 #define TCP_OUT_OF_ORDER_MAX 16384u /* ... with the largest */
 
@@ -152,10 +153,10 @@ struct tcp {
     struct tcp_fastopen_key *fastopen_key; /* a listener's, or NULL */
     struct tcp_md5_key *md5_keys;          /* the first, or NULL */
     uint32_t fastopen_count;               /* a listener's: pending children */
+    uint16_t ip_identification;            /* of its next packet */
     uint16_t former_port;                  /* that it had, for who asks; 0: it has never lost one */
     int16_t soft_error;  /* what an ICMP error said; 0: none since the last acknowledgment */
     int16_t final_error; /* it has ended, with this, before it was accepted */
-    uint16_t ip_identification;            /* of its next packet */
 };
 
 /* A block of what arrived ahead of its turn. */

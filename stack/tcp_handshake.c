@@ -60,7 +60,10 @@ static void open_send_side(struct stack *stack, struct tcp *tcp, uint32_t follow
     if (follows && seq_lt(tcp->iss, follows + BEYOND_ANY_WINDOW))
         tcp->iss = follows + BEYOND_ANY_WINDOW;
     tcp->snd_una = tcp->snd_nxt = tcp->flight->usage_end = tcp->flight->small_end = tcp->iss;
-    tcp->timestamp_offset = (uint32_t)random_u64(&stack->random);
+    tcp->timestamp_offset = 0;
+    if (stack->sysctl.tcp_timestamps == 1) /* 2: it begins with the boot */
+        tcp->timestamp_offset =
+            tcp_timestamp_origin(stack->isn_key, tcp->binding.address, tcp->remote_address);
     tcp_tuning_begin(tcp, tcp->socket ? tcp->socket : tcp->listener);
     tcp->scaling = stack->sysctl.tcp_window_scaling;
     tcp->rcv_scale = tcp->scaling ? tcp_window_scale(largest_window(stack, tcp)) : 0;
@@ -197,15 +200,17 @@ int tcp_connect(struct stack *stack, struct tcp *tcp, uint32_t address, uint16_t
         if (tuple_taken(&question, tcp->binding.port))
             return -EADDRNOTAVAIL;
     } else {
-        int error = port_pick(stack, &tcp->binding, tuple_taken, &question);
+        int error = port_pick(stack, &tcp->binding, address, port, tuple_taken, &question);
         if (error)
             return error;
     }
     if (!tcp_flight_take(stack, tcp))
         return -ENOBUFS;
     uint32_t follows = question.old ? question.old->snd_nxt : 0;
-    if (question.old)
+    if (question.old) {
+        stack->mib.TcpExtTWRecycled++;
         tcp_destroy(stack, question.old); /* in TIME_WAIT, and not needed any more */
+    }
     tcp_work_on(stack, tcp);
     tcp_enter(stack, tcp);
     open_send_side(stack, tcp, follows);
@@ -379,7 +384,6 @@ static bool input_cookie(struct stack *stack, struct tcp *listener, const struct
     tcp->snd_nxt = tcp->iss + 1;
     tcp->rcv_adv = tcp->rcv_nxt + 65535;
     tcp->retransmits = 1; /* when its SYN-ACK left, nobody knows */
-    tcp_syncookie_take(stack, tcp, segment);
     tcp_input_connection(stack, tcp, segment);
     return true;
 }
@@ -493,6 +497,10 @@ void tcp_input_syn_sent(struct stack *stack, struct tcp *tcp, struct tcp_segment
         return; /* TCP_FASTOPEN_CONNECT: nothing has been sent */
     if (acknowledges &&
         (seq_le(segment->acknowledgment, tcp->iss) || seq_gt(segment->acknowledgment, tcp->snd_nxt))) {
+        /* The peer has a connection of ours still, which this host, or its stack, has lost: the reset ends
+         * it, and need not be waited for. Once only, since anybody could send such an acknowledgment. */
+        if (tcp->retransmits == 0)
+            tcp_alarm_set(stack, tcp, TCP_ALARM_RETRANSMIT, stack->now_ns + TCP_SYN_AGAIN_NS);
         if (!(segment->flags & TCP_RST))
             tcp_reply_reset_to(stack, tcp, segment);
         return;

@@ -368,7 +368,8 @@ static void refuse(struct stack *stack, struct tcp *tcp, const struct tcp_segmen
 /* RFC 9293 section 3.10.7.4. */
 void tcp_input_connection(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
     bool old = !(segment->flags & TCP_RST) && tcp_timestamp_is_old(stack, tcp, segment);
-    stack->mib.TcpExtPAWSEstab += old;
+    stack->mib.TcpExtPAWSTimewait += old && tcp->state == TCP_TIME_WAIT;
+    stack->mib.TcpExtPAWSEstab += old && tcp->state != TCP_TIME_WAIT;
     if (old || !sequence_acceptable(tcp, segment)) {
         if (segment->length > 0 && seq_lt(segment->sequence, tcp->rcv_nxt))
             tcp_sack_duplicate(stack, tcp, segment->sequence, segment->sequence + segment->length);
@@ -400,13 +401,23 @@ void tcp_input_connection(struct stack *stack, struct tcp *tcp, struct tcp_segme
         tcp_want_output(stack, tcp);
 }
 
-/* RFC 1122 section 4.2.2.13: a new SYN may take the place of a connection in TIME_WAIT. */
-static bool may_reopen(const struct tcp *tcp, const struct tcp_segment *segment) {
-    return tcp->state == TCP_TIME_WAIT && !tcp->socket && segment->flags & TCP_SYN &&
-           !(segment->flags & (TCP_ACK | TCP_RST)) &&
-           (seq_gt(segment->sequence, tcp->rcv_nxt) ||
-            (tcp->timestamps && segment->has_timestamp &&
-             seq_gt(segment->timestamp, tcp->timestamp_recent))); /* RFC 6191 */
+/* A new SYN may take the place of a connection in TIME_WAIT: by its sequence number (RFC 1122 section
+ * 4.2.2.13), or by its timestamp (RFC 6191). */
+static bool may_reopen(const struct stack *stack, const struct tcp *tcp, const struct tcp_segment *segment) {
+    if (tcp->state != TCP_TIME_WAIT || (segment->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN ||
+        tcp_timestamp_is_old(stack, tcp, segment))
+        return false;
+    return seq_gt(segment->sequence, tcp->rcv_nxt) ||
+           (tcp->timestamps && segment->has_timestamp && seq_gt(segment->timestamp, tcp->timestamp_recent));
+}
+
+/* Its program may not have closed it yet: its socket is left without a connection, as in Linux, where what
+ * waits out TIME_WAIT is none of its. */
+static void make_room(struct stack *stack, struct tcp *tcp) {
+    if (tcp->socket)
+        tcp_end(stack, tcp, 0);
+    else
+        tcp_destroy(stack, tcp);
 }
 
 /* Whether a segment may be looked at: signed as it must be, and from near enough (IP_MINTTL; RFC 5082). */
@@ -442,10 +453,10 @@ static bool admitted(struct stack *stack, const struct tcp *tcp, struct tcp_segm
 static void dispatch(struct stack *stack, const struct ip_packet *packet, struct tcp_segment *segment) {
     struct tcp *tcp = tcp_lookup(stack, packet->destination, segment->destination_port, packet->source,
                                  segment->source_port);
-    if (tcp && may_reopen(tcp, segment) && tcp_md5_good(stack, tcp, packet, segment) &&
+    if (tcp && may_reopen(stack, tcp, segment) && tcp_md5_good(stack, tcp, packet, segment) &&
         find_listener(stack, packet, segment)) {
         segment->follows = tcp->snd_nxt;
-        tcp_destroy(stack, tcp);
+        make_room(stack, tcp);
         tcp = NULL;
     }
     if (!tcp) {

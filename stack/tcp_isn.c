@@ -5,10 +5,21 @@
 #include "random.h"
 #include <string.h>
 
+#define TICK_NS 64 /* Linux's: a connection would have to send 15.6 MB a second to leave the clock behind */
+
+static uint32_t keyed(const uint8_t key[16], const void *data, size_t length) {
+    uint64_t words[2];
+    memcpy(words, key, sizeof words);
+    return (uint32_t)siphash(words, data, length);
+}
+
 uint32_t tcp_isn(const uint8_t key[16], uint64_t now_ns, uint32_t local, uint16_t local_port, uint32_t remote,
                  uint16_t remote_port) {
     uint32_t tuple[3] = {local, remote, (uint32_t)local_port << 16 | remote_port};
-    uint64_t words[2];
-    memcpy(words, key, sizeof words);
-    return (uint32_t)siphash(words, tuple, sizeof tuple) + (uint32_t)(now_ns / 4000);
+    return keyed(key, tuple, sizeof tuple) + (uint32_t)(now_ns / TICK_NS);
+}
+
+uint32_t tcp_timestamp_origin(const uint8_t key[16], uint32_t local, uint32_t remote) {
+    uint32_t pair[2] = {local, remote};
+    return keyed(key, pair, sizeof pair);
 }

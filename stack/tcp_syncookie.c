@@ -97,8 +97,3 @@ bool tcp_syncookie_check(struct stack *stack, const struct ip_packet *packet,
                                 .timestamp = segment->timestamp};
     return true;
 }
-
-void tcp_syncookie_take(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
-    if (segment->has_timestamp)
-        tcp->timestamp_offset += segment->timestamp_echo - tcp_timestamp_now(stack, tcp);
-}

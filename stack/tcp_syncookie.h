@@ -26,7 +26,4 @@ void tcp_syncookie_put(const struct tcp *tcp, struct tcp_segment *answer);
 bool tcp_syncookie_check(struct stack *stack, const struct ip_packet *packet,
                          const struct tcp_segment *segment, struct tcp_segment *syn);
 
-/* Sets our timestamp clock to what the peer has seen of it. */
-void tcp_syncookie_take(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment);
-
 #endif

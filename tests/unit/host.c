@@ -18,6 +18,11 @@ bool host_lacks_memory;
 static const uint8_t PEER_MAC[6] = {2, 0, 0x0a, 0x4d, 0, 2};
 
 struct host host_create(uint32_t address, uint16_t mtu) {
+    static const uint8_t none[16];
+    return host_create_with_key(address, mtu, none);
+}
+
+struct host host_create_with_key(uint32_t address, uint16_t mtu, const uint8_t key[16]) {
     /* Shared, so that a test may let another process change it. */
     char *mapped = mmap(NULL, REGION_BYTES + ARENA_BLOCK_BYTES, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -33,6 +38,8 @@ struct host host_create(uint32_t address, uint16_t mtu) {
                                   .offload = getenv("BAREWIRE_OFFLOAD") != NULL,
                                   .offload_datagrams = getenv("BAREWIRE_OFFLOAD") != NULL};
     seed[0]++;
+    seed[16]++;
+    memcpy(config.key, key, sizeof config.key);
     host.stack = host.memory;
     int error = stack_create(host.stack, host.memory, REGION_BYTES, sizeof(struct stack), &config, seed, now);
     assert_int_equal(error, 0);

@@ -41,6 +41,8 @@ extern bool host_lacks_memory; /* a frame for which there is none is lost; else 
 /* With BAREWIRE_OFFLOAD in the environment the stack has a NIC that computes checksums and cuts trains: what
  * is seen is the same. */
 struct host host_create(uint32_t address, uint16_t mtu);
+/* The same with the key of a boot (stack_config.key). */
+struct host host_create_with_key(uint32_t address, uint16_t mtu, const uint8_t key[16]);
 void host_destroy(struct host *host);
 
 /* Gives a frame to a host, as the NIC would. */

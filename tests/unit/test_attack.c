@@ -5,6 +5,7 @@
 #include "scene.h"
 #include "tcp_isn.h"
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -91,7 +92,6 @@ static void forged_icmp_errors_end_nothing(void **state) {
     scene_end(&scene);
 }
 
-static void two_hosts_that_disagree_do_not_talk_for_ever(void **state) {
 /* How many of so many connections are answered at once to a SYN in the window of each. */
 static unsigned challenges(struct host *host, struct socket *const *sockets, unsigned count) {
     struct packet packet;
@@ -162,6 +162,7 @@ static void filter_cuts_no_header_off(void **state) {
     }
 }
 
+static void two_hosts_that_disagree_do_not_talk_for_ever(void **state) {
     (void)state;
     struct host a = host_create(HOST_A, 1500), b = host_create(HOST_B, 1500);
     struct cable cable;
@@ -223,7 +224,7 @@ static void connections_work_at_every_place_around_the_wrap(void **state) {
         cable_join(&cable, &a, &b, MS);
         /* The initial number follows the clock: RFC 6528. */
         uint32_t iss = tcp_isn(a.stack->isn_key, now, HOST_A, 5000, HOST_B, 80);
-        now += (uint64_t)(0u - before - iss) * 4000;
+        now += (uint64_t)(0u - before - iss) * 64;
         stack_advance(a.stack, now);
         stack_advance(b.stack, now);
         socket_connect(a.stack, client, HOST_B, 80);
@@ -256,9 +257,9 @@ int main(void) {
         cmocka_unit_test(forged_segment_must_have_the_very_number),
         cmocka_unit_test(forged_data_must_acknowledge_what_may_be_acknowledged),
         cmocka_unit_test(forged_icmp_errors_end_nothing),
-        cmocka_unit_test(two_hosts_that_disagree_do_not_talk_for_ever),
         cmocka_unit_test(challenges_of_all_connections_tell_nothing_of_one),
         cmocka_unit_test(filter_cuts_no_header_off),
+        cmocka_unit_test(two_hosts_that_disagree_do_not_talk_for_ever),
         cmocka_unit_test(tiny_segments_and_a_maze_of_sacks_cost_little),
         cmocka_unit_test(connections_work_at_every_place_around_the_wrap),
     };
