@@ -9,6 +9,8 @@
 #include "impair.h"
 #include "quantity.h"
 #include "splitmix.h"
+#include "train.h"
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,10 @@ struct impair {
     bool in_burst;
     struct travelling *heap;
     uint32_t count, room;
+    uint64_t bytes; /* of all in the heap */
+    /* When each frame that waits for the line will have left it, in order: a ring. */
+    uint64_t *waiting;
+    uint32_t waiting_first, waiting_count, waiting_room;
 };
 
 static bool happens(struct impair *impair, uint32_t millionths) {
@@ -49,6 +55,7 @@ void impair_destroy(struct impair *impair) {
     for (uint32_t i = 0; i < impair->count; i++)
         free(impair->heap[i].bytes);
     free(impair->heap);
+    free(impair->waiting);
     free(impair);
 }
 
@@ -72,6 +79,7 @@ static bool push(struct impair *impair, const struct travelling *frame) {
         impair->room = room;
     }
     uint32_t at = impair->count++;
+    impair->bytes += frame->length;
     impair->heap[at] = *frame;
     for (; at > 0 && earlier(&impair->heap[at], &impair->heap[(at - 1) / 2]); at = (at - 1) / 2)
         exchange(&impair->heap[at], &impair->heap[(at - 1) / 2]);
@@ -88,6 +96,7 @@ static struct travelling pop(struct impair *impair) {
             break;
         exchange(&heap[child], &heap[at]);
     }
+    impair->bytes -= first.length;
     return first;
 }
 
@@ -106,13 +115,17 @@ static bool is_lost(struct impair *impair) {
     return impair->in_burst;
 }
 
+static uint64_t line_time(const struct impair *impair, uint32_t length) {
+    return (uint64_t)((double)length * 8e9 / (double)impair->spec.rate);
+}
+
 static uint64_t leaves_at(struct impair *impair, uint64_t now_ns, uint32_t length) {
     const struct impair_spec *spec = &impair->spec;
     uint64_t ready_ns = now_ns;
     if (spec->rate) {
         if (impair->line_free_ns > ready_ns)
             ready_ns = impair->line_free_ns;
-        ready_ns += (uint64_t)((double)length * 8e9 / (double)spec->rate);
+        ready_ns += line_time(impair, length);
         impair->line_free_ns = ready_ns;
     }
     uint64_t delay_ns = spec->delay_ns;
@@ -131,13 +144,56 @@ static uint64_t leaves_at(struct impair *impair, uint64_t now_ns, uint32_t lengt
     return leaves_ns;
 }
 
+/* Those that wait for the line now, and the one that is on it. */
+static uint32_t count_waiting(struct impair *impair, uint64_t now_ns) {
+    while (impair->waiting_count > 0 && impair->waiting[impair->waiting_first] <= now_ns) {
+        impair->waiting_first = (impair->waiting_first + 1) % impair->waiting_room;
+        impair->waiting_count--;
+    }
+    return impair->waiting_count;
+}
+
+static bool note_waiting(struct impair *impair, uint64_t until_ns) {
+    if (impair->waiting_count == impair->waiting_room) {
+        uint32_t room = impair->waiting_room ? impair->waiting_room * 2 : 64;
+        uint64_t *grown = malloc(room * sizeof *grown);
+        if (!grown)
+            return false;
+        for (uint32_t i = 0; i < impair->waiting_count; i++)
+            grown[i] = impair->waiting[(impair->waiting_first + i) % impair->waiting_room];
+        free(impair->waiting);
+        impair->waiting = grown;
+        impair->waiting_first = 0;
+        impair->waiting_room = room;
+    }
+    impair->waiting[(impair->waiting_first + impair->waiting_count++) % impair->waiting_room] = until_ns;
+    return true;
+}
+
+/* Whether there is no room for one more in the queue. */
+static bool is_full(struct impair *impair, uint64_t now_ns, uint32_t length) {
+    const struct impair_spec *spec = &impair->spec;
+    if (impair->bytes + length > IMPAIR_BYTES_MAX)
+        return true;
+    if (!spec->rate)
+        return spec->queue && impair->count >= spec->queue;
+    if (spec->queue)
+        return count_waiting(impair, now_ns) >= spec->queue;
+    uint64_t limit_ns = spec->queue_ns, least_ns = line_time(impair, IMPAIR_QUEUE_LEAST * 1514);
+    if (!limit_ns)
+        limit_ns = IMPAIR_QUEUE_DEFAULT_NS > least_ns ? IMPAIR_QUEUE_DEFAULT_NS : least_ns;
+    return impair->line_free_ns > now_ns + limit_ns;
+}
+
 static void send_on(struct impair *impair, uint64_t now_ns, const void *frame, uint32_t length) {
-    if (impair->count >= impair->spec.queue) {
+    if (is_full(impair, now_ns, length)) {
         impair->counters.overflowed++;
         return;
     }
     struct travelling travelling = {leaves_at(impair, now_ns, length), impair->order++, malloc(length),
                                     length};
+    if (impair->spec.rate && impair->spec.queue)
+        note_waiting(impair, impair->line_free_ns);
     if (!travelling.bytes)
         return;
     memcpy(travelling.bytes, frame, length);
@@ -151,10 +207,8 @@ static void send_on(struct impair *impair, uint64_t now_ns, const void *frame, u
         free(travelling.bytes);
 }
 
-void impair_put(struct impair *impair, uint64_t now_ns, const void *frame, uint32_t length) {
+static void put_one(struct impair *impair, uint64_t now_ns, const void *frame, uint32_t length) {
     impair->counters.frames++;
-    if (length == 0)
-        return;
     if (is_lost(impair)) {
         impair->counters.lost++;
         return;
@@ -164,6 +218,17 @@ void impair_put(struct impair *impair, uint64_t now_ns, const void *frame, uint3
         impair->counters.duplicated++;
         send_on(impair, now_ns, frame, length);
     }
+}
+
+void impair_put(struct impair *impair, uint64_t now_ns, const void *frame, uint32_t length) {
+    uint8_t part[TRAIN_PART_MAX];
+    uint32_t parts = impair->spec.longest ? train_parts(frame, length, impair->spec.longest) : 0;
+    if (length == 0)
+        return;
+    for (uint32_t i = 0; i < parts; i++)
+        put_one(impair, now_ns, part, train_part(frame, length, impair->spec.longest, i, part));
+    if (!parts)
+        put_one(impair, now_ns, frame, length);
 }
 
 uint32_t impair_get(struct impair *impair, uint64_t now_ns, void *frame, uint32_t room) {
@@ -219,52 +284,82 @@ void impair_finish_checksum(uint8_t *frame, uint32_t length) {
     field[1] = (uint8_t)whole;
 }
 
-static bool fail(char *error, const char *item) {
-    snprintf(error, IMPAIR_ERROR_BYTES,
-             "--impair: '%.60s' is nothing known; an example is "
-             "loss=1%%,delay=20ms,jitter=5ms,rate=100mbit,seed=7",
-             item);
+static bool fail(char *error, const char *item, const char *why) {
+    snprintf(error, IMPAIR_ERROR_BYTES, "--impair: '%.60s': %s", item, why);
     return false;
 }
 
-static bool read_item(struct impair_spec *spec, const char *name, const char *text) {
-    static const struct unit chances[] = {{"%", 1e4}, {NULL, 0}};
-    static const struct unit times[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {NULL, 0}};
-    static const struct unit rates[] = {{"bit", 1}, {"kbit", 1e3}, {"mbit", 1e6}, {"gbit", 1e9}, {NULL, 0}};
-    static const struct unit numbers[] = {{"", 1}, {NULL, 0}};
-    const struct {
-        const char *name;
-        const struct unit *units;
-        double most;
-        uint32_t *small;
-        uint64_t *large;
-    } items[] = {
-        {"loss", chances, 1e6, &spec->loss, NULL},       {"duplicate", chances, 1e6, &spec->duplicate, NULL},
-        {"reorder", chances, 1e6, &spec->reorder, NULL}, {"corrupt", chances, 1e6, &spec->corrupt, NULL},
-        {"burst", numbers, 1e6, &spec->burst, NULL},     {"queue", numbers, 1e5, &spec->queue, NULL},
-        {"delay", times, 6e10, NULL, &spec->delay_ns},   {"jitter", times, 6e10, NULL, &spec->jitter_ns},
-        {"rate", rates, 1e12, NULL, &spec->rate},
-    };
+/* What an item is, and what its value may be. */
+struct item {
+    const char *name;
+    const struct unit *units;
+    double most;
+    size_t small, large; /* where it goes to in the specification, by its width; 0: it does not */
+    const char *wants;
+};
+
+#define CHANCE(field) #field, chances, 1e6, offsetof(struct impair_spec, field), NONE
+#define NONE SIZE_MAX
+
+static const struct unit chances[] = {{"%", 1e4}, {NULL, 0}};
+static const struct unit times[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {NULL, 0}};
+static const struct unit rates[] = {{"bit", 1}, {"kbit", 1e3}, {"mbit", 1e6}, {"gbit", 1e9}, {NULL, 0}};
+static const struct unit numbers[] = {{"", 1}, {NULL, 0}};
+
+static const char A_CHANCE[] = "a percentage is wanted, from 0% to 100%, such as 1%";
+static const char A_TIME[] = "a time with its unit is wanted, up to 60s: ns, us, ms or s, such as 20ms";
+
+static const struct item items[] = {
+    {CHANCE(loss), A_CHANCE},
+    {CHANCE(duplicate), A_CHANCE},
+    {CHANCE(reorder), A_CHANCE},
+    {CHANCE(corrupt), A_CHANCE},
+    {"burst", numbers, 1e6, offsetof(struct impair_spec, burst), NONE,
+     "a number of frames is wanted, such as 3"},
+    {"queue", numbers, 1e6, offsetof(struct impair_spec, queue), NONE,
+     "a time such as 50ms is wanted, up to 60s, or a number of frames"},
+    {"queue", times, 6e10, NONE, offsetof(struct impair_spec, queue_ns), NULL},
+    {"delay", times, 6e10, NONE, offsetof(struct impair_spec, delay_ns), A_TIME},
+    {"jitter", times, 6e10, NONE, offsetof(struct impair_spec, jitter_ns), A_TIME},
+    {"rate", rates, 1e12, NONE, offsetof(struct impair_spec, rate),
+     "bits a second are wanted with their unit, up to 1000gbit: bit, kbit, mbit or gbit, such as 100mbit"},
+};
+
+/* Returns NULL, or what is wrong with it. */
+static const char *read_item(struct impair_spec *spec, const char *name, const char *text) {
+    const char *wrong = "no such item: there are loss, burst, duplicate, reorder, corrupt, delay, jitter, "
+                        "rate, queue and seed";
     double value;
     for (size_t i = 0; i < sizeof items / sizeof *items; i++) {
-        if (strcmp(items[i].name, name) != 0)
+        const struct item *item = &items[i];
+        if (strcmp(item->name, name) != 0)
             continue;
-        if (!quantity_read(text, items[i].units, items[i].most, &value))
-            return false;
-        if (items[i].small)
-            *items[i].small = (uint32_t)value;
+        wrong = item->wants ? item->wants : wrong;
+        if (!quantity_read(text, item->units, item->most, &value) ||
+            (value < 1 && strcmp(name, "queue") == 0))
+            continue;
+        if (strcmp(name, "queue") == 0)
+            spec->queue_ns = spec->queue = 0; /* what was said before */
+        if (item->small != NONE)
+            *(uint32_t *)((char *)spec + item->small) = (uint32_t)value;
         else
-            *items[i].large = (uint64_t)value;
-        return true;
+            *(uint64_t *)((char *)spec + item->large) = (uint64_t)value;
+        return NULL;
     }
-    return false;
+    return wrong;
+}
+
+static const char *read_seed(uint64_t *seed, const char *text) {
+    char *end;
+    *seed = strtoull(text, &end, 10);
+    return *end || !*text || *text == '-' ? "a number is wanted, such as 7" : NULL;
 }
 
 bool impair_parse(const char *text, struct impair_specs *specs, char *error) {
     char copy[512], *rest = copy, *item;
-    *specs = (struct impair_specs){.out.queue = IMPAIR_QUEUE_DEFAULT, .in.queue = IMPAIR_QUEUE_DEFAULT};
+    *specs = (struct impair_specs){0};
     if (snprintf(copy, sizeof copy, "%s", text) >= (int)sizeof copy)
-        return fail(error, "so much");
+        return fail(error, text, "it is too long");
     while ((item = strsep(&rest, ","))) {
         char whole[512];
         snprintf(whole, sizeof whole, "%s", item);
@@ -273,17 +368,18 @@ bool impair_parse(const char *text, struct impair_specs *specs, char *error) {
             item += 3;
         char *value = strchr(item, '=');
         if (!value)
-            return fail(error, whole);
+            return fail(error, whole, "NAME=VALUE is wanted, such as loss=1% or delay=20ms");
         *value++ = 0;
-        if (strcmp(item, "seed") == 0 && out && in && *value) {
-            char *end;
-            specs->seed = strtoull(value, &end, 10);
-            if (*end)
-                return fail(error, whole);
-            continue;
-        }
-        if ((out && !read_item(&specs->out, item, value)) || (in && !read_item(&specs->in, item, value)))
-            return fail(error, whole);
+        const char *wrong = NULL;
+        if (strcmp(item, "seed") == 0)
+            wrong =
+                out && in ? read_seed(&specs->seed, value) : "the seed is of both directions: no tx: or rx:";
+        else if (out)
+            wrong = read_item(&specs->out, item, value);
+        if (!wrong && in && strcmp(item, "seed") != 0)
+            wrong = read_item(&specs->in, item, value);
+        if (wrong)
+            return fail(error, whole, wrong);
     }
     return true;
 }

@@ -10,15 +10,23 @@
 
 #define IMPAIR_ERROR_BYTES 320
 #define IMPAIR_NEVER UINT64_MAX
-#define IMPAIR_QUEUE_DEFAULT 1000u /* frames, as netem's limit */
+#define IMPAIR_QUEUE_DEFAULT_NS UINT64_C(100000000) /* with a rate ... */
+#define IMPAIR_QUEUE_LEAST 16u /* ... but no less than it takes to send so many long frames */
+#define IMPAIR_BYTES_MAX \
+    (UINT64_C(256) << 20) /* on their way in all, whatever the queue: memory is bounded */
 
 /* What happens in one direction. Chances are in millionths. */
 struct impair_spec {
     uint32_t loss, duplicate, reorder, corrupt;
     uint32_t burst; /* how many frames are lost in a row, on average; 0 and 1: each by itself */
     uint64_t delay_ns, jitter_ns;
-    uint64_t rate;  /* bits a second; 0: no limit */
-    uint32_t queue; /* frames that may be on the way; those beyond are lost */
+    uint64_t rate; /* bits a second; 0: no limit */
+    /* What may wait for the line, if there is a rate: frames, or the time in which they wait; those beyond
+     * are lost. Both 0: IMPAIR_QUEUE_DEFAULT_NS. Without a rate nothing waits, and frames are all that are on
+     * the way. */
+    uint32_t queue;
+    uint64_t queue_ns;
+    uint32_t longest; /* frames of more bytes are cut first, as a network card does (train.h); 0: none */
 };
 
 /* Both directions, and the seed of their chances. */
@@ -28,7 +36,7 @@ struct impair_specs {
 };
 
 /* Reads
- * `loss=1%,delay=20ms,jitter=5ms,duplicate=0.1%,reorder=1%,corrupt=0.01%,rate=100mbit,burst=3,queue=1000,seed=7`.
+ * `loss=1%,delay=20ms,jitter=5ms,duplicate=0.1%,reorder=1%,corrupt=0.01%,rate=100mbit,burst=3,queue=50ms,seed=7`.
  * An item counts for both directions, or with `tx:` or `rx:` before it for one. On failure gives false and a
  * line for the user in error (IMPAIR_ERROR_BYTES). */
 bool impair_parse(const char *text, struct impair_specs *specs, char *error);
@@ -43,7 +51,8 @@ struct impair;
 struct impair *impair_create(const struct impair_spec *spec, uint64_t seed);
 void impair_destroy(struct impair *impair);
 
-/* A frame enters the link. */
+/* A frame enters the link. A long one is one that a network card would cut, or has put together: each of its
+ * parts is a frame of its own (spec.longest). */
 void impair_put(struct impair *impair, uint64_t now_ns, const void *frame, uint32_t length);
 
 /* The next frame that leaves it by now, copied; its length, or 0 when there is none. One that is longer than

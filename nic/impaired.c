@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define BATCH 32
+#define ETHERNET 14u
 
 struct nic_impaired {
     struct nic nic;
@@ -131,6 +132,8 @@ struct nic *nic_impair(struct nic *inner, const char *specification, char *error
         return NULL;
     struct nic_impaired *impaired = calloc(1, sizeof *impaired);
     if (impaired) {
+        /* What this host's kernel sends, or has put together, may be longer than what a wire carries. */
+        specs.out.longest = specs.in.longest = inner->facts.mtu + ETHERNET;
         impaired->bytes = malloc((size_t)(BATCH + 1) * NIC_FRAME_MAX);
         impaired->out = impair_create(&specs.out, specs.seed * 2);
         impaired->in = impair_create(&specs.in, specs.seed * 2 + 1);

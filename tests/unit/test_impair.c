@@ -4,6 +4,7 @@
 #include "checksum.h"
 #include "host.h"
 #include "impair.h"
+#include "train.h"
 #include <string.h>
 
 #define FRAMES 100000
@@ -36,9 +37,35 @@ static void items_are_read_with_their_units_and_directions(void **state) {
     assert_int_equal(specs.in.burst, 3);
     assert_int_equal(specs.in.queue, 50);
     assert_int_equal(specs.seed, 7);
-    assert_int_equal(parse("loss=1%").out.queue, IMPAIR_QUEUE_DEFAULT);
+    assert_int_equal(parse("queue=50ms").in.queue_ns, 50000000);
+    assert_int_equal(parse("queue=50ms,queue=9").in.queue_ns, 0);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_false(impair_parse(wrong[i], &specs, error));
+}
+
+/* What is wrong with an item is said, and which one it is. */
+static void error_names_the_item_and_what_it_wants(void **state) {
+    static const struct {
+        const char *text, *item, *why;
+    } cases[] = {
+        {"loss=1", "'loss=1'", "a percentage is wanted"},
+        {"delay=1ms,loss=120%", "'loss=120%'", "from 0% to 100%"},
+        {"delay=20", "'delay=20'", "with its unit"},
+        {"los=1%", "'los=1%'", "no such item: there are loss, "},
+        {"tx:rate=5", "'tx:rate=5'", "bits a second"},
+        {"loss", "'loss'", "NAME=VALUE"},
+        {"queue=0", "'queue=0'", "a time such as 50ms"},
+        {"tx:seed=4", "'tx:seed=4'", "of both directions"},
+        {"burst=x", "'burst=x'", "a number of frames"},
+    };
+    char error[IMPAIR_ERROR_BYTES];
+    struct impair_specs specs;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_false(impair_parse(cases[i].text, &specs, error));
+        assert_non_null(strstr(error, cases[i].item));
+        assert_non_null(strstr(error, cases[i].why));
+    }
 }
 
 /* Sends numbered frames, and writes down when each came. Returns how many did. */
@@ -124,6 +151,102 @@ static void delay_and_rate_are_kept_and_the_queue_is_bounded(void **state) {
     impair_destroy(impair);
 }
 
+static uint64_t count_lost(const char *text, uint32_t frames, uint32_t length, uint64_t gap_ns) {
+    struct impair_specs specs = parse(text);
+    struct impair *impair = impair_create(&specs.out, 1);
+    static uint8_t frame[1514], got[1514];
+    uint64_t clock = 0;
+    for (uint32_t i = 0; i < frames; i++, clock += gap_ns) {
+        impair_put(impair, clock, frame, length);
+        while (impair_get(impair, clock, got, sizeof got))
+            continue;
+    }
+    uint64_t lost = impair_count(impair)->overflowed;
+    impair_destroy(impair);
+    return lost;
+}
+
+/* A long way holds all that is on it: 50 ms of 1 Gbit/s are 4,128 frames. */
+static void delay_alone_loses_nothing(void **state) {
+    (void)state;
+    assert_int_equal(count_lost("delay=50ms", 20000, 1514, 12112), 0);
+    assert_int_equal(count_lost("delay=60s,jitter=1ms", 20000, 1514, 0), 0);
+    assert_in_range(count_lost("delay=60s", 200000, 1514, 0), 20000, 30000); /* memory has an end */
+    assert_int_equal(count_lost("delay=50ms,queue=100", 1000, 1514, 0), 900);
+}
+
+/* 12 Mbit/s: a millisecond for each frame of 1,500 bytes. */
+static void queue_is_a_time_and_the_way_behind_it_is_none_of_it(void **state) {
+    (void)state;
+    assert_in_range(count_lost("rate=12mbit", 1000, 1500, 0), 1000 - 102, 1000 - 99);
+    assert_in_range(count_lost("rate=12mbit,queue=50ms", 1000, 1500, 0), 1000 - 52, 1000 - 50);
+    assert_int_equal(count_lost("rate=12mbit,queue=50ms,delay=5s", 1000, 1500, 1000000), 0);
+    assert_int_equal(count_lost("rate=12mbit,queue=10,delay=5s", 1000, 1500, 1000000), 0);
+    assert_in_range(count_lost("rate=64kbit", 100, 1500, 0), 80, 85); /* a slow line holds some frames, too */
+}
+
+static void put_train(uint8_t *frame, uint32_t length) {
+    memset(frame, 0, length);
+    frame[12] = 8;
+    frame[14] = 0x45;
+    wire_put16(frame + 16, (uint16_t)(length - 14));
+    wire_put16(frame + 18, 700);
+    frame[22] = 64;
+    frame[23] = 6;
+    wire_put32(frame + 26, HOST_A);
+    wire_put32(frame + 30, HOST_B);
+    wire_put32(frame + 38, 0xfffffff0); /* its sequence number */
+    frame[46] = 0x80;
+    frame[47] = 0x99; /* CWR ACK PSH FIN */
+    for (uint32_t i = 66; i < length; i++)
+        frame[i] = (uint8_t)(i * 7);
+}
+
+/* A frame of 64 KB is 45 on the wire: each may be lost by itself, as those may that come cut already. */
+static void long_frames_are_cut_before_they_are_lost(void **state) {
+    static uint8_t frame[65226], part[2000];
+    struct impair_specs specs = parse("loss=10%");
+    specs.out.longest = 1514;
+    struct impair *impair = impair_create(&specs.out, 1);
+    (void)state;
+    put_train(frame, sizeof frame);
+    uint32_t parts = 0;
+    for (int i = 0; i < 100; i++) {
+        impair_put(impair, 0, frame, sizeof frame);
+        for (uint32_t length; (length = impair_get(impair, 0, part, sizeof part)); parts++)
+            assert_in_range(length, 67, 1514);
+    }
+    assert_int_equal(impair_count(impair)->frames, 4500);
+    assert_in_range(impair_count(impair)->lost, 400, 500);
+    assert_int_equal(parts + impair_count(impair)->lost, 4500);
+    impair_destroy(impair);
+}
+
+static void parts_of_a_train_are_whole_segments(void **state) {
+    static uint8_t frame[5000], part[TRAIN_PART_MAX];
+    uint32_t at = 66;
+    (void)state;
+    put_train(frame, sizeof frame);
+    assert_int_equal(train_parts(frame, sizeof frame, 1514), 4);
+    assert_int_equal(train_parts(frame, 1514, 1514), 0);
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t length = train_part(frame, sizeof frame, 1514, i, part);
+        assert_int_equal(wire_get16(part + 16), length - 14);
+        assert_int_equal(wire_get16(part + 18), 700 + i);
+        assert_int_equal(wire_get32(part + 38), 0xfffffff0 + at - 66);
+        assert_int_equal(part[47], i == 0 ? 0x90 : i == 3 ? 0x19 : 0x10);
+        assert_int_equal(checksum_fold(checksum_add(0, part + 14, 20)), 0xffff);
+        uint64_t pseudo = checksum_pseudo_header(HOST_A, HOST_B, 6, (uint16_t)(length - 34));
+        assert_int_equal(checksum_fold(checksum_add(pseudo, part + 34, length - 34)), 0xffff);
+        assert_memory_equal(part + 66, frame + at, length - 66);
+        at += length - 66;
+    }
+    assert_int_equal(at, sizeof frame);
+    frame[46] = 0xf0; /* longer headers than there are */
+    for (uint32_t length = 0; length < 200; length++)
+        assert_in_range(train_parts(frame, length, 100), 0, 18);
+}
+
 /* A frame whose checksum is unfinished would pass for good with any content: it is finished before a bit is
  * turned. */
 static void corrupted_frame_never_passes_for_a_good_one(void **state) {
@@ -147,6 +270,11 @@ static void corrupted_frame_never_passes_for_a_good_one(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_are_read_with_their_units_and_directions),
+        cmocka_unit_test(error_names_the_item_and_what_it_wants),
+        cmocka_unit_test(delay_alone_loses_nothing),
+        cmocka_unit_test(queue_is_a_time_and_the_way_behind_it_is_none_of_it),
+        cmocka_unit_test(long_frames_are_cut_before_they_are_lost),
+        cmocka_unit_test(parts_of_a_train_are_whole_segments),
         cmocka_unit_test(good_link_gives_all_in_order_at_once),
         cmocka_unit_test(same_seed_gives_the_same_and_another_another),
         cmocka_unit_test(losses_and_duplicates_are_as_many_as_wanted),
