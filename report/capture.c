@@ -56,34 +56,42 @@ static uint16_t get16(const struct reader *reader, size_t at) {
     return reader->swapped ? __builtin_bswap16(value) : value;
 }
 
-/* Where IPv4 begins in a frame; 0 when it is none and not at the start. */
-static bool find_ip(uint32_t link, const uint8_t *frame, uint32_t length, uint32_t *at) {
+/* What a frame carries, and where that begins in it. */
+static enum capture_type find_payload(uint32_t link, const uint8_t *frame, uint32_t length, uint32_t *at) {
     uint32_t header = link == LINK_ETHERNET ? 14 : link == LINK_COOKED ? 16 : link == LINK_COOKED2 ? 20 : 0;
-    if (link != LINK_ETHERNET && link != LINK_COOKED && link != LINK_COOKED2 && link != LINK_RAW &&
-        link != LINK_RAW_BSD)
-        return false;
-    uint32_t type_at = link == LINK_ETHERNET ? 12 : link == LINK_COOKED ? 14 : 0;
-    if (length < header + 20)
-        return false;
-    if (header && (frame[type_at] << 8 | frame[type_at + 1]) == 0x8100 && length >= header + 24) {
-        header += 4; /* a VLAN's tag */
-        type_at += 4;
+    uint32_t type_at = link == LINK_ETHERNET ? 12 : link == LINK_COOKED ? 14 : 0, type;
+    bool raw = link == LINK_RAW || link == LINK_RAW_BSD;
+    if ((!header && !raw) || length < header + 20)
+        return CAPTURE_OTHER;
+    if (raw) {
+        type = frame[0] >> 4 == 4 ? CAPTURE_IPV4 : frame[0] >> 4 == 6 ? CAPTURE_IPV6 : CAPTURE_OTHER;
+    } else {
+        for (;;) {
+            type = (uint32_t)frame[type_at] << 8 | frame[type_at + 1];
+            bool tag = type == 0x8100 || type == 0x88a8; /* of a VLAN */
+            if (!tag || link == LINK_COOKED2 || length < header + 24)
+                break;
+            type_at = header + 2;
+            header += 4;
+        }
     }
-    if (header && (frame[type_at] << 8 | frame[type_at + 1]) != 0x0800)
-        return false;
     *at = header;
-    return frame[header] >> 4 == 4;
+    uint8_t version = frame[header] >> 4;
+    bool known = type == CAPTURE_ARP || (type == CAPTURE_IPV4 && version == 4) ||
+                 (type == CAPTURE_IPV6 && version == 6);
+    return known ? (enum capture_type)type : CAPTURE_OTHER;
 }
 
 static void give(struct reader *reader, uint32_t link, uint64_t time_ns, size_t at, uint32_t captured,
                  uint32_t length, enum capture_direction direction, const char *comment) {
     const uint8_t *frame = reader->bytes + at;
-    uint32_t ip_at = 0;
-    bool ip = find_ip(link, frame, captured, &ip_at);
+    uint32_t payload_at = 0;
+    enum capture_type type = find_payload(link, frame, captured, &payload_at);
     struct capture_packet packet = {.number = ++reader->count,
                                     .time_ns = time_ns,
-                                    .ip = ip ? frame + ip_at : NULL,
-                                    .captured = ip ? captured - ip_at : 0,
+                                    .type = type,
+                                    .payload = type ? frame + payload_at : NULL,
+                                    .captured = type ? captured - payload_at : 0,
                                     .length = length,
                                     .frame_bytes = captured,
                                     .direction = direction,
@@ -213,33 +221,63 @@ static const char *read_bytes(struct reader *reader) {
         magic = other;
     if (magic == 0xa1b2c3d4 || magic == 0xa1b23c4d)
         return read_pcap(reader, magic);
+    if ((magic & 0xffff) == 0x8b1f || magic == 0xfd2fb528 || magic == 0x587a37fd)
+        return "it is compressed: 'zcat FILE | barewire report -' (or xzcat, zstdcat) reads it";
     return "it is neither pcapng nor pcap";
+}
+
+/* All of a file that can't be mapped: a pipe. Returns NULL, or why not. */
+static const char *read_all(int file, struct reader *reader) {
+    size_t room = 0;
+    ssize_t got;
+    uint8_t *bytes = NULL;
+    do {
+        if (reader->length == room) {
+            uint8_t *grown = realloc(bytes, room = room ? room * 2 : 1 << 20);
+            if (!grown) {
+                free(bytes);
+                return "it is too long for the memory";
+            }
+            bytes = grown;
+        }
+        got = read(file, bytes + reader->length, room - reader->length);
+        reader->length += got > 0 ? (size_t)got : 0;
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    reader->bytes = bytes;
+    return got < 0 ? strerror(errno) : NULL;
 }
 
 const char *capture_read(const char *path, void (*each)(const struct capture_packet *packet, void *context),
                          void *context) {
     struct stat status;
     struct reader *reader = calloc(1, sizeof *reader);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (!reader || file < 0 || fstat(file, &status) < 0) {
-        const char *why = strerror(errno);
+    int file = strcmp(path, "-") == 0 ? dup(0) : open(path, O_RDONLY | O_CLOEXEC);
+    if (!reader || file < 0 || fstat(file, &status) < 0 || S_ISDIR(status.st_mode)) {
+        const char *why = file >= 0 && reader && S_ISDIR(status.st_mode) ? "it is a folder" : strerror(errno);
         free(reader);
         if (file >= 0)
             close(file);
         return why;
     }
-    reader->length = (size_t)status.st_size;
     reader->each = each;
     reader->context = context;
-    void *bytes = reader->length > 0 ? mmap(NULL, reader->length, PROT_READ, MAP_PRIVATE, file, 0) : NULL;
-    close(file);
-    const char *why = bytes == MAP_FAILED ? strerror(errno) : NULL;
-    if (!why) {
-        reader->bytes = bytes;
-        why = read_bytes(reader);
+    bool mapped = S_ISREG(status.st_mode) && status.st_size > 0;
+    const char *why = NULL;
+    if (mapped) {
+        reader->length = (size_t)status.st_size;
+        reader->bytes = mmap(NULL, reader->length, PROT_READ, MAP_PRIVATE, file, 0);
+        if (reader->bytes == MAP_FAILED)
+            why = strerror(errno);
+    } else {
+        why = read_all(file, reader);
     }
-    if (bytes && bytes != MAP_FAILED)
-        munmap(bytes, reader->length);
+    close(file);
+    if (!why)
+        why = read_bytes(reader);
+    if (!mapped)
+        free((void *)reader->bytes);
+    else if (reader->bytes != MAP_FAILED)
+        munmap((void *)reader->bytes, reader->length);
     free(reader);
     return why;
 }

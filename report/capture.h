@@ -15,13 +15,21 @@ enum capture_direction {
     CAPTURE_OUT,
 };
 
+enum capture_type { /* EtherTypes */
+                    CAPTURE_OTHER = 0,
+                    CAPTURE_IPV4 = 0x0800,
+                    CAPTURE_ARP = 0x0806,
+                    CAPTURE_IPV6 = 0x86dd,
+};
+
 struct capture_packet {
-    uint64_t number;      /* from 1 */
-    uint64_t time_ns;     /* since 1970 */
-    const uint8_t *ip;    /* the packet from its IP header on; NULL: not IPv4 */
-    uint32_t captured;    /* bytes of it that are there */
-    uint32_t length;      /* of the frame, as it was */
-    uint32_t frame_bytes; /* of the frame that are there */
+    uint64_t number;  /* from 1 */
+    uint64_t time_ns; /* since 1970 */
+    enum capture_type type;
+    const uint8_t *payload; /* the packet behind the link's header, if the type is known */
+    uint32_t captured;      /* bytes of it that are there */
+    uint32_t length;        /* of the frame, as it was */
+    uint32_t frame_bytes;   /* of the frame that are there */
     enum capture_direction direction;
     const char *comment; /* or NULL */
 };

@@ -1,184 +1,50 @@
 /*
  * connection.c - see connection.h: packets into connections, and each segment's marks.
  */
-#include <stdio.h>
-
 #include "connection.h"
+#include "network.h"
+#include "table.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define MS UINT64_C(1000000)
-#define TCP 6
-#define UDP 17
-#define ICMP 1
 #define OVERTAKEN_NS (3 * MS)    /* what comes late by less was overtaken, not lost */
 #define DELAYED_ACK_NS (30 * MS) /* an acknowledgment that came so late was delayed on purpose */
 #define DELAYED_ACK_MAX_NS (300 * MS)
 #define TIMEOUT_NS (180 * MS)
-
-static uint32_t get16(const uint8_t *at) {
-    return (uint32_t)at[0] << 8 | at[1];
-}
-
-static uint32_t get32(const uint8_t *at) {
-    return get16(at) << 16 | get16(at + 2);
-}
+#define UNSEEN_MAX (1u << 28) /* an acknowledgment of more than that is none of this connection's */
 
 static bool before(uint32_t a, uint32_t b) {
     return (int32_t)(a - b) < 0;
 }
 
 const char *report_place(const struct side *side) {
-    static char texts[4][24];
+    static char texts[4][64];
     static int next;
     char *text = texts[next++ % 4];
-    snprintf(text, sizeof *texts, "%u.%u.%u.%u:%u", side->address >> 24, side->address >> 16 & 255,
-             side->address >> 8 & 255, side->address & 255, side->port);
+    const char *address = packet_address(&side->address);
+    snprintf(text, sizeof *texts, strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, side->port);
     return text;
 }
 
-/* A header as it is read. */
-struct header {
-    uint32_t source, destination, sequence, acknowledgment, window, length;
-    uint16_t from, to, mss;
-    int scale; /* -1: not said */
-    uint16_t identification;
-    uint8_t flags, ttl, sack_count;
-    bool timestamps, sack_permitted;
-    uint32_t sack[8];
-};
-
-static void read_options(struct header *header, const uint8_t *at, const uint8_t *end) {
-    while (at < end && *at) {
-        if (*at == 1) {
-            at++;
-            continue;
-        }
-        if (end - at < 2 || at[1] < 2 || at[1] > end - at)
-            return;
-        if (at[0] == 2 && at[1] == 4)
-            header->mss = (uint16_t)get16(at + 2);
-        else if (at[0] == 3 && at[1] == 3)
-            header->scale = at[2] > 14 ? 14 : at[2];
-        else if (at[0] == 4)
-            header->sack_permitted = true;
-        else if (at[0] == 8)
-            header->timestamps = true;
-        else if (at[0] == 5)
-            for (int i = 2; i + 8 <= at[1] && header->sack_count < 8; i += 8) {
-                header->sack[header->sack_count++] = get32(at + i);
-                header->sack[header->sack_count++] = get32(at + i + 4);
-            }
-        at += at[1];
-    }
+uint64_t connection_rtt(const struct connection *connection) {
+    return connection->sides[0].answer_ns + connection->sides[1].answer_ns;
 }
 
-static bool read_header(const struct capture_packet *packet, struct header *header) {
-    const uint8_t *ip = packet->ip;
-    uint32_t ip_bytes = (ip[0] & 15u) * 4, total = get16(ip + 2);
-    if (ip_bytes < 20 || packet->captured < ip_bytes + 20 || get16(ip + 6) & 0x1fff)
-        return false;
-    const uint8_t *tcp = ip + ip_bytes;
-    uint32_t tcp_bytes = (tcp[12] >> 4) * 4u;
-    uint32_t there = packet->captured - ip_bytes;
-    if (tcp_bytes < 20)
-        return false;
-    if (total == 0) /* a segment that offload made too long to say */
-        total = packet->length - (packet->frame_bytes - packet->captured);
-    if (total < ip_bytes + tcp_bytes)
-        return false;
-    *header = (struct header){.source = get32(ip + 12),
-                              .destination = get32(ip + 16),
-                              .from = (uint16_t)get16(tcp),
-                              .to = (uint16_t)get16(tcp + 2),
-                              .sequence = get32(tcp + 4),
-                              .acknowledgment = get32(tcp + 8),
-                              .flags = tcp[13],
-                              .window = get16(tcp + 14),
-                              .length = total - ip_bytes - tcp_bytes,
-                              .ttl = ip[8],
-                              .identification = (uint16_t)get16(ip + 4),
-                              .scale = -1};
-    read_options(header, tcp + 20, tcp + (tcp_bytes < there ? tcp_bytes : there));
-    return true;
+uint64_t connection_mean_rtt(const struct connection *connection) {
+    const struct side *one = &connection->sides[0], *other = &connection->sides[1];
+    const struct side *far = one->answer_ns > other->answer_ns ? one : other,
+                      *near = far == one ? other : one;
+    return far->answer_count ? far->answer_sum_ns / far->answer_count + near->answer_ns : 0;
 }
 
-static bool is_of(const struct connection *connection, const struct header *header, int *side) {
-    const struct side *sides = connection->sides;
-    for (int i = 0; i < 2; i++)
-        if (sides[i].address == header->source && sides[i].port == header->from &&
-            sides[1 - i].address == header->destination && sides[1 - i].port == header->to) {
-            *side = i;
-            return true;
-        }
-    return false;
-}
-
-/* The same for both directions. */
-static uint32_t hash_of(const struct header *header) {
-    return (header->source ^ header->destination ^ (uint32_t)(header->from ^ header->to) * 2654435761u ^
-            (uint32_t)(header->from + header->to) * 40503u) %
-           4096;
-}
-
-/* The newest connection between two ends; those that share a hash with a newer one are looked for. */
-static struct connection *newest(struct report *report, const struct header *header, int *side) {
-    struct connection *recent = report->recent[hash_of(header)];
-    if (recent && is_of(recent, header, side))
-        return recent;
-    for (uint32_t i = recent ? report->count : 0; i-- > 0;)
-        if (is_of(report->connections[i], header, side))
-            return report->connections[i];
-    return NULL;
-}
-
-/* Makes room for one more in an array. False: there is no memory. */
-static bool grow(void **array, uint32_t count, uint32_t *room, size_t size) {
-    if (count < *room)
-        return true;
-    uint32_t more = *room ? *room * 2 : 64;
-    void *grown = realloc(*array, more * size);
-    if (!grown)
-        return false;
-    *array = grown;
-    *room = more;
-    return true;
-}
-
-static struct connection *find(struct report *report, const struct header *header, int *side) {
-    bool opens = (header->flags & (FLAG_SYN | FLAG_ACK)) == FLAG_SYN;
-    struct connection *connection = newest(report, header, side);
-    if (connection) {
-        const struct side *own = &connection->sides[*side];
-        bool anew = opens && own->has_isn && own->isn != header->sequence &&
-                    (connection->closed || connection->reset);
-        if (!anew)
-            return connection;
-    }
-    if (!grow((void **)&report->connections, report->count, &report->room, sizeof *report->connections))
-        return NULL;
-    struct connection *made = calloc(1, sizeof *made);
-    if (!made)
-        return NULL;
-    /* Who answers a SYN, or is heard first on a server's port, is the second side. */
-    int first = (header->flags & (FLAG_SYN | FLAG_ACK)) == (FLAG_SYN | FLAG_ACK) ||
-                (!opens && header->from < header->to && header->from < 10000);
-    made->sides[first].address = header->source;
-    made->sides[first].port = header->from;
-    made->sides[1 - first].address = header->destination;
-    made->sides[1 - first].port = header->to;
-    made->local = -1;
-    made->recovery_side = -1;
-    made->from_start = header->flags & FLAG_SYN;
-    report->connections[report->count++] = made;
-    report->recent[hash_of(header)] = made;
-    *side = first;
-    return made;
+bool connection_scale_known(const struct connection *connection) {
+    return connection->sides[0].syns > 0 && connection->sides[1].syns > 0;
 }
 
 static struct segment *add(struct connection *connection) {
-    if (!grow((void **)&connection->segments, connection->count, &connection->room,
-              sizeof *connection->segments))
+    if (!array_grow((void **)&connection->segments, connection->count, &connection->room,
+                    sizeof *connection->segments))
         return NULL;
     struct segment *segment = &connection->segments[connection->count++];
     memset(segment, 0, sizeof *segment);
@@ -211,8 +77,8 @@ static void take_comment(struct connection *connection, struct segment *segment,
                  (int)strcspn(process + 2, "\""), process + 2, atoi(pid + 4));
     if (!read_word(comment, "cwnd", value, sizeof value))
         return;
-    if (!grow((void **)&connection->samples, connection->sample_count, &connection->sample_room,
-              sizeof *connection->samples))
+    if (!array_grow((void **)&connection->samples, connection->sample_count, &connection->sample_room,
+                    sizeof *connection->samples))
         return;
     struct sample *sample = &connection->samples[connection->sample_count++];
     *sample = (struct sample){.cwnd = read_number(comment, "cwnd"),
@@ -237,6 +103,7 @@ static void take_syn(struct connection *connection, struct side *side, struct si
     side->syns++;
     if (side->has_isn && side->isn == header->sequence && side->syns > 1)
         segment->marks |= MARK_SYN_AGAIN;
+    side->last_syn_ns = segment->time_ns;
     side->isn = header->sequence;
     side->has_isn = true;
     side->mss = header->mss ? header->mss : 536;
@@ -250,19 +117,31 @@ static void take_syn(struct connection *connection, struct side *side, struct si
         connection->handshake_ns = segment->time_ns - connection->begin_ns;
 }
 
-/* Makes a hole smaller, or two of it, where [start, end) has come. Returns the hole as it was. */
-static bool fill(struct side *side, uint32_t start, uint32_t end, struct hole *was) {
+static void add_hole(struct side *side, const struct hole *hole) {
+    if (side->hole_count == HOLES_MAX) { /* the first gives way */
+        if (!before(side->acknowledged, side->holes[0].end))
+            side->unseen += side->holes[0].end - side->holes[0].start;
+        side->holes[0] = *hole;
+    } else if (array_grow((void **)&side->holes, side->hole_count, &side->hole_room, sizeof *side->holes)) {
+        side->holes[side->hole_count++] = *hole;
+    }
+}
+
+/* Makes a hole smaller, or two of it, where [start, end) has come. Returns how many bytes were in it that had
+ * not come before, and the hole as it was; 0: there is no hole there. */
+static uint32_t fill(struct side *side, uint32_t start, uint32_t end, struct hole *was) {
     for (uint32_t i = 0; i < side->hole_count; i++) {
         struct hole *hole = &side->holes[i];
         if (!before(start, hole->end) || !before(hole->start, end))
             continue;
         *was = *hole;
-        struct hole rest = *hole;
         bool head = before(hole->start, start), tail = before(end, hole->end);
-        if (head && tail && side->hole_count < HOLES_MAX) {
+        uint32_t from = head ? start : hole->start, to = tail ? end : hole->end;
+        if (head && tail) {
+            struct hole rest = *hole;
             rest.start = end;
             hole->end = start;
-            side->holes[side->hole_count++] = rest;
+            add_hole(side, &rest);
         } else if (head) {
             hole->end = start;
         } else if (tail) {
@@ -270,9 +149,9 @@ static bool fill(struct side *side, uint32_t start, uint32_t end, struct hole *w
         } else {
             *hole = side->holes[--side->hole_count];
         }
-        return true;
+        return to - from;
     }
-    return false;
+    return 0;
 }
 
 static bool was_sacked(const struct connection *connection, int sender, uint32_t start, uint32_t end) {
@@ -280,8 +159,9 @@ static bool was_sacked(const struct connection *connection, int sender, uint32_t
         const struct segment *segment = &connection->segments[i];
         if (segment->side == sender)
             continue;
+        const uint32_t *sack = connection->blocks + segment->sack_at;
         for (int j = 0; j + 1 < segment->sack_count; j += 2)
-            if (!before(start, segment->sack[j]) && !before(segment->sack[j + 1], end))
+            if (!before(start, sack[j]) && !before(sack[j + 1], end))
                 return true;
     }
     return false;
@@ -308,32 +188,55 @@ static void begin_recovery(struct connection *connection, int sender, uint64_t n
         connection->recovery_end = side->next;
 }
 
+/* Time that repair takes counts once, whatever else is being repaired meanwhile. */
+static void note_recovery(struct connection *connection, uint64_t since_ns, uint64_t until_ns) {
+    if (since_ns < connection->recovered_ns)
+        since_ns = connection->recovered_ns;
+    if (until_ns <= since_ns)
+        return;
+    connection->recovering_ns += until_ns - since_ns;
+    connection->recovered_ns = until_ns;
+}
+
+/* Data that comes late into a hole: it was overtaken, or it was lost before it came here, and is sent again.
+ */
+static void judge_late(struct connection *connection, int sender, struct segment *segment,
+                       const struct hole *hole) {
+    struct side *side = &connection->sides[sender], *peer = &connection->sides[1 - sender];
+    if (!before(side->acknowledged, hole->end))
+        return; /* the acknowledgment was captured first: nothing was missing */
+    uint64_t late_ns = segment->time_ns - hole->since_ns;
+    uint64_t rtt_ns = connection_rtt(connection);
+    uint32_t duplicates = peer->duplicate_acks - hole->duplicates;
+    bool overtaken = late_ns < OVERTAKEN_NS && (duplicates < 3 || late_ns < rtt_ns * 8 / 10);
+    overtaken |= rtt_ns > 0 && late_ns < rtt_ns * 8 / 10;
+    if (side->counts) /* its packets' numbers say when it left */
+        overtaken = (int16_t)(segment->identification - hole->identification) < 0;
+    segment->marks |= overtaken ? MARK_OUT_OF_ORDER : MARK_FILLS;
+    side->out_of_order += overtaken;
+    side->fills += !overtaken;
+    if (!overtaken)
+        note_recovery(connection, hole->since_ns, segment->time_ns);
+}
+
 static void judge_old_data(struct connection *connection, int sender, struct segment *segment) {
     struct side *side = &connection->sides[sender], *peer = &connection->sides[1 - sender];
-    uint32_t start = segment->sequence, end = start + segment->length;
+    uint32_t start = segment->sequence, end = start + segment->length, filled;
     struct hole hole;
     if (segment->length <= 1 && end == side->next && before(start, side->acknowledged)) {
         segment->marks |= MARK_PROBE;
         side->probes++;
         return;
     }
-    if (fill(side, start, end, &hole)) {
-        uint64_t late_ns = segment->time_ns - hole.since_ns;
-        uint64_t rtt_ns = connection->min_rtt_ns ? connection->min_rtt_ns : connection->handshake_ns;
-        bool overtaken = late_ns < OVERTAKEN_NS && (hole.duplicates < 3 || late_ns < rtt_ns * 8 / 10);
-        overtaken |= rtt_ns > 0 && late_ns < rtt_ns * 8 / 10;
-        if (side->counts) /* its packets' numbers say when it left */
-            overtaken = (int16_t)(segment->identification - hole.identification) < 0;
-        segment->marks |= overtaken ? MARK_OUT_OF_ORDER : MARK_FILLS;
-        side->out_of_order += overtaken;
-        side->fills += !overtaken;
-        if (!overtaken && connection->recovery_side < 0) {
-            connection->recovering_ns += late_ns;
-        }
+    if ((filled = fill(side, start, end, &hole))) {
+        judge_late(connection, sender, segment, &hole);
+        do
+            side->bytes += filled;
+        while ((filled = fill(side, start, end, &hole)));
         return;
     }
     /* Nothing else may be sent, and no acknowledgment comes: the end is sent again, to ask. */
-    if (end == side->next && peer->has_window &&
+    if (end == side->next && peer->has_window && connection_scale_known(connection) &&
         side->next - side->acknowledged + (side->largest ? side->largest : 1) > peer->window) {
         segment->marks |= MARK_PROBE;
         side->probes++;
@@ -363,7 +266,8 @@ static void judge_small(struct connection *connection, int sender, struct segmen
     }
     /* It left as soon as what was not full before was acknowledged, and that took long: Nagle's rule at this
      * end, a delayed acknowledgment at the other. */
-    bool held = side->small_acked_ns && small && segment->time_ns - side->small_acked_ns < 2 * MS;
+    bool held =
+        side->small_acked_ns && small && segment->time_ns - side->small_acked_ns < 2 * MS + side->answer_ns;
     uint64_t held_ns = held ? side->small_acked_ns - side->last_small_ns : 0;
     if (sample && sample->why[0]) {
         held = strcmp(sample->held, "Nagle") == 0 && sample->held_us >= DELAYED_ACK_NS / 1000;
@@ -390,12 +294,14 @@ static void take_data(struct connection *connection, int sender, struct segment 
         judge_old_data(connection, sender, segment);
         return;
     }
-    if (before(side->next, start) && (side->next > 1 || connection->from_start)) {
+    if (before(side->next, start) && (side->segments > 1 || connection->from_start)) {
         segment->marks |= MARK_GAP;
-        if (side->hole_count < HOLES_MAX)
-            side->holes[side->hole_count++] =
-                (struct hole){side->next, start, segment->time_ns, segment->identification, 0};
+        add_hole(side, &(struct hole){side->next, start, segment->time_ns, peer->duplicate_acks,
+                                      segment->identification});
     }
+    struct hole hole;
+    for (uint32_t filled; !fresh && (filled = fill(side, start, side->next, &hole));)
+        side->bytes += filled;
     if (peer->zero_since_ns && segment->length <= 1) {
         segment->marks |= MARK_PROBE;
         side->probes++;
@@ -403,7 +309,7 @@ static void take_data(struct connection *connection, int sender, struct segment 
     judge_small(connection, sender, segment);
     side->bytes += fresh ? segment->length : end - side->next;
     side->next = end;
-    if (peer->has_window &&
+    if (peer->has_window && connection_scale_known(connection) &&
         side->next - side->acknowledged + (side->largest ? side->largest : 1) > peer->window &&
         before(side->acknowledged, side->next)) {
         segment->marks |= MARK_FILLS_WINDOW;
@@ -411,7 +317,17 @@ static void take_data(struct connection *connection, int sender, struct segment 
     }
 }
 
-/* The round trip that an acknowledgment shows: of the newest data that it covers, if that was sent once. */
+/* A side has answered what was seen of the other one `ns` ago. */
+static void note_answer(struct side *side, struct segment *answer, uint64_t ns) {
+    answer->rtt_us = ns >= 1000 ? (uint32_t)(ns / 1000) : 1;
+    if (!side->answer_ns || ns < side->answer_ns)
+        side->answer_ns = ns ? ns : 1;
+    side->answer_sum_ns += ns;
+    side->answer_count++;
+}
+
+/* The way to the acknowledging side and back, as an acknowledgment shows it: of the newest data that it
+ * covers, if that was sent once. */
 static void measure(struct connection *connection, int acker, struct segment *acknowledgment) {
     for (uint32_t i = connection->count - 1, looks = 0; i-- > 0 && looks < 512; looks++) {
         const struct segment *segment = &connection->segments[i];
@@ -420,19 +336,11 @@ static void measure(struct connection *connection, int acker, struct segment *ac
         uint32_t end = segment->sequence + segment->length;
         if (before(acknowledgment->acknowledgment, end))
             continue;
-        if (segment->marks & (MARK_AGAIN | MARK_FILLS | MARK_OUT_OF_ORDER | MARK_PROBE))
-            return;
-        uint64_t rtt_ns = acknowledgment->time_ns - segment->time_ns;
-        acknowledgment->rtt_us = (uint32_t)(rtt_ns / 1000);
-        if (!acknowledgment->rtt_us)
-            acknowledgment->rtt_us = 1;
-        /* Captured at this side it is the network's and the peer's; at the other it is our own. */
-        if (connection->local == acker)
-            return;
-        if (!connection->min_rtt_ns || rtt_ns < connection->min_rtt_ns)
-            connection->min_rtt_ns = rtt_ns ? rtt_ns : 1;
-        connection->rtt_sum_ns += rtt_ns;
-        connection->rtt_count++;
+        bool syn_again = segment->flags & FLAG_SYN && connection->sides[1 - acker].syns > 1;
+        if (!syn_again &&
+            !(segment->marks & (MARK_AGAIN | MARK_FILLS | MARK_OUT_OF_ORDER | MARK_PROBE | MARK_SYN_AGAIN)))
+            note_answer(&connection->sides[acker], acknowledgment,
+                        acknowledgment->time_ns - segment->time_ns);
         return;
     }
 }
@@ -440,7 +348,7 @@ static void measure(struct connection *connection, int acker, struct segment *ac
 /* RFC 2883: a first block below the acknowledgment, or within the second, says what came twice. */
 static void take_duplicate(struct connection *connection, int acker, const struct segment *acknowledgment) {
     struct side *peer = &connection->sides[1 - acker];
-    const uint32_t *sack = acknowledgment->sack;
+    const uint32_t *sack = connection->blocks + acknowledgment->sack_at;
     bool below = acknowledgment->sack_count >= 2 && before(sack[0], acknowledgment->acknowledgment);
     bool within = acknowledgment->sack_count >= 4 && !before(sack[0], sack[2]) && !before(sack[3], sack[1]);
     if (!below && !within)
@@ -468,8 +376,6 @@ static void take_acknowledgment(struct connection *connection, int acker, struct
         segment->marks |= MARK_DUPLICATE_ACK;
         side->duplicate_acks++;
         side->duplicates_now++;
-        for (uint32_t i = 0; i < peer->hole_count; i++)
-            peer->holes[i].duplicates++;
     } else if (bare && same && segment->window != side->last_window) {
         segment->marks |= MARK_WINDOW_UPDATE;
         side->window_updates++;
@@ -478,24 +384,35 @@ static void take_acknowledgment(struct connection *connection, int acker, struct
     if (before(peer->acknowledged, segment->acknowledgment)) {
         if (bare && peer->last_small_end && !before(segment->acknowledgment, peer->last_small_end)) {
             uint64_t late_ns = segment->time_ns - peer->last_small_ns;
-            uint64_t rtt_ns = connection->min_rtt_ns;
+            uint64_t rtt_ns = connection_rtt(connection);
             bool delayed = late_ns >= DELAYED_ACK_NS && late_ns <= DELAYED_ACK_MAX_NS && rtt_ns < late_ns / 2;
             peer->small_acked_ns = delayed ? segment->time_ns : 0;
             peer->last_small_end = 0;
         }
         peer->acknowledged = segment->acknowledgment;
+        if (before(peer->next, segment->acknowledgment)) {             /* of data that was not captured */
+            bool begun = connection->from_start || peer->segments > 0; /* ... though the capture had begun */
+            bool sane = segment->acknowledgment - peer->next < UNSEEN_MAX;
+            if (begun && sane)
+                add_hole(peer, &(struct hole){.start = peer->next,
+                                              .end = segment->acknowledgment,
+                                              .since_ns = segment->time_ns,
+                                              .duplicates = side->duplicate_acks});
+            peer->next = sane ? segment->acknowledgment : peer->next;
+        }
         side->duplicates_now = 0;
         measure(connection, acker, segment);
         if (connection->recovery_side == 1 - acker &&
             !before(segment->acknowledgment, connection->recovery_end)) {
-            connection->recovering_ns += segment->time_ns - connection->recovery_since_ns;
+            note_recovery(connection, connection->recovery_since_ns, segment->time_ns);
             connection->recovery_side = -1;
         }
     }
     side->last_acknowledgment = segment->acknowledgment;
 }
 
-static void take_window(struct side *side, const struct side *peer, struct segment *segment) {
+static void take_window(struct side *side, const struct side *peer, bool scale_known,
+                        struct segment *segment) {
     bool syn = segment->flags & FLAG_SYN;
     side->window = segment->window;
     if (!side->has_window || segment->window < side->least_window)
@@ -514,34 +431,27 @@ static void take_window(struct side *side, const struct side *peer, struct segme
         side->zero_since_ns = 0;
     }
     uint32_t mss = peer->mss ? peer->mss : 1460;
-    side->small_windows +=
-        !syn && segment->window > 0 && segment->window < mss / 2 && side->most_window >= 2 * mss;
+    side->small_windows += !syn && scale_known && segment->window > 0 && segment->window < mss / 2 &&
+                           side->most_window >= 2 * mss;
     side->last_window = segment->window;
-}
-
-/* Nothing was in flight until now: whoever speaks has kept the other waiting. */
-static void note_idle(struct connection *connection, int sender, const struct segment *segment) {
-    if (connection->count < 2 || !connection->established_ns)
-        return;
-    struct side *side = &connection->sides[sender], *peer = &connection->sides[1 - sender];
-    const struct segment *last = &connection->segments[connection->count - 2];
-    uint64_t gap_ns = segment->time_ns - last->time_ns;
-    bool quiet = side->acknowledged == side->next && peer->acknowledged == peer->next;
-    /* An answer may come with the acknowledgment of what it answers. */
-    bool answers = peer->acknowledged != peer->next && before(peer->acknowledged, segment->acknowledgment) &&
-                   side->acknowledged == side->next && connection->local == sender;
-    if (!quiet && !answers)
-        return;
-    if (gap_ns > connection->min_rtt_ns * 2 && gap_ns > MS / 2) {
-        side->idle_ns += gap_ns;
-        side->idle_count++;
-    }
 }
 
 /* A bare segment with the number before the next: a keepalive, or Linux's way to ask for a window. */
 static bool bare_probe(const struct side *side, const struct segment *segment) {
     return segment->sequence + 1 == side->next && side->next == side->acknowledged &&
            segment->flags == FLAG_ACK && side->next > 1;
+}
+
+static void take_blocks(struct connection *connection, const struct header *header, uint32_t isn,
+                        struct segment *segment) {
+    segment->sack_at = connection->block_count;
+    for (int i = 0; i < header->sack_count; i++) {
+        if (!array_grow((void **)&connection->blocks, connection->block_count, &connection->block_room,
+                        sizeof *connection->blocks))
+            return;
+        connection->blocks[connection->block_count++] = header->sack[i] - isn;
+        segment->sack_count++;
+    }
 }
 
 static void take_segment(struct connection *connection, int sender, const struct header *header,
@@ -561,15 +471,14 @@ static void take_segment(struct connection *connection, int sender, const struct
     }
     segment->sequence = header->sequence - side->isn;
     segment->acknowledgment = header->flags & FLAG_ACK ? header->acknowledgment - peer->isn : 0;
-    bool scaled =
-        !(header->flags & FLAG_SYN) && (!connection->from_start || (side->has_scale && peer->has_scale));
+    bool scaled = !(header->flags & FLAG_SYN) && side->has_scale && peer->has_scale;
     segment->window = scaled ? header->window << side->scale : header->window;
     segment->length = header->length;
     segment->flags = header->flags;
     segment->ttl = header->ttl;
-    segment->sack_count = header->sack_count;
-    for (int i = 0; i < header->sack_count; i++)
-        segment->sack[i] = header->sack[i] - peer->isn;
+    segment->timestamp = header->timestamp;
+    segment->echo = header->flags & FLAG_ACK ? header->echo : 0;
+    take_blocks(connection, header, peer->isn, segment);
     segment->identification = header->identification;
     if (side->packets++ > 1) {
         int16_t step = (int16_t)(header->identification - side->last_identification);
@@ -586,11 +495,9 @@ static void take_segment(struct connection *connection, int sender, const struct
     }
     if (header->flags & FLAG_ACK && !(header->flags & FLAG_SYN) && !connection->established_ns)
         connection->established_ns = segment->time_ns;
-    if (segment->length > 0)
-        note_idle(connection, sender, segment);
     if (header->flags & FLAG_ACK)
         take_acknowledgment(connection, sender, segment);
-    take_window(side, peer, segment);
+    take_window(side, peer, connection_scale_known(connection), segment);
     if (header->flags & FLAG_SYN) {
         if (before(side->next, 1) || side->next == 0)
             side->next = 1;
@@ -617,20 +524,31 @@ void report_packet(const struct capture_packet *packet, void *context) {
     if (packet->time_ns > report->end_ns)
         report->end_ns = packet->time_ns;
     report->bytes += packet->length;
-    if (!packet->ip) {
+    struct captured_ip ip;
+    if (packet->type == CAPTURE_ARP) {
+        report->arp++;
+        network_arp(report, packet);
+        return;
+    }
+    if (packet->type != CAPTURE_IPV4 && packet->type != CAPTURE_IPV6) {
         report->not_ip++;
         return;
     }
-    if (packet->ip[9] != TCP) {
-        report->udp += packet->ip[9] == UDP;
-        report->icmp += packet->ip[9] == ICMP;
-        return;
-    }
-    if (!read_header(packet, &header)) {
+    if (!packet_read_ip(packet, &ip)) {
         report->malformed++;
         return;
     }
-    struct connection *connection = find(report, &header, &side);
+    if (ip.protocol != PROTOCOL_TCP) {
+        report->udp += ip.protocol == PROTOCOL_UDP;
+        report->icmp += ip.protocol == PROTOCOL_ICMP || ip.protocol == PROTOCOL_ICMPV6;
+        network_packet(report, packet, &ip);
+        return;
+    }
+    if (!packet_read_tcp(&ip, &header)) {
+        report->malformed += !ip.fragment;
+        return;
+    }
+    struct connection *connection = table_connection(report, &header, &side);
     struct segment *segment = connection ? add(connection) : NULL;
     if (!segment) {
         report->out_of_memory = true;
@@ -638,11 +556,12 @@ void report_packet(const struct capture_packet *packet, void *context) {
     }
     if (connection->count == 1)
         connection->begin_ns = packet->time_ns;
-    connection->end_ns = packet->time_ns;
+    if (packet->time_ns > connection->end_ns) /* what stands earlier in time is taken to be of now */
+        connection->end_ns = packet->time_ns;
     if (packet->direction != CAPTURE_UNKNOWN)
         connection->local = packet->direction == CAPTURE_OUT ? side : 1 - side;
     segment->number = packet->number;
-    segment->time_ns = packet->time_ns;
+    segment->time_ns = connection->end_ns;
     segment->frame_bytes = packet->length;
     segment->side = (uint8_t)side;
     if (packet->comment)

@@ -5,15 +5,17 @@
  * data has been seen, which holes there are in it, what was acknowledged, which window is offered. Each
  * segment is judged by that when it comes (enum segment_mark). All numbers are told from the connection's
  * beginning. What was captured at one end shows the loss on the way there as holes, that on the way from
- * there as segments sent twice; both are the network's. diagnose.c makes sentences of it.
+ * there as segments sent twice; both are the network's. When all has come, path.c measures the way to both
+ * ends from where the capture was made, and what waited there. diagnose.c makes sentences of it.
  */
 #ifndef REPORT_CONNECTION_H
 #define REPORT_CONNECTION_H
 
-#include "capture.h"
+#include "finding.h"
+#include "packet.h"
+#include <stdio.h>
 
-#define HOLES_MAX 256
-#define FINDINGS_MAX 24
+#define HOLES_MAX 4096u
 
 enum segment_flag { /* as on the wire */
                     FLAG_FIN = 1,
@@ -53,34 +55,34 @@ struct segment {
     uint64_t number, time_ns;
     uint32_t sequence, acknowledgment, length, window; /* window in bytes */
     uint32_t frame_bytes;
-    uint8_t side, flags, ttl;
+    uint32_t timestamp, echo;       /* TSval and TSecr; 0: none */
+    uint32_t rtt_us;                /* from here to the segment's sender and back; 0: it shows none */
+    uint32_t sample;                /* its number in the connection's samples, from 1; 0: none */
+    uint32_t sack_at;               /* its first block in the connection's blocks */
     uint16_t marks, identification; /* of its packet */
-    uint8_t sack_count;
-    uint32_t sack[8];
-    uint32_t rtt_us; /* that this acknowledgment shows; 0: none */
-    uint32_t sample; /* its number in the connection's samples, from 1; 0: none */
+    uint8_t side, flags, ttl, sack_count;
 };
 
 struct hole {
     uint32_t start, end;
     uint64_t since_ns;
+    uint32_t duplicates;     /* of the receiver's acknowledgments, when it was seen */
     uint16_t identification; /* of the packet that showed it */
-    uint32_t duplicates;     /* acknowledgments that complained of it */
 };
 
 /* One direction: what a side sends, and what it offers to the other. */
 struct side {
-    uint32_t address;
+    struct address address;
     uint16_t port;
     bool has_isn, has_scale, has_window, fin, timestamps, sack;
     uint32_t isn;
     uint8_t scale;
     uint16_t mss;
-    uint32_t next;         /* after the highest byte that was seen */
-    uint32_t acknowledged; /* by the other side */
-    uint32_t window, least_window, most_window;
-    struct hole holes[HOLES_MAX];
-    uint32_t hole_count;
+    uint32_t next;                                           /* after the highest byte that was seen */
+    uint32_t acknowledged;                                   /* by the other side */
+    uint32_t window, least_window, most_window, mean_window; /* the last one over time, by path.c */
+    struct hole *holes;
+    uint32_t hole_count, hole_room;
 
     uint16_t last_identification;
     bool counts; /* its packets are numbered one after the other, as far as was seen */
@@ -88,6 +90,7 @@ struct side {
 
     uint64_t packets, segments, bytes; /* segments of data; bytes: once each */
     uint64_t bytes_again;
+    uint64_t unseen; /* bytes that the other side acknowledged and that are not in the capture */
     uint32_t again, needless, timeouts, fills, out_of_order, duplicate_acks, zero_windows, probes, small,
         held, resets, syns, full_window, window_updates, small_windows;
     uint64_t zero_window_ns, held_ns, idle_ns;
@@ -98,23 +101,21 @@ struct side {
     uint32_t idle_count;
     uint32_t largest;
     uint32_t last_acknowledgment, last_window, duplicates_now;
-};
+    uint64_t last_syn_ns;
+    uint64_t answer_ns; /* the least time from the capture to this side and back; 0: not known */
+    uint64_t answer_sum_ns;
+    uint32_t answer_count;
 
-enum whose {
-    WHOSE_NETWORK,
-    WHOSE_SENDER,   /* the program that sends */
-    WHOSE_RECEIVER, /* the program that should read */
-    WHOSE_HOST,     /* an end's TCP, or nobody there */
-    WHOSE_NOBODY,
-};
-
-struct finding {
-    const char *name; /* a word for filters: loss, zero-window ... */
-    enum whose whose;
-    int side; /* whose program or host; -1: neither */
-    uint32_t count;
-    char title[120], text[420];
-    uint64_t at_ns; /* when first; 0: never */
+    /* What path.c finds: data of this side that stood in a queue on the way. */
+    uint64_t queued_ns, queued_bytes; /* for how long there was one, and what got through meanwhile */
+    uint64_t queue_delay_ns;          /* the most that it added to the round trip */
+    uint64_t queue_at_ns;
+    uint64_t window_full_ns;              /* all that the other one's window takes was in flight */
+    uint64_t shrunken_ns, shrunken_at_ns; /* its window was less than half as wide as before */
+    /* ... and data that stood in this side's receive buffer (only where the capture says). */
+    double unread_byte_seconds;
+    uint32_t most_unread;
+    uint64_t unread_at_ns;
 };
 
 struct connection {
@@ -122,30 +123,36 @@ struct connection {
     int local;            /* which of them the capture was made at; -1: not known */
     char process[120];
     uint64_t begin_ns, end_ns, established_ns, handshake_ns;
-    uint64_t min_rtt_ns; /* of the way from the capture to the far end and back; 0: not known */
-    uint64_t rtt_sum_ns;
-    uint32_t rtt_count;
-    bool closed, reset, refused, from_start;
+    bool closed, reset, refused, unreachable, from_start;
     uint64_t recovering_ns; /* spent on repairing loss */
-    uint64_t recovery_since_ns;
+    uint64_t recovery_since_ns, recovered_ns;
     uint32_t recovery_end;
     int recovery_side;
+    uint64_t harm_ns; /* time that was lost by all that is wrong, to put the worst first */
 
     struct segment *segments;
     uint32_t count, room;
     struct sample *samples;
     uint32_t sample_count, sample_room;
+    uint32_t *blocks; /* of SACK: first and end, in turn */
+    uint32_t block_count, block_room;
 
-    struct finding findings[FINDINGS_MAX];
-    int finding_count;
+    struct finding *findings;
+    uint32_t finding_count, finding_room;
+    struct connection *next_of_hash; /* older ones */
 };
 
 struct report {
     const char *path;
     struct connection **connections;
     uint32_t count, room;
-    struct connection *recent[4096]; /* by a hash of both ends: the newest */
-    uint64_t packets, bytes, not_ip, udp, icmp, arp_or_other, malformed;
+    struct connection **table; /* by a hash of both ends, the newest first */
+    uint32_t table_size;       /* a power of 2 */
+    uint64_t key[2];           /* of that hash: who makes a capture can't choose what collides */
+    struct network *network;   /* what is not TCP: network.h */
+    struct finding *findings;  /* of no connection in particular */
+    uint32_t finding_count, finding_room;
+    uint64_t packets, bytes, not_ip, udp, icmp, arp, malformed;
     uint64_t begin_ns, end_ns;
     bool out_of_memory;
 };
@@ -153,14 +160,35 @@ struct report {
 /* Takes the next packet of a capture. */
 void report_packet(const struct capture_packet *packet, void *report);
 
-/* All have come: finds out what is wrong. */
+/* All have come: measures the way (path.c), and finds out what is wrong. */
+void report_measure(struct connection *connection);
 void report_diagnose(struct report *report);
+
+/* The time to both ends and back, as far as it was seen; 0: not at all. */
+uint64_t connection_rtt(const struct connection *connection);
+
+/* ... and on average, from what the far end has answered. */
+uint64_t connection_mean_rtt(const struct connection *connection);
+
+/* Both handshake segments were seen: what a window's number means is known. */
+bool connection_scale_known(const struct connection *connection);
 
 /* Writes it all: for a terminal; as one HTML page. */
 void report_text(const struct report *report, FILE *to);
 void report_html(const struct report *report, FILE *to);
 
+/* Frees all that it holds. */
+void report_free(struct report *report);
+
+/* The numbers of the `most` worst connections, in the file's order, in memory to be freed; all of them if
+ * there are no more. NULL: no memory. */
+uint32_t *report_worst(const struct report *report, uint32_t most, uint32_t *count);
+
 /* A name for an end: its address and port, in one of several buffers. */
 const char *report_place(const struct side *side);
+
+/* The newest connection between two ends, either way round; NULL: none. */
+struct connection *report_find(const struct report *report, const struct address *a, uint16_t a_port,
+                               const struct address *b, uint16_t b_port, int *side_of_a);
 
 #endif

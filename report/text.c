@@ -1,22 +1,24 @@
 /*
  * text.c - a report for a terminal.
  */
-#include <stdio.h>
-
 #include "connection.h"
+#include <stdlib.h>
 #include <string.h>
 
-static const char *const OWNERS[] = {[WHOSE_NETWORK] = "network",
-                                     [WHOSE_SENDER] = "sending program",
-                                     [WHOSE_RECEIVER] = "receiving program",
-                                     [WHOSE_HOST] = "host",
-                                     [WHOSE_NOBODY] = "nobody"};
+#define SHOWN_MAX 100u /* connections: of more than that the worst are shown */
+#define NAMES_MAX 40
 
 static void show_side(const struct connection *connection, int number, FILE *to) {
     const struct side *side = &connection->sides[number];
     fprintf(to, "  %-21s %12llu bytes in %llu segments of up to %u; window %u to %u\n", report_place(side),
             (unsigned long long)side->bytes, (unsigned long long)side->segments, side->largest,
             side->least_window, side->most_window);
+}
+
+static void show_findings(const struct finding *findings, uint32_t count, FILE *to) {
+    for (uint32_t i = 0; i < count; i++)
+        fprintf(to, "  ! %-24s [%s] %s\n      %s\n", findings[i].name, finding_owner(findings[i].whose),
+                findings[i].title, findings[i].text);
 }
 
 static void show(const struct connection *connection, uint32_t number, FILE *to) {
@@ -26,11 +28,15 @@ static void show(const struct connection *connection, uint32_t number, FILE *to)
             report_place(&connection->sides[1]), connection->process);
     show_side(connection, 0, to);
     show_side(connection, 1, to);
-    fprintf(to, "  %.3f s, %.2f MB/s; handshake %.3f ms", seconds,
-            seconds > 0 ? (double)bytes / seconds / 1e6 : 0, (double)connection->handshake_ns / 1e6);
-    if (connection->rtt_count)
-        fprintf(to, "; round trip %.3f ms at best, %.3f on average", (double)connection->min_rtt_ns / 1e6,
-                (double)connection->rtt_sum_ns / connection->rtt_count / 1e6);
+    fprintf(to, "  %.3f s, %.2f MB/s; ", seconds, seconds > 0 ? (double)bytes / seconds / 1e6 : 0);
+    if (connection->handshake_ns)
+        fprintf(to, "handshake %.3f ms", (double)connection->handshake_ns / 1e6);
+    else
+        fprintf(to, "handshake not seen");
+    uint64_t mean_ns = connection_mean_rtt(connection);
+    if (mean_ns)
+        fprintf(to, "; round trip %.3f ms at best, %.3f on average", (double)connection_rtt(connection) / 1e6,
+                (double)mean_ns / 1e6);
     fprintf(to, "; %s\n",
             connection->refused  ? "refused"
             : connection->reset  ? "reset"
@@ -38,19 +44,54 @@ static void show(const struct connection *connection, uint32_t number, FILE *to)
                                  : "not closed");
     if (connection->finding_count == 0)
         fprintf(to, "  nothing is wrong with it\n");
-    for (int i = 0; i < connection->finding_count; i++) {
-        const struct finding *finding = &connection->findings[i];
-        fprintf(to, "  ! %-24s [%s] %s\n      %s\n", finding->name, OWNERS[finding->whose], finding->title,
-                finding->text);
+    show_findings(connection->findings, connection->finding_count, to);
+}
+
+/* How many connections each finding is about. */
+static void show_summary(const struct report *report, FILE *to) {
+    const char *names[NAMES_MAX];
+    uint32_t counts[NAMES_MAX], name_count = 0, clean = 0;
+    for (uint32_t i = 0; i < report->count; i++) {
+        const struct connection *connection = report->connections[i];
+        clean += connection->finding_count == 0;
+        for (uint32_t j = 0; j < connection->finding_count; j++) {
+            uint32_t at = 0;
+            while (at < name_count && strcmp(names[at], connection->findings[j].name) != 0)
+                at++;
+            if (at == NAMES_MAX)
+                continue;
+            if (at == name_count) {
+                names[name_count] = connection->findings[j].name;
+                counts[name_count++] = 0;
+            }
+            counts[at]++;
+        }
     }
+    fprintf(to, "\n%u of %u connections have nothing wrong with them\n", clean, report->count);
+    for (uint32_t i = 0; i < name_count; i++)
+        fprintf(to, "  %-24s %u time%s\n", names[i], counts[i], counts[i] == 1 ? "" : "s");
 }
 
 void report_text(const struct report *report, FILE *to) {
-    fprintf(to, "%s: %llu packets, %llu bytes, %.3f s; %u TCP connections", report->path,
+    uint32_t count, *numbers = report_worst(report, SHOWN_MAX, &count);
+    fprintf(to, "%s: %llu packets, %llu bytes, %.3f s; %u TCP connection%s", report->path,
             (unsigned long long)report->packets, (unsigned long long)report->bytes,
-            (double)(report->end_ns - report->begin_ns) / 1e9, report->count);
-    fprintf(to, "; %llu packets of UDP, %llu of ICMP, %llu not of IP\n", (unsigned long long)report->udp,
-            (unsigned long long)report->icmp, (unsigned long long)report->not_ip);
-    for (uint32_t i = 0; i < report->count; i++)
-        show(report->connections[i], i + 1, to);
+            (double)(report->end_ns - report->begin_ns) / 1e9, report->count, report->count == 1 ? "" : "s");
+    fprintf(to, "; %llu packets of UDP, %llu of ICMP, %llu of ARP, %llu not of IP\n",
+            (unsigned long long)report->udp, (unsigned long long)report->icmp,
+            (unsigned long long)report->arp, (unsigned long long)report->not_ip);
+    if (report->malformed)
+        fprintf(to, "%llu packets are damaged, or too short to be read\n",
+                (unsigned long long)report->malformed);
+    show_findings(report->findings, report->finding_count, to);
+    if (report->count > 10)
+        show_summary(report, to);
+    for (uint32_t i = 0; numbers && i < count; i++)
+        show(report->connections[numbers[i]], numbers[i] + 1, to);
+    if (count < report->count)
+        fprintf(to,
+                "\nThese are the %u connections that lost the most time, of %u; the page (-o report.html) "
+                "has more.\n",
+                count, report->count);
+    free(numbers);
 }

@@ -91,13 +91,16 @@ static void take(const struct trace_event *event, uint64_t number, uint64_t offs
     if (!out && event->kind != TRACE_FRAME_IN)
         return;
     char comment[NIC_COMMENT_BYTES];
-    bool ip = event->frame.header_length >= ETHERNET + 20 && wire_get16(event->frame.header + 12) == 0x0800;
+    bool whole = event->frame.header_length >= ETHERNET + 20;
+    uint16_t type = whole ? wire_get16(event->frame.header + 12) : 0;
+    bool ip = type == CAPTURE_IPV4, known = ip || type == CAPTURE_IPV6 || type == CAPTURE_ARP;
     if (ip)
         describe(event, out, comment);
     struct capture_packet packet = {.number = number,
                                     .time_ns = event->time_ns + offset_ns,
-                                    .ip = ip ? event->frame.header + ETHERNET : NULL,
-                                    .captured = ip ? event->frame.header_length - ETHERNET : 0,
+                                    .type = known ? (enum capture_type)type : CAPTURE_OTHER,
+                                    .payload = known ? event->frame.header + ETHERNET : NULL,
+                                    .captured = known ? event->frame.header_length - ETHERNET : 0,
                                     .length = event->frame.length,
                                     .frame_bytes = event->frame.header_length,
                                     .direction = out ? CAPTURE_OUT : CAPTURE_IN,
@@ -165,8 +168,8 @@ int tool_report(int count, char **options) {
             live = true;
         else if (strcmp(options[i], "-o") == 0 && i + 1 < count)
             output = options[++i];
-        else if (options[i][0] == '-')
-            return complain(options[i], "report takes FILE or --live [SECONDS], --text and -o FILE");
+        else if (options[i][0] == '-' && options[i][1])
+            return complain(options[i], "report takes FILE (-: standard input) or --live [SECONDS], --text and -o FILE");
         else if (live && !file && strtod(options[i], &end) > 0 && !*end)
             seconds = strtod(options[i], NULL);
         else if (!file && !live)

@@ -3,16 +3,19 @@ clicks its views, findings and filters, on a desk and on a phone, in light and d
 
     browser.py PAGE.html FINDING [FOLDER-FOR-SCREENSHOTS]
 """
-import base64, json, os, subprocess, sys, tempfile, time, urllib.request
+import base64, json, os, socket, subprocess, sys, tempfile, time, urllib.request
 
 page, finding = sys.argv[1], sys.argv[2]
 shots = sys.argv[3] if len(sys.argv) > 3 else None
 profile = tempfile.mkdtemp()
-driver = subprocess.Popen(["chromedriver", "--port=9515"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+driver = subprocess.Popen(["chromedriver", "--port=%d" % port], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def ask(method, path, body=None):
-    request = urllib.request.Request("http://127.0.0.1:9515" + path, method=method,
+    request = urllib.request.Request("http://127.0.0.1:%d%s" % (port, path), method=method,
                                      data=json.dumps(body).encode() if body is not None else None,
                                      headers={"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as answer:
@@ -52,7 +55,7 @@ def main():
     assert script("return document.querySelectorAll('#list .row').length") >= 1
     assert script("return document.querySelectorAll('.finding').length") >= 1
 
-    for view, charts in (("journey", 0), ("sequence", 1), ("window", 2), ("buffers", 3), ("segments", 0)):
+    for view, charts in (("journey", 0), ("sequence", 2), ("window", 2), ("buffers", 3), ("segments", 0)):
         click("[data-view=%s]" % view)
         time.sleep(0.2)
         pixels = script(drawn)
