@@ -143,9 +143,10 @@ static int receive_reply(int door, struct door_reply *reply, struct door_beside 
     return understood ? 0 : -EPROTO;
 }
 
-/* Asks at one door. -EACCES: it is another user's, who does not let us in. */
+/* Asks at one door. Fills *connection after a welcome. -EACCES: it is another user's, who does not let us in.
+ */
 static int ask_at(const struct door_place *place, const struct door_request *request,
-                  struct door_reply *reply, struct door_beside *beside) {
+                  struct door_reply *reply, struct door_beside *beside, int *connection) {
     *beside = DOOR_NOTHING;
     unsigned user;
     int asked = door_connect(place, &user);
@@ -162,18 +163,27 @@ static int ask_at(const struct door_place *place, const struct door_request *req
     if (error || reply->header.kind != DOOR_WELCOME)
         LIBC(close)(asked);
     else
-        door = descriptor_make_private(asked);
+        *connection = asked;
     return error;
 }
 
-int attach_ask(const struct door_request *request, struct door_reply *reply, struct door_beside *beside) {
+static int ask(const struct door_request *request, struct door_reply *reply, struct door_beside *beside,
+               int *connection) {
     int error = -ENOENT;
     for (int i = 0; i < place_count; i++) {
-        error = ask_at(&places[i], request, reply, beside);
+        error = ask_at(&places[i], request, reply, beside, connection);
         bool nobody = error == -ECONNREFUSED || error == -ENOENT || error == -EACCES;
         if (!nobody || (error == -EACCES && i == 0 && attach_config.address))
             break; /* a name that is another's is no obstacle, an address is */
     }
+    return error;
+}
+
+int attach_ask(const struct door_request *request, struct door_reply *reply, struct door_beside *beside) {
+    int connection = -1;
+    int error = ask(request, reply, beside, &connection);
+    if (connection >= 0)
+        door = descriptor_make_private(connection);
     return error;
 }
 
@@ -200,22 +210,6 @@ static void map_region(int region, uint64_t bytes) {
     if (mapped != (void *)SHARED_BASE)
         attach_fail("can't map the stack's memory: %s",
                     bytes && errno ? strerror(errno) : "the address is taken");
-}
-
-/* One try. Returns 0, or a negative errno when nobody is at the door. */
-static int join(void) {
-    static struct door_request request;
-    static struct door_reply reply;
-    struct door_beside beside;
-    request =
-        (struct door_request){.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_ATTACH}, .config = attach_config};
-    int error = attach_ask(&request, &reply, &beside);
-    if (error)
-        return error;
-    if (reply.header.kind != DOOR_WELCOME)
-        attach_fail("%s", reply.message);
-    attach_adopt(&reply, beside);
-    return 0;
 }
 
 static void adopt_nic(int descriptor) {
@@ -252,35 +246,89 @@ void attach_find_doors(void) {
         add_place(door_of_path(directory, attach_config.name));
 }
 
-static bool start_or_join(void) {
+/* Why this process is not on its stack. */
+static char trouble[SHARED_MESSAGE_BYTES];
+
+static bool cannot(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static bool cannot(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    if (!trouble[0]) /* what was in the way first counts: after that this process has fewer rights */
+        vsnprintf(trouble, sizeof trouble, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+/* One try. Returns 0, or a negative errno when nobody is at the door; -EPERM: it is said why not. */
+static int join(void) {
+    static struct door_request request;
+    static struct door_reply reply;
+    struct door_beside beside;
+    request =
+        (struct door_request){.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_ATTACH}, .config = attach_config};
+    int error = attach_ask(&request, &reply, &beside);
+    if (error)
+        return error;
+    if (reply.header.kind != DOOR_WELCOME) {
+        cannot("%s", reply.message);
+        return -EPERM;
+    }
+    attach_adopt(&reply, beside);
+    return 0;
+}
+
+/* The same, for a process that will only join once it runs another program: it gets an account, and nothing
+ * else. */
+static int enrol(void) {
+    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_ATTACH},
+                                   .config = attach_config};
+    struct door_reply reply;
+    struct door_beside beside;
+    int connection = -1, error = ask(&request, &reply, &beside, &connection);
+    const int got[] = {connection, beside.first, beside.second};
+    for (int i = 0; i < 3; i++)
+        if (got[i] >= 0)
+            LIBC(close)(got[i]);
+    return error;
+}
+
+/* Enters the stack, which is started if there is none. */
+static bool start_or_enter(int (*enter)(void)) {
     char error[CONFIG_ERROR_BYTES];
     struct timespec pause = {0, 1000000};
     attach_find_doors();
     for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-        int result = join();
-        if (result == 0) {
-            if (attach_config.verbose)
-                attach_say("stack %s, kept by process %d", attach_config.name, shared->keeper_pid);
+        int result = enter();
+        if (result == 0)
             return true;
-        }
+        if (result == -EPERM)
+            return false;
         if (result == -EPROTO)
-            attach_fail(
+            return cannot(
                 "stack '%s' is kept by another version of barewire; 'barewire down --name %s' ends it",
                 attach_config.name, attach_config.name);
         if (result == -EACCES && attach_config.address)
-            attach_fail("address %u.%u.%u.%u on %s is that of a stack of user %u's; give another --address",
-                        attach_config.address >> 24, attach_config.address >> 16 & 255,
-                        attach_config.address >> 8 & 255, attach_config.address & 255, attach_config.nic,
-                        stranger);
+            return cannot("address %u.%u.%u.%u on %s is that of a stack of user %u's; give another --address",
+                          attach_config.address >> 24, attach_config.address >> 16 & 255,
+                          attach_config.address >> 8 & 255, attach_config.address & 255, attach_config.nic,
+                          stranger);
         if (!attach_config.nic[0])
-            attach_fail("no stack named '%s' is running; give --nic to start one", attach_config.name);
+            return cannot("no stack named '%s' is running; give --nic to start one", attach_config.name);
         result = start_keeper(error);
         if (result < 0)
-            attach_fail("%s", error);
+            return cannot("%s", error);
         if (result > 0)
             nanosleep(&pause, NULL);
     }
-    attach_fail("stack '%s' has a keeper that does not answer", attach_config.name);
+    return cannot("stack '%s' has a keeper that does not answer", attach_config.name);
+}
+
+static bool start_or_join(void) {
+    if (!start_or_enter(join))
+        return false;
+    if (attach_config.verbose)
+        attach_say("stack %s, kept by process %d", attach_config.name, shared->keeper_pid);
+    return true;
 }
 
 bool attach_once(bool (*join)(void)) {
@@ -301,5 +349,18 @@ bool attach_once(bool (*join)(void)) {
 }
 
 void attach(void) {
-    attach_once(start_or_join);
+    if (!attach_once(start_or_join))
+        attach_fail("%s", trouble);
+}
+
+void attach_early(void) {
+    int saved = errno;
+    if (memory_is_lent()) {
+        pthread_mutex_lock(&attaching);
+        start_or_enter(enrol);
+        pthread_mutex_unlock(&attaching);
+    } else {
+        attach_once(start_or_join);
+    }
+    errno = saved;
 }

@@ -14,6 +14,11 @@ extern struct config attach_config;
 void attach(void);
 bool attached(void);
 
+/* The same, before this process gives up rights or a place that it needs for that: what can't work is not
+ * said before it is needed. In a child that has only borrowed its parent's memory (vfork(2)), it gets an
+ * account with the keeper, and the program that it runs will be on the stack. */
+void attach_early(void);
+
 /* Joins as `join` does, which is this process's first step on the stack and is done once; what every process
  * on a stack has begins with it: signals, fork, tracing. Returns whether this process is on the stack. */
 bool attach_once(bool (*join)(void));

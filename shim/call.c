@@ -4,6 +4,7 @@
 #include "call.h"
 #include "exec.h"
 #include "frames.h"
+#include "memory.h"
 #include "process.h"
 #include "resume.h"
 #include "streams.h"
@@ -48,6 +49,7 @@ __attribute__((constructor)) static void begin(void) {
     char error[CONFIG_ERROR_BYTES];
     if (!libc.ready)
         libc_load();
+    memory_begin();
     exec_begin();
     if (!config_read(&attach_config, error))
         attach_fail("%s", error);

@@ -2,6 +2,7 @@
  * calls_syscall.c - syscall(2): system calls by their number, of which some concern us.
  */
 #include "attach.h"
+#include "calls_user.h"
 #include "fork.h"
 #include "libc.h"
 #include "lock.h"
@@ -245,8 +246,11 @@ EXPORT long syscall(long number, ...) {
     va_end(list);
     if (attached() && forks(number, arguments))
         return fork_by_syscall(number, arguments);
+    if (number == SYS_seccomp && arguments[0] == SECCOMP_SET_MODE_FILTER && arguments[2])
+        sandbox_before((const struct sock_fprog *)arguments[2]);
     if (attached() && number == SYS_seccomp && arguments[0] == SECCOMP_SET_MODE_FILTER && arguments[2])
         return install_filter(arguments);
+    user_before_syscall(number, arguments);
     long result;
     if ((attached() || number == SYS_socket) && is_ours(number, arguments, &result))
         return result;

@@ -514,6 +514,7 @@ int main(int count, char **arguments) {
         keeper_fail("%s", error);
     if (!keeper.config.nic[0])
         keeper_fail("give --nic to start a stack");
+    keeper.user = geteuid();
     if (chdir("/") < 0)
         keeper_fail("can't change to /: %s", strerror(errno));
     if (!keeper_door_take_address(keeper.config.address) || !keeper_door_take_name())

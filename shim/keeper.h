@@ -12,6 +12,7 @@
 
 struct keeper {
     struct config config;
+    unsigned user; /* whose keeper this is */
     char directory[108], door_path[108], lock_path[116];
     int lock;                /* the locked file that makes us the only keeper of this name in its directory */
     int doors[KEEPER_DOORS]; /* of our address, our name, our path: see door.h; -1: there is none */

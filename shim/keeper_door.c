@@ -11,6 +11,7 @@
 #include "process.h"
 #include <errno.h>
 #include <net/if.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -50,7 +51,7 @@ bool keeper_door_take_address(uint32_t address) {
 }
 
 bool keeper_door_take_name(void) {
-    struct door_place place = door_of_name(geteuid(), keeper.config.name);
+    struct door_place place = door_of_name(keeper.user, keeper.config.name);
     return place.length == 0 || take_door(DOOR_OF_NAME, &place) == 0;
 }
 
@@ -68,13 +69,30 @@ bool keeper_door_open_leased(uint32_t address) {
            (keeper.doors[DOOR_OF_ADDRESS] < 0 || open_door(DOOR_OF_ADDRESS) == 0);
 }
 
+/* Whether a process has an account already: it may have become another user's, and another program, since. */
+static bool is_member(int pid) {
+    struct list *link, *next;
+    bool found = false;
+    shared_lock();
+    keeper_watch_children();
+    list_for_each(link, next, &shared->process_list) {
+        const struct process *process = container_of(link, struct process, link);
+        struct pollfd ended = {.fd = process->pidfd, .events = POLLIN};
+        if (pid > 0 && process->pid == pid && process->pidfd >= 0 && poll(&ended, 1, 0) == 0)
+            found = true;
+    }
+    shared_unlock();
+    return found;
+}
+
 void keeper_door_accept(int door) {
     struct ucred peer;
     socklen_t length = sizeof peer;
     int connection = accept4(door, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (connection < 0)
         return;
-    if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 || peer.uid != geteuid()) {
+    if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ||
+        (peer.uid != keeper.user && !is_member(peer.pid))) {
         close(connection);
         return;
     }

@@ -104,6 +104,9 @@ struct if_nameindex;
     CALL(int, aio_cancel, (int, struct aiocb *))                                                            \
     CALL(int, lio_listio, (int, struct aiocb *const[], int, struct sigevent *))                             \
     CALL(int, setuid, (uid_t))                                                                              \
+    CALL(int, seteuid, (uid_t))                                                                             \
+    CALL(int, setfsuid, (uid_t))                                                                            \
+    CALL(int, chroot, (const char *))                                                                       \
     CALL(int, setreuid, (uid_t, uid_t))                                                                     \
     CALL(int, setresuid, (uid_t, uid_t, uid_t))                                                             \
     CALL(FILE *, popen, (const char *, const char *))                                                       \

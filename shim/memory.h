@@ -4,11 +4,18 @@
 #ifndef SHIM_MEMORY_H
 #define SHIM_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Whole pages, zero-filled, straight from the kernel: for what is large or kept. Needs no lock, so it may be
  * called in a signal handler, and after fork. NULL when memory is out. */
 void *memory_take(size_t bytes);
 void memory_give(void *memory); /* NULL: nothing */
+
+/* Whether this process runs in another's memory, as a child of vfork(2) does until it runs another program:
+ * what it notes here is then noted for its parent. memory_begin is called once, by the program's first
+ * process. */
+void memory_begin(void);
+bool memory_is_lent(void);
 
 #endif

@@ -11,8 +11,8 @@
 
 /* Answers all messages of a request that came from `port`: each datagram of the answer is given to `deliver`.
  * `strict` is what the socket's
- * NETLINK_GET_STRICT_CHK says. What would change something is EPERM, what is not known EOPNOTSUPP. The lock is not held. False: memory is
- * out. */
+ * NETLINK_GET_STRICT_CHK says. What would change something is EPERM, what is not known EOPNOTSUPP. The lock
+ * is not held. False: memory is out. */
 bool netlink_answer(const uint8_t *request, size_t length, uint32_t port, bool strict,
                     void (*deliver)(void *context, const void *bytes, size_t length), void *context);
 

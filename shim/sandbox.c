@@ -9,6 +9,7 @@
 #include "sandbox.h"
 #include "async.h"
 #include "attach.h"
+#include "calls_user.h"
 #include "frames.h"
 #include "libc.h"
 #include "memory.h"
@@ -143,6 +144,13 @@ static bool allows_sockets(const struct sock_fprog *program) {
     return filter_verdict(program, &data) == SECCOMP_RET_ALLOW;
 }
 
+/* A filter that lets a program make sockets need not let it start a stack. */
+void sandbox_before(const struct sock_fprog *program) {
+    bool wanted = attach_config.nic[0] || attach_config.name_given;
+    if (!attached() && wanted && program->filter && allows_sockets(program))
+        attach_early();
+}
+
 static bool has_filter;
 
 bool sandboxed(void) {
@@ -175,6 +183,9 @@ EXPORT int prctl(int option, ...) {
         arguments[i] = va_arg(list, unsigned long);
     va_end(list);
     struct sock_fprog *wide = NULL;
+    user_before_prctl(option, arguments[0]);
+    if (option == PR_SET_SECCOMP && arguments[0] == SECCOMP_MODE_FILTER && arguments[1])
+        sandbox_before((const struct sock_fprog *)arguments[1]);
     if (attached() && option == PR_SET_SECCOMP && arguments[0] == SECCOMP_MODE_FILTER && arguments[1])
         wide = sandbox_widen((const struct sock_fprog *)arguments[1]);
     if (wide)

@@ -12,6 +12,9 @@ struct sock_fprog;
  * none. */
 struct sock_fprog *sandbox_widen(const struct sock_fprog *program);
 
+/* Before a filter is installed: joins the stack if the filter lets the program make sockets. */
+void sandbox_before(const struct sock_fprog *program);
+
 /* Whether the program has a filter of its own, as far as we know. */
 bool sandboxed(void);
 
