@@ -12,6 +12,7 @@
 #define DELAYED_ACK_NS (30 * MS) /* an acknowledgment that came so late was delayed on purpose */
 #define DELAYED_ACK_MAX_NS (300 * MS)
 #define TIMEOUT_NS (180 * MS)
+#define TIMESTAMP_NS (2 * MS) /* what is sent again later than that has a later timestamp */
 #define UNSEEN_MAX (1u << 28) /* an acknowledgment of more than that is none of this connection's */
 
 static bool before(uint32_t a, uint32_t b) {
@@ -210,8 +211,12 @@ static void judge_late(struct connection *connection, int sender, struct segment
     uint32_t duplicates = peer->duplicate_acks - hole->duplicates;
     bool overtaken = late_ns < OVERTAKEN_NS && (duplicates < 3 || late_ns < rtt_ns * 8 / 10);
     overtaken |= rtt_ns > 0 && late_ns < rtt_ns * 8 / 10;
+    int32_t later = (int32_t)(segment->timestamp - hole->timestamp);
     if (side->counts) /* its packets' numbers say when it left */
         overtaken = (int16_t)(segment->identification - hole->identification) < 0;
+    else if (segment->timestamp && hole->timestamp &&
+             (later || late_ns > TIMESTAMP_NS)) /* or its timestamp */
+        overtaken = later <= 0;
     segment->marks |= overtaken ? MARK_OUT_OF_ORDER : MARK_FILLS;
     side->out_of_order += overtaken;
     side->fills += !overtaken;
@@ -296,8 +301,12 @@ static void take_data(struct connection *connection, int sender, struct segment 
     }
     if (before(side->next, start) && (side->segments > 1 || connection->from_start)) {
         segment->marks |= MARK_GAP;
-        add_hole(side, &(struct hole){side->next, start, segment->time_ns, peer->duplicate_acks,
-                                      segment->identification});
+        add_hole(side, &(struct hole){.start = side->next,
+                                      .end = start,
+                                      .since_ns = segment->time_ns,
+                                      .duplicates = peer->duplicate_acks,
+                                      .timestamp = segment->timestamp,
+                                      .identification = segment->identification});
     }
     struct hole hole;
     for (uint32_t filled; !fresh && (filled = fill(side, start, side->next, &hole));)

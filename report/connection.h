@@ -67,7 +67,8 @@ struct hole {
     uint32_t start, end;
     uint64_t since_ns;
     uint32_t duplicates;     /* of the receiver's acknowledgments, when it was seen */
-    uint16_t identification; /* of the packet that showed it */
+    uint32_t timestamp;      /* of the packet that showed it; 0: it has none */
+    uint16_t identification; /* and its number */
 };
 
 /* One direction: what a side sends, and what it offers to the other. */
