@@ -30,8 +30,8 @@ FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
 UNIT := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
 
-# c-ares is linked in: a program may have another version of its own.
-LIBRARY_LIBS = -l:libcares.a -ldl
+
+LIBRARY_LIBS = -ldl
 KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lvdeplug -lpthread
 CMOCKA_LIBS = $(shell pkg-config --libs cmocka) -lm
 

@@ -6,16 +6,25 @@
  * the concatenation of what libc's getaddrinfo makes of each as a number, so that libc's freeaddrinfo can
  * free it.
  *
- * Of a name with addresses of both families a program that asks for any is told the IPv4 ones: the stack
- * reaches no others (AI_ADDRCONFIG, whether or not it is asked for). ::1 in /etc/hosts is the kernel's, and
- * told.
+ * AI_ADDRCONFIG looks at the stack's IPv4 addresses; IPv6 is the kernel's, so whether there is any at all is
+ * the kernel's to say. Yet of a name with addresses of both families a program that asks for any is told the
+ * IPv4 ones: the stack reaches no others. ::1 in /etc/hosts is the kernel's, and told.
  */
 #include "call.h"
+#include "destination_order.h"
+#include "memory.h"
 #include "resolver.h"
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define IDN_OLD_FLAGS 0x300 /* AI_IDN_ALLOW_UNASSIGNED, AI_IDN_USE_STD3_ASCII_RULES: known, and of no use */
+#define KNOWN_FLAGS                                                                                    \
+    (AI_PASSIVE | AI_CANONNAME | AI_NUMERICHOST | AI_ADDRCONFIG | AI_V4MAPPED | AI_IDN | AI_CANONIDN | \
+     AI_NUMERICSERV | AI_ALL | IDN_OLD_FLAGS)
+#define IDN2_NFC_INPUT 1 /* <idn2.h> */
 
 static bool is_numeric(const char *node) {
     struct addrinfo question = {
@@ -27,94 +36,183 @@ static bool is_numeric(const char *node) {
     return true;
 }
 
+/* An address of the stack's counts, unless it is the loopback's; one that is still to come by DHCP, too. */
+static bool has_inet(void) {
+    uint32_t address = attached() ? shared->stack.config.address : attach_config.address;
+    return attached() ? address != 0 : !ip_is_loopback(address);
+}
+
+/* Each interface of a kernel that knows IPv6 has at least a link-local address, which glibc counts. */
+static bool kernel_has_inet6(void) {
+    int fd = LIBC(socket)(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        LIBC(close)(fd);
+    return fd >= 0;
+}
+
+/* AI_ADDRCONFIG: narrows the question to the families that the host has. Returns 0 or EAI_NONAME. */
+static int narrow(struct addrinfo *question) {
+    bool inet = has_inet(), inet6 = question->ai_family != AF_INET && kernel_has_inet6();
+    question->ai_flags &= ~AI_ADDRCONFIG;
+    if (question->ai_family == AF_UNSPEC && inet != inet6)
+        question->ai_family = inet ? AF_INET : AF_INET6;
+    return (question->ai_family == AF_INET && !inet) || (question->ai_family == AF_INET6 && !inet6)
+               ? EAI_NONAME
+               : 0;
+}
+
 /* A list that grows at its end. */
 struct answer {
     struct addrinfo *first, **end;
 };
 
 /* Appends what libc makes of an address. */
-static int append(struct answer *answer, const struct in6_addr *address, int family, bool mapped,
-                  const char *service, const struct addrinfo *hints) {
-    char text[INET6_ADDRSTRLEN + 8] = "::ffff:";
-    struct addrinfo question = *hints, *found = NULL;
-    size_t prefix = mapped ? strlen(text) : 0;
-    inet_ntop(family, address, text + prefix, (socklen_t)(sizeof text - prefix));
-    question.ai_family = mapped ? AF_INET6 : family;
-    question.ai_flags = (hints->ai_flags & (AI_NUMERICSERV | AI_PASSIVE)) | AI_NUMERICHOST;
-    int error = LIBC(getaddrinfo)(text, service, &question, &found);
+static int append(struct answer *answer, const struct resolved_address *address, const char *service,
+                  const struct addrinfo *question) {
+    char text[INET6_ADDRSTRLEN];
+    struct addrinfo as_number = *question, *found = NULL;
+    inet_ntop(address->family, &address->address, text, sizeof text);
+    as_number.ai_family = address->family;
+    as_number.ai_flags = (question->ai_flags & (AI_NUMERICSERV | AI_PASSIVE)) | AI_NUMERICHOST;
+    int error = LIBC(getaddrinfo)(text, service, &as_number, &found);
     if (error)
         return error;
     *answer->end = found;
-    while (*answer->end)
-        answer->end = &(*answer->end)->ai_next;
+    for (; *answer->end; answer->end = &(*answer->end)->ai_next)
+        if (address->family == AF_INET6 && address->scope)
+            ((struct sockaddr_in6 *)(void *)(*answer->end)->ai_addr)->sin6_scope_id = address->scope;
     return 0;
 }
 
-/* Resolves a name in one family, and appends what is found. `loopback` wants ::1 alone. */
-static int resolve(struct answer *answer, const char *node, int family, bool loopback, bool mapped,
-                   const char *service, const struct addrinfo *hints, char *canonical) {
-    struct resolved resolved;
-    int error = resolver_addresses(node, family, loopback ? RESOLVER_FILES : RESOLVER_ANY, &resolved);
-    for (int i = 0; i < resolved.count && !error; i++)
-        if (!loopback || IN6_IS_ADDR_LOOPBACK(&resolved.addresses[i]))
-            error = append(answer, &resolved.addresses[i], family, mapped, service, hints);
-    if (!error && !canonical[0])
-        strcpy(canonical, resolved.canonical);
+static void map(struct resolved_address *address) {
+    struct in6_addr six = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+    memcpy(&six.s6_addr[12], &address->address, sizeof(struct in_addr));
+    *address = (struct resolved_address){.family = AF_INET6, .address = six};
+}
+
+/* Whether an IPv6 address is told to a program that asks for any: see above. */
+static bool is_told(const struct resolved_address *address, bool has_inet) {
+    return IN6_IS_ADDR_LOOPBACK(&address->address) || (!has_inet && !destination_leaves(&address->address));
+}
+
+static bool has_family(const struct resolved *resolved, int family) {
+    for (int i = 0; i < resolved->count; i++)
+        if (resolved->addresses[i].family == family)
+            return true;
+    return false;
+}
+
+/* Leaves what the question wants. */
+static void choose(struct resolved *resolved, const struct addrinfo *question) {
+    bool has_inet = has_family(resolved, AF_INET), has_inet6 = has_family(resolved, AF_INET6);
+    int kept = 0;
+    for (int i = 0; i < resolved->count; i++) {
+        struct resolved_address address = resolved->addresses[i];
+        bool six = address.family == AF_INET6;
+        if (six ? question->ai_family == AF_INET
+                : question->ai_family == AF_INET6 && has_inet6 && !(question->ai_flags & AI_ALL))
+            continue;
+        if (question->ai_family == AF_UNSPEC && six && !is_told(&address, has_inet))
+            continue;
+        if (question->ai_family == AF_INET6 && !six)
+            map(&address);
+        resolved->addresses[kept++] = address;
+    }
+    resolved->count = kept;
+}
+
+/* Internationalized names, by libidn2 where it is there, as libc does. Gives the name to ask for, and in
+ * *made what is to be freed; NULL: that can't be. */
+static const char *encode_name(const char *node, int flags, char **made) {
+    bool plain = true;
+    for (const char *at = node; *at; at++)
+        plain &= (unsigned char)*at < 0x80;
+    *made = NULL;
+    if (plain || !(flags & AI_IDN))
+        return node;
+    void *library = dlopen("libidn2.so.0", RTLD_NOW);
+    int (*encode)(const char *, char **, int) = library ? dlsym(library, "idn2_lookup_ul") : NULL;
+    return encode && encode(node, made, IDN2_NFC_INPUT) == 0 ? *made : NULL;
+}
+
+static char *decode_name(const char *name, int flags) {
+    char *decoded = NULL;
+    void *library = flags & AI_CANONIDN ? dlopen("libidn2.so.0", RTLD_NOW) : NULL;
+    int (*decode)(const char *, char **, int) = library ? dlsym(library, "idn2_to_unicode_lzlz") : NULL;
+    return decode && decode(name, &decoded, 0) == 0 ? decoded : strdup(name);
+}
+
+/* Resolves a name, which is no number. `question` is what is left of the flags. */
+static int resolve(const char *node, const char *service, const struct addrinfo *question,
+                   bool configured_only, struct answer *answer) {
+    char *made;
+    const char *name = encode_name(node, question->ai_flags, &made);
+    struct resolver_wish wish = {.name = name,
+                                 .family = question->ai_family,
+                                 .canonical = question->ai_flags & AI_CANONNAME,
+                                 .mapped = question->ai_flags & AI_V4MAPPED,
+                                 .all = question->ai_flags & AI_ALL,
+                                 .no_inet6 = true};
+    struct resolved *resolved = name ? memory_take(sizeof *resolved) : NULL;
+    int error = !name ? EAI_IDN_ENCODE : !resolved ? EAI_MEMORY : resolver_addresses(&wish, resolved);
+    if ((error == EAI_NODATA || error == EAI_NONAME) && wish.family == AF_UNSPEC && !configured_only) {
+        wish.no_inet6 = false;
+        error = resolver_addresses(&wish, resolved);
+    }
+    if (!error) {
+        choose(resolved, question);
+        destination_order(resolved->addresses, resolved->count);
+        error = resolved->count == 0 ? EAI_NODATA : 0;
+    }
+    for (int i = 0; !error && i < resolved->count; i++)
+        error = append(answer, &resolved->addresses[i], service, question);
+    if (!error && question->ai_flags & AI_CANONNAME) {
+        answer->first->ai_canonname =
+            decode_name(resolved->canonical[0] ? resolved->canonical : name, question->ai_flags);
+        error = answer->first->ai_canonname ? 0 : EAI_MEMORY;
+    }
+    memory_give(resolved);
+    free(made);
     return error;
 }
 
-static int resolve_all(struct answer *answer, const char *node, const char *service,
-                       const struct addrinfo *hints, char *canonical) {
-    bool reachable_only = hints->ai_flags & AI_ADDRCONFIG;
-    int error = EAI_NONAME;
-    if (hints->ai_family == AF_INET)
-        return resolve(answer, node, AF_INET, false, false, service, hints, canonical);
-    if (hints->ai_family == AF_UNSPEC) {
-        error = resolve(answer, node, AF_INET, false, false, service, hints, canonical);
-        if (error == 0 || error == EAI_NONAME || error == EAI_NODATA)
-            resolve(answer, node, AF_INET6, true, false, service, hints, canonical);
-        return answer->first ? 0 : error;
-    }
-    error = resolve(answer, node, AF_INET6, reachable_only, false, service, hints, canonical);
-    bool wants_mapped = hints->ai_flags & AI_V4MAPPED && (hints->ai_flags & AI_ALL || !answer->first);
-    if (wants_mapped) {
-        int mapped = resolve(answer, node, AF_INET, false, true, service, hints, canonical);
-        error = error && mapped ? mapped : 0;
-    }
-    return answer->first ? 0 : error ? error : EAI_NONAME;
+/* Whatever is wrong with the question but the name, libc finds. */
+static int check(const char *service, const struct addrinfo *question) {
+    struct addrinfo as_number = *question, *checked;
+    as_number.ai_flags &= ~AI_CANONNAME;
+    int error = LIBC(getaddrinfo)(question->ai_family == AF_INET6 ? "::1" : "127.0.0.1", service, &as_number,
+                                  &checked);
+    if (!error)
+        freeaddrinfo(checked);
+    return error;
 }
 
 EXPORT int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                        struct addrinfo **result) {
     static const struct addrinfo none = {.ai_flags = AI_V4MAPPED | AI_ADDRCONFIG};
     struct answer answer = {NULL, &answer.first};
-    struct addrinfo *checked;
-    char canonical[RESOLVER_NAME_BYTES] = "";
-    const struct addrinfo *asked = hints ? hints : &none;
+    struct addrinfo question = hints ? *hints : none;
+    int asked_flags = question.ai_flags, error;
     bool known_family =
-        asked->ai_family == AF_UNSPEC || asked->ai_family == AF_INET || asked->ai_family == AF_INET6;
-    if (!node || asked->ai_flags & AI_NUMERICHOST || !known_family || is_numeric(node))
+        question.ai_family == AF_UNSPEC || question.ai_family == AF_INET || question.ai_family == AF_INET6;
+    bool nothing = (!node || strcmp(node, "*") == 0) && (!service || strcmp(service, "*") == 0);
+    if (nothing || !known_family || asked_flags & ~KNOWN_FLAGS)
         return LIBC(getaddrinfo)(node, service, hints, result);
-    /* Whatever is wrong with the question but the name, libc finds. */
-    struct addrinfo question = *asked;
-    question.ai_flags &= ~(AI_ADDRCONFIG | AI_CANONNAME);
-    int error =
-        LIBC(getaddrinfo)(asked->ai_family == AF_INET6 ? "::1" : "127.0.0.1", service, &question, &checked);
-    if (error)
+    if (asked_flags & AI_ADDRCONFIG && (error = narrow(&question)))
+        return !node && asked_flags & AI_CANONNAME ? EAI_BADFLAGS : error;
+    if (!node || strcmp(node, "*") == 0 || question.ai_flags & AI_NUMERICHOST || is_numeric(node))
+        error = LIBC(getaddrinfo)(node, service, &question, &answer.first);
+    else if (!(error = check(service, &question)))
+        error = resolve(node, service, &question, asked_flags & AI_ADDRCONFIG, &answer);
+    if (error) {
+        if (answer.first)
+            freeaddrinfo(answer.first);
         return error;
-    freeaddrinfo(checked);
-    error = resolve_all(&answer, node, service, asked, canonical);
-    if (!error && asked->ai_flags & AI_CANONNAME && answer.first) {
-        free(answer.first->ai_canonname);
-        answer.first->ai_canonname = strdup(canonical);
-        if (!answer.first->ai_canonname)
-            error = EAI_MEMORY;
     }
-    if (error && answer.first)
-        freeaddrinfo(answer.first);
-    if (!error)
-        *result = answer.first;
-    return error;
+    for (struct addrinfo *one = answer.first; one; one = one->ai_next)
+        one->ai_flags = asked_flags;
+    *result = answer.first;
+    return 0;
 }
 
 /* "host.lab.test" as the program's own domain has it. */
@@ -168,15 +266,25 @@ EXPORT int getnameinfo(const struct sockaddr *address, socklen_t length, char *h
 
 static int reentrant_result(int error, struct hostent *host, struct hostent **result, int host_error) {
     *result = error ? NULL : host;
-    if (error)
+    if (error && error != ERANGE)
         h_errno = host_error; /* as glibc does, and Python relies on */
-    if (error == ERANGE)
-        errno = ERANGE;
-    return error < 0 ? 0 : error; /* "not found" is no error of the call's */
+    if (error && error != ENOENT)
+        errno = error;
+    return error == ENOENT ? 0 : error; /* "not found" is no error of the call's */
+}
+
+/* What libc takes for an address at once: digits and dots, or an IPv6 address. */
+static bool looks_numeric(const char *name) {
+    struct in6_addr ignored;
+    size_t length = strlen(name);
+    bool digits = length > 0 && strspn(name, "0123456789.") == length && name[length - 1] != '.';
+    return digits || inet_pton(AF_INET6, name, &ignored) == 1;
 }
 
 EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *host, char *buffer, size_t length,
                             struct hostent **result, int *host_error) {
+    if (looks_numeric(name) || (family != AF_INET && family != AF_INET6))
+        return LIBC(gethostbyname2_r)(name, family, host, buffer, length, result, host_error);
     int error = resolver_host_by_name(name, family, host, buffer, length, host_error);
     return reentrant_result(error, host, result, *host_error);
 }

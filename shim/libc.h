@@ -26,6 +26,7 @@
 struct aiocb;
 struct ifaddrs;
 struct if_nameindex;
+struct __res_state;
 
 #define LIBC_CALLS(CALL)                                                                                    \
     CALL(int, socket, (int, int, int))                                                                      \
@@ -87,6 +88,10 @@ struct if_nameindex;
          (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,             \
           char *const *, char *const *))                                                                    \
     CALL(int, getaddrinfo, (const char *, const char *, const struct addrinfo *, struct addrinfo **))       \
+    CALL(int, __res_ninit, (struct __res_state *))                                                          \
+    CALL(int, __res_init, (void))                                                                           \
+    CALL(int, gethostbyname2_r,                                                                             \
+         (const char *, int, struct hostent *, char *, size_t, struct hostent **, int *))                   \
     CALL(int, getnameinfo, (const struct sockaddr *, socklen_t, char *, socklen_t, char *, socklen_t, int)) \
     CALL(ssize_t, preadv2, (int, const struct iovec *, int, off_t, int))                                    \
     CALL(ssize_t, pwritev2, (int, const struct iovec *, int, off_t, int))                                   \

@@ -1,281 +1,237 @@
 /*
- * resolver.c - see resolver.h. A channel of c-ares lives as long as one question: so it needs no lock, knows
- * nothing old, and fork has nothing to carry over.
+ * resolver.c - see resolver.h: the sources in turn. What counts as an answer, and which error is told when
+ * there is none, is as glibc's getaddrinfo(3) and gethostbyname_r(3) have it.
  */
 #include "resolver.h"
-#include "attach.h"
-#include "lock.h"
-#include "shared.h"
-#include <ares.h>
-#include <arpa/inet.h>
+#include "dns_host.h"
+#include "memory.h"
+#include "nsswitch.h"
+#include <dlfcn.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
-#define TRIES 2 /* as glibc's, where resolv.conf says nothing else */
+#define SCRATCH_BYTES (1u << 20) /* for what a module tells; pages that are not touched cost nothing */
 
-/* What DHCP has told, copied. */
-struct told {
-    char servers[INET_ADDRSTRLEN * DHCP_DNS_MAX + DHCP_DNS_MAX];
-    char domain[DHCP_DOMAIN_BYTES];
+enum source_kind {
+    SOURCE_MODULE, /* libc's "files", or libnss_NAME.so.2 */
+    SOURCE_DNS,    /* also systemd's resolver, which would ask over the kernel's network */
+    SOURCE_ABSENT, /* asks over the kernel's network, and has no like here: multicast DNS by avahi */
 };
 
-static void ask_dhcp(struct told *told) {
-    struct dhcp_lease lease;
-    size_t used = 0;
-    attach();
-    shared_lock();
-    lease = shared->stack.dhcp.lease;
-    shared_unlock();
-    for (uint32_t i = 0; i < lease.dns_count && i < DHCP_DNS_MAX; i++) {
-        struct in_addr address = {htonl(lease.dns[i])};
-        char text[INET_ADDRSTRLEN];
-        inet_ntop(AF_INET, &address, text, sizeof text);
-        used += (size_t)snprintf(told->servers + used, sizeof told->servers - used, "%s%s", used ? "," : "",
-                                 text);
-    }
-    memcpy(told->domain, lease.domain, sizeof told->domain);
-    told->domain[sizeof told->domain - 1] = 0;
+static enum source_kind kind_of(const struct nsswitch_source *source) {
+    if (strcmp(source->name, "dns") == 0 || strcmp(source->name, "resolve") == 0)
+        return SOURCE_DNS;
+    return strncmp(source->name, "mdns", 4) == 0 ? SOURCE_ABSENT : SOURCE_MODULE;
 }
 
-static bool attempts_configured(void) {
-    FILE *file = fopen("/etc/resolv.conf", "re");
-    char line[512];
-    bool found = false;
-    while (file && !found && fgets(line, sizeof line, file))
-        found = strncmp(line, "options", 7) == 0 && strstr(line, "attempts:");
-    if (file)
-        fclose(file);
-    return found;
+/* A module's function, or NULL. A module stays loaded, as libc keeps it. */
+static void *function_of(const struct nsswitch_source *source, const char *function) {
+    char symbol[NSSWITCH_NAME_BYTES + 40], library[NSSWITCH_NAME_BYTES + 16];
+    snprintf(symbol, sizeof symbol, "_nss_%s_%s", source->name, function);
+    void *found = strcmp(source->name, "files") == 0 ? dlsym(RTLD_NEXT, symbol) : NULL;
+    if (found)
+        return found;
+    snprintf(library, sizeof library, "libnss_%s.so.2", source->name);
+    void *module = dlopen(library, RTLD_NOW);
+    return module ? dlsym(module, symbol) : NULL;
 }
 
-static int open_channel(ares_channel *channel, enum resolver_source source) {
-    struct told told = {.servers = "", .domain = ""};
-    struct ares_options options = {.tries = TRIES};
-    char *domains[1] = {told.domain}, files[] = "f";
-    const char *servers = attach_config.dns;
-    int mask = 0;
-    if (source == RESOLVER_FILES) {
-        options.lookups = files;
-        mask |= ARES_OPT_LOOKUPS;
-    } else {
-        if (!attempts_configured())
-            mask |= ARES_OPT_TRIES;
-        if (!attach_config.address)
-            ask_dhcp(&told);
-    }
-    if (!*servers)
-        servers = told.servers;
-    if (told.domain[0]) {
-        options.domains = domains;
-        options.ndomains = 1;
-        mask |= ARES_OPT_DOMAINS;
-    }
-    int status = ares_init_options(channel, &options, mask);
-    if (status == ARES_SUCCESS && *servers)
-        status = ares_set_servers_csv(*channel, servers);
+static enum nss_status unavailable(int *host_error) {
+    *host_error = NO_RECOVERY;
+    return NSS_STATUS_UNAVAIL;
+}
+
+static void add(struct resolved *resolved, int family, const void *address, uint32_t scope) {
+    if (resolved->count == RESOLVER_ADDRESSES_MAX || (family != AF_INET && family != AF_INET6))
+        return;
+    struct resolved_address *to = &resolved->addresses[resolved->count++];
+    *to = (struct resolved_address){.family = family, .scope = scope};
+    memcpy(&to->address, address, family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr));
+}
+
+static void name_canonical(struct resolved *resolved, const char *name) {
+    if (name && !resolved->canonical[0])
+        snprintf(resolved->canonical, sizeof resolved->canonical, "%s", name);
+}
+
+/* gethostbyname4_r: all of a name's addresses. */
+static enum nss_status all_of_module(nss_gethostbyname4_r *function, const char *name,
+                                     struct resolved *resolved, int *host_error) {
+    struct gaih_addrtuple *tuple = NULL;
+    char *scratch = memory_take(SCRATCH_BYTES);
+    int error = ENOMEM;
+    if (!scratch)
+        return unavailable(host_error);
+    enum nss_status status = function(name, &tuple, scratch, SCRATCH_BYTES, &error, host_error, NULL);
+    if (status == NSS_STATUS_SUCCESS && tuple)
+        name_canonical(resolved, tuple->name);
+    for (; status == NSS_STATUS_SUCCESS && tuple; tuple = tuple->next)
+        add(resolved, tuple->family, tuple->addr, tuple->scopeid);
+    memory_give(scratch);
     return status;
 }
 
-static int patience_ms(ares_channel channel) {
-    struct timeval most = {5, 0}, time, *next = ares_timeout(channel, &most, &time);
-    return (int)(next->tv_sec * 1000 + (next->tv_usec + 999) / 1000);
+/* gethostbyname3_r, or 2: those of one family. */
+static enum nss_status family_of_module(const struct nsswitch_source *source, const char *name, int family,
+                                        struct resolved *resolved, int *host_error) {
+    nss_gethostbyname3_r *three = function_of(source, "gethostbyname3_r");
+    nss_gethostbyname2_r *two = three ? NULL : function_of(source, "gethostbyname2_r");
+    struct hostent host;
+    char *canonical = NULL, *scratch = three || two ? memory_take(SCRATCH_BYTES) : NULL;
+    int error = 0;
+    if (!scratch)
+        return unavailable(host_error);
+    enum nss_status status =
+        three ? three(name, family, &host, scratch, SCRATCH_BYTES, &error, host_error, NULL, &canonical)
+              : two(name, family, &host, scratch, SCRATCH_BYTES, &error, host_error);
+    if (status == NSS_STATUS_SUCCESS) {
+        name_canonical(resolved, canonical ? canonical : host.h_name);
+        for (char **address = host.h_addr_list; *address; address++)
+            add(resolved, host.h_addrtype, *address, 0);
+    }
+    memory_give(scratch);
+    return status;
 }
 
-/* Waits for a channel's answers. Its sockets are ours, or the kernel's when the server is at 127.0.0.1. */
-static void run(ares_channel channel, const bool *done) {
-    while (!*done) {
-        ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
-        struct pollfd polled[ARES_GETSOCK_MAXNUM];
-        unsigned wanted = (unsigned)ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
-        nfds_t count = 0;
-        for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-            short events = (short)((ARES_GETSOCK_READABLE(wanted, i) ? POLLIN : 0) |
-                                   (ARES_GETSOCK_WRITABLE(wanted, i) ? POLLOUT : 0));
-            if (events)
-                polled[count++] = (struct pollfd){.fd = sockets[i], .events = events};
-        }
-        if (count == 0)
-            return;
-        int ready = poll(polled, count, patience_ms(channel));
-        if (ready <= 0)
-            ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-        for (nfds_t i = 0; ready > 0 && i < count; i++) {
-            short got = polled[i].revents;
-            if (got)
-                ares_process_fd(channel, got & (POLLIN | POLLERR | POLLHUP) ? polled[i].fd : ARES_SOCKET_BAD,
-                                got & (POLLOUT | POLLERR | POLLHUP) ? polled[i].fd : ARES_SOCKET_BAD);
-        }
+static enum nss_status family_of(const struct nsswitch_source *source, const char *name, int family,
+                                 struct resolved *resolved, int *host_error) {
+    switch (kind_of(source)) {
+    case SOURCE_DNS:
+        return dns_host_addresses(name, family, resolved, host_error);
+    case SOURCE_MODULE:
+        return family_of_module(source, name, family, resolved, host_error);
+    default:
+        return unavailable(host_error);
     }
 }
 
-struct addresses_answer {
-    bool done;
-    int status;
-    struct resolved *resolved;
+/* What the sources have said so far of one family. */
+struct verdict {
+    enum nss_status status;
+    int no_data; /* 0, EAI_AGAIN, or 1: the name is known, but has nothing of that kind */
 };
 
-static void take_addresses(void *context, int status, int timeouts, struct ares_addrinfo *found) {
-    struct addresses_answer *answer = context;
-    struct resolved *resolved = answer->resolved;
-    (void)timeouts;
-    answer->done = true;
-    answer->status = status;
-    if (status != ARES_SUCCESS || !found)
-        return;
-    for (struct ares_addrinfo_node *node = found->nodes; node && resolved->count < RESOLVER_ADDRESSES_MAX;
-         node = node->ai_next) {
-        struct in6_addr *address = &resolved->addresses[resolved->count++];
-        if (node->ai_family == AF_INET)
-            memcpy(address, &((struct sockaddr_in *)(void *)node->ai_addr)->sin_addr, sizeof(struct in_addr));
-        else
-            *address = ((struct sockaddr_in6 *)(void *)node->ai_addr)->sin6_addr;
-    }
-    const char *canonical = found->name;
-    for (struct ares_addrinfo_cname *cname = found->cnames; cname; cname = cname->next)
-        if (cname->name)
-            canonical = cname->name;
-    if (canonical)
-        snprintf(resolved->canonical, sizeof resolved->canonical, "%s", canonical);
-    ares_freeaddrinfo(found);
+static struct verdict verdict_of(enum nss_status status, int host_error) {
+    bool good = status == NSS_STATUS_SUCCESS;
+    return (struct verdict){status, good ? 0 : host_error == TRY_AGAIN ? EAI_AGAIN : host_error == NO_DATA};
 }
 
-static int eai_of(int status) {
-    switch (status) {
-    case ARES_SUCCESS:
+/* Of both families a module without gethostbyname4_r is asked twice. */
+static enum nss_status both_of(const struct nsswitch_source *source, const struct resolver_wish *wish,
+                               struct resolved *resolved, struct verdict verdicts[2], int *host_error) {
+    nss_gethostbyname4_r *function = NULL;
+    enum source_kind kind = kind_of(source);
+    if (kind == SOURCE_MODULE)
+        function = function_of(source, "gethostbyname4_r");
+    if (function || kind != SOURCE_MODULE) {
+        enum nss_status status =
+            function
+                ? all_of_module(function, wish->name, resolved, host_error)
+                : family_of(source, wish->name, wish->no_inet6 ? AF_INET : AF_UNSPEC, resolved, host_error);
+        verdicts[0] = verdicts[1] = verdict_of(status, *host_error);
+        return status;
+    }
+    enum nss_status six = family_of(source, wish->name, AF_INET6, resolved, host_error);
+    verdicts[1] = verdict_of(six, *host_error);
+    enum nss_status four = family_of(source, wish->name, AF_INET, resolved, host_error);
+    verdicts[0] = verdict_of(four, *host_error);
+    return six == NSS_STATUS_SUCCESS || four == NSS_STATUS_SUCCESS ? NSS_STATUS_SUCCESS
+           : six == NSS_STATUS_TRYAGAIN                            ? six
+           : four == NSS_STATUS_UNAVAIL                            ? six
+                                                                   : four;
+}
+
+/* One family, and for AF_INET6 perhaps IPv4 as well. */
+static enum nss_status one_of(const struct nsswitch_source *source, const struct resolver_wish *wish,
+                              struct resolved *resolved, struct verdict verdicts[2], int *host_error) {
+    enum nss_status status = family_of(source, wish->name, wish->family, resolved, host_error);
+    verdicts[0] = verdicts[1] = verdict_of(status, *host_error);
+    if (wish->family != AF_INET6 || !wish->mapped || (!wish->all && resolved->count > 0))
+        return status;
+    enum nss_status four = family_of(source, wish->name, AF_INET, resolved, host_error);
+    verdicts[0] = verdict_of(four, *host_error);
+    return status == NSS_STATUS_SUCCESS ? status : four;
+}
+
+static int tell_error(const struct resolver_wish *wish, const struct verdict verdicts[2], int host_error) {
+    enum nss_status status = verdicts[0].status;
+    if ((status == NSS_STATUS_TRYAGAIN || status == NSS_STATUS_UNAVAIL) && host_error == NETDB_INTERNAL)
+        return EAI_SYSTEM;
+    if (wish->family == AF_INET && !wish->canonical)
+        return host_error == TRY_AGAIN ? EAI_AGAIN : host_error == NO_DATA ? EAI_NODATA : EAI_NONAME;
+    if (verdicts[0].no_data && verdicts[1].no_data)
+        return verdicts[0].no_data == EAI_AGAIN && verdicts[1].no_data == EAI_AGAIN ? EAI_AGAIN : EAI_NODATA;
+    return EAI_NONAME;
+}
+
+int resolver_addresses(const struct resolver_wish *wish, struct resolved *resolved) {
+    struct nsswitch nsswitch;
+    struct verdict verdicts[2] = {0};
+    int host_error = HOST_NOT_FOUND;
+    nsswitch_read(&nsswitch);
+    for (int i = 0; i < nsswitch.count; i++) {
+        const struct nsswitch_source *source = &nsswitch.sources[i];
+        resolved->count = 0;
+        resolved->canonical[0] = 0;
+        enum nss_status status =
+            (wish->family == AF_UNSPEC ? both_of : one_of)(source, wish, resolved, verdicts, &host_error);
+        if (nsswitch_ends(source, status))
+            break;
+    }
+    return resolved->count > 0 ? 0 : tell_error(wish, verdicts, host_error);
+}
+
+/* The end of a search for a hostent. */
+static int host_result(enum nss_status status, int *host_error) {
+    if (status == NSS_STATUS_SUCCESS) {
+        *host_error = NETDB_SUCCESS;
         return 0;
-    case ARES_ENODATA:
-        return EAI_NODATA;
-    case ARES_ENOTFOUND:
-    case ARES_EBADNAME:
-        return EAI_NONAME;
-    case ARES_ENOMEM:
-        return EAI_MEMORY;
-    case ARES_ESERVFAIL:
-    case ARES_EREFUSED:
-    case ARES_ECONNREFUSED:
-    case ARES_ETIMEOUT:
-        return EAI_AGAIN;
-    default:
-        return EAI_FAIL;
     }
+    if (status == NSS_STATUS_NOTFOUND)
+        return ENOENT;
+    return status == NSS_STATUS_TRYAGAIN && *host_error == NETDB_INTERNAL && errno ? errno : EAGAIN;
 }
 
-int resolver_addresses(const char *name, int family, enum resolver_source source, struct resolved *resolved) {
-    const struct ares_addrinfo_hints hints = {.ai_flags = ARES_AI_CANONNAME | ARES_AI_NOSORT,
-                                              .ai_family = family};
-    struct addresses_answer answer = {.resolved = resolved};
-    ares_channel channel;
-    resolved->count = 0;
-    snprintf(resolved->canonical, sizeof resolved->canonical, "%s", name);
-    int status = open_channel(&channel, source);
-    if (status != ARES_SUCCESS)
-        return eai_of(status);
-    ares_getaddrinfo(channel, name, NULL, &hints, take_addresses, &answer);
-    run(channel, &answer.done);
-    ares_destroy(channel); /* what has not been answered is now */
-    if (answer.status == ARES_SUCCESS && resolved->count == 0)
-        return EAI_NODATA;
-    return eai_of(answer.status);
-}
-
-/* A hostent and what it points to, in the caller's buffer. */
-struct packing {
-    char *at;
-    size_t left;
-    bool failed;
-};
-
-static void *pack(struct packing *packing, const void *from, size_t length, size_t alignment) {
-    size_t skip = -(uintptr_t)packing->at % alignment;
-    if (packing->failed || packing->left < skip + length) {
-        packing->failed = true;
-        return NULL;
-    }
-    void *to = packing->at + skip;
-    if (from)
-        memcpy(to, from, length);
-    packing->at += skip + length;
-    packing->left -= skip + length;
-    return to;
-}
-
-static char **pack_list(struct packing *packing, char *const *list, size_t item_bytes) {
-    size_t count = 0;
-    while (list && list[count])
-        count++;
-    char **copy = pack(packing, NULL, (count + 1) * sizeof *copy, sizeof *copy);
-    for (size_t i = 0; copy && i < count; i++)
-        copy[i] = pack(packing, list[i], item_bytes ? item_bytes : strlen(list[i]) + 1, item_bytes ? 4 : 1);
-    if (copy)
-        copy[count] = NULL;
-    return copy;
-}
-
-struct host_answer {
-    bool done;
-    int status;
-    struct hostent *host;
-    struct packing packing;
-};
-
-static void take_host(void *context, int status, int timeouts, struct hostent *found) {
-    struct host_answer *answer = context;
-    (void)timeouts;
-    answer->done = true;
-    answer->status = status;
-    if (status != ARES_SUCCESS || !found)
-        return;
-    *answer->host = (struct hostent){.h_addrtype = found->h_addrtype, .h_length = found->h_length};
-    answer->host->h_addr_list = pack_list(&answer->packing, found->h_addr_list, (size_t)found->h_length);
-    char **aliases = found->h_aliases;
-    if (aliases && aliases[0] && strcmp(aliases[0], found->h_name) == 0)
-        aliases++; /* a PTR's name is no alias of itself */
-    answer->host->h_aliases = pack_list(&answer->packing, aliases, 0);
-    answer->host->h_name = pack(&answer->packing, found->h_name, strlen(found->h_name) + 1, 1);
-}
-
-static int finish(ares_channel channel, struct host_answer *answer, int *host_error) {
-    run(channel, &answer->done);
-    ares_destroy(channel);
-    switch (eai_of(answer->status)) {
-    case 0:
-        *host_error = answer->packing.failed ? NETDB_INTERNAL : NETDB_SUCCESS;
-        return answer->packing.failed ? ERANGE : 0;
-    case EAI_NONAME:
-        *host_error = HOST_NOT_FOUND;
-        return -1;
-    case EAI_NODATA:
-        *host_error = NO_DATA;
-        return -1;
-    case EAI_AGAIN:
-        *host_error = TRY_AGAIN;
-        return -1;
-    default:
-        *host_error = NO_RECOVERY;
-        return -1;
-    }
+static bool too_small(enum nss_status status, int host_error) {
+    return status == NSS_STATUS_TRYAGAIN && host_error == NETDB_INTERNAL && errno == ERANGE;
 }
 
 int resolver_host_by_name(const char *name, int family, struct hostent *host, char *buffer, size_t length,
                           int *host_error) {
-    struct host_answer answer = {.host = host, .packing = {buffer, length, false}};
-    ares_channel channel;
-    *host_error = NO_RECOVERY;
-    if (open_channel(&channel, RESOLVER_ANY) != ARES_SUCCESS)
-        return -1;
-    ares_gethostbyname(channel, name, family, take_host, &answer);
-    return finish(channel, &answer, host_error);
+    struct nsswitch nsswitch;
+    enum nss_status status = NSS_STATUS_UNAVAIL;
+    nsswitch_read(&nsswitch);
+    for (int i = 0; i < nsswitch.count; i++) {
+        const struct nsswitch_source *source = &nsswitch.sources[i];
+        nss_gethostbyname2_r *function =
+            kind_of(source) == SOURCE_MODULE ? function_of(source, "gethostbyname2_r") : NULL;
+        status = kind_of(source) == SOURCE_DNS
+                     ? dns_host_by_name(name, family, host, buffer, length, host_error)
+                 : function ? function(name, family, host, buffer, length, &errno, host_error)
+                            : unavailable(host_error);
+        if (nsswitch_ends(source, status) || too_small(status, *host_error))
+            break;
+    }
+    return host_result(status, host_error);
 }
 
 int resolver_host_by_address(const void *address, socklen_t address_length, int family, struct hostent *host,
                              char *buffer, size_t length, int *host_error) {
-    struct host_answer answer = {.host = host, .packing = {buffer, length, false}};
-    ares_channel channel;
-    *host_error = NO_RECOVERY;
-    if (open_channel(&channel, RESOLVER_ANY) != ARES_SUCCESS)
-        return -1;
-    ares_gethostbyaddr(channel, address, (int)address_length, family, take_host, &answer);
-    return finish(channel, &answer, host_error);
+    struct nsswitch nsswitch;
+    enum nss_status status = NSS_STATUS_UNAVAIL;
+    nsswitch_read(&nsswitch);
+    for (int i = 0; i < nsswitch.count; i++) {
+        const struct nsswitch_source *source = &nsswitch.sources[i];
+        nss_gethostbyaddr_r *function =
+            kind_of(source) == SOURCE_MODULE ? function_of(source, "gethostbyaddr_r") : NULL;
+        status = kind_of(source) == SOURCE_DNS
+                     ? dns_host_by_address(address, address_length, family, host, buffer, length, host_error)
+                 : function
+                     ? function(address, address_length, family, host, buffer, length, &errno, host_error)
+                     : unavailable(host_error);
+        if (nsswitch_ends(source, status) || too_small(status, *host_error))
+            break;
+    }
+    return host_result(status, host_error);
 }

@@ -1,8 +1,8 @@
 /*
- * resolver.h - names and addresses, by c-ares over the stack's own sockets.
+ * resolver.h - names and addresses of hosts: from the sources that nsswitch.conf(5) names, in its order.
  *
- * glibc's resolver makes its sockets inside libc, where nobody can take them over: left to itself it would
- * ask over the kernel's network. /etc/hosts, resolv.conf and nsswitch.conf's order count as they do there.
+ * "files" is libc's own, and so is any other module of NSS, which does what it does through the calls that
+ * are taken over; "dns" is asked through the stack (dns.h).
  */
 #ifndef SHIM_RESOLVER_H
 #define SHIM_RESOLVER_H
@@ -11,25 +11,36 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 
-#define RESOLVER_ADDRESSES_MAX 64
-#define RESOLVER_NAME_BYTES 256
+#define RESOLVER_ADDRESSES_MAX 2048
+#define RESOLVER_NAME_BYTES 1025
+
+struct resolved_address {
+    int family;
+    struct in6_addr address; /* of AF_INET: the first four bytes */
+    uint32_t scope;
+};
 
 struct resolved {
     int count;
-    struct in6_addr addresses[RESOLVER_ADDRESSES_MAX]; /* of AF_INET: the first four bytes */
-    char canonical[RESOLVER_NAME_BYTES];
+    struct resolved_address addresses[RESOLVER_ADDRESSES_MAX];
+    char canonical[RESOLVER_NAME_BYTES]; /* empty: none told */
 };
 
-enum resolver_source {
-    RESOLVER_ANY,   /* in nsswitch.conf's order */
-    RESOLVER_FILES, /* /etc/hosts alone */
+struct resolver_wish {
+    const char *name;
+    int family; /* AF_UNSPEC: both */
+    bool canonical;
+    bool mapped;   /* of AF_INET6, IPv4 addresses as well, as AF_INET: AI_V4MAPPED */
+    bool all;      /* ... even where there are others: AI_ALL */
+    bool no_inet6; /* of AF_UNSPEC, none from the network */
 };
 
 /* The addresses of a name. Returns 0 or an EAI_* error. */
-int resolver_addresses(const char *name, int family, enum resolver_source source, struct resolved *resolved);
+int resolver_addresses(const struct resolver_wish *wish, struct resolved *resolved);
 
-/* What gethostbyname(3) and gethostbyaddr(3) give, packed into a buffer of the caller's. Returns 0, ERANGE
- * when the buffer is too small, or -1 with *host_error set (HOST_NOT_FOUND ...). */
+/* What gethostbyname2_r(3) and gethostbyaddr_r(3) give, packed into a buffer of the caller's. Returns 0,
+ * ERANGE when the buffer is too small, ENOENT when nobody knows, or EAGAIN, with *host_error set
+ * (HOST_NOT_FOUND ...). */
 int resolver_host_by_name(const char *name, int family, struct hostent *host, char *buffer, size_t length,
                           int *host_error);
 int resolver_host_by_address(const void *address, socklen_t address_length, int family, struct hostent *host,
