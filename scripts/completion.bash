@@ -50,7 +50,7 @@ _barewire() {
     --publish | -g | --gateway | --dns | --spin | --mtu | --name | --sysctl) ;;
     *)
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "--nic --publish --address --gateway --dns --mac --pcap --spin --mtu --name --loopback --impair --sysctl --trace --output --profile --verbose --help --version" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "--nic --publish --address --gateway --dns --mac --pcap --spin --mtu --name --loopback --impair --sysctl --trace --output --profile --strict --verbose --help --version" -- "$current")
         else
             mapfile -t COMPREPLY < <(compgen -c -W "ss stats report down doctor lan" -- "$current")
         fi

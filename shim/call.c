@@ -12,6 +12,7 @@
 #include <string.h>
 
 bool call_join(void) {
+    call_begin();
     attach();
     return !attach_broken();
 }
@@ -45,14 +46,23 @@ uint32_t call_destination(uint32_t host) {
     return host == INADDR_ANY ? IP_LOOPBACK : host;
 }
 
-__attribute__((constructor)) static void begin(void) {
+/* The program's environment is read before it, or a library of its, can change that. */
+void call_begin(void) {
+    static bool begun;
     char error[CONFIG_ERROR_BYTES];
+    if (begun)
+        return;
+    begun = true;
     if (!libc.ready)
         libc_load();
     memory_begin();
     exec_begin();
     if (!config_read(&attach_config, error))
         attach_fail("%s", error);
+}
+
+__attribute__((constructor)) static void begin(void) {
+    call_begin();
     resume();
     if (attached()) {
         for (int fd = 0; fd <= 2; fd++)

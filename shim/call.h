@@ -14,6 +14,9 @@
 #include <errno.h>
 #include <netinet/in.h>
 
+/* The library's beginning: its constructor's, or a call's from another library's constructor. */
+void call_begin(void);
+
 /* Turns a negative errno into errno and -1. */
 static inline long call_result(long result) {
     if (__builtin_expect(tracing_call.pending, 0))

@@ -202,6 +202,7 @@ bool config_read(struct config *config, char *error) {
     const char *value;
     memset(config, 0, sizeof *config);
     config->verbose = getenv("BAREWIRE_VERBOSE") != NULL;
+    config->strict = getenv("BAREWIRE_STRICT") != NULL;
     if ((value = getenv("BAREWIRE_TRACE")) && !parse_trace(value, &config->trace))
         return fail(error, "--trace=%s: give some of call,tcp,ip,arp,frame", value);
     if ((value = getenv("BAREWIRE_TRACE_FILE")))

@@ -29,6 +29,7 @@ struct config {
     bool loopback_given, loopback;          /* BAREWIRE_LOOPBACK; 127.0.0.0/8 is the stack's */
     char dns[CONFIG_TEXT_BYTES];            /* BAREWIRE_DNS; empty: as DHCP or /etc/resolv.conf say */
     bool verbose;                           /* BAREWIRE_VERBOSE */
+    bool strict;                            /* BAREWIRE_STRICT: what can't be taken over is not started */
     unsigned trace;                         /* BAREWIRE_TRACE: enum tracing_group */
     char trace_file[2 * CONFIG_TEXT_BYTES]; /* BAREWIRE_TRACE_FILE; empty: stderr */
 };

@@ -1,9 +1,16 @@
 /*
  * exec.c - see exec.h; and resume.c, for what the next program does.
  *
- * The next program must be told of its stack. Some programs clean the environment that they pass on (nginx's
- * binary upgrade does): when sockets go on, what this one was told itself is put in again. A program that
- * can't be taken over is said, once; the keeper takes the sockets off the process's account when it is there.
+ * Theory of operation. A program started by barewire stays on its stack, and so does whatever it starts. The
+ * next program must be told of both: by LD_PRELOAD, and by the variables that this one was told itself. Many
+ * programs clean the environment that they pass on (env -i, login programs, mail servers, nginx's binary
+ * upgrade), so what is missing is put in again. What is there counts more: a variable of ours that says
+ * something else, and an LD_PRELOAD that is empty, which is how one says "not this program". (One that is not
+ * there at all has been cleaned away.) Sockets that go on bring both back in any case: without them they
+ * would be lost.
+ *
+ * A program that can't be taken over is said, or with --strict not started; the keeper takes the sockets off
+ * the process's account when it is there.
  *
  * A spawned child's account is made before the child, as by fork, so that the parent may close its sockets at
  * once. A variable in its environment tells the child which.
@@ -16,6 +23,7 @@
 #include "lock.h"
 #include "memory.h"
 #include "program.h"
+#include "random.h"
 #include "wake.h"
 #include <dlfcn.h>
 #include <errno.h>
@@ -27,6 +35,9 @@
 #include <string.h>
 
 #define REMEMBERED_MAX 32
+#define STACK_ROOM 32768
+#define PRELOAD "LD_PRELOAD="
+#define RUNTIME "XDG_RUNTIME_DIR="
 
 struct process *exec_account;
 
@@ -54,15 +65,21 @@ void exec_begin(void) {
     if (!dladdr((void *)exec_begin, &info) || !realpath(info.dli_fname, library))
         library[0] = 0;
     for (char **variable = environ; variable && *variable; variable++)
-        if (strncmp(*variable, "BAREWIRE_", 9) == 0 || strncmp(*variable, "XDG_RUNTIME_DIR=", 16) == 0)
+        if (strncmp(*variable, "BAREWIRE_", 9) == 0 || strncmp(*variable, RUNTIME, strlen(RUNTIME)) == 0)
             remember(*variable);
+}
+
+int exec_remembered(char **variables, int room) {
+    int count = 0;
+    for (size_t i = 0; i < remembered_count && count < room; i++)
+        variables[count++] = remembered[i];
+    return count;
 }
 
 /* An environment in which the next program finds its stack. */
 struct told {
-    char **environment; /* the program's own when memory is out */
-    char *preload;
-    char account[40];
+    char **environment;
+    void *given_memory; /* in which it lies, if that is not the caller's stack */
 };
 
 static char *find_variable(char *const *environment, const char *variable) {
@@ -77,48 +94,74 @@ static bool names_library(const char *preload) {
     return strstr(preload, "/libbarewire.so");
 }
 
-static void tell(struct told *told, char *const *given, const struct process *account) {
-    static char *const nothing[] = {NULL};
+static bool says_anything(char *const *environment) {
+    for (; *environment; environment++)
+        if (strncmp(*environment, "BAREWIRE_", 9) == 0)
+            return true;
+    return false;
+}
+
+#define ACCOUNT_BYTES 40
+
+static size_t count_of(char *const *environment) {
     size_t count = 0;
+    while (environment && environment[count])
+        count++;
+    return count;
+}
+
+/* What tell needs for an environment. */
+static size_t told_bytes(char *const *given) {
+    const char *preload = given ? find_variable(given, PRELOAD) : NULL;
+    return (count_of(given) + remembered_count + 3) * sizeof(char *) +
+           (preload ? strlen(preload) : sizeof PRELOAD) + strlen(library) + 2 + ACCOUNT_BYTES;
+}
+
+/* Makes an environment in `room`. `needed`: sockets go on. */
+static void tell(struct told *told, void *room, char *const *given, const struct process *account,
+                 bool needed) {
+    static char *const nothing[] = {NULL};
     if (!given)
         given = nothing;
-    while (given[count])
-        count++;
-    char *preload = find_variable(given, "LD_PRELOAD=");
-    bool complete = preload && names_library(preload);
-    size_t preload_bytes = (preload ? strlen(preload) : 0) + strlen(library) + sizeof "LD_PRELOAD=:";
-    char **environment = memory_take((count + remembered_count + 3) * sizeof *environment);
-    told->preload = memory_take(preload_bytes);
-    if (!environment || !told->preload) {
-        told->environment = (char **)given;
-        return;
-    }
-    count = 0;
+    char **environment = room, *text = (char *)(environment + count_of(given) + remembered_count + 3);
+    const char *preload = find_variable(given, PRELOAD);
+    bool dismissed = preload && !preload[strlen(PRELOAD)] && !needed;
+    bool complete = dismissed || !library[0] || (preload && names_library(preload));
+    bool silent = !says_anything(given);
+    size_t count = 0;
     for (; *given; given++)
         if (complete || *given != preload)
             environment[count++] = *given;
     environment[count] = NULL;
-    for (size_t i = 0; i < remembered_count; i++)
-        if (!find_variable(environment, remembered[i]))
+    for (size_t i = 0; i < remembered_count && !dismissed; i++)
+        if ((needed || (silent && strncmp(remembered[i], RUNTIME, strlen(RUNTIME)) != 0)) &&
+            !find_variable(environment, remembered[i]))
             environment[count++] = remembered[i], environment[count] = NULL;
-    if (!complete && library[0]) {
-        snprintf(told->preload, preload_bytes, "LD_PRELOAD=%s%s%s", library, preload ? ":" : "",
-                 preload ? preload + sizeof "LD_PRELOAD=" - 1 : "");
-        environment[count++] = told->preload;
+    if (!complete) {
+        const char *others = preload ? preload + strlen(PRELOAD) : "";
+        environment[count++] = text;
+        text += sprintf(text, PRELOAD "%s%s%s", library, *others ? ":" : "", others) + 1;
     }
     if (account) {
-        snprintf(told->account, sizeof told->account, "BAREWIRE_ACCOUNT=%lx", (unsigned long)account);
-        environment[count++] = told->account;
+        snprintf(text, ACCOUNT_BYTES, "BAREWIRE_ACCOUNT=%lx", (unsigned long)account);
+        environment[count++] = text;
     }
     environment[count] = NULL;
     told->environment = environment;
 }
 
-static void untell(struct told *told, char *const *given) {
-    if (told->environment != (char **)given)
-        memory_give(told->environment);
-    memory_give(told->preload);
-}
+/* On the caller's stack, if it is not too much for that: memory taken in a child of vfork would stay its
+ * parent's. */
+#define TELL(told, given, account, needed)                                                \
+    do {                                                                                  \
+        size_t bytes = told_bytes(given);                                                 \
+        (told)->given_memory = bytes > STACK_ROOM ? memory_take(bytes) : NULL;            \
+        void *room = bytes > STACK_ROOM ? (told)->given_memory : __builtin_alloca(bytes); \
+        if (room)                                                                         \
+            tell(told, room, given, account, needed);                                     \
+        else                                                                              \
+            (told)->environment = (char **)(given);                                       \
+    } while (0)
 
 static void count_going_on(int fd, void *context) {
     int flags = descriptor_socket(fd) ? LIBC(fcntl)(fd, F_GETFD) : -1;
@@ -134,20 +177,43 @@ static int going_on(void) {
     return count;
 }
 
-static void say_out_of_reach(const char *path, const char *reason, int count) {
-    static _Atomic bool said;
-    if (!atomic_exchange(&said, true))
-        attach_say("%s %s and can't be taken over: %d socket%s that it inherits %s of no use to it", path,
-                   reason, count, count == 1 ? "" : "s", count == 1 ? "is" : "are");
+/* Says each program once. */
+static bool is_news(const char *path) {
+    static const uint64_t key[2] = {0, 0};
+    static _Atomic uint64_t said[32];
+    static _Atomic unsigned next;
+    uint64_t hash = siphash(key, path, strlen(path));
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+        if (said[i] == hash)
+            return false;
+    said[next++ % (sizeof said / sizeof *said)] = hash;
+    return true;
 }
 
-/* What lies ahead of an exec: sockets go on, into this program. */
-struct next {
-    bool ours;
-    bool marked;
-    struct told told;
-    char *const *given;
-};
+static bool is_strict(void) {
+    return attach_config.strict;
+}
+
+static void say_out_of_reach(const char *path, const char *reason, int count) {
+    if (is_strict())
+        attach_say("%s %s and can't be taken over: --strict does not let it run", path, reason);
+    else if (!is_news(path))
+        return;
+    else if (count > 0)
+        attach_say("%s %s and can't be taken over: %d socket%s that it inherits %s of no use to it", path,
+                   reason, count, count == 1 ? "" : "s", count == 1 ? "is" : "are");
+    else
+        attach_say("%s %s and can't be taken over: it uses the kernel's network", path, reason);
+}
+
+/* Why a program can't be taken over, or NULL. Not asked for one that is not there. */
+static const char *out_of_reach(const char *path) {
+    if (!path || access(path, X_OK) < 0)
+        return NULL;
+    const char *reason = program_out_of_reach(path);
+    return reason || !library[0] || access(library, R_OK) == 0 ? reason
+                                                               : "does not find libbarewire.so in its root";
+}
 
 static void mark_leaving(bool leaving) {
     shared_lock();
@@ -156,64 +222,75 @@ static void mark_leaving(bool leaving) {
     wake_keeper();
 }
 
-/* Gives the environment to use. */
-static char *const *leave(struct next *next, const char *path, char *const *environment) {
-    int count = going_on();
-    *next = (struct next){.ours = count > 0, .given = environment};
-    if (!next->ours)
-        return environment;
-    const char *reason = path ? program_out_of_reach(path) : NULL;
-    if (reason) {
-        say_out_of_reach(path, reason, count);
-        next->marked = true;
-        mark_leaving(true);
+/* One of libc's functions, with its arguments. */
+struct call {
+    enum { EXECVE, EXECVPE, FEXECVE, EXECVEAT } function;
+    int fd;
+    const char *path;
+    char *const *arguments;
+    int flags;
+};
+
+static void make(const struct call *call, char *const *environment) {
+    switch (call->function) {
+    case EXECVE:
+        LIBC(execve)(call->path, call->arguments, environment);
+        break;
+    case EXECVPE:
+        LIBC(execvpe)(call->path, call->arguments, environment);
+        break;
+    case FEXECVE:
+        LIBC(fexecve)(call->fd, call->arguments, environment);
+        break;
+    case EXECVEAT:
+        LIBC(execveat)(call->fd, call->path, call->arguments, environment, call->flags);
+        break;
     }
-    tell(&next->told, environment, NULL);
-    return next->told.environment;
 }
 
-/* exec has failed, and this program stays. */
-static int stay(struct next *next) {
+/* `found`: the program's file, if that is known. Returns if exec has failed, and this program stays. */
+static int run(const struct call *call, const char *found, char *const *environment) {
+    struct told told;
+    int count = going_on();
+    const char *reason = out_of_reach(found);
+    bool marks = reason && count > 0;
+    if (reason)
+        say_out_of_reach(found, reason, count);
+    if (reason && is_strict()) {
+        errno = EPERM;
+        return -1;
+    }
+    TELL(&told, environment, NULL, count > 0);
+    if (marks)
+        mark_leaving(true);
+    make(call, told.environment);
     int error = errno;
-    if (next->marked)
+    if (marks)
         mark_leaving(false);
-    if (next->ours)
-        untell(&next->told, next->given);
+    memory_give(told.given_memory);
     errno = error;
     return -1;
 }
 
 EXPORT int execve(const char *path, char *const *arguments, char *const *environment) {
-    struct next next;
-    environment = leave(&next, path, environment);
-    LIBC(execve)(path, arguments, environment);
-    return stay(&next);
+    return run(&(struct call){EXECVE, -1, path, arguments, 0}, path, environment);
 }
 
 EXPORT int execvpe(const char *file, char *const *arguments, char *const *environment) {
-    struct next next;
     char room[PATH_MAX];
-    environment = leave(&next, program_find(file, room), environment);
-    LIBC(execvpe)(file, arguments, environment);
-    return stay(&next);
+    return run(&(struct call){EXECVPE, -1, file, arguments, 0}, program_find(file, room), environment);
 }
 
 EXPORT int fexecve(int fd, char *const *arguments, char *const *environment) {
-    struct next next;
     char path[40];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    environment = leave(&next, path, environment);
-    LIBC(fexecve)(fd, arguments, environment);
-    return stay(&next);
+    return run(&(struct call){FEXECVE, fd, NULL, arguments, 0}, path, environment);
 }
 
 EXPORT int execveat(int folder, const char *path, char *const *arguments, char *const *environment,
                     int flags) {
-    struct next next;
     bool known = folder == AT_FDCWD || *path == '/';
-    environment = leave(&next, known ? path : NULL, environment);
-    LIBC(execveat)(folder, path, arguments, environment, flags);
-    return stay(&next);
+    return run(&(struct call){EXECVEAT, folder, path, arguments, flags}, known ? path : NULL, environment);
 }
 
 EXPORT int execv(const char *path, char *const *arguments) {
@@ -266,20 +343,17 @@ typedef int spawn_function(pid_t *, const char *, const posix_spawn_file_actions
 static int spawn(spawn_function *function, pid_t *pid, const char *file, const char *path,
                  const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
                  char *const *arguments, char *const *environment) {
-    if (!descriptor_any || !path)
-        return function(pid, file, actions, attributes, arguments, environment);
     int count = going_on();
-    const char *reason = program_out_of_reach(path);
-    if (reason) {
-        if (count > 0)
-            say_out_of_reach(path, reason, count);
-        return function(pid, file, actions, attributes, arguments, environment);
-    }
+    const char *reason = out_of_reach(path);
+    if (reason)
+        say_out_of_reach(path, reason, count);
+    if (reason && is_strict())
+        return EPERM;
     struct told told;
-    struct process *account = fork_account();
-    tell(&told, environment, account);
+    struct process *account = descriptor_any && path && !reason ? fork_account() : NULL;
+    TELL(&told, environment, account, count > 0);
     int result = function(pid, file, actions, attributes, arguments, told.environment);
-    untell(&told, environment);
+    memory_give(told.given_memory);
     if (result)
         fork_account_drop(account);
     return result;

@@ -4,9 +4,13 @@
 #ifndef SHIM_EXEC_H
 #define SHIM_EXEC_H
 
-/* Remembers how this program was told of its stack, for programs that clean their children's environment.
+/* Remembers how this program was told of its stack: it may clean its environment, or its children's.
  * Takes out what was for this program alone. Called when the program begins. */
 void exec_begin(void);
+
+/* How this program was told of its stack, as NAME=VALUE, whatever has become of its environment since.
+ * Returns how many. */
+int exec_remembered(char **variables, int room);
 
 /* The account that posix_spawn(3) made for this process, or NULL. */
 extern struct process *exec_account;

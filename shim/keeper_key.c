@@ -1,6 +1,6 @@
 /*
- * keeper_key.c - see keeper_key.h. The file has the boot's identity, then the key. Its name begins with a dot, as no
- * stack's does.
+ * keeper_key.c - see keeper_key.h. The file has the boot's identity, then the key. Its name begins with a
+ * dot, as no stack's does.
  */
 #include "keeper_key.h"
 #include <fcntl.h>

@@ -169,7 +169,8 @@ int tool_report(int count, char **options) {
         else if (strcmp(options[i], "-o") == 0 && i + 1 < count)
             output = options[++i];
         else if (options[i][0] == '-' && options[i][1])
-            return complain(options[i], "report takes FILE (-: standard input) or --live [SECONDS], --text and -o FILE");
+            return complain(options[i],
+                            "report takes FILE (-: standard input) or --live [SECONDS], --text and -o FILE");
         else if (live && !file && strtod(options[i], &end) > 0 && !*end)
             seconds = strtod(options[i], NULL);
         else if (!file && !live)

@@ -5,23 +5,79 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define INTERPRETERS_MAX 4 /* the kernel's limit, too */
 
-static bool has_loader(int file, const Elf64_Ehdr *header) {
-    for (int i = 0; i < header->e_phnum && header->e_ident[EI_CLASS] == ELFCLASS64; i++) {
+/* The loader that a program names; empty: none. */
+static void find_loader(int file, const Elf64_Ehdr *header, char loader[PATH_MAX]) {
+    loader[0] = 0;
+    for (int i = 0; i < header->e_phnum; i++) {
         Elf64_Phdr segment;
         off_t at = (off_t)(header->e_phoff + (uint64_t)i * header->e_phentsize);
-        if (pread(file, &segment, sizeof segment, at) == sizeof segment && segment.p_type == PT_INTERP)
-            return true;
+        if (pread(file, &segment, sizeof segment, at) != sizeof segment || segment.p_type != PT_INTERP)
+            continue;
+        size_t length = segment.p_filesz < PATH_MAX ? segment.p_filesz : PATH_MAX - 1;
+        ssize_t got = pread(file, loader, length, (off_t)segment.p_offset);
+        loader[got > 0 ? got : 0] = 0;
     }
-    return false;
+}
+
+static const char *base_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* glibc's, which preloads, also when it is run itself: ld-linux-x86-64.so.2 PROGRAM. */
+static bool is_loader(const char *path) {
+    return strncmp(base_of(path), "ld-linux", 8) == 0 || strncmp(base_of(path), "ld.so", 5) == 0;
+}
+
+static const char *image_out_of_reach(int file, const Elf64_Ehdr *header, const char *path) {
+    char loader[PATH_MAX];
+    if (header->e_ident[EI_CLASS] != ELFCLASS64)
+        return "is a program of 32 bits";
+    find_loader(file, header, loader);
+    if (!loader[0])
+        return is_loader(path) ? NULL : "is statically linked";
+    return is_loader(loader) ? NULL : "is of another C library";
+}
+
+/* Whether a file brings capabilities along (capabilities(7): security.capability). */
+static bool has_capabilities(const char *path) {
+    struct vfs_ns_cap_data data = {0};
+    ssize_t length = getxattr(path, "security.capability", &data, sizeof data);
+    return length >= (ssize_t)XATTR_CAPS_SZ_1 && (data.data[0].permitted || data.data[1].permitted);
+}
+
+/* Why the loader would distrust this process's environment once it runs the file (AT_SECURE of getauxval(3)),
+ * as execve(2) decides it; NULL: it would not. */
+static const char *distrusted(const char *path) {
+    struct stat status;
+    struct statvfs mount;
+    bool plain = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ||
+                 (statvfs(path, &mount) == 0 && mount.f_flag & ST_NOSUID);
+    uid_t user = geteuid();
+    gid_t group = getegid();
+    if (stat(path, &status) < 0)
+        return NULL;
+    if (!plain && status.st_mode & S_ISUID)
+        user = status.st_uid;
+    if (!plain && (status.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+        group = status.st_gid;
+    if (user != getuid() || group != getgid())
+        return user == geteuid() && group == getegid() ? "is run with the rights of two users"
+                                                       : "runs as another user";
+    return !plain && getuid() != 0 && has_capabilities(path) ? "has capabilities of its own" : NULL;
 }
 
 /* The interpreter that a script's first line names. */
@@ -42,22 +98,18 @@ const char *program_out_of_reach(const char *path) {
         Elf64_Ehdr header;
         char bytes[256];
     } start;
-    struct stat status;
     for (int depth = 0; depth <= INTERPRETERS_MAX; depth++) {
         int file = open(path, O_RDONLY | O_CLOEXEC);
         if (file < 0)
-            return NULL;
+            return access(path, X_OK) == 0 ? distrusted(path) : NULL; /* it may be run, but not read */
         ssize_t length = read(file, &start, sizeof start);
         bool elf = length >= (ssize_t)sizeof start.header && memcmp(start.bytes, ELFMAG, SELFMAG) == 0;
-        bool raised = elf && fstat(file, &status) == 0 &&
-                      ((status.st_mode & S_ISUID && status.st_uid != getuid()) ||
-                       (status.st_mode & S_ISGID && status.st_gid != getgid()));
-        bool loaded = elf && has_loader(file, &start.header);
+        const char *reason = elf ? distrusted(path) : NULL;
+        if (elf && !reason)
+            reason = image_out_of_reach(file, &start.header, path);
         close(file);
-        if (raised)
-            return "runs as another user";
         if (elf)
-            return loaded ? NULL : "is statically linked";
+            return reason;
         if (length < 0 || !script_interpreter(start.bytes, (size_t)length, interpreter))
             return NULL;
         path = interpreter;

@@ -7,6 +7,7 @@
  * program's memory until exec, so that a large program pays nothing.
  */
 #include "start.h"
+#include "exec.h"
 #include "libc.h"
 #include <dlfcn.h>
 #include <errno.h>
@@ -21,13 +22,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define ENVIRONMENT_MAX 33
 #define STACK_BYTES (128 << 10)
 
 extern char **environ;
 
 struct plan {
     char path[PATH_MAX];
-    char *environment[32];
+    char *environment[ENVIRONMENT_MAX + 1];
     int status_pipe; /* the keeper's end, which becomes its stderr */
     char *stack;
 };
@@ -74,12 +76,12 @@ static bool find_keeper(char path[PATH_MAX]) {
     return snprintf(path, PATH_MAX, "%s/barewire-keeper", resolved) < PATH_MAX;
 }
 
-/* Only our own variables: what the program's loader or libraries are told is not the keeper's business. */
+/* Only our own variables: what the program's loader or libraries are told is not the keeper's business. As
+ * they were when the program began: it may have cleaned its environment since. */
 static void pick_environment(struct plan *plan) {
-    int count = 0;
-    for (char **variable = environ; *variable && count < 30; variable++)
-        if (strncmp(*variable, "BAREWIRE_", 9) == 0 || strncmp(*variable, "XDG_RUNTIME_DIR=", 16) == 0 ||
-            strncmp(*variable, "ASAN_OPTIONS=", 13) == 0)
+    int count = exec_remembered(plan->environment, ENVIRONMENT_MAX - 1);
+    for (char **variable = environ; variable && *variable && count < ENVIRONMENT_MAX; variable++)
+        if (strncmp(*variable, "ASAN_OPTIONS=", 13) == 0)
             plan->environment[count++] = *variable;
     plan->environment[count] = NULL;
 }
