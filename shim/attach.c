@@ -2,8 +2,8 @@
  * attach.c - see attach.h.
  */
 #include "attach.h"
-#include "bell.h"
 #include "descriptor.h"
+#include "epoll_set.h"
 #include "fork.h"
 #include "frames.h"
 #include "libc.h"
@@ -339,7 +339,7 @@ bool attach_once(bool (*join)(void)) {
         attach_forked();
         peers_begin();
         is_attached = true;
-        bells_attached();
+        epolls_attached();
         signals_start();
         fork_start();
         tracing_start();

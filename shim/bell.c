@@ -3,53 +3,56 @@
  */
 #include "bell.h"
 #include "attach.h"
+#include "epoll_set.h"
 #include "libc.h"
 #include "lock.h"
+#include "peer.h"
 #include "process.h"
-#include "sandbox.h"
 #include "wait.h"
 #include "wake.h"
-#include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/syscall.h>
 
-#define WANTED_MAX 64
+#define KNOWN 256
 
-static bool bells_wanted;              /* any */
-static _Atomic int wanted[WANTED_MAX]; /* epoll descriptors that somebody watches; 0: free */
-static char mark;                      /* its address is what a bell's event says */
+static struct list watched = {&watched, &watched}; /* handles; with the lock held */
+static _Atomic bool any_watched;
+static struct handle *known[KNOWN]; /* of bells, by their numbers: the last of each place */
+static _Atomic int kernel_waits;    /* threads in a wait that began before the process joined its stack */
+static _Atomic int all_sleepers;    /* of all handles */
 
-static void drain(const struct handle *handle) {
-    uint64_t ignored;
-    if (handle->bell > 0 && LIBC(read)(handle->bell, &ignored, sizeof ignored) < 0)
-        return; /* it was silent */
+int bell_descriptor(const struct waiter *bell) {
+    const struct handle *handle = known[bell->number % KNOWN];
+    return handle && handle->bell > 0 && handle->epoll && handle->epoll->bell == bell ? handle->bell : -1;
 }
 
-void bell_hang(int epoll) {
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)(uintptr_t)&mark};
-    uint64_t one = 1;
-    struct handle *handle = descriptor_epoll(epoll);
-    int bell = handle && !handle->bell ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
-    if (bell < 0)
-        return;
-    bell = descriptor_make_private(bell);
-    if (LIBC(epoll_ctl)(epoll, EPOLL_CTL_ADD, bell, &event) < 0 || LIBC(write)(bell, &one, sizeof one) < 0) {
-        descriptor_close_private(bell);
-        return;
-    }
-    handle->bell = bell;
-    for (int i = 0; i < WANTED_MAX; i++)
-        if (wanted[i] == epoll)
-            bell_want(epoll);
+static void keep(struct handle *handle, int descriptor) {
+    handle->bell = descriptor;
+    known[handle->epoll->bell->number % KNOWN] = handle;
+}
+
+/* Gets a bell's eventfd from the keeper: the set came from another process. */
+static bool fetch(struct handle *handle) {
+    shared_lock();
+    struct epoll_set *set = shared->broken ? NULL : handle->epoll;
+    struct waiter *bell = set && !handle->bell ? set->bell : NULL;
+    uint32_t number = bell ? bell->number : 0;
+    shared_unlock();
+    int descriptor = bell ? peer_fetch(bell, number) : -1;
+    if (descriptor < 0)
+        return false;
+    shared_lock();
+    bool kept = !handle->bell && handle->epoll == set && set->bell == bell && bell->number == number;
+    if (kept)
+        keep(handle, descriptor);
+    shared_unlock();
+    if (!kept)
+        descriptor_close_private(descriptor);
+    return kept;
 }
 
 /* Whether a wait for the set would give something. What turns out not to be ready leaves the list. The lock
- * is held.
- */
+ * is held. */
 static bool is_ready(struct epoll_set *set) {
     struct list *link, *next;
     list_for_each(link, next, &set->ready) {
@@ -62,150 +65,231 @@ static bool is_ready(struct epoll_set *set) {
     return false;
 }
 
-/* The lock is held. */
-static void refresh(struct handle *handle) {
-    struct waiter *waiter = handle->bell_waiter;
-    if (!waiter)
-        return;
-    if (list_empty(&waiter->epoll_link))
-        list_add_tail(&handle->epoll->waiters, &waiter->epoll_link);
-    waiter->sleeping = waiter->by_descriptor = true;
-    if (is_ready(handle->epoll)) {
-        wake_one(waiter);
-        return;
-    }
-    waiter->word = 0;
-    drain(handle);
+static bool hangs(const struct waiter *bell) {
+    return bell && bell->sleeping;
 }
 
-/* The bell becomes one that waits, for ever, for the set. */
-static void watch_set(struct handle *handle) {
+/* Returns false when that takes the bell's eventfd, which this process has not got. The lock is held. */
+static bool silence(struct handle *handle) {
+    uint64_t ignored;
+    handle->epoll->bell->word = 0;
+    if (handle->bell > 0 && LIBC(read)(handle->bell, &ignored, sizeof ignored) < 0)
+        return true; /* it was silent */
+    return handle->bell > 0;
+}
+
+/* The lock is held. */
+static bool refresh(struct handle *handle) {
+    struct epoll_set *set = handle->epoll;
+    if (!set || !hangs(set->bell))
+        return true;
+    if (!is_ready(set))
+        return silence(handle);
+    wake_one(set->bell);
+    return true;
+}
+
+static bool is_wanted(const struct handle *handle) {
+    return handle->epoll->watched || handle->sleepers > 0 || (handle->elder && kernel_waits > 0);
+}
+
+/* The lock is held. */
+static bool place(struct handle *handle) {
+    struct waiter *bell = handle->epoll->bell;
+    handle->epoll->watched |= handle->watched;
+    bool wanted = is_wanted(handle);
+    if (wanted == bell->sleeping)
+        return true;
+    bell->sleeping = bell->by_descriptor = wanted;
+    if (wanted) {
+        list_add_tail(&handle->epoll->waiters, &bell->epoll_link);
+        return refresh(handle);
+    }
+    list_remove(&bell->epoll_link);
+    return silence(handle);
+}
+
+void bell_place(struct handle *handle) {
+    int saved = errno;
+    bool done = true;
+    for (int tries = 0; tries < 2; tries++) {
+        shared_lock();
+        if (handle->epoll && handle->epoll->bell && !shared->broken)
+            done = place(handle);
+        shared_unlock();
+        if (done || !fetch(handle))
+            break;
+    }
+    errno = saved;
+}
+
+void bell_hang(struct handle *handle, int fd) {
     struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_WAITER}};
+    struct epoll_event event = {.events = EPOLLIN};
+    struct waiter *bell = NULL;
+    int saved = errno, descriptor = wait_eventfd();
+    if (descriptor < 0)
+        return;
     shared_lock();
-    struct waiter *waiter = shared->broken ? NULL : pool_take_zeroed(&shared->waiters);
-    if (waiter) {
-        waiter->process = wake_self;
-        waiter->bell = true;
-        waiter->descriptor = handle->bell;
-        waiter->keeper_descriptor = -1;
-        waiter->watch.kind = WATCH_WAITER;
-        waiter->watch.waiter = waiter;
-        waiter_enter(waiter);
+    struct epoll_set *set = shared->broken ? NULL : handle->epoll;
+    if (set && !set->bell && (bell = pool_take_zeroed(&shared->waiters))) {
+        bell->bell = true;
+        bell->descriptor = bell->keeper_descriptor = -1;
+        bell->watch.kind = WATCH_WAITER;
+        bell->watch.waiter = bell;
+        bell->set = set;
+        waiter_enter(bell);
+        set->bell = bell;
+        keep(handle, descriptor);
+        event.data.u64 = BELL_MARK << 32 | bell->number;
     }
     shared_unlock();
-    request.waiter = waiter;
-    if (waiter && attach_tell(&request, handle->bell) == 0)
-        handle->bell_waiter = waiter;
-}
-
-void bell_want(int epoll) {
-    struct handle *handle = descriptor_epoll(epoll);
-    int place = -1;
-    for (int i = 0; i < WANTED_MAX && place < 0; i++)
-        if (wanted[i] == epoll || wanted[i] == 0)
-            place = i;
-    if (place < 0)
-        return;
-    wanted[place] = epoll;
-    bells_wanted = true;
-    if (handle && !handle->bell)
-        bell_hang(epoll); /* inherited without one */
-    if (handle && handle->bell && !handle->bell_waiter)
-        watch_set(handle);
-}
-
-bool bell_is_epoll(int fd) {
-    char path[32], kind[32] = "";
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    return !sandboxed() && readlink(path, kind, sizeof kind - 1) > 0 &&
-           strcmp(kind, "anon_inode:[eventpoll]") == 0;
-}
-
-/* Wants the bells of the sets that are in this one, by proc(5), /proc/PID/fdinfo. */
-static void want_those_in(int epoll) {
-    char path[32], text[4096];
-    ssize_t length;
-    size_t kept = 0;
-    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", epoll);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    while (fd >= 0 && (length = LIBC(read)(fd, text + kept, sizeof text - 1 - kept)) > 0) {
-        text[kept += (size_t)length] = 0;
-        char *line = text, *end;
-        for (; (end = strchr(line, '\n')); line = end + 1) {
-            int inner;
-            *end = 0;
-            if (sscanf(line, "tfd: %d", &inner) == 1 && bell_is_epoll(inner))
-                bell_want(inner);
-        }
-        kept = strlen(line); /* a line that goes on */
-        memmove(text, line, kept);
+    if (bell) {
+        request.waiter = bell;
+        attach_tell(&request, descriptor);
+        LIBC(epoll_ctl)(fd, EPOLL_CTL_ADD, descriptor, &event);
+        bell_place(handle);
+    } else {
+        descriptor_close_private(descriptor);
     }
-    if (fd >= 0)
-        LIBC(close)(fd);
+    errno = saved;
 }
 
-void bells_attached(void) {
-    char entries[2048];
-    long length;
-    int folder = sandboxed() ? -1 : open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    while (folder >= 0 && (length = syscall(SYS_getdents64, folder, entries, sizeof entries)) > 0)
-        for (long at = 0; at < length;) {
-            const struct dirent64 *entry = (const void *)(entries + at);
-            if (entry->d_name[0] != '.' && bell_is_epoll(atoi(entry->d_name)))
-                want_those_in(atoi(entry->d_name));
-            at += entry->d_reclen;
+void bell_take_down(struct handle *handle, int fd) {
+    if (handle->bell > 0)
+        LIBC(epoll_ctl)(fd, EPOLL_CTL_DEL, handle->bell, NULL);
+    bell_drop(handle);
+}
+
+void bell_want(struct handle *handle, int fd) {
+    bool done = handle->watched && (!handle->epoll || (handle->epoll->watched && handle->epoll->bell));
+    if (done)
+        return;
+    shared_lock();
+    handle->watched = true;
+    if (list_empty(&handle->watch_link))
+        list_add_tail(&watched, &handle->watch_link);
+    any_watched = true;
+    shared_unlock();
+    if (handle->epoll && !handle->epoll->bell)
+        bell_hang(handle, fd);
+    else
+        bell_place(handle);
+}
+
+static struct handle *refresh_all(void) {
+    struct list *link, *next;
+    struct handle *unknown = NULL;
+    shared_lock();
+    if (!shared->broken)
+        list_for_each(link, next, &watched) {
+            struct handle *handle = container_of(link, struct handle, watch_link);
+            if (!refresh(handle))
+                unknown = handle;
         }
-    if (folder >= 0)
-        LIBC(close)(folder);
+    shared_unlock();
+    return unknown;
 }
 
 void bells_refresh(void) {
-    if (!bells_wanted)
+    if (!any_watched)
         return;
-    for (int i = 0; i < WANTED_MAX; i++)
-        if (wanted[i] && descriptor_epoll(wanted[i]) && !descriptor_epoll(wanted[i])->bell_waiter)
-            bell_want(wanted[i]);
-    shared_lock();
-    for (int i = 0; i < WANTED_MAX && !shared->broken; i++)
-        if (wanted[i] && descriptor_epoll(wanted[i]))
-            refresh(descriptor_epoll(wanted[i]));
-    shared_unlock();
+    int saved = errno;
+    struct handle *unknown;
+    while ((unknown = refresh_all()) && fetch(unknown))
+        continue;
+    errno = saved;
 }
 
-static void drain_found(int fd, void *context) {
-    struct handle *handle = descriptor_epoll(fd);
-    (void)context;
-    if (handle && !handle->bell_waiter)
-        drain(handle); /* it was rung for those who slept; the others are told of by refresh */
+void bell_refresh(struct handle *handle) {
+    bool done = true;
+    for (int tries = 0; tries < 2; tries++) {
+        shared_lock();
+        if (!shared->broken)
+            done = refresh(handle);
+        shared_unlock();
+        if (done || !fetch(handle))
+            break;
+    }
 }
 
-int bell_filter(struct epoll_event *events, int count) {
+void bell_quiet(struct handle *handle) {
+    struct epoll_set *set = handle->epoll;
+    if (set && hangs(set->bell) && !is_ready(set))
+        silence(handle);
+}
+
+int bell_filter(struct epoll_event *events, int count, uint32_t *number) {
     int left = 0;
-    for (int i = 0; i < count; i++)
-        if (events[i].data.u64 != (uint64_t)(uintptr_t)&mark)
+    *number = 0;
+    for (int i = 0; i < count; i++) {
+        uint32_t here = bell_number(events[i].data.u64);
+        if (here)
+            *number = here;
+        else
             events[left++] = events[i];
-    if (left < count)
-        descriptor_walk(0, UINT32_MAX, drain_found, NULL);
+    }
     return left;
 }
 
+bool bells_begin(void) {
+    if (attached())
+        return false;
+    kernel_waits++;
+    if (!attached())
+        return true;
+    kernel_waits--;
+    return false;
+}
+
+static void place_elder(int fd, void *context) {
+    struct handle *handle = descriptor_epoll(fd);
+    (void)context;
+    if (handle && handle->elder && handle->epoll)
+        bell_place(handle);
+}
+
+void bells_end(void) {
+    if (--kernel_waits == 0 && attached())
+        descriptor_walk(0, UINT32_MAX, place_elder, NULL);
+}
+
+void bell_sleep_begin(struct handle *handle) {
+    handle->sleepers++;
+    all_sleepers++;
+}
+
+void bell_sleep_end(struct handle *handle) {
+    all_sleepers--;
+    if (--handle->sleepers == 0 && handle->epoll)
+        bell_place(handle);
+}
+
 void bell_drop(struct handle *handle) {
-    if (handle->bell_waiter && !shared->broken)
-        waiter_release(handle->bell_waiter);
+    list_remove(&handle->watch_link);
+    if (handle->epoll && handle->epoll->bell && known[handle->epoll->bell->number % KNOWN] == handle)
+        known[handle->epoll->bell->number % KNOWN] = NULL;
     if (handle->bell > 0)
         descriptor_close_private(handle->bell);
     handle->bell = 0;
-    handle->bell_waiter = NULL;
 }
 
-static void forget_waiter(int fd, void *context) {
+static void forget_sleepers(int fd, void *context) {
     struct handle *handle = descriptor_epoll(fd);
     (void)context;
     if (handle)
-        handle->bell_waiter = NULL; /* the parent's */
+        handle->sleepers = 0; /* the parent's */
 }
 
 void bells_forked(void) {
-    if (bells_wanted)
-        descriptor_walk(0, UINT32_MAX, forget_waiter, NULL);
+    kernel_waits = 0;
+    if (all_sleepers > 0)
+        descriptor_walk(0, UINT32_MAX, forget_sleepers, NULL);
+    all_sleepers = 0;
+}
+
+void bells_forget(void) {
+    list_init(&watched);
+    any_watched = false;
+    memset(known, 0, sizeof known);
 }

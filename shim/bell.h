@@ -1,11 +1,11 @@
 /*
- * bell.h - epoll sets as descriptors: in another set, in poll or select, and for threads that sleep in the
- * kernel.
+ * bell.h - how those who sleep on an epoll descriptor itself learn of our sockets in it.
  *
- * A set that has sockets of ours has a bell, an eventfd that the kernel's epoll descriptor watches. Whoever
- * waits for that descriptor itself is woken by it. It is rung once when a set gets its first socket, for
- * threads that sleep in the kernel already, and from then on only if somebody does watch the descriptor
- * (bell_want): our own waits need no bell.
+ * Threads that sleep in the kernel know nothing of our sockets: in an epoll_wait(2) that began before the set
+ * had one, or in a process that has not joined the stack; in poll(2) on the epoll descriptor, or on a set
+ * that it is in. For them the set has a bell: an eventfd in the kernel's part, readable when one of ours in
+ * the set is ready. It is one for all processes, belongs to the set, and is a struct waiter, so that whoever
+ * changes a socket rings it. It is rung only where somebody may sleep so.
  */
 #ifndef SHIM_BELL_H
 #define SHIM_BELL_H
@@ -13,26 +13,54 @@
 #include "descriptor.h"
 #include <sys/epoll.h>
 
-/* An epoll descriptor has become a set of ours: hangs its bell, and rings it. The lock is not held. */
-void bell_hang(int epoll);
+/* A bell's event in the kernel's set has this and its number as data. */
+#define BELL_MARK UINT64_C(0xbe1157e9)
 
-/* Somebody watches this epoll descriptor, or will. The lock is not held. */
-void bell_want(int epoll);
+/* The number in an event's data; 0: it is no bell's. */
+static inline uint32_t bell_number(uint64_t data) {
+    return data >> 32 == BELL_MARK ? (uint32_t)data : 0;
+}
 
-/* Whether a descriptor is of an epoll set, as far as the kernel says so. */
-bool bell_is_epoll(int fd);
+/* Hangs the bell of a set that has just been made. The lock is not held, unless it is said. */
+void bell_hang(struct handle *handle, int fd);
 
-/* The process has joined its stack: epoll sets that are in others by now have been put there unseen. */
-void bells_attached(void);
+/* Takes it down again. The lock is held. */
+void bell_take_down(struct handle *handle, int fd);
 
-/* Makes every bell that is wanted say what is so now. The lock is not held. */
+/* Somebody watches this epoll descriptor, or will. */
+void bell_want(struct handle *handle, int fd);
+
+/* Sees to it that the bell is rung if, and only if, somebody may sleep on the set in the kernel. */
+void bell_place(struct handle *handle);
+
+/* Makes a bell say what is so now; all that this process wants do. */
+void bell_refresh(struct handle *handle);
 void bells_refresh(void);
 
-/* Takes bells out of what the kernel gave. Returns how many events are left. */
-int bell_filter(struct epoll_event *events, int count);
+/* Nobody of ours waits for the set now: its bell falls silent if nothing is ready. The lock is held. */
+void bell_quiet(struct handle *handle);
 
-/* A set is given up by this process; it has forked. */
+/* Takes bells out of what the kernel gave, of which number tells one of them, or 0. Returns how many events
+ * are left. */
+int bell_filter(struct epoll_event *events, int count, uint32_t *number);
+
+/* Around a wait in the kernel for a set without sockets of ours: it may get one meanwhile. */
+void bell_sleep_begin(struct handle *handle);
+void bell_sleep_end(struct handle *handle);
+
+/* Around a wait in the kernel by a process that may not have joined its stack yet. bells_begin returns false,
+ * and nothing has begun, when it has. */
+bool bells_begin(void);
+void bells_end(void);
+
+/* This process's copy of a bell's eventfd, or -1. The lock is held. */
+int bell_descriptor(const struct waiter *bell);
+
+/* A set is given up by this process (the lock is held); it has forked. */
 void bell_drop(struct handle *handle);
 void bells_forked(void);
+
+/* None of the process's handles is of use any more. */
+void bells_forget(void);
 
 #endif

@@ -78,8 +78,10 @@ static void leave(void) {
         return; /* not ours, or of a child that has never come to the stack */
     shared_lock_to_die();
     shared_lock();
-    if (!shared->broken)
+    if (!shared->broken) {
+        waiters_let_go(wake_self);
         estate_leave(wake_self);
+    }
     descriptor_forget_all();
     shared_unlock();
     if (tracing)

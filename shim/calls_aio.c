@@ -186,19 +186,19 @@ static int submit(struct aiocb *block, int operation) {
 }
 
 EXPORT int aio_read(struct aiocb *block) {
-    if (!descriptor_find(block->aio_fildes))
+    if (!descriptor_socket(block->aio_fildes))
         return LIBC(aio_read)(block);
     return (int)call_result(submit(block, LIO_READ));
 }
 
 EXPORT int aio_write(struct aiocb *block) {
-    if (!descriptor_find(block->aio_fildes))
+    if (!descriptor_socket(block->aio_fildes))
         return LIBC(aio_write)(block);
     return (int)call_result(submit(block, LIO_WRITE));
 }
 
 EXPORT int aio_fsync(int operation, struct aiocb *block) {
-    if (!descriptor_find(block->aio_fildes))
+    if (!descriptor_socket(block->aio_fildes))
         return LIBC(aio_fsync)(operation, block);
     if (operation != O_SYNC && operation != O_DSYNC)
         return (int)call_result(-EINVAL);
@@ -217,7 +217,7 @@ static int wait_for(const struct aiocb *const list[], int count, bool all, uint6
         for (int i = 0; i < count; i++) {
             running += in_progress(list[i]);
             some_ended |= list[i] && !in_progress(list[i]);
-            foreign |= in_progress(list[i]) && !descriptor_find(list[i]->aio_fildes);
+            foreign |= in_progress(list[i]) && !descriptor_socket(list[i]->aio_fildes);
         }
         if (running == 0 || (some_ended && !all))
             return 0;
@@ -275,7 +275,7 @@ static int cancel(int fd, struct aiocb *block) {
 }
 
 EXPORT int aio_cancel(int fd, struct aiocb *block) {
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return LIBC(aio_cancel)(fd, block);
     if (block && block->aio_fildes != fd)
         return (int)call_result(-EINVAL);
@@ -328,7 +328,7 @@ static int submit_any(struct aiocb *block) {
 EXPORT int lio_listio(int mode, struct aiocb *const list[], int count, struct sigevent *event) {
     bool any = false, failed = false;
     for (int i = 0; i < count; i++)
-        any |= list[i] && list[i]->aio_lio_opcode != LIO_NOP && descriptor_find(list[i]->aio_fildes);
+        any |= list[i] && list[i]->aio_lio_opcode != LIO_NOP && descriptor_socket(list[i]->aio_fildes);
     if (!any)
         return LIBC(lio_listio)(mode, list, count, event);
     if (mode != LIO_WAIT && mode != LIO_NOWAIT)

@@ -8,16 +8,14 @@
  */
 #include "bell.h"
 #include "call.h"
+#include "epoll_set.h"
 #include "frames.h"
 #include "poller.h"
 #include "process.h"
-#include "sandbox.h"
+#include "resume.h"
 #include "wake.h"
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -30,39 +28,6 @@
 static struct epoll_set *set_of(int epoll) {
     const struct handle *handle = descriptor_epoll(epoll);
     return handle ? handle->epoll : NULL;
-}
-
-/* Whether the kernel's epoll descriptor watches anything (proc(5), /proc/PID/fdinfo); if in doubt, yes. */
-static bool watches_any(int epoll) {
-    char path[32], text[512];
-    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", epoll);
-    int fd = sandboxed() ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd >= 0 ? LIBC(read)(fd, text, sizeof text - 1) : -1;
-    if (fd >= 0)
-        LIBC(close)(fd);
-    text[length > 0 ? length : 0] = 0;
-    return length <= 0 || strstr(text, "tfd:");
-}
-
-/* The set of an epoll descriptor that gets its first socket of ours. The lock is held. */
-static struct epoll_set *set_make(int epoll, bool mixed) {
-    struct epoll_set *set = pool_take_zeroed(&shared->epoll_sets);
-    if (!set)
-        return NULL;
-    set->mixed = mixed;
-    list_init(&set->items);
-    list_init(&set->ready);
-    list_init(&set->waiters);
-    struct handle *handle = descriptor_hold_epoll(set);
-    if (!handle) {
-        pool_return(&shared->epoll_sets, set);
-        return NULL;
-    }
-    if (descriptor_set(epoll, handle)) {
-        descriptor_release(handle);
-        return NULL;
-    }
-    return set;
 }
 
 static struct epoll_item *item_find(struct epoll_set *set, int fd, const struct socket *socket) {
@@ -86,7 +51,7 @@ static void item_check(struct epoll_item *item) {
         return;
     if (list_empty(&item->ready_link))
         list_add_tail(&item->set->ready, &item->ready_link);
-    wake_set(item->set);
+    wake_set(item->set, true);
 }
 
 static void item_set(struct epoll_item *item, const struct epoll_event *event) {
@@ -119,18 +84,17 @@ static int item_add(struct epoll_set *set, int fd, struct socket *socket, const 
 
 static int control(int epoll, int operation, int fd, struct epoll_event *event) {
     int error;
-    bool mixed = operation == EPOLL_CTL_ADD && !set_of(epoll) && watches_any(epoll);
+    epoll_set_for(epoll);
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return error;
     struct epoll_set *set = set_of(epoll);
-    bool first = !set && operation == EPOLL_CTL_ADD;
-    if (first)
-        set = set_make(epoll, mixed);
     struct epoll_item *item = set ? item_find(set, fd, socket) : NULL;
     error = 0;
-    if (operation == EPOLL_CTL_ADD)
-        error = set ? item_add(set, fd, socket, event) : -ENOMEM;
+    if (!set)
+        error = -ENOMEM;
+    else if (operation == EPOLL_CTL_ADD)
+        error = item_add(set, fd, socket, event);
     else if (!item)
         error = -ENOENT;
     else if (operation == EPOLL_CTL_DEL)
@@ -140,57 +104,70 @@ static int control(int epoll, int operation, int fd, struct epoll_event *event) 
     else
         item_set(item, event);
     shared_unlock();
-    if (first && set)
-        bell_hang(epoll);
     return error;
 }
 
 EXPORT int epoll_create1(int flags) {
-    return LIBC(epoll_create1)(flags);
+    int epoll = LIBC(epoll_create1)(flags);
+    epoll_made(epoll);
+    return epoll;
 }
 
 EXPORT int epoll_create(int size) {
-    return size > 0 ? LIBC(epoll_create1)(0) : (int)call_result(-EINVAL);
+    return size > 0 ? epoll_create1(0) : (int)call_result(-EINVAL);
 }
 
 static void set_becomes_mixed(int epoll) {
     if (!set_of(epoll) || set_of(epoll)->mixed)
         return;
     shared_lock();
-    if (set_of(epoll) && !shared->broken) {
-        set_of(epoll)->mixed = true;
-        wake_set(set_of(epoll));
+    struct epoll_set *set = set_of(epoll);
+    if (set && !shared->broken) {
+        set->mixed = true;
+        wake_set(set, false);
     }
     shared_unlock();
 }
 
-EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event) {
-    if (!descriptor_socket(fd)) {
-        int result = LIBC(epoll_ctl)(epoll, operation, fd, event);
-        if (result == 0 && operation == EPOLL_CTL_ADD && attached()) {
-            set_becomes_mixed(epoll);
-            if (set_of(fd) || bell_is_epoll(fd))
-                bell_want(fd);
-        }
-        return result;
+/* The kernel's part of a set gets a descriptor. */
+static int control_kernel(int epoll, int operation, int fd, struct epoll_event *event) {
+    int result = LIBC(epoll_ctl)(epoll, operation, fd, event);
+    if (result == 0 && operation == EPOLL_CTL_ADD && attached()) {
+        struct handle *inner = epoll_known(fd);
+        epoll_known(epoll);
+        set_becomes_mixed(epoll);
+        if (inner)
+            bell_want(inner, fd);
     }
+    return result;
+}
+
+/* What the kernel says of a descriptor that is no epoll set. */
+static int no_epoll_set(int epoll, int fd) {
+    struct epoll_event none = {0};
+    int saved = errno;
+    if (LIBC(epoll_ctl)(epoll, EPOLL_CTL_MOD, fd, &none) < 0 && errno != ENOENT)
+        return -errno;
+    errno = saved;
+    return -ENOMEM;
+}
+
+EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event) {
+    if (!descriptor_socket(fd))
+        return control_kernel(epoll, operation, fd, event);
     if (operation != EPOLL_CTL_ADD && operation != EPOLL_CTL_MOD && operation != EPOLL_CTL_DEL)
         return (int)call_result(-EINVAL);
     if (operation != EPOLL_CTL_DEL && !event)
         return (int)call_result(-EFAULT);
     if (operation == EPOLL_CTL_ADD && event->events & EPOLLEXCLUSIVE && event->events & ~EXCLUSIVE_MAY_HAVE)
         return (int)call_result(-EINVAL);
-    /* The kernel says whether that is an epoll descriptor at all; a wait for no events of none does nothing.
-     */
-    struct epoll_event none = {0};
     TRACE("epoll_ctl(%d, %s, %d, 0x%x)", epoll,
           operation == EPOLL_CTL_ADD   ? "EPOLL_CTL_ADD"
           : operation == EPOLL_CTL_MOD ? "EPOLL_CTL_MOD"
                                        : "EPOLL_CTL_DEL",
           fd, event ? event->events : 0);
-    if (!set_of(epoll) && LIBC(epoll_ctl)(epoll, EPOLL_CTL_MOD, fd, &none) < 0 && errno != ENOENT &&
-        errno != EPERM)
-        return -1;
+    if (!epoll_known(epoll))
+        return (int)call_result(no_epoll_set(epoll, fd));
     return (int)call_result(control(epoll, operation, fd, event));
 }
 
@@ -219,126 +196,189 @@ static int collect(struct epoll_set *set, struct epoll_event *events, int limit)
 }
 
 /* What the kernel has, without waiting, behind `count` events of ours. */
-static int collect_kernel(int epoll, struct epoll_event *events, int count, int limit) {
-    if (count == limit)
-        return count;
-    int theirs = LIBC(epoll_pwait)(epoll, events + count, limit - count, 0, NULL);
+static int collect_kernel(struct handle *handle, int epoll, struct epoll_event *events, int count,
+                          int limit) {
+    uint32_t number = 0;
+    int saved = errno;
+    int theirs = count < limit ? LIBC(epoll_pwait)(epoll, events + count, limit - count, 0, NULL) : 0;
     if (theirs > 0)
-        theirs = bell_filter(events + count, theirs);
+        theirs = bell_filter(events + count, theirs, &number);
+    if (number)
+        bell_refresh(handle);
+    errno = saved;
     return theirs > 0 ? count + theirs : count;
 }
 
-static int wait_for_set(int epoll, struct epoll_event *events, int limit, uint64_t deadline_ns,
-                        const sigset_t *mask) {
+/* Whether a number is still that of a set on which a call of this thread sleeps. */
+static bool is_still(int epoll, const struct handle *handle, const struct epoll_set *set) {
+    return descriptor_find(epoll) == handle && handle->epoll == set;
+}
+
+/* One sleep of a wait. `again`: nothing has come of it. */
+static int sleep_on_set(struct handle *handle, struct epoll_set *set, int epoll, uint64_t deadline_ns,
+                        const sigset_t *mask, struct pollfd kernel[1 + WAIT_SLEEP_ROOM]) {
+    struct waiter *waiter = wait_hold(set) ? wait_begin(true) : NULL;
+    if (!waiter || waiter->set != set) { /* the first wait lets the lock go */
+        shared_unlock();
+        return waiter ? 0 : -ENOMEM;
+    }
+    list_add_tail(&set->waiters, &waiter->epoll_link);
+    kernel[0] = (struct pollfd){.fd = is_still(epoll, handle, set) ? epoll : -1, .events = POLLIN};
+    bool prepares = poller_wanted(waiter), polls = !prepares && poller_begin(waiter);
+    bool ready = !list_empty(&set->ready); /* since: the first wait lets the lock go */
+    nfds_t further = set->mixed;
+    shared_unlock();
+    int result = prepares || ready ? 0
+                 : polls           ? poller_sleep(waiter, kernel, further, deadline_ns, mask)
+                                   : -EINVAL;
+    if (prepares)
+        poller_prepare(waiter);
+    if (result == 1)
+        kernel[0].revents = POLLIN;
+    if (result == -EINVAL)
+        result = wait_sleep(waiter, kernel, 1, deadline_ns, mask);
+    shared_lock();
+    wait_end(waiter);
+    bool leaves = result == -EINTR || result == -ETIMEDOUT || kernel[0].revents;
+    if (leaves && waiter->set == set && !shared->broken)
+        wake_next(set); /* it may have been woken for something that it does not take */
+    if (leaves)
+        wait_done();
+    shared_unlock();
+    return result == 1 ? 0 : result;
+}
+
+/* The set of a wait: the one that it began with, whoever closes the descriptor meanwhile. The lock is held.
+ */
+static struct epoll_set *set_of_wait(struct handle *handle, int epoll, struct epoll_set *begun) {
+    const struct waiter *waiter = begun ? wait_self() : NULL;
+    if (waiter && waiter->set == begun)
+        return begun;
+    return is_still(epoll, handle, handle->epoll) ? handle->epoll : NULL;
+}
+
+static int wait_for_set(struct handle *handle, int epoll, struct epoll_event *events, int limit,
+                        uint64_t deadline_ns, const sigset_t *mask) {
+    struct epoll_set *set = NULL;
     for (;;) {
-        struct pollfd kernel[1 + WAIT_SLEEP_ROOM] = {{.fd = epoll, .events = POLLIN}};
+        struct pollfd kernel[1 + WAIT_SLEEP_ROOM] = {{.fd = -1}};
         frames_expect(0);
         shared_lock();
         frames_look(deadline_ns ? FRAMES_AGE_CALL_NS : FRAMES_AGE_LOOK_NS);
-        struct epoll_set *set = set_of(epoll);
+        set = set_of_wait(handle, epoll, set);
         if (!set || shared->broken) {
+            wait_done();
             shared_unlock();
             attach_broken();
             return set ? -ENETDOWN : -EBADF;
         }
         int count = collect(set, events, limit);
+        if (set->bell && set->bell->word)
+            bell_quiet(handle);
         if (count > 0 || deadline_ns == 0) {
-            bool mixed = set->mixed;
+            bool mixed = set->mixed && is_still(epoll, handle, set);
             wake_next(set); /* what is left, or came since, is another's */
+            wait_done();
             shared_unlock();
             frames_expect(count);
-            return mixed ? collect_kernel(epoll, events, count, limit) : count;
+            return mixed ? collect_kernel(handle, epoll, events, count, limit) : count;
         }
-        struct waiter *waiter = wait_begin(true);
-        if (!waiter) {
-            shared_unlock();
-            return -ENOMEM;
-        }
-        list_add_tail(&set->waiters, &waiter->epoll_link);
-        bool prepares = poller_wanted(waiter), polls = !prepares && poller_begin(waiter);
-        bool ready = !list_empty(&set->ready); /* since: the first wait lets the lock go */
-        nfds_t further = set->mixed;
-        shared_unlock();
-        int result = prepares || ready ? 0
-                     : polls           ? poller_sleep(waiter, kernel, further, deadline_ns, mask)
-                                       : -EINVAL;
-        if (prepares)
-            poller_prepare(waiter);
-        if (result == 1)
-            kernel[0].revents = POLLIN;
-        if (result == -EINVAL)
-            result = wait_sleep(waiter, kernel, 1, deadline_ns, mask);
-        shared_lock();
-        wait_end(waiter);
-        bool leaves = result == -EINTR || result == -ETIMEDOUT || kernel[0].revents;
-        if (leaves && set_of(epoll) == set && !shared->broken)
-            wake_next(set); /* it may have been woken for something that it does not take */
-        shared_unlock();
-        if (result == -EINTR)
+        int result = sleep_on_set(handle, set, epoll, deadline_ns, mask, kernel);
+        if (result == -EINTR || result == -ENOMEM)
             return result;
-        if (kernel[0].revents && (count = collect_kernel(epoll, events, 0, limit)) > 0)
+        if (kernel[0].revents && (count = collect_kernel(handle, epoll, events, 0, limit)) > 0)
             return count;
         if (result == -ETIMEDOUT)
             return 0;
     }
 }
 
-static int wait_any(int epoll, struct epoll_event *events, int limit, uint64_t deadline_ns,
-                    const sigset_t *mask) {
-    if (limit <= 0)
-        return -EINVAL;
-    bells_refresh();
-    return wait_for_set(epoll, events, limit, deadline_ns, mask);
+static int milliseconds_left(uint64_t deadline_ns) {
+    if (deadline_ns == TIMER_NEVER)
+        return -1;
+    uint64_t now = deadline_ns ? clock_now() : 0;
+    uint64_t left_ms = ((deadline_ns > now ? deadline_ns - now : 0) + 999999) / 1000000;
+    return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
 }
 
-/* A set of the kernel's alone. It may become ours while we sleep, and its bell says so then. */
-static int wait_kernel(int epoll, struct epoll_event *events, int limit, uint64_t deadline_ns,
-                       const sigset_t *mask) {
+/* A set of the kernel's alone. It may get a socket of ours while we sleep, and its bell says so then. */
+static int wait_kernel(struct handle *handle, int epoll, struct epoll_event *events, int limit,
+                       uint64_t deadline_ns, const sigset_t *mask) {
     for (;;) {
-        uint64_t now = deadline_ns == 0 || deadline_ns == TIMER_NEVER ? 0 : clock_now();
-        uint64_t left_ms = ((deadline_ns > now ? deadline_ns - now : 0) + 999999) / 1000000;
-        int timeout = deadline_ns == TIMER_NEVER ? -1 : left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+        uint32_t number = 0;
         bells_refresh();
-        int got = LIBC(epoll_pwait)(epoll, events, limit, timeout, mask);
-        if (got <= 0)
-            return got < 0 ? -errno : 0;
-        got = bell_filter(events, got);
+        bell_sleep_begin(handle);
+        bool still = !handle->epoll;
+        int got = still ? LIBC(epoll_pwait)(epoll, events, limit, milliseconds_left(deadline_ns), mask) : 0;
+        int error = got < 0 ? errno : 0;
+        bell_sleep_end(handle);
+        if (got < 0)
+            return -error;
+        if (got > 0)
+            got = bell_filter(events, got, &number);
         if (got > 0)
             return got;
-        if (set_of(epoll))
-            return wait_for_set(epoll, events, limit, deadline_ns, mask);
+        if (number)
+            epoll_set_for(epoll); /* another process's doing */
+        if (!handle->epoll && !number)
+            return 0;
+        if (handle->epoll)
+            return wait_for_set(handle, epoll, events, limit, deadline_ns, mask);
     }
 }
 
 static int wait_until(int epoll, struct epoll_event *events, int limit, uint64_t deadline_ns,
                       const sigset_t *mask) {
-    if (set_of(epoll)) {
-        TRACE("epoll_wait(%d, %d)", epoll, limit);
-        return wait_any(epoll, events, limit, deadline_ns, mask);
-    }
-    if (descriptor_find(epoll))
-        return -EINVAL; /* a socket */
-    return wait_kernel(epoll, events, limit, deadline_ns, mask);
+    struct handle *handle = limit > 0 ? epoll_known(epoll) : NULL;
+    if (!handle) /* the kernel says what is wrong */
+        return LIBC(epoll_pwait)(epoll, events, limit, 0, NULL) < 0 ? -errno : 0;
+    if (!handle->epoll)
+        return wait_kernel(handle, epoll, events, limit, deadline_ns, mask);
+    TRACE("epoll_wait(%d, %d)", epoll, limit);
+    bells_refresh();
+    return wait_for_set(handle, epoll, events, limit, deadline_ns, mask);
+}
+
+/* A wait by a process that has not joined its stack. It may do so meanwhile; or another process that has the
+ * same set, by whose bell this one learns of it. Returns how many events there are, none of them a bell's;
+ * -EAGAIN: the wait is to go on as one that has joined. */
+static int wait_unattached(struct epoll_event *events, int got) {
+    uint32_t number;
+    if (got <= 0)
+        return got;
+    got = bell_filter(events, got, &number);
+    return got == 0 && resume_follow() ? -EAGAIN : got;
 }
 
 EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int limit, int timeout_ms,
                        const sigset_t *mask) {
-    if (!attached())
-        return LIBC(epoll_pwait)(epoll, events, limit, timeout_ms, mask);
     uint64_t deadline = timeout_ms < 0    ? TIMER_NEVER
                         : timeout_ms == 0 ? 0
                                           : clock_now() + (uint64_t)timeout_ms * 1000000;
+    if (bells_begin()) {
+        int got = LIBC(epoll_pwait)(epoll, events, limit, timeout_ms, mask);
+        bells_end();
+        got = wait_unattached(events, got);
+        if (got != -EAGAIN)
+            return got;
+    }
     return (int)call_result(wait_until(epoll, events, limit, deadline, mask));
 }
 
 EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int limit, const struct timespec *timeout,
                         const sigset_t *mask) {
-    if (!attached())
-        return (int)LIBC(syscall)(SYS_epoll_pwait2, epoll, events, limit, timeout, mask, (size_t)_NSIG / 8);
-    if (timeout && (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000))
-        return (int)call_result(-EINVAL);
     uint64_t length = timeout ? (uint64_t)timeout->tv_sec * 1000000000 + (uint64_t)timeout->tv_nsec : 0;
     uint64_t deadline = !timeout ? TIMER_NEVER : length == 0 ? 0 : clock_now() + length;
+    if (bells_begin()) {
+        int got =
+            (int)LIBC(syscall)(SYS_epoll_pwait2, epoll, events, limit, timeout, mask, (size_t)_NSIG / 8);
+        bells_end();
+        got = wait_unattached(events, got);
+        if (got != -EAGAIN)
+            return got;
+    }
+    if (timeout && (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000))
+        return (int)call_result(-EINVAL);
     return (int)call_result(wait_until(epoll, events, limit, deadline, mask));
 }
 

@@ -27,10 +27,10 @@ static void linger(struct socket *socket) {
     uint64_t deadline = wait_deadline((uint64_t)socket->options.linger_seconds * 1000000000);
     if (tcp->receive.length > 0 || socket_shutdown(&shared->stack, socket, SHUT_WR))
         return;
-    while (tcp->state == TCP_FIN_WAIT1 || tcp->state == TCP_CLOSING || tcp->state == TCP_LAST_ACK) {
-        if (wait_socket(socket, POLLIN | POLLOUT, deadline)) /* any event: the state may have changed */
-            return;
-    }
+    int error = 0; /* any event: the state may have changed */
+    while (!error && (tcp->state == TCP_FIN_WAIT1 || tcp->state == TCP_CLOSING || tcp->state == TCP_LAST_ACK))
+        error = wait_socket(socket, POLLIN | POLLOUT, deadline);
+    wait_done();
 }
 
 /* Forgets a descriptor of ours, before the kernel closes it. */
@@ -39,10 +39,12 @@ static void forget(int fd) {
     shared_lock();
     struct handle *handle = descriptor_find(fd);
     if (handle && !shared->broken) {
+        wait_done(); /* of a call that a signal handler has jumped out of, or runs in */
         verbose_note(&story, fd);
         if (handle->kind == HOLDING_SOCKET && descriptor_is_last(handle))
             linger(handle->socket);
-        spare_keep(handle, fd);
+        if (descriptor_find(fd) == handle) /* linger waits */
+            spare_keep(handle, fd);
         descriptor_clear(fd);
     } else if (handle) {
         atomic_store(&descriptor_pages[fd / DESCRIPTOR_PAGE][fd % DESCRIPTOR_PAGE], NULL);

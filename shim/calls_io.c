@@ -36,10 +36,7 @@ static void pieces_skip(struct iovec **pieces, int *count, size_t bytes) {
 
 /* `left`: bytes that are still to be sent. */
 static int wait_to_send(struct socket *socket, size_t left, uint64_t deadline) {
-    socket->blocked_writers += left > 0;
-    int error = wait_socket(socket, POLLOUT, deadline);
-    socket->blocked_writers -= left > 0;
-    return error;
+    return left > 0 ? wait_to_write(socket, deadline) : wait_socket(socket, POLLOUT, deadline);
 }
 
 /* Sends all of it, as a blocking send(2) does; what was sent before an error or a signal counts. */
@@ -60,7 +57,7 @@ static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct
         message.lend = total >= LENT_BYTES && !socket->tcp && frames_may_lend();
         ssize_t result = socket_send(&shared->stack, socket, &message);
         message.flags &= ~MSG_FASTOPEN; /* it has connected: what is left follows */
-        while (wait && socket_is_opening(socket) && result >= 0)
+        while (wait && result >= 0 && socket_is_opening(socket))
             result = (error = wait_to_send(socket, total - sent - (size_t)result, deadline)) ? error
                      : socket->error ? socket_take_error(socket)
                                      : result;
@@ -77,9 +74,12 @@ static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct
         if ((error = wait_to_send(socket, total - sent, deadline)))
             break;
     }
-    if (attach_config.verbose && sent > 0)
-        verbose_follow(socket);
-    frames_expected(socket);
+    if (error != -EBADF) {
+        if (attach_config.verbose && sent > 0)
+            verbose_follow(socket);
+        frames_expected(socket);
+    }
+    wait_done();
     shared_unlock();
     if (attach_config.verbose)
         verbose_show();
@@ -144,8 +144,9 @@ static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct 
         if ((error = wait_socket(socket, POLLIN, deadline)))
             break;
     }
-    if (attach_config.verbose && received > 0)
+    if (attach_config.verbose && received > 0 && error != -EBADF)
         verbose_follow(socket);
+    wait_done();
     shared_unlock();
     if (attach_config.verbose)
         verbose_show();
@@ -213,14 +214,14 @@ static ssize_t to_netlink(int fd, const struct iovec *pieces, int count) {
 
 EXPORT ssize_t write(int fd, const void *buffer, size_t length) {
     struct iovec piece = {(void *)buffer, length};
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return netlink_is(fd) ? to_netlink(fd, &piece, 1) : LIBC(write)(fd, buffer, length);
     TRACE("write(%d, %s, %zu)", fd, tracing_bytes(buffer, length), length);
     return call_result(send_message(fd, &piece, 1, 0, NULL, 0));
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count) {
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return netlink_is(fd) ? to_netlink(fd, pieces, count) : LIBC(writev)(fd, pieces, count);
     if (count < 0 || count > IOV_MAX)
         return call_result(-EINVAL);
@@ -232,7 +233,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count) {
 
 EXPORT ssize_t send(int fd, const void *buffer, size_t length, int flags) {
     struct iovec piece = {(void *)buffer, length};
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return netlink_is(fd) ? to_netlink(fd, &piece, 1) : LIBC(send)(fd, buffer, length, flags);
     TRACE("send(%d, %s, %zu, 0x%x)", fd, tracing_bytes(buffer, length), length, (unsigned)flags);
     return call_result(send_message(fd, &piece, 1, flags, NULL, 0));
@@ -244,7 +245,7 @@ EXPORT ssize_t sendto(int fd, const void *buffer, size_t length, int flags, cons
     int error;
     if (netlink_is(fd))
         return to_netlink(fd, &piece, 1);
-    if (!descriptor_find(fd) || becomes_kernel(fd, to, to_length, flags, &error))
+    if (!descriptor_socket(fd) || becomes_kernel(fd, to, to_length, flags, &error))
         return LIBC(sendto)(fd, buffer, length, flags, to, to_length);
     if (error)
         return call_result(error);
@@ -269,7 +270,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     int error;
     if (netlink_is(fd))
         return netlink_send(fd, message, flags);
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return message && message->msg_controllen ? send_foreign(fd, message, flags)
                                                   : LIBC(sendmsg)(fd, message, flags);
     if (becomes_kernel(fd, message->msg_name, message->msg_namelen, flags, &error))
@@ -285,7 +286,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
     unsigned sent = 0;
-    if (!descriptor_find(fd) && !netlink_is(fd))
+    if (!descriptor_socket(fd) && !netlink_is(fd))
         return LIBC(sendmmsg)(fd, messages, count, flags);
     for (; sent < count && sent < IOV_MAX; sent++) {
         ssize_t result = sendmsg(fd, &messages[sent].msg_hdr, flags);
@@ -312,7 +313,7 @@ static ssize_t receive_message(int fd, const struct iovec *pieces, int count, in
 
 EXPORT ssize_t read(int fd, void *buffer, size_t length) {
     struct iovec piece = {buffer, length};
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return LIBC(read)(fd, buffer, length);
     if (length == 0)
         return 0;
@@ -321,7 +322,7 @@ EXPORT ssize_t read(int fd, void *buffer, size_t length) {
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *pieces, int count) {
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return LIBC(readv)(fd, pieces, count);
     if (count < 0 || count > IOV_MAX)
         return call_result(-EINVAL);
@@ -333,7 +334,7 @@ EXPORT ssize_t readv(int fd, const struct iovec *pieces, int count) {
 
 EXPORT ssize_t recv(int fd, void *buffer, size_t length, int flags) {
     struct iovec piece = {buffer, length};
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return LIBC(recv)(fd, buffer, length, flags);
     TRACE_DATA(buffer, length, "recv(%d, @, %zu, 0x%x)", fd, length, (unsigned)flags);
     return call_result(receive_message(fd, &piece, 1, flags, NULL, NULL));
@@ -342,7 +343,7 @@ EXPORT ssize_t recv(int fd, void *buffer, size_t length, int flags) {
 EXPORT ssize_t recvfrom(int fd, void *buffer, size_t length, int flags, struct sockaddr *from,
                         socklen_t *from_length) {
     struct iovec piece = {buffer, length};
-    if (!descriptor_find(fd)) {
+    if (!descriptor_socket(fd)) {
         ssize_t received = LIBC(recvfrom)(fd, buffer, length, flags, from, from_length);
         if (received >= 0 && from && from_length && netlink_is(fd))
             netlink_name_sender(from, *from_length);
@@ -355,7 +356,7 @@ EXPORT ssize_t recvfrom(int fd, void *buffer, size_t length, int flags, struct s
 EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
     struct socket_message message = {.flags = flags};
     struct socket_options options;
-    if (!descriptor_find(fd)) {
+    if (!descriptor_socket(fd)) {
         ssize_t received = LIBC(recvmsg)(fd, header, flags);
         if (received >= 0 && header->msg_controllen > 0)
             passing_in(header);
@@ -394,7 +395,7 @@ static bool has_passed(const struct timespec *deadline) {
 EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout) {
     struct timespec deadline;
     unsigned received = 0;
-    if (!descriptor_find(fd) && !netlink_is(fd))
+    if (!descriptor_socket(fd) && !netlink_is(fd))
         return LIBC(recvmmsg)(fd, messages, count, flags, timeout);
     if (timeout) {
         if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000)
@@ -455,7 +456,7 @@ static int flags_at(off_t offset, int flags) {
 }
 
 EXPORT ssize_t preadv2(int fd, const struct iovec *pieces, int count, off_t offset, int flags) {
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return LIBC(preadv2)(fd, pieces, count, offset, flags);
     int how = flags_at(offset, flags);
     if (how < 0 || count < 0 || count > IOV_MAX)
@@ -468,7 +469,7 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *pieces, int count, off_t offs
 }
 
 EXPORT ssize_t pwritev2(int fd, const struct iovec *pieces, int count, off_t offset, int flags) {
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return LIBC(pwritev2)(fd, pieces, count, offset, flags);
     int how = flags_at(offset, flags);
     if (how < 0 || count < 0 || count > IOV_MAX)
@@ -492,7 +493,7 @@ EXPORT ssize_t pwritev64v2(int fd, const struct iovec *pieces, int count, off64_
 EXPORT int vdprintf(int fd, const char *format, va_list arguments) {
     char on_stack[1024], *text = on_stack;
     va_list again;
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return LIBC(vdprintf)(fd, format, arguments);
     va_copy(again, arguments);
     int length = vsnprintf(on_stack, sizeof on_stack, format, arguments);
@@ -517,8 +518,8 @@ EXPORT int dprintf(int fd, const char *format, ...) {
 }
 
 EXPORT int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments) {
-    return descriptor_find(fd) ? vdprintf(fd, format, arguments)
-                               : LIBC(__vdprintf_chk)(fd, flag, format, arguments);
+    return descriptor_socket(fd) ? vdprintf(fd, format, arguments)
+                                 : LIBC(__vdprintf_chk)(fd, flag, format, arguments);
 }
 
 EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...) {
@@ -612,9 +613,9 @@ static ssize_t send_file(int out, int in, off_t *offset, size_t length) {
 }
 
 EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t length) {
-    if (descriptor_find(in))
+    if (descriptor_socket(in))
         return call_result(-EINVAL); /* as the kernel: a socket can't be mapped */
-    if (!descriptor_find(out))
+    if (!descriptor_socket(out))
         return LIBC(sendfile)(out, in, offset, length);
     if (offset)
         TRACE("sendfile(%d, %d, [%lld], %zu)", out, in, (long long)*offset, length);

@@ -19,8 +19,9 @@
 /* Whether a descriptor is a socket of ours. One that is an epoll set of ours is the kernel's to poll, by its
  * bell. */
 static bool ours_to_poll(int fd, bool *sets) {
-    if (descriptor_epoll(fd)) {
-        bell_want(fd);
+    struct handle *set = descriptor_epoll(fd);
+    if (set) {
+        bell_want(set, fd);
         *sets = true;
     }
     return descriptor_socket(fd) != NULL;
@@ -168,6 +169,11 @@ static bool timeout_valid(const struct timespec *timeout) {
 
 EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
     struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+    if (bells_begin()) {
+        int result = LIBC(poll)(fds, count, timeout_ms);
+        bells_end();
+        return result;
+    }
     if (!any_ours(fds, count))
         return LIBC(poll)(fds, count, timeout_ms);
     TRACE("poll(%d descriptors, %d)", (int)count, timeout_ms);
@@ -175,6 +181,11 @@ EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
 }
 
 EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask) {
+    if (bells_begin()) {
+        int result = LIBC(ppoll)(fds, count, timeout, mask);
+        bells_end();
+        return result;
+    }
     if (!any_ours(fds, count))
         return LIBC(ppoll)(fds, count, timeout, mask);
     if (!timeout_valid(timeout))
@@ -259,6 +270,11 @@ static int select_ours(int limit, fd_set *in, fd_set *out, fd_set *except, uint6
 
 EXPORT int select(int limit, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout) {
     struct timespec time;
+    if (bells_begin()) {
+        int result = LIBC(select)(limit, in, out, except, timeout);
+        bells_end();
+        return result;
+    }
     if (!any_ours_selected(limit, in, out, except))
         return LIBC(select)(limit, in, out, except, timeout);
     if (timeout) {
@@ -281,6 +297,11 @@ EXPORT int select(int limit, fd_set *in, fd_set *out, fd_set *except, struct tim
 
 EXPORT int pselect(int limit, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,
                    const sigset_t *mask) {
+    if (bells_begin()) {
+        int result = LIBC(pselect)(limit, in, out, except, timeout, mask);
+        bells_end();
+        return result;
+    }
     if (!any_ours_selected(limit, in, out, except))
         return LIBC(pselect)(limit, in, out, except, timeout, mask);
     if (!timeout_valid(timeout))

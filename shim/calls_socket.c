@@ -65,7 +65,7 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     uint32_t host;
     uint16_t port;
     int error;
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return netlink_is(fd) ? netlink_bind(fd, address, length) : LIBC(bind)(fd, address, length);
     if ((error = call_address(fd, address, length, &host, &port)) < 0)
         return (int)call_result(error);
@@ -86,7 +86,7 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
 
 EXPORT int listen(int fd, int backlog) {
     int error;
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return LIBC(listen)(fd, backlog);
     TRACE("listen(%d, %d)", fd, backlog);
     struct socket *socket = call_enter(fd, &error);
@@ -101,7 +101,7 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
     struct socket *made = NULL;
     struct handle *handle = NULL;
     int result = 0;
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return LIBC(accept4)(fd, address, length, flags);
     if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
         return (int)call_result(-EINVAL);
@@ -116,7 +116,7 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
             break;
     uint32_t host = 0;
     uint16_t port = 0;
-    bool inet6 = socket->options.inet6;
+    bool inet6 = result != -EBADF && socket->options.inet6;
     if (!result) {
         host = made->tcp->remote_address;
         port = made->tcp->remote_port;
@@ -124,6 +124,7 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
         if (!handle)
             result = -ENOBUFS;
     }
+    wait_done();
     shared_unlock();
     if (result)
         return (int)call_result(result);
@@ -159,6 +160,7 @@ static int connect_ours(int fd, uint32_t host, uint16_t port, bool unspecified) 
             break;
         result = socket_connect(&shared->stack, socket, host, port);
     }
+    wait_done();
     shared_unlock();
     return result;
 }
@@ -179,7 +181,7 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
     uint32_t host;
     uint16_t port;
     int error;
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return netlink_is(fd) ? netlink_connect(fd) : LIBC(connect)(fd, address, length);
     if (address && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
         return (int)call_result(connect_ours(fd, 0, 0, true));
@@ -198,7 +200,7 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
 
 EXPORT int shutdown(int fd, int how) {
     int error;
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return LIBC(shutdown)(fd, how);
     TRACE("shutdown(%d, %s)", fd, how == SHUT_RD ? "SHUT_RD" : how == SHUT_WR ? "SHUT_WR" : "SHUT_RDWR");
     struct socket *socket = call_enter(fd, &error);
@@ -232,13 +234,13 @@ static int give_name(int fd, struct sockaddr *address, socklen_t *length,
 }
 
 EXPORT int getsockname(int fd, struct sockaddr *address, socklen_t *length) {
-    return descriptor_find(fd) ? give_name(fd, address, length, socket_local)
-                               : LIBC(getsockname)(fd, address, length);
+    return descriptor_socket(fd) ? give_name(fd, address, length, socket_local)
+                                 : LIBC(getsockname)(fd, address, length);
 }
 
 EXPORT int getpeername(int fd, struct sockaddr *address, socklen_t *length) {
-    return descriptor_find(fd) ? give_name(fd, address, length, socket_remote)
-                               : LIBC(getpeername)(fd, address, length);
+    return descriptor_socket(fd) ? give_name(fd, address, length, socket_remote)
+                                 : LIBC(getpeername)(fd, address, length);
 }
 
 /* An option that the stack does not know is checked and borne by the kernel's object, which makes no use of
@@ -259,7 +261,7 @@ static bool may_be_inert(int level, int name) {
 
 EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *length) {
     int error;
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return netlink_is(fd) ? netlink_get_option(fd, level, name, value, length)
                               : LIBC(getsockopt)(fd, level, name, value, length);
     if (!value || !length)
@@ -300,7 +302,7 @@ static int set_inet6_option(int fd, int name, const void *value, socklen_t lengt
 
 EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t length) {
     int error;
-    if (!descriptor_find(fd))
+    if (!descriptor_socket(fd))
         return netlink_is(fd) ? netlink_set_option(fd, level, name, value, length)
                               : LIBC(setsockopt)(fd, level, name, value, length);
     if (!value && length > 0)

@@ -13,12 +13,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 #define HANDLES_AT_ONCE 200 /* some 16 KB */
-#define PRIVATE_MAX 256     /* a thread that waits in poll(2) has one */
+#define DOOMED_MAX 32
+#define PRIVATE_MAX 256 /* a thread that waits in poll(2) has one */
 
 struct handle *_Atomic *_Atomic descriptor_pages[DESCRIPTOR_PAGES];
 bool descriptor_any;
@@ -63,7 +65,8 @@ static struct holding *enter(struct estate *estate, const struct handle *handle)
 static bool copy_holdings(struct estate *estate, struct list *of) {
     struct list *link, *next;
     list_for_each(link, next, of) {
-        if (!enter(estate, container_of(link, struct handle, link)))
+        const struct handle *handle = container_of(link, struct handle, link);
+        if (handle->holding && !enter(estate, handle))
             return false;
     }
     return true;
@@ -73,7 +76,10 @@ static bool copy_holdings(struct estate *estate, struct list *of) {
 static struct list *adopt_copies(struct list *copy, struct list *of) {
     struct list *link, *next;
     list_for_each(link, next, of) {
-        container_of(link, struct handle, link)->holding = container_of(copy, struct holding, link);
+        struct handle *handle = container_of(link, struct handle, link);
+        if (!handle->holding)
+            continue;
+        handle->holding = container_of(copy, struct holding, link);
         copy = copy->next;
     }
     return copy;
@@ -98,14 +104,16 @@ static bool own_estate(void) {
 }
 
 static struct handle *hold(struct handle what) {
-    struct handle *handle = own_estate() ? handle_take() : NULL;
+    bool holds = what.socket || what.epoll;
+    struct handle *handle = !holds || own_estate() ? handle_take() : NULL;
     if (!handle)
         return NULL;
     *handle = what;
-    handle->holding = enter(wake_self->estate, handle);
+    handle->holding = holds ? enter(wake_self->estate, handle) : NULL;
     list_init(&handle->link);
-    list_add_tail(handle->holding ? &born : &spare, &handle->link);
-    return handle->holding ? handle : NULL;
+    list_init(&handle->watch_link);
+    list_add_tail(holds && !handle->holding ? &spare : &born, &handle->link);
+    return holds && !handle->holding ? NULL : handle;
 }
 
 struct handle *descriptor_hold_socket(struct socket *socket) {
@@ -116,10 +124,24 @@ struct handle *descriptor_hold_epoll(struct epoll_set *epoll) {
     return hold((struct handle){.kind = HOLDING_EPOLL, .epoll = epoll});
 }
 
+int descriptor_enter_epoll(struct handle *handle, struct epoll_set *epoll) {
+    if (!own_estate())
+        return -ENOMEM;
+    struct handle as = {.kind = HOLDING_EPOLL, .epoll = epoll};
+    struct holding *holding = enter(wake_self->estate, &as), *before = handle->holding;
+    if (!holding)
+        return -ENOMEM;
+    handle->holding = holding;
+    handle->epoll = epoll;
+    if (before)
+        holding_release(before);
+    return 0;
+}
+
 void descriptor_release(struct handle *handle) {
     if (handle->kind == HOLDING_EPOLL)
         bell_drop(handle);
-    if (own_estate())
+    if (handle->holding && own_estate())
         holding_release(handle->holding); /* else it is given up when the process ends */
     list_move_tail(&spare, &handle->link);
 }
@@ -129,6 +151,16 @@ struct handle *descriptor_handle_of(const struct socket *socket) {
     list_for_each(link, next, &handles) {
         struct handle *handle = container_of(link, struct handle, link);
         if (handle->kind == HOLDING_SOCKET && handle->socket == socket)
+            return handle;
+    }
+    return NULL;
+}
+
+struct handle *descriptor_handle_of_epoll(const struct epoll_set *epoll) {
+    struct list *link, *next;
+    list_for_each(link, next, &handles) {
+        struct handle *handle = container_of(link, struct handle, link);
+        if (handle->kind == HOLDING_EPOLL && handle->epoll == epoll)
             return handle;
     }
     return NULL;
@@ -151,6 +183,7 @@ static void forget(int fd, void *context) {
 
 void descriptor_forget_all(void) {
     descriptor_walk(0, UINT32_MAX, forget, NULL);
+    bells_forget();
     list_init(&handles);
     list_init(&born);
 }
@@ -282,10 +315,42 @@ int descriptor_make_private(int fd) {
     return moved;
 }
 
-void descriptor_close_private(int fd) {
+static void close_private(int fd) {
     for (int i = 0; i < PRIVATE_MAX; i++) {
         int mine = fd + 1;
         atomic_compare_exchange_strong(&private_descriptors[i], &mine, 0);
     }
     LIBC(close)(fd);
+}
+
+/* Those that another thread may be about to write to; descriptor + 1. Who is given up with the lock held is
+ * looked up by nobody any more. */
+static _Atomic int doomed[DOOMED_MAX];
+
+static bool doom(int fd) {
+    for (int i = 0; i < DOOMED_MAX; i++) {
+        int empty = 0;
+        if (atomic_compare_exchange_strong(&doomed[i], &empty, fd + 1))
+            return true;
+    }
+    return false;
+}
+
+/* Looks whether anybody writes after it has taken each: who began later does not know it. */
+static void close_doomed(void) {
+    for (int i = 0; i < DOOMED_MAX; i++) {
+        int fd = atomic_exchange(&doomed[i], 0);
+        if (fd && (wake_delivering == 0 || !doom(fd - 1)))
+            close_private(fd - 1);
+    }
+}
+
+void descriptor_close_private(int fd) {
+    while (wake_delivering > 0)
+        if (doom(fd))
+            return;
+        else
+            sched_yield();
+    close_doomed();
+    close_private(fd);
 }

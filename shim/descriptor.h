@@ -23,8 +23,15 @@ struct handle {
     struct epoll_set *epoll;
     struct holding *holding;
     uint32_t descriptors; /* that point to it; 0 while the first is being made */
-    int bell;             /* of an epoll set: see bell.h; 0: none */
-    struct waiter *bell_waiter;
+    /* Of an epoll set: see epoll_set.h, bell.h. Without sockets of ours in it `epoll` and `holding` are NULL.
+     */
+    bool own;     /* this process has made it, before its fork number `forks`; nobody was given it */
+    bool elder;   /* it was there before the process joined its stack */
+    bool watched; /* the process watches the epoll descriptor itself */
+    uint32_t forks;
+    _Atomic int sleepers;   /* threads that sleep on it in the kernel */
+    int bell;               /* this process's copy of the eventfd; 0: none yet */
+    struct list watch_link; /* of those that are watched */
 };
 
 extern struct handle *_Atomic *_Atomic descriptor_pages[DESCRIPTOR_PAGES];
@@ -44,7 +51,7 @@ static inline struct socket *descriptor_socket(int fd) {
     return handle && handle->kind == HOLDING_SOCKET ? handle->socket : NULL;
 }
 
-/* What holds the epoll set under a descriptor, or NULL when it is not one of ours. */
+/* This process's notes of an epoll descriptor, or NULL when it has none. */
 static inline struct handle *descriptor_epoll(int fd) {
     struct handle *handle = descriptor_find(fd);
     return handle && handle->kind == HOLDING_EPOLL ? handle : NULL;
@@ -53,13 +60,18 @@ static inline struct handle *descriptor_epoll(int fd) {
 /* Adds a socket or an epoll set to the process's estate, under no descriptor yet: it is somebody's from the
  * beginning. The lock is held. NULL when memory is out. */
 struct handle *descriptor_hold_socket(struct socket *socket);
-struct handle *descriptor_hold_epoll(struct epoll_set *epoll);
+struct handle *descriptor_hold_epoll(struct epoll_set *epoll); /* NULL: it has no socket of ours */
+
+/* An epoll set gets its first socket of ours, so that the estate has it from now on; or turns out to be
+ * another one. The lock is held. Returns 0 or -ENOMEM. */
+int descriptor_enter_epoll(struct handle *handle, struct epoll_set *epoll);
 
 /* Gives up what no descriptor points to. The lock is held. */
 void descriptor_release(struct handle *handle);
 
 /* The handle of a socket that this process has, or NULL. The lock is held. */
 struct handle *descriptor_handle_of(const struct socket *socket);
+struct handle *descriptor_handle_of_epoll(const struct epoll_set *epoll);
 
 /* Whether nobody else has it: no other process, no message on its way. The lock is held. */
 bool descriptor_is_last(const struct handle *handle);
@@ -102,6 +114,8 @@ int descriptor_keep_private(int fd);
 /* Takes over a descriptor for the library's own use: moves it out of the program's way. Returns its new
  * number. */
 int descriptor_make_private(int fd);
+
+/* Closes such a one; later, if another thread may be about to write to it. */
 void descriptor_close_private(int fd);
 
 #endif

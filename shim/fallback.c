@@ -106,7 +106,7 @@ static void collect_registrations(struct move *move) {
             continue;
         struct epoll_item *item = container_of(watch, struct epoll_item, watch);
         item->set->mixed = true;
-        wake_set(item->set);
+        wake_set(item->set, false);
         move->registrations[move->count++] = (struct registration){
             item->set, -1, item->descriptor, {.events = item->events, .data.u64 = item->data}};
     }

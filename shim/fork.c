@@ -10,6 +10,7 @@
 #include "attach.h"
 #include "bell.h"
 #include "descriptor.h"
+#include "epoll_set.h"
 #include "frames.h"
 #include "libc.h"
 #include "lock.h"
@@ -55,6 +56,7 @@ static struct process *make_account(void) {
 
 static void prepare(void) {
     plan.prepared = attached();
+    epolls_forking();
     if (!plan.prepared)
         return;
     shared_lock();
@@ -138,6 +140,7 @@ static pid_t forked(pid_t pid) {
 
 EXPORT pid_t fork(void) {
     ours = true;
+    epolls_forking();
     pid_t pid = LIBC(fork)();
     if (pid == 0)
         return 0;
@@ -147,6 +150,7 @@ EXPORT pid_t fork(void) {
 
 /* Without what pthread_atfork(3) has registered. */
 EXPORT pid_t _Fork(void) {
+    epolls_forking();
     if (!attached())
         return LIBC(_Fork)();
     ours = true;

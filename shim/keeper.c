@@ -174,12 +174,15 @@ static void make_stack(void) {
     keeper_key(keeper.directory, config.key);
     if (nic_set_address(keeper.nic, config.mac))
         keeper_fail("can't set the filter of --nic %s", keeper.config.nic);
-    if (getrandom(seed, sizeof seed, 0) != sizeof seed)
+    if (getrandom(seed, sizeof seed, 0) != sizeof seed ||
+        getrandom(&shared->waiters_made, sizeof shared->waiters_made, 0) != sizeof shared->waiters_made)
         keeper_fail("can't get random numbers: %s", strerror(errno));
     lock_create();
     list_init(&shared->process_list);
     list_init(&shared->keeper_wakes);
     list_init(&shared->flights);
+    list_init(&shared->bells);
+    list_init(&shared->ended);
     shared->keeper_deadline_ns = TIMER_NEVER;
     int error = stack_create(&shared->stack, (void *)SHARED_BASE, SHARED_BYTES, sizeof(struct shared),
                              &config, seed, clock_now());
@@ -226,13 +229,26 @@ static void watch_signals(void) {
 
 void keeper_release_waiters(struct process *process) {
     struct list *link;
-    while ((link = list_first(&process->waiters))) {
-        struct waiter *waiter = container_of(link, struct waiter, link);
-        if (waiter->keeper_descriptor >= 0)
-            close(waiter->keeper_descriptor);
-        waiter_release(waiter);
-    }
+    while ((link = list_first(&process->waiters)))
+        waiter_release(container_of(link, struct waiter, link));
     wake_undelivered(); /* by its threads, which are gone */
+}
+
+/* Closes the copies of eventfds of waiters that are gone, unless the transmitter may be about to write to
+ * one. */
+static void close_ended(void) {
+    struct list *link;
+    if (shared->ended_count == 0)
+        return;
+    shared_lock();
+    while (wake_delivering == 0 && !shared->broken && (link = list_first(&shared->ended))) {
+        struct waiter *waiter = container_of(link, struct waiter, link);
+        list_remove(link);
+        shared->ended_count--;
+        close(waiter->keeper_descriptor);
+        pool_return(&shared->waiters, waiter);
+    }
+    shared_unlock();
 }
 
 static void settle(struct process *process) {
@@ -463,6 +479,7 @@ static void run(void) {
                 break;
             }
         }
+        close_ended();
         if (!ended || !keeper.joined)
             continue;
         if (nobody_left())

@@ -138,7 +138,7 @@ static void *transmitter(void *unused) {
             check_conflict();
             /* The main thread is to see whether all has ended, or that there are flights to look after. */
             if ((list_empty(&shared->process_list) && !stack_busy(&shared->stack)) ||
-                !list_empty(&shared->flights) || keeper.unsettled)
+                !list_empty(&shared->flights) || keeper.unsettled || shared->ended_count >= ENDED_AT_ONCE)
                 eventfd_write(keeper.leave, 1);
         }
         shared_unlock(); /* sends what there is */

@@ -3,6 +3,7 @@
  */
 #include "passing.h"
 #include "call.h"
+#include "epoll_set.h"
 #include "flight.h"
 #include "resume.h"
 #include "wake.h"
@@ -11,8 +12,10 @@
 /* pidfd_getfd(2): a copy of another process's descriptor. */
 EXPORT int pidfd_getfd(int pidfd, int target, unsigned flags) {
     int fd = LIBC(pidfd_getfd)(pidfd, target, flags);
-    if (fd >= 0)
+    if (fd >= 0) {
+        epoll_arrived(fd, false);
         resume_received(fd);
+    }
     return fd;
 }
 
@@ -40,6 +43,7 @@ static struct socket *enter_if_ours(int fd) {
 }
 
 static void take_off(int fd) {
+    epoll_passed(fd);
     struct socket *socket = enter_if_ours(fd);
     if (!socket)
         return;
@@ -49,6 +53,7 @@ static void take_off(int fd) {
 }
 
 static void come_back(int fd) {
+    epoll_not_passed(fd);
     struct socket *socket = enter_if_ours(fd);
     if (!socket)
         return;
@@ -62,6 +67,7 @@ void passing_out(const struct msghdr *message, bool failed) {
 }
 
 static void land(int fd) {
+    epoll_arrived(fd, true);
     struct socket *socket = resume_received(fd);
     if (!socket)
         return;

@@ -3,8 +3,10 @@
  */
 #include "peer.h"
 #include "attach.h"
+#include "bell.h"
 #include "descriptor.h"
 #include "libc.h"
+#include "lock.h"
 #include "sandbox.h"
 #include "wake.h"
 #include <errno.h>
@@ -91,10 +93,25 @@ static int descriptor_of(const struct waiter *waiter) {
 }
 
 static int peer_descriptor(const struct waiter *waiter) {
-    int saved = errno;
-    int descriptor = sandboxed() ? -1 : descriptor_of(waiter);
+    int saved = errno, own = waiter->bell ? bell_descriptor(waiter) : -1;
+    int descriptor = own >= 0 ? own : sandboxed() ? -1 : descriptor_of(waiter);
     errno = saved;
     return descriptor;
+}
+
+int peer_fetch(const struct waiter *waiter, uint32_t number) {
+    for (int tries = 0; tries < 100 && !sandboxed(); tries++) {
+        shared_lock();
+        bool there = !shared->broken && pool_has(&shared->waiters, waiter) && waiter->number == number;
+        int descriptor = there ? descriptor_of(waiter) : -1;
+        int kept = descriptor >= 0 ? descriptor_keep_private(descriptor) : -1;
+        shared_unlock();
+        if (kept >= 0 || !there)
+            return kept;
+        struct pollfd answer = {.fd = attach_connection(), .events = POLLIN};
+        LIBC(poll)(&answer, 1, 10);
+    }
+    return -1;
 }
 
 void peers_begin(void) {

@@ -8,7 +8,13 @@
 #ifndef SHIM_PEER_H
 #define SHIM_PEER_H
 
+#include "shared.h"
+
 /* From now on wake_peer knows. */
 void peers_begin(void);
+
+/* Asks the keeper for the eventfd of a waiter and waits, a second at most, for the answer. The lock is not
+ * held. Returns a private descriptor that is the caller's, or -1. */
+int peer_fetch(const struct waiter *waiter, uint32_t number);
 
 #endif

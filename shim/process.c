@@ -43,12 +43,15 @@ void epoll_item_release(struct epoll_item *item) {
     pool_return(&shared->epoll_items, item);
 }
 
-static void epoll_set_release(struct epoll_set *set) {
+void epoll_set_drop(struct epoll_set *set) {
     struct list *link;
     if (--set->holders > 0)
         return;
+    /* Nobody waits for it: who does holds it. */
     while ((link = list_first(&set->items)))
         epoll_item_release(container_of(link, struct epoll_item, link));
+    if (set->bell)
+        waiter_release(set->bell);
     pool_return(&shared->epoll_sets, set);
 }
 
@@ -75,7 +78,7 @@ void holding_release(struct holding *holding) {
     if (holding->kind == HOLDING_SOCKET && holding->socket)
         socket_drop(holding->socket);
     else if (holding->kind == HOLDING_EPOLL && holding->epoll)
-        epoll_set_release(holding->epoll);
+        epoll_set_drop(holding->epoll);
     pool_return(&shared->holdings, holding);
 }
 
@@ -93,7 +96,7 @@ struct process *process_create(int pid) {
 }
 
 void waiter_enter(struct waiter *waiter) {
-    if (!waiter->number)
+    while (!waiter->number)
         waiter->number = ++shared->waiters_made;
     list_init(&waiter->link);
     list_init(&waiter->keeper_link);
@@ -101,7 +104,7 @@ void waiter_enter(struct waiter *waiter) {
     list_init(&waiter->epoll_link);
     list_init(&waiter->watch.socket_link);
     list_init(&waiter->watch.owner_link);
-    list_add_tail(&waiter->process->waiters, &waiter->link);
+    list_add_tail(waiter->bell ? &shared->bells : &waiter->process->waiters, &waiter->link);
 }
 
 void waiter_unwatch(struct waiter *waiter) {
@@ -117,14 +120,42 @@ void waiter_unwatch(struct waiter *waiter) {
     }
 }
 
+void waiter_let_go(struct waiter *waiter) {
+    struct epoll_set *set = waiter->set;
+    struct socket *socket = waiter->socket;
+    if (socket && waiter->writing)
+        socket->blocked_writers--;
+    waiter->set = NULL;
+    waiter->socket = NULL;
+    waiter->writing = false;
+    if (set && !waiter->bell)
+        epoll_set_drop(set);
+    if (socket)
+        socket_drop(socket);
+}
+
+void waiters_let_go(struct process *process) {
+    struct list *link, *next;
+    list_for_each(link, next, &process->waiters) waiter_let_go(container_of(link, struct waiter, link));
+}
+
 void waiter_release(struct waiter *waiter) {
-    if (waiter->sleeping && waiter->word && !shared->broken)
+    if (waiter->sleeping && waiter->word && !waiter->bell && !shared->broken)
         wake_everybody(); /* it may have been woken for something that others wait for, too */
-    if (waiter->process->poller == waiter)
+    if (waiter->process && waiter->process->poller == waiter)
         waiter->process->poller = NULL;
     waiter_unwatch(waiter);
+    waiter_let_go(waiter);
     list_remove(&waiter->link);
-    pool_return(&shared->waiters, waiter);
+    if (waiter->keeper_descriptor < 0) {
+        pool_return(&shared->waiters, waiter);
+        return;
+    }
+    waiter->process = NULL;
+    waiter->bell = waiter->sleeping = false;
+    list_add_tail(&shared->ended, &waiter->link);
+    if (++shared->ended_count == ENDED_AT_ONCE)
+        wake_keeper();
 }
 
 void process_settle(struct process *process) {

@@ -35,7 +35,8 @@ struct process *process_create(int pid);
  * held. */
 void process_settle(struct process *process);
 
-/* Puts a waiter, which is in no list, into those of its process, waiting for nothing. The lock is held. */
+/* Puts a waiter, which is in no list, into those of its process, waiting for nothing; a bell among the bells.
+ * The lock is held. */
 void waiter_enter(struct waiter *waiter);
 
 /* Takes a waiter off everything that it waits for. The lock is held. */
@@ -43,6 +44,14 @@ void waiter_unwatch(struct waiter *waiter);
 
 /* Frees a waiter. The lock is held. */
 void waiter_release(struct waiter *waiter);
+
+/* Lets go what a call of a waiter's thread held: the epoll set that it waited for, the socket that it worked
+ * on. Who closed them meanwhile has left their end to this. The lock is held. */
+void waiter_let_go(struct waiter *waiter);
+void waiters_let_go(struct process *process);
+
+/* Lets an epoll set go that one holder less has. The lock is held. */
+void epoll_set_drop(struct epoll_set *set);
 
 /* Takes an item out of its epoll set and frees it. The lock is held. */
 void epoll_item_release(struct epoll_item *item);

@@ -10,6 +10,7 @@
 #include "resume.h"
 #include "attach.h"
 #include "descriptor.h"
+#include "epoll_set.h"
 #include "exec.h"
 #include "libc.h"
 #include "lock.h"
@@ -31,7 +32,8 @@ static bool may_be_ours(int fd, const struct stat *status) {
            LIBC(getpeername)(fd, (struct sockaddr *)&peer, &peer_length) < 0;
 }
 
-/* Calls visit, if there is one, for each open descriptor that could be ours. Returns how many there are. */
+/* Calls visit, if there is one, for each open descriptor that could be ours, epoll sets included. Returns how
+ * many there are. */
 static int each_inherited(void (*visit)(int fd, uint64_t inode)) {
     int count = 0;
     DIR *folder = opendir("/proc/self/fd");
@@ -39,7 +41,10 @@ static int each_inherited(void (*visit)(int fd, uint64_t inode)) {
     while (folder && (entry = readdir(folder))) {
         struct stat status;
         int fd = atoi(entry->d_name);
-        if (entry->d_name[0] == '.' || fstat(fd, &status) < 0 || !may_be_ours(fd, &status))
+        if (entry->d_name[0] == '.' || fstat(fd, &status) < 0)
+            continue;
+        bool set = !(status.st_mode & S_IFMT) && epoll_is(fd);
+        if (set ? epoll_content(fd, NULL).count == 0 : !may_be_ours(fd, &status))
             continue;
         count++;
         if (visit)
@@ -60,6 +65,10 @@ static struct socket *socket_named(uint64_t inode) {
 
 /* The lock is held. */
 static void take_inherited(int fd, uint64_t inode) {
+    if (epoll_is(fd)) {
+        epoll_inherited(fd);
+        return;
+    }
     struct socket *socket = socket_named(inode);
     struct handle *handle = socket ? descriptor_handle_of(socket) : NULL;
     if (socket && !handle)
@@ -106,6 +115,10 @@ static bool follow(void) {
     return ask(true);
 }
 
+bool resume_follow(void) {
+    return attach_once(follow);
+}
+
 void resume(void) {
     attach_once(go_on);
 }
@@ -113,9 +126,11 @@ void resume(void) {
 struct socket *resume_received(int fd) {
     struct socket *socket = NULL;
     struct stat status;
-    if (descriptor_find(fd) || fstat(fd, &status) < 0 || !may_be_ours(fd, &status))
+    if (descriptor_find(fd) || fstat(fd, &status) < 0)
         return NULL;
-    if (!attach_once(follow))
+    if (!may_be_ours(fd, &status))
+        return NULL;
+    if (!resume_follow())
         return NULL;
     shared_lock();
     if (!shared->broken && (socket = socket_named(status.st_ino)))

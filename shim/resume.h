@@ -4,6 +4,8 @@
 #ifndef SHIM_RESUME_H
 #define SHIM_RESUME_H
 
+#include <stdbool.h>
+
 /* Called when the program begins. If exec has put it in the place of one that had sockets of ours, or if it
  * has inherited some, they go on in it; those that close-on-exec has closed end. */
 void resume(void);
@@ -11,5 +13,9 @@ void resume(void);
 /* A descriptor came from another process. If it is a socket of ours, it becomes this process's: gives the
  * socket. */
 struct socket *resume_received(int fd);
+
+/* Joins the stack of which a descriptor has come, if this process has not joined one. False: there is none.
+ */
+bool resume_follow(void);
 
 #endif

@@ -95,7 +95,8 @@ struct waiter {
     uint32_t number;       /* no other waiter ever has it */
     _Atomic uint32_t word; /* 0: sleep on; 1: woken */
     bool sleeping;
-    bool bell;               /* no thread, but an epoll set's bell: told of every event, beside a thread */
+    bool
+        bell; /* no thread, and no process's, but an epoll set's bell: told of every event, beside a thread */
     bool spinning;           /* ... not yet: it looks at the word by itself */
     bool by_descriptor;      /* sleeps in poll(2) or epoll_wait(2), with the eventfd among its descriptors */
     int descriptor;          /* eventfd: the process's number, or -1 */
@@ -104,12 +105,18 @@ struct waiter {
     struct watch watch;      /* for a wait on one socket */
     struct list watches;     /* further ones, from the pool */
     struct list epoll_link;  /* in set->waiters, while it waits for an epoll set */
+    struct epoll_set *set;   /* that it waits for, and holds; of a bell: whose it is */
+    struct socket *socket;   /* that a call of this thread works on, and holds */
+    bool writing;            /* ... and counts among its blocked_writers */
 };
 
-/* A set of our sockets that belongs to a kernel's epoll descriptor. */
+/* The sockets of ours in an epoll set of the kernel's. */
 struct epoll_set {
     uint32_t holders;
-    bool mixed; /* the kernel's part has something, or had */
+    uint32_t passed;     /* of these, messages that nobody has read yet */
+    bool mixed;          /* the kernel's part has something, or had */
+    bool watched;        /* somebody may sleep on the epoll descriptor itself: its bell is to tell */
+    struct waiter *bell; /* by whose number the kernel's set is known: bell.h; NULL: none could be had */
     struct list items;
     struct list ready;   /* of struct epoll_item */
     struct list waiters; /* of struct waiter */
@@ -136,6 +143,8 @@ struct turn {
     uint64_t since_ns;
 };
 
+#define ENDED_AT_ONCE 16 /* so many make the keeper close them */
+
 struct shared {
     struct stack stack; /* first: it is the region's start, as stack_create wants */
     uint64_t magic;
@@ -151,8 +160,11 @@ struct shared {
 
     struct pool processes, estates, holdings, watches, waiters, epoll_sets, epoll_items;
     struct list process_list;
-    uint32_t waiters_made;
-    bool unwatched; /* it has processes that fork has made, whose end the keeper is not told of yet */
+    struct list bells; /* of struct waiter */
+    struct list ended; /* waiters that are gone, but for the keeper's copies of their eventfds */
+    uint32_t ended_count;
+    uint32_t waiters_made; /* begins anywhere, so that numbers of two stacks differ */
+    bool unwatched;        /* it has processes that fork has made, whose end the keeper is not told of yet */
     struct pool flights_pool;
     struct list flights;                          /* of struct flight */
     struct hash_link *names[SHARED_NAME_BUCKETS]; /* sockets by inode */

@@ -44,7 +44,10 @@ static void forget_holders(void *object, void *context) {
 static void repair_epoll_set(void *object, void *context) {
     struct epoll_set *set = object;
     (void)context;
-    set->holders = 0;
+    set->holders = set->passed;
+    if (set->passed)
+        pool_mark(&shared->epoll_sets, set);
+    set->bell = NULL;
     list_init(&set->items);
     list_init(&set->ready);
     list_init(&set->waiters);
@@ -90,13 +93,39 @@ static void repair_flight(void *object, void *context) {
     list_add_tail(&shared->flights, &flight->link);
 }
 
+/* A call that is under way has what it works on, whoever closed that meanwhile. */
 static void repair_waiter(void *object, void *context) {
     struct waiter *waiter = object;
     (void)context;
-    if (!is_process(waiter->process))
+    if (waiter->bell || !is_process(waiter->process))
         return;
     pool_mark(&shared->waiters, waiter);
     waiter_enter(waiter);
+    if (waiter->set && pool_has(&shared->epoll_sets, waiter->set)) {
+        waiter->set->holders++;
+        pool_mark(&shared->epoll_sets, waiter->set);
+    } else {
+        waiter->set = NULL;
+    }
+    if (waiter->socket && pool_has(&shared->stack.sockets, waiter->socket))
+        waiter->socket->holders++;
+    else
+        waiter->socket = NULL;
+}
+
+/* Bells of sets that are left; each tells once more, and whoever looks finds out whether there is anything.
+ */
+static void repair_bell(void *object, void *context) {
+    struct waiter *waiter = object;
+    (void)context;
+    if (!waiter->bell || !pool_has(&shared->epoll_sets, waiter->set) || waiter->set->holders == 0 ||
+        waiter->set->bell)
+        return;
+    pool_mark(&shared->waiters, waiter);
+    waiter_enter(waiter);
+    waiter->set->bell = waiter;
+    waiter->word = 0;
+    list_add_tail(&waiter->set->waiters, &waiter->epoll_link);
 }
 
 static void repair_name(void *object, void *context) {
@@ -123,6 +152,18 @@ static void repair_epoll_item(void *object, void *context) {
     list_add_tail(&item->socket->watches, &item->watch.socket_link);
 }
 
+static void repair_ended(void *object, void *context) {
+    struct waiter *waiter = object;
+    (void)context;
+    if (waiter->keeper_descriptor < 0 || !pool_mark(&shared->waiters, waiter))
+        return;
+    waiter->process = NULL;
+    waiter->bell = false;
+    list_init(&waiter->link);
+    list_add_tail(&shared->ended, &waiter->link);
+    shared->ended_count++;
+}
+
 bool shared_repair(void) {
     struct pool *pools[] = {&shared->processes,    &shared->holdings,   &shared->watches,
                             &shared->waiters,      &shared->epoll_sets, &shared->epoll_items,
@@ -133,6 +174,9 @@ bool shared_repair(void) {
         pool_repair(pools[i]);
     list_init(&shared->process_list);
     list_init(&shared->flights);
+    list_init(&shared->bells);
+    list_init(&shared->ended);
+    shared->ended_count = 0;
     list_init(&shared->keeper_wakes);
     memset(shared->names, 0, sizeof shared->names);
     pool_walk(&shared->stack.sockets, forget_holders, NULL);
@@ -142,6 +186,8 @@ bool shared_repair(void) {
     pool_walk(&shared->holdings, repair_holding, NULL);
     pool_walk(&shared->flights_pool, repair_flight, NULL);
     pool_walk(&shared->waiters, repair_waiter, NULL);
+    pool_walk(&shared->waiters, repair_bell, NULL);
+    pool_walk(&shared->waiters, repair_ended, NULL);
     if (!stack_repair(&shared->stack, clock_now(), frames_hold))
         return false;
     pool_walk(&shared->stack.sockets, repair_name, NULL);

@@ -55,6 +55,7 @@ struct waiter *wait_self(void) {
 }
 
 void wait_forked(void) {
+    wake_delivering = 0; /* by threads that only the parent has */
     poller_forked();
     if (self && self->descriptor >= 0)
         descriptor_close_private(self->descriptor);
@@ -78,10 +79,37 @@ static int sleep_on_nic(struct waiter *waiter, uint64_t deadline_ns) {
     return result;
 }
 
-int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns) {
+void wait_done(void) {
+    if (self && (self->socket || self->set))
+        waiter_let_go(self);
+}
+
+/* A call has its socket for as long as it works on it, whoever closes that meanwhile. */
+static void hold(struct waiter *waiter, struct socket *socket, bool writing) {
+    if (waiter->socket != socket || waiter->set) {
+        waiter_let_go(waiter); /* of a call that a handler has jumped out of */
+        socket->holders++;
+        waiter->socket = socket;
+    }
+    waiter->writing = writing;
+    socket->blocked_writers += writing;
+}
+
+bool wait_hold(struct epoll_set *set) {
+    struct waiter *waiter = wait_self();
+    if (waiter && waiter->set != set) {
+        waiter_let_go(waiter);
+        set->holders++;
+        waiter->set = set;
+    }
+    return waiter;
+}
+
+static int wait_holding(struct socket *socket, unsigned events, bool writing, uint64_t deadline_ns) {
     struct waiter *waiter = shared_lock_dying() ? NULL : wait_begin(false);
     if (!waiter)
         return -ENOBUFS; /* a process that ends keeps the lock: it can't wait */
+    hold(waiter, socket, writing);
     waiter->watch.events = events;
     waiter->watch.gone = false;
     list_add_tail(&socket->watches, &waiter->watch.socket_link);
@@ -100,23 +128,40 @@ int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns) {
     bool gone = waiter->watch.gone;
     bool woken = waiter->word;
     wait_end(waiter);
-    if (shared->broken || keeper_has_died())
-        return -ENETDOWN;
     if (gone)
         return -EBADF;
+    if (waiter->socket == socket)
+        socket->blocked_writers -= waiter->writing;
+    else
+        hold(waiter, socket, false); /* a handler has closed the descriptor */
+    waiter->writing = false;
+    if (shared->broken || keeper_has_died())
+        return -ENETDOWN;
     if (woken)
         return 0;
     return result == -ETIMEDOUT ? -EAGAIN : result;
+}
+
+int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns) {
+    return wait_holding(socket, events, false, deadline_ns);
+}
+
+int wait_to_write(struct socket *socket, uint64_t deadline_ns) {
+    return wait_holding(socket, POLLOUT, true, deadline_ns);
+}
+
+int wait_eventfd(void) {
+    int descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return descriptor < 0 ? -1 : descriptor_make_private(descriptor);
 }
 
 bool wait_introduce(struct waiter *waiter) {
     if (waiter->descriptor >= 0)
         return true;
     struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_WAITER}, .waiter = waiter};
-    int descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int descriptor = wait_eventfd();
     if (descriptor < 0)
         return false;
-    descriptor = descriptor_make_private(descriptor);
     if (attach_tell(&request, descriptor)) {
         descriptor_close_private(descriptor);
         return false;

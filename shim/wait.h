@@ -12,15 +12,29 @@
 struct waiter *wait_self(void);
 
 /* Sleeps until a socket may have one of `events`. The lock is held, is let go meanwhile, and is held again on
- * return. Returns 0 (look again), -EINTR, -EAGAIN past the deadline, -EBADF when the socket is gone,
- * -ENOBUFS, or -ENETDOWN. */
+ * return. The socket is there until wait_done, whoever closes its descriptor meanwhile. Returns 0 (look
+ * again), -EINTR, -EAGAIN past the deadline, -EBADF when the socket is gone all the same (a signal handler
+ * has closed it) and must not be looked at, -ENOBUFS, or -ENETDOWN. */
 int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns);
+
+/* The same until there may be room to write what is left to be sent. */
+int wait_to_write(struct socket *socket, uint64_t deadline_ns);
+
+/* This thread has an epoll set until wait_done, whoever closes its descriptor meanwhile. The lock is held.
+ * False: memory is out. */
+bool wait_hold(struct epoll_set *set);
+
+/* The end of a call that has waited: lets go what it held. The lock is held. */
+void wait_done(void);
 
 /* Prepares a wait for several things: the caller adds watches (wait_watch) or an epoll set's link between
  * these two, with the lock held. by_descriptor: the sleep will be in poll(2). Returns the waiter, or NULL. */
 struct waiter *wait_begin(bool by_descriptor);
 int wait_watch(struct waiter *waiter, struct socket *socket, unsigned events);
 void wait_end(struct waiter *waiter);
+
+/* An eventfd out of the program's way; -1: there is none to be had. */
+int wait_eventfd(void);
 
 /* Gives the keeper a copy of the thread's eventfd, through which other processes' changes reach it, if that
  * was not done. The lock is not held. False: there is none to be had. */

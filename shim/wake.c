@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 struct process *wake_self;
-_Atomic uint32_t wake_own, wake_strange;
+_Atomic uint32_t wake_own, wake_strange, wake_delivering;
 int (*wake_peer)(const struct waiter *waiter);
 __thread struct waiter *wake_awake __attribute__((tls_model("initial-exec")));
 
@@ -84,7 +84,7 @@ static void wake_waiter(struct wake_list *wakes, struct waiter *waiter) {
     waiter->word = 1;
     if (waiter->process == wake_self)
         wake_own++;
-    else
+    else if (!waiter->bell)
         wake_strange++;
     if (waiter == wake_awake || waiter->spinning)
         return;
@@ -185,6 +185,8 @@ void wake_collect(struct wake_list *wakes) {
     if ((frames_wait() && !frames_deferred()) || (deadline_ns < shared->keeper_deadline_ns && !ticks) ||
         shared->stack.arp.conflicts != shared->conflicts_seen)
         wakes->doorbell = true;
+    wakes->delivers = wakes->count > 0;
+    wake_delivering += wakes->delivers;
 }
 
 void wake_keeper(void) {
@@ -196,6 +198,7 @@ void wake_keeper(void) {
 void wake_deliver(const struct wake_list *wakes) {
     for (int i = 0; i < wakes->count; i++)
         wake_target(&wakes->targets[i]);
+    wake_delivering -= wakes->delivers;
     if (wakes->doorbell)
         wake_keeper();
     for (int i = 0; i < wakes->signal_count; i++)
@@ -218,9 +221,13 @@ void wake_next(struct epoll_set *set) {
     wake_deliver(&wakes);
 }
 
-void wake_set(struct epoll_set *set) {
+void wake_set(struct epoll_set *set, bool ready) {
     struct list *link, *next;
-    list_for_each(link, next, &set->waiters) wake_one(container_of(link, struct waiter, epoll_link));
+    list_for_each(link, next, &set->waiters) {
+        struct waiter *waiter = container_of(link, struct waiter, epoll_link);
+        if (ready || !waiter->bell)
+            wake_one(waiter);
+    }
 }
 
 /* Who is marked as woken may not have been: whoever did that died before he got to it. */
@@ -236,6 +243,13 @@ static void wake_sleepers(bool marked_only) {
             waiter->word = 0;
             wake_waiter(&wakes, waiter);
         }
+    }
+    list_for_each(link, next, &shared->bells) {
+        struct waiter *bell = container_of(link, struct waiter, link);
+        if (!bell->sleeping || (marked_only ? !bell->word : !shared->broken))
+            continue;
+        bell->word = 0;
+        wake_waiter(&wakes, bell);
     }
     wakes.doorbell = true;
     wake_deliver(&wakes);

@@ -19,6 +19,7 @@ struct wake_target {
 struct wake_list {
     int count;
     bool doorbell;
+    bool delivers; /* counted among wake_delivering */
     struct wake_target targets[WAKE_LIST_MAX];
     int signal_count;
     struct async_signal signals[WAKE_SIGNALS_MAX];
@@ -27,7 +28,7 @@ struct wake_list {
 /* Nobody is in it. (The arrays are long: they are not cleared.) */
 static inline void wake_list_init(struct wake_list *wakes) {
     wakes->count = wakes->signal_count = 0;
-    wakes->doorbell = false;
+    wakes->doorbell = wakes->delivers = false;
 }
 
 /* Which process this is: the keeper, or one attached. */
@@ -35,6 +36,10 @@ extern struct process *wake_self;
 
 /* How often this process has woken a thread of its own, and of another process's. */
 extern _Atomic uint32_t wake_own, wake_strange;
+
+/* How many threads of this process are about to wake others by descriptors that they have looked up with the
+ * lock held: none of those may be closed and its number used again until they have. */
+extern _Atomic uint32_t wake_delivering;
 
 /* Gives this process's copy of the eventfd of another's waiter, or -1; the lock is held. NULL: it has none.
  */
@@ -55,8 +60,9 @@ void wake_one(struct waiter *waiter);
 /* Wakes one more of those who wait for an epoll set, if something is ready in it. The lock is held. */
 void wake_next(struct epoll_set *set);
 
-/* Wakes who waits for an epoll set: there is something new to wait for. The lock is held. */
-void wake_set(struct epoll_set *set);
+/* Wakes who waits for an epoll set: there is something new to wait for; `ready`: in it, so that its bell is
+ * rung as well. The lock is held. */
+void wake_set(struct epoll_set *set, bool ready);
 
 /* Wakes every thread that waits, and the keeper. The lock is held. */
 void wake_everybody(void);

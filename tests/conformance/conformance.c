@@ -117,12 +117,16 @@ int main(int count, char **arguments) {
     static const struct {
         const char *name;
         void (*run)(void);
-    } parts[] = {{"states", test_states},       {"options", test_options}, {"waiting", test_waiting},
-                 {"readiness", test_readiness}, {"ways", test_ways},       {"filters", test_filters},
-                 {"multicast", test_multicast}};
+    } parts[] = {{"sets", test_sets},       {"states", test_states},       {"options", test_options},
+                 {"waiting", test_waiting}, {"readiness", test_readiness}, {"ways", test_ways},
+                 {"filters", test_filters}, {"multicast", test_multicast}};
     if (count < 3 || !inet_aton(arguments[1], &own) || !inet_aton(arguments[2], &nobody))
         return 2;
     signal(SIGPIPE, SIG_IGN);
+    if (count == 8 && strcmp(arguments[3], "in-exec") == 0) {
+        sets_after_exec(arguments + 4);
+        return 0;
+    }
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (count < 4 || strcmp(arguments[3], parts[i].name) == 0)
             parts[i].run();

@@ -38,6 +38,8 @@ int make_listener(uint16_t *port);
 void make_pair(int pair[2]);
 int make_datagram(uint16_t *port);
 
+void test_sets(void);
+void sets_after_exec(char **arguments);
 void test_states(void);
 void test_options(void);
 void test_waiting(void);
