@@ -1,6 +1,7 @@
 # barewire: make, make check, make bench, make demo, make install, make deb, make clean.
 #   make quick                       a part of make check that takes four minutes
 #   make simulate SEEDS=N            two stacks on bad links, N times; a failing seed says how to replay it
+#   make model SEEDS=N               the library and the keeper under a scheduler, N times
 #   make fuzz SECONDS=N              libFuzzer on frames, DHCP and options, so long each
 #   make check SAN=asan|tsan|ubsan   the unit tests under a sanitizer
 #   make CC=clang
@@ -63,10 +64,28 @@ $(DIGEST): $(wildcard stack/*.[ch] shim/*.[ch] nic/*.[ch])
 $(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/libbarewire.map
 	@echo "  LD  $@"
 	@$(CC) $(ALL_CFLAGS) -shared -o $@ $(filter %.o,$^) -Wl,--version-script=shim/libbarewire.map \
-	    -Wl,-z,defs -Wl,-z,now $(LIBRARY_LIBS)
+	    -Wl,-z,defs -Wl,-z,now $(LIBRARY_LIBS) $(SEAM)
 
 $(BUILD)/barewire-keeper: $(call objects,plain,$(KEEPER))
 	$(LINK) $(KEEPER_LIBS)
+
+$(if $(SEAM),$(BUILD)/libbarewire.so $(BUILD)/barewire-keeper): $(SEAM)
+
+MODEL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -Istack -Inic -Ishim -Ireport -Itests/model
+$(BUILD)/tests/model_seam.so: tests/model/seam.c tests/model/schedule.c tests/model/world.h
+	@mkdir -p $(@D)
+	@echo "  CC  $@"
+	@$(CC) $(MODEL_CFLAGS) -fPIC -fvisibility=hidden -shared -Wl,-soname,model_seam.so -o $@ $(filter %.c,$^)
+
+$(BUILD)/tests/model: tests/model/model.c tests/model/schedule.c tests/model/world.h $(STACK) $(wildcard stack/*.h shim/*.h)
+	@mkdir -p $(@D)
+	@echo "  CC  $@"
+	@$(CC) $(MODEL_CFLAGS) -o $@ $(filter %.c,$^)
+
+$(BUILD)/tests/model_program: tests/model/program.c tests/model/world.h
+	@mkdir -p $(@D)
+	@echo "  CC  $@"
+	@$(CC) $(MODEL_CFLAGS) -o $@ $(filter %.c,$^) -lpthread
 
 $(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(BUILD)/plain/tests/unit/scene.o $(call objects,plain,$(STACK) $(REPORT) nic/impair.c nic/train.c nic/quantity.c nic/capture.c nic/lan_segment.c nic/lan_wire.c shim/tracing_text.c shim/helping.c)
 	$(LINK) $(CMOCKA_LIBS)
@@ -108,6 +127,17 @@ fuzz: $(UNIT_TESTS)
 
 SEEDS ?= 2000
 FIRST ?= 1
+
+# The shim's own protocol, see tests/model: the library and the keeper call the model between any two basic blocks.
+MODEL_PARTS := build-model/libbarewire.so build-model/barewire-keeper build-model/tests/model build-model/tests/model_program
+.PHONY: model model-parts
+model-parts:
+	@$(MAKE) --no-print-directory BUILD=build-model CFLAGS="-O1 -g" SAN= SEAM=build-model/tests/model_seam.so \
+	    SANITIZE="-fsanitize-coverage=trace-pc -DPOOL_POISON" $(MODEL_PARTS)
+
+model: model-parts
+	build-model/tests/model $(FIRST) $(SEEDS)
+
 simulate: $(BUILD)/tests/simulate
 	$< $(FIRST) $(SEEDS)
 
@@ -140,9 +170,9 @@ deb: all
 	scripts/package build
 
 format:
-	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] report/*.[ch] tests/unit/*.[ch] tests/simulation/*.[ch] tests/fuzz/*.[ch] tests/packetdrill/*.[ch] tests/conformance/*.[ch] tests/integration/programs/*.c tests/bench/*.c
+	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] report/*.[ch] tests/unit/*.[ch] tests/simulation/*.[ch] tests/model/*.[ch] tests/fuzz/*.[ch] tests/packetdrill/*.[ch] tests/conformance/*.[ch] tests/integration/programs/*.c tests/bench/*.c
 
 clean:
-	rm -rf build build-asan build-tsan build-ubsan build-fuzz
+	rm -rf build build-asan build-tsan build-ubsan build-fuzz build-model
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -3,6 +3,7 @@
  * object's address down, since blocks are aligned to their size.
  */
 #include "pool.h"
+#include "pool_poison.h"
 #include <assert.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -41,6 +42,24 @@ void pool_init(struct pool *pool, struct arena *arena, size_t object_bytes, uint
     list_init(&pool->partial);
 }
 
+static uint32_t first_free_index(const struct pool_block *block) {
+    uint32_t word = 0;
+    while (block->taken[word] == UINT64_MAX)
+        word++;
+    return word * 64 + (uint32_t)__builtin_ctzll(~block->taken[word]);
+}
+
+static void *object_at(const struct pool *pool, struct pool_block *block, uint32_t index) {
+    return (char *)block + first_object_offset() + (size_t)index * pool->object_bytes;
+}
+
+/* All of a block's objects that are not taken. */
+static void pool_poison_all(const struct pool *pool, struct pool_block *block) {
+    for (uint32_t index = 0; POOL_POISONS && index < pool->objects_per_block; index++)
+        if (!(block->taken[index / 64] >> (index % 64) & 1))
+            pool_poison(object_at(pool, block, index), pool->object_bytes);
+}
+
 static struct pool_block *pool_grow(struct pool *pool) {
     struct pool_block *block = arena_take_block(pool->arena);
     if (!block)
@@ -51,18 +70,8 @@ static struct pool_block *pool_grow(struct pool *pool) {
     list_init(&block->partial_link);
     list_add_tail(&pool->partial, &block->partial_link);
     arena_own(pool->arena, block, pool->owner);
+    pool_poison_all(pool, block);
     return block;
-}
-
-static uint32_t first_free_index(const struct pool_block *block) {
-    uint32_t word = 0;
-    while (block->taken[word] == UINT64_MAX)
-        word++;
-    return word * 64 + (uint32_t)__builtin_ctzll(~block->taken[word]);
-}
-
-static void *object_at(const struct pool *pool, struct pool_block *block, uint32_t index) {
-    return (char *)block + first_object_offset() + (size_t)index * pool->object_bytes;
 }
 
 /* An object that is free still, with its block and index. */
@@ -89,8 +98,10 @@ void *pool_take(struct pool *pool) {
     struct pool_block *block;
     uint32_t index;
     void *object = find_free(pool, &block, &index);
-    if (object)
-        take(pool, block, index);
+    if (!object)
+        return NULL;
+    pool_poison_end(object, pool->object_bytes);
+    take(pool, block, index);
     return object;
 }
 
@@ -100,6 +111,7 @@ void *pool_take_zeroed(struct pool *pool) {
     void *object = find_free(pool, &block, &index);
     if (!object)
         return NULL;
+    pool_poison_end(object, pool->object_bytes);
     memset(object, 0, pool->object_bytes);
     atomic_signal_fence(memory_order_seq_cst);
     take(pool, block, index);
@@ -114,6 +126,7 @@ void pool_return(struct pool *pool, void *object) {
     uint64_t bit = UINT64_C(1) << (index % 64);
     assert(offset % pool->object_bytes == 0 && (block->taken[index / 64] & bit));
     block->taken[index / 64] &= ~bit;
+    pool_poison(object, pool->object_bytes);
     pool->used--;
     if (block->used-- == pool->objects_per_block)
         list_add_head(&pool->partial, &block->partial_link);
@@ -121,6 +134,7 @@ void pool_return(struct pool *pool, void *object) {
     if (block->used == 0 && pool->partial.next != pool->partial.previous) {
         list_remove(&block->partial_link);
         list_remove(&block->link);
+        pool_poison_end_block(block);
         arena_return_block(pool->arena, block);
     }
 }
@@ -183,6 +197,7 @@ void pool_repair(struct pool *pool) {
     pool->used = 0;
     while ((block = arena_owned_block(pool->arena, pool->owner, &at))) {
         block->used = 0;
+        pool_poison_all(pool, block);
         memset(block->marked, 0, sizeof block->marked);
         for (uint32_t word = 0; word < POOL_WORDS; word++)
             block->used += (uint32_t)__builtin_popcountll(block->taken[word]);

@@ -1,0 +1,57 @@
+/*
+ * pool_poison.h - objects of a pool that are free may not be used: what tests are built with, to find who
+ * does.
+ *
+ * Under AddressSanitizer an access to one ends the process at once, in the process that has given it back:
+ * the sanitizer's notes are each process's own, so where several share a pool (BAREWIRE's region) only its
+ * content tells
+ * (-DPOOL_POISON): free objects are filled with a byte, and who takes one makes sure that they still are.
+ */
+#ifndef STACK_POOL_POISON_H
+#define STACK_POOL_POISON_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined POOL_POISON
+
+#define POOL_POISONS 1
+#define POOL_POISON_BYTE 0xdb
+
+static inline void pool_poison(void *object, uint32_t bytes) {
+    memset(object, POOL_POISON_BYTE, bytes);
+}
+
+static inline void pool_poison_end(const void *object, uint32_t bytes) {
+    const uint8_t *at = object;
+    for (uint32_t i = 0; i < bytes; i++)
+        if (at[i] != POOL_POISON_BYTE)
+            abort(); /* it was written to after it had been given back */
+}
+
+static inline void pool_poison_end_block(void *block) {
+    (void)block;
+}
+
+#else
+
+#define POOL_POISONS 0
+
+static inline void pool_poison(void *object, uint32_t bytes) {
+    (void)object;
+    (void)bytes;
+}
+
+static inline void pool_poison_end(const void *object, uint32_t bytes) {
+    (void)object;
+    (void)bytes;
+}
+
+static inline void pool_poison_end_block(void *block) {
+    (void)block;
+}
+
+#endif
+
+#endif
