@@ -17,20 +17,25 @@
 /* The library's beginning: its constructor's, or a call's from another library's constructor. */
 void call_begin(void);
 
-/* Turns a negative errno into errno and -1. */
-static inline long call_result(long result) {
+/* Begins a call of ours: what succeeds leaves errno as it was, whatever libc's own calls on the way said. */
+#define CALL_BEGINS const int call_errno = errno
+
+/* Ends it: turns a negative errno into errno and -1. */
+#define call_result(result) call_end(call_errno, (result))
+static inline long call_end(int before, long result) {
     if (__builtin_expect(tracing_call.pending, 0))
         tracing_end(result);
-    if (result >= 0)
-        return result;
-    errno = (int)-result;
-    return -1;
+    errno = result < 0 ? (int)-result : before;
+    return result < 0 ? -1 : result;
 }
 
-/* The same for what libc has answered: errno is set already. */
-static inline long call_told(long result) {
+/* The same for what libc has answered: errno is set already when that failed. */
+#define call_told(result) call_end_told(call_errno, (result))
+static inline long call_end_told(int before, long result) {
     if (__builtin_expect(tracing_call.pending, 0))
         tracing_end(result < 0 ? -errno : result);
+    if (result >= 0)
+        errno = before;
     return result;
 }
 

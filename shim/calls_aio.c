@@ -188,18 +188,21 @@ static int submit(struct aiocb *block, int operation) {
 EXPORT int aio_read(struct aiocb *block) {
     if (!descriptor_socket(block->aio_fildes))
         return LIBC(aio_read)(block);
+    CALL_BEGINS;
     return (int)call_result(submit(block, LIO_READ));
 }
 
 EXPORT int aio_write(struct aiocb *block) {
     if (!descriptor_socket(block->aio_fildes))
         return LIBC(aio_write)(block);
+    CALL_BEGINS;
     return (int)call_result(submit(block, LIO_WRITE));
 }
 
 EXPORT int aio_fsync(int operation, struct aiocb *block) {
     if (!descriptor_socket(block->aio_fildes))
         return LIBC(aio_fsync)(operation, block);
+    CALL_BEGINS;
     if (operation != O_SYNC && operation != O_DSYNC)
         return (int)call_result(-EINVAL);
     return (int)call_result(submit(block, LIO_OPERATION_FSYNC));
@@ -233,6 +236,7 @@ static int wait_for(const struct aiocb *const list[], int count, bool all, uint6
 }
 
 EXPORT int aio_suspend(const struct aiocb *const list[], int count, const struct timespec *timeout) {
+    CALL_BEGINS;
     uint64_t deadline_ns = TIMER_NEVER;
     if (!streams)
         return LIBC(aio_suspend)(list, count, timeout);
@@ -277,6 +281,7 @@ static int cancel(int fd, struct aiocb *block) {
 EXPORT int aio_cancel(int fd, struct aiocb *block) {
     if (!descriptor_socket(fd))
         return LIBC(aio_cancel)(fd, block);
+    CALL_BEGINS;
     if (block && block->aio_fildes != fd)
         return (int)call_result(-EINVAL);
     return cancel(fd, block);
@@ -311,6 +316,7 @@ static int notify_of_whole(struct aiocb *const list[], int count, const struct s
 }
 
 static int submit_any(struct aiocb *block) {
+    CALL_BEGINS;
     switch (block->aio_lio_opcode) {
     case LIO_NOP:
         return 0;
@@ -326,6 +332,7 @@ static int submit_any(struct aiocb *block) {
 }
 
 EXPORT int lio_listio(int mode, struct aiocb *const list[], int count, struct sigevent *event) {
+    CALL_BEGINS;
     bool any = false, failed = false;
     for (int i = 0; i < count; i++)
         any |= list[i] && list[i]->aio_lio_opcode != LIO_NOP && descriptor_socket(list[i]->aio_fildes);

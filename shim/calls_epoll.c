@@ -114,6 +114,7 @@ EXPORT int epoll_create1(int flags) {
 }
 
 EXPORT int epoll_create(int size) {
+    CALL_BEGINS;
     return size > 0 ? epoll_create1(0) : (int)call_result(-EINVAL);
 }
 
@@ -155,6 +156,7 @@ static int no_epoll_set(int epoll, int fd) {
 EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event) {
     if (!descriptor_socket(fd))
         return control_kernel(epoll, operation, fd, event);
+    CALL_BEGINS;
     if (operation != EPOLL_CTL_ADD && operation != EPOLL_CTL_MOD && operation != EPOLL_CTL_DEL)
         return (int)call_result(-EINVAL);
     if (operation != EPOLL_CTL_DEL && !event)
@@ -352,6 +354,7 @@ static int wait_unattached(struct epoll_event *events, int got) {
 
 EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int limit, int timeout_ms,
                        const sigset_t *mask) {
+    CALL_BEGINS;
     uint64_t deadline = timeout_ms < 0    ? TIMER_NEVER
                         : timeout_ms == 0 ? 0
                                           : clock_now() + (uint64_t)timeout_ms * 1000000;
@@ -367,6 +370,7 @@ EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int limit, int tim
 
 EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int limit, const struct timespec *timeout,
                         const sigset_t *mask) {
+    CALL_BEGINS;
     uint64_t length = timeout ? (uint64_t)timeout->tv_sec * 1000000000 + (uint64_t)timeout->tv_nsec : 0;
     uint64_t deadline = !timeout ? TIMER_NEVER : length == 0 ? 0 : clock_now() + length;
     if (bells_begin()) {

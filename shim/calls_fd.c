@@ -54,6 +54,7 @@ static void forget(int fd) {
 }
 
 EXPORT int close(int fd) {
+    CALL_BEGINS;
     if (descriptor_find(fd)) {
         TRACE("close(%d)", fd);
         forget(fd);
@@ -64,7 +65,7 @@ EXPORT int close(int fd) {
         return (int)call_result(-EBADF);
     }
     netlink_forget((unsigned)fd, (unsigned)fd);
-    return LIBC(close)(fd);
+    return (int)call_told(LIBC(close)(fd));
 }
 
 static void forget_visited(int fd, void *context) {
@@ -85,13 +86,14 @@ static int close_around_private(unsigned first, unsigned last, int flags) {
 }
 
 EXPORT int close_range(unsigned first, unsigned last, int flags) {
+    CALL_BEGINS;
     if (first > last)
         return (int)call_result(-EINVAL);
     if (!(flags & CLOSE_RANGE_CLOEXEC) && descriptor_any)
         descriptor_walk(first, last, forget_visited, NULL);
     if (!(flags & CLOSE_RANGE_CLOEXEC))
         netlink_forget(first, last);
-    return close_around_private(first, last, flags);
+    return (int)call_told(close_around_private(first, last, flags));
 }
 
 EXPORT void closefrom(int first) {
@@ -99,16 +101,18 @@ EXPORT void closefrom(int first) {
 }
 
 EXPORT int fclose(FILE *file) {
+    CALL_BEGINS;
     int fd = fileno(file);
     if (fd >= 0 && descriptor_find(fd)) {
         fflush(file);
         forget(fd);
     }
-    return LIBC(fclose)(file);
+    return (int)call_told(LIBC(fclose)(file));
 }
 
 /* A new descriptor for what `fd` is: counts it, if that is ours. */
 static int adopt(int fd, int made) {
+    CALL_BEGINS;
     int error = 0;
     if (made < 0)
         return made;
@@ -126,6 +130,7 @@ static int adopt(int fd, int made) {
 }
 
 EXPORT int dup(int fd) {
+    CALL_BEGINS;
     if (descriptor_find(fd))
         TRACE("dup(%d)", fd);
     return (int)call_told(adopt(fd, LIBC(dup)(fd)));
@@ -143,6 +148,7 @@ static int make_room(int fd, int at) {
 }
 
 EXPORT int dup2(int fd, int at) {
+    CALL_BEGINS;
     if (fd == at || !descriptor_any)
         return LIBC(dup2)(fd, at);
     if (descriptor_find(fd) || descriptor_find(at))
@@ -152,6 +158,7 @@ EXPORT int dup2(int fd, int at) {
 }
 
 EXPORT int dup3(int fd, int at, int flags) {
+    CALL_BEGINS;
     if (fd == at || !descriptor_any)
         return LIBC(dup3)(fd, at, flags);
     if (descriptor_find(fd) || descriptor_find(at))
@@ -163,6 +170,7 @@ EXPORT int dup3(int fd, int at, int flags) {
 /* O_NONBLOCK and O_ASYNC of a socket of ours, and whom it signals, are the stack's to know; the kernel's
  * object bears them, too: it checks them, and answers whoever asks. */
 static int control_socket(int fd, int command, void *argument) {
+    CALL_BEGINS;
     if (command != F_SETFL || (intptr_t)argument & ~(O_NONBLOCK | O_RDWR))
         descriptor_alter(fd);
     int error, result = LIBC(fcntl)(fd, command, argument);
@@ -206,6 +214,7 @@ EXPORT int fcntl(int fd, int command, ...) {
     va_end(arguments);
     if (!descriptor_find(fd) && !netlink_is(fd))
         return LIBC(fcntl)(fd, command, argument);
+    CALL_BEGINS;
     TRACE("fcntl(%d, %s, 0x%lx)", fd, tracing_command(command), (unsigned long)argument);
     return (int)call_told(control(fd, command, argument));
 }
@@ -259,6 +268,7 @@ EXPORT int ioctl(int fd, unsigned long request, ...) {
     va_end(arguments);
     if (!descriptor_socket(fd))
         return LIBC(ioctl)(fd, request, argument);
+    CALL_BEGINS;
     TRACE("ioctl(%d, %s)", fd, tracing_request(request));
     if (request == FIOCLEX || request == FIONCLEX)
         return (int)call_told(LIBC(ioctl)(fd, request, argument));

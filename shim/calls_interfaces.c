@@ -95,6 +95,7 @@ static void tell(struct told *told, int index) {
 }
 
 EXPORT int getifaddrs(struct ifaddrs **list) {
+    CALL_BEGINS;
     struct interface both[INTERFACES];
     if (!ask(both))
         return LIBC(getifaddrs)(list);

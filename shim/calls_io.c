@@ -216,6 +216,7 @@ EXPORT ssize_t write(int fd, const void *buffer, size_t length) {
     struct iovec piece = {(void *)buffer, length};
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? to_netlink(fd, &piece, 1) : LIBC(write)(fd, buffer, length);
+    CALL_BEGINS;
     TRACE("write(%d, %s, %zu)", fd, tracing_bytes(buffer, length), length);
     return call_result(send_message(fd, &piece, 1, 0, NULL, 0));
 }
@@ -223,6 +224,7 @@ EXPORT ssize_t write(int fd, const void *buffer, size_t length) {
 EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count) {
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? to_netlink(fd, pieces, count) : LIBC(writev)(fd, pieces, count);
+    CALL_BEGINS;
     if (count < 0 || count > IOV_MAX)
         return call_result(-EINVAL);
     if (buffer_pieces_length(pieces, count) == 0)
@@ -235,6 +237,7 @@ EXPORT ssize_t send(int fd, const void *buffer, size_t length, int flags) {
     struct iovec piece = {(void *)buffer, length};
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? to_netlink(fd, &piece, 1) : LIBC(send)(fd, buffer, length, flags);
+    CALL_BEGINS;
     TRACE("send(%d, %s, %zu, 0x%x)", fd, tracing_bytes(buffer, length), length, (unsigned)flags);
     return call_result(send_message(fd, &piece, 1, flags, NULL, 0));
 }
@@ -245,8 +248,11 @@ EXPORT ssize_t sendto(int fd, const void *buffer, size_t length, int flags, cons
     int error;
     if (netlink_is(fd))
         return to_netlink(fd, &piece, 1);
-    if (!descriptor_socket(fd) || becomes_kernel(fd, to, to_length, flags, &error))
+    if (!descriptor_socket(fd))
         return LIBC(sendto)(fd, buffer, length, flags, to, to_length);
+    CALL_BEGINS;
+    if (becomes_kernel(fd, to, to_length, flags, &error))
+        return call_told(LIBC(sendto)(fd, buffer, length, flags, to, to_length));
     if (error)
         return call_result(error);
     TRACE("sendto(%d, %s, %zu, 0x%x, %s)", fd, tracing_bytes(buffer, length), length, (unsigned)flags,
@@ -256,6 +262,7 @@ EXPORT ssize_t sendto(int fd, const void *buffer, size_t length, int flags, cons
 
 /* A message of the kernel's, which may carry descriptors of ours. */
 static ssize_t send_foreign(int fd, const struct msghdr *message, int flags) {
+    CALL_BEGINS;
     passing_out(message, false);
     ssize_t result = LIBC(sendmsg)(fd, message, flags);
     if (result < 0) {
@@ -263,7 +270,7 @@ static ssize_t send_foreign(int fd, const struct msghdr *message, int flags) {
         passing_out(message, true);
         errno = error;
     }
-    return result;
+    return call_told(result);
 }
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
@@ -273,8 +280,9 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     if (!descriptor_socket(fd))
         return message && message->msg_controllen ? send_foreign(fd, message, flags)
                                                   : LIBC(sendmsg)(fd, message, flags);
+    CALL_BEGINS;
     if (becomes_kernel(fd, message->msg_name, message->msg_namelen, flags, &error))
-        return LIBC(sendmsg)(fd, message, flags);
+        return call_told(LIBC(sendmsg)(fd, message, flags));
     if (error)
         return call_result(error);
     if (message->msg_iovlen > IOV_MAX)
@@ -288,10 +296,11 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
     unsigned sent = 0;
     if (!descriptor_socket(fd) && !netlink_is(fd))
         return LIBC(sendmmsg)(fd, messages, count, flags);
+    CALL_BEGINS;
     for (; sent < count && sent < IOV_MAX; sent++) {
         ssize_t result = sendmsg(fd, &messages[sent].msg_hdr, flags);
         if (result < 0)
-            return sent > 0 ? (int)sent : -1;
+            return sent > 0 ? (int)call_result(sent) : -1;
         messages[sent].msg_len = (unsigned)result;
     }
     return (int)sent;
@@ -315,6 +324,7 @@ EXPORT ssize_t read(int fd, void *buffer, size_t length) {
     struct iovec piece = {buffer, length};
     if (!descriptor_socket(fd))
         return LIBC(read)(fd, buffer, length);
+    CALL_BEGINS;
     if (length == 0)
         return 0;
     TRACE_DATA(buffer, length, "read(%d, @, %zu)", fd, length);
@@ -324,6 +334,7 @@ EXPORT ssize_t read(int fd, void *buffer, size_t length) {
 EXPORT ssize_t readv(int fd, const struct iovec *pieces, int count) {
     if (!descriptor_socket(fd))
         return LIBC(readv)(fd, pieces, count);
+    CALL_BEGINS;
     if (count < 0 || count > IOV_MAX)
         return call_result(-EINVAL);
     if (buffer_pieces_length(pieces, count) == 0)
@@ -336,12 +347,14 @@ EXPORT ssize_t recv(int fd, void *buffer, size_t length, int flags) {
     struct iovec piece = {buffer, length};
     if (!descriptor_socket(fd))
         return LIBC(recv)(fd, buffer, length, flags);
+    CALL_BEGINS;
     TRACE_DATA(buffer, length, "recv(%d, @, %zu, 0x%x)", fd, length, (unsigned)flags);
     return call_result(receive_message(fd, &piece, 1, flags, NULL, NULL));
 }
 
 EXPORT ssize_t recvfrom(int fd, void *buffer, size_t length, int flags, struct sockaddr *from,
                         socklen_t *from_length) {
+    CALL_BEGINS;
     struct iovec piece = {buffer, length};
     if (!descriptor_socket(fd)) {
         ssize_t received = LIBC(recvfrom)(fd, buffer, length, flags, from, from_length);
@@ -354,6 +367,7 @@ EXPORT ssize_t recvfrom(int fd, void *buffer, size_t length, int flags, struct s
 }
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
+    CALL_BEGINS;
     struct socket_message message = {.flags = flags};
     struct socket_options options;
     if (!descriptor_socket(fd)) {
@@ -362,7 +376,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
             passing_in(header);
         if (received >= 0 && netlink_is(fd))
             netlink_name_sender(header->msg_name, header->msg_namelen);
-        return received;
+        return call_told(received);
     }
     if (header->msg_iovlen > IOV_MAX)
         return call_result(-EMSGSIZE);
@@ -397,6 +411,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
     unsigned received = 0;
     if (!descriptor_socket(fd) && !netlink_is(fd))
         return LIBC(recvmmsg)(fd, messages, count, flags, timeout);
+    CALL_BEGINS;
     if (timeout) {
         if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000)
             return (int)call_result(-EINVAL);
@@ -404,7 +419,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
         deadline.tv_sec += timeout->tv_sec + (deadline.tv_nsec + timeout->tv_nsec) / 1000000000;
         deadline.tv_nsec = (deadline.tv_nsec + timeout->tv_nsec) % 1000000000;
     }
-    if (!(flags & MSG_ERRQUEUE)) {
+    if (!(flags & MSG_ERRQUEUE) && descriptor_socket(fd)) {
         int error;
         struct socket *socket = call_enter(fd, &error);
         if (socket) {
@@ -417,14 +432,14 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
     while (received < count && received < IOV_MAX) {
         ssize_t result = recvmsg(fd, &messages[received].msg_hdr, flags & ~MSG_WAITFORONE);
         if (result < 0)
-            return received > 0 ? (int)received : -1;
+            return received > 0 ? (int)call_result(received) : -1;
         messages[received++].msg_len = (unsigned)result;
         if (flags & MSG_WAITFORONE)
             flags |= MSG_DONTWAIT;
         if (timeout && has_passed(&deadline))
             break;
     }
-    return (int)received;
+    return (int)call_result(received);
 }
 
 EXPORT ssize_t __read_chk(int fd, void *buffer, size_t length, size_t room) {
@@ -458,6 +473,7 @@ static int flags_at(off_t offset, int flags) {
 EXPORT ssize_t preadv2(int fd, const struct iovec *pieces, int count, off_t offset, int flags) {
     if (!descriptor_socket(fd))
         return LIBC(preadv2)(fd, pieces, count, offset, flags);
+    CALL_BEGINS;
     int how = flags_at(offset, flags);
     if (how < 0 || count < 0 || count > IOV_MAX)
         return call_result(how < 0 ? how : -EINVAL);
@@ -471,6 +487,7 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *pieces, int count, off_t offs
 EXPORT ssize_t pwritev2(int fd, const struct iovec *pieces, int count, off_t offset, int flags) {
     if (!descriptor_socket(fd))
         return LIBC(pwritev2)(fd, pieces, count, offset, flags);
+    CALL_BEGINS;
     int how = flags_at(offset, flags);
     if (how < 0 || count < 0 || count > IOV_MAX)
         return call_result(how < 0 ? how : -EINVAL);
@@ -495,6 +512,7 @@ EXPORT int vdprintf(int fd, const char *format, va_list arguments) {
     va_list again;
     if (!descriptor_socket(fd))
         return LIBC(vdprintf)(fd, format, arguments);
+    CALL_BEGINS;
     va_copy(again, arguments);
     int length = vsnprintf(on_stack, sizeof on_stack, format, arguments);
     if (length >= (int)sizeof on_stack) {
@@ -506,7 +524,7 @@ EXPORT int vdprintf(int fd, const char *format, va_list arguments) {
         length = -1;
     if (text != on_stack)
         memory_give(text);
-    return length;
+    return (int)call_told(length);
 }
 
 EXPORT int dprintf(int fd, const char *format, ...) {
@@ -613,6 +631,7 @@ static ssize_t send_file(int out, int in, off_t *offset, size_t length) {
 }
 
 EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t length) {
+    CALL_BEGINS;
     if (descriptor_socket(in))
         return call_result(-EINVAL); /* as the kernel: a socket can't be mapped */
     if (!descriptor_socket(out))

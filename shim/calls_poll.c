@@ -176,6 +176,7 @@ EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
     }
     if (!any_ours(fds, count))
         return LIBC(poll)(fds, count, timeout_ms);
+    CALL_BEGINS;
     TRACE("poll(%d descriptors, %d)", (int)count, timeout_ms);
     return (int)call_result(poll_any(fds, count, deadline_of(timeout_ms < 0 ? NULL : &timeout), NULL));
 }
@@ -188,6 +189,7 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeou
     }
     if (!any_ours(fds, count))
         return LIBC(ppoll)(fds, count, timeout, mask);
+    CALL_BEGINS;
     if (!timeout_valid(timeout))
         return (int)call_result(-EINVAL);
     return (int)call_result(poll_any(fds, count, deadline_of(timeout), mask));
@@ -277,6 +279,7 @@ EXPORT int select(int limit, fd_set *in, fd_set *out, fd_set *except, struct tim
     }
     if (!any_ours_selected(limit, in, out, except))
         return LIBC(select)(limit, in, out, except, timeout);
+    CALL_BEGINS;
     if (timeout) {
         if (timeout->tv_sec < 0 || timeout->tv_usec < 0)
             return (int)call_result(-EINVAL);
@@ -304,6 +307,7 @@ EXPORT int pselect(int limit, fd_set *in, fd_set *out, fd_set *except, const str
     }
     if (!any_ours_selected(limit, in, out, except))
         return LIBC(pselect)(limit, in, out, except, timeout, mask);
+    CALL_BEGINS;
     if (!timeout_valid(timeout))
         return (int)call_result(-EINVAL);
     return (int)call_result(select_ours(limit, in, out, except, deadline_of(timeout), mask));

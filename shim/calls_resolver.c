@@ -192,7 +192,7 @@ EXPORT int getaddrinfo(const char *node, const char *service, const struct addri
     static const struct addrinfo none = {.ai_flags = AI_V4MAPPED | AI_ADDRCONFIG};
     struct answer answer = {NULL, &answer.first};
     struct addrinfo question = hints ? *hints : none;
-    int asked_flags = question.ai_flags, error;
+    int asked_flags = question.ai_flags, error, saved = errno;
     bool known_family =
         question.ai_family == AF_UNSPEC || question.ai_family == AF_INET || question.ai_family == AF_INET6;
     bool nothing = (!node || strcmp(node, "*") == 0) && (!service || strcmp(service, "*") == 0);
@@ -212,6 +212,7 @@ EXPORT int getaddrinfo(const char *node, const char *service, const struct addri
     for (struct addrinfo *one = answer.first; one; one = one->ai_next)
         one->ai_flags = asked_flags;
     *result = answer.first;
+    errno = saved;
     return 0;
 }
 
@@ -307,7 +308,10 @@ static char static_buffer[STATIC_BYTES];
 
 EXPORT struct hostent *gethostbyname2(const char *name, int family) {
     struct hostent *result;
+    int saved = errno;
     gethostbyname2_r(name, family, &static_host, static_buffer, sizeof static_buffer, &result, &h_errno);
+    if (result)
+        errno = saved;
     return result;
 }
 
@@ -317,7 +321,10 @@ EXPORT struct hostent *gethostbyname(const char *name) {
 
 EXPORT struct hostent *gethostbyaddr(const void *address, socklen_t length, int family) {
     struct hostent *result;
+    int saved = errno;
     gethostbyaddr_r(address, length, family, &static_host, static_buffer, sizeof static_buffer, &result,
                     &h_errno);
+    if (result)
+        errno = saved;
     return result;
 }

@@ -29,6 +29,7 @@ static bool is_ours(int domain, int base, int protocol) {
 }
 
 EXPORT int socket(int domain, int type, int protocol) {
+    CALL_BEGINS;
     struct socket *made;
     struct handle *handle = NULL;
     int base = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -67,6 +68,7 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     int error;
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? netlink_bind(fd, address, length) : LIBC(bind)(fd, address, length);
+    CALL_BEGINS;
     if ((error = call_address(fd, address, length, &host, &port)) < 0)
         return (int)call_result(error);
     if (error == FAMILY_FOREIGN || (host != INADDR_ANY && call_kernel_address(host))) {
@@ -88,6 +90,7 @@ EXPORT int listen(int fd, int backlog) {
     int error;
     if (!descriptor_socket(fd))
         return LIBC(listen)(fd, backlog);
+    CALL_BEGINS;
     TRACE("listen(%d, %d)", fd, backlog);
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
@@ -103,6 +106,7 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
     int result = 0;
     if (!descriptor_socket(fd))
         return LIBC(accept4)(fd, address, length, flags);
+    CALL_BEGINS;
     if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
         return (int)call_result(-EINVAL);
     pthread_testcancel();
@@ -183,13 +187,14 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
     int error;
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? netlink_connect(fd) : LIBC(connect)(fd, address, length);
+    CALL_BEGINS;
     if (address && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
         return (int)call_result(connect_ours(fd, 0, 0, true));
     if ((error = call_address(fd, address, length, &host, &port)) < 0)
         return (int)call_result(connect_nowhere(fd, error));
     if (error == FAMILY_FOREIGN || call_kernel_address(host)) {
         error = fallback_to_kernel(fd);
-        return error ? (int)call_result(error) : LIBC(connect)(fd, address, length);
+        return error ? (int)call_result(error) : (int)call_told(LIBC(connect)(fd, address, length));
     }
     TRACE("connect(%d, %s)", fd, tracing_address(address, length));
     error = connect_ours(fd, call_destination(host), port, false);
@@ -202,6 +207,7 @@ EXPORT int shutdown(int fd, int how) {
     int error;
     if (!descriptor_socket(fd))
         return LIBC(shutdown)(fd, how);
+    CALL_BEGINS;
     TRACE("shutdown(%d, %s)", fd, how == SHUT_RD ? "SHUT_RD" : how == SHUT_WR ? "SHUT_WR" : "SHUT_RDWR");
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
@@ -213,6 +219,7 @@ EXPORT int shutdown(int fd, int how) {
 
 static int give_name(int fd, struct sockaddr *address, socklen_t *length,
                      int (*name)(const struct socket *, uint32_t *, uint16_t *)) {
+    CALL_BEGINS;
     uint32_t host;
     uint16_t port;
     int error;
@@ -264,6 +271,7 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *lengt
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? netlink_get_option(fd, level, name, value, length)
                               : LIBC(getsockopt)(fd, level, name, value, length);
+    CALL_BEGINS;
     if (!value || !length)
         return (int)call_result(-EFAULT);
     struct socket *socket = call_enter(fd, &error);
@@ -283,6 +291,7 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *lengt
 
 /* An option of IPv6 is the kernel's to check and to bear; some mean something for us as well. */
 static int set_inet6_option(int fd, int name, const void *value, socklen_t length) {
+    CALL_BEGINS;
     descriptor_alter(fd);
     int error = 0, number = 0, result = LIBC(setsockopt)(fd, IPPROTO_IPV6, name, value, length);
     if (result < 0)
@@ -305,6 +314,7 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? netlink_set_option(fd, level, name, value, length)
                               : LIBC(setsockopt)(fd, level, name, value, length);
+    CALL_BEGINS;
     if (!value && length > 0)
         return (int)call_result(-EFAULT);
     TRACE("setsockopt(%d, %s, %s, %u)", fd, tracing_option(level, name), tracing_value(value, length),

@@ -66,6 +66,7 @@ static ssize_t from_pipe(int pipe, int fd, size_t length, unsigned flags) {
 
 EXPORT ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t length,
                       unsigned flags) {
+    CALL_BEGINS;
     bool from = descriptor_socket(in), to = descriptor_socket(out);
     if (!from && !to)
         return LIBC(splice)(in, in_offset, out, out_offset, length, flags);

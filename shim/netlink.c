@@ -133,6 +133,7 @@ static bool is_strict(int fd) {
 }
 
 ssize_t netlink_send(int fd, const struct msghdr *message, int flags) {
+    CALL_BEGINS;
     size_t length = 0;
     (void)flags;
     if (message->msg_iovlen > IOV_MAX)

@@ -11,12 +11,13 @@
 
 /* pidfd_getfd(2): a copy of another process's descriptor. */
 EXPORT int pidfd_getfd(int pidfd, int target, unsigned flags) {
+    CALL_BEGINS;
     int fd = LIBC(pidfd_getfd)(pidfd, target, flags);
     if (fd >= 0) {
         epoll_arrived(fd, false);
         resume_received(fd);
     }
-    return fd;
+    return (int)call_told(fd);
 }
 
 static void each_passed(const struct msghdr *message, void (*visit)(int fd)) {

@@ -117,7 +117,7 @@ int main(int count, char **arguments) {
     static const struct {
         const char *name;
         void (*run)(void);
-    } parts[] = {{"sets", test_sets},       {"states", test_states},       {"options", test_options},
+    } parts[] = {{"sets", test_sets}, {"errno", test_errno},       {"states", test_states},       {"options", test_options},
                  {"waiting", test_waiting}, {"readiness", test_readiness}, {"ways", test_ways},
                  {"filters", test_filters}, {"multicast", test_multicast}};
     if (count < 3 || !inet_aton(arguments[1], &own) || !inet_aton(arguments[2], &nobody))

@@ -16,6 +16,9 @@
 /* This host's address, and one on the same network that nobody has. */
 extern struct in_addr own, nobody;
 
+/* What errno is before a call: one that succeeds leaves it so. */
+#define ERRNO_KEPT 4095
+
 /* Says the outcome of a case, by printf(3)'s rules. */
 void outcome(const char *group, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -39,6 +42,7 @@ void make_pair(int pair[2]);
 int make_datagram(uint16_t *port);
 
 void test_sets(void);
+void test_errno(void);
 void sets_after_exec(char **arguments);
 void test_states(void);
 void test_options(void);

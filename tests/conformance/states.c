@@ -722,9 +722,11 @@ static void one(size_t state, size_t call) {
     states[state].make(&scene);
     nonblocking(scene.fd, true);
     settle();
-    errno = 0;
+    errno = ERRNO_KEPT;
     calls[call].call(&scene, text);
-    outcome(states[state].name, calls[call].name, "%s", text);
+    int after = errno;
+    outcome(states[state].name, calls[call].name, "%s%s%s", text, after == ERRNO_KEPT ? "" : ", errno ",
+            after == ERRNO_KEPT ? "" : strerrorname_np(after));
     close(scene.fd);
     close(scene.other);
     close(scene.third);
