@@ -39,6 +39,11 @@ struct __res_state;
     CALL(int, getpeername, (int, struct sockaddr *, socklen_t *))                                           \
     CALL(int, getsockopt, (int, int, int, void *, socklen_t *))                                             \
     CALL(int, setsockopt, (int, int, int, const void *, socklen_t))                                         \
+    CALL(int, open, (const char *, int, ...))                                                               \
+    CALL(int, openat, (int, const char *, int, ...))                                                        \
+    CALL(int, __open_2, (const char *, int))                                                                \
+    CALL(int, __openat_2, (int, const char *, int))                                                         \
+    CALL(FILE *, fopen, (const char *, const char *))                                                       \
     CALL(ssize_t, read, (int, void *, size_t))                                                              \
     CALL(ssize_t, write, (int, const void *, size_t))                                                       \
     CALL(ssize_t, readv, (int, const struct iovec *, int))                                                  \

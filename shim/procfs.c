@@ -1,0 +1,147 @@
+/*
+ * procfs.c - see procfs.h: which paths are meant, and the files in memory.
+ */
+#include "procfs.h"
+#include "call.h"
+#include "memory.h"
+#include "procfs_text.h"
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define TEXT_BYTES (32u << 20)   /* a line each of 200,000 sockets; pages that are not touched cost nothing */
+#define KERNELS_BYTES (4u << 20) /* of the kernel's own file */
+#define SYS_CLASS "/sys/class/net/"
+
+/* Moves behind a prefix of a path. */
+static bool skip(const char **path, const char *prefix) {
+    size_t length = strlen(prefix);
+    if (strncmp(*path, prefix, length) != 0)
+        return false;
+    *path += length;
+    return true;
+}
+
+/* Whether a process is one of the stack's. The lock is held. */
+static bool is_member(int pid) {
+    struct list *link, *next;
+    list_for_each(link, next, &shared->process_list) if (container_of(link, struct process, link)->pid ==
+                                                         pid) return true;
+    return false;
+}
+
+/* The name below the network's folder of this process, or another one of the stack's; NULL: it is none. */
+static const char *name_in_proc(const char *path, int *pid) {
+    *pid = 0;
+    if (!skip(&path, "/proc/"))
+        return NULL;
+    if (skip(&path, "net/"))
+        return path;
+    if (isdigit((unsigned char)*path)) {
+        char *end;
+        *pid = (int)strtol(path, &end, 10);
+        path = end;
+    } else if (!skip(&path, "self") && !skip(&path, "thread-self")) {
+        return NULL;
+    }
+    if (skip(&path, "/task/"))
+        path += strspn(path, "0123456789");
+    return skip(&path, "/net/") ? path : NULL;
+}
+
+/* One of the stack's interface's files below /sys/class/net. */
+static bool write_attribute(const char *name, struct procfs_text *text) {
+    const struct interface *own = &text->interfaces[INTERFACE_OWN];
+    const struct mib *mib = &shared->stack.mib;
+    const uint8_t *mac = own->mac;
+    if (!skip(&name, own->name) || !skip(&name, "/"))
+        return false;
+    if (strcmp(name, "address") == 0)
+        procfs_print(text, "%02x:%02x:%02x:%02x:%02x:%02x\n", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+    else if (strcmp(name, "mtu") == 0)
+        procfs_print(text, "%d\n", own->mtu);
+    else if (strcmp(name, "flags") == 0)
+        procfs_print(text, "0x%x\n", own->flags & 0xffff & ~(unsigned)IFF_RUNNING);
+    else if (strcmp(name, "ifindex") == 0)
+        procfs_print(text, "%u\n", own->index);
+    else if (strcmp(name, "operstate") == 0)
+        procfs_print(text, "up\n");
+    else if (strcmp(name, "carrier") == 0)
+        procfs_print(text, "1\n");
+    else if (strcmp(name, "statistics/rx_packets") == 0)
+        procfs_print(text, "%llu\n", (unsigned long long)mib->IpInReceives);
+    else if (strcmp(name, "statistics/tx_packets") == 0)
+        procfs_print(text, "%llu\n", (unsigned long long)mib->IpOutRequests);
+    else
+        return false;
+    return true;
+}
+
+/* What the kernel's file of that name has. */
+static void read_kernels(const char *name, char *to) {
+    char path[64];
+    size_t used = 0;
+    ssize_t got;
+    snprintf(path, sizeof path, "/proc/thread-self/net/%.32s", name);
+    int fd = LIBC(open)(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    while (used < KERNELS_BYTES - 1 && (got = LIBC(read)(fd, to + used, KERNELS_BYTES - 1 - used)) > 0)
+        used += (size_t)got;
+    LIBC(close)(fd);
+}
+
+/* A file in memory with a text, to be read from its beginning. */
+static int make_file(const struct procfs_text *text, int flags) {
+    int fd = memfd_create("barewire", flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
+    size_t done = 0;
+    while (fd >= 0 && done < text->used) {
+        ssize_t written = LIBC(write)(fd, text->bytes + done, text->used - done);
+        if (written <= 0) {
+            LIBC(close)(fd);
+            return -1;
+        }
+        done += (size_t)written;
+    }
+    if (fd >= 0)
+        lseek(fd, 0, SEEK_SET);
+    return fd;
+}
+
+static int open_text(const char *in_proc, const char *in_sys, int pid, int flags) {
+    char *kernels = memory_take(KERNELS_BYTES);
+    struct procfs_text text = {.bytes = memory_take(TEXT_BYTES), .room = TEXT_BYTES, .kernels = kernels};
+    int fd = -1;
+    if (text.bytes && kernels) {
+        if (in_proc)
+            read_kernels(in_proc, kernels);
+        shared_lock();
+        interfaces_describe(text.interfaces);
+        bool known = !shared->broken && (!pid || is_member(pid)) &&
+                     (in_proc ? procfs_write(in_proc, &text) : write_attribute(in_sys, &text));
+        shared_unlock();
+        if (known)
+            fd = make_file(&text, flags);
+    }
+    memory_give(text.bytes);
+    memory_give(kernels);
+    return fd;
+}
+
+int procfs_open(const char *path, int flags) {
+    int pid, kept = errno;
+    const char *in_proc = name_in_proc(path, &pid), *in_sys = path;
+    if (!in_proc && !skip(&in_sys, SYS_CLASS))
+        return -1;
+    if ((flags & O_ACCMODE) != O_RDONLY || flags & (O_DIRECTORY | O_PATH))
+        return -1;
+    if ((!attached() && !attach_config.nic[0]) || !call_join())
+        return -1;
+    int fd = open_text(in_proc, in_proc ? NULL : in_sys, pid, flags);
+    errno = kept;
+    return fd;
+}

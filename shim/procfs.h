@@ -1,0 +1,19 @@
+/*
+ * procfs.h - what a program reads of the network below /proc and /sys: the stack's own, in the kernel's
+ * format (proc(5)).
+ */
+#ifndef SHIM_PROCFS_H
+#define SHIM_PROCFS_H
+
+#include <stdbool.h>
+
+/* Whether a path might be one of those: nearly none is. */
+static inline bool procfs_may_be(const char *path) {
+    return path[0] == '/' && ((path[1] == 'p' && path[2] == 'r') || (path[1] == 's' && path[2] == 'y'));
+}
+
+/* Opens what the stack has to say under a path, with the flags of open(2), as a file in memory. Returns the
+ * descriptor; -1 when the kernel is to be asked: there is no stack, or the file tells of something else. */
+int procfs_open(const char *path, int flags);
+
+#endif

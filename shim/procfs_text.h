@@ -1,0 +1,24 @@
+/*
+ * procfs_text.h - the texts of the files below /proc/net that tell of the stack.
+ */
+#ifndef SHIM_PROCFS_TEXT_H
+#define SHIM_PROCFS_TEXT_H
+
+#include "interfaces.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A text that grows, and is cut off where there is no more room. */
+struct procfs_text {
+    char *bytes;
+    size_t used, room;
+    const char *kernels; /* the kernel's file of the same name, for what it tells of loopback; ends in 0 */
+    struct interface interfaces[INTERFACES];
+};
+
+void procfs_print(struct procfs_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Makes the text of a file of that name. The lock is held. False: it is not one of them. */
+bool procfs_write(const char *name, struct procfs_text *text);
+
+#endif
