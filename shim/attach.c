@@ -259,22 +259,41 @@ static bool cannot(const char *format, ...) {
     return false;
 }
 
-/* One try. Returns 0, or a negative errno when nobody is at the door; -EPERM: it is said why not. */
+/* What the keeper has said last. */
+static struct door_reply reply;
+
+/* One try. Returns 0, or a negative errno when nobody is at the door; -EPERM: it is said why not; -EAGAIN:
+ * the stack is about to end. */
 static int join(void) {
     static struct door_request request;
-    static struct door_reply reply;
     struct door_beside beside;
     request =
         (struct door_request){.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_ATTACH}, .config = attach_config};
     int error = attach_ask(&request, &reply, &beside);
     if (error)
         return error;
+    if (reply.header.kind == DOOR_YIELDS || reply.header.kind == DOOR_CLOSING)
+        return -EAGAIN;
     if (reply.header.kind != DOOR_WELCOME) {
         cannot("%s", reply.message);
         return -EPERM;
     }
     attach_adopt(&reply, beside);
+    if (reply.message[0])
+        attach_say("%s", reply.message);
     return 0;
+}
+
+/* A stack of another version that nobody uses gives way as well. */
+static bool asks_to_yield(void) {
+    const struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_YIELD}};
+    struct door_reply answer = {.header.kind = DOOR_REFUSED};
+    struct door_beside beside;
+    int connection = -1;
+    ask(&request, &answer, &beside, &connection);
+    if (connection >= 0)
+        LIBC(close)(connection);
+    return answer.header.kind == DOOR_YIELDS || answer.header.kind == DOOR_CLOSING;
 }
 
 /* The same, for a process that will only join once it runs another program: it gets an account, and nothing
@@ -282,14 +301,15 @@ static int join(void) {
 static int enrol(void) {
     struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_ATTACH},
                                    .config = attach_config};
-    struct door_reply reply;
+    struct door_reply answer; /* on this stack: the memory may be a parent's, which vfork has put to sleep */
     struct door_beside beside;
-    int connection = -1, error = ask(&request, &reply, &beside, &connection);
+    int connection = -1, error = ask(&request, &answer, &beside, &connection);
     const int got[] = {connection, beside.first, beside.second};
     for (int i = 0; i < 3; i++)
         if (got[i] >= 0)
             LIBC(close)(got[i]);
-    return error;
+    bool ends = !error && (answer.header.kind == DOOR_YIELDS || answer.header.kind == DOOR_CLOSING);
+    return ends ? -EAGAIN : error;
 }
 
 /* Enters the stack, which is started if there is none. */
@@ -303,6 +323,10 @@ static bool start_or_enter(int (*enter)(void)) {
             return true;
         if (result == -EPERM)
             return false;
+        if (result == -EAGAIN || (result == -EPROTO && attach_config.nic[0] && asks_to_yield())) {
+            nanosleep(&pause, NULL);
+            continue;
+        }
         if (result == -EPROTO)
             return cannot(
                 "stack '%s' is kept by another version of barewire; 'barewire down --name %s' ends it",
@@ -320,6 +344,8 @@ static bool start_or_enter(int (*enter)(void)) {
         if (result > 0)
             nanosleep(&pause, NULL);
     }
+    if (reply.header.kind == DOOR_CLOSING && reply.message[0])
+        return cannot("%s", reply.message);
     return cannot("stack '%s' has a keeper that does not answer", attach_config.name);
 }
 

@@ -33,11 +33,15 @@ enum door_request_kind {
     DOOR_TRACE,  /* like DOOR_LOOK, and the stack notes what happens as long as the connection lasts */
     DOOR_WAITER, /* brings the eventfd of one of the sender's waiters, and gets no reply */
     DOOR_PEER,   /* the sender wants to wake a waiter of another process's; the reply brings its eventfd */
+    DOOR_YIELD, /* the sender wants to start another stack in the place of this one, if nobody uses it and its
+                   connections are all in TIME_WAIT; the same in all versions */
 };
 
 enum door_status {
     DOOR_WELCOME,
     DOOR_REFUSED, /* the reply's message says why */
+    DOOR_YIELDS,  /* nobody uses this stack: it ends, and another one may be started */
+    DOOR_CLOSING, /* nobody does, but not all that programs have left has been sent: ask again */
 };
 
 /* How requests and replies begin, in all versions. */
@@ -59,9 +63,9 @@ struct door_request {
 struct door_reply {
     struct door_header header;
     uint64_t region_bytes;
-    struct process *process; /* the sender's account */
-    uint32_t waiter_number;  /* DOOR_PEER: as in the request */
-    char message[SHARED_MESSAGE_BYTES];
+    struct process *process;            /* the sender's account */
+    uint32_t waiter_number;             /* DOOR_PEER: as in the request */
+    char message[SHARED_MESSAGE_BYTES]; /* of a welcome: something that the user should know, or nothing */
 };
 
 /* Where a door is. */

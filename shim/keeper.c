@@ -572,6 +572,7 @@ int main(int count, char **arguments) {
         keeper_fail("the DHCP server on %s gave %u.%u.%u.%u, which another stack here has", keeper.config.nic,
                     leased >> 24, leased >> 16 & 255, leased >> 8 & 255, leased & 255);
     }
+    keeper_take_over();
     if (write(2, "ready", 5) != 5)
         leave();
     int nothing = open("/dev/null", O_RDWR);

@@ -40,6 +40,15 @@ bool keeper_door_open_leased(uint32_t address);
 void keeper_door_accept(int door);
 void keeper_door_request(int connection);
 
+void keeper_door_close(void); /* nobody finds the stack any more */
+
+/* keeper_terms.c: whether who wants in may join the stack as it is (enum door_status), with a line for the
+ * user in message (SHARED_MESSAGE_BYTES); whether the stack gives way. */
+uint32_t keeper_terms(const struct config *asked, bool resumes, char *message);
+uint32_t keeper_yields(void);
+/* Connections in TIME_WAIT that a stack before this one has left, which gave way to it. */
+void keeper_take_over(void);
+
 /* keeper_frames.c: frames between the NIC and the stack. */
 int keeper_frames_start(void); /* starts the transmitter's thread, too */
 void keeper_frames_receive(void);

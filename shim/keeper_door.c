@@ -64,6 +64,15 @@ int keeper_door_open(void) {
     return error;
 }
 
+void keeper_door_close(void) {
+    for (int i = 0; i < KEEPER_DOORS; i++)
+        if (keeper.doors[i] >= 0)
+            close(keeper.doors[i]);
+    for (int i = 0; i < KEEPER_DOORS; i++)
+        keeper.doors[i] = -1;
+    unlink(keeper.door_path);
+}
+
 bool keeper_door_open_leased(uint32_t address) {
     return keeper_door_take_address(address) &&
            (keeper.doors[DOOR_OF_ADDRESS] < 0 || open_door(DOOR_OF_ADDRESS) == 0);
@@ -118,7 +127,8 @@ static bool understood(const struct door_request *request, ssize_t length) {
     const struct door_header *header = &request->header;
     if (length < (ssize_t)sizeof *header || header->magic != SHARED_MAGIC)
         return false;
-    return length == sizeof *request || header->version != SHARED_VERSION || header->kind == DOOR_DOWN;
+    return length == sizeof *request || header->version != SHARED_VERSION || header->kind == DOOR_DOWN ||
+           header->kind == DOOR_YIELD;
 }
 
 static void reply(int connection, struct door_reply *reply, struct door_beside beside) {
@@ -129,75 +139,6 @@ static void reply(int connection, struct door_reply *reply, struct door_beside b
     reply->header.version = SHARED_VERSION;
     door_put_beside(&message, &control, beside);
     sendmsg(connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-/* Whoever names a running stack and asks for something else than it is, is told. */
-static bool same_stack(const struct config *asked, char *message) {
-    const struct config *config = &keeper.config;
-    if (asked->name_given && strcmp(asked->name, config->name) != 0) {
-        snprintf(
-            message, SHARED_MESSAGE_BYTES,
-            "%u.%u.%u.%u on %s is the address of stack '%s'; give --name %s to join it, or another --address",
-            config->address >> 24, config->address >> 16 & 255, config->address >> 8 & 255,
-            config->address & 255, config->nic, config->name, config->name);
-        return false;
-    }
-    if (asked->nic[0] && strcmp(asked->nic, config->nic) != 0) {
-        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running on --nic %s, not on %s", config->name,
-                 config->nic, asked->nic);
-        return false;
-    }
-    if (asked->address &&
-        (asked->address != config->address || asked->prefix_length != config->prefix_length)) {
-        if (!config->address)
-            snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --address dhcp",
-                     config->name);
-        else
-            snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --address %u.%u.%u.%u/%u",
-                     config->name, config->address >> 24, config->address >> 16 & 255,
-                     config->address >> 8 & 255, config->address & 255, config->prefix_length);
-        return false;
-    }
-    if (asked->gateway && asked->gateway != config->gateway) {
-        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with another gateway", config->name);
-        return false;
-    }
-    if (asked->mtu && asked->mtu != config->mtu) {
-        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with another --mtu than %u",
-                 config->name, asked->mtu);
-        return false;
-    }
-    const uint8_t *mac = asked->mac_of_nic ? keeper.nic->facts.mac : asked->mac;
-    if (asked->mac_given && memcmp(mac, shared->stack.config.mac, 6) != 0) {
-        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with another --mac", config->name);
-        return false;
-    }
-    if (asked->impair[0] && strcmp(asked->impair, config->impair) != 0) {
-        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s%s", config->name,
-                 config->impair[0] ? "--impair " : "no --impair", config->impair);
-        return false;
-    }
-    if (asked->pcap[0] && strcmp(asked->pcap, config->pcap) != 0) {
-        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s%s", config->name,
-                 config->pcap[0] ? "--pcap " : "no --pcap", config->pcap);
-        return false;
-    }
-    if (asked->publish[0] && strcmp(asked->publish, config->publish) != 0) {
-        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s%s", config->name,
-                 config->publish[0] ? "--publish " : "no --publish", config->publish);
-        return false;
-    }
-    if (asked->sysctl[0] && strcmp(asked->sysctl, config->sysctl) != 0) {
-        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s%.200s", config->name,
-                 config->sysctl[0] ? "--sysctl " : "no --sysctl", config->sysctl);
-        return false;
-    }
-    if (asked->loopback_given && asked->loopback != config->loopback) {
-        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --loopback %s", config->name,
-                 config->loopback ? "stack" : "kernel");
-        return false;
-    }
-    return true;
 }
 
 /* The account of a process that begins with a new program: by exec, when what belonged to the old one's
@@ -223,7 +164,8 @@ static bool welcome(int connection, const struct door_request *request, struct d
     struct ucred peer;
     socklen_t length = sizeof peer;
     bool resumes = request->header.kind == DOOR_RESUME;
-    if (!same_stack(&request->config, answer->message))
+    answer->header.kind = keeper_terms(&request->config, resumes, answer->message);
+    if (answer->header.kind != DOOR_WELCOME)
         return false;
     getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length);
     int pidfd = peer.pid > 0 ? (int)syscall(SYS_pidfd_open, peer.pid, 0) : -1;
@@ -231,6 +173,7 @@ static bool welcome(int connection, const struct door_request *request, struct d
         snprintf(answer->message, sizeof answer->message,
                  "the keeper of stack '%s' can't see this process: %s", keeper.config.name,
                  peer.pid > 0 ? strerror(errno) : "it is in another PID namespace");
+        answer->header.kind = DOOR_REFUSED;
         return false;
     }
     shared_lock();
@@ -247,6 +190,7 @@ static bool welcome(int connection, const struct door_request *request, struct d
         if (!known && !resumes)
             snprintf(answer->message, sizeof answer->message, "stack '%s' is out of memory",
                      keeper.config.name);
+        answer->header.kind = known ? DOOR_WELCOME : DOOR_REFUSED;
         return known;
     }
     keeper.joined = true;
@@ -360,11 +304,13 @@ static bool answer(int connection, struct door_request *request, int *descriptor
         reply(connection, &answer, DOOR_NOTHING);
         eventfd_write(keeper.leave, 1);
         return false; /* hangs up when the keeper has ended */
+    } else if (kind == DOOR_YIELD) {
+        answer.header.kind = keeper_yields();
+        reply(connection, &answer, DOOR_NOTHING);
     } else if (request->header.version != SHARED_VERSION) {
         reply(connection, &answer, DOOR_NOTHING); /* the version in it says what is wrong */
     } else if (kind == DOOR_ATTACH || kind == DOOR_RESUME) {
         bool in = welcome(connection, request, &answer);
-        answer.header.kind = in ? DOOR_WELCOME : DOOR_REFUSED;
         reply(connection, &answer, in ? (struct door_beside){keeper.region, shared_nic()} : DOOR_NOTHING);
         return !in;
     } else if (kind == DOOR_LOOK || kind == DOOR_TRACE) {

@@ -1,0 +1,241 @@
+/*
+ * keeper_terms.c - whether who comes to the door may join the stack as it is; and whether the stack gives
+ * way.
+ *
+ * A stack whose programs have all ended waits for its last connections, a minute in TIME_WAIT for most. Who
+ * asks then for the same stack joins it. Who asks for another one, with other options, is not put off: this
+ * one ends, and leaves what it waits for to the next one of that name (tcp_waiting.h), in a file in its
+ * user's directory. A stack that a program uses, or that has yet to send what a program has written, does not
+ * give way.
+ */
+#include "door.h"
+#include "keeper.h"
+#include "lock.h"
+#include "process.h"
+#include "tcp_waiting.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define WAITING_MAX 65536u
+
+struct waits {
+    uint64_t magic;
+    uint32_t version, count;
+};
+
+/* Whoever names a running stack and asks for something else than it is, is told. */
+static bool agrees(const struct config *asked, char *message) {
+    const struct config *config = &keeper.config;
+    if (asked->name_given && strcmp(asked->name, config->name) != 0) {
+        snprintf(
+            message, SHARED_MESSAGE_BYTES,
+            "%u.%u.%u.%u on %s is the address of stack '%s'; give --name %s to join it, or another --address",
+            config->address >> 24, config->address >> 16 & 255, config->address >> 8 & 255,
+            config->address & 255, config->nic, config->name, config->name);
+        return false;
+    }
+    if (asked->nic[0] && strcmp(asked->nic, config->nic) != 0) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running on --nic %s, not on %s", config->name,
+                 config->nic, asked->nic);
+        return false;
+    }
+    if (asked->address &&
+        (asked->address != config->address || asked->prefix_length != config->prefix_length)) {
+        if (!config->address)
+            snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --address dhcp",
+                     config->name);
+        else
+            snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --address %u.%u.%u.%u/%u",
+                     config->name, config->address >> 24, config->address >> 16 & 255,
+                     config->address >> 8 & 255, config->address & 255, config->prefix_length);
+        return false;
+    }
+    if (asked->gateway && asked->gateway != config->gateway) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with another gateway", config->name);
+        return false;
+    }
+    if (asked->mtu && asked->mtu != config->mtu) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with another --mtu than %u",
+                 config->name, asked->mtu);
+        return false;
+    }
+    const uint8_t *mac = asked->mac_of_nic ? keeper.nic->facts.mac : asked->mac;
+    if (asked->mac_given && memcmp(mac, shared->stack.config.mac, 6) != 0) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with another --mac", config->name);
+        return false;
+    }
+    if (asked->impair[0] && strcmp(asked->impair, config->impair) != 0) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s%s", config->name,
+                 config->impair[0] ? "--impair " : "no --impair", config->impair);
+        return false;
+    }
+    if (asked->pcap[0] && strcmp(asked->pcap, config->pcap) != 0) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s%s", config->name,
+                 config->pcap[0] ? "--pcap " : "no --pcap", config->pcap);
+        return false;
+    }
+    if (asked->publish[0] && strcmp(asked->publish, config->publish) != 0) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s%s", config->name,
+                 config->publish[0] ? "--publish " : "no --publish", config->publish);
+        return false;
+    }
+    if (asked->sysctl[0] && strcmp(asked->sysctl, config->sysctl) != 0) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s%.200s", config->name,
+                 config->sysctl[0] ? "--sysctl " : "no --sysctl", config->sysctl);
+        return false;
+    }
+    if (asked->loopback_given && asked->loopback != config->loopback) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --loopback %s", config->name,
+                 config->loopback ? "stack" : "kernel");
+        return false;
+    }
+    return true;
+}
+
+/* Whether a stack that is started for this would be as this one is. */
+static bool is_the_same(const struct config *asked) {
+    const struct config *config = &keeper.config;
+    return strcmp(asked->nic, config->nic) == 0 && strcmp(asked->name, config->name) == 0 &&
+           asked->address == config->address && asked->prefix_length == config->prefix_length &&
+           asked->gateway == config->gateway && asked->mtu == config->mtu &&
+           asked->mac_given == config->mac_given && asked->mac_of_nic == config->mac_of_nic &&
+           memcmp(asked->mac, config->mac, sizeof asked->mac) == 0 && asked->loopback == config->loopback &&
+           strcmp(asked->impair, config->impair) == 0 && strcmp(asked->pcap, config->pcap) == 0 &&
+           strcmp(asked->publish, config->publish) == 0 && strcmp(asked->sysctl, config->sysctl) == 0;
+}
+
+/* A process that uses the stack; 0: none does. What has ended counts no more, though its account may not be
+ * settled yet. */
+static int find_user(void) {
+    struct list *link, *next;
+    int user = 0;
+    shared_lock();
+    keeper_watch_children();
+    list_for_each(link, next, &shared->process_list) {
+        const struct process *process = container_of(link, struct process, link);
+        struct pollfd ended = {.fd = process->pidfd, .events = POLLIN};
+        if (process->pidfd < 0 || poll(&ended, 1, 0) == 0)
+            user = process->pid ? process->pid : -1;
+    }
+    if (!user && !list_empty(&shared->flights))
+        user = -1;
+    shared_unlock();
+    return user;
+}
+
+static bool waits_path(char path[PATH_MAX]) {
+    return snprintf(path, PATH_MAX, "%s/.%s.waiting", keeper.directory, keeper.config.name) < PATH_MAX;
+}
+
+/* Leaves what is in TIME_WAIT to the next stack. */
+static void leave_waits(void) {
+    static struct tcp_waiting waiting[WAITING_MAX];
+    struct waits head = {.magic = SHARED_MAGIC, .version = SHARED_VERSION};
+    char path[PATH_MAX];
+    shared_lock();
+    if (!shared->broken)
+        head.count = tcp_waiting_save(&shared->stack, waiting, WAITING_MAX);
+    shared_unlock();
+    if (!head.count || !waits_path(path))
+        return;
+    unlink(path);
+    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file < 0)
+        return;
+    size_t bytes = head.count * sizeof *waiting;
+    if (write(file, &head, sizeof head) != sizeof head || write(file, waiting, bytes) != (ssize_t)bytes)
+        unlink(path);
+    close(file);
+}
+
+void keeper_take_over(void) {
+    struct waits head;
+    struct tcp_waiting waiting;
+    char path[PATH_MAX];
+    int file = waits_path(path) ? open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    if (file < 0)
+        return;
+    unlink(path);
+    FILE *from = fdopen(file, "r");
+    bool ours = from && fread(&head, sizeof head, 1, from) == 1 && head.magic == SHARED_MAGIC &&
+                head.version == SHARED_VERSION;
+    shared_lock();
+    for (uint32_t i = 0; ours && i < head.count && fread(&waiting, sizeof waiting, 1, from) == 1; i++)
+        tcp_waiting_resume(&shared->stack, &waiting);
+    shared_unlock();
+    if (from)
+        fclose(from);
+}
+
+uint32_t keeper_yields(void) {
+    if (find_user())
+        return DOOR_REFUSED;
+    shared_lock();
+    bool waits = shared->broken || (list_empty(&shared->process_list) && tcp_all_waiting(&shared->stack) &&
+                                    !keeper_frames_waiting());
+    shared_unlock();
+    if (!waits)
+        return DOOR_CLOSING;
+    leave_waits();
+    keeper_door_close();
+    keeper_take_down("the stack has given way to another one");
+    eventfd_write(keeper.leave, 1);
+    keeper.joined = true;
+    return DOOR_YIELDS;
+}
+
+static void name_process(int pid, char *text, size_t room) {
+    char path[40], name[20] = "";
+    snprintf(path, sizeof path, "/proc/%d/comm", pid);
+    FILE *file = pid > 0 ? fopen(path, "re") : NULL;
+    if (file && fgets(name, sizeof name, file))
+        name[strcspn(name, "\n")] = 0;
+    if (file)
+        fclose(file);
+    if (name[0])
+        snprintf(text, room, "%s (process %d)", name, pid);
+    else
+        snprintf(text, room, "a program");
+}
+
+/* What there is to do, behind what is wrong. */
+static void advise(int user, char *message) {
+    char who[60];
+    size_t used = strlen(message);
+    name_process(user, who, sizeof who);
+    snprintf(message + used, SHARED_MESSAGE_BYTES - used,
+             "; %s uses it: 'barewire down --name %s' ends it, or another %s makes another stack", who,
+             keeper.config.name, strcmp(keeper.config.nic, "passt") == 0 ? "--name" : "--address");
+}
+
+uint32_t keeper_terms(const struct config *asked, bool resumes, char *message) {
+    bool may_start = asked->nic[0] && !resumes;
+    if (may_start && !is_the_same(asked) && !find_user()) {
+        uint32_t status = keeper_yields();
+        if (status == DOOR_CLOSING)
+            snprintf(message, SHARED_MESSAGE_BYTES,
+                     "stack '%s' has other options, and still sends what its programs have left; 'barewire "
+                     "down --name "
+                     "%s' ends it",
+                     keeper.config.name, keeper.config.name);
+        if (status != DOOR_REFUSED)
+            return status;
+    }
+    if (!agrees(asked, message)) {
+        int user = find_user();
+        if (user && may_start)
+            advise(user, message);
+        return DOOR_REFUSED;
+    }
+    if (!resumes && keeper.config.impair[0] && !asked->impair[0])
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' has a bad network: --impair %s",
+                 keeper.config.name, keeper.config.impair);
+    return DOOR_WELCOME;
+}
