@@ -31,9 +31,11 @@ struct waits {
 };
 
 /* Whoever names a running stack and asks for something else than it is, is told. */
-static bool agrees(const struct config *asked, char *message) {
+static bool agrees(const struct config *asked, char *message, bool *advised) {
     const struct config *config = &keeper.config;
+    *advised = false;
     if (asked->name_given && strcmp(asked->name, config->name) != 0) {
+        *advised = true;
         snprintf(
             message, SHARED_MESSAGE_BYTES,
             "%u.%u.%u.%u on %s is the address of stack '%s'; give --name %s to join it, or another --address",
@@ -228,9 +230,10 @@ uint32_t keeper_terms(const struct config *asked, bool resumes, char *message) {
         if (status != DOOR_REFUSED)
             return status;
     }
-    if (!agrees(asked, message)) {
+    bool advised;
+    if (!agrees(asked, message, &advised)) {
         int user = find_user();
-        if (user && may_start)
+        if (user && may_start && !advised)
             advise(user, message);
         return DOOR_REFUSED;
     }
