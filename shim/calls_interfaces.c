@@ -3,6 +3,7 @@
  */
 #include "call.h"
 #include "interfaces.h"
+#include "netns.h"
 #include <ifaddrs.h>
 #include <linux/if_packet.h>
 #include <linux/sockios.h>
@@ -49,7 +50,7 @@ void interfaces_describe(struct interface both[INTERFACES]) {
 
 /* False: there is no stack, and the kernel is to answer. */
 static bool ask(struct interface both[INTERFACES]) {
-    if ((!attached() && !attach_config.nic[0]) || !call_join())
+    if ((!attached() && !attach_config.nic[0]) || netns_away() || !call_join())
         return false;
     shared_lock();
     interfaces_describe(both);

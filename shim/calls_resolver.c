@@ -13,6 +13,7 @@
 #include "call.h"
 #include "destination_order.h"
 #include "memory.h"
+#include "netns.h"
 #include "resolver.h"
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -196,7 +197,7 @@ EXPORT int getaddrinfo(const char *node, const char *service, const struct addri
     bool known_family =
         question.ai_family == AF_UNSPEC || question.ai_family == AF_INET || question.ai_family == AF_INET6;
     bool nothing = (!node || strcmp(node, "*") == 0) && (!service || strcmp(service, "*") == 0);
-    if (nothing || !known_family || asked_flags & ~KNOWN_FLAGS)
+    if (nothing || !known_family || asked_flags & ~KNOWN_FLAGS || netns_away())
         return LIBC(getaddrinfo)(node, service, hints, result);
     if (asked_flags & AI_ADDRCONFIG && (error = narrow(&question)))
         return !node && asked_flags & AI_CANONNAME ? EAI_BADFLAGS : error;
@@ -252,7 +253,7 @@ EXPORT int getnameinfo(const struct sockaddr *address, socklen_t length, char *h
         number = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
         number_length = sizeof(struct in6_addr);
     }
-    if (!number || !host || host_length == 0 || flags & NI_NUMERICHOST)
+    if (netns_away() || !number || !host || host_length == 0 || flags & NI_NUMERICHOST)
         return LIBC(getnameinfo)(address, length, host, host_length, service, service_length, flags);
     int error = name_of(number, number_length, address->sa_family, host, host_length, flags);
     if (error && (flags & NI_NAMEREQD || error != EAI_NONAME))
@@ -284,7 +285,7 @@ static bool looks_numeric(const char *name) {
 
 EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *host, char *buffer, size_t length,
                             struct hostent **result, int *host_error) {
-    if (looks_numeric(name) || (family != AF_INET && family != AF_INET6))
+    if (netns_away() || looks_numeric(name) || (family != AF_INET && family != AF_INET6))
         return LIBC(gethostbyname2_r)(name, family, host, buffer, length, result, host_error);
     int error = resolver_host_by_name(name, family, host, buffer, length, host_error);
     return reentrant_result(error, host, result, *host_error);

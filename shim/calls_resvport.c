@@ -44,8 +44,7 @@ EXPORT int rresvport_af(int *port, sa_family_t family) {
     int fd = socket(family, SOCK_STREAM, 0);
     if (fd < 0)
         return -1;
-    if (*port < LOWER_LOWEST || *port > HIGHEST)
-        *port = HIGHEST;
+    *port = *port < LOWER_LOWEST ? LOWER_LOWEST : *port > HIGHEST ? HIGHEST : *port;
     int first = *port;
     do {
         *number = htons((uint16_t)*port);

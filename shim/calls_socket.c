@@ -4,6 +4,7 @@
  */
 #include "call.h"
 #include "netlink.h"
+#include "netns.h"
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/netlink.h>
@@ -33,6 +34,8 @@ EXPORT int socket(int domain, int type, int protocol) {
     struct socket *made;
     struct handle *handle = NULL;
     int base = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (netns_away())
+        return LIBC(socket)(domain, type, protocol);
     if (domain == AF_NETLINK && protocol == NETLINK_ROUTE && (attached() || attach_config.nic[0]))
         return netlink_socket(type);
     if (!is_ours(domain, base, protocol))

@@ -7,6 +7,7 @@
 #include "libc.h"
 #include "lock.h"
 #include "memory.h"
+#include "netns.h"
 #include "sandbox.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -237,6 +238,21 @@ static bool is_ours(long number, const long arguments[6], long *result) {
     return true;
 }
 
+/* Whether it may lead into another network namespace. */
+static bool leaves_namespace(long number, const long arguments[6]) {
+    switch (number) {
+    case SYS_unshare:
+    case SYS_clone:
+        return arguments[0] & CLONE_NEWNET;
+    case SYS_clone3:
+        return ((const struct clone_args *)arguments[0])->flags & CLONE_NEWNET;
+    case SYS_setns:
+        return true;
+    default:
+        return false;
+    }
+}
+
 EXPORT long syscall(long number, ...) {
     long arguments[6];
     va_list list;
@@ -244,6 +260,8 @@ EXPORT long syscall(long number, ...) {
     for (int i = 0; i < 6; i++)
         arguments[i] = va_arg(list, long);
     va_end(list);
+    if (leaves_namespace(number, arguments))
+        netns_leaving();
     if (attached() && forks(number, arguments))
         return fork_by_syscall(number, arguments);
     if (number == SYS_seccomp && arguments[0] == SECCOMP_SET_MODE_FILTER && arguments[2])

@@ -14,6 +14,7 @@
 #include "frames.h"
 #include "libc.h"
 #include "lock.h"
+#include "netns.h"
 #include "process.h"
 #include "spare.h"
 #include "wait.h"
@@ -206,6 +207,8 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument
     va_start(more, argument);
     void *parent_tid = va_arg(more, void *), *tls = va_arg(more, void *), *child_tid = va_arg(more, void *);
     va_end(more);
+    if (flags & CLONE_NEWNET)
+        netns_leaving();
     if (flags & CLONE_VM || !attached() || !function || !stack)
         return LIBC(clone)(function, stack, flags, argument, parent_tid, tls, child_tid);
     struct start start = {function, argument};

@@ -80,6 +80,8 @@ struct __res_state;
     CALL(int, clone, (int (*)(void *), void *, int, void *, ...))                                           \
     CALL(int, pidfd_getfd, (int, int, unsigned))                                                            \
     CALL(long, syscall, (long, ...))                                                                        \
+    CALL(int, unshare, (int))                                                                               \
+    CALL(int, setns, (int, int))                                                                            \
     CALL(int, prctl, (int, ...))                                                                            \
     CALL(int, prlimit, (pid_t, int, const struct rlimit *, struct rlimit *))                                \
     CALL(int, execve, (const char *, char *const *, char *const *))                                         \

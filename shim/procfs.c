@@ -4,6 +4,7 @@
 #include "procfs.h"
 #include "call.h"
 #include "memory.h"
+#include "netns.h"
 #include "procfs_text.h"
 #include <ctype.h>
 #include <errno.h>
@@ -139,7 +140,7 @@ int procfs_open(const char *path, int flags) {
         return -1;
     if ((flags & O_ACCMODE) != O_RDONLY || flags & (O_DIRECTORY | O_PATH))
         return -1;
-    if ((!attached() && !attach_config.nic[0]) || !call_join())
+    if ((!attached() && !attach_config.nic[0]) || netns_away() || !call_join())
         return -1;
     int fd = open_text(in_proc, in_proc ? NULL : in_sys, pid, flags);
     errno = kept;
