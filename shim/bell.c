@@ -6,6 +6,7 @@
 #include "epoll_set.h"
 #include "libc.h"
 #include "lock.h"
+#include "orphan.h"
 #include "peer.h"
 #include "process.h"
 #include "wait.h"
@@ -55,6 +56,8 @@ static bool fetch(struct handle *handle) {
  * is held. */
 static bool is_ready(struct epoll_set *set) {
     struct list *link, *next;
+    if (shared->broken)
+        return shared->orphaned && orphan_set_ready(set);
     list_for_each(link, next, &set->ready) {
         struct epoll_item *item = container_of(link, struct epoll_item, ready_link);
         if (!item->disarmed &&
@@ -148,6 +151,8 @@ void bell_hang(struct handle *handle, int fd) {
         request.waiter = bell;
         attach_tell(&request, descriptor);
         LIBC(epoll_ctl)(fd, EPOLL_CTL_ADD, descriptor, &event);
+        event = BELL_KEEPER_EVENT;
+        LIBC(epoll_ctl)(fd, EPOLL_CTL_ADD, attach_connection(), &event);
         bell_place(handle);
     } else {
         descriptor_close_private(descriptor);
@@ -181,12 +186,11 @@ static struct handle *refresh_all(void) {
     struct list *link, *next;
     struct handle *unknown = NULL;
     shared_lock();
-    if (!shared->broken)
-        list_for_each(link, next, &watched) {
-            struct handle *handle = container_of(link, struct handle, watch_link);
-            if (!refresh(handle))
-                unknown = handle;
-        }
+    list_for_each(link, next, &watched) {
+        struct handle *handle = container_of(link, struct handle, watch_link);
+        if (!refresh(handle))
+            unknown = handle;
+    }
     shared_unlock();
     return unknown;
 }
@@ -205,8 +209,7 @@ void bell_refresh(struct handle *handle) {
     bool done = true;
     for (int tries = 0; tries < 2; tries++) {
         shared_lock();
-        if (!shared->broken)
-            done = refresh(handle);
+        done = refresh(handle);
         shared_unlock();
         if (done || !fetch(handle))
             break;
@@ -219,13 +222,22 @@ void bell_quiet(struct handle *handle) {
         silence(handle);
 }
 
+void bell_keeper_died(int fd) {
+    int saved = errno;
+    shared_lock();
+    keeper_has_died();
+    shared_unlock();
+    LIBC(epoll_ctl)(fd, EPOLL_CTL_DEL, attach_connection(), NULL);
+    errno = saved;
+}
+
 int bell_filter(struct epoll_event *events, int count, uint32_t *number) {
     int left = 0;
     *number = 0;
     for (int i = 0; i < count; i++) {
         uint32_t here = bell_number(events[i].data.u64);
         if (here)
-            *number = here;
+            *number = here > *number ? here : *number;
         else
             events[left++] = events[i];
     }

@@ -16,6 +16,10 @@
 /* A bell's event in the kernel's set has this and its number as data. */
 #define BELL_MARK UINT64_C(0xbe1157e9)
 
+/* In the place of a number: the connection to the keeper, which tells of its death. */
+#define BELL_KEEPER UINT32_MAX
+#define BELL_KEEPER_EVENT ((struct epoll_event){.data.u64 = BELL_MARK << 32 | BELL_KEEPER})
+
 /* The number in an event's data; 0: it is no bell's. */
 static inline uint32_t bell_number(uint64_t data) {
     return data >> 32 == BELL_MARK ? (uint32_t)data : 0;
@@ -39,6 +43,9 @@ void bells_refresh(void);
 
 /* Nobody of ours waits for the set now: its bell falls silent if nothing is ready. The lock is held. */
 void bell_quiet(struct handle *handle);
+
+/* The keeper has died, says the kernel's part of a set: notes it, and takes that out of the set. */
+void bell_keeper_died(int fd);
 
 /* Takes bells out of what the kernel gave, of which number tells one of them, or 0. Returns how many events
  * are left. */

@@ -10,6 +10,7 @@
 #include "call.h"
 #include "epoll_set.h"
 #include "frames.h"
+#include "orphan.h"
 #include "poller.h"
 #include "process.h"
 #include "resume.h"
@@ -83,15 +84,17 @@ static int item_add(struct epoll_set *set, int fd, struct socket *socket, const 
 }
 
 static int control(int epoll, int operation, int fd, struct epoll_event *event) {
-    int error;
+    int error = 0;
     epoll_set_for(epoll);
-    struct socket *socket = call_enter(fd, &error);
-    if (!socket)
-        return error;
+    shared_lock();
+    struct socket *socket = descriptor_socket(fd);
     struct epoll_set *set = set_of(epoll);
-    struct epoll_item *item = set ? item_find(set, fd, socket) : NULL;
-    error = 0;
-    if (!set)
+    struct epoll_item *item = set && socket ? item_find(set, fd, socket) : NULL;
+    if (!socket)
+        error = -EBADF;
+    else if (shared->broken && !shared->orphaned)
+        error = 0; /* nothing can be kept, and nothing comes */
+    else if (!set)
         error = -ENOMEM;
     else if (operation == EPOLL_CTL_ADD)
         error = item_add(set, fd, socket, event);
@@ -205,6 +208,8 @@ static int collect_kernel(struct handle *handle, int epoll, struct epoll_event *
     int theirs = count < limit ? LIBC(epoll_pwait)(epoll, events + count, limit - count, 0, NULL) : 0;
     if (theirs > 0)
         theirs = bell_filter(events + count, theirs, &number);
+    if (number == BELL_KEEPER)
+        bell_keeper_died(epoll);
     if (number)
         bell_refresh(handle);
     errno = saved;
@@ -259,6 +264,37 @@ static struct epoll_set *set_of_wait(struct handle *handle, int epoll, struct ep
     return is_still(epoll, handle, handle->epoll) ? handle->epoll : NULL;
 }
 
+static int milliseconds_left(uint64_t deadline_ns) {
+    if (deadline_ns == TIMER_NEVER)
+        return -1;
+    uint64_t now = deadline_ns ? clock_now() : 0;
+    uint64_t left_ms = ((deadline_ns > now ? deadline_ns - now : 0) + 999999) / 1000000;
+    return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+}
+
+/* The stack is of no more use: what is to be said of our sockets is said, and the kernel's part goes on. */
+static int wait_orphaned(struct handle *handle, int epoll, struct epoll_event *events, int limit,
+                         uint64_t deadline_ns, const sigset_t *mask) {
+    for (;;) {
+        uint32_t number;
+        shared_lock();
+        int count = handle->epoll && shared->orphaned ? orphan_collect(handle->epoll, events, limit) : 0;
+        shared_unlock();
+        bell_refresh(handle);
+        if (count == limit)
+            return count;
+        int got = LIBC(epoll_pwait)(epoll, events + count, limit - count,
+                                    count > 0 ? 0 : milliseconds_left(deadline_ns), mask);
+        if (got < 0)
+            return count > 0 ? count : -errno;
+        count += bell_filter(events + count, got, &number);
+        if (number == BELL_KEEPER)
+            bell_keeper_died(epoll);
+        if (count > 0 || got == 0)
+            return count;
+    }
+}
+
 static int wait_for_set(struct handle *handle, int epoll, struct epoll_event *events, int limit,
                         uint64_t deadline_ns, const sigset_t *mask) {
     struct epoll_set *set = NULL;
@@ -268,11 +304,12 @@ static int wait_for_set(struct handle *handle, int epoll, struct epoll_event *ev
         shared_lock();
         frames_look(deadline_ns ? FRAMES_AGE_CALL_NS : FRAMES_AGE_LOOK_NS);
         set = set_of_wait(handle, epoll, set);
-        if (!set || shared->broken) {
+        bool broken = shared->broken || keeper_has_died();
+        if (!set || broken) {
             wait_done();
             shared_unlock();
             attach_broken();
-            return set ? -ENETDOWN : -EBADF;
+            return broken ? wait_orphaned(handle, epoll, events, limit, deadline_ns, mask) : -EBADF;
         }
         int count = collect(set, events, limit);
         if (set->bell && set->bell->word)
@@ -295,14 +332,6 @@ static int wait_for_set(struct handle *handle, int epoll, struct epoll_event *ev
     }
 }
 
-static int milliseconds_left(uint64_t deadline_ns) {
-    if (deadline_ns == TIMER_NEVER)
-        return -1;
-    uint64_t now = deadline_ns ? clock_now() : 0;
-    uint64_t left_ms = ((deadline_ns > now ? deadline_ns - now : 0) + 999999) / 1000000;
-    return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
-}
-
 /* A set of the kernel's alone. It may get a socket of ours while we sleep, and its bell says so then. */
 static int wait_kernel(struct handle *handle, int epoll, struct epoll_event *events, int limit,
                        uint64_t deadline_ns, const sigset_t *mask) {
@@ -320,6 +349,8 @@ static int wait_kernel(struct handle *handle, int epoll, struct epoll_event *eve
             got = bell_filter(events, got, &number);
         if (got > 0)
             return got;
+        if (number == BELL_KEEPER)
+            bell_keeper_died(epoll);
         if (number)
             epoll_set_for(epoll); /* another process's doing */
         if (!handle->epoll && !number)
@@ -332,8 +363,10 @@ static int wait_kernel(struct handle *handle, int epoll, struct epoll_event *eve
 static int wait_until(int epoll, struct epoll_event *events, int limit, uint64_t deadline_ns,
                       const sigset_t *mask) {
     struct handle *handle = limit > 0 ? epoll_known(epoll) : NULL;
-    if (!handle) /* the kernel says what is wrong */
-        return LIBC(epoll_pwait)(epoll, events, limit, 0, NULL) < 0 ? -errno : 0;
+    if (!handle) { /* the kernel says what is wrong */
+        int got = LIBC(epoll_pwait)(epoll, events, limit, milliseconds_left(deadline_ns), mask);
+        return got < 0 ? -errno : got;
+    }
     if (!handle->epoll)
         return wait_kernel(handle, epoll, events, limit, deadline_ns, mask);
     TRACE("epoll_wait(%d, %d)", epoll, limit);

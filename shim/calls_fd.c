@@ -119,7 +119,7 @@ static int adopt(int fd, int made) {
     if (descriptor_find(fd)) {
         shared_lock();
         struct handle *handle = descriptor_find(fd);
-        error = handle && !shared->broken ? descriptor_set(made, handle) : 0;
+        error = handle ? descriptor_set(made, handle) : 0;
         shared_unlock();
     }
     netlink_follow(fd, made);

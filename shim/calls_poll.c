@@ -9,6 +9,7 @@
 #include "call.h"
 #include "frames.h"
 #include "memory.h"
+#include "orphan.h"
 #include "poller.h"
 #include "wake.h"
 #include <string.h>
@@ -85,6 +86,27 @@ static int merge_kernel(struct pollfd *fds, const struct pollfd *kernel, nfds_t 
     return ready;
 }
 
+/* Our sockets' stack is of no more use; the kernel's descriptors go on. */
+static int poll_orphans(struct pollfd *fds, struct pollfd *kernel, nfds_t count, uint64_t deadline_ns,
+                        const sigset_t *mask) {
+    struct timespec limit = {0, 0};
+    int ready = 0;
+    for (nfds_t i = 0; i < count; i++) {
+        struct handle *handle = descriptor_find(fds[i].fd);
+        if (!handle || handle->kind != HOLDING_SOCKET)
+            continue;
+        fds[i].revents = (short)orphan_events(handle, (unsigned)fds[i].events);
+        ready += fds[i].revents != 0;
+    }
+    for (nfds_t i = 0; i < count; i++) /* also one that is in it twice */
+        if (descriptor_socket(fds[i].fd) && fds[i].revents)
+            orphan_told(descriptor_find(fds[i].fd));
+    if (!ready && deadline_ns != TIMER_NEVER)
+        limit = wait_time_left(deadline_ns);
+    int result = LIBC(ppoll)(kernel, count, !ready && deadline_ns == TIMER_NEVER ? NULL : &limit, mask);
+    return result < 0 ? -errno : merge_kernel(fds, kernel, count);
+}
+
 /* kernel has room for WAIT_SLEEP_ROOM more. Returns the number ready or a negative errno. */
 static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, uint64_t deadline_ns,
                       const sigset_t *mask) {
@@ -94,10 +116,10 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
         frames_expect(0);
         shared_lock();
         frames_look(deadline_ns ? FRAMES_AGE_CALL_NS : FRAMES_AGE_LOOK_NS);
-        if (shared->broken) {
+        if (shared->broken || keeper_has_died()) {
             shared_unlock();
             attach_broken();
-            return -ENETDOWN;
+            return poll_orphans(fds, kernel, count, deadline_ns, mask);
         }
         /* In poll(2) even when all are ours: only there is a signal's interruption final, whatever SA_RESTART
          * says. */

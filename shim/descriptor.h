@@ -19,6 +19,7 @@ struct handle {
     struct list link; /* of all of this process */
     uint8_t kind;     /* enum holding_kind */
     bool altered;     /* the kernel's object is not as it was made any more */
+    bool orphan_told; /* orphan.h */
     struct socket *socket;
     struct epoll_set *epoll;
     struct holding *holding;

@@ -50,11 +50,11 @@ static bool is_noted(int fd) {
 
 bool epoll_is(int fd) {
     char path[32], kind[32] = "";
-    struct epoll_event none = {0};
+    struct epoll_event same = BELL_KEEPER_EVENT;
     int saved = errno, member = attach_connection();
     bool is;
-    if (member >= 0) { /* which is in no set of the program's */
-        is = LIBC(epoll_ctl)(fd, EPOLL_CTL_MOD, member, &none) < 0 && errno == ENOENT;
+    if (member >= 0) { /* which is in it with this event, or is not */
+        is = LIBC(epoll_ctl)(fd, EPOLL_CTL_MOD, member, &same) == 0 || errno == ENOENT;
     } else {
         snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
         is = readlink(path, kind, sizeof kind - 1) > 0 && strcmp(kind, "anon_inode:[eventpoll]") == 0;
@@ -144,6 +144,8 @@ static int find_same(int fd) {
 static struct epoll_set *set_with(const struct epoll_content *content) {
     struct list *link, *next;
     const struct waiter *found = NULL;
+    if (shared->broken && !shared->orphaned)
+        return NULL;
     list_for_each(link, next, &shared->bells) {
         const struct waiter *bell = container_of(link, struct waiter, link);
         for (int i = 0; i < content->count; i++)
@@ -186,7 +188,7 @@ static struct handle *learn(int fd, bool own, bool elder) {
         same = find_same(fd);
     }
     shared_lock();
-    struct handle *handle = shared->broken ? NULL : enter(fd, &content, same, own, elder);
+    struct handle *handle = enter(fd, &content, same, own, elder);
     shared_unlock();
     errno = saved;
     return handle;
@@ -240,7 +242,7 @@ static struct epoll_set *make(struct handle *handle, bool mixed) {
 static void settle_race(struct handle *handle, int fd) {
     struct epoll_content content = epoll_content(fd, NULL);
     shared_lock();
-    struct epoll_set *set = handle->epoll, *winner = shared->broken ? NULL : set_with(&content);
+    struct epoll_set *set = handle->epoll, *winner = set_with(&content);
     if (winner && winner != set && set && list_empty(&set->items)) {
         bell_take_down(handle, fd);
         descriptor_enter_epoll(handle, winner);
@@ -254,8 +256,8 @@ struct epoll_set *epoll_set_for(int fd) {
         return handle ? handle->epoll : NULL;
     struct epoll_content content = epoll_content(fd, NULL);
     shared_lock();
-    struct epoll_set *set = shared->broken ? NULL : set_with(&content);
-    bool first = !set && !handle->epoll && !shared->broken;
+    struct epoll_set *set = set_with(&content);
+    bool first = !set && !handle->epoll && (!shared->broken || shared->orphaned);
     if (set && !handle->epoll)
         descriptor_enter_epoll(handle, set);
     else if (first)

@@ -63,6 +63,8 @@ bool keeper_has_died(void) {
     uint32_t word = *(volatile uint32_t *)&shared->keeper_life.__data.__lock;
     if (!(word & FUTEX_OWNER_DIED))
         return false;
+    if (!shared->broken)
+        shared->orphaned = true;
     shared_break("the stack's keeper has died");
     return true;
 }

@@ -96,7 +96,7 @@ struct process *process_create(int pid) {
 }
 
 void waiter_enter(struct waiter *waiter) {
-    while (!waiter->number)
+    while (!waiter->number || waiter->number == UINT32_MAX)
         waiter->number = ++shared->waiters_made;
     list_init(&waiter->link);
     list_init(&waiter->keeper_link);

@@ -154,6 +154,7 @@ struct shared {
     bool busy;           /* a lock's owner that dies with this set leaves a state that may be half changed */
     uint32_t repairs;    /* how often that happened */
     _Atomic bool broken; /* the stack is of no more use; message says why */
+    bool orphaned;       /* ... since its keeper has died: what lies here is whole */
     bool refused;        /* ... because it never could be used: programs end with status 2 */
     char message[SHARED_MESSAGE_BYTES];
     int keeper_pid;

@@ -211,7 +211,7 @@ void wait_end(struct waiter *waiter) {
     waiter_unwatch(waiter);
 }
 
-static struct timespec time_left(uint64_t deadline_ns) {
+struct timespec wait_time_left(uint64_t deadline_ns) {
     uint64_t now = clock_now();
     uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
     return (struct timespec){(time_t)(left / 1000000000), (long)(left % 1000000000)};
@@ -249,7 +249,7 @@ int wait_sleep(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint6
         return sleep_without_descriptor(waiter, deadline_ns, mask);
     struct timespec left = {0};
     if (deadline_ns != TIMER_NEVER)
-        left = time_left(deadline_ns);
+        left = wait_time_left(deadline_ns);
     /* The caller leaves room for these two behind its own. */
     kernel[count] = (struct pollfd){.fd = waiter->descriptor, .events = POLLIN};
     kernel[count + 1] = (struct pollfd){.fd = attach_connection(), .events = 0};

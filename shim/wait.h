@@ -51,6 +51,9 @@ int wait_sleep(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint6
 /* The deadline for a timeout in nanoseconds from now (0: none). */
 uint64_t wait_deadline(uint64_t timeout_ns);
 
+/* What is left until a deadline, which is not TIMER_NEVER; 0 when it has passed. */
+struct timespec wait_time_left(uint64_t deadline_ns);
+
 /* After fork, in the child: the parent's waiter is not ours. */
 void wait_forked(void);
 
