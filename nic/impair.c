@@ -284,8 +284,9 @@ void impair_finish_checksum(uint8_t *frame, uint32_t length) {
     field[1] = (uint8_t)whole;
 }
 
-static bool fail(char *error, const char *item, const char *why) {
-    snprintf(error, IMPAIR_ERROR_BYTES, "--impair: '%.60s': %s", item, why);
+/* `wrong` follows the item. */
+static bool fail(char *error, const char *item, const char *wrong) {
+    snprintf(error, IMPAIR_ERROR_BYTES, "--impair: '%.60s'%s", item, wrong);
     return false;
 }
 
@@ -306,8 +307,8 @@ static const struct unit times[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1
 static const struct unit rates[] = {{"bit", 1}, {"kbit", 1e3}, {"mbit", 1e6}, {"gbit", 1e9}, {NULL, 0}};
 static const struct unit numbers[] = {{"", 1}, {NULL, 0}};
 
-static const char A_CHANCE[] = "a percentage is wanted, from 0% to 100%, such as 1%";
-static const char A_TIME[] = "a time with its unit is wanted, up to 60s: ns, us, ms or s, such as 20ms";
+static const char A_CHANCE[] = ": a percentage is wanted, from 0% to 100%, such as 1%";
+static const char A_TIME[] = ": a time with its unit is wanted, up to 60s: ns, us, ms or s, such as 20ms";
 
 static const struct item items[] = {
     {CHANCE(loss), A_CHANCE},
@@ -315,20 +316,21 @@ static const struct item items[] = {
     {CHANCE(reorder), A_CHANCE},
     {CHANCE(corrupt), A_CHANCE},
     {"burst", numbers, 1e6, offsetof(struct impair_spec, burst), NONE,
-     "a number of frames is wanted, such as 3"},
+     ": a number of frames is wanted, such as 3"},
     {"queue", numbers, 1e6, offsetof(struct impair_spec, queue), NONE,
-     "a time such as 50ms is wanted, up to 60s, or a number of frames"},
+     ": a time such as 50ms is wanted, up to 60s, or a number of frames"},
     {"queue", times, 6e10, NONE, offsetof(struct impair_spec, queue_ns), NULL},
     {"delay", times, 6e10, NONE, offsetof(struct impair_spec, delay_ns), A_TIME},
     {"jitter", times, 6e10, NONE, offsetof(struct impair_spec, jitter_ns), A_TIME},
     {"rate", rates, 1e12, NONE, offsetof(struct impair_spec, rate),
-     "bits a second are wanted with their unit, up to 1000gbit: bit, kbit, mbit or gbit, such as 100mbit"},
+     ": bits a second are wanted with their unit, up to 1000gbit: bit, kbit, mbit or gbit, such as 100mbit"},
 };
 
 /* Returns NULL, or what is wrong with it. */
 static const char *read_item(struct impair_spec *spec, const char *name, const char *text) {
-    const char *wrong = "no such item: there are loss, burst, duplicate, reorder, corrupt, delay, jitter, "
-                        "rate, queue and seed";
+    const char *wrong =
+        " is nothing known: there are loss, burst, duplicate, reorder, corrupt, delay, jitter, "
+        "rate, queue and seed";
     double value;
     for (size_t i = 0; i < sizeof items / sizeof *items; i++) {
         const struct item *item = &items[i];
@@ -352,14 +354,14 @@ static const char *read_item(struct impair_spec *spec, const char *name, const c
 static const char *read_seed(uint64_t *seed, const char *text) {
     char *end;
     *seed = strtoull(text, &end, 10);
-    return *end || !*text || *text == '-' ? "a number is wanted, such as 7" : NULL;
+    return *end || !*text || *text == '-' ? ": a number is wanted, such as 7" : NULL;
 }
 
 bool impair_parse(const char *text, struct impair_specs *specs, char *error) {
     char copy[512], *rest = copy, *item;
     *specs = (struct impair_specs){0};
     if (snprintf(copy, sizeof copy, "%s", text) >= (int)sizeof copy)
-        return fail(error, text, "it is too long");
+        return fail(error, text, ": it is too long");
     while ((item = strsep(&rest, ","))) {
         char whole[512];
         snprintf(whole, sizeof whole, "%s", item);
@@ -368,12 +370,12 @@ bool impair_parse(const char *text, struct impair_specs *specs, char *error) {
             item += 3;
         char *value = strchr(item, '=');
         if (!value)
-            return fail(error, whole, "NAME=VALUE is wanted, such as loss=1% or delay=20ms");
+            return fail(error, whole, ": NAME=VALUE is wanted, such as loss=1% or delay=20ms");
         *value++ = 0;
         const char *wrong = NULL;
         if (strcmp(item, "seed") == 0)
-            wrong =
-                out && in ? read_seed(&specs->seed, value) : "the seed is of both directions: no tx: or rx:";
+            wrong = out && in ? read_seed(&specs->seed, value)
+                              : ": the seed is of both directions: no tx: or rx:";
         else if (out)
             wrong = read_item(&specs->out, item, value);
         if (!wrong && in && strcmp(item, "seed") != 0)

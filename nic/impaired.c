@@ -26,6 +26,7 @@ struct nic_impaired {
     pthread_mutex_t lock;
     struct impair *out, *in;
     int timer;
+    struct impair_counters *counters; /* a copy for others to see; or NULL */
     struct nic_frame frames[BATCH];
     struct iovec pieces[BATCH];
     uint8_t *bytes; /* BATCH frames to receive into, and one to hand on */
@@ -64,6 +65,17 @@ static void set_timer(struct nic_impaired *impaired) {
     timerfd_settime(impaired->timer, TFD_TIMER_ABSTIME, &due, NULL); /* also makes it unreadable until then */
 }
 
+static void show_counters(struct nic_impaired *impaired) {
+    if (!impaired->counters)
+        return;
+    impaired->counters[0] = *impair_count(impaired->out);
+    impaired->counters[1] = *impair_count(impaired->in);
+}
+
+void nic_impair_count(struct nic *impaired, struct impair_counters counters[2]) {
+    impaired_of(impaired)->counters = counters;
+}
+
 static int take_in(struct nic_impaired *impaired, uint64_t now_ns) {
     for (int i = 0; i < BATCH; i++)
         impaired->pieces[i].iov_len = NIC_FRAME_MAX;
@@ -87,6 +99,7 @@ static int impaired_receive(struct nic *nic, struct nic_frame *frames, int count
         given += fits;
     }
     set_timer(impaired);
+    show_counters(impaired);
     pthread_mutex_unlock(&impaired->lock);
     return given == 0 && taken < 0 ? taken : given;
 }
@@ -100,6 +113,7 @@ static int impaired_send(struct nic *nic, const struct nic_frame *frames, int co
                    nic_gather(&frames[i], scratch(impaired), NIC_FRAME_MAX));
     send_due(impaired, now_ns);
     set_timer(impaired);
+    show_counters(impaired);
     pthread_mutex_unlock(&impaired->lock);
     return count;
 }

@@ -8,6 +8,7 @@
 #ifndef NIC_NIC_H
 #define NIC_NIC_H
 
+#include "impair.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -115,6 +116,9 @@ uint32_t nic_gather(const struct nic_frame *frame, void *bytes, uint32_t room);
 /* Puts a bad link before a NIC, as `specification` says (impair_parse): the NIC that is used from here on. On
  * failure gives NULL and a line for the user in error. */
 struct nic *nic_impair(struct nic *inner, const char *specification, char *error);
+
+/* Has what such a link does to frames counted there from now on: to those sent, and to those received. */
+void nic_impair_count(struct nic *impaired, struct impair_counters counters[2]);
 
 /* Says in `comment` (NIC_COMMENT_BYTES) whose a frame is, and what is known of it; the note is the frame's.
  */

@@ -2,6 +2,7 @@
  * attach.c - see attach.h.
  */
 #include "attach.h"
+#include "call.h"
 #include "descriptor.h"
 #include "epoll_set.h"
 #include "fork.h"
@@ -365,6 +366,7 @@ bool attach_once(bool (*join)(void)) {
         attach_forked();
         peers_begin();
         is_attached = true;
+        verbose_begin();
         epolls_attached();
         signals_start();
         fork_start();

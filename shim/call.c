@@ -76,6 +76,7 @@ __attribute__((constructor)) static void begin(void) {
 static void leave(void) {
     if (!attached() || shared_begin || attach_pid() != getpid())
         return; /* not ours, or of a child that has never come to the stack */
+    verbose_end();
     shared_lock_to_die();
     shared_lock();
     if (!shared->broken) {

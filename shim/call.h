@@ -77,4 +77,8 @@ void verbose_tell(const struct verbose_story *story);   /* after it */
 void verbose_follow(const struct socket *socket);
 void verbose_show(void);
 
+/* What --impair does is told when the process ends: that its queue overflowed, once a stack; all with -v. */
+void verbose_begin(void); /* the process has joined the stack */
+void verbose_end(void);
+
 #endif

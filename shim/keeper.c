@@ -543,7 +543,9 @@ int main(int count, char **arguments) {
     keeper.nic = nic_open(nic, error);
     if (!keeper.nic)
         keeper_fail("%s", error);
-    if (keeper.config.impair[0] && !(keeper.nic = nic_impair(keeper.nic, keeper.config.impair, error)))
+    struct nic *impaired = NULL;
+    if (keeper.config.impair[0] &&
+        !(impaired = keeper.nic = nic_impair(keeper.nic, keeper.config.impair, error)))
         keeper_fail("%s", error);
     if (keeper.config.pcap[0] && !(keeper.nic = nic_capture(keeper.nic, keeper.config.pcap, keeper.config.nic,
                                                             keeper_describe, error)))
@@ -553,6 +555,9 @@ int main(int count, char **arguments) {
     drop_privileges();
     make_region();
     make_stack();
+    shared->impaired = impaired;
+    if (impaired)
+        nic_impair_count(impaired, shared->impairment);
     keeper.events = epoll_create1(EPOLL_CLOEXEC);
     keeper.leave = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     watch_signals();

@@ -361,6 +361,25 @@ int tool_ss(int count, char **options) {
     return 0;
 }
 
+/* What --impair did to frames on their way out and in. */
+static void show_impairment(bool json) {
+    static const char *const ways[] = {"ImpairTx", "ImpairRx"};
+    for (int way = 0; way < 2 && shared->impaired; way++) {
+        const struct impair_counters counters = shared->impairment[way];
+        const struct {
+            const char *name;
+            uint64_t value;
+        } all[] = {{"Frames", counters.frames},         {"Lost", counters.lost},
+                   {"Overflowed", counters.overflowed}, {"Duplicated", counters.duplicated},
+                   {"Reordered", counters.reordered},   {"Corrupted", counters.corrupted}};
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+            if (json)
+                printf(",\"%s%s\":%llu", ways[way], all[i].name, (unsigned long long)all[i].value);
+            else if (all[i].value)
+                printf("%s%-24s%-18llu 0.0\n", ways[way], all[i].name, (unsigned long long)all[i].value);
+    }
+}
+
 int tool_stats(int count, char **options) {
     bool json = count == 1 && strcmp(options[0], "--json") == 0, first = true;
     if (count > 0 && !json)
@@ -379,6 +398,7 @@ int tool_stats(int count, char **options) {
     first = false;
     MIB_COUNTERS(SHOW)
 #undef SHOW
+    show_impairment(json);
     if (json)
         printf("}}\n");
     return 0;

@@ -178,6 +178,10 @@ struct shared {
     struct tracing_flows trace_flows; /* by who shows it */
     uint32_t conflicts_seen;          /* of the stack's address: by the keeper */
     struct turn sending, receiving;
+    bool impaired; /* there is a bad network before the stack (--impair) ... */
+    _Atomic bool overflow_told;
+    struct impair_counters
+        impairment[2];    /* ... which did this to what was sent, and to what came: by the keeper */
     bool helped;          /* all frames go through the keeper: keeper_help.c */
     uint64_t moved_bytes; /* sent and received */
     bool ticking; /* programs take in frames when they call; the keeper looks now and then: keeper_tick.c */

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LONG_NS UINT64_C(1000000000) /* a transfer that has lasted so long is followed */
@@ -137,4 +138,47 @@ void verbose_tell(const struct verbose_story *story) {
         tcp->congestion.cwnd / tcp->mss);
     attach_say("  close      after %.3f ms: %s", milliseconds(story->now_ns - history->opened_ns),
                ending(tcp));
+}
+
+/* As it was when this process joined, and where its messages went then. */
+static struct impair_counters joined[2];
+static struct stat messages;
+
+void verbose_begin(void) {
+    for (int way = 0; way < 2; way++)
+        joined[way] = shared->impairment[way];
+    if (fstat(STDERR_FILENO, &messages) < 0)
+        messages = (struct stat){0};
+}
+
+static void tell_way(const char *way, const struct impair_counters *then,
+                     const struct impair_counters *counters) {
+    attach_say("--impair: of %llu frames %s %llu were lost, %llu more by a full queue, %llu doubled, %llu "
+               "held back, "
+               "%llu damaged",
+               (unsigned long long)(counters->frames - then->frames), way,
+               (unsigned long long)(counters->lost - then->lost),
+               (unsigned long long)(counters->overflowed - then->overflowed),
+               (unsigned long long)(counters->duplicated - then->duplicated),
+               (unsigned long long)(counters->reordered - then->reordered),
+               (unsigned long long)(counters->corrupted - then->corrupted));
+}
+
+void verbose_end(void) {
+    struct stat here;
+    const struct impair_counters *out = &shared->impairment[0], *in = &shared->impairment[1];
+    bool same =
+        fstat(STDERR_FILENO, &here) == 0 && here.st_ino == messages.st_ino && here.st_dev == messages.st_dev;
+    if (!shared->impaired || !same)
+        return; /* the program has put something else there */
+    uint64_t overflowed = out->overflowed - joined[0].overflowed + in->overflowed - joined[1].overflowed;
+    if (attach_config.verbose) {
+        tell_way("sent", &joined[0], out);
+        tell_way("received", &joined[1], in);
+    } else if (overflowed && !atomic_exchange(&shared->overflow_told, true)) {
+        attach_say(
+            "--impair: the queue overflowed, and %llu frames were lost; queue=TIME makes it longer (barewire "
+            "stats counts them)",
+            (unsigned long long)overflowed);
+    }
 }

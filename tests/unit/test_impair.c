@@ -51,7 +51,7 @@ static void error_names_the_item_and_what_it_wants(void **state) {
         {"loss=1", "'loss=1'", "a percentage is wanted"},
         {"delay=1ms,loss=120%", "'loss=120%'", "from 0% to 100%"},
         {"delay=20", "'delay=20'", "with its unit"},
-        {"los=1%", "'los=1%'", "no such item: there are loss, "},
+        {"los=1%", "'los=1%'", "is nothing known: there are loss, "},
         {"tx:rate=5", "'tx:rate=5'", "bits a second"},
         {"loss", "'loss'", "NAME=VALUE"},
         {"queue=0", "'queue=0'", "a time such as 50ms"},
