@@ -93,6 +93,7 @@ void stack_set_address(struct stack *stack, uint32_t address, uint8_t prefix_len
     stack->config.gateway = 0;
     stack_set_routes(stack);
     ip_path_forget(stack);
+    tcp_metrics_forget(stack);
     pool_walk(&stack->connections, end_connection, stack);
     if (address)
         arp_announce(stack);

@@ -30,6 +30,7 @@
 #include "socket.h"
 #include "sysctl.h"
 #include "tcp.h"
+#include "tcp_metrics.h"
 #include "trace.h"
 #include "udp.h"
 #include "wire.h"
@@ -81,7 +82,7 @@ struct stack {
     struct dhcp dhcp;
     struct tcp_table *tcp_table;
     struct tcp_flight resting; /* of all connections at rest: never written to */
-    struct tcp_fastopen_cache fastopen;
+    struct tcp_metrics_table metrics;
     uint64_t
         sent_ns; /* of the last segment with data: no two have the same, so that RACK knows their order */
     uint32_t time_wait_count, orphan_count; /* of connections: bounded by sysctls */

@@ -64,6 +64,8 @@ static const struct entry entries[] = {
     IPV4(tcp_min_snd_mss, 48, 65535, 48),
     IPV4(tcp_min_tso_segs, 1, 65535, 2),
     IPV4(tcp_moderate_rcvbuf, 0, 1, 1),
+    IPV4(tcp_no_metrics_save, 0, 255, 0),
+    IPV4(tcp_no_ssthresh_metrics_save, 0, 1, 1),
     IPV4(tcp_notsent_lowat, 0, MANY, MANY),
     IPV4(tcp_orphan_retries, 0, 255, 0),
     IPV4(tcp_pacing_ca_ratio, 1, 1000, 120),

@@ -48,6 +48,8 @@ struct sysctl {
     uint32_t tcp_min_snd_mss;
     uint32_t tcp_min_tso_segs;
     uint32_t tcp_moderate_rcvbuf;
+    uint32_t tcp_no_metrics_save;          /* nothing of a connection is kept for the next: tcp_metrics.h */
+    uint32_t tcp_no_ssthresh_metrics_save; /* ... not its slow start threshold */
     uint32_t tcp_notsent_lowat;
     uint32_t tcp_orphan_retries;                       /* 0: 8 */
     uint32_t tcp_pacing_ca_ratio, tcp_pacing_ss_ratio; /* % */

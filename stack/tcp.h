@@ -210,7 +210,8 @@ bool tcp_handshake_done(struct stack *stack, struct tcp *tcp, const struct tcp_s
 uint16_t tcp_own_mss(const struct stack *stack, const struct tcp *tcp); /* that we offer */
 void tcp_send_syn(struct stack *stack, struct tcp *tcp);
 void tcp_leave_queue(struct tcp *tcp);
-void tcp_measure_handshake(struct stack *stack, struct tcp *tcp); /* our SYN has been acknowledged */
+/* Our SYN has been acknowledged, by this segment. */
+void tcp_measure_handshake(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment);
 
 /* tcp_input.c */
 void tcp_input(struct stack *stack, struct ip_packet *packet);

@@ -27,6 +27,7 @@ static void wait_for_fin(struct stack *stack, struct tcp *tcp) {
     uint64_t seconds = tcp->options.linger2 > 0   ? (uint64_t)tcp->options.linger2
                        : tcp->options.linger2 < 0 ? 0
                                                   : stack->sysctl.tcp_fin_timeout;
+    tcp_metrics_save(stack, tcp);
     tcp_alarm_set(stack, tcp, TCP_ALARM_STATE, stack->now_ns + seconds * UINT64_C(1000000000));
 }
 
@@ -79,6 +80,8 @@ void tcp_close(struct stack *stack, struct tcp *tcp) {
 }
 
 void tcp_enter_time_wait(struct stack *stack, struct tcp *tcp) {
+    if (tcp->state != TCP_FIN_WAIT2 || tcp->socket) /* else it has been saved: wait_for_fin */
+        tcp_metrics_save(stack, tcp);
     tcp_set_orphan(stack, tcp, false);
     tcp_set_state(stack, tcp, TCP_TIME_WAIT);
     tcp_alarm_stop(tcp, TCP_ALARM_RETRANSMIT);

@@ -5,6 +5,7 @@
 #include "socket_option.h"
 #include "stack.h"
 #include "tcp.h"
+#include "tcp_metrics.h"
 #include <errno.h>
 #include <string.h>
 
@@ -12,24 +13,8 @@
 #define OPTIONS_MAX 40u
 
 static struct tcp_fastopen_peer *find_peer(struct stack *stack, uint32_t address) {
-    struct tcp_fastopen_peer *peers = stack->fastopen.peers;
-    for (uint32_t i = 0; i < TCP_FASTOPEN_CACHE; i++)
-        if (peers[i].address == address)
-            return &peers[i];
-    return NULL;
-}
-
-/* The entry of an address; a new one takes the place of the one that has not been used for longest. */
-static struct tcp_fastopen_peer *make_peer(struct stack *stack, uint32_t address) {
-    struct tcp_fastopen_peer *oldest = find_peer(stack, address);
-    if (oldest)
-        return oldest;
-    oldest = &stack->fastopen.peers[0];
-    for (uint32_t i = 1; i < TCP_FASTOPEN_CACHE; i++)
-        if (stack->fastopen.peers[i].used_ns < oldest->used_ns)
-            oldest = &stack->fastopen.peers[i];
-    *oldest = (struct tcp_fastopen_peer){.address = address};
-    return oldest;
+    struct tcp_metrics *metrics = tcp_metrics_find(stack, address);
+    return metrics ? &metrics->fastopen : NULL;
 }
 
 static bool needs_no_cookie(const struct stack *stack, const struct tcp *tcp) {
@@ -55,8 +40,6 @@ uint32_t tcp_fastopen_room(struct stack *stack, const struct tcp *tcp, uint32_t 
 
 void tcp_fastopen_ask(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
     struct tcp_fastopen_peer *peer = find_peer(stack, tcp->remote_address);
-    if (peer)
-        peer->used_ns = stack->now_ns;
     if (needs_no_cookie(stack, tcp) || tcp_md5_find(tcp, tcp->remote_address))
         return;
     segment->cookie = (struct tcp_cookie){.present = true};
@@ -70,9 +53,8 @@ void tcp_fastopen_ask(struct stack *stack, struct tcp *tcp, struct tcp_segment *
 
 void tcp_fastopen_answered(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
                            bool all_acked) {
-    struct tcp_fastopen_peer *peer = make_peer(stack, tcp->remote_address);
+    struct tcp_fastopen_peer *peer = &tcp_metrics_make(stack, tcp->remote_address)->fastopen;
     bool has_cookie = segment->cookie.present && segment->cookie.length > 0;
-    peer->used_ns = stack->now_ns;
     if (segment->mss)
         peer->mss = segment->mss;
     bool asked = tcp->fastopen & TCP_FASTOPEN_OPTION;

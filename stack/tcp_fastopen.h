@@ -2,8 +2,8 @@
  * tcp_fastopen.h - TCP Fast Open (RFC 7413): data in the SYN, for a peer that was met before.
  *
  * A server proves that it has met a client by a cookie that only it can make: a keyed hash of the addresses.
- * A client keeps the cookies that it was given, by address. With a cookie, the server's connection is there
- * for accept(2) as soon as the SYN has come.
+ * A client keeps the cookies that it was given, by address (tcp_metrics.h). With a cookie, the server's
+ * connection is there for accept(2) as soon as the SYN has come.
  */
 #ifndef STACK_TCP_FASTOPEN_H
 #define STACK_TCP_FASTOPEN_H
@@ -11,7 +11,6 @@
 #include "tcp_segment.h"
 #include <sys/socket.h>
 
-#define TCP_FASTOPEN_CACHE 64u
 #define TCP_FASTOPEN_KEY_BYTES 16u
 
 struct ip_packet;
@@ -30,17 +29,11 @@ enum tcp_fastopen_flag {
     TCP_FASTOPEN_OPTION = 64,   /* our SYN had the option: a cookie that comes was asked for */
 };
 
-/* What a server told us, by its address. */
+/* What a server told us. */
 struct tcp_fastopen_peer {
-    uint32_t address; /* 0: none */
-    uint16_t mss;
+    uint16_t mss;             /* 0: not known */
     uint8_t try_experimental; /* 1: the standard option was not answered; 2: nor was the old one */
     struct tcp_cookie cookie;
-    uint64_t used_ns;
-};
-
-struct tcp_fastopen_cache {
-    struct tcp_fastopen_peer peers[TCP_FASTOPEN_CACHE];
 };
 
 /* A listener's own key (TCP_FASTOPEN_KEY), and the one before it. */

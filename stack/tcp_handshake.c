@@ -458,16 +458,20 @@ bool tcp_handshake_done(struct stack *stack, struct tcp *tcp, const struct tcp_s
     return true;
 }
 
-void tcp_measure_handshake(struct stack *stack, struct tcp *tcp) {
-    if (tcp->retransmits == 0) /* Karn's rule: or nobody knows which SYN was answered */
+void tcp_measure_handshake(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
+    bool echoes = tcp->timestamps && segment->has_timestamp && segment->timestamp_echo;
+    uint64_t rtt_ns = echoes ? tcp_timestamp_rtt_ns(stack, tcp, segment->timestamp_echo) : 0;
+    if (tcp->retransmits == 0) /* Karn's rule: or nobody knows which SYN was answered, but by its timestamp */
         tcp_rtt_sample(&tcp->rtt, stack->now_ns - tcp->last_sent_ns);
+    else if (rtt_ns)
+        tcp_rtt_sample(&tcp->rtt, rtt_ns);
 }
 
 /* Our SYN is acknowledged, and perhaps data that went with it. */
 static void syn_acknowledged(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment) {
     tcp->snd_una = tcp->iss + 1;
     tcp->history.delivered++;
-    tcp_measure_handshake(stack, tcp);
+    tcp_measure_handshake(stack, tcp, segment);
     tcp_alarm_stop(tcp, TCP_ALARM_RETRANSMIT);
     tcp_set_state(stack, tcp, TCP_ESTABLISHED);
     tcp_tuning_established(stack, tcp);
@@ -479,6 +483,7 @@ static void syn_acknowledged(struct stack *stack, struct tcp *tcp, struct tcp_se
     }
     tcp->retransmits = 0;
     tcp_rtt_restore(&tcp->rtt);
+    tcp_metrics_begin(stack, tcp);
     tcp_arm_keepalive(stack, tcp);
     if (tcp->socket && tcp->socket->blocked_writers > 0 && tcp->send.length == 0) {
         /* A writer waits: our acknowledgment goes with its data. */

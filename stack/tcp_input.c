@@ -258,7 +258,8 @@ static bool input_ack(struct stack *stack, struct tcp *tcp, const struct tcp_seg
         if (tcp->snd_una == tcp->iss)
             tcp->snd_una++; /* our SYN */
         tcp->history.delivered++;
-        tcp_measure_handshake(stack, tcp);
+        tcp_measure_handshake(stack, tcp, segment);
+        tcp_metrics_begin(stack, tcp);
         tcp->retransmits = 0;
         tcp_alarm_stop(tcp, TCP_ALARM_RETRANSMIT);
         if (tcp->snd_una != tcp->snd_nxt)
@@ -269,6 +270,7 @@ static bool input_ack(struct stack *stack, struct tcp *tcp, const struct tcp_seg
     if ((in_flight || segment->sack_count > 0) && /* what was only late comes when all is acknowledged */
         take_ack(stack, tcp, segment, is_duplicate_ack(tcp, segment, old_window))) {
         if (tcp->state == TCP_LAST_ACK) {
+            tcp_metrics_save(stack, tcp);
             tcp_end(stack, tcp, 0);
             return false;
         }

@@ -603,7 +603,7 @@ static int getsockopt_of_scripts(int fd, int level, int name, void *value, sockl
 static int system_of_scripts(const char *command) {
     machine_enter();
     if (command && strstr(command, "tcp_metrics flush"))
-        machine.stack->fastopen = (struct tcp_fastopen_cache){0};
+        tcp_metrics_forget(machine.stack);
     machine_leave();
     return system(command);
 }
