@@ -273,6 +273,8 @@ EXPORT int ioctl(int fd, unsigned long request, ...) {
     if (request == FIOCLEX || request == FIONCLEX)
         return (int)call_told(LIBC(ioctl)(fd, request, argument));
     if (interface_request(request))
-        return (int)call_result(interface_ask(request, argument));
+        return (int)call_result(interface_ask(fd, request, argument));
+    if (interface_change(request, argument))
+        return (int)call_result(-EPERM);
     return (int)call_result(ioctl_ours(fd, request, argument));
 }

@@ -10,6 +10,7 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <net/route.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,8 +133,7 @@ EXPORT unsigned if_nametoindex(const char *name) {
     for (int i = 0; i < 2; i++)
         if (strcmp(both[i].name, name) == 0)
             return both[i].index;
-    errno = ENODEV;
-    return 0;
+    return LIBC(if_nametoindex)(name); /* one of the kernel's own: a tun that the program has made */
 }
 
 EXPORT char *if_indextoname(unsigned index, char name[IF_NAMESIZE]) {
@@ -143,8 +143,7 @@ EXPORT char *if_indextoname(unsigned index, char name[IF_NAMESIZE]) {
     for (int i = 0; i < 2; i++)
         if (both[i].index == index)
             return strcpy(name, both[i].name);
-    errno = ENXIO;
-    return NULL;
+    return LIBC(if_indextoname)(index, name);
 }
 
 static void put_inet(struct sockaddr *to, uint32_t host) {
@@ -194,7 +193,44 @@ bool interface_request(unsigned long request) {
     }
 }
 
-int interface_ask(unsigned long request, void *argument) {
+static bool is_own(const char *name) {
+    struct interface both[INTERFACES];
+    shared_lock();
+    interfaces_describe(both);
+    shared_unlock();
+    return strncmp(name, both[INTERFACE_OWN].name, IFNAMSIZ) == 0;
+}
+
+bool interface_change(unsigned long request, const void *argument) {
+    switch (request) {
+    case SIOCSIFADDR:
+    case SIOCSIFNETMASK:
+    case SIOCSIFBRDADDR:
+    case SIOCSIFDSTADDR:
+    case SIOCSIFFLAGS:
+    case SIOCSIFMTU:
+    case SIOCSIFMETRIC:
+    case SIOCSIFHWADDR:
+    case SIOCSIFHWBROADCAST:
+    case SIOCSIFNAME:
+    case SIOCSIFTXQLEN:
+        return argument && is_own(((const struct ifreq *)argument)->ifr_name);
+    case SIOCADDRT:
+    case SIOCDELRT: {
+        const struct rtentry *route = argument;
+        return route && (!route->rt_dev || is_own(route->rt_dev));
+    }
+    case SIOCSARP:
+    case SIOCDARP: {
+        const struct arpreq *entry = argument;
+        return entry && (!entry->arp_dev[0] || is_own(entry->arp_dev));
+    }
+    default:
+        return false;
+    }
+}
+
+int interface_ask(int fd, unsigned long request, void *argument) {
     struct interface both[INTERFACES];
     struct ifreq *ask_for = argument;
     shared_lock();
@@ -208,11 +244,11 @@ int interface_ask(unsigned long request, void *argument) {
                 memcpy(ask_for->ifr_name, both[i].name, IFNAMSIZ);
                 return 0;
             }
-        return -ENODEV;
+        return LIBC(ioctl)(fd, request, argument) < 0 ? -errno : 0;
     }
     int which = find(both, ask_for->ifr_name);
-    if (which < 0)
-        return which;
+    if (which < 0) /* one of the kernel's own */
+        return LIBC(ioctl)(fd, request, argument) < 0 ? -errno : 0;
     const struct interface *interface = &both[which];
     bool of_address = request == SIOCGIFADDR || request == SIOCGIFNETMASK || request == SIOCGIFBRDADDR ||
                       request == SIOCGIFDSTADDR;

@@ -35,6 +35,9 @@ void interfaces_describe(struct interface all[INTERFACES]);
 
 /* ioctl(2)'s questions (netdevice(7)). */
 bool interface_request(unsigned long request); /* is it one? */
-int interface_ask(unsigned long request, void *argument);
+int interface_ask(int fd, unsigned long request, void *argument);
+
+/* Whether one would change the stack's own interface, which takes no changes. */
+bool interface_change(unsigned long request, const void *argument);
 
 #endif

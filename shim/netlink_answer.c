@@ -5,6 +5,7 @@
 #include "interfaces.h"
 #include "lock.h"
 #include "memory.h"
+#include "netlink_kernel.h"
 #include "shared.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -126,8 +127,7 @@ static const struct rtattr *search(const struct nlmsghdr *request, size_t header
     return NULL;
 }
 
-/* A request's attribute, if it is there and at least so long. */
-static const void *attribute_of(const struct nlmsghdr *request, size_t header, uint16_t type, size_t least) {
+const void *netlink_attribute(const struct nlmsghdr *request, size_t header, uint16_t type, size_t least) {
     size_t left;
     const struct rtattr *found = search(request, header, type, least, &left);
     return found ? RTA_DATA(found) : NULL;
@@ -212,9 +212,9 @@ static int tell_links(struct answer *answer, const struct interface *all) {
     struct ifinfomsg wanted;
     char name[IFNAMSIZ] = "";
     body_of(request, &wanted, sizeof wanted);
-    const char *asked = attribute_of(request, sizeof wanted, IFLA_IFNAME, 1);
+    const char *asked = netlink_attribute(request, sizeof wanted, IFLA_IFNAME, 1);
     if (!asked)
-        asked = attribute_of(request, sizeof wanted, IFLA_ALT_IFNAME, 1);
+        asked = netlink_attribute(request, sizeof wanted, IFLA_ALT_IFNAME, 1);
     if (asked)
         strncpy(name, asked, strnlen(asked, IFNAMSIZ - 1)); /* the request ends in a zero */
     if (!dump && !wanted.ifi_index && !asked)
@@ -384,9 +384,10 @@ static int tell_all_routes(struct answer *answer, const struct interface *all, c
     struct route routes[ROUTES_MAX];
     struct route_filter filter = {0};
     if (answer->strict) {
-        const void *table = attribute_of(answer->request, sizeof *wanted, RTA_TABLE, sizeof filter.table);
+        const void *table =
+            netlink_attribute(answer->request, sizeof *wanted, RTA_TABLE, sizeof filter.table);
         const void *interface =
-            attribute_of(answer->request, sizeof *wanted, RTA_OIF, sizeof filter.interface);
+            netlink_attribute(answer->request, sizeof *wanted, RTA_OIF, sizeof filter.interface);
         filter = (struct route_filter){
             .table = wanted->rtm_table, .protocol = wanted->rtm_protocol, .type = wanted->rtm_type};
         if (table)
@@ -494,7 +495,7 @@ static int tell_match(struct answer *answer, const struct interface *all, uint32
 
 static uint32_t address_of(const struct nlmsghdr *request, uint16_t type, bool *given) {
     uint32_t wire = 0;
-    const void *asked = attribute_of(request, sizeof(struct rtmsg), type, sizeof wire);
+    const void *asked = netlink_attribute(request, sizeof(struct rtmsg), type, sizeof wire);
     if (asked)
         memcpy(&wire, asked, sizeof wire);
     *given = asked && wire;
@@ -572,14 +573,14 @@ static int tell_neighbours(struct answer *answer, const struct interface *all) {
     bool dump = request->nlmsg_flags & NLM_F_DUMP;
     if (dump ? wanted.ndm_family == AF_INET6 : wanted.ndm_family != AF_UNSPEC && wanted.ndm_family != AF_INET)
         return dump ? 0 : -ENOENT;
-    const void *filter = attribute_of(request, sizeof wanted, NDA_IFINDEX, sizeof(uint32_t));
+    const void *filter = netlink_attribute(request, sizeof wanted, NDA_IFINDEX, sizeof(uint32_t));
     uint32_t only = all[INTERFACE_OWN].index;
     if (dump && filter)
         memcpy(&only, filter, sizeof only);
     if (dump && (only != all[INTERFACE_OWN].index || wanted.ndm_flags & NTF_PROXY))
         return 0;
     answer->filtered = dump && filter;
-    const void *asked = attribute_of(request, sizeof wanted, NDA_DST, sizeof(uint32_t));
+    const void *asked = netlink_attribute(request, sizeof wanted, NDA_DST, sizeof(uint32_t));
     uint32_t address = 0;
     if (asked)
         memcpy(&address, asked, sizeof address);
@@ -671,12 +672,17 @@ bool netlink_answer(const uint8_t *request, size_t length, uint32_t port, bool s
             return false;
         shared_lock();
         interfaces_describe(all);
-        int error = shared->broken ? -ENETDOWN : empty ? 0 : answer_request(&answer, all);
+        bool kernels = !shared->broken && !empty && netlink_is_kernels(message, strict, all);
+        int error = kernels || empty ? 0 : shared->broken ? -ENETDOWN : answer_request(&answer, all);
         shared_unlock();
+        if (kernels)
+            error = netlink_ask_kernel(NETLINK_ROUTE, message, strict, port, deliver, context);
         answer.full = false;
         answer.room = ANSWER_BYTES;
         bool dumped = is_dump(message) && (!error || answer.filtered);
-        if (dumped)
+        if (kernels && !error)
+            answer.used = 0; /* the kernel has said it all */
+        else if (dumped)
             tell_done(&answer, error); /* a filter that fits nothing is no error of the request's */
         else if (error || message->nlmsg_flags & NLM_F_ACK)
             tell_error(&answer, error);

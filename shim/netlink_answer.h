@@ -5,6 +5,7 @@
 #ifndef SHIM_NETLINK_ANSWER_H
 #define SHIM_NETLINK_ANSWER_H
 
+#include <linux/netlink.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,5 +16,8 @@
  * is not held. False: memory is out. */
 bool netlink_answer(const uint8_t *request, size_t length, uint32_t port, bool strict,
                     void (*deliver)(void *context, const void *bytes, size_t length), void *context);
+
+/* A request's attribute behind a header of that size, if it is there and at least so long. */
+const void *netlink_attribute(const struct nlmsghdr *request, size_t header, uint16_t type, size_t least);
 
 #endif
