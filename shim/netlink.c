@@ -16,21 +16,29 @@
 #define ANSWERER_TRIES 16
 
 bool netlink_any;
-static _Atomic int known[KNOWN_MAX]; /* descriptor + 1, or 0 */
-static _Atomic int answerer;         /* descriptor + 1, or 0 */
+static _Atomic uint64_t known[KNOWN_MAX]; /* descriptor + 1, and above it the protocol; or 0 */
+static _Atomic int answerer;              /* descriptor + 1, or 0 */
 static uint32_t answerer_port;
 
-bool netlink_known(int fd) {
-    for (int i = 0; i < KNOWN_MAX; i++)
-        if (known[i] == fd + 1)
-            return true;
-    return false;
+/* The protocol of a socket that is known, or -1. */
+static int protocol_of(int fd) {
+    for (int i = 0; i < KNOWN_MAX; i++) {
+        uint64_t entry = known[i];
+        if ((uint32_t)entry == (uint32_t)fd + 1)
+            return (int)(entry >> 32);
+    }
+    return -1;
 }
 
-static bool remember(int fd) {
+bool netlink_known(int fd) {
+    return protocol_of(fd) >= 0;
+}
+
+static bool remember(int fd, int protocol) {
     for (int i = 0; i < KNOWN_MAX; i++) {
-        int empty = 0;
-        if (atomic_compare_exchange_strong(&known[i], &empty, fd + 1)) {
+        uint64_t empty = 0;
+        if (atomic_compare_exchange_strong(&known[i], &empty,
+                                           (uint64_t)protocol << 32 | ((uint32_t)fd + 1))) {
             netlink_any = true;
             return true;
         }
@@ -42,14 +50,15 @@ void netlink_follow(int fd, int made) {
     if (netlink_is(made))
         netlink_forget((unsigned)made, (unsigned)made);
     if (netlink_is(fd))
-        remember(made); /* of KNOWN_MAX at once one more goes unanswered */
+        remember(made, protocol_of(fd)); /* of KNOWN_MAX at once one more goes unanswered */
 }
 
 void netlink_forget(unsigned first, unsigned last) {
     for (int i = 0; netlink_any && i < KNOWN_MAX; i++) {
-        int fd = known[i];
-        if (fd && (unsigned)fd - 1 >= first && (unsigned)fd - 1 <= last)
-            atomic_compare_exchange_strong(&known[i], &fd, 0);
+        uint64_t entry = known[i];
+        unsigned fd = (uint32_t)entry - 1;
+        if (entry && fd >= first && fd <= last)
+            atomic_compare_exchange_strong(&known[i], &entry, 0);
     }
 }
 
@@ -91,13 +100,13 @@ static bool start_answerer(void) {
     return true;
 }
 
-int netlink_socket(int type) {
+int netlink_socket(int type, int protocol) {
     if (!call_join() || !start_answerer())
-        return LIBC(socket)(AF_NETLINK, type, NETLINK_ROUTE);
+        return LIBC(socket)(AF_NETLINK, type, protocol);
     int fd = LIBC(socket)(AF_NETLINK, type, NETLINK_USERSOCK);
-    if (fd >= 0 && !remember(fd)) {
+    if (fd >= 0 && !remember(fd, protocol)) {
         LIBC(close)(fd);
-        return LIBC(socket)(AF_NETLINK, type, NETLINK_ROUTE);
+        return LIBC(socket)(AF_NETLINK, type, protocol);
     }
     return fd;
 }
@@ -153,7 +162,7 @@ ssize_t netlink_send(int fd, const struct msghdr *message, int flags) {
         memcpy(request + at, message->msg_iov[i].iov_base, message->msg_iov[i].iov_len);
         at += message->msg_iov[i].iov_len;
     }
-    bool answered = netlink_answer(request, length, port, is_strict(fd), deliver, &port);
+    bool answered = netlink_answer(protocol_of(fd), request, length, port, is_strict(fd), deliver, &port);
     memory_give(request);
     return answered ? (ssize_t)length : call_result(-ENOBUFS);
 }
@@ -165,7 +174,7 @@ int netlink_set_option(int fd, int level, int name, const void *value, socklen_t
 }
 
 int netlink_get_option(int fd, int level, int name, void *value, socklen_t *length) {
-    int protocol = NETLINK_ROUTE, result = LIBC(getsockopt)(fd, level, name, value, length);
+    int protocol = protocol_of(fd), result = LIBC(getsockopt)(fd, level, name, value, length);
     if (result == 0 && level == SOL_SOCKET && name == SO_PROTOCOL)
         memcpy(value, &protocol, *length < sizeof protocol ? *length : sizeof protocol);
     return result;

@@ -1,17 +1,24 @@
 /*
- * netlink.h - rtnetlink(7): questions about links, addresses, routes and neighbours, answered with what the
- * stack has.
+ * netlink.h - rtnetlink(7) and sock_diag(7): questions about links, addresses, routes, neighbours and
+ * sockets, answered with what the stack has.
  *
- * A program's NETLINK_ROUTE socket is one of the kernel's all the same, of the protocol that is for users
- * (NETLINK_USERSOCK), so that poll, close and dup are the kernel's own. What the program sends to the kernel
- * is answered at once, from a socket that this process keeps for that. The program's is connected to it:
- * nobody else can send to it.
+ * A program's NETLINK_ROUTE or NETLINK_SOCK_DIAG socket is one of the kernel's all the same, of the protocol
+ * that is for users (NETLINK_USERSOCK), so that poll, close and dup are the kernel's own. What the program
+ * sends to the kernel is answered at once, from a socket that this process keeps for that. The program's is
+ * connected to it: nobody else can send to it.
  */
 #ifndef SHIM_NETLINK_H
 #define SHIM_NETLINK_H
 
 #include <stdbool.h>
 #include <sys/socket.h>
+
+#include <linux/netlink.h>
+
+/* Of the protocols of netlink those that tell of what is the stack's. */
+static inline bool netlink_is_told(int protocol) {
+    return protocol == NETLINK_ROUTE || protocol == NETLINK_SOCK_DIAG;
+}
 
 extern bool netlink_any; /* this process has had such a socket */
 bool netlink_known(int fd);
@@ -21,7 +28,7 @@ static inline bool netlink_is(int fd) {
 }
 
 /* Each as the system call is: errno and -1. */
-int netlink_socket(int type);
+int netlink_socket(int type, int protocol);
 int netlink_bind(int fd, const struct sockaddr *address, socklen_t length);
 int netlink_connect(int fd);
 ssize_t netlink_send(int fd, const struct msghdr *message, int flags);

@@ -4,7 +4,7 @@
 #include "netlink_kernel.h"
 #include "libc.h"
 #include "memory.h"
-#include "netlink_answer.h"
+#include "netlink_message.h"
 #include "shared.h"
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,0 +1,45 @@
+/*
+ * netlink_message.h - making netlink(7) messages, and reading requests.
+ */
+#ifndef SHIM_NETLINK_MESSAGE_H
+#define SHIM_NETLINK_MESSAGE_H
+
+#include <linux/netlink.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* An answer to one request: messages, in zero-filled memory. */
+struct netlink_answer {
+    uint8_t *bytes;
+    size_t used, room;
+    const struct nlmsghdr *request;
+    uint32_t port;
+    bool strict;    /* NETLINK_GET_STRICT_CHK: a dump's request may say which it wants */
+    bool filtered;  /* ... and has */
+    size_t message; /* where the message begins that is being made */
+    bool full;
+};
+
+/* Begins a message of the answer with a header of its type's; then come its attributes, then its end. One
+ * that does not fit is left away, whole. */
+void netlink_begin(struct netlink_answer *answer, uint16_t type, const void *header, size_t length);
+void netlink_put(struct netlink_answer *answer, uint16_t type, const void *value, size_t length);
+void netlink_put_u8(struct netlink_answer *answer, uint16_t type, uint8_t value);
+void netlink_put_u32(struct netlink_answer *answer, uint16_t type, uint32_t value);
+void netlink_put_address(struct netlink_answer *answer, uint16_t type, uint32_t host);
+void netlink_put_text(struct netlink_answer *answer, uint16_t type, const char *text);
+void netlink_end(struct netlink_answer *answer);
+
+/* How an answer ends: an error or an acknowledgment (0); a dump's last message. */
+void netlink_tell_error(struct netlink_answer *answer, int error);
+void netlink_tell_done(struct netlink_answer *answer, int result);
+
+/* A request's attribute behind a header of that size, if it is there and at least so long. */
+const void *netlink_attribute(const struct nlmsghdr *request, size_t header, uint16_t type, size_t least);
+bool netlink_attributes_make_sense(const struct nlmsghdr *request, size_t header);
+
+/* A request's body, of which a short one has what it has. */
+void netlink_body(const struct nlmsghdr *request, void *body, size_t size);
+
+#endif
