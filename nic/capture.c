@@ -190,7 +190,7 @@ static const struct nic_operations OPERATIONS = {
 struct nic *nic_capture(struct nic *inner, const char *path, const char *name, nic_describe *describe,
                         char *error) {
     struct nic_capture *capture = calloc(1, sizeof *capture);
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (!capture || file < 0) {
         snprintf(error, NIC_ERROR_BYTES, "can't write --pcap %s: %s", path, strerror(errno));
         free(capture);

@@ -4,6 +4,7 @@
 #include "interface.h"
 #include <errno.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,9 +31,15 @@ bool interface_facts(const char *interface, struct nic_facts *facts, char *error
         known = ioctl(probe, SIOCGIFHWADDR, &request) == 0;
         memcpy(facts->mac, request.ifr_hwaddr.sa_data, 6);
         facts->index = if_nametoindex(interface);
+        bool ethernet = known && request.ifr_hwaddr.sa_family == ARPHRD_ETHER;
         if (!known)
             snprintf(error, NIC_ERROR_BYTES, "can't read the address of interface '%s': %s", interface,
                      strerror(errno));
+        else if (!ethernet)
+            snprintf(error, NIC_ERROR_BYTES,
+                     "interface '%s' does not carry Ethernet frames; 'barewire doctor' lists those that do",
+                     interface);
+        known = ethernet;
     }
     if (probe >= 0)
         close(probe);

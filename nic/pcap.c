@@ -104,8 +104,10 @@ static int pcap_set_address(struct nic *nic, const uint8_t mac[6]) {
     struct bpf_program program;
     if (!interface_filter(mac, &program))
         return -EINVAL;
-    int result = pcap_setfilter(pcap_of(nic)->handle, &program);
+    int one = 1, result = pcap_setfilter(pcap_of(nic)->handle, &program);
     pcap_freecode(&program);
+    if (result == 0) /* for good: taking it off again would need no right */
+        result = setsockopt(nic->descriptor, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof one);
     return result < 0 ? -EIO : 0;
 }
 

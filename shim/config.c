@@ -163,18 +163,18 @@ static bool parse_publish(const char *text, struct config *config, char *error) 
 }
 
 /* KIND:IF, or just an interface, which is a packet socket's. */
-static bool parse_nic(const char *value, struct config *config) {
+bool config_nic(const char *value, char nic[CONFIG_TEXT_BYTES]) {
     static const char *const kinds[] = {"packet:", "pcap:", "tap:", "vde:", "lan:"};
     if (strcmp(value, PASST) == 0) {
-        snprintf(config->nic, sizeof config->nic, PASST);
+        snprintf(nic, CONFIG_TEXT_BYTES, PASST);
         return true;
     }
     bool bare = *value && !strchr(value, ':');
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         size_t length = strlen(kinds[i]);
         if (bare || (strncmp(value, kinds[i], length) == 0 && value[length]))
-            return (size_t)snprintf(config->nic, sizeof config->nic, "%s%s", bare ? kinds[i] : "", value) <
-                   sizeof config->nic;
+            return (size_t)snprintf(nic, CONFIG_TEXT_BYTES, "%s%s", bare ? kinds[i] : "", value) <
+                   CONFIG_TEXT_BYTES;
     }
     return false;
 }
@@ -210,7 +210,7 @@ bool config_read(struct config *config, char *error) {
     if ((value = getenv("BAREWIRE_PCAP")) && !set_pcap(value, config, error))
         return false;
     if ((value = getenv("BAREWIRE_NIC"))) {
-        if (!parse_nic(value, config))
+        if (!config_nic(value, config->nic))
             return fail(
                 error,
                 "--nic '%s': this version has packet:IF, pcap:IF, tap:IF, vde:URL, lan:PATH and passt; "
@@ -218,7 +218,7 @@ bool config_read(struct config *config, char *error) {
                 value);
     }
     if (!config->nic[0] && !getenv("BAREWIRE_NAME"))
-        parse_nic(PASST, config);
+        config_nic(PASST, config->nic);
     if ((value = getenv("BAREWIRE_PUBLISH")) && !parse_publish(value, config, error))
         return false;
     if ((value = getenv("BAREWIRE_ADDRESS")) && !parse_address(value, config, error))

@@ -37,6 +37,9 @@ struct config {
 /* Reads the environment. On failure gives false and a line for the user in error (CONFIG_ERROR_BYTES). */
 bool config_read(struct config *config, char *error);
 
+/* What --nic says, with its kind: packet:eth0 of eth0. False if it says nothing known. */
+bool config_nic(const char *value, char nic[CONFIG_TEXT_BYTES]);
+
 /* The directory of this user's stacks, made if need be with mode 0700; false and a line in error when there
  * can be none. */
 bool config_directory(char path[108], char *error);

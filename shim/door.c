@@ -75,6 +75,11 @@ struct door_place door_of_name(unsigned user, const char *name) {
     return abstract_place("barewire/name/%u/%s", user, name);
 }
 
+struct door_place door_of_mac(unsigned interface, const uint8_t mac[6]) {
+    return abstract_place("barewire/mac/%u/%02x%02x%02x%02x%02x%02x", interface, mac[0], mac[1], mac[2],
+                          mac[3], mac[4], mac[5]);
+}
+
 struct door_place door_of_path(const char *directory, const char *name) {
     struct door_place place = {.address.sun_family = AF_UNIX};
     int length = snprintf(place.address.sun_path, sizeof place.address.sun_path, "%s/%s", directory, name);

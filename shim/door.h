@@ -82,6 +82,9 @@ struct door_place door_of_address(const char *nic, unsigned interface, uint32_t 
 /* The door of a user's stack of that name. */
 struct door_place door_of_name(unsigned user, const char *name);
 
+/* What stands for a MAC address on an interface: nobody listens there. */
+struct door_place door_of_mac(unsigned interface, const uint8_t mac[6]);
+
 /* The door at a path. Nowhere when the path is too long. */
 struct door_place door_of_path(const char *directory, const char *name);
 

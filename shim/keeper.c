@@ -2,14 +2,16 @@
  * keeper.c - the keeper: one small process a stack. See README.md.
  */
 #include "keeper.h"
+#include "door.h"
 #include "flight.h"
 #include "frames.h"
+#include "guard.h"
 #include "keeper_key.h"
+#include "keeper_rights.h"
 #include "keeper_tool.h"
 #include "lock.h"
 #include "process.h"
 #include "wake.h"
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,7 +23,6 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -157,6 +158,7 @@ static int own_copy(const struct waiter *waiter) {
 
 static void make_stack(void) {
     uint8_t seed[RANDOM_SEED_BYTES];
+    char reason[CONFIG_ERROR_BYTES] = "another stack here has that --mac";
     struct stack_config config = {
         .address = keeper.config.address,
         .prefix_length = keeper.config.prefix_length,
@@ -171,6 +173,9 @@ static void make_stack(void) {
         keeper_fail("--mtu %u is more than the interface's %u", mtu, keeper.nic->facts.mtu);
     config.mtu = (uint16_t)(mtu > STACK_MTU_MAX ? STACK_MTU_MAX : mtu);
     choose_mac(&config);
+    if (!rights_allow(&keeper.config, config.mac, reason) ||
+        (!keeper_door_take_mac(config.mac) && rights_borrowed()))
+        keeper_fail("%s", reason);
     keeper_key(keeper.directory, config.key);
     if (nic_set_address(keeper.nic, config.mac))
         keeper_fail("can't set the filter of --nic %s", keeper.config.nic);
@@ -208,13 +213,6 @@ static void make_stack(void) {
     list_init(&keeper.self.waiters);
     wake_self = &keeper.self;
     wake_peer = own_copy;
-}
-
-/* The NIC is open: nothing that follows needs a privilege. */
-static void drop_privileges(void) {
-    capng_clear(CAPNG_SELECT_BOTH);
-    capng_apply(CAPNG_SELECT_BOTH);
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
 static void watch_signals(void) {
@@ -416,7 +414,8 @@ void keeper_take_down(const char *why) {
 static void leave(void) {
     keeper_frames_farewell();
     unlink(keeper.door_path);
-    unlink(keeper.lock_path);
+    if (!keeper.leaves_lock)
+        unlink(keeper.lock_path);
     rmdir(keeper.directory); /* if it is empty */
     nic_close(keeper.nic);
     _exit(0);
@@ -509,55 +508,70 @@ static _Noreturn void no_address(void) {
                 keeper.config.nic, DHCP_PATIENCE_MS / 1000);
 }
 
-int main(int count, char **arguments) {
-    char error[CONFIG_ERROR_BYTES];
+static int run_tool(int count, char **arguments) {
     if (count == 3 && strcmp(arguments[1], "--dynamic") == 0)
         return tool_is_dynamic(arguments[2]);
     if (count == 2 && strcmp(arguments[1], "--down") == 0)
         return tool_down();
     if (count == 2 && strcmp(arguments[1], "--doctor") == 0)
         return tool_doctor(arguments[0]);
-    if (count >= 2 && strcmp(arguments[1], "--ss") == 0)
+    if (strcmp(arguments[1], "--ss") == 0)
         return tool_ss(count - 2, arguments + 2);
-    if (count >= 2 && strcmp(arguments[1], "--lan") == 0)
+    if (strcmp(arguments[1], "--lan") == 0)
         return tool_lan(count - 2, arguments + 2);
-    if (count >= 2 && strcmp(arguments[1], "--report") == 0)
+    if (strcmp(arguments[1], "--report") == 0)
         return tool_report(count - 2, arguments + 2);
-    if (count >= 2 && strcmp(arguments[1], "--stats") == 0)
+    if (strcmp(arguments[1], "--stats") == 0)
         return tool_stats(count - 2, arguments + 2);
-    if (count != 1)
-        keeper_fail("usage: barewire-keeper is started by libbarewire.so; see 'barewire --help'\n");
+    keeper_fail("usage: barewire-keeper is started by libbarewire.so; see 'barewire --help'\n");
+}
+
+/* Opens the NIC; with a borrowed right before the user's configuration is read. */
+static void open_nic(void) {
+    char error[CONFIG_ERROR_BYTES], early[CONFIG_TEXT_BYTES], nic[2 * CONFIG_TEXT_BYTES];
+    const char *named = getenv("BAREWIRE_NIC");
+    if (rights_borrowed() && named && config_nic(named, early) &&
+        !(keeper.nic = rights_open_nic(early, error)))
+        keeper_fail("%s", error);
     if (!config_read(&keeper.config, error))
         keeper_fail("%s", error);
     if (!keeper.config.nic[0])
         keeper_fail("give --nic to start a stack");
-    keeper.user = geteuid();
     if (chdir("/") < 0)
         keeper_fail("can't change to /: %s", strerror(errno));
+    keeper.user = geteuid();
     if (!keeper_door_take_address(keeper.config.address) || !keeper_door_take_name())
         keeper_fail("taken");
     take_name();
-    char nic[2 * CONFIG_TEXT_BYTES];
     snprintf(nic, sizeof nic, "%s%s%s", keeper.config.nic, keeper.config.publish[0] ? ":" : "",
              keeper.config.publish);
-    keeper.nic = nic_open(nic, error);
-    if (!keeper.nic)
+    if (!keeper.nic && !(keeper.nic = rights_open_nic(nic, error)))
         keeper_fail("%s", error);
-    struct nic *impaired = NULL;
+    keeper.guard = rights_borrowed() && door_interface(keeper.config.nic) ? keeper.nic : NULL;
+    if (keeper.guard)
+        guard_allow(keeper.guard, keeper.config.address);
     if (keeper.config.impair[0] &&
-        !(impaired = keeper.nic = nic_impair(keeper.nic, keeper.config.impair, error)))
+        !(keeper.impaired = keeper.nic = nic_impair(keeper.nic, keeper.config.impair, error)))
         keeper_fail("%s", error);
     if (keeper.config.pcap[0] && !(keeper.nic = nic_capture(keeper.nic, keeper.config.pcap, keeper.config.nic,
                                                             keeper_describe, error)))
         keeper_fail("%s", error);
     frames_nic = keeper.nic;
     raise_descriptor_limit();
-    drop_privileges();
+    rights_drop();
+}
+
+int main(int count, char **arguments) {
+    bool doctor = count == 2 && strcmp(arguments[1], "--doctor") == 0;
+    rights_begin(count == 1 ? JOB_KEEPER : doctor ? JOB_DOCTOR : JOB_TOOL);
+    if (count != 1)
+        return run_tool(count, arguments);
+    open_nic();
     make_region();
     make_stack();
-    shared->impaired = impaired;
-    if (impaired)
-        nic_impair_count(impaired, shared->impairment);
+    shared->impaired = keeper.impaired;
+    if (keeper.impaired)
+        nic_impair_count(keeper.impaired, shared->impairment);
     keeper.events = epoll_create1(EPOLL_CLOEXEC);
     keeper.leave = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     watch_signals();
@@ -578,10 +592,12 @@ int main(int count, char **arguments) {
                     leased >> 24, leased >> 16 & 255, leased >> 8 & 255, leased & 255);
     }
     keeper_take_over();
+    if (keeper.guard)
+        guard_allow(keeper.guard, leased);
+    if (strncmp(keeper.config.nic, "vde:", 4) != 0) /* whose plug-ins may do anything */
+        rights_confine();
     if (write(2, "ready", 5) != 5)
         leave();
-    int nothing = open("/dev/null", O_RDWR);
-    dup2(nothing, 2);
-    close(nothing);
+    dup2(0, 2); /* /dev/null: start.c */
     run();
 }

@@ -15,6 +15,7 @@ struct keeper {
     unsigned user; /* whose keeper this is */
     char directory[108], door_path[108], lock_path[116];
     int lock;                /* the locked file that makes us the only keeper of this name in its directory */
+    bool leaves_lock;        /* that file has something for the next keeper */
     int doors[KEEPER_DOORS]; /* of our address, our name, our path: see door.h; -1: there is none */
     int region;              /* memfd */
     int events;              /* epoll: NIC, door, its connections, processes, leave */
@@ -23,6 +24,8 @@ struct keeper {
         unsettled; /* accounts are to be looked at again: of children not yet made, of processes that leave */
     bool joined;   /* somebody has been here: not before may the keeper leave */
     struct nic *nic;
+    struct nic *impaired; /* --impair, or NULL */
+    struct nic *guard; /* before it, if the right to open it was borrowed; or NULL */
     struct process self;
 };
 
@@ -33,6 +36,8 @@ extern struct keeper keeper;
  * false if another keeper has one of them. */
 bool keeper_door_take_address(uint32_t address);
 bool keeper_door_take_name(void);
+/* The same for a MAC address on an interface, other than the interface's own, by which nobody comes in. */
+bool keeper_door_take_mac(const uint8_t mac[6]);
 /* Opens them, and the one in the directory. Returns 0 or a negative errno. */
 int keeper_door_open(void);
 /* Once a DHCP server has given an address: that one's. False if another stack here has it. */

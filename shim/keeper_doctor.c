@@ -3,6 +3,7 @@
  * for the others. It tries rather than guesses: this is the very program that opens the NIC.
  */
 #include "config.h"
+#include "keeper_rights.h"
 #include "keeper_tool.h"
 #include <cap-ng.h>
 #include <errno.h>
@@ -122,9 +123,12 @@ static void tell_kernel(void) {
 }
 
 int tool_doctor(const char *self) {
+    bool packets = may_open_packets();
+    if (rights_borrowed())
+        rights_drop(); /* that was what they were for */
     const struct passwd *user = getpwuid(geteuid());
     char hint[PATH_MAX + 80], path[PATH_MAX];
-    bool packets = may_open_packets(), passt = find_program("passt");
+    bool passt = find_program("passt");
     bool tun = access("/dev/net/tun", R_OK | W_OK) == 0;
     bool admin = capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
     if (!realpath(self, path))

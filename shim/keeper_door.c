@@ -7,6 +7,7 @@
  */
 #include "door.h"
 #include "keeper.h"
+#include "keeper_rights.h"
 #include "lock.h"
 #include "process.h"
 #include <errno.h>
@@ -14,7 +15,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -53,6 +53,13 @@ bool keeper_door_take_address(uint32_t address) {
 bool keeper_door_take_name(void) {
     struct door_place place = door_of_name(keeper.user, keeper.config.name);
     return place.length == 0 || take_door(DOOR_OF_NAME, &place) == 0;
+}
+
+bool keeper_door_take_mac(const uint8_t mac[6]) {
+    struct door_place place = door_of_mac(keeper.nic->facts.index, mac);
+    int held = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    return keeper.nic->facts.index == 0 || memcmp(mac, keeper.nic->facts.mac, 6) == 0 ||
+           bind(held, (const struct sockaddr *)&place.address, place.length) == 0;
 }
 
 int keeper_door_open(void) {
@@ -255,7 +262,7 @@ static int eventfd_of(const struct waiter *waiter, uint32_t number) {
 /* The NIC for who joins, when any process can use it; but not for a user who could not open it himself, if it
  * was a file's capability that let the keeper. */
 static int shared_nic(void) {
-    bool may = keeper.nic->facts.features & NIC_SHARED && !getauxval(AT_SECURE);
+    bool may = keeper.nic->facts.features & NIC_SHARED && !rights_borrowed();
     return may ? keeper.nic->descriptor : -1;
 }
 

@@ -4,9 +4,8 @@
  *
  * A stack whose programs have all ended waits for its last connections, a minute in TIME_WAIT for most. Who
  * asks then for the same stack joins it. Who asks for another one, with other options, is not put off: this
- * one ends, and leaves what it waits for to the next one of that name (tcp_waiting.h), in a file in its
- * user's directory. A stack that a program uses, or that has yet to send what a program has written, does not
- * give way.
+ * one ends, and leaves what it waits for to the next one of that name (tcp_waiting.h), in the file that both
+ * lock. A stack that a program uses, or that has yet to send what a program has written, does not give way.
  */
 #include "door.h"
 #include "keeper.h"
@@ -14,8 +13,6 @@
 #include "process.h"
 #include "tcp_waiting.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,48 +129,33 @@ static int find_user(void) {
     return user;
 }
 
-static bool waits_path(char path[PATH_MAX]) {
-    return snprintf(path, PATH_MAX, "%s/.%s.waiting", keeper.directory, keeper.config.name) < PATH_MAX;
-}
-
-/* Leaves what is in TIME_WAIT to the next stack. */
+/* Leaves what is in TIME_WAIT to the next stack, in the locked file of its name: this keeper opens no files
+ * any more (keeper_rights.c). */
 static void leave_waits(void) {
     static struct tcp_waiting waiting[WAITING_MAX];
     struct waits head = {.magic = SHARED_MAGIC, .version = SHARED_VERSION};
-    char path[PATH_MAX];
     shared_lock();
     if (!shared->broken)
         head.count = tcp_waiting_save(&shared->stack, waiting, WAITING_MAX);
     shared_unlock();
-    if (!head.count || !waits_path(path))
-        return;
-    unlink(path);
-    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (file < 0)
-        return;
-    size_t bytes = head.count * sizeof *waiting;
-    if (write(file, &head, sizeof head) != sizeof head || write(file, waiting, bytes) != (ssize_t)bytes)
-        unlink(path);
-    close(file);
+    ssize_t bytes = (ssize_t)(head.count * sizeof *waiting);
+    keeper.leaves_lock = head.count && pwrite(keeper.lock, &head, sizeof head, 0) == sizeof head &&
+                         pwrite(keeper.lock, waiting, (size_t)bytes, sizeof head) == bytes;
 }
 
 void keeper_take_over(void) {
     struct waits head;
     struct tcp_waiting waiting;
-    char path[PATH_MAX];
-    int file = waits_path(path) ? open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
-    if (file < 0)
-        return;
-    unlink(path);
-    FILE *from = fdopen(file, "r");
-    bool ours = from && fread(&head, sizeof head, 1, from) == 1 && head.magic == SHARED_MAGIC &&
+    bool ours = pread(keeper.lock, &head, sizeof head, 0) == sizeof head && head.magic == SHARED_MAGIC &&
                 head.version == SHARED_VERSION;
+    off_t at = sizeof head;
     shared_lock();
-    for (uint32_t i = 0; ours && i < head.count && fread(&waiting, sizeof waiting, 1, from) == 1; i++)
-        tcp_waiting_resume(&shared->stack, &waiting);
+    for (uint32_t i = 0; ours && i < head.count; i++, at += sizeof waiting)
+        if (pread(keeper.lock, &waiting, sizeof waiting, at) == sizeof waiting)
+            tcp_waiting_resume(&shared->stack, &waiting);
     shared_unlock();
-    if (from)
-        fclose(from);
+    if (ftruncate(keeper.lock, 0) < 0)
+        keeper.leaves_lock = false; /* it is left to nobody else */
 }
 
 uint32_t keeper_yields(void) {

@@ -28,7 +28,7 @@ void tracing_start(void) {
         return;
     output = STDERR_FILENO;
     if (attach_config.trace_file[0]) {
-        int file = open(attach_config.trace_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+        int file = open(attach_config.trace_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         if (file < 0)
             attach_fail("can't write -o %s: %s", attach_config.trace_file, strerror(errno));
         output = descriptor_make_private(file);

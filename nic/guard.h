@@ -1,0 +1,22 @@
+/*
+ * guard.h - a NIC that sends only what a host of one MAC and one IPv4 address may send.
+ *
+ * For a process that opened the NIC with a right that its user has not: whatever this user makes of the
+ * memory that frames come from, none leaves in another host's name.
+ */
+#ifndef NIC_GUARD_H
+#define NIC_GUARD_H
+
+#include "nic.h"
+
+/* Puts a guard before a NIC. Until guard_allow is called the source may be 0.0.0.0 alone, as DHCP has it. The
+ * MAC is that of nic_set_address. On failure gives NULL. */
+struct nic *nic_guard(struct nic *inner);
+
+/* The address, in host order. */
+void guard_allow(struct nic *guard, uint32_t address);
+
+/* Whether a frame that begins with these bytes may leave. */
+bool guard_lets(const uint8_t *start, size_t length, const uint8_t mac[6], uint32_t address);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * keeper_rights.h - what the keeper may do, and for how long.
+ */
+#ifndef SHIM_KEEPER_RIGHTS_H
+#define SHIM_KEEPER_RIGHTS_H
+
+#include "config.h"
+#include "nic.h"
+
+/* What this program was started for. */
+enum job {
+    JOB_KEEPER,
+    JOB_TOOL,   /* needs no rights */
+    JOB_DOCTOR, /* says what the rights are */
+};
+
+/* The first thing in main(): takes nothing from the environment that could steer a library, and leaves no
+ * right that the job does not need. */
+void rights_begin(enum job job);
+
+/* Whether the right to open the NIC is the keeper's file's (a file capability), rather than its user's: what
+ * this user may do with it is bounded then, and he does not get the NIC itself. */
+bool rights_borrowed(void);
+
+/* Opens the NIC that the environment names and drops all rights that only this needs. `rest`: what goes on
+ * behind the NIC's name. With borrowed rights they are gone before anything else of the user's is read. NULL
+ * and a line in error. */
+struct nic *rights_open_nic(const char *nic, char *error);
+void rights_drop(void);
+
+/* With borrowed rights: whether the user may have that MAC address, by himself given or not, and that address
+ * of the stack's; says why not in error. Needs no rights itself. */
+bool rights_allow(const struct config *config, const uint8_t mac[6], char *error);
+
+/* Once all is open: what the keeper's work never needs is refused to it, in all its threads. */
+void rights_confine(void);
+
+#endif

@@ -1,0 +1,163 @@
+/*
+ * test_guard.c - nic/guard.c: frames in another host's name do not leave.
+ */
+#include "guard.h"
+#include "host.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OWN 0x0a4d000au
+#define OTHER 0x0a4d0063u
+
+static const uint8_t own_mac[6] = {2, 0, 0, 0, 0, 1}, other_mac[6] = {2, 0, 0, 0, 0, 9};
+
+/* A NIC that keeps what it is to send, up to a limit. */
+static struct {
+    struct nic nic;
+    int room, sent;
+    uint8_t bytes[64][600];
+    uint32_t length[64];
+    uint16_t segment[64];
+} wire;
+
+static uint32_t gather(const struct nic_frame *frame, uint8_t *bytes) {
+    uint32_t length = 0;
+    for (int i = 0; i < frame->piece_count; i++) {
+        memcpy(bytes + length, frame->pieces[i].iov_base, frame->pieces[i].iov_len);
+        length += (uint32_t)frame->pieces[i].iov_len;
+    }
+    return length;
+}
+
+static int keep(struct nic *nic, const struct nic_frame *frames, int count) {
+    (void)nic;
+    int i = 0;
+    for (; i < count && wire.room > 0; i++, wire.room--) {
+        wire.length[wire.sent] = gather(&frames[i], wire.bytes[wire.sent]);
+        wire.segment[wire.sent++] = frames[i].segment;
+    }
+    return i > 0 ? i : -EAGAIN;
+}
+
+static const struct nic_operations OPERATIONS = {.send = keep};
+
+static struct nic *guarded(void) {
+    memset(&wire, 0, sizeof wire);
+    wire.nic.operations = &OPERATIONS;
+    wire.nic.facts.features = NIC_SHARED | NIC_OFFLOAD;
+    wire.room = 64;
+    struct nic *guard = nic_guard(&wire.nic);
+    assert_non_null(guard);
+    assert_int_equal(nic_set_address(guard, own_mac), 0);
+    guard_allow(guard, OWN);
+    return guard;
+}
+
+static void put32(uint8_t *at, uint32_t value) {
+    for (int i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static void packet(uint8_t *bytes, const uint8_t mac[6], uint16_t type, uint32_t source) {
+    memset(bytes, 0, 64);
+    memset(bytes, 0xff, 6);
+    memcpy(bytes + 6, mac, 6);
+    bytes[12] = (uint8_t)(type >> 8);
+    bytes[13] = (uint8_t)type;
+    memcpy(bytes + 14 + 8, mac, 6); /* ARP's sender; in IPv4 it is overwritten next */
+    put32(bytes + 14 + (type == 0x0806 ? 14 : 12), source);
+}
+
+static bool leaves(struct nic *guard, uint8_t *bytes, size_t length) {
+    struct iovec piece = {bytes, length};
+    struct nic_frame frame = {.pieces = &piece, .piece_count = 1};
+    int before = wire.sent;
+    assert_int_equal(nic_send(guard, &frame, 1), 1); /* lost counts as sent */
+    return wire.sent > before;
+}
+
+static void only_own_addresses_leave(void **state) {
+    (void)state;
+    struct nic *guard = guarded();
+    uint8_t bytes[64];
+    packet(bytes, own_mac, 0x0800, OWN);
+    assert_true(leaves(guard, bytes, 64));
+    packet(bytes, own_mac, 0x0800, OTHER);
+    assert_false(leaves(guard, bytes, 64));
+    packet(bytes, other_mac, 0x0800, OWN);
+    assert_false(leaves(guard, bytes, 64));
+    packet(bytes, own_mac, 0x0800, 0); /* DHCP */
+    assert_true(leaves(guard, bytes, 64));
+    packet(bytes, own_mac, 0x86dd, 0);
+    assert_false(leaves(guard, bytes, 64));
+    packet(bytes, own_mac, 0x0800, OWN);
+    assert_false(leaves(guard, bytes, 20));
+    free(guard);
+}
+
+static void arp_tells_of_its_own_address_alone(void **state) {
+    (void)state;
+    struct nic *guard = guarded();
+    uint8_t bytes[64];
+    packet(bytes, own_mac, 0x0806, OWN);
+    assert_true(leaves(guard, bytes, 42));
+    packet(bytes, own_mac, 0x0806, 0); /* a probe */
+    assert_true(leaves(guard, bytes, 42));
+    packet(bytes, own_mac, 0x0806, OTHER);
+    assert_false(leaves(guard, bytes, 42));
+    packet(bytes, own_mac, 0x0806, OWN);
+    memcpy(bytes + 14 + 8, other_mac, 6);
+    assert_false(leaves(guard, bytes, 42));
+    free(guard);
+}
+
+/* A batch with bad frames in it goes out without them; what the NIC has no room for is to be sent again. */
+static void batches_go_on_behind_what_is_lost(void **state) {
+    (void)state;
+    struct nic *guard = guarded();
+    uint8_t bytes[6][64], payload[500];
+    struct iovec pieces[6][2];
+    struct nic_frame frames[6];
+    memset(payload, 7, sizeof payload);
+    for (int i = 0; i < 6; i++) {
+        packet(bytes[i], own_mac, 0x0800, i % 2 ? OTHER : OWN);
+        bytes[i][40] = (uint8_t)i;
+        pieces[i][0] = (struct iovec){bytes[i], 54};
+        pieces[i][1] = (struct iovec){payload, sizeof payload};
+        frames[i] = (struct nic_frame){.pieces = pieces[i], .piece_count = 2, .segment = 100};
+    }
+    wire.room = 2;
+    assert_int_equal(nic_send(guard, frames, 6), 4); /* 0, 2 sent, 1, 3 lost */
+    assert_int_equal(nic_send(guard, frames + 4, 2), -EAGAIN);
+    wire.room = 1;
+    assert_int_equal(nic_send(guard, frames + 4, 2), 2);
+    assert_int_equal(wire.sent, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(wire.length[i], 554);
+        assert_int_equal(wire.segment[i], 100);
+        assert_int_equal(wire.bytes[i][40], 2 * i);
+        assert_memory_equal(wire.bytes[i] + 54, payload, sizeof payload);
+    }
+    wire.room = 0;
+    assert_int_equal(nic_send(guard, frames + 1, 1), 1);
+    assert_int_equal(nic_send(guard, frames + 1, 2), 1);
+    free(guard);
+}
+
+static void guarded_nic_is_not_shared(void **state) {
+    (void)state;
+    struct nic *guard = guarded();
+    assert_int_equal(guard->facts.features, NIC_OFFLOAD);
+    free(guard);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_own_addresses_leave),
+        cmocka_unit_test(arp_tells_of_its_own_address_alone),
+        cmocka_unit_test(batches_go_on_behind_what_is_lost),
+        cmocka_unit_test(guarded_nic_is_not_shared),
+    };
+    return cmocka_run_group_tests_name("guard", tests, NULL, NULL);
+}
