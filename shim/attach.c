@@ -2,10 +2,10 @@
  * attach.c - see attach.h.
  */
 #include "attach.h"
+#include "borrowed.h"
 #include "call.h"
 #include "descriptor.h"
 #include "epoll_set.h"
-#include "fork.h"
 #include "frames.h"
 #include "libc.h"
 #include "lock.h"
@@ -29,7 +29,6 @@
 
 struct config attach_config;
 static _Atomic bool is_attached;
-static int own_pid;
 static pthread_mutex_t attaching = PTHREAD_MUTEX_INITIALIZER;
 #define PLACES_MAX 8
 static struct door_place places[PLACES_MAX]; /* where the stack's door may be, the surest first */
@@ -69,12 +68,9 @@ bool attached(void) {
     return is_attached;
 }
 
-int attach_pid(void) {
-    return own_pid;
-}
-
 void attach_forked(void) {
-    own_pid = getpid();
+    attaching =
+        (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; /* another thread of the parent's may have had it */
 }
 
 bool attach_broken(void) {
@@ -359,17 +355,15 @@ static bool start_or_join(void) {
 }
 
 bool attach_once(bool (*join)(void)) {
-    if (is_attached)
-        return true;
+    if (is_attached || borrowed_by_caller())
+        return is_attached; /* a child of vfork can't join: the memory is its parent's */
     pthread_mutex_lock(&attaching);
     if (!is_attached && join()) {
-        attach_forked();
         peers_begin();
         is_attached = true;
         verbose_begin();
         epolls_attached();
         signals_start();
-        fork_start();
         tracing_start();
     }
     pthread_mutex_unlock(&attaching);
@@ -377,13 +371,13 @@ bool attach_once(bool (*join)(void)) {
 }
 
 void attach(void) {
-    if (!attach_once(start_or_join))
+    if (!attach_once(start_or_join) && !borrowed_by_caller())
         attach_fail("%s", trouble);
 }
 
 void attach_early(void) {
     int saved = errno;
-    if (memory_is_lent()) {
+    if (borrowed_by_caller()) {
         pthread_mutex_lock(&attaching);
         start_or_enter(enrol);
         pthread_mutex_unlock(&attaching);

@@ -23,9 +23,8 @@ void attach_early(void);
  * on a stack has begins with it: signals, fork, tracing. Returns whether this process is on the stack. */
 bool attach_once(bool (*join)(void));
 
-/* The process that this memory belongs to. */
-int attach_pid(void);
-void attach_forked(void); /* in a child: it is this one now */
+/* In a child that fork has made. */
+void attach_forked(void);
 
 /* Finds out where the stack's door would be, for attach_ask. */
 void attach_find_doors(void);

@@ -2,19 +2,21 @@
  * call.c - see call.h; and the library's beginning and end.
  */
 #include "call.h"
+#include "borrowed.h"
 #include "exec.h"
+#include "fork.h"
 #include "frames.h"
-#include "memory.h"
 #include "process.h"
 #include "resume.h"
 #include "streams.h"
 #include "wake.h"
+#include <stdlib.h>
 #include <string.h>
 
 bool call_join(void) {
     call_begin();
     attach();
-    return !attach_broken();
+    return attached() && !attach_broken();
 }
 
 struct socket *call_enter(int fd, int *error) {
@@ -55,29 +57,19 @@ void call_begin(void) {
     begun = true;
     if (!libc.ready)
         libc_load();
-    memory_begin();
+    fork_begin();
     exec_begin();
     if (!config_read(&attach_config, error))
         attach_fail("%s", error);
 }
 
-__attribute__((constructor)) static void begin(void) {
-    call_begin();
-    resume();
-    if (attached()) {
-        for (int fd = 0; fd <= 2; fd++)
-            stdio_follow(fd);
-    }
-}
-
 /* The end of the process, in an orderly way: what it has open is closed at once, rather than when the keeper
- * hears of it, and none of its threads dies in the middle of a change. A child that shares this memory is
- * another matter. */
+ * hears of it, and its other threads stay out of the stack from now on. */
 static void leave(void) {
-    if (!attached() || shared_begin || attach_pid() != getpid())
+    if (!attached() || shared_begin || borrowed_by_caller() || borrowed_owner() != getpid())
         return; /* not ours, or of a child that has never come to the stack */
     verbose_end();
-    shared_lock_to_die();
+    shared_gate_close();
     shared_lock();
     if (!shared->broken) {
         waiters_let_go(wake_self);
@@ -89,13 +81,16 @@ static void leave(void) {
         tracing_show();
 }
 
-/* exit(3) comes here last: from now on no thread may die in the middle of a change. */
-__attribute__((destructor)) static void end(void) {
-    if (!attached())
+/* exit(3) comes here when all other libraries' destructors, and handlers, have run: they may still use what
+ * the program has open, or wait for threads that do. */
+static void end(int status, void *context) {
+    (void)status;
+    (void)context;
+    if (!attached() || borrowed_by_caller())
         return;
     if (tracing)
         tracing_show();
-    stdio_flush(); /* may have to wait for room, which it can't after this */
+    stdio_flush();
     leave();
 }
 
@@ -107,4 +102,17 @@ EXPORT void _exit(int status) {
 
 EXPORT void _Exit(int status) {
     _exit(status);
+}
+
+__attribute__((constructor)) static void begin(void) {
+    call_begin();
+    /* The loader registers its own handler, which runs all destructors, after the constructors of libraries:
+     * so this one, which belongs to no library, runs after that. */
+    on_exit(end, NULL);
+    at_quick_exit(leave);
+    resume();
+    if (attached()) {
+        for (int fd = 0; fd <= 2; fd++)
+            stdio_follow(fd);
+    }
 }

@@ -2,9 +2,10 @@
  * calls_fd.c - close(2), dup, fcntl, ioctl and their kin.
  *
  * The kernel's object under a descriptor of ours takes part: dup and close-on-exec are the kernel's own, and
- * we keep the table in step.
+ * we keep the table in step. A child in borrowed memory (borrowed.h) has only the kernel's.
  */
 #include "async.h"
+#include "borrowed.h"
 #include "call.h"
 #include "interfaces.h"
 #include "netlink.h"
@@ -55,6 +56,8 @@ static void forget(int fd) {
 
 EXPORT int close(int fd) {
     CALL_BEGINS;
+    if (memory_is_borrowed())
+        return LIBC(close)(fd);
     if (descriptor_find(fd)) {
         TRACE("close(%d)", fd);
         forget(fd);
@@ -87,6 +90,8 @@ static int close_around_private(unsigned first, unsigned last, int flags) {
 
 EXPORT int close_range(unsigned first, unsigned last, int flags) {
     CALL_BEGINS;
+    if (memory_is_borrowed())
+        return LIBC(close_range)(first, last, flags);
     if (first > last)
         return (int)call_result(-EINVAL);
     if (!(flags & CLOSE_RANGE_CLOEXEC) && descriptor_any)
@@ -103,7 +108,7 @@ EXPORT void closefrom(int first) {
 EXPORT int fclose(FILE *file) {
     CALL_BEGINS;
     int fd = fileno(file);
-    if (fd >= 0 && descriptor_find(fd)) {
+    if (fd >= 0 && descriptor_find(fd) && !memory_is_borrowed()) {
         fflush(file);
         forget(fd);
     }
@@ -114,7 +119,7 @@ EXPORT int fclose(FILE *file) {
 static int adopt(int fd, int made) {
     CALL_BEGINS;
     int error = 0;
-    if (made < 0)
+    if (made < 0 || memory_is_borrowed())
         return made;
     if (descriptor_find(fd)) {
         shared_lock();
@@ -149,7 +154,7 @@ static int make_room(int fd, int at) {
 
 EXPORT int dup2(int fd, int at) {
     CALL_BEGINS;
-    if (fd == at || !descriptor_any)
+    if (fd == at || !descriptor_any || memory_is_borrowed())
         return LIBC(dup2)(fd, at);
     if (descriptor_find(fd) || descriptor_find(at))
         TRACE("dup2(%d, %d)", fd, at);
@@ -159,7 +164,7 @@ EXPORT int dup2(int fd, int at) {
 
 EXPORT int dup3(int fd, int at, int flags) {
     CALL_BEGINS;
-    if (fd == at || !descriptor_any)
+    if (fd == at || !descriptor_any || memory_is_borrowed())
         return LIBC(dup3)(fd, at, flags);
     if (descriptor_find(fd) || descriptor_find(at))
         TRACE("dup3(%d, %d, 0x%x)", fd, at, (unsigned)flags);

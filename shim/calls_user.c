@@ -8,6 +8,7 @@
  * opens a socket.
  */
 #include "calls_user.h"
+#include "borrowed.h"
 #include "call.h"
 #include "door.h"
 #include "frames.h"
@@ -29,7 +30,7 @@ static unsigned permitted(void) {
 }
 
 static void before_loss(bool loses) {
-    if (loses && (attach_config.nic[0] || attach_config.name_given) && (!attached() || memory_is_lent()))
+    if (loses && (attach_config.nic[0] || attach_config.name_given) && (!attached() || borrowed_by_caller()))
         attach_early();
 }
 
@@ -51,7 +52,7 @@ static void before_prctl(int option, unsigned long argument) {
 
 /* Who has given up the right to open the NIC for good reaches it through the keeper alone. */
 static int leave_nic(int result) {
-    if (result < 0 || !frames_nic || permitted() & NET_RAW || memory_is_lent())
+    if (result < 0 || !frames_nic || permitted() & NET_RAW || borrowed_by_caller())
         return result;
     shared_lock();
     struct nic *nic = frames_nic;

@@ -3,6 +3,8 @@
  */
 #include "descriptor.h"
 #include "bell.h"
+#include "borrowed.h"
+#include "fork.h"
 #include "libc.h"
 #include "lock.h"
 #include "memory.h"
@@ -28,23 +30,73 @@ bool descriptor_any;
 static struct list handles = {&handles, &handles};
 static struct list born = {&born, &born}; /* handles without a descriptor yet */
 static struct list spare = {&spare, &spare};
+
+/* All memory of handles that there is, in which a child of fork finds them when the lists are half changed.
+ */
+static struct block {
+    struct block *next;
+    struct handle handles[HANDLES_AT_ONCE];
+} * blocks;
+
+/* Changes of all this that have been begun, and ended; the lock is held meanwhile. */
+static uint64_t begun, ended;
+
 static _Atomic int private_descriptors[PRIVATE_MAX]; /* number + 1, or 0 */
 static _Atomic int private_used;                     /* places of it that were ever used */
+
+static void begin_change(void) {
+    begun++;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+static void end_change(void) {
+    atomic_signal_fence(memory_order_seq_cst);
+    ended++;
+}
+
+uint64_t descriptor_version(void) {
+    return begun == ended ? begun : UINT64_MAX;
+}
 
 static struct handle *handle_take(void) {
     struct list *link = list_first(&spare);
     if (!link) {
-        struct handle *more = memory_take(HANDLES_AT_ONCE * sizeof *more);
-        if (!more)
+        struct block *block = memory_take(sizeof *block);
+        if (!block)
             return NULL;
+        block->next = blocks;
+        blocks = block;
         for (int i = 0; i < HANDLES_AT_ONCE; i++) {
-            list_init(&more[i].link);
-            list_add_tail(&spare, &more[i].link);
+            list_init(&block->handles[i].link);
+            list_add_tail(&spare, &block->handles[i].link);
         }
         link = list_first(&spare);
     }
     list_remove(link);
     return container_of(link, struct handle, link);
+}
+
+/* The table is the parent's; the inode of the kernel's object says what it is. An epoll set has no inode of
+ * its own: it is believed to be what the parent has under that number. */
+struct handle *descriptor_find_borrowed(int fd) {
+    struct stat status;
+    if (LIBC(syscall)(SYS_fstat, fd, &status) < 0)
+        return NULL;
+    struct handle *_Atomic *page = descriptor_pages[fd / DESCRIPTOR_PAGE];
+    struct handle *handle = page ? page[fd % DESCRIPTOR_PAGE] : NULL;
+    if (handle && handle->kind == HOLDING_EPOLL)
+        return status.st_mode & S_IFMT ? NULL : handle;
+    if (!S_ISSOCK(status.st_mode))
+        return NULL;
+    for (int i = 0; i < DESCRIPTOR_PAGES; i++) {
+        page = descriptor_pages[i];
+        for (int j = 0; page && j < DESCRIPTOR_PAGE; j++) {
+            handle = page[j];
+            if (handle && handle->kind == HOLDING_SOCKET && handle->socket->name == status.st_ino)
+                return handle;
+        }
+    }
+    return NULL;
 }
 
 /* Enters what a handle is of into an estate, which holds it from then on. */
@@ -103,17 +155,68 @@ static bool own_estate(void) {
     return true;
 }
 
+/* Makes sure that an estate of a child that is being made is the child's alone: of what it had till now. */
+static bool own_estate_of(struct process *child) {
+    struct list *link, *next;
+    if (child->estate && child->estate->processes == 1)
+        return true;
+    struct process aside = {.estate = estate_create()}, before = {.estate = child->estate};
+    if (!aside.estate)
+        return false;
+    list_for_each(link, next, before.estate ? &before.estate->holdings : &aside.estate->holdings) {
+        const struct holding *holding = container_of(link, struct holding, link);
+        const struct handle copied = {
+            .kind = holding->kind, .socket = holding->socket, .epoll = holding->epoll};
+        if (!enter(aside.estate, &copied)) {
+            estate_leave(&aside);
+            return false;
+        }
+    }
+    child->estate = aside.estate;
+    estate_leave(&before);
+    return true;
+}
+
+/* A child that is being made has a share in what is opened meanwhile. (When memory is out it does not get
+ * it.) */
+static void enter_for_child(struct process *child, unsigned *opened, void *context) {
+    if (own_estate_of(child) && enter(child->estate, context))
+        ++*opened;
+}
+
+/* ... unless it is closed again. */
+static void leave_for_child(struct process *child, unsigned *opened, void *context) {
+    const struct handle *handle = context;
+    struct list *link = *opened ? child->estate->holdings.previous : NULL;
+    for (unsigned i = 0; i < *opened; i++, link = link->previous) {
+        struct holding *holding = container_of(link, struct holding, link);
+        if (holding->socket != handle->socket || holding->epoll != handle->epoll)
+            continue;
+        holding_release(holding);
+        --*opened;
+        return;
+    }
+}
+
 static struct handle *hold(struct handle what) {
+    if (memory_is_borrowed())
+        return NULL; /* the table is its parent's */
     bool holds = what.socket || what.epoll;
+    begin_change();
     struct handle *handle = !holds || own_estate() ? handle_take() : NULL;
-    if (!handle)
-        return NULL;
-    *handle = what;
-    handle->holding = holds ? enter(wake_self->estate, handle) : NULL;
-    list_init(&handle->link);
-    list_init(&handle->watch_link);
-    list_add_tail(holds && !handle->holding ? &spare : &born, &handle->link);
-    return holds && !handle->holding ? NULL : handle;
+    if (handle) {
+        *handle = what;
+        handle->holding = holds ? enter(wake_self->estate, handle) : NULL;
+        list_init(&handle->link);
+        list_init(&handle->watch_link);
+        list_add_tail(holds && !handle->holding ? &spare : &born, &handle->link);
+        if (handle->holding)
+            fork_each_child(enter_for_child, handle);
+        else if (holds)
+            handle = NULL;
+    }
+    end_change();
+    return handle;
 }
 
 struct handle *descriptor_hold_socket(struct socket *socket) {
@@ -131,19 +234,26 @@ int descriptor_enter_epoll(struct handle *handle, struct epoll_set *epoll) {
     struct holding *holding = enter(wake_self->estate, &as), *before = handle->holding;
     if (!holding)
         return -ENOMEM;
+    begin_change();
     handle->holding = holding;
     handle->epoll = epoll;
+    fork_each_child(enter_for_child, handle);
     if (before)
         holding_release(before);
+    end_change();
     return 0;
 }
 
 void descriptor_release(struct handle *handle) {
+    begin_change();
     if (handle->kind == HOLDING_EPOLL)
         bell_drop(handle);
     if (handle->holding && own_estate())
         holding_release(handle->holding); /* else it is given up when the process ends */
+    if (handle->holding)
+        fork_each_child(leave_for_child, handle);
     list_move_tail(&spare, &handle->link);
+    end_change();
 }
 
 struct handle *descriptor_handle_of(const struct socket *socket) {
@@ -182,10 +292,86 @@ static void forget(int fd, void *context) {
 }
 
 void descriptor_forget_all(void) {
+    begin_change();
     descriptor_walk(0, UINT32_MAX, forget, NULL);
     bells_forget();
     list_init(&handles);
     list_init(&born);
+    end_change();
+}
+
+/* What the process holds, for looking up: addresses of sockets and epoll sets. */
+struct held {
+    size_t places;
+    const void **what;
+};
+
+static const void *of_holding(const struct holding *holding) {
+    return holding->kind == HOLDING_SOCKET ? (const void *)holding->socket : (const void *)holding->epoll;
+}
+
+static const void *of_handle(const struct handle *handle) {
+    return handle->kind == HOLDING_SOCKET ? (const void *)handle->socket : (const void *)handle->epoll;
+}
+
+static const void **place_of(const struct held *held, const void *what) {
+    size_t at = (uintptr_t)what / 64;
+    while (held->what[at % held->places] && held->what[at % held->places] != what)
+        at++;
+    return &held->what[at % held->places];
+}
+
+static bool held_by(struct held *held, const struct estate *estate) {
+    struct list *link, *next;
+    size_t count = 0;
+    list_for_each(link, next, &estate->holdings) count++;
+    held->places = 2 * count + 1;
+    held->what = memory_take(held->places * sizeof *held->what);
+    if (!held->what)
+        return false;
+    list_for_each(link, next, &estate->holdings) {
+        const void *what = of_holding(container_of(link, struct holding, link));
+        *place_of(held, what) = what;
+    }
+    return true;
+}
+
+static void count_or_forget(int fd, void *context) {
+    struct handle *handle = descriptor_find(fd);
+    if (of_handle(handle) ? *place_of(context, of_handle(handle)) != NULL : handle->kind == HOLDING_EPOLL)
+        handle->descriptors++;
+    else
+        forget(fd, NULL);
+}
+
+/* Lists and counts are made anew from the table itself. */
+void descriptor_rebuild(void) {
+    struct held held;
+    struct process before = {.estate = wake_self->estate};
+    if (!before.estate || !held_by(&held, before.estate)) {
+        descriptor_forget_all();
+        return;
+    }
+    list_init(&handles);
+    list_init(&born);
+    list_init(&spare);
+    begun = ended = 0;
+    for (struct block *block = blocks; block; block = block->next)
+        for (int i = 0; i < HANDLES_AT_ONCE; i++)
+            block->handles[i].descriptors = 0;
+    descriptor_walk(0, UINT32_MAX, count_or_forget, &held);
+    for (struct block *block = blocks; block; block = block->next)
+        for (int i = 0; i < HANDLES_AT_ONCE; i++) {
+            list_init(&block->handles[i].link);
+            list_add_tail(block->handles[i].descriptors ? &handles : &spare, &block->handles[i].link);
+        }
+    memory_give(held.what);
+    before.estate->processes++; /* so that it is copied, without what has no descriptor */
+    own_estate();
+    if (wake_self->estate != before.estate)
+        estate_leave(&before);
+    else
+        before.estate->processes--;
 }
 
 int descriptor_set(int fd, struct handle *handle) {
@@ -198,20 +384,24 @@ int descriptor_set(int fd, struct handle *handle) {
             return -ENOMEM;
         descriptor_pages[fd / DESCRIPTOR_PAGE] = page;
     }
+    begin_change();
     if (handle->descriptors++ == 0)
         list_move_tail(&handles, &handle->link);
     page[fd % DESCRIPTOR_PAGE] = handle;
+    end_change();
     descriptor_any = true;
     return 0;
 }
 
 void descriptor_clear(int fd) {
     struct handle *handle = descriptor_find(fd);
-    if (!handle)
+    if (!handle || memory_is_borrowed())
         return;
-    descriptor_pages[fd / DESCRIPTOR_PAGE][fd % DESCRIPTOR_PAGE] = NULL;
+    begin_change();
+    forget(fd, NULL);
     if (--handle->descriptors == 0)
         descriptor_release(handle);
+    end_change();
 }
 
 /* The kernel's object that holds the number: a socket of the same kind, so that it knows the options that

@@ -8,6 +8,7 @@
 #ifndef SHIM_DESCRIPTOR_H
 #define SHIM_DESCRIPTOR_H
 
+#include "borrowed.h"
 #include "shared.h"
 
 #define DESCRIPTOR_PAGE 1024
@@ -38,9 +39,14 @@ struct handle {
 extern struct handle *_Atomic *_Atomic descriptor_pages[DESCRIPTOR_PAGES];
 extern bool descriptor_any; /* this process has had one of ours */
 
+/* In borrowed memory: what the calling process has under the number, which the table does not say. */
+struct handle *descriptor_find_borrowed(int fd);
+
 static inline struct handle *descriptor_find(int fd) {
     if (!descriptor_any || (unsigned)fd >= DESCRIPTOR_PAGE * DESCRIPTOR_PAGES)
         return NULL;
+    if (memory_is_borrowed())
+        return descriptor_find_borrowed(fd);
     struct handle *_Atomic *page =
         atomic_load_explicit(&descriptor_pages[fd / DESCRIPTOR_PAGE], memory_order_acquire);
     return page ? atomic_load_explicit(&page[fd % DESCRIPTOR_PAGE], memory_order_acquire) : NULL;
@@ -77,9 +83,15 @@ struct handle *descriptor_handle_of_epoll(const struct epoll_set *epoll);
 /* Whether nobody else has it: no other process, no message on its way. The lock is held. */
 bool descriptor_is_last(const struct handle *handle);
 
+/* Changes with each change of the table; UINT64_MAX in the middle of one, as a child of fork(2) may find it
+ * that another thread of its parent's was at. */
+uint64_t descriptor_version(void);
+
 /* What fork(2) has left of the parent's in this process: everything but what other threads were making
- * (descriptor_forked); or nothing, when there is no account (descriptor_forget_all). */
+ * (descriptor_forked); what the child's estate bears out, where the table has changed since that was made
+ * (descriptor_rebuild); or nothing, when there is no account (descriptor_forget_all). The lock is held. */
 void descriptor_forked(void);
+void descriptor_rebuild(void);
 void descriptor_forget_all(void);
 
 /* Makes a descriptor for a new socket's handle, a kernel object of its own whose inode names the socket;

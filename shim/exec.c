@@ -13,10 +13,12 @@
  * the process's account when it is there.
  *
  * A spawned child's account is made before the child, as by fork, so that the parent may close its sockets at
- * once. A variable in its environment tells the child which.
+ * once. A variable in its environment tells the child which. The same goes for a child of vfork, which
+ * executes its program from here, but in its parent's memory.
  */
 #include "exec.h"
 #include "attach.h"
+#include "borrowed.h"
 #include "descriptor.h"
 #include "fork.h"
 #include "libc.h"
@@ -251,20 +253,30 @@ static void make(const struct call *call, char *const *environment) {
 /* `found`: the program's file, if that is known. Returns if exec has failed, and this program stays. */
 static int run(const struct call *call, const char *found, char *const *environment) {
     struct told told;
+    bool borrowed = memory_is_borrowed();
     int count = going_on();
     const char *reason = out_of_reach(found);
-    bool marks = reason && count > 0;
+    bool marks = reason && count > 0 && !borrowed;
     if (reason)
         say_out_of_reach(found, reason, count);
     if (reason && is_strict()) {
         errno = EPERM;
         return -1;
     }
-    TELL(&told, environment, NULL, count > 0);
+    struct process *account = borrowed && !reason ? fork_borrower_account() : NULL;
+    TELL(&told, environment, account, count > 0 || account);
     if (marks)
         mark_leaving(true);
+    if (borrowed && !reason)
+        fork_borrower_executes(told.given_memory);
+    else if (!borrowed && attached())
+        shared_gate_close(); /* exec ends the other threads: not in the middle of a change */
     make(call, told.environment);
     int error = errno;
+    if (borrowed && !reason)
+        fork_borrower_stays();
+    else if (!borrowed)
+        shared_gate_open();
     if (marks)
         mark_leaving(false);
     memory_give(told.given_memory);
@@ -350,12 +362,15 @@ static int spawn(spawn_function *function, pid_t *pid, const char *file, const c
     if (reason && is_strict())
         return EPERM;
     struct told told;
-    struct process *account = descriptor_any && path && !reason ? fork_account() : NULL;
+    bool accounts = descriptor_any && path && !reason && !memory_is_borrowed();
+    struct process *account = accounts ? fork_account() : NULL;
     TELL(&told, environment, account, count > 0);
     int result = function(pid, file, actions, attributes, arguments, told.environment);
     memory_give(told.given_memory);
-    if (result)
-        fork_account_drop(account);
+    if (accounts && result)
+        fork_account_drop();
+    else if (accounts)
+        fork_account_given();
     return result;
 }
 
@@ -376,8 +391,12 @@ EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_act
 /* The shell finds its sockets by itself; until it has, an account of nobody's holds them. (In system(3) the
  * parent does.) */
 EXPORT FILE *popen(const char *command, const char *mode) {
-    struct process *account = descriptor_any ? fork_account() : NULL;
+    if (!descriptor_any || memory_is_borrowed())
+        return LIBC(popen)(command, mode);
+    fork_account();
     FILE *stream = LIBC(popen)(command, mode);
-    fork_account_expire(account);
+    int error = errno;
+    fork_account_expire();
+    errno = error;
     return stream;
 }

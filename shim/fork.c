@@ -1,21 +1,31 @@
 /*
  * fork.c - parent and child share each socket: the child gets an account of its own before it exists.
  *
- * In the parent, with the lock held, the child's account is made, with a share in the parent's estate, so
- * that a socket which the parent closes at once after fork is not thought abandoned. The child finds its
- * table of descriptors in memory that it has inherited, and tells the keeper its number, which watches it
- * from then on.
+ * fork(2): in the parent the child's account is made, with a share in the parent's estate, so that a socket
+ * which the parent closes at once after fork is not thought abandoned. The stack's lock is let go before
+ * anybody else's code runs: other atfork handlers, libc's locks. So other threads may open and close sockets
+ * until the child exists. What they open and do not close is entered into the child's estate, too
+ * (fork_each_child); what the child turns out not to have, since it was closed before, the child gives up
+ * (descriptor_rebuild). The child notices that it is one at its first call of ours, be it in another's atfork
+ * handler (borrowed.h), or in our own. It tells the keeper its number, which watches it from then on.
+ *
+ * vfork(2), and clone(2) with CLONE_VM: the child runs in the parent's memory and must not change what is
+ * noted there (borrowed.h). An account is made for it as well; it is told to the program that the child
+ * executes. A child that ends without that leaves the account to be dropped by the parent.
  */
 #include "fork.h"
 #include "attach.h"
 #include "bell.h"
+#include "borrowed.h"
 #include "descriptor.h"
 #include "epoll_set.h"
 #include "frames.h"
 #include "libc.h"
 #include "lock.h"
+#include "memory.h"
 #include "netns.h"
 #include "process.h"
+#include "signals.h"
 #include "spare.h"
 #include "wait.h"
 #include "wake.h"
@@ -28,53 +38,99 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static struct {
+/* A child that a thread is making. */
+struct plan {
+    struct list link; /* in plans, while other threads may open something */
     bool prepared;
     struct process *child;
-    bool first;       /* that the keeper has to be told of: it looks at all new children after a while */
     uint64_t made_ns; /* the account's, by which it is known */
-} plan;
+    uint64_t version; /* of the table of descriptors, when the account was made */
+    unsigned opened;  /* by other threads since, and still open */
+};
 
+static struct list plans = {&plans, &plans}; /* of all threads; read and written with the lock held */
+static __thread struct plan plan __attribute__((tls_model("initial-exec")));
 static __thread bool ours __attribute__((
     tls_model("initial-exec"))); /* this thread is in our fork, rather than one of libc's own */
 
-/* An account for a child, with all that this process has. The lock is held. NULL when there can be none. */
-static struct process *make_account(void) {
+/* Makes an account for a child, with all that this process has. The lock is held. */
+static void make_account(void) {
+    plan.prepared = true;
+    plan.opened = 0;
+    plan.version = descriptor_version();
     plan.child = shared->broken ? NULL : process_create(0);
+    list_init(&plan.link);
     if (!plan.child)
-        return NULL;
+        return;
     plan.made_ns = plan.child->made_ns;
     plan.child->unborn_until_ns = plan.made_ns + UNBORN_NS;
     plan.child->nested = wake_self->nested;
-    plan.first = !shared->unwatched;
-    shared->unwatched = true;
+    plan.child->maker = wake_self;
     if (wake_self->estate) {
         wake_self->estate->processes++;
         plan.child->estate = wake_self->estate;
     }
-    return plan.child;
+    list_add_tail(&plans, &plan.link);
 }
 
-static void prepare(void) {
-    plan.prepared = attached();
-    epolls_forking();
-    if (!plan.prepared)
-        return;
+static bool is_account(const struct plan *made) {
+    const struct process *child = made->child;
+    return child && !shared->broken && pool_has(&shared->processes, child) && child->made_ns == made->made_ns;
+}
+
+/* The child's account, if it is still there and nobody has taken it over. The lock is held. */
+static struct process *unborn(void) {
+    struct process *child = plan.child;
+    bool there = is_account(&plan) && !child->pid && !child->begun;
+    return there ? child : NULL;
+}
+
+/* The keeper looks at accounts of children that have not come, after a while. */
+static bool want_look(void) {
+    bool first = plan.child && !shared->unwatched;
+    shared->unwatched |= plan.child != NULL;
+    return first;
+}
+
+static void begin_plan(void) {
     shared_lock();
     make_account();
-}
-
-static void let_go(void) {
-    bool first = plan.child && plan.first;
+    bool first = want_look();
     shared_unlock();
     if (first)
         wake_keeper();
 }
 
+/* The child exists, or does not: nothing is opened for it any more. The lock is held. */
+static void end_plan(void) {
+    plan.prepared = false;
+    if (is_account(&plan))
+        plan.child->maker = NULL;
+    list_remove(&plan.link);
+}
+
+void fork_each_child(void (*visit)(struct process *child, unsigned *opened, void *context), void *context) {
+    struct list *link, *next;
+    list_for_each(link, next, &plans) {
+        struct plan *made = container_of(link, struct plan, link);
+        if (is_account(made) && !made->child->pid && !made->child->begun)
+            visit(made->child, &made->opened, context);
+    }
+}
+
+static void prepare(void) {
+    epolls_forking();
+    if (attached() && !memory_is_borrowed())
+        begin_plan();
+}
+
 /* Of a fork that libc does for itself, as in daemon(3), only the child tells its number. */
 static void in_parent(void) {
-    if (plan.prepared && !ours)
-        let_go();
+    if (!plan.prepared || ours)
+        return;
+    shared_lock();
+    end_plan();
+    shared_unlock();
 }
 
 /* A number means nothing to a keeper outside of our PID namespace; a descriptor does. */
@@ -87,52 +143,73 @@ static void tell_keeper(struct process *child, pid_t pid) {
     LIBC(close)(pidfd);
 }
 
+static bool table_changed; /* since the account was made, or was being changed: in a child */
+
 /* The first time that the child comes to the stack, with the lock held: is its account still there? */
 static void begin_life(void) {
-    if (!plan.child || !pool_has(&shared->processes, plan.child) || plan.child->made_ns != plan.made_ns) {
+    struct process *child = plan.child;
+    if (!is_account(&plan)) {
         descriptor_forget_all(); /* out of memory, or so late that the child was given up */
         return;
     }
-    wake_self = plan.child;
+    wake_self = child;
+    wake_self->begun = true;
     if (!wake_self->pid && !wake_self->nested)
         wake_self->pid = getpid();
     wake_self->nested |= wake_self->pid && wake_self->pid != getpid();
+    if (table_changed)
+        descriptor_rebuild();
+    else
+        descriptor_forked();
 }
 
 /* Most children run another program, or end, without having come to the stack: they cost nothing here. */
 static void in_child(void) {
     bool told = ours; /* of the child's number: the keeper, by the parent */
     ours = false;
+    borrowed_forked();
+    lock_forked();
+    signals_forked();
     if (!plan.prepared)
         return;
+    plan.prepared = false;
+    list_init(&plans); /* of the parent's threads */
     attach_forked();
     frames_forked();
     spare_forked();
-    lock_forked();
     wait_forked();
     bells_forked();
-    descriptor_forked();
+    table_changed = descriptor_version() != plan.version;
     shared_begin = begin_life;
-    if (told)
+    if (told && !table_changed)
         return;
     shared_lock();
     shared_unlock();
-    if (wake_self->nested)
+    if (!told && wake_self->nested)
         tell_keeper(wake_self, getpid());
+}
+
+/* Our atfork handler in the child, unless one before it had the child notice already. */
+static void at_fork_in_child(void) {
+    if (ours || plan.prepared || borrowed_owner() != getpid())
+        in_child();
 }
 
 /* The end of a fork of ours, in the parent. */
 static pid_t forked(pid_t pid) {
     int error = errno;
+    ours = false;
     if (!plan.prepared)
         return pid;
-    struct process *child = plan.child;
+    shared_lock();
+    struct process *child = unborn();
     bool nested = child && wake_self->nested;
     if (child && pid > 0 && !nested)
         child->pid = pid; /* the child may be killed before it can say so itself */
     else if (child && pid < 0)
         process_settle(child);
-    let_go();
+    end_plan();
+    shared_unlock();
     if (nested && pid > 0)
         tell_keeper(child, pid);
     errno = error;
@@ -140,66 +217,193 @@ static pid_t forked(pid_t pid) {
 }
 
 EXPORT pid_t fork(void) {
-    ours = true;
+    ours = !memory_is_borrowed();
     epolls_forking();
     pid_t pid = LIBC(fork)();
-    if (pid == 0)
-        return 0;
-    ours = false;
-    return forked(pid);
+    return pid == 0 ? 0 : forked(pid);
 }
 
 /* Without what pthread_atfork(3) has registered. */
 EXPORT pid_t _Fork(void) {
+    ours = !memory_is_borrowed();
     epolls_forking();
-    if (!attached())
-        return LIBC(_Fork)();
-    ours = true;
     prepare();
     pid_t pid = LIBC(_Fork)();
     if (pid == 0) {
         in_child();
         return 0;
     }
-    ours = false;
     return forked(pid);
 }
 
-/* The system call itself leaves the child's thread with its parent's number, and without the list by which
- * the kernel finds a dead thread's locks. */
-long fork_by_syscall(long number, const long arguments[6]) {
+/* By which the kernel, and a robust mutex, know the calling thread: libc has these in the memory that the
+ * thread runs in, and a bare clone(2) leaves the child's thread with its parent's number, and without the
+ * list by which the kernel finds a dead thread's locks. */
+struct identity {
     struct robust_list_head *head;
     size_t length;
     int *tid;
-    if (LIBC(syscall)(SYS_get_robust_list, 0, &head, &length) < 0 || prctl(PR_GET_TID_ADDRESS, &tid) < 0 ||
-        !tid) {
+};
+
+static bool identity_of_thread(struct identity *identity) {
+    return LIBC(syscall)(SYS_get_robust_list, 0, &identity->head, &identity->length) == 0 &&
+           LIBC(prctl)(PR_GET_TID_ADDRESS, &identity->tid) == 0 && identity->tid;
+}
+
+/* cleared: the caller of clone(2) has asked for a word of its own to be cleared when the child ends. */
+static void identity_take(const struct identity *identity, bool cleared) {
+    *identity->tid = (int)LIBC(syscall)(SYS_gettid);
+    if (!cleared)
+        LIBC(syscall)(SYS_set_tid_address, identity->tid);
+    LIBC(syscall)(SYS_set_robust_list, identity->head, identity->length);
+}
+
+long fork_by_syscall(long number, const long arguments[6]) {
+    struct identity identity;
+    if (!identity_of_thread(&identity)) {
         errno = ENOSYS;
         return -1;
     }
-    ours = true;
+    ours = !memory_is_borrowed();
     prepare();
     long pid = LIBC(syscall)(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
                              arguments[5]);
     if (pid == 0) {
-        *tid = (int)LIBC(syscall)(SYS_gettid);
-        LIBC(syscall)(SYS_set_tid_address, tid);
-        LIBC(syscall)(SYS_set_robust_list, head, length);
+        identity_take(&identity, number == SYS_clone && arguments[0] & CLONE_CHILD_CLEARTID);
         in_child();
         return 0;
     }
-    ours = false;
     return forked((pid_t)pid);
+}
+
+struct process *fork_account(void) {
+    if (memory_is_borrowed())
+        return NULL;
+    shared_lock();
+    plan.child = NULL;
+    if (wake_self->estate && !list_empty(&wake_self->estate->holdings))
+        make_account();
+    bool first = want_look();
+    shared_unlock();
+    if (first)
+        wake_keeper();
+    return plan.child;
+}
+
+void fork_account_given(void) {
+    if (!plan.prepared)
+        return;
+    shared_lock();
+    end_plan();
+    shared_unlock();
+}
+
+void fork_account_drop(void) {
+    if (!plan.prepared)
+        return;
+    shared_lock();
+    struct process *account = unborn();
+    if (account)
+        process_settle(account);
+    end_plan();
+    shared_unlock();
+}
+
+void fork_account_expire(void) {
+    if (!plan.prepared)
+        return;
+    shared_lock();
+    struct process *account = unborn();
+    if (account)
+        account->unborn_until_ns = shared->stack.now_ns + UNBORN_SOON_NS;
+    end_plan();
+    shared_unlock();
+    wake_keeper();
+}
+
+/* A child that runs in this thread's memory, while the thread sleeps. Its own children do so in turn, one
+ * within the other. */
+static __thread struct {
+    bool executes; /* the child is about to, or has */
+    void *memory;  /* that is to be given back then */
+} borrower __attribute__((tls_model("initial-exec")));
+
+static void begin_borrower(void) {
+    borrowed_lend();
+    epolls_forking();
+    if (attached() && !memory_is_borrowed())
+        fork_account();
+}
+
+struct process *fork_borrower_account(void) {
+    return plan.prepared ? plan.child : NULL;
+}
+
+void fork_borrower_executes(void *memory) {
+    borrower.executes = true;
+    borrower.memory = memory;
+}
+
+void fork_borrower_stays(void) {
+    borrower.executes = false;
+}
+
+/* The account is of the process with that number from now on. */
+static void give_account(pid_t pid) {
+    shared_lock();
+    struct process *account = unborn();
+    if (account && !wake_self->nested)
+        account->pid = pid;
+    end_plan();
+    shared_unlock();
+    if (account && wake_self->nested)
+        tell_keeper(account, pid);
+    wake_keeper();
+}
+
+/* In the parent: the child has ended, or executes another program; or it could not be made. */
+static void end_borrower(pid_t pid) {
+    bool executes = borrower.executes && pid > 0;
+    borrower.executes = false;
+    borrowed_return();
+    if (executes)
+        memory_give(borrower.memory);
+    if (memory_is_borrowed() || !attached())
+        return; /* one child within another: the account is the outer one's */
+    lock_returned();
+    if (!plan.prepared)
+        return;
+    if (!executes) {
+        fork_account_drop();
+        return;
+    }
+    give_account(pid);
 }
 
 struct start {
     int (*function)(void *);
     void *argument;
+    struct identity identity;
+    bool identified, cleared;
 };
 
 static int begin_clone(void *context) {
     struct start start = *(struct start *)context;
+    if (start.identified)
+        identity_take(&start.identity, start.cleared);
     in_child();
     return start.function(start.argument);
+}
+
+/* A child that goes on beside its parent's threads: what it has open is its own from now on, whatever the
+ * parent closes. */
+static void end_borrower_beside(pid_t pid) {
+    if (pid < 0) {
+        borrowed_return();
+        fork_account_drop();
+    } else if (plan.prepared) {
+        give_account(pid);
+    }
 }
 
 EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument, ...) {
@@ -209,76 +413,70 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument
     va_end(more);
     if (flags & CLONE_NEWNET)
         netns_leaving();
+    if (flags & CLONE_VM && !(flags & CLONE_THREAD) && function && stack) {
+        begin_borrower();
+        int pid = LIBC(clone)(function, stack, flags, argument, parent_tid, tls, child_tid);
+        int error = errno;
+        if (flags & CLONE_VFORK)
+            end_borrower(pid);
+        else
+            end_borrower_beside(pid); /* the memory stays lent */
+        errno = error;
+        return pid;
+    }
     if (flags & CLONE_VM || !attached() || !function || !stack)
         return LIBC(clone)(function, stack, flags, argument, parent_tid, tls, child_tid);
-    struct start start = {function, argument};
-    ours = true;
+    struct start start = {
+        .function = function, .argument = argument, .cleared = flags & CLONE_CHILD_CLEARTID};
+    start.identified = identity_of_thread(&start.identity);
+    ours = !memory_is_borrowed();
     prepare();
     int pid = LIBC(clone)(begin_clone, stack, flags, &start, parent_tid, tls, child_tid);
-    ours = false;
     return forked(pid);
 }
 
-struct process *fork_account(void) {
-    shared_lock();
-    struct process *account =
-        wake_self->estate && !list_empty(&wake_self->estate->holdings) ? make_account() : NULL;
-    let_go();
-    return account;
-}
-
-void fork_account_drop(struct process *account) {
-    if (!account)
-        return;
-    shared_lock();
-    if (!shared->broken)
-        process_settle(account);
-    shared_unlock();
-}
-
-void fork_account_expire(struct process *account) {
-    if (!account)
-        return;
-    shared_lock();
-    account->unborn_until_ns = shared->stack.now_ns + UNBORN_SOON_NS;
-    shared_unlock();
-    wake_keeper();
-}
-
-static void register_handlers(void) {
-    pthread_atfork(prepare, in_parent, in_child);
-}
-
-void fork_start(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT; /* several threads may open the first socket */
-    pthread_once(&once, register_handlers);
+/* The handlers are registered when the library begins, before the program's. */
+void fork_begin(void) {
+    borrowed_begin();
+    shared_forked = in_child;
+    pthread_atfork(prepare, in_parent, at_fork_in_child);
 }
 
 /*
- * vfork(2) lends the parent's memory to the child, whose close(2) would then change the parent's table. So
- * once there is a socket of ours, vfork is fork, as POSIX allows. Before, it is libc's, which must be jumped
- * to: it returns twice on the caller's stack.
+ * vfork(2) returns twice, and its child uses the caller's stack: nothing that the parent needs may lie there.
+ * So the address to return to waits in a register, which the kernel keeps for each of the two.
  */
 #if defined __x86_64__
-void *fork_libc_vfork __attribute__((visibility("hidden")));
+__attribute__((used, visibility("hidden"))) void fork_vfork_begin(void) {
+    begin_borrower();
+}
+
+__attribute__((used, visibility("hidden"))) pid_t fork_vfork_end(long result) {
+    end_borrower((pid_t)result);
+    if (result >= 0)
+        return (pid_t)result;
+    errno = (int)-result;
+    return -1;
+}
+
 __asm__(".text\n"
         ".globl vfork\n"
         ".type vfork, @function\n"
         "vfork:\n"
-        "    cmpb $0, descriptor_any(%rip)\n"
-        "    jne 1f\n"
-        "    movq fork_libc_vfork(%rip), %rax\n"
+        "    subq $8, %rsp\n"
+        "    call fork_vfork_begin\n"
+        "    addq $8, %rsp\n"
+        "    popq %rdi\n"
+        "    movl $58, %eax\n" /* SYS_vfork */
+        "    syscall\n"
+        "    pushq %rdi\n"
+        "    movq %rax, %rdi\n"
         "    testq %rax, %rax\n"
-        "    je 1f\n"
-        "    jmp *%rax\n"
-        "1:  jmp fork@PLT\n"
+        "    jne fork_vfork_end\n"
+        "    ret\n"
         ".size vfork, . - vfork\n");
-
-#include <dlfcn.h>
-__attribute__((constructor)) static void find_vfork(void) {
-    fork_libc_vfork = dlsym(RTLD_NEXT, "vfork");
-}
 #else
+/* As POSIX allows. */
 EXPORT pid_t vfork(void) {
     return fork();
 }

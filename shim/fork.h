@@ -4,21 +4,37 @@
 #ifndef SHIM_FORK_H
 #define SHIM_FORK_H
 
-/* From the first socket on, forks are prepared for. */
-void fork_start(void);
+/* The library begins in this process: what it notes is put right in children. */
+void fork_begin(void);
 
 /* clone(2), fork(2) or vfork(2) by syscall(2), without sharing of memory. Returns what that does, in the
  * child, too. */
 long fork_by_syscall(long number, const long arguments[6]);
 
-/* An account for a child that is about to be spawned; NULL when it needs none. It is nobody's until the child
- * takes it over (resume.h). The lock is not held in any of these. */
+/* An account for a child that is about to be spawned; NULL when it needs none. What this process opens until
+ * one of the three that follow is called is the child's, too. The lock is not held in any of these. */
 struct process *fork_account(void);
 
+/* The child was made: it takes the account over when it comes to the stack (resume.h). */
+void fork_account_given(void);
+
 /* There is no such child. */
-void fork_account_drop(struct process *account);
+void fork_account_drop(void);
 
 /* Nobody will take it over: it lasts until the child has begun with one of its own. */
-void fork_account_expire(struct process *account);
+void fork_account_expire(void);
+
+/* A child that runs in its parent's memory: the account that its next program is to take over (NULL: it has
+ * none). It is about to run that, and has taken this memory, which its parent gives back then; or exec has
+ * failed.
+ */
+struct process *fork_borrower_account(void);
+void fork_borrower_executes(void *memory);
+void fork_borrower_stays(void);
+
+/* Of the children that are being made now, each has a share in what this process opens, as long as it stays
+ * open. Calls visit for the account of each, with the count of what is the child's for that reason: its last
+ * holdings. The lock is held. */
+void fork_each_child(void (*visit)(struct process *child, unsigned *opened, void *context), void *context);
 
 #endif

@@ -163,6 +163,10 @@ int frames_send(int count) {
     return sent;
 }
 
+bool frames_sending(void) {
+    return sending.own.in_use && shared->sending.owner == wake_self;
+}
+
 void frames_sent(int count) {
     struct turn *turn = &shared->sending;
     sending.own.in_use = false;

@@ -30,6 +30,9 @@ int frames_send(int count);
 /* So many are sent, and the turn is over. The lock is held again. */
 void frames_sent(int count);
 
+/* Whether a thread of this process is sending. The lock is held. */
+bool frames_sending(void);
+
 /* Whether this process can receive by itself: it has a way to the NIC. */
 bool frames_may_receive(void);
 

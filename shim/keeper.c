@@ -250,6 +250,12 @@ static void close_ended(void) {
 }
 
 static void settle(struct process *process) {
+    struct list *link, *next;
+    list_for_each(link, next, &shared->process_list) {
+        struct process *child = container_of(link, struct process, link);
+        if (child->maker == process)
+            child->maker = NULL; /* it may have been killed in fork(2) */
+    }
     keeper_release_waiters(process);
     if (!shared->broken)
         process_settle(process);
@@ -357,7 +363,7 @@ static void check_accounts(void) {
     keeper_watch_children();
     list_for_each(link, next, &shared->process_list) {
         struct process *process = container_of(link, struct process, link);
-        if (process->pid == 0 && shared->stack.now_ns > process->unborn_until_ns)
+        if (process->pid == 0 && !process->maker && shared->stack.now_ns > process->unborn_until_ns)
             settle(process);
         else if (process->leaving && has_left(process->pid))
             give_up_holdings(process);

@@ -2,30 +2,38 @@
  * lock.c - see lock.h.
  *
  * The lock is a robust mutex. Between taking it and letting it go, shared->busy is set: a process that dies
- * meanwhile leaves a state that is half changed, and the next one repairs it first (shared_repair.h). A
- * process that ends in an orderly way takes the lock without setting busy, so that none of its threads dies
- * in the middle of a change.
+ * meanwhile leaves a state that is half changed, and the next one repairs it first (shared_repair.h).
+ *
+ * Nothing is called with the lock held that is not the stack's: no handler, destructor or atfork handler of a
+ * program's or a library's. A process that ends, stops or executes another program in an orderly way closes a
+ * gate before: its other threads wait outside, and none of them leaves a half-made change.
  */
 #include "lock.h"
 #include "frames.h"
 #include "shared_repair.h"
 #include "wake.h"
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <stdio.h>
 #include <sys/single_threaded.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LOOK_AGAIN_NS 50000000
-#define DEATH_PATIENCE_NS 1000000000
+#define GATE_PATIENCE_NS 1000000000
 #define TURNS_AT_ONCE 8 /* then it is the keeper's to go on sending: others add to what waits */
 #define SPINS 200       /* some 5 microseconds */
 
 static __thread int depth __attribute__((tls_model("initial-exec")));
-static __thread bool dying __attribute__((tls_model("initial-exec")));
+static _Atomic unsigned unwatched = 1;
+static _Atomic uint32_t gate; /* 1: closed, for all threads but the one that keeps it */
+static __thread bool keeps_gate __attribute__((tls_model("initial-exec")));
 
 void (*shared_unlocked)(void);
+void (*shared_forked)(void);
+_Atomic unsigned *shared_unforked = &unwatched;
 void (*shared_begin)(void);
 void (*shared_traced)(void);
 
@@ -108,20 +116,53 @@ static void set_busy(bool busy) {
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-static void take_and_begin(void) {
-    if (take() == EOWNERDEAD)
-        owner_died();
+static void begin(void) {
     set_busy(true);
     shared->stack.now_ns = clock_now();
 }
 
-void shared_lock(void) {
-    if (depth++ == 0) {
-        take_and_begin();
-    } else { /* this process is ending, see shared_lock_to_die */
-        set_busy(true);
-        shared->stack.now_ns = clock_now();
+static void take_and_begin(void) {
+    if (take() == EOWNERDEAD)
+        owner_died();
+    begin();
+}
+
+static bool gate_is_closed(void) {
+    return __builtin_expect(gate, 0) && !keeps_gate;
+}
+
+/* Waits until the gate is open again, which is never in a process that ends. What waits for a signal's
+ * handler may have it meanwhile. */
+static void wait_at_gate(void) {
+    depth = 0;
+    if (shared_unlocked)
+        shared_unlocked();
+    while (gate)
+        syscall(SYS_futex, &gate, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+    depth = 1;
+}
+
+/* The first of a thread's locks. Whoever closed the gate has had the lock since, so that this thread, which
+ * got it later, sees that. */
+static void enter(void) {
+    for (;;) {
+        int result = gate_is_closed() ? EBUSY : take();
+        if (result == EOWNERDEAD)
+            owner_died();
+        if (!gate_is_closed())
+            break;
+        if (result != EBUSY)
+            pthread_mutex_unlock(&shared->lock);
+        wait_at_gate();
     }
+    begin();
+}
+
+void shared_lock(void) {
+    if (__builtin_expect(!*shared_unforked, 0))
+        shared_forked();
+    if (depth++ == 0)
+        enter();
     if (shared_begin) {
         void (*begin)(void) = shared_begin;
         shared_begin = NULL;
@@ -167,7 +208,6 @@ static void unlock(int turns) {
         turns = result == SENT ? turns - 1 : 0;
     if (--depth > 0)
         return;
-    dying = false; /* it was only stopped */
     if (shared_traced)
         shared_traced();
     if (shared_unlocked)
@@ -182,26 +222,57 @@ void shared_unlock_unsent(void) {
     unlock(0);
 }
 
-bool shared_lock_to_die(void) {
-    if (__libc_single_threaded || depth > 0)
-        return false; /* or the caller holds it, and finishes its change only if it can */
-    int result = take_within(DEATH_PATIENCE_NS);
+/* Whether no other thread of this process is in the stack, nor sends on its behalf. */
+static bool is_empty(void) {
+    int result = take_within(GATE_PATIENCE_NS);
     if (result == ETIMEDOUT)
         return false;
     if (result == EOWNERDEAD)
         owner_died();
-    depth = 1;
-    dying = true;
-    return true;
+    bool empty = !frames_sending();
+    pthread_mutex_unlock(&shared->lock);
+    return empty;
 }
 
-bool shared_lock_dying(void) {
-    return dying;
+void shared_gate_close(void) {
+    uint32_t open = 0;
+    if (__libc_single_threaded || depth > 0 || keeps_gate)
+        return; /* or the caller is in the stack itself, and finishes its change only if it can */
+    while (!atomic_compare_exchange_strong(&gate, &open,
+                                           1)) { /* another thread keeps it: it is let by, or ends */
+        syscall(SYS_futex, &gate, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+        open = 0;
+    }
+    keeps_gate = true;
+    uint64_t end_ns = clock_now() + GATE_PATIENCE_NS;
+    while (!is_empty() && clock_now() < end_ns)
+        continue;
+}
+
+void shared_gate_open(void) {
+    if (!keeps_gate)
+        return;
+    keeps_gate = false;
+    gate = 0;
+    syscall(SYS_futex, &gate, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 void lock_forked(void) {
     depth = 0;
-    dying = false;
+    gate = 0;
+    keeps_gate = false;
+}
+
+void lock_returned(void) {
+    uint32_t word = *(volatile uint32_t *)&shared->lock.__data.__lock;
+    if (depth == 0 || (word & FUTEX_TID_MASK) != (uint32_t)syscall(SYS_gettid)) {
+        depth = 0;
+        return;
+    }
+    if (shared->busy && !shared->broken && !shared_repair())
+        shared_break("a process died while it was changing the stack, which is out of memory");
+    depth = 1;
+    shared_unlock();
 }
 
 bool shared_lock_held(void) {

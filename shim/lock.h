@@ -30,16 +30,19 @@ void shared_unlock(void);
 /* The same, but sends nothing: for who is called while frames are being sent or received. */
 void shared_unlock_unsent(void);
 
-/* Takes the lock for good: this process is about to end, and must not die while another of its threads is
- * changing the stack. Returns false, without the lock, when there is no other thread, or when it can't be had
- * for a second. */
-bool shared_lock_to_die(void);
+/* No other thread of this process comes into the stack any more, and none is in it when this returns: so none
+ * is stopped or ended in the middle of a change. The lock is not held afterwards, and the caller may take it.
+ * The gate stays closed until the process has ended, or shared_gate_open. Does nothing in a process of one
+ * thread. Waits for other threads' changes a second at most. */
+void shared_gate_close(void);
+void shared_gate_open(void);
 
-/* Whether this thread has taken the lock for good. */
-bool shared_lock_dying(void);
-
-/* After fork, in the child: the lock that was taken for the fork is the parent's. */
+/* After fork, in the child: no thread of its own has the lock. */
 void lock_forked(void);
+
+/* A child that ran in this thread's memory (borrowed.h) has left it: if it died with the lock, that is let
+ * go, after a repair. */
+void lock_returned(void);
 
 /* Between two looks at what another processor may change. */
 static inline void shared_relax(void) {
@@ -55,6 +58,11 @@ bool shared_lock_held(void);
 
 /* Marks the stack broken and wakes everybody. The lock is held. */
 void shared_break(const char *message);
+
+/* Called by shared_lock in a child of fork(2) that has not noticed yet that it is one, by a word that the
+ * kernel clears in such a child, however it was made (MADV_WIPEONFORK, madvise(2)). */
+extern void (*shared_forked)(void);
+extern _Atomic unsigned *shared_unforked;
 
 /* Called by the next shared_lock, with the lock held, and then no more: a child has something to do then. */
 extern void (*shared_begin)(void);

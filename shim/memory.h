@@ -12,10 +12,4 @@
 void *memory_take(size_t bytes);
 void memory_give(void *memory); /* NULL: nothing */
 
-/* Whether this process runs in another's memory, as a child of vfork(2) does until it runs another program:
- * what it notes here is then noted for its parent. memory_begin is called once, by the program's first
- * process. */
-void memory_begin(void);
-bool memory_is_lent(void);
-
 #endif

@@ -9,6 +9,7 @@
 #include "sandbox.h"
 #include "async.h"
 #include "attach.h"
+#include "borrowed.h"
 #include "calls_user.h"
 #include "frames.h"
 #include "libc.h"
@@ -158,10 +159,12 @@ bool sandboxed(void) {
 }
 
 struct sock_fprog *sandbox_widen(const struct sock_fprog *program) {
-    has_filter = async_confined = true;
-    if (wake_self)
-        wake_self->receives = false;
-    frames_nic = NULL; /* its filter may not let frames pass: the keeper moves them */
+    if (!borrowed_by_caller()) {
+        has_filter = async_confined = true;
+        if (wake_self)
+            wake_self->receives = false;
+        frames_nic = NULL; /* its filter may not let frames pass: the keeper moves them */
+    }
     if (!program->filter || PREFIX_MAX + program->len > BPF_MAXINSNS)
         return NULL;
     size_t bytes = (PREFIX_MAX + program->len) * sizeof *program->filter;

@@ -43,7 +43,9 @@ struct process {
     uint64_t made_ns;         /* 0: not yet an account */
     int pid;                  /* 0: of a child that fork has not made yet */
     uint64_t unborn_until_ns; /* ... nor will have made, when it is past that */
+    struct process *maker;    /* ... but it is at it, however long that takes; NULL: it is no longer */
     int pidfd;                /* the keeper's; -1: not watched yet */
+    bool begun;               /* such a child has come to the stack by now */
     bool nested;              /* in a PID namespace below the keeper's: its numbers are not the keeper's */
     bool leaving; /* exec puts a program there that can't be taken over: its sockets are the others' */
     struct estate *estate; /* what it has open; NULL: nothing any more */

@@ -15,6 +15,10 @@
 #include "wake.h"
 #include <string.h>
 
+static bool is_process(const struct process *process) {
+    return pool_has(&shared->processes, process) && process->made_ns;
+}
+
 static void repair_process(void *object, void *context) {
     struct process *process = object;
     (void)context;
@@ -31,8 +35,10 @@ static void repair_process(void *object, void *context) {
     list_init(&process->waiters);
     process->poller = NULL;
     list_add_tail(&shared->process_list, &process->link);
-    if (process->pid == 0)
+    if (process->pid == 0 && !is_process(process->maker)) {
+        process->maker = NULL;
         process->unborn_until_ns = clock_now() + UNBORN_SOON_NS; /* its parent may have died in fork */
+    }
 }
 
 static void forget_holders(void *object, void *context) {
@@ -58,10 +64,6 @@ static void repair_estate(void *object, void *context) {
     (void)context;
     estate->processes = 0;
     list_init(&estate->holdings);
-}
-
-static bool is_process(const struct process *process) {
-    return pool_has(&shared->processes, process) && process->made_ns;
 }
 
 static void repair_holding(void *object, void *context) {

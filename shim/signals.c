@@ -8,15 +8,23 @@
  *
  * A signal whose default action ends or stops the process is as dangerous: it could end it in the middle of a
  * change of the stack, by this thread or another. From the first socket on such signals are caught too, and
- * carried out with the lock held, when nobody is changing anything. The program is told SIG_DFL if it asks.
- * Faults (SIGSEGV and its like) and SIGKILL can't wait.
+ * carried out when no thread of the process is in the stack. The program is told SIG_DFL if it asks. Faults
+ * (SIGSEGV and its like) and SIGKILL can't wait.
+ *
+ * What the program installed last is read by handlers in any thread, while another thread may install
+ * something else: each signal has two places for that, and a count that says which of them is whole.
+ *
+ * A child in borrowed memory (borrowed.h) has dispositions of its own in the kernel: what it installs goes
+ * there as it is, and nowhere else.
  */
 #include "signals.h"
 #include "attach.h"
+#include "borrowed.h"
 #include "libc.h"
 #include "lock.h"
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -24,8 +32,12 @@
 
 typedef void handler_function(int, siginfo_t *, void *);
 
-static struct sigaction actions[NSIG]; /* what the program believes is installed */
-static _Atomic bool known[NSIG];       /* whether actions[] says so; else the kernel does */
+/* What the program believes is installed: in place `count` % 2, if count is not 0; else the kernel knows. */
+static struct wanted {
+    _Atomic unsigned count;
+    struct sigaction places[2];
+} table[NSIG];
+static _Atomic bool writing; /* one thread at a time, with all signals blocked */
 static bool started;
 
 static __thread struct {
@@ -68,6 +80,50 @@ static bool is_fault(int signal, const siginfo_t *info) {
            info->si_code > 0;
 }
 
+static bool look_up(int signal, struct sigaction *action) {
+    struct wanted *wanted = &table[signal];
+    unsigned count;
+    do {
+        count = wanted->count;
+        *action = wanted->places[count % 2];
+        atomic_thread_fence(memory_order_acquire);
+    } while (wanted->count != count);
+    return count != 0;
+}
+
+static void enter_wanted(int signal, const struct sigaction *action) {
+    struct wanted *wanted = &table[signal];
+    unsigned next = wanted->count + 1;
+    wanted->places[next % 2] = *action;
+    wanted->count = next ? next : 2;
+}
+
+static void begin_writing(sigset_t *mask) {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, mask);
+    while (atomic_exchange(&writing, true))
+        sched_yield();
+}
+
+static void end_writing(const sigset_t *mask) {
+    writing = false;
+    pthread_sigmask(SIG_SETMASK, mask, NULL);
+}
+
+/* SA_RESETHAND: gives a handler that runs once to the first who asks; the others find the default action. */
+static void take_once(int signal, struct sigaction *action) {
+    sigset_t mask;
+    begin_writing(&mask);
+    look_up(signal, action);
+    if (action->sa_flags & (int)SA_RESETHAND && action->sa_handler != SIG_DFL) {
+        struct sigaction after = *action;
+        after.sa_handler = SIG_DFL;
+        enter_wanted(signal, &after);
+    }
+    end_writing(&mask);
+}
+
 static void release_held(void) {
     if (!held.pending)
         return;
@@ -88,33 +144,38 @@ static void hold_back(int signal, const siginfo_t *info, ucontext_t *context) {
 static void carry_out_default(int signal) {
     struct sigaction plain = {.sa_handler = SIG_DFL}, ours;
     sigset_t only;
-    bool stops = signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
-    bool held_to_die = attached() && shared_lock_to_die();
+    bool gated = attached() && !memory_is_borrowed();
+    if (gated)
+        shared_gate_close();
     LIBC(sigaction)(signal, &plain, &ours);
     syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), signal);
-    if (stops && held_to_die)
-        shared_unlock(); /* a stopped process must not keep the others out */
     sigemptyset(&only);
     sigaddset(&only, signal);
     pthread_sigmask(SIG_UNBLOCK, &only, NULL); /* here it ends or stops */
     LIBC(sigaction)(signal, &ours, NULL);
+    if (gated)
+        shared_gate_open(); /* it was only stopped */
 }
 
 static void enter(int signal, siginfo_t *info, void *context) {
     int saved = errno;
+    struct sigaction action;
     if (shared_lock_held() && !is_fault(signal, info)) {
         hold_back(signal, info, context);
         return;
     }
-    struct sigaction action = actions[signal];
+    look_up(signal, &action);
+    if (action.sa_flags & (int)SA_RESETHAND && action.sa_handler != SIG_DFL)
+        take_once(signal, &action); /* the kernel's own reset would have taken us out */
+    if (action.sa_handler == SIG_IGN)
+        return; /* since it arrived */
     if (action.sa_handler == SIG_DFL) {
-        carry_out_default(signal);
+        if (default_is_fatal_or_stops(signal) || is_fault(signal, info))
+            carry_out_default(signal);
         errno = saved;
         return;
     }
     interruptions += !(action.sa_flags & SA_RESTART);
-    if (action.sa_flags & (int)SA_RESETHAND)
-        actions[signal].sa_handler = SIG_DFL; /* the kernel's own reset would have taken us out */
     if (action.sa_flags & SA_SIGINFO)
         action.sa_sigaction(signal, info, context);
     else
@@ -135,30 +196,50 @@ static int install(int signal, const struct sigaction *wanted) {
     return LIBC(sigaction)(signal, &action, NULL);
 }
 
+/* What a process has installed, as it was told: the kernel says whether that is the table's to know. */
+static int installed(int signal, struct sigaction *action) {
+    struct sigaction there;
+    if (LIBC(sigaction)(signal, NULL, &there) < 0)
+        return -1;
+    if (there.sa_sigaction != enter || !look_up(signal, action))
+        *action = there;
+    return 0;
+}
+
+/* In borrowed memory a handler runs without ours: its process does not come into the stack. */
+static int install_borrowed(int signal, const struct sigaction *action, struct sigaction *old) {
+    struct sigaction before, wanted;
+    if (installed(signal, &before) < 0)
+        return -1;
+    if (action)
+        wanted = *action;
+    if (action && LIBC(sigaction)(signal, &wanted, NULL) < 0)
+        return -1;
+    if (old)
+        *old = before;
+    return 0;
+}
+
 EXPORT int sigaction(int signal, const struct sigaction *action, struct sigaction *old) {
     struct sigaction before, wanted;
     if (signal <= 0 || signal >= NSIG)
         return LIBC(sigaction)(signal, action, old);
-    if (known[signal])
-        before = actions[signal];
-    else if (LIBC(sigaction)(signal, NULL, &before) < 0)
+    if (memory_is_borrowed())
+        return install_borrowed(signal, action, old);
+    if (!look_up(signal, &before) && LIBC(sigaction)(signal, NULL, &before) < 0)
         return -1;
     if (action) {
         wanted = *action; /* may be the same memory as old */
-        sigset_t all, mask;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &mask);
-        struct sigaction kept = actions[signal];
-        bool was_known = known[signal];
-        actions[signal] = wanted;
-        known[signal] = true;
+        sigset_t mask;
+        begin_writing(&mask);
+        if (!look_up(signal, &before)) /* another thread may have installed something meanwhile */
+            LIBC(sigaction)(signal, NULL, &before);
+        enter_wanted(signal, &wanted);
         int result = install(signal, &wanted);
         int error = errno;
-        if (result < 0) {
-            actions[signal] = kept;
-            known[signal] = was_known;
-        }
-        pthread_sigmask(SIG_SETMASK, &mask, NULL);
+        if (result < 0)
+            enter_wanted(signal, &before);
+        end_writing(&mask);
         if (result < 0) {
             errno = error;
             return -1;
@@ -206,15 +287,23 @@ static void start(void) {
     shared_unlocked = release_held;
     for (int signal = 1; signal < NSIG; signal++) {
         struct sigaction current;
-        if (!default_is_fatal_or_stops(signal) || LIBC(sigaction)(signal, NULL, &current) < 0)
+        sigset_t mask;
+        if (!default_is_fatal_or_stops(signal))
             continue;
-        if (!known[signal]) {
-            actions[signal] = current;
-            known[signal] = true;
+        begin_writing(&mask);
+        bool known = look_up(signal, &current);
+        if (!known && LIBC(sigaction)(signal, NULL, &current) == 0) {
+            enter_wanted(signal, &current);
+            known = true;
         }
-        if (actions[signal].sa_handler == SIG_DFL)
-            install(signal, &actions[signal]);
+        if (known && current.sa_handler == SIG_DFL)
+            install(signal, &current);
+        end_writing(&mask);
     }
+}
+
+void signals_forked(void) {
+    writing = false;
 }
 
 void signals_start(void) {

@@ -9,6 +9,9 @@
 /* From the first socket on: default actions that would end or stop the program wait for the lock, too. */
 void signals_start(void);
 
+/* In a child that fork has made: another thread of the parent's may have been installing something. */
+void signals_forked(void);
+
 /* How many handlers have run in this thread that were installed without SA_RESTART. */
 uint32_t signals_interruptions(void);
 

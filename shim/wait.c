@@ -106,9 +106,9 @@ bool wait_hold(struct epoll_set *set) {
 }
 
 static int wait_holding(struct socket *socket, unsigned events, bool writing, uint64_t deadline_ns) {
-    struct waiter *waiter = shared_lock_dying() ? NULL : wait_begin(false);
+    struct waiter *waiter = wait_begin(false);
     if (!waiter)
-        return -ENOBUFS; /* a process that ends keeps the lock: it can't wait */
+        return -ENOBUFS;
     hold(waiter, socket, writing);
     waiter->watch.events = events;
     waiter->watch.gone = false;
