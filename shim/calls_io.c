@@ -373,7 +373,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
     if (!descriptor_socket(fd)) {
         ssize_t received = LIBC(recvmsg)(fd, header, flags);
         if (received >= 0 && header->msg_controllen > 0)
-            passing_in(header);
+            passing_in(header, flags);
         if (received >= 0 && netlink_is(fd))
             netlink_name_sender(header->msg_name, header->msg_namelen);
         return call_told(received);

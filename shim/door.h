@@ -32,6 +32,8 @@ enum door_request_kind {
     DOOR_POLLER, /* the sender watches the NIC, too, or has found that something is wrong with it; no reply */
     DOOR_TRACE,  /* like DOOR_LOOK, and the stack notes what happens as long as the connection lasts */
     DOOR_WAITER, /* brings the eventfd of one of the sender's waiters, and gets no reply */
+    DOOR_FLIGHT, /* brings a copy of a socket's descriptor that the sender is about to pass on, and gets no
+                    reply */
     DOOR_PEER,   /* the sender wants to wake a waiter of another process's; the reply brings its eventfd */
     DOOR_YIELD, /* the sender wants to start another stack in the place of this one, if nobody uses it and its
                    connections are all in TIME_WAIT; the same in all versions */
@@ -56,6 +58,7 @@ struct door_request {
     struct config config;    /* DOOR_ATTACH */
     struct waiter *waiter;   /* DOOR_WAITER, DOOR_PEER */
     uint32_t waiter_number;  /* DOOR_PEER */
+    uint64_t flight;         /* DOOR_FLIGHT: its number */
     bool inherited;          /* DOOR_RESUME: it has descriptors that may be ours */
     struct process *account; /* DOOR_RESUME: made for it by its parent, or NULL; DOOR_CHILD: the child's */
 };

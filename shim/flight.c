@@ -3,16 +3,34 @@
  */
 #include "flight.h"
 #include "process.h"
+#include "wake.h"
 
-bool flight_begin(struct socket *socket) {
-    struct flight *flight = pool_take_zeroed(&shared->flights_pool);
-    if (!flight)
-        return false;
-    flight->socket = socket;
-    list_init(&flight->link);
-    list_add_tail(&shared->flights, &flight->link);
-    socket->holders++;
-    return true;
+static struct flight *find(const struct socket *socket) {
+    struct list *link, *next;
+    list_for_each(link, next, &shared->flights) {
+        struct flight *flight = container_of(link, struct flight, link);
+        if (flight->socket == socket)
+            return flight;
+    }
+    return NULL;
+}
+
+uint64_t flight_begin(struct socket *socket) {
+    struct flight *flight = find(socket);
+    if (!flight) {
+        flight = pool_take_zeroed(&shared->flights_pool);
+        if (!flight)
+            return 0;
+        flight->number = ++shared->flights_made;
+        flight->socket = socket;
+        flight->sender = wake_self;
+        list_init(&flight->link);
+        list_add_tail(&shared->flights, &flight->link);
+        socket->holders++;
+    }
+    flight->messages++;
+    shared->flights_changed = true;
+    return flight->listed ? 0 : flight->number;
 }
 
 static void flight_free(struct flight *flight) {
@@ -23,33 +41,46 @@ static void flight_free(struct flight *flight) {
 }
 
 void flight_end(struct socket *socket) {
+    struct flight *flight = find(socket);
+    if (flight && --flight->messages == 0)
+        flight_free(flight);
+}
+
+void flight_list(uint64_t number) {
     struct list *link, *next;
     list_for_each(link, next, &shared->flights) {
         struct flight *flight = container_of(link, struct flight, link);
-        if (flight->socket == socket) {
-            flight_free(flight);
-            return;
-        }
+        if (flight->number == number)
+            flight->listed = true;
     }
 }
 
-static bool found(const uint64_t *inodes, size_t count, uint64_t inode) {
+bool flight_is_last(const struct socket *socket) {
+    return socket->holders == 1 && find(socket);
+}
+
+static bool found(const uint64_t *numbers, size_t count, uint64_t number) {
     size_t low = 0, high = count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (inodes[middle] < inode)
+        if (numbers[middle] < number)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < count && inodes[low] == inode;
+    return low < count && numbers[low] == number;
 }
 
-void flight_expire(const uint64_t *inodes, size_t count) {
+/* Whether the process that began a flight may still tell the keeper of it. */
+static bool has_sender(const struct flight *flight) {
+    return pool_has(&shared->processes, flight->sender) && flight->sender->made_ns;
+}
+
+void flight_expire(const uint64_t *numbers, size_t count) {
     struct list *link, *next;
     list_for_each(link, next, &shared->flights) {
         struct flight *flight = container_of(link, struct flight, link);
-        if (!found(inodes, count, flight->socket->name))
+        if (flight->listed ? !found(numbers, count, flight->number) : !has_sender(flight))
             flight_free(flight);
     }
 }

@@ -1,30 +1,47 @@
 /*
  * flight.h - sockets on their way from one process to another (SCM_RIGHTS, unix(7)).
  *
- * A socket that was sent is held by its flight until somebody receives it, as the kernel holds a file: the
- * sender may close it at once. A message that nobody ever reads takes the kernel's object under the socket
- * with it; the keeper looks for that from time to time, while there are flights.
+ * Theory of operation. A socket that was sent is held by its flight until somebody receives it, as the kernel
+ * holds a file: the sender may close it at once. The kernel alone knows when a message is dropped that nobody
+ * has read, with the socket it lies in, with what lies in that, and so on. So whoever sends gives the keeper
+ * a copy of the descriptor; the keeper puts that into an epoll set and closes it. The set does not keep the
+ * kernel's object alive, but lists it for as long as somebody has it, a process or a message (proc(5),
+ * /proc/PID/fdinfo). What the set does not list any more nobody can receive: its flight ends.
  */
 #ifndef SHIM_FLIGHT_H
 #define SHIM_FLIGHT_H
 
 #include "shared.h"
 
-#define FLIGHT_CHECK_MS 2000
+/* How long after the last event about flights the keeper looks for such, and how much later the next time, up
+ * to this. */
+#define FLIGHT_CHECK_MS 20
+#define FLIGHT_CHECK_MAX_MS 2000
 
 struct flight {
     struct list link; /* in shared->flights */
     struct socket *socket;
+    uint64_t number;   /* no other flight ever has it */
+    uint32_t messages; /* that the socket is in, as far as is known */
+    bool listed;       /* the keeper's epoll set has it */
+    struct process *sender;
 };
 
-/* A socket takes off. The lock is held. Returns false when memory is out. */
-bool flight_begin(struct socket *socket);
+/* A socket takes off. The lock is held. Gives its flight's number, if the keeper is to be given a copy of the
+ * descriptor; 0: it was. */
+uint64_t flight_begin(struct socket *socket);
 
 /* One of a socket's flights has ended, if it has any. The lock is held. */
 void flight_end(struct socket *socket);
 
-/* Ends the flights of sockets whose kernel object, by its inode, is not among `count` sorted ones. The lock
- * is held. */
-void flight_expire(const uint64_t *inodes, size_t count);
+/* The keeper has entered a flight into its epoll set. The lock is held. */
+void flight_list(uint64_t number);
+
+/* A holder of a socket has let it go: whether its flight is all that holds it now. The lock is held. */
+bool flight_is_last(const struct socket *socket);
+
+/* Ends the flights that were listed, and are not among `count` sorted numbers; and those of processes that
+ * have ended before they could give the keeper a copy. The lock is held. */
+void flight_expire(const uint64_t *numbers, size_t count);
 
 #endif

@@ -32,6 +32,7 @@
 
 #define ACCOUNT_CHECK_MS 50
 #define TURN_CHECK_MS ((int)(FRAMES_TURN_NS / 1000000) + 5)
+#define DESCRIPTORS_MAX 65536
 #define DHCP_PATIENCE_MS 20000
 #define STARTER_MS 10000 /* how long the keeper waits for the process that started it */
 
@@ -273,9 +274,11 @@ void keeper_watch_children(void) {
         process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
         if (process->pidfd >= 0) {
             keeper_watch(process->pidfd, KEEPER_PROCESS);
-        } else {
+        } else if (errno == ESRCH) {
             settle(process); /* it has ended already */
             eventfd_write(keeper.leave, 1);
+        } else {
+            keeper.unsettled = true; /* no descriptor is to be had: later, then */
         }
     }
 }
@@ -293,43 +296,6 @@ static void process_ended(int pidfd) {
     shared_unlock();
     close(pidfd);
     keeper_frames_receive(); /* what may have woken it last */
-}
-
-static int compare_inodes(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* Ends the flights of sockets that no process has any more, by the kernel's list of UNIX sockets. */
-static void check_flights(void) {
-    FILE *list = fopen("/proc/net/unix", "re");
-    uint64_t *inodes = NULL;
-    size_t count = 0, room = 0;
-    char line[512];
-    unsigned long inode;
-    while (list && fgets(line, sizeof line, list)) {
-        if (sscanf(line, "%*s %*s %*s %*s %*s %*s %lu", &inode) != 1)
-            continue;
-        if (count == room) {
-            room = room ? room * 2 : 1024;
-            uint64_t *grown = realloc(inodes, room * sizeof *grown);
-            if (!grown)
-                break;
-            inodes = grown;
-        }
-        inodes[count++] = inode;
-    }
-    bool whole = list && feof(list);
-    if (list)
-        fclose(list);
-    if (whole) {
-        qsort(inodes, count, sizeof *inodes, compare_inodes);
-        shared_lock();
-        if (!shared->broken)
-            flight_expire(inodes, count);
-        shared_unlock();
-    }
-    free(inodes);
 }
 
 /* Whether a process has the region no longer: exec has put another program there. */
@@ -371,11 +337,17 @@ static void check_accounts(void) {
             keeper.unsettled |= process->pid == 0 || process->leaving;
     }
     shared_unlock();
+    keeper_door_again();
 }
 
 /* When flights and such accounts are to be looked at again; 0: there are none. Events in between do not put
  * it off. */
 static uint64_t check_due_ns;
+
+static uint64_t check_delay_ms(void) {
+    uint64_t flights_ms = list_empty(&shared->flights) ? ACCOUNT_CHECK_MS : keeper_flights_delay_ms();
+    return keeper.unsettled && flights_ms > ACCOUNT_CHECK_MS ? ACCOUNT_CHECK_MS : flights_ms;
+}
 
 /* How long the keeper may sleep: for ever, but while somebody has yet to come, or sockets are on their way.
  */
@@ -388,7 +360,9 @@ static int patience_ms(void) {
         return shared->missed ? TURN_CHECK_MS : -1; /* whose turn it is may be stopped */
     }
     if (!check_due_ns)
-        check_due_ns = now_ns + (keeper.unsettled ? ACCOUNT_CHECK_MS : FLIGHT_CHECK_MS) * UINT64_C(1000000);
+        check_due_ns = now_ns + check_delay_ms() * UINT64_C(1000000);
+    else if (shared->flights_changed && check_due_ns > now_ns + FLIGHT_CHECK_MS * UINT64_C(1000000))
+        check_due_ns = now_ns + keeper_flights_delay_ms() * UINT64_C(1000000);
     return check_due_ns > now_ns ? (int)((check_due_ns - now_ns) / 1000000) + 1 : 0;
 }
 
@@ -449,7 +423,7 @@ static void run(void) {
             keeper_frames_receive();
         if (check_due_ns && clock_now() >= check_due_ns) {
             if (!list_empty(&shared->flights))
-                check_flights();
+                keeper_flights_check();
             check_accounts();
             check_due_ns = 0;
             ended = true;
@@ -493,12 +467,14 @@ static void run(void) {
     }
 }
 
+/* As far as whoever starts the keeper may: a process that joins takes some. */
 static void raise_descriptor_limit(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    struct rlimit limit, most = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS_MAX ||
+        setrlimit(RLIMIT_NOFILE, &most) == 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* The door's path is unlinked by now, or never used. */

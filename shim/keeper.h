@@ -25,7 +25,7 @@ struct keeper {
     bool joined;   /* somebody has been here: not before may the keeper leave */
     struct nic *nic;
     struct nic *impaired; /* --impair, or NULL */
-    struct nic *guard; /* before it, if the right to open it was borrowed; or NULL */
+    struct nic *guard;    /* before it, if the right to open it was borrowed; or NULL */
     struct process self;
 };
 
@@ -53,6 +53,14 @@ uint32_t keeper_terms(const struct config *asked, bool resumes, char *message);
 uint32_t keeper_yields(void);
 /* Connections in TIME_WAIT that a stack before this one has left, which gave way to it. */
 void keeper_take_over(void);
+
+void keeper_door_again(void); /* after accept(2) has failed for want of a descriptor */
+
+/* keeper_flights.c: sockets on their way between processes. Takes a copy of a descriptor in flight; says
+ * after how long to look at them, and looks. */
+void keeper_flights_take(uint64_t number, int descriptor);
+uint64_t keeper_flights_delay_ms(void);
+void keeper_flights_check(void);
 
 /* keeper_frames.c: frames between the NIC and the stack. */
 int keeper_frames_start(void); /* starts the transmitter's thread, too */

@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -101,10 +102,28 @@ static bool is_member(int pid) {
     return found;
 }
 
+/* Doors that nobody is let in at until descriptors are free again: who knocks waits. */
+static int shut[8], shut_count;
+
+static void shut_door(int door) {
+    if (shut_count == sizeof shut / sizeof *shut)
+        return;
+    shut[shut_count++] = door;
+    epoll_ctl(keeper.events, EPOLL_CTL_DEL, door, NULL);
+    keeper.unsettled = true; /* looks again after a while */
+}
+
+void keeper_door_again(void) {
+    while (shut_count > 0)
+        keeper_watch(shut[--shut_count], KEEPER_DOOR);
+}
+
 void keeper_door_accept(int door) {
     struct ucred peer;
     socklen_t length = sizeof peer;
     int connection = accept4(door, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (connection < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
+        shut_door(door);
     if (connection < 0)
         return;
     if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ||
@@ -337,6 +356,11 @@ static bool answer(int connection, struct door_request *request, int *descriptor
         answer.header.kind = eventfd >= 0 ? DOOR_WELCOME : DOOR_REFUSED;
         answer.waiter_number = request->waiter_number;
         reply(connection, &answer, (struct door_beside){eventfd, -1});
+        return false;
+    } else if (kind == DOOR_FLIGHT) {
+        if (*descriptor >= 0)
+            keeper_flights_take(request->flight, *descriptor);
+        *descriptor = -1;
         return false;
     } else if (kind == DOOR_WAITER) {
         if (take_eventfd(request->waiter, *descriptor))

@@ -48,8 +48,11 @@ static void take_off(int fd) {
     struct socket *socket = enter_if_ours(fd);
     if (!socket)
         return;
-    flight_begin(socket);
+    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_FLIGHT},
+                                   .flight = flight_begin(socket)};
     shared_unlock();
+    if (request.flight)
+        attach_tell(&request, fd);
     wake_keeper(); /* who looks after flights from now on */
 }
 
@@ -67,6 +70,12 @@ void passing_out(const struct msghdr *message, bool failed) {
         each_passed(message, failed ? come_back : take_off);
 }
 
+/* A look at a message (MSG_PEEK) gives copies, and leaves the message where it is. */
+static void look(int fd) {
+    epoll_arrived(fd, false);
+    resume_received(fd);
+}
+
 static void land(int fd) {
     epoll_arrived(fd, true);
     struct socket *socket = resume_received(fd);
@@ -78,6 +87,6 @@ static void land(int fd) {
     shared_unlock();
 }
 
-void passing_in(struct msghdr *message) {
-    each_passed(message, land);
+void passing_in(struct msghdr *message, int flags) {
+    each_passed(message, flags & MSG_PEEK ? look : land);
 }

@@ -11,7 +11,8 @@
  */
 void passing_out(const struct msghdr *message, bool failed);
 
-/* A message was received: its descriptors that are sockets of ours become this process's. */
-void passing_in(struct msghdr *message);
+/* A message was received, with these flags: its descriptors that are sockets of ours become this process's.
+ */
+void passing_in(struct msghdr *message, int flags);
 
 #endif

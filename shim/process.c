@@ -2,6 +2,7 @@
  * process.c - see process.h. The keeper uses it, too, to settle accounts.
  */
 #include "process.h"
+#include "flight.h"
 #include "frames.h"
 #include "wake.h"
 
@@ -55,10 +56,19 @@ void epoll_set_drop(struct epoll_set *set) {
     pool_return(&shared->epoll_sets, set);
 }
 
+/* Perhaps nobody can receive it any more: the keeper looks. */
+static void note_flights(void) {
+    shared->flights_changed = true;
+    wake_keeper();
+}
+
 void socket_drop(struct socket *socket) {
     struct list *link, *next;
-    if (--socket->holders > 0)
+    if (--socket->holders > 0) {
+        if (!list_empty(&shared->flights) && flight_is_last(socket))
+            note_flights();
         return;
+    }
     list_for_each(link, next, &socket->watches) {
         struct watch *watch = container_of(link, struct watch, socket_link);
         if (watch->kind == WATCH_EPOLL) {

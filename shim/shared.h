@@ -170,6 +170,8 @@ struct shared {
     bool unwatched;        /* it has processes that fork has made, whose end the keeper is not told of yet */
     struct pool flights_pool;
     struct list flights;                          /* of struct flight */
+    uint64_t flights_made;
+    bool flights_changed; /* a message was sent, or somebody has closed what is in one */
     struct hash_link *names[SHARED_NAME_BUCKETS]; /* sockets by inode */
 
     _Atomic uint32_t doorbell;        /* the keeper's transmitter sleeps on it */

@@ -91,6 +91,7 @@ static void repair_flight(void *object, void *context) {
         return;
     pool_mark(&shared->flights_pool, flight);
     flight->socket->holders++;
+    shared->flights_changed = true;
     list_init(&flight->link);
     list_add_tail(&shared->flights, &flight->link);
 }
