@@ -2,6 +2,7 @@
  * calls_io.c - read(2), write, send, recv, and their kin: all are one transfer of a struct socket_message.
  */
 #include "call.h"
+#include "calls_splice.h"
 #include "control.h"
 #include "frames.h"
 #include "memory.h"
@@ -550,6 +551,7 @@ EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...) {
 
 #define DIRECT_PIECES 33 /* buffers, as much as a chunk of a send queue */
 #define DIRECT_LEAST 4096u
+#define SENDFILE_BYTES 65536u
 
 /* Reads from the page cache straight into buffers of the stack's, and sends those: what is not in the cache
  * is not waited for, since the lock is held. Returns how much; 0: not this way. */
@@ -590,13 +592,15 @@ static size_t send_direct(int out, int in, off_t at, size_t length) {
 /* sendfile(2) to a socket of ours: from the page cache into the send queue, or through a buffer, which can
  * wait. */
 static ssize_t send_file(int out, int in, off_t *offset, size_t length) {
-    char buffer[65536];
-    size_t sent = 0;
+    char small[2048], *buffer = NULL; /* the thread's stack may be small */
+    size_t sent = 0, room = length < sizeof small ? length : SENDFILE_BYTES;
+    ssize_t error = 0;
     while (sent < length) {
-        size_t wanted = length - sent < sizeof buffer ? length - sent : sizeof buffer;
         off_t at = offset ? *offset : lseek(in, 0, SEEK_CUR);
-        if (at < 0)
-            return errno == ESPIPE ? -EINVAL : -errno; /* before anything is sent */
+        if (at < 0) {
+            error = errno == ESPIPE ? -EINVAL : -errno;
+            break;
+        }
         size_t direct = send_direct(out, in, at, length - sent);
         if (direct > 0) {
             sent += direct;
@@ -606,17 +610,19 @@ static ssize_t send_file(int out, int in, off_t *offset, size_t length) {
                 lseek(in, (off_t)direct, SEEK_CUR);
             continue;
         }
-        ssize_t got = pread(in, buffer, wanted, at);
+        if (!buffer && !(buffer = room > sizeof small ? memory_take(room) : small)) {
+            error = -ENOMEM;
+            break;
+        }
+        ssize_t got = pread(in, buffer, length - sent < room ? length - sent : room, at);
         if (got <= 0) {
-            if (got < 0 && sent == 0)
-                return -errno;
+            error = got < 0 ? -errno : 0;
             break;
         }
         struct iovec piece = {buffer, (size_t)got};
         ssize_t result = send_message(out, &piece, 1, 0, NULL, 0);
         if (result < 0) {
-            if (sent == 0)
-                return result;
+            error = result;
             break;
         }
         sent += (size_t)result;
@@ -627,20 +633,34 @@ static ssize_t send_file(int out, int in, off_t *offset, size_t length) {
         if (result < got)
             break;
     }
-    return (ssize_t)sent;
+    if (buffer && buffer != small)
+        memory_give(buffer);
+    return sent > 0 ? (ssize_t)sent : error;
 }
 
 EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t length) {
-    CALL_BEGINS;
-    if (descriptor_socket(in))
-        return call_result(-EINVAL); /* as the kernel: a socket can't be mapped */
-    if (!descriptor_socket(out))
+    if (!descriptor_socket(in) && !descriptor_socket(out))
         return LIBC(sendfile)(out, in, offset, length);
+    CALL_BEGINS;
+    if (descriptor_socket(in)) {
+        int error = splice_check_sendfile(out, offset);
+        return call_result(error ? error : splice_to_pipe(in, out, length, 0));
+    }
+    /* The kernel says what is wrong with the file, by its object in the place of our socket. */
+    off_t at = offset ? *offset : 0;
+    if (LIBC(sendfile)(out, in, offset ? &at : NULL, 0) < 0)
+        return call_told(-1);
+    int kind = length > 0 ? splice_check_file(in, at) : 0;
+    if (kind < 0)
+        return call_result(kind);
     if (offset)
         TRACE("sendfile(%d, %d, [%lld], %zu)", out, in, (long long)*offset, length);
     else
         TRACE("sendfile(%d, %d, NULL, %zu)", out, in, length);
-    return call_result(send_file(out, in, offset, length));
+    ssize_t sent = send_file(out, in, offset, length);
+    if (kind > 0 && offset)
+        *offset = at;
+    return call_result(sent);
 }
 
 EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t length) {

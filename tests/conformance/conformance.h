@@ -43,6 +43,7 @@ int make_datagram(uint16_t *port);
 
 void test_sets(void);
 void test_errno(void);
+void test_pairs(void);
 void sets_after_exec(char **arguments);
 void test_states(void);
 void test_options(void);
