@@ -15,6 +15,7 @@
 #include "process.h"
 #include "resume.h"
 #include "wake.h"
+#include "worlds.h"
 #include <limits.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -173,7 +174,12 @@ EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event
           fd, event ? event->events : 0);
     if (!epoll_known(epoll))
         return (int)call_result(no_epoll_set(epoll, fd));
-    return (int)call_result(control(epoll, operation, fd, event));
+    int error = control(epoll, operation, fd, event);
+    if (!error && worlds_has(fd)) {
+        worlds_control(epoll, operation, fd, event);
+        set_becomes_mixed(epoll);
+    }
+    return (int)call_result(error);
 }
 
 /* Takes what is ready of ours. The lock is held. */

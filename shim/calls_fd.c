@@ -11,6 +11,7 @@
 #include "netlink.h"
 #include "spare.h"
 #include "streams.h"
+#include "worlds.h"
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/sockios.h>
@@ -258,6 +259,8 @@ static int ioctl_ours(int fd, unsigned long request, void *argument) {
         return error;
     default:
         error = socket_control(socket, request, &value);
+        if (!error && value == 0 && request == FIONREAD && worlds_receives(descriptor_find(fd)))
+            error = LIBC(ioctl)(fd, request, &value) < 0 ? -errno : 0;
         break;
     }
     shared_unlock();

@@ -8,6 +8,8 @@
 #include "memory.h"
 #include "netlink.h"
 #include "passing.h"
+#include "signals.h"
+#include "worlds.h"
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -158,22 +160,28 @@ static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct 
     return received > 0 || error == 0 ? (ssize_t)received : error;
 }
 
-/* Sends to an address, if there is one; a destination of the kernel's makes a fresh socket the kernel's. */
+/* Whether what is sent, to an address if there is one, is for the kernel to send: a UDP socket has an object
+ * of the kernel's for that (worlds.h), any other that is fresh becomes the kernel's altogether. */
 static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, int flags, int *error) {
     uint32_t host;
     uint16_t port;
     *error = 0;
     if (!to)
-        return false;
+        return worlds_sends(descriptor_find(fd));
     int read = call_address(fd, to, length, &host, &port);
     if (read < 0 || (read == 0 && !call_kernel_address(host)))
         return false;
     struct socket *socket = call_enter(fd, error);
     if (!socket)
         return false;
+    bool udp = socket->type == SOCK_DGRAM && socket->datagram->binding.protocol == IP_PROTOCOL_UDP;
     bool fresh = socket->tcp ? flags & MSG_FASTOPEN && socket->tcp->state == TCP_CLOSE
                              : !socket->datagram->binding.port || socket->datagram->binding.chosen;
     shared_unlock();
+    if (udp && read == 0) {
+        *error = worlds_join(fd);
+        return *error == 0;
+    }
     if (!fresh)
         return false;
     *error = fallback_to_kernel(fd);
@@ -218,6 +226,8 @@ EXPORT ssize_t write(int fd, const void *buffer, size_t length) {
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? to_netlink(fd, &piece, 1) : LIBC(write)(fd, buffer, length);
     CALL_BEGINS;
+    if (worlds_sends(descriptor_find(fd)))
+        return call_told(LIBC(write)(fd, buffer, length));
     TRACE("write(%d, %s, %zu)", fd, tracing_bytes(buffer, length), length);
     return call_result(send_message(fd, &piece, 1, 0, NULL, 0));
 }
@@ -230,6 +240,8 @@ EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count) {
         return call_result(-EINVAL);
     if (buffer_pieces_length(pieces, count) == 0)
         return 0; /* of files' calls nothing is left to do then, as in Linux */
+    if (worlds_sends(descriptor_find(fd)))
+        return call_told(LIBC(writev)(fd, pieces, count));
     TRACE("writev(%d, [%s, ...], %d)", fd, tracing_bytes(pieces->iov_base, pieces->iov_len), count);
     return call_result(send_message(fd, pieces, count, 0, NULL, 0));
 }
@@ -239,6 +251,8 @@ EXPORT ssize_t send(int fd, const void *buffer, size_t length, int flags) {
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? to_netlink(fd, &piece, 1) : LIBC(send)(fd, buffer, length, flags);
     CALL_BEGINS;
+    if (worlds_sends(descriptor_find(fd)))
+        return call_told(LIBC(send)(fd, buffer, length, flags));
     TRACE("send(%d, %s, %zu, 0x%x)", fd, tracing_bytes(buffer, length), length, (unsigned)flags);
     return call_result(send_message(fd, &piece, 1, flags, NULL, 0));
 }
@@ -307,8 +321,76 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
     return (int)sent;
 }
 
+static ssize_t receive_ours(int fd, struct msghdr *header, int flags) {
+    struct socket_message message = {.flags = flags};
+    struct socket_options options;
+    ssize_t result = transfer_in(fd, header->msg_iov, (int)header->msg_iovlen, &message, &options);
+    if (result < 0)
+        return result;
+    header->msg_flags = message.error.origin ? MSG_ERRQUEUE : 0;
+    bool timed = options.timestamp || message.error.origin;
+    control_write(&shared->stack, timed ? clock_realtime_offset() : 0, header, &options, &message);
+    if (message.has_address && header->msg_name)
+        family_write(header->msg_name, &header->msg_namelen, options.inet6, message.address, message.port);
+    else
+        header->msg_namelen = 0;
+    if (message.has_address && message.truncated)
+        header->msg_flags |= MSG_TRUNC;
+    return message.has_address && flags & MSG_TRUNC ? (ssize_t)message.full_length : result;
+}
+
+/* Waits until either may have something, as recv(2) waits: a handler with SA_RESTART does not end it, unless
+ * there is a time limit. Returns 0 or a negative errno. */
+static int wait_for_both(int fd, uint64_t deadline_ns) {
+    for (;;) {
+        struct pollfd one = {.fd = fd, .events = POLLIN};
+        struct timespec left = wait_time_left(deadline_ns == TIMER_NEVER ? 0 : deadline_ns);
+        uint32_t before = signals_interruptions();
+        int ready = ppoll(&one, 1, deadline_ns == TIMER_NEVER ? NULL : &left, NULL);
+        if (ready != -1)
+            return ready > 0 ? 0 : -EAGAIN;
+        if (errno != EINTR || deadline_ns != TIMER_NEVER || signals_interruptions() != before)
+            return -errno;
+    }
+}
+
+/* A socket with an object of the kernel's loopback network: from whichever has something, in turn. */
+static ssize_t receive_both(int fd, struct handle *handle, struct msghdr *header, int flags) {
+    const struct socket *socket = handle->socket;
+    bool wait = !socket->nonblocking && !(flags & (MSG_DONTWAIT | MSG_ERRQUEUE));
+    uint64_t deadline_ns = wait_deadline(socket->options.receive_timeout_ns);
+    for (;;) {
+        bool kernel_first = handle->kernel_next;
+        for (int turn = 0; turn < 2; turn++) {
+            bool kernel = kernel_first ^ (turn > 0);
+            ssize_t result = kernel ? LIBC(recvmsg)(fd, header, flags | MSG_DONTWAIT)
+                                    : receive_ours(fd, header, flags | MSG_DONTWAIT);
+            if (kernel && result < 0)
+                result = -errno;
+            if (result != -EAGAIN) {
+                handle->kernel_next = !kernel;
+                return result;
+            }
+        }
+        int error = wait ? wait_for_both(fd, deadline_ns) : -EAGAIN;
+        if (error)
+            return error;
+    }
+}
+
 static ssize_t receive_message(int fd, const struct iovec *pieces, int count, int flags,
                                struct sockaddr *from, socklen_t *from_length) {
+    struct handle *handle = descriptor_find(fd);
+    if (worlds_receives(handle)) {
+        struct msghdr header = {.msg_name = from,
+                                .msg_namelen = from && from_length ? *from_length : 0,
+                                .msg_iov = (struct iovec *)pieces,
+                                .msg_iovlen = (size_t)count};
+        ssize_t received = receive_both(fd, handle, &header, flags);
+        if (received >= 0 && from && from_length)
+            *from_length = header.msg_namelen;
+        return received;
+    }
     struct socket_message message = {.flags = flags};
     struct socket_options options;
     ssize_t result = transfer_in(fd, pieces, count, &message, &options);
@@ -369,8 +451,7 @@ EXPORT ssize_t recvfrom(int fd, void *buffer, size_t length, int flags, struct s
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
     CALL_BEGINS;
-    struct socket_message message = {.flags = flags};
-    struct socket_options options;
+    struct handle *handle = descriptor_find(fd);
     if (!descriptor_socket(fd)) {
         ssize_t received = LIBC(recvmsg)(fd, header, flags);
         if (received >= 0 && header->msg_controllen > 0)
@@ -382,21 +463,8 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
     if (header->msg_iovlen > IOV_MAX)
         return call_result(-EMSGSIZE);
     TRACE("recvmsg(%d, %d pieces, 0x%x)", fd, (int)header->msg_iovlen, (unsigned)flags);
-    ssize_t result = transfer_in(fd, header->msg_iov, (int)header->msg_iovlen, &message, &options);
-    if (result < 0)
-        return call_result(result);
-    header->msg_flags = message.error.origin ? MSG_ERRQUEUE : 0;
-    bool timed = options.timestamp || message.error.origin;
-    control_write(&shared->stack, timed ? clock_realtime_offset() : 0, header, &options, &message);
-    if (message.has_address && header->msg_name)
-        family_write(header->msg_name, &header->msg_namelen, options.inet6, message.address, message.port);
-    else
-        header->msg_namelen = 0;
-    if (message.has_address && message.truncated)
-        header->msg_flags |= MSG_TRUNC;
-    if (message.has_address && flags & MSG_TRUNC)
-        result = message.full_length;
-    return call_result(result);
+    return call_result(worlds_receives(handle) ? receive_both(fd, handle, header, flags)
+                                               : receive_ours(fd, header, flags));
 }
 
 static bool has_passed(const struct timespec *deadline) {

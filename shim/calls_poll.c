@@ -12,6 +12,7 @@
 #include "orphan.h"
 #include "poller.h"
 #include "wake.h"
+#include "worlds.h"
 #include <string.h>
 #include <time.h>
 
@@ -63,13 +64,17 @@ static int watch_ours(struct waiter *waiter, const struct pollfd *fds, nfds_t co
     return 0;
 }
 
-/* The kernel's part of a set, ours left out; the same places, so that results are copied back by place. */
+/* The kernel's part of a set, ours left out, but for those that talk to both; the same places, so that
+ * results are copied back by place. */
 static nfds_t pick_kernel(struct pollfd *kernel, const struct pollfd *fds, nfds_t count) {
     nfds_t theirs = 0;
     for (nfds_t i = 0; i < count; i++) {
-        bool ours = fds[i].fd < 0 || descriptor_socket(fds[i].fd);
-        kernel[i] = (struct pollfd){.fd = ours ? -1 : fds[i].fd, .events = fds[i].events};
-        theirs += !ours;
+        const struct handle *handle = descriptor_find(fds[i].fd);
+        bool ours = handle && handle->kind == HOLDING_SOCKET, both = ours && worlds_receives(handle);
+        bool asked = fds[i].fd >= 0 && (!ours || both);
+        kernel[i] = (struct pollfd){.fd = asked ? fds[i].fd : -1,
+                                    .events = (short)(both ? fds[i].events & WORLDS_POLL : fds[i].events)};
+        theirs += asked;
     }
     return theirs;
 }
@@ -77,7 +82,9 @@ static nfds_t pick_kernel(struct pollfd *kernel, const struct pollfd *fds, nfds_
 static int merge_kernel(struct pollfd *fds, const struct pollfd *kernel, nfds_t count) {
     int ready = 0;
     for (nfds_t i = 0; i < count; i++) {
-        if (kernel[i].fd >= 0)
+        if (kernel[i].fd >= 0 && descriptor_socket(fds[i].fd))
+            fds[i].revents |= worlds_merge(fds[i].events, kernel[i].revents);
+        else if (kernel[i].fd >= 0)
             fds[i].revents = kernel[i].revents;
         else if (fds[i].fd < 0)
             fds[i].revents = 0;

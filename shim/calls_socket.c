@@ -5,6 +5,7 @@
 #include "call.h"
 #include "netlink.h"
 #include "netns.h"
+#include "worlds.h"
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/netlink.h>
@@ -153,7 +154,10 @@ static int connect_ours(int fd, uint32_t host, uint16_t port, bool unspecified) 
         return result;
     if (unspecified) {
         result = socket_disconnect(&shared->stack, socket);
+        bool both = worlds_has(fd);
         shared_unlock();
+        if (both)
+            LIBC(connect)(fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr));
         return result;
     }
     uint64_t deadline = wait_deadline(socket->options.send_timeout_ns);
@@ -184,6 +188,25 @@ static int connect_nowhere(int fd, int error) {
     return error;
 }
 
+/* A UDP socket to the kernel's loopback network. */
+static int connect_by_kernel(int fd, const struct sockaddr *address, socklen_t length, uint32_t host,
+                             uint16_t port) {
+    int error = worlds_join(fd);
+    if (error || LIBC(connect)(fd, address, length) < 0)
+        return error ? error : -errno;
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return error;
+    error = datagram_connect_elsewhere(&shared->stack, socket, call_destination(host), port);
+    shared_unlock();
+    return error;
+}
+
+static bool is_udp(int fd) {
+    const struct socket *socket = descriptor_socket(fd);
+    return socket && socket->type == SOCK_DGRAM && socket->datagram->binding.protocol == IP_PROTOCOL_UDP;
+}
+
 EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
     uint32_t host;
     uint16_t port;
@@ -195,12 +218,18 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
         return (int)call_result(connect_ours(fd, 0, 0, true));
     if ((error = call_address(fd, address, length, &host, &port)) < 0)
         return (int)call_result(connect_nowhere(fd, error));
+    if (error != FAMILY_FOREIGN && call_kernel_address(host) && is_udp(fd)) {
+        TRACE("connect(%d, %s)", fd, tracing_address(address, length));
+        return (int)call_result(connect_by_kernel(fd, address, length, host, port));
+    }
     if (error == FAMILY_FOREIGN || call_kernel_address(host)) {
         error = fallback_to_kernel(fd);
         return error ? (int)call_result(error) : (int)call_told(LIBC(connect)(fd, address, length));
     }
     TRACE("connect(%d, %s)", fd, tracing_address(address, length));
     error = connect_ours(fd, call_destination(host), port, false);
+    if (!error)
+        worlds_deafen(fd);
     if (shared->broken)
         attach_broken();
     return (int)call_result(error);
@@ -216,7 +245,10 @@ EXPORT int shutdown(int fd, int how) {
     if (!socket)
         return (int)call_result(error);
     error = socket_shutdown(&shared->stack, socket, how);
+    bool both = worlds_has(fd);
     shared_unlock();
+    if (both)
+        LIBC(shutdown)(fd, how);
     return (int)call_result(error);
 }
 
@@ -281,11 +313,14 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *lengt
     if (!socket)
         return (int)call_result(error);
     bool inet6 = socket->options.inet6;
+    bool both = worlds_has(fd);
     bool kernels = inet6 && (level == IPPROTO_IPV6 || (level == SOL_SOCKET && name == SO_DOMAIN));
     if (!kernels)
         error = socket_get_option(&shared->stack, socket, level, name, value, length);
     shared_unlock();
     if (kernels || (error == -ENOPROTOOPT && may_be_inert(level, name)))
+        error = LIBC(getsockopt)(fd, level, name, value, length) < 0 ? -errno : 0;
+    if (!error && level == SOL_SOCKET && name == SO_ERROR && both && *length == sizeof(int) && !*(int *)value)
         error = LIBC(getsockopt)(fd, level, name, value, length) < 0 ? -errno : 0;
     TRACE("getsockopt(%d, %s, %s, %u)", fd, tracing_option(level, name),
           error ? "..." : tracing_value(value, *length), *length);
@@ -330,7 +365,10 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
         return set_inet6_option(fd, name, value, length);
     }
     error = socket_set_option(&shared->stack, socket, level, name, value, length);
+    bool both = worlds_has(fd);
     shared_unlock();
+    if (!error && both)
+        LIBC(setsockopt)(fd, level, name, value, length);
     if (error != -ENOPROTOOPT || !may_be_inert(level, name))
         return (int)call_result(error);
     descriptor_alter(fd);

@@ -12,6 +12,7 @@
 #include "sandbox.h"
 #include "spare.h"
 #include "wake.h"
+#include "worlds.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -384,6 +385,8 @@ int descriptor_set(int fd, struct handle *handle) {
             return -ENOMEM;
         descriptor_pages[fd / DESCRIPTOR_PAGE] = page;
     }
+    if (handle->descriptors == 0)
+        handle->loopback = handle->kind == HOLDING_SOCKET && worlds_object(handle->socket, fd);
     begin_change();
     if (handle->descriptors++ == 0)
         list_move_tail(&handles, &handle->link);

@@ -21,6 +21,8 @@ struct handle {
     uint8_t kind;     /* enum holding_kind */
     bool altered;     /* the kernel's object is not as it was made any more */
     bool orphan_told; /* orphan.h */
+    bool loopback;    /* the kernel's object is one of the loopback network's: worlds.h */
+    bool kernel_next; /* ... and it is its turn to be asked first */
     struct socket *socket;
     struct epoll_set *epoll;
     struct holding *holding;

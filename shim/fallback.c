@@ -2,6 +2,7 @@
  * fallback.c - a socket of ours becomes the kernel's, before anything was sent: its destination is not ours
  * to reach.
  */
+#include "fallback.h"
 #include "call.h"
 #include "process.h"
 #include "wake.h"
@@ -9,8 +10,6 @@
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <string.h>
-
-#define EPOLL_ITEMS_MAX 16
 
 struct option_name {
     int level, name;
@@ -76,42 +75,40 @@ static void carry_over_inet6(int fd, int kernel) {
     }
 }
 
-/* An epoll set of this process that watches the socket. */
-struct registration {
-    struct epoll_set *set;
-    int epoll_fd, fd;
-    struct epoll_event event;
-};
-
-struct move {
-    struct handle *handle;
-    int kernel;
-    int count;
-    struct registration registrations[EPOLL_ITEMS_MAX];
-};
-
-static void find_epoll_descriptor(int fd, void *context) {
-    struct move *move = context;
-    struct handle *handle = descriptor_find(fd);
-    for (int i = 0; i < move->count; i++)
-        if (handle->kind == HOLDING_EPOLL && handle->epoll == move->registrations[i].set)
-            move->registrations[i].epoll_fd = fd;
+void fallback_carry_over(struct socket *socket, int fd, int kernel) {
+    carry_over_options(socket, kernel);
+    if (socket->options.inet6)
+        carry_over_inet6(fd, kernel);
 }
 
-static void collect_registrations(struct move *move) {
+static void find_epoll_descriptor(int fd, void *context) {
+    struct fallback_sets *sets = context;
+    const struct handle *handle = descriptor_find(fd);
+    for (int i = 0; i < sets->count; i++)
+        if (handle->kind == HOLDING_EPOLL && handle->epoll == sets->registrations[i].set)
+            sets->registrations[i].epoll_fd = fd;
+}
+
+void fallback_find_sets(const struct handle *handle, struct fallback_sets *sets) {
     struct list *link, *next;
-    list_for_each(link, next, &move->handle->socket->watches) {
+    list_for_each(link, next, &handle->socket->watches) {
         struct watch *watch = container_of(link, struct watch, socket_link);
-        if (watch->kind != WATCH_EPOLL || move->count == EPOLL_ITEMS_MAX)
+        if (watch->kind != WATCH_EPOLL || sets->count == FALLBACK_SETS_MAX)
             continue;
         struct epoll_item *item = container_of(watch, struct epoll_item, watch);
         item->set->mixed = true;
         wake_set(item->set, false);
-        move->registrations[move->count++] = (struct registration){
+        sets->registrations[sets->count++] = (struct fallback_registration){
             item->set, -1, item->descriptor, {.events = item->events, .data.u64 = item->data}};
     }
-    descriptor_walk(0, UINT32_MAX, find_epoll_descriptor, move);
+    descriptor_walk(0, UINT32_MAX, find_epoll_descriptor, sets);
 }
+
+struct move {
+    struct handle *handle;
+    int kernel;
+    struct fallback_sets sets;
+};
 
 static void replace(int fd, void *context) {
     struct move *move = context;
@@ -125,7 +122,7 @@ static void replace(int fd, void *context) {
 }
 
 int fallback_to_kernel(int fd) {
-    struct move move = {.count = 0};
+    struct move move = {.sets.count = 0};
     shared_lock();
     move.handle = descriptor_find(fd);
     struct socket *socket = descriptor_socket(fd);
@@ -143,9 +140,7 @@ int fallback_to_kernel(int fd) {
         shared_unlock();
         return -error;
     }
-    carry_over_options(socket, move.kernel);
-    if (inet6)
-        carry_over_inet6(fd, move.kernel);
+    fallback_carry_over(socket, fd, move.kernel);
     if (binding->chosen && binding->address == INADDR_ANY) {
         struct sockaddr_storage any;
         socklen_t length = sizeof any;
@@ -157,13 +152,14 @@ int fallback_to_kernel(int fd) {
             return -error;
         }
     }
-    collect_registrations(&move);
+    fallback_find_sets(move.handle, &move.sets);
     descriptor_walk(0, UINT32_MAX, replace, &move);
     shared_unlock();
-    for (int i = 0; i < move.count; i++)
-        if (move.registrations[i].epoll_fd >= 0)
-            LIBC(epoll_ctl)
-    (move.registrations[i].epoll_fd, EPOLL_CTL_ADD, move.registrations[i].fd, &move.registrations[i].event);
+    for (int i = 0; i < move.sets.count; i++) {
+        struct fallback_registration *registration = &move.sets.registrations[i];
+        if (registration->epoll_fd >= 0)
+            LIBC(epoll_ctl)(registration->epoll_fd, EPOLL_CTL_ADD, registration->fd, &registration->event);
+    }
     LIBC(close)(move.kernel);
     return 0;
 }

@@ -323,6 +323,9 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
         return -EACCES;
     if (message->local_address && !ip_is_local(stack, message->local_address))
         return -EINVAL;
+    uint32_t source = source_for(stack, socket, message, destination);
+    if (ip_is_loopback(source) && !ip_is_loopback(destination))
+        return -EINVAL; /* no address to be seen outside */
     const struct ip_options *ip_options =
         message->has_options ? &message->options : socket_ip_options(socket);
     bool path = options->path_mtu_discover < IP_PMTUDISC_PROBE;
@@ -334,7 +337,7 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
     if (length > mtu && whole)
         return -EMSGSIZE;
     *parameters = (struct ip_parameters){
-        .source = source_for(stack, socket, message, destination),
+        .source = source,
         .destination = destination,
         .protocol = socket->datagram->binding.protocol,
         .ttl = message->ttl ? (uint8_t)message->ttl
@@ -417,10 +420,16 @@ int datagram_autobind(struct stack *stack, struct socket *socket) {
 }
 
 int datagram_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
+    if (ip_is_loopback(socket->datagram->binding.address) && !ip_is_loopback(address))
+        return -EINVAL; /* no address to be seen outside */
     if (ip_reachable(stack, address))
         return -ENETUNREACH;
     if (ip_is_broadcast(stack, address) && !socket->options.broadcast)
         return -EACCES;
+    return datagram_connect_elsewhere(stack, socket, address, port);
+}
+
+int datagram_connect_elsewhere(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
     int error = datagram_autobind(stack, socket);
     if (error)
         return error;

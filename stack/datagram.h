@@ -100,6 +100,9 @@ int datagram_payload(struct stack *stack, const struct socket_message *message, 
 /* A datagram socket gets its port, or ident, at the first use that needs one. */
 int datagram_autobind(struct stack *stack, struct socket *socket);
 int datagram_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port);
+/* The same to an address that the stack does not reach, for a caller who does: nothing comes from there, and
+ * nothing is sent. */
+int datagram_connect_elsewhere(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port);
 void datagram_disconnect(struct socket *socket);
 unsigned datagram_poll(struct stack *stack, struct socket *socket);
 

@@ -1,0 +1,144 @@
+/*
+ * worlds.c - see worlds.h.
+ */
+#include "worlds.h"
+#include "call.h"
+#include "fallback.h"
+#include "wake.h"
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/udp.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#define LOOPBACK_INTERFACE 1 /* its index in every network namespace */
+
+bool worlds_object(const struct socket *socket, int fd) {
+    int interface = 0;
+    socklen_t length = sizeof interface;
+    return !socket->tcp && LIBC(getsockopt)(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &interface, &length) == 0 &&
+           interface == LOOPBACK_INTERFACE;
+}
+
+static bool connected_to_kernel(const struct socket *socket) {
+    return socket->connected && socket->datagram && call_kernel_address(socket->datagram->remote_address);
+}
+
+bool worlds_receives(const struct handle *handle) {
+    return handle && handle->loopback && (!handle->socket->connected || connected_to_kernel(handle->socket));
+}
+
+bool worlds_sends(const struct handle *handle) {
+    return handle && handle->loopback && connected_to_kernel(handle->socket);
+}
+
+/* At the socket's port, if nobody of the kernel's has it. The lock is held. */
+static int bind_object(const struct socket *socket, int object) {
+    struct sockaddr_storage any;
+    socklen_t length = sizeof any;
+    uint16_t port = socket->datagram->binding.port;
+    family_write((struct sockaddr *)&any, &length, socket->options.inet6, INADDR_ANY, port);
+    if (LIBC(bind)(object, (struct sockaddr *)&any, length) == 0)
+        return 0;
+    length = sizeof any;
+    family_write((struct sockaddr *)&any, &length, socket->options.inet6, INADDR_ANY, 0);
+    return LIBC(bind)(object, (struct sockaddr *)&any, length) < 0 ? -errno : 0;
+}
+
+/* The lock is held. Returns the object, or a negative errno. */
+static int make_object(struct socket *socket, int fd) {
+    const int loopback = LOOPBACK_INTERFACE;
+    int flags = SOCK_DGRAM | SOCK_CLOEXEC | (socket->nonblocking ? SOCK_NONBLOCK : 0);
+    int object = LIBC(socket)(socket->options.inet6 ? AF_INET6 : AF_INET, flags, 0);
+    if (object < 0)
+        return -errno;
+    int error = 0;
+    if (LIBC(setsockopt)(object, SOL_SOCKET, SO_BINDTOIFINDEX, &loopback, sizeof loopback) < 0)
+        error = -errno;
+    if (!error) {
+        fallback_carry_over(socket, fd, object);
+        error = bind_object(socket, object);
+    }
+    if (error)
+        LIBC(close)(object);
+    return error ? error : object;
+}
+
+struct join {
+    const struct handle *handle;
+    int object;
+};
+
+static void replace(int fd, void *context) {
+    const struct join *join = context;
+    if (descriptor_find(fd) != join->handle)
+        return;
+    int flags = LIBC(fcntl)(fd, F_GETFD);
+    LIBC(dup3)(join->object, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+}
+
+/* The socket is found by the object's name: exec, messages. The lock is held. */
+static void rename_socket(struct socket *socket, int object) {
+    struct stat status;
+    if (LIBC(syscall)(SYS_fstat, object, &status) < 0)
+        return;
+    hash_remove(&socket->name_link);
+    socket->name = status.st_ino;
+    hash_add(&shared->names[socket->name % SHARED_NAME_BUCKETS], &socket->name_link);
+}
+
+/* A connected object hears its peer alone: itself. */
+void worlds_deafen(int fd) {
+    struct sockaddr_storage own;
+    socklen_t length = sizeof own;
+    if (!worlds_has(fd) || LIBC(getsockname)(fd, (struct sockaddr *)&own, &length) < 0)
+        return;
+    bool inet6 = own.ss_family == AF_INET6;
+    uint16_t port =
+        ntohs(inet6 ? ((struct sockaddr_in6 *)&own)->sin6_port : ((struct sockaddr_in *)&own)->sin_port);
+    length = sizeof own;
+    family_write((struct sockaddr *)&own, &length, inet6, IP_LOOPBACK, port);
+    LIBC(connect)(fd, (struct sockaddr *)&own, length);
+}
+
+static struct epoll_event kernels_part(const struct epoll_event *event) {
+    return (struct epoll_event){.events = event->events & ~(uint32_t)(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND),
+                                .data = event->data};
+}
+
+int worlds_join(int fd) {
+    int error = 0;
+    bool made = false;
+    struct fallback_sets sets = {.count = 0};
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return error;
+    struct handle *handle = descriptor_find(fd);
+    if (!handle->loopback && !(error = datagram_autobind(&shared->stack, socket))) {
+        struct join join = {handle, make_object(socket, fd)};
+        if (join.object >= 0) {
+            fallback_find_sets(handle, &sets);
+            descriptor_walk(0, UINT32_MAX, replace, &join);
+            rename_socket(socket, join.object);
+            LIBC(close)(join.object);
+            handle->altered = handle->loopback = made = true;
+        } else {
+            error = join.object;
+        }
+    }
+    bool deaf = !error && made && socket->connected;
+    shared_unlock();
+    if (deaf)
+        worlds_deafen(fd);
+    for (int i = 0; i < sets.count; i++) {
+        struct epoll_event event = kernels_part(&sets.registrations[i].event);
+        if (sets.registrations[i].epoll_fd >= 0)
+            LIBC(epoll_ctl)(sets.registrations[i].epoll_fd, EPOLL_CTL_ADD, sets.registrations[i].fd, &event);
+    }
+    return error;
+}
+
+void worlds_control(int epoll, int operation, int fd, const struct epoll_event *event) {
+    struct epoll_event part = operation == EPOLL_CTL_DEL ? (struct epoll_event){0} : kernels_part(event);
+    LIBC(epoll_ctl)(epoll, operation, fd, &part);
+}
