@@ -149,6 +149,12 @@ struct destination {
     int place;
 };
 
+static uint32_t host_of(const struct in6_addr *address) {
+    uint32_t wire;
+    memcpy(&wire, &address->s6_addr[12], sizeof wire);
+    return ntohl(wire);
+}
+
 static struct in6_addr mapped(uint32_t host) {
     struct in6_addr address = MAPPED(0, 0);
     uint32_t wire = htonl(host);
@@ -156,23 +162,32 @@ static struct in6_addr mapped(uint32_t host) {
     return address;
 }
 
+/* The kernel's, whatever the stack has: 127.0.0.0/8 and ::1. */
+static bool is_loopback(const struct in6_addr *address) {
+    return IN6_IS_ADDR_LOOPBACK(address) ||
+           (IN6_IS_ADDR_V4MAPPED(address) && ip_is_loopback(host_of(address)));
+}
+
+/* What the stack, whose lock is held unless the address is loopback's, would send from. */
 static void find_source(struct destination *destination) {
-    const struct stack_config *config = &shared->stack.config;
-    uint32_t host, hop, mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
-    memcpy(&host, &destination->address.s6_addr[12], sizeof host);
-    host = ntohl(host);
-    if (!IN6_IS_ADDR_V4MAPPED(&destination->address)) {
-        destination->reached = IN6_IS_ADDR_LOOPBACK(&destination->address); /* the kernel's */
-        destination->source = destination->address;
+    uint32_t host = host_of(&destination->address), hop;
+    destination->source = destination->address;
+    if (is_loopback(&destination->address)) {
+        destination->reached = true;
+        if (IN6_IS_ADDR_V4MAPPED(&destination->address))
+            destination->source = mapped(IP_LOOPBACK);
+        destination->common = common_bits(&destination->source, &destination->address);
         return;
     }
-    bool loopback = ip_is_loopback(host) || host == INADDR_ANY;
-    destination->reached = loopback || ip_is_local(&shared->stack, host) ||
+    if (!IN6_IS_ADDR_V4MAPPED(&destination->address))
+        return; /* of IPv6 the stack has none */
+    const struct stack_config *config = &shared->stack.config;
+    uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
+    destination->reached = host == INADDR_ANY || ip_is_local(&shared->stack, host) ||
                            ip_is_broadcast(&shared->stack, host) ||
                            ip_route_lookup(&shared->stack.routes, host, &hop) == 0;
-    destination->source = mapped(loopback ? IP_LOOPBACK : config->address);
-    bool on_subnet = loopback ? ip_is_loopback(host) : (host & mask) == (config->address & mask);
-    if (on_subnet || destination->told.family == AF_INET6)
+    destination->source = mapped(host == INADDR_ANY ? IP_LOOPBACK : config->address);
+    if ((host & mask) == (config->address & mask) || destination->told.family == AF_INET6)
         destination->common = common_bits(&destination->source, &destination->address);
 }
 
@@ -196,13 +211,16 @@ static int compare(const void *left, const void *right) {
     return by ? by : sign(a->place - b->place);
 }
 
-static void fill_in(struct destination *destination, const struct policy *policy) {
+static void note_address(struct destination *destination) {
     uint32_t wire;
     destination->address = destination->told.address;
     if (destination->told.family == AF_INET) {
         memcpy(&wire, &destination->told.address, sizeof wire);
         destination->address = mapped(ntohl(wire));
     }
+}
+
+static void fill_in(struct destination *destination, const struct policy *policy) {
     find_source(destination);
     destination->scope = scope_of(policy, &destination->address, destination->told.family);
     destination->source_scope = scope_of(policy, &destination->source, destination->told.family);
@@ -219,13 +237,23 @@ void destination_order(struct resolved_address *addresses, int count) {
     if (count < 2 || !(work = memory_take(sizeof *work + (size_t)count * sizeof work->destinations[0])))
         return;
     read_policy(&work->policy);
-    shared_lock();
+    bool asks_stack = false;
     for (int i = 0; i < count; i++) {
         work->destinations[i].told = addresses[i];
         work->destinations[i].place = i;
-        fill_in(&work->destinations[i], &work->policy);
+        note_address(&work->destinations[i]);
+        asks_stack |= !is_loopback(&work->destinations[i].address);
     }
-    shared_unlock();
+    if (asks_stack && !call_join()) {
+        memory_give(work);
+        return;
+    }
+    if (asks_stack)
+        shared_lock();
+    for (int i = 0; i < count; i++)
+        fill_in(&work->destinations[i], &work->policy);
+    if (asks_stack)
+        shared_unlock();
     qsort(work->destinations, (size_t)count, sizeof work->destinations[0], compare);
     for (int i = 0; i < count; i++)
         addresses[i] = work->destinations[i].told;

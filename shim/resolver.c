@@ -4,10 +4,12 @@
  */
 #include "resolver.h"
 #include "dns_host.h"
+#include "libc.h"
 #include "memory.h"
 #include "nsswitch.h"
 #include <dlfcn.h>
 #include <errno.h>
+#include <resolv.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,6 +37,16 @@ static void *function_of(const struct nsswitch_source *source, const char *funct
     snprintf(library, sizeof library, "libnss_%s.so.2", source->name);
     void *module = dlopen(library, RTLD_NOW);
     return module ? dlsym(module, symbol) : NULL;
+}
+
+/* libc reads host.conf(5), of which its "files" makes use, with resolv.conf. */
+static void begin(struct nsswitch *nsswitch) {
+    static _Atomic bool done;
+    struct __res_state state = {0};
+    if (!done && LIBC(__res_ninit)(&state) == 0)
+        res_nclose(&state);
+    done = true;
+    nsswitch_read(nsswitch);
 }
 
 static enum nss_status unavailable(int *host_error) {
@@ -169,7 +181,7 @@ int resolver_addresses(const struct resolver_wish *wish, struct resolved *resolv
     struct nsswitch nsswitch;
     struct verdict verdicts[2] = {0};
     int host_error = HOST_NOT_FOUND;
-    nsswitch_read(&nsswitch);
+    begin(&nsswitch);
     for (int i = 0; i < nsswitch.count; i++) {
         const struct nsswitch_source *source = &nsswitch.sources[i];
         resolved->count = 0;
@@ -201,7 +213,7 @@ int resolver_host_by_name(const char *name, int family, struct hostent *host, ch
                           int *host_error) {
     struct nsswitch nsswitch;
     enum nss_status status = NSS_STATUS_UNAVAIL;
-    nsswitch_read(&nsswitch);
+    begin(&nsswitch);
     for (int i = 0; i < nsswitch.count; i++) {
         const struct nsswitch_source *source = &nsswitch.sources[i];
         nss_gethostbyname2_r *function =
@@ -220,7 +232,7 @@ int resolver_host_by_address(const void *address, socklen_t address_length, int 
                              char *buffer, size_t length, int *host_error) {
     struct nsswitch nsswitch;
     enum nss_status status = NSS_STATUS_UNAVAIL;
-    nsswitch_read(&nsswitch);
+    begin(&nsswitch);
     for (int i = 0; i < nsswitch.count; i++) {
         const struct nsswitch_source *source = &nsswitch.sources[i];
         nss_gethostbyaddr_r *function =
