@@ -5,6 +5,7 @@
 #include "interfaces.h"
 #include "netns.h"
 #include <ifaddrs.h>
+#include <linux/if_link.h>
 #include <linux/if_packet.h>
 #include <linux/sockios.h>
 #include <net/ethernet.h>
@@ -49,6 +50,22 @@ void interfaces_describe(struct interface both[INTERFACES]) {
     memcpy(both[1].mac, config->mac, sizeof both[1].mac);
 }
 
+void interfaces_count(enum interface_place place, struct rtnl_link_stats64 *wide,
+                      struct rtnl_link_stats *narrow) {
+    const struct mib *mib = &shared->stack.mib;
+    *wide = (struct rtnl_link_stats64){0};
+    if (place == INTERFACE_OWN) {
+        wide->rx_packets = mib->IpInReceives;
+        wide->tx_packets = mib->IpOutRequests;
+        wide->multicast = mib->IpExtInMcastPkts;
+    }
+    /* The narrow one has the same fields in the same order. */
+    const uint64_t *from = (const uint64_t *)wide;
+    uint32_t *to = (uint32_t *)narrow;
+    for (size_t i = 0; i < sizeof *narrow / sizeof *to; i++)
+        to[i] = (uint32_t)from[i];
+}
+
 /* False: there is no stack, and the kernel is to answer. */
 static bool ask(struct interface both[INTERFACES]) {
     if ((!attached() && !attach_config.nic[0]) || netns_away() || !call_join())
@@ -69,6 +86,7 @@ struct told {
     struct sockaddr_ll links[2], link_broadcasts[2];
     struct sockaddr_in addresses[2], masks[2], broadcasts[2];
     struct interface interfaces[INTERFACES];
+    struct rtnl_link_stats counts[INTERFACES];
 };
 
 static void tell(struct told *told, int index) {
@@ -88,7 +106,8 @@ static void tell(struct told *told, int index) {
     *link = (struct ifaddrs){.ifa_name = told->interfaces[index].name,
                              .ifa_flags = interface->flags,
                              .ifa_addr = (struct sockaddr *)&told->links[index],
-                             .ifa_broadaddr = (struct sockaddr *)&told->link_broadcasts[index]};
+                             .ifa_broadaddr = (struct sockaddr *)&told->link_broadcasts[index],
+                             .ifa_data = &told->counts[index]};
     *address = (struct ifaddrs){.ifa_name = told->interfaces[index].name,
                                 .ifa_flags = interface->flags,
                                 .ifa_addr = (struct sockaddr *)&told->addresses[index],
@@ -105,6 +124,12 @@ EXPORT int getifaddrs(struct ifaddrs **list) {
     if (!told)
         return (int)call_result(-ENOMEM);
     memcpy(told->interfaces, both, sizeof both);
+    shared_lock();
+    for (int i = 0; i < INTERFACES; i++) {
+        struct rtnl_link_stats64 wide;
+        interfaces_count((enum interface_place)i, &wide, &told->counts[i]);
+    }
+    shared_unlock();
     tell(told, 0);
     tell(told, 1);
     int count = both[1].address ? 4 : 3; /* none yet: DHCP */

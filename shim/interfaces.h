@@ -33,6 +33,14 @@ struct interface {
 /* The lock is held. */
 void interfaces_describe(struct interface all[INTERFACES]);
 
+struct rtnl_link_stats;
+struct rtnl_link_stats64;
+
+/* Packets in and out of one of them, in both widths (<linux/if_link.h>); the bytes of frames are counted
+ * nowhere. The lock is held. */
+void interfaces_count(enum interface_place place, struct rtnl_link_stats64 *wide,
+                      struct rtnl_link_stats *narrow);
+
 /* ioctl(2)'s questions (netdevice(7)). */
 bool interface_request(unsigned long request); /* is it one? */
 int interface_ask(int fd, unsigned long request, void *argument);

@@ -15,34 +15,13 @@
 #define OPERATIONAL_UNKNOWN 0
 #define OPERATIONAL_UP 6 /* RFC 2863 */
 
-/* Packets in and out; frames' bytes are counted nowhere. */
-static struct rtnl_link_stats64 count_traffic(bool loopback) {
-    const struct mib *mib = &shared->stack.mib;
-    struct rtnl_link_stats64 counts = {0};
-    if (loopback)
-        return counts;
-    counts.rx_packets = mib->IpInReceives;
-    counts.tx_packets = mib->IpOutRequests;
-    counts.multicast = mib->IpExtInMcastPkts;
-    return counts;
-}
-
-/* The same with half the width: a field after the other, in <linux/if_link.h> as well. */
-static struct rtnl_link_stats halve(const struct rtnl_link_stats64 *wide) {
-    struct rtnl_link_stats narrow;
-    const uint64_t *from = (const uint64_t *)wide;
-    uint32_t *to = (uint32_t *)&narrow;
-    for (size_t i = 0; i < sizeof narrow / sizeof *to; i++)
-        to[i] = (uint32_t)from[i];
-    return narrow;
-}
-
 /* In the kernel's order (rtnl_fill_ifinfo): programs rely on some of it. */
 static void tell_link(struct netlink_answer *answer, const struct interface *interface) {
     bool loopback = interface->flags & IFF_LOOPBACK;
     static const uint8_t nobody[6], everybody[6] = {255, 255, 255, 255, 255, 255};
-    struct rtnl_link_stats64 counts = count_traffic(loopback);
-    struct rtnl_link_stats narrow = halve(&counts);
+    struct rtnl_link_stats64 counts;
+    struct rtnl_link_stats narrow;
+    interfaces_count(loopback ? INTERFACE_LOOPBACK : INTERFACE_OWN, &counts, &narrow);
     struct rtnl_link_ifmap map = {0};
     struct ifinfomsg header = {
         .ifi_type = interface->hardware, .ifi_index = (int)interface->index, .ifi_flags = interface->flags};
