@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* A payload of at most this many bytes is copied into the tail of a receive queue. */
-#define BUFFER_COPY_BELOW 512u
+#define BUFFER_COPY_MOST (BUFFER_CAPACITY / 2)
 
 static_assert(sizeof(struct buffer) == BUFFER_BYTES, "a buffer fills its pool slot");
 
@@ -107,6 +107,13 @@ uint32_t buffer_chain_length(const struct buffer *chain) {
     return length;
 }
 
+uint32_t buffer_chain_count(const struct buffer *chain) {
+    uint32_t count = 0;
+    for (; chain; chain = chain->next)
+        count++;
+    return count;
+}
+
 struct buffer *buffer_trim_front(struct pool *pool, struct buffer *chain, uint32_t bytes) {
     while (chain) {
         uint32_t here = min_u32(bytes, buffer_length(chain));
@@ -145,6 +152,7 @@ static struct buffer *byte_queue_grow(struct byte_queue *queue, struct pool *poo
     else
         queue->head = buffer;
     queue->tail = buffer;
+    queue->buffers++;
     return buffer;
 }
 
@@ -185,6 +193,20 @@ uint32_t byte_queue_append(struct byte_queue *queue, struct pool *pool, const st
     return appended;
 }
 
+/* Puts a chain behind the queue's. */
+static void link_chain(struct byte_queue *queue, struct buffer *chain) {
+    if (queue->tail)
+        queue->tail->next = chain;
+    else
+        queue->head = chain;
+    queue->buffers++;
+    while (chain->next) {
+        chain = chain->next;
+        queue->buffers++;
+    }
+    queue->tail = chain;
+}
+
 void byte_queue_append_chain(struct byte_queue *queue, struct pool *pool, struct buffer *chain) {
     uint32_t length = buffer_chain_length(chain);
     struct buffer *tail = queue->tail;
@@ -193,7 +215,7 @@ void byte_queue_append_chain(struct byte_queue *queue, struct pool *pool, struct
         return;
     }
     queue->length += length;
-    if (length <= BUFFER_COPY_BELOW && tail && BUFFER_CAPACITY - tail->end >= length) {
+    if (length <= BUFFER_COPY_MOST && tail && BUFFER_CAPACITY - tail->end >= length) {
         for (struct buffer *piece = chain; piece; piece = piece->next) {
             memcpy(tail->storage + tail->end, buffer_data(piece), buffer_length(piece));
             atomic_signal_fence(
@@ -203,23 +225,41 @@ void byte_queue_append_chain(struct byte_queue *queue, struct pool *pool, struct
         buffer_drop_chain(pool, chain);
         return;
     }
-    if (tail)
-        tail->next = chain;
+    link_chain(queue, chain);
+}
+
+bool byte_queue_takes(const struct byte_queue *queue, uint32_t length) {
+    return queue->tail && BUFFER_CAPACITY - queue->tail->end >= length;
+}
+
+void byte_queue_append_packed(struct byte_queue *queue, struct pool *pool, struct buffer *chain) {
+    struct buffer *tail = queue->tail;
+    while (tail && chain && tail->end < BUFFER_CAPACITY) {
+        uint32_t here = min_u32(BUFFER_CAPACITY - tail->end, buffer_length(chain));
+        memcpy(tail->storage + tail->end, buffer_data(chain), here);
+        atomic_signal_fence(memory_order_seq_cst);
+        tail->end += here;
+        queue->length += here;
+        chain = buffer_trim_front(pool, chain, here);
+    }
+    byte_queue_append_chain(queue, pool, chain);
+}
+
+void byte_queue_append_queue(struct byte_queue *queue, struct byte_queue *from) {
+    if (!from->head)
+        return;
+    if (queue->tail)
+        queue->tail->next = from->head;
     else
-        queue->head = chain;
-    while (chain->next)
-        chain = chain->next;
-    queue->tail = chain;
+        queue->head = from->head;
+    queue->tail = from->tail;
+    queue->length += from->length;
+    queue->buffers += from->buffers;
+    *from = (struct byte_queue){0};
 }
 
 void byte_queue_join(struct byte_queue *queue, struct buffer *chain, uint32_t length) {
-    if (queue->tail)
-        queue->tail->next = chain;
-    else
-        queue->head = chain;
-    while (chain->next)
-        chain = chain->next;
-    queue->tail = chain;
+    link_chain(queue, chain);
     queue->length += length;
 }
 
@@ -277,6 +317,7 @@ void byte_queue_drop(struct byte_queue *queue, struct pool *pool, uint32_t bytes
         }
         bytes -= here;
         queue->head = head->next;
+        queue->buffers--;
         atomic_signal_fence(memory_order_seq_cst); /* the queue is whole at any instruction: see repair.h */
         buffer_drop(pool, head);
     }

@@ -24,10 +24,12 @@ struct buffer {
 };
 
 /* A stream of bytes. Invariants: length is the sum of the chain's lengths; tail is the last of the chain;
- * head == NULL exactly when length == 0. */
+ * head == NULL exactly when length == 0. One that is made of a chain only to look at it need not know how
+ * many buffers that has. */
 struct byte_queue {
     struct buffer *head, *tail;
     uint32_t length;
+    uint32_t buffers; /* in the chain */
 };
 
 /* A place in a send queue: buffer->storage[position]. It stays good while the buffer is referenced, whatever
@@ -57,6 +59,7 @@ void buffer_hold_range(struct byte_cursor cursor, uint32_t length);
 void buffer_drop_range(struct pool *pool, struct byte_cursor cursor, uint32_t length);
 
 uint32_t buffer_chain_length(const struct buffer *chain);
+uint32_t buffer_chain_count(const struct buffer *chain); /* of buffers */
 
 /* Removes bytes at a chain's start; buffers that become empty are dropped. Returns the new chain. */
 struct buffer *buffer_trim_front(struct pool *pool, struct buffer *chain, uint32_t bytes);
@@ -82,9 +85,19 @@ size_t buffer_pieces_length(const struct iovec *pieces, int count);
 uint32_t byte_queue_append(struct byte_queue *queue, struct pool *pool, const struct iovec *from, int count,
                            size_t skip, uint32_t length);
 
-/* Appends a chain; the queue owns it from here on. Little payloads are copied into the tail, so that small
- * segments do not each hold a whole buffer. */
+/* Appends a chain; the queue owns it from here on. What fits into half a buffer is copied into the tail if
+ * there is room, so that a queue's buffers are half full at least, but for a header's length, however short
+ * segments are. */
 void byte_queue_append_chain(struct byte_queue *queue, struct pool *pool, struct buffer *chain);
+
+/* The same, but the tail is filled up first: for when memory is short. */
+void byte_queue_append_packed(struct byte_queue *queue, struct pool *pool, struct buffer *chain);
+
+/* Whether a chain of so many bytes would all be copied into the tail by byte_queue_append_packed. */
+bool byte_queue_takes(const struct byte_queue *queue, uint32_t length);
+
+/* Appends all of another queue, which is empty then. */
+void byte_queue_append_queue(struct byte_queue *queue, struct byte_queue *from);
 
 /* Appends a chain of `length` bytes to a send queue, which owns it from here on: each of its buffers has
  * something, from its storage's start on. */

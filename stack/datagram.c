@@ -39,10 +39,16 @@ void datagram_end(struct stack *stack, struct socket *socket) {
     pool_return(&stack->datagram_states, state);
 }
 
-/* A datagram of that length, if the socket's limit has room for it. */
-static struct datagram *take(struct stack *stack, const struct socket *socket, uint32_t length) {
+/* A datagram of that length, in so many buffers, if the socket's limit has room for it, and the limit of all.
+ */
+static struct datagram *take(struct stack *stack, const struct socket *socket, uint32_t length,
+                             uint32_t buffers) {
     if (socket->datagram_bytes + datagram_weight(length) > socket->receive_limit)
         return NULL;
+    if (!memory_admits_datagram(stack, socket, buffers)) {
+        stack->mib.UdpMemErrors++;
+        return NULL;
+    }
     return pool_take_zeroed(&stack->datagrams);
 }
 
@@ -50,6 +56,7 @@ static void append(struct stack *stack, struct socket *socket, struct list *list
     datagram->received_ns = stack->now_ns;
     list_init(&datagram->link);
     list_add_tail(list, &datagram->link);
+    stack->memory.datagram_buffers += datagram->buffers;
     socket->datagram_bytes += datagram_weight(datagram->length);
 }
 
@@ -82,7 +89,8 @@ bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet
                     uint16_t source_port) {
     if (socket->read_shutdown)
         return false;
-    struct datagram *datagram = take(stack, socket, packet->length);
+    uint32_t buffers = buffer_chain_count(packet->chain);
+    struct datagram *datagram = take(stack, socket, packet->length, buffers);
     if (!datagram) {
         socket->datagram->drops++;
         return false;
@@ -96,6 +104,7 @@ bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet
     datagram->tos = packet->tos;
     datagram->drops = socket->datagram->drops;
     datagram->length = packet->length;
+    datagram->buffers = (uint16_t)buffers;
     datagram->chain = packet->chain;
     packet->chain = NULL;
     append(stack, socket, &socket->datagram->queue, datagram);
@@ -107,13 +116,14 @@ static void queue_error(struct stack *stack, struct socket *socket, const struct
                         uint32_t destination, uint16_t port, const uint8_t *payload, uint32_t length) {
     struct byte_queue quoted = {0};
     struct iovec piece = {(void *)payload, length};
-    struct datagram *datagram = take(stack, socket, length);
+    struct datagram *datagram = take(stack, socket, length, length / BUFFER_CAPACITY + 1);
     if (!datagram)
         return;
     byte_queue_append(&quoted, &stack->buffers, &piece, 1, 0, length);
     datagram->source = destination;
     datagram->source_port = port;
     datagram->length = quoted.length;
+    datagram->buffers = (uint16_t)quoted.buffers;
     datagram->chain = quoted.head;
     datagram->error = *error;
     append(stack, socket, &socket->errors, datagram);
@@ -138,7 +148,7 @@ void datagram_error(struct stack *stack, struct socket *socket, const struct icm
 }
 
 void datagram_tell(struct stack *stack, struct socket *socket, const struct icmp_error *told) {
-    struct datagram *datagram = take(stack, socket, 0);
+    struct datagram *datagram = take(stack, socket, 0, 0);
     if (!datagram)
         return;
     datagram->error = *told;
@@ -153,6 +163,7 @@ struct datagram *datagram_last_error(const struct socket *socket) {
 static void destroy(struct stack *stack, struct socket *socket, struct datagram *datagram) {
     list_remove(&datagram->link);
     socket->datagram_bytes -= datagram_weight(datagram->length);
+    stack->memory.datagram_buffers -= datagram->buffers;
     buffer_drop_chain(&stack->buffers, datagram->chain);
     pool_return(&stack->datagrams, datagram);
 }
@@ -191,7 +202,7 @@ static void describe(struct socket_message *message, const struct datagram *data
 
 /* Copies a datagram to where the message's pieces have `at` bytes already. */
 static uint32_t copy(const struct datagram *datagram, const struct socket_message *message, uint32_t at) {
-    struct byte_queue queue = {datagram->chain, NULL, datagram->length};
+    struct byte_queue queue = {.head = datagram->chain, .length = datagram->length};
     struct iovec rest[16];
     int count = 0;
     if (at == 0)
@@ -253,7 +264,7 @@ static struct list *peeked_link(const struct socket *socket, uint32_t *at) {
 /* Copies what is wanted of one datagram. */
 static uint32_t receive_part(struct socket *socket, struct socket_message *message, struct datagram *datagram,
                              uint32_t at) {
-    struct byte_queue queue = {datagram->chain, NULL, datagram->length};
+    struct byte_queue queue = {.head = datagram->chain, .length = datagram->length};
     uint32_t room = room_of(message);
     uint32_t copied = (uint32_t)byte_queue_peek_from(&queue, at, message->pieces, message->count, UINT32_MAX);
     uint32_t told = message->flags & MSG_TRUNC ? datagram->length : copied;

@@ -24,6 +24,7 @@ struct datagram {
     uint64_t received_ns;
     uint32_t drops; /* of the socket, until then: SO_RXQ_OVFL */
     uint32_t length;
+    uint16_t buffers; /* in chain */
     struct ip_options options;
     bool peeked; /* by MSG_PEEK, at least once */
     struct buffer *chain;

@@ -214,7 +214,7 @@ bool dhcp_input(struct stack *stack, const struct ip_packet *packet, uint16_t so
     uint32_t length = packet->length - UDP_HEADER_BYTES;
     if (length > sizeof bytes)
         return true;
-    struct byte_queue queue = {packet->chain, NULL, packet->length};
+    struct byte_queue queue = {.head = packet->chain, .length = packet->length};
     uint8_t header[UDP_HEADER_BYTES];
     struct iovec pieces[2] = {{header, sizeof header}, {bytes, length}};
     byte_queue_peek(&queue, pieces, 2, UINT32_MAX);

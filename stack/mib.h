@@ -94,6 +94,7 @@
     MIB(TcpExt, PAWSTimewait)           \
     MIB(TcpExt, TCPOFOQueue)            \
     MIB(TcpExt, TCPOFODrop)             \
+    MIB(TcpExt, OfoPruned)              \
     MIB(TcpExt, TCPRcvQDrop)            \
     MIB(TcpExt, TCPKeepAlive)           \
     MIB(TcpExt, DelayedACKs)            \
@@ -115,7 +116,8 @@
     MIB(Udp, RcvbufErrors)              \
     MIB(Udp, SndbufErrors)              \
     MIB(Udp, InCsumErrors)              \
-    MIB(Udp, IgnoredMulti)
+    MIB(Udp, IgnoredMulti)              \
+    MIB(Udp, MemErrors)
 
 #define MIB_FIELD(group, name) uint64_t group##name;
 struct mib {

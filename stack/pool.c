@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define POOL_ALIGNMENT 64u
+#define POOL_RESERVE_PART 64u /* of the arena is left to who needs it more */
 #define POOL_WORDS (ARENA_BLOCK_BYTES / POOL_ALIGNMENT / 64)
 
 struct pool_block {
@@ -37,6 +38,7 @@ void pool_init(struct pool *pool, struct arena *arena, size_t object_bytes, uint
     pool->objects_per_block = (uint32_t)((ARENA_BLOCK_BYTES - first_object_offset()) / pool->object_bytes);
     pool->limit = limit;
     pool->used = 0;
+    pool->reserve = arena->block_limit / POOL_RESERVE_PART;
     pool->owner = arena_new_owner(arena);
     list_init(&pool->blocks);
     list_init(&pool->partial);
@@ -61,6 +63,9 @@ static void pool_poison_all(const struct pool *pool, struct pool_block *block) {
 }
 
 static struct pool_block *pool_grow(struct pool *pool) {
+    const struct arena *arena = pool->arena;
+    if (arena->block_limit - arena->blocks_taken <= pool->reserve)
+        return NULL;
     struct pool_block *block = arena_take_block(pool->arena);
     if (!block)
         return NULL;

@@ -18,12 +18,14 @@ struct pool {
     uint32_t objects_per_block;
     uint32_t limit; /* most objects at a time */
     uint32_t used;
+    uint32_t reserve;    /* blocks of the arena that it leaves to pools whose reserve is less */
     uint8_t owner;       /* of the blocks, to the arena */
     struct list blocks;  /* every block of the pool */
     struct list partial; /* those with a free object */
 };
 
-/* object_bytes is rounded up to a multiple of 64 (a cache line) and is at most 16,384. */
+/* object_bytes is rounded up to a multiple of 64 (a cache line) and is at most 16,384. The last part of the
+ * arena is left to others, until the caller sets `reserve` to 0. */
 void pool_init(struct pool *pool, struct arena *arena, size_t object_bytes, uint32_t limit);
 
 /* Gives an object with undefined contents; NULL when the pool's or the arena's limit is reached. */

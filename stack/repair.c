@@ -46,14 +46,16 @@ void stack_repair_memory(struct stack *stack) {
 
 bool stack_chain_measure(const struct stack *stack, struct buffer *chain, struct chain_measure *measure) {
     uint32_t steps = 0;
-    *measure = (struct chain_measure){0, NULL};
+    *measure = (struct chain_measure){0, 0, NULL};
     for (; chain; chain = chain->next) {
         if (!pool_has(&stack->buffers, chain) || chain->start > chain->end || chain->end > BUFFER_CAPACITY ||
             steps++ > stack->buffers.used)
             return false;
         measure->length += buffer_length(chain);
-        if (buffer_length(chain) > 0)
+        if (buffer_length(chain) > 0) {
             measure->last = chain;
+            measure->buffers = steps;
+        }
     }
     return true;
 }
@@ -63,6 +65,7 @@ bool stack_queue_repair(const struct stack *stack, struct byte_queue *queue) {
     if (!stack_chain_measure(stack, queue->head, &measure))
         return false;
     queue->length = measure.length;
+    queue->buffers = measure.buffers;
     queue->tail = measure.last;
     if (measure.last)
         measure.last->next = NULL;
@@ -172,13 +175,15 @@ static bool repair_datagrams(const struct stack *stack, struct list *list) {
     return true;
 }
 
-/* Returns what they take of their socket's limit. */
+/* Counts their buffers. Returns what they take of their socket's limit. */
 static uint32_t hold_datagrams(struct stack *stack, const struct list *list) {
     uint32_t weight = 0;
     for (struct list *link = list->next; link != list; link = link->next) {
         struct datagram *datagram = container_of(link, struct datagram, link);
         pool_mark(&stack->datagrams, datagram);
         stack_hold_chain(stack, datagram->chain);
+        datagram->buffers = (uint16_t)buffer_chain_count(datagram->chain);
+        stack->memory.datagram_buffers += datagram->buffers;
         weight += datagram_weight(datagram->length);
     }
     return weight;
@@ -307,6 +312,8 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     list_init(&stack->output);
     list_init(&stack->corked);
     arp_begin(stack);
+    stack->memory.datagram_buffers = 0;
+    size_classes_init(&stack->memory.out_of_order);
     memset(stack->datagram_sockets, 0, sizeof stack->datagram_sockets);
     memset(&stack->ports, 0, sizeof stack->ports);
     memset(stack->tcp_table, 0, sizeof *stack->tcp_table);

@@ -30,7 +30,8 @@ void stack_repair_hold(struct stack *stack, struct buffer *buffer); /* NULL, or 
 /* What a chain holds, when it is one. */
 struct chain_measure {
     uint32_t length;
-    struct buffer *last; /* the last that is not empty */
+    uint32_t buffers;    /* up to the last that is not empty */
+    struct buffer *last; /* which is this one */
 };
 
 /* False: it is none. */

@@ -427,7 +427,7 @@ ssize_t socket_receive(struct stack *stack, struct socket *socket, struct socket
 }
 
 /* Linux's tcp_poll. */
-static unsigned stream_poll(const struct stack *stack, struct socket *socket) {
+static unsigned stream_poll(struct stack *stack, struct socket *socket) {
     const struct tcp *tcp = socket->tcp;
     unsigned mask = 0;
     if (tcp->state == TCP_LISTEN)

@@ -46,6 +46,7 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
     pool_init(&stack->datagram_states, &stack->arena, sizeof(struct datagram_state), UINT32_MAX);
     pool_init(&stack->extras, &stack->arena, sizeof(struct socket_extra), UINT32_MAX);
     pool_init(&stack->flights, &stack->arena, sizeof(struct tcp_flight), UINT32_MAX);
+    memory_init(stack);
     tcp_flight_init(&stack->resting);
     list_init(&stack->events);
     list_init(&stack->output);

@@ -24,6 +24,7 @@
 #include "ip_identification.h"
 #include "ip_path.h"
 #include "ip_reassembly.h"
+#include "memory.h"
 #include "mib.h"
 #include "random.h"
 #include "raw.h"
@@ -66,6 +67,7 @@ struct stack {
 
     struct pool buffers, sockets, connections, held_segments, datagrams, datagram_states, flights, extras,
         sent, fastopen_keys, md5_keys, marks, bbr, corks;
+    struct memory memory;
     struct frame_queue transmit;
     struct arp_cache arp;
     uint32_t subnet_broadcast; /* UINT32_MAX when the network has none: of 31 or 32 bits */
@@ -119,6 +121,15 @@ enum timer_kind {
     TIMER_IGMP,
     TIMER_DHCP,
 };
+
+/* Whether all buffers together are less than tcp_mem[0]: whatever is within a connection's own limits may be
+ * queued then. */
+static inline bool memory_is_plenty(struct stack *stack) {
+    if (stack->buffers.used > (uint64_t)stack->sysctl.tcp_mem[0] * (MEMORY_PAGE_BYTES / BUFFER_BYTES))
+        return false;
+    stack->memory.pressure = false;
+    return true;
+}
 
 /* Makes a stack in zero-filled memory aligned to ARENA_BLOCK_BYTES; the first reserved_bytes of it, at least
  * sizeof(struct stack), are the caller's, who has the struct stack there. Announces the address. Returns 0,

@@ -61,6 +61,7 @@ static const struct entry entries[] = {
     IPV4(tcp_max_reordering, 3, MANY, 300),
     IPV4(tcp_max_syn_backlog, 0, MANY, 1024),
     IPV4(tcp_max_tw_buckets, 0, MANY, 65536),
+    {"net.ipv4.tcp_mem", AT(tcp_mem), 3, NUMBERS, 0, MANY, {MANY, MANY, MANY}},
     IPV4(tcp_min_snd_mss, 48, 65535, 48),
     IPV4(tcp_min_tso_segs, 1, 65535, 2),
     IPV4(tcp_moderate_rcvbuf, 0, 1, 1),
@@ -85,6 +86,8 @@ static const struct entry entries[] = {
     IPV4(tcp_tw_reuse, 0, 2, 2),
     IPV4(tcp_window_scaling, 0, 1, 1),
     {"net.ipv4.tcp_wmem", AT(tcp_wmem), 3, NUMBERS, 1, BUFFER_MAX, {4096, 16384, 4194304}},
+    {"net.ipv4.udp_mem", AT(udp_mem), 3, NUMBERS, 0, MANY, {MANY, MANY, MANY}},
+    IPV4(udp_rmem_min, 0, BUFFER_MAX, 4096),
 };
 /* clang-format on */
 

@@ -45,6 +45,7 @@ struct sysctl {
     uint32_t tcp_max_reordering;
     uint32_t tcp_max_syn_backlog;
     uint32_t tcp_max_tw_buckets;
+    uint32_t tcp_mem[3]; /* pages of 4,096 bytes: see memory.h */
     uint32_t tcp_min_snd_mss;
     uint32_t tcp_min_tso_segs;
     uint32_t tcp_moderate_rcvbuf;
@@ -67,9 +68,11 @@ struct sysctl {
     uint32_t tcp_tw_reuse; /* 1: for connections out; 2: on loopback only */
     uint32_t tcp_window_scaling;
     uint32_t tcp_wmem[3];
+    uint32_t udp_mem[3]; /* pages */
+    uint32_t udp_rmem_min;
 };
 
-/* Linux's defaults, whatever the machine has. */
+/* Linux's defaults, whatever the machine has; tcp_mem and udp_mem are without effect until memory_init. */
 void sysctl_init(struct sysctl *sysctl);
 
 /* Sets one by its name, with dots or slashes. Returns 0, -ENOENT for a name that there is not, or -EINVAL for

@@ -53,7 +53,7 @@
 #define TCP_CHALLENGES_UNLIMITED \
     INT32_MAX                       /* of tcp_challenge_ack_limit: the limit for each connection is enough */
 #define TCP_ORPHAN_RETRIES 8u       /* when tcp_orphan_retries is 0 */
-#define TCP_OUT_OF_ORDER_MIN 512u   /* segments that a connection may hold, whatever its window */
+#define TCP_OUT_OF_ORDER_MIN 512u   /* blocks that a connection may hold, if they fit */
 #define TCP_OUT_OF_ORDER_MAX 16384u /* ... with the largest */
 
 /* Options of a connection that a listener hands on. */
@@ -159,14 +159,6 @@ struct tcp {
     int16_t final_error; /* it has ended, with this, before it was accepted */
 };
 
-/* A block of what arrived ahead of its turn. */
-struct tcp_held {
-    struct list link;
-    uint32_t sequence;
-    bool fin; /* behind it */
-    struct byte_queue data;
-};
-
 struct tcp_table {
     struct hash_link *by_tuple[TCP_BUCKETS];
     struct hash_link *listeners[TCP_LISTEN_BUCKETS]; /* of struct tcp, by tuple_link */
@@ -243,11 +235,11 @@ void tcp_advance_next(struct tcp *tcp, struct byte_cursor place, uint32_t length
 void tcp_resend_last(struct stack *stack, struct tcp *tcp);
 uint32_t tcp_send_end(const struct tcp *tcp); /* the number after the last byte of the send queue */
 uint32_t tcp_unsent(const struct tcp *tcp);   /* bytes that have not left yet */
-bool tcp_writable(const struct stack *stack, const struct tcp *tcp); /* poll(2)'s POLLOUT */
+bool tcp_writable(struct stack *stack, const struct tcp *tcp); /* poll(2)'s POLLOUT */
 ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, int flags);
 
 /* How much may be queued before the limits are looked at again; 0: the send buffer is full. */
-uint32_t tcp_send_room(const struct stack *stack, const struct tcp *tcp);
+uint32_t tcp_send_room(struct stack *stack, const struct tcp *tcp);
 
 /* The same as tcp_send of at most so much, of a chain that byte_queue_join takes: it is queued as it is. The
  * connection has its tcp_flight. */

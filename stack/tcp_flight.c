@@ -11,14 +11,15 @@ void tcp_flight_init(struct tcp_flight *flight) {
     *flight = (struct tcp_flight){0};
     list_init(&flight->sent);
     list_init(&flight->marks);
-    list_init(&flight->out_of_order);
+    list_init(&flight->memory_link);
+    tcp_held_init(&flight->out_of_order);
 }
 
 bool tcp_flight_is_blank(const struct tcp_flight *flight) {
     struct tcp_flight copy = *flight, blank = {0};
-    copy.sent = copy.marks = copy.out_of_order = blank.sent;
-    return list_empty(&flight->sent) && list_empty(&flight->marks) && list_empty(&flight->out_of_order) &&
-           memcmp(&copy, &blank, sizeof copy) == 0;
+    copy.sent = copy.marks = copy.memory_link = copy.out_of_order.list = blank.sent;
+    return list_empty(&flight->sent) && list_empty(&flight->marks) && list_empty(&flight->memory_link) &&
+           list_empty(&flight->out_of_order.list) && memcmp(&copy, &blank, sizeof copy) == 0;
 }
 
 bool tcp_flight_is_own(const struct stack *stack, const struct tcp *tcp) {
@@ -32,6 +33,7 @@ bool tcp_flight_take(struct stack *stack, struct tcp *tcp) {
     if (!flight)
         return false;
     tcp_flight_init(flight);
+    flight->owner = tcp;
     flight->usage_end = flight->small_end = flight->recovery.recover = tcp->snd_una;
     tcp->flight = flight;
     tcp_tuning_resume(stack, tcp);
@@ -44,13 +46,14 @@ void tcp_flight_return(struct stack *stack, struct tcp *tcp) {
     if (!tcp_flight_is_own(stack, tcp))
         return;
     tcp->flight = &stack->resting;
+    list_remove(&flight->memory_link);
     pool_return(&stack->flights, flight);
 }
 
 static bool busy(const struct tcp *tcp) {
     const struct tcp_flight *flight = tcp->flight;
     return tcp_is_opening(tcp) || tcp->snd_una != tcp->snd_nxt || tcp->send.length > 0 ||
-           flight->scoreboard.count > 0 || flight->out_of_order_count > 0 ||
+           flight->scoreboard.count > 0 || flight->out_of_order.count > 0 ||
            flight->recovery.state != TCP_OPEN;
 }
 

@@ -13,6 +13,7 @@
 #include "buffer.h"
 #include "list.h"
 #include "tcp_congestion.h"
+#include "tcp_held.h"
 #include "tcp_rate.h"
 #include "tcp_recovery.h"
 #include "tcp_segment.h"
@@ -47,8 +48,9 @@ struct tcp_flight {
 
     /* Receiving. */
     uint8_t held_recently_count;
-    uint32_t out_of_order_count;
-    struct list out_of_order;                    /* of struct tcp_held, by sequence */
+    struct tcp_held_blocks out_of_order;
+    struct tcp *owner;                           /* NULL: it is the stack's */
+    struct list memory_link;                     /* in memory.out_of_order, while anything is held */
     uint32_t held_recently[TCP_SACK_BLOCKS_MAX]; /* a sequence number of each block that grew last, the latest
                                                     first */
     struct tcp_reading reading;

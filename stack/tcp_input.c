@@ -297,12 +297,46 @@ void tcp_take_text(struct stack *stack, struct tcp *tcp, struct tcp_segment *seg
         tcp->history.largest_received = (uint16_t)segment->length;
     if (!tcp->history.smallest_received || segment->length < tcp->history.smallest_received)
         tcp->history.smallest_received = (uint16_t)segment->length;
-    byte_queue_append_chain(&tcp->receive, &stack->buffers, segment->chain);
+    if (stack->memory.pressure)
+        byte_queue_append_packed(&tcp->receive, &stack->buffers, segment->chain);
+    else
+        byte_queue_append_chain(&tcp->receive, &stack->buffers, segment->chain);
     segment->chain = NULL;
     tcp_ack_received(stack, tcp, segment->length);
     tcp_tuning_received(stack, tcp, segment->length, tcp->timestamps && segment->has_timestamp,
                         segment->timestamp_echo);
     socket_event(stack, tcp->socket);
+}
+
+/* Whether there is memory for a segment's text. A connection that has nothing for its program to read gets a
+ * part of it in any case. */
+static bool has_memory(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment, bool in_turn) {
+    uint32_t least = MEMORY_LEAST_BYTES / BUFFER_BYTES;
+    if (memory_is_plenty(stack))
+        return true;
+    if (in_turn && byte_queue_takes(&tcp->receive, segment->length))
+        return true;
+    uint32_t buffers = buffer_chain_count(segment->chain);
+    if (memory_room(stack, tcp) >= buffers)
+        return true;
+    memory_prune(stack);
+    if (in_turn && tcp->flight->out_of_order.count > 0) {
+        stack->mib.TcpExtOfoPruned++; /* what is in its turn is worth more */
+        tcp_reassembly_purge(stack, tcp);
+    }
+    if (memory_room(stack, tcp) >= buffers)
+        return true;
+    if (!in_turn || tcp->receive.length > 0 || !memory_has_least(stack))
+        return false;
+    if (buffers <= least)
+        return true;
+    segment->length = 0;
+    struct buffer *buffer = segment->chain;
+    for (uint32_t i = 0; i < least; i++, buffer = buffer->next)
+        segment->length += buffer_length(buffer);
+    buffer_trim_back(&stack->buffers, segment->chain, segment->length);
+    segment->flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+    return true;
 }
 
 /* "Seventh, process the segment text" and "eighth, check the FIN bit". */
@@ -318,6 +352,12 @@ static void input_text(struct stack *stack, struct tcp *tcp, struct tcp_segment 
     if (segment->length == 0 && !fin)
         return;
     bool in_turn = segment->sequence == tcp->rcv_nxt;
+    if (segment->length > 0 && !has_memory(stack, tcp, segment, in_turn)) {
+        stack->mib.TcpExtTCPRcvQDrop++;
+        socket_event(stack, tcp->socket);
+        return; /* the peer sends it again */
+    }
+    fin = segment->flags & TCP_FIN;
     if (!in_turn) {
         uint32_t sequence = segment->sequence, length = segment->length;
         const struct tcp_held *held = tcp_reassembly_insert(stack, tcp, segment);
@@ -330,10 +370,8 @@ static void input_text(struct stack *stack, struct tcp *tcp, struct tcp_segment 
     }
     if (segment->length > 0)
         tcp_take_text(stack, tcp, segment);
-    if (tcp->flight->out_of_order_count > 0) {
+    if (tcp->flight->out_of_order.count > 0) {
         fin |= tcp_reassembly_advance(stack, tcp);
-        if (tcp->flight->out_of_order_count == 0)
-            tcp->flight->held_recently_count = 0;
         tcp_want_ack(stack, tcp); /* a gap was filled: RFC 5681 section 4.2 */
     }
     if (fin)

@@ -115,7 +115,7 @@ static struct tcp_segment segment_of(struct stack *stack, struct tcp *tcp, uint3
 
 void tcp_send_ack(struct stack *stack, struct tcp *tcp) {
     struct tcp_segment segment = segment_of(stack, tcp, tcp->snd_nxt, TCP_ACK);
-    if (tcp->flight->out_of_order_count > 0 || tcp->has_duplicate)
+    if (tcp->flight->out_of_order.count > 0 || tcp->has_duplicate)
         tcp_sack_put(tcp, &segment);
     if (!tcp_transmit(stack, tcp, &segment, (struct byte_cursor){NULL, 0}))
         tcp_want_ack(stack, tcp);
@@ -582,16 +582,24 @@ static uint32_t chunk_of(const struct tcp *tcp) {
     return bytes > tcp->mss ? bytes / tcp->mss * tcp->mss : tcp->mss;
 }
 
-uint32_t tcp_send_room(const struct stack *stack, const struct tcp *tcp) {
-    uint32_t unsent = tcp_unsent(tcp), chunk = chunk_of(tcp);
-    if (unsent % chunk)
-        return chunk - unsent % chunk;
-    return tcp->send.length < tcp->socket->send_limit && unsent < lowat(stack, tcp) ? chunk : 0;
+/* What there is memory for, of so many bytes, when that is short. */
+static uint32_t within_memory(struct stack *stack, const struct tcp *tcp, uint32_t room) {
+    uint32_t buffers = min_u32(memory_room(stack, tcp), room / BUFFER_CAPACITY + 1);
+    uint32_t least = tcp->send.length < MEMORY_LEAST_BYTES ? MEMORY_LEAST_BYTES - tcp->send.length : 0;
+    return min_u32(room, max_u32(buffers * BUFFER_CAPACITY, memory_has_least(stack) ? least : 0));
 }
 
-bool tcp_writable(const struct stack *stack, const struct tcp *tcp) {
+uint32_t tcp_send_room(struct stack *stack, const struct tcp *tcp) {
+    uint32_t unsent = tcp_unsent(tcp), chunk = chunk_of(tcp), room = chunk - unsent % chunk;
+    if (room == chunk && (tcp->send.length >= tcp->socket->send_limit || unsent >= lowat(stack, tcp)))
+        return 0;
+    return memory_is_plenty(stack) ? room : within_memory(stack, tcp, room);
+}
+
+bool tcp_writable(struct stack *stack, const struct tcp *tcp) {
     uint32_t limit = tcp->socket->send_limit, queued = tcp->send.length;
-    return queued <= limit / 3 * 2 && 2 * (uint64_t)tcp_unsent(tcp) < lowat(stack, tcp);
+    return queued <= limit / 3 * 2 && 2 * (uint64_t)tcp_unsent(tcp) < lowat(stack, tcp) &&
+           (memory_is_plenty(stack) || within_memory(stack, tcp, chunk_of(tcp)) > 0);
 }
 
 /* Linux's tcp_autocorking: while what was sent before has not left the machine, what does not fill a segment

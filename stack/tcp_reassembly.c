@@ -2,32 +2,41 @@
  * tcp_reassembly.c - segments that arrived ahead of their turn (RFC 9293 section 3.10.7.4, "seventh").
  *
  * They are held as blocks without a gap, sorted, and free of overlap: of a segment that arrives, only the
- * bytes that are not yet there are kept. How many blocks a connection may hold depends on its window; what is
- * in them was already checked to lie in that.
+ * bytes that are not yet there are kept. How many blocks a connection may hold, and how many buffers they may
+ * take with what waits to be read, depends on its window: what is highest makes room for what is lower, which
+ * is needed first.
  */
 #include "minmax.h"
 #include "stack.h"
 #include "tcp.h"
 
-static struct tcp_held *held_of(struct list *link) {
-    return container_of(link, struct tcp_held, link);
-}
+#define LENIENT_BUFFERS 32u /* beyond twice the window, for windows that are small */
 
-static uint32_t end_of(const struct tcp_held *held) {
-    return held->sequence + held->data.length;
+/* The blocks take more buffers, or fewer. */
+static void recount(struct stack *stack, struct tcp *tcp, uint32_t before) {
+    size_class_change(&stack->memory.out_of_order, &tcp->flight->memory_link, before,
+                      tcp->flight->out_of_order.buffers);
 }
 
 static void held_destroy(struct stack *stack, struct tcp *tcp, struct tcp_held *held) {
-    list_remove(&held->link);
-    tcp->flight->out_of_order_count--;
+    uint32_t before = tcp->flight->out_of_order.buffers;
+    tcp_held_remove(&tcp->flight->out_of_order, held);
+    recount(stack, tcp, before);
     buffer_drop_chain(&stack->buffers, held->data.head);
     pool_return(&stack->held_segments, held);
 }
 
+static struct tcp_held *last_of(const struct tcp_held_blocks *blocks) {
+    return list_empty(&blocks->list) ? NULL : tcp_held_of(blocks->list.previous);
+}
+
 void tcp_reassembly_purge(struct stack *stack, struct tcp *tcp) {
-    struct list *link;
-    while ((link = list_first(&tcp->flight->out_of_order)))
-        held_destroy(stack, tcp, held_of(link));
+    struct tcp_held *held;
+    if (!tcp_flight_is_own(stack, tcp))
+        return;
+    while ((held = last_of(&tcp->flight->out_of_order)))
+        held_destroy(stack, tcp, held);
+    tcp->flight->held_recently_count = 0;
 }
 
 static void segment_trim_front(struct stack *stack, struct tcp_segment *segment, uint32_t bytes) {
@@ -36,104 +45,116 @@ static void segment_trim_front(struct stack *stack, struct tcp_segment *segment,
     segment->length -= bytes;
 }
 
-static bool may_hold(const struct tcp *tcp) {
-    uint32_t limit = max_u32(2 * tcp->receive_window / BUFFER_BYTES, TCP_OUT_OF_ORDER_MIN);
-    return tcp->flight->out_of_order_count < min_u32(limit, TCP_OUT_OF_ORDER_MAX);
+static bool may_hold(const struct tcp *tcp, uint32_t buffers) {
+    uint32_t limit = 2 * tcp->receive_window / BUFFER_BYTES;
+    return tcp->flight->out_of_order.count <
+               min_u32(max_u32(limit, TCP_OUT_OF_ORDER_MIN), TCP_OUT_OF_ORDER_MAX) &&
+           tcp->receive.buffers + tcp->flight->out_of_order.buffers + buffers <= limit + LENIENT_BUFFERS;
 }
 
-/* A block for a segment, behind another; NULL: there is no memory, or there are too many. */
-static struct tcp_held *hold(struct stack *stack, struct tcp *tcp, struct list *after, uint32_t sequence) {
-    struct tcp_held *held = may_hold(tcp) ? pool_take_zeroed(&stack->held_segments) : NULL;
+/* A block for a segment; NULL: there is no memory, or there is too much that comes before it. */
+static struct tcp_held *hold(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
+    struct tcp_held_blocks *blocks = &tcp->flight->out_of_order;
+    struct tcp_held *last, *held = NULL;
+    uint32_t buffers = buffer_chain_count(segment->chain);
+    while (!may_hold(tcp, buffers) && (last = last_of(blocks)) && seq_gt(last->sequence, segment->sequence)) {
+        stack->mib.TcpExtOfoPruned++;
+        held_destroy(stack, tcp, last);
+    }
+    if (may_hold(tcp, buffers))
+        held = pool_take_zeroed(&stack->held_segments);
     if (!held) {
         stack->mib.TcpExtTCPOFODrop++;
         return NULL;
     }
-    held->sequence = sequence;
-    list_init(&held->link);
-    list_add_head(after, &held->link);
-    tcp->flight->out_of_order_count++;
+    held->sequence = segment->sequence;
+    tcp_held_add(stack, blocks, held);
     return held;
 }
 
 /* Takes what a block has to the end of the one before it, which it follows. */
 static void join(struct stack *stack, struct tcp *tcp, struct tcp_held *held, struct tcp_held *later) {
-    byte_queue_append_chain(&held->data, &stack->buffers, later->data.head);
+    struct byte_queue data = later->data;
     held->fin |= later->fin;
     later->data = (struct byte_queue){0};
-    held_destroy(stack, tcp, later);
+    tcp_held_remove(&tcp->flight->out_of_order, later); /* its buffers stay in the sum */
+    pool_return(&stack->held_segments, later);
+    byte_queue_append_queue(&held->data, &data);
+}
+
+static struct tcp_held *after(const struct tcp_held_blocks *blocks, struct list *link) {
+    return link->next == &blocks->list ? NULL : tcp_held_of(link->next);
 }
 
 const struct tcp_held *tcp_reassembly_insert(struct stack *stack, struct tcp *tcp,
                                              struct tcp_segment *segment) {
-    struct list *after = tcp->flight->out_of_order.previous; /* most segments belong at the end */
-    struct tcp_held *held = NULL;
+    struct tcp_held_blocks *blocks = &tcp->flight->out_of_order;
+    struct tcp_held *held = NULL, *later, *before = tcp_held_find(blocks, segment->sequence);
     bool fin = segment->flags & TCP_FIN;
-    while (after != &tcp->flight->out_of_order && seq_gt(held_of(after)->sequence, segment->sequence))
-        after = after->previous;
-    if (after != &tcp->flight->out_of_order) {
-        struct tcp_held *before = held_of(after);
-        if (seq_ge(end_of(before), segment->sequence + segment->length)) {
-            before->fin |= fin && end_of(before) == segment->sequence + segment->length;
+    if (before) {
+        if (seq_ge(tcp_held_end(before), segment->sequence + segment->length)) {
+            before->fin |= fin && tcp_held_end(before) == segment->sequence + segment->length;
             return before; /* all there already */
         }
-        if (seq_gt(end_of(before), segment->sequence))
-            segment_trim_front(stack, segment, end_of(before) - segment->sequence);
-        if (end_of(before) == segment->sequence)
+        if (seq_gt(tcp_held_end(before), segment->sequence))
+            segment_trim_front(stack, segment, tcp_held_end(before) - segment->sequence);
+        if (tcp_held_end(before) == segment->sequence)
             held = before;
     }
     uint32_t end = segment->sequence + segment->length;
-    struct list *next = after->next;
-    while (next != &tcp->flight->out_of_order && seq_lt(held_of(next)->sequence, end)) {
-        struct tcp_held *later = held_of(next);
-        next = next->next;
-        if (seq_le(end_of(later), end)) {
+    while ((later = after(blocks, before ? &before->link : &blocks->list)) && seq_lt(later->sequence, end)) {
+        if (seq_le(tcp_held_end(later), end)) {
             fin |= later->fin;
             held_destroy(stack, tcp, later);
             continue;
         }
         /* The later one goes on beyond this one: keep it, and of this one what comes before. */
-        next = &later->link;
         segment->length = later->sequence - segment->sequence;
         buffer_trim_back(&stack->buffers, segment->chain, segment->length);
         fin = false;
         break;
     }
     if (!held)
-        held = hold(stack, tcp, after, segment->sequence);
+        held = hold(stack, tcp, segment);
     if (!held)
         return NULL;
     stack->mib.TcpExtTCPOFOQueue++;
+    uint32_t all = blocks->buffers, own = held->data.buffers;
     byte_queue_append_chain(&held->data, &stack->buffers, segment->chain);
     segment->chain = NULL;
     held->fin |= fin;
-    if (next != &tcp->flight->out_of_order && held_of(next)->sequence == end_of(held))
-        join(stack, tcp, held, held_of(next));
+    blocks->buffers += held->data.buffers - own;
+    recount(stack, tcp, all);
+    later = after(blocks, &held->link);
+    if (later && later->sequence == tcp_held_end(held))
+        join(stack, tcp, held, later);
     return held;
 }
 
 bool tcp_reassembly_advance(struct stack *stack, struct tcp *tcp) {
     struct list *link;
-    while ((link = list_first(&tcp->flight->out_of_order))) {
-        struct tcp_held *held = held_of(link);
+    bool fin = false;
+    while (!fin && (link = list_first(&tcp->flight->out_of_order.list))) {
+        struct tcp_held *held = tcp_held_of(link);
         if (seq_gt(held->sequence, tcp->rcv_nxt))
             return false;
-        uint32_t overlap = tcp->rcv_nxt - held->sequence;
-        bool fin = held->fin && overlap <= held->data.length;
+        uint32_t overlap = tcp->rcv_nxt - held->sequence, buffers = held->data.buffers;
+        fin = held->fin && overlap <= held->data.length;
         if (overlap < held->data.length) {
             byte_queue_drop(&held->data, &stack->buffers, overlap);
             tcp->rcv_nxt += held->data.length;
             tcp->history.bytes_received += held->data.length;
-            byte_queue_append_chain(&tcp->receive, &stack->buffers, held->data.head);
-            held->data = (struct byte_queue){0};
+            byte_queue_append_queue(&tcp->receive, &held->data);
         }
+        held->data.buffers = buffers; /* by which the sum gets less */
         held_destroy(stack, tcp, held);
-        if (fin)
-            return true;
     }
-    return false;
+    if (tcp->flight->out_of_order.count == 0)
+        tcp->flight->held_recently_count = 0;
+    return fin;
 }
 
 uint32_t tcp_reassembly_end(const struct tcp *tcp) {
-    return list_empty(&tcp->flight->out_of_order) ? tcp->rcv_nxt
-                                                  : end_of(held_of(tcp->flight->out_of_order.previous));
+    const struct tcp_held *last = last_of(&tcp->flight->out_of_order);
+    return last ? tcp_held_end(last) : tcp->rcv_nxt;
 }

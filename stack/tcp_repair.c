@@ -69,13 +69,20 @@ static bool repair_out_of_order(struct stack *stack, struct tcp *tcp) {
     struct chain_measure measure;
     uint32_t count = 0;
     struct list *link;
-    for (link = tcp->flight->out_of_order.next; link != &tcp->flight->out_of_order; link = link->next) {
+    struct tcp_held_blocks *blocks = &tcp->flight->out_of_order;
+    if (!tcp_flight_is_own(stack, tcp))
+        return true;
+    for (link = blocks->list.next; link != &blocks->list; link = link->next) {
         struct tcp_held *held = container_of(link, struct tcp_held, link);
         if (!pool_has(&stack->held_segments, held) || count++ > TCP_OUT_OF_ORDER_MAX ||
             !stack_chain_measure(stack, held->data.head, &measure) || measure.length != held->data.length)
             return false;
+        held->data.buffers = measure.buffers;
     }
-    return count == tcp->flight->out_of_order_count;
+    tcp_held_repair(stack, blocks);
+    list_init(&tcp->flight->memory_link);
+    size_class_change(&stack->memory.out_of_order, &tcp->flight->memory_link, 0, blocks->buffers);
+    return true;
 }
 
 /* Marks are worth less than the connection: when one is broken, all are given up. */
@@ -122,11 +129,11 @@ static void forget_flight(const struct stack *stack, struct tcp *tcp) {
     if (!tcp_flight_is_own(stack, tcp))
         return;
     list_init(&flight->sent);
-    list_init(&flight->out_of_order);
+    list_init(&flight->memory_link);
+    tcp_held_init(&flight->out_of_order);
     flight->scoreboard = (struct tcp_scoreboard){0};
     flight->recovery = (struct tcp_recovery){.recover = tcp->snd_una};
     flight->held_recently_count = 0;
-    flight->out_of_order_count = 0;
     flight->mtu_probing = false;
     repair_marks(stack, tcp);
 }
@@ -183,7 +190,8 @@ static void hold_content(struct stack *stack, struct tcp *tcp) {
         pool_mark(&stack->marks, container_of(link, struct tcp_mark, link));
     stack_hold_chain(stack, tcp->send.head);
     stack_hold_chain(stack, tcp->receive.head);
-    for (link = tcp->flight->out_of_order.next; link != &tcp->flight->out_of_order; link = link->next) {
+    struct list *blocks = &tcp->flight->out_of_order.list;
+    for (link = blocks->next; link != blocks; link = link->next) {
         struct tcp_held *held = container_of(link, struct tcp_held, link);
         pool_mark(&stack->held_segments, held);
         stack_hold_chain(stack, held->data.head);
@@ -191,9 +199,12 @@ static void hold_content(struct stack *stack, struct tcp *tcp) {
 }
 
 static void forget_content(const struct stack *stack, struct tcp *tcp) {
-    tcp->send = tcp->receive = (struct byte_queue){NULL, NULL, 0};
-    if (tcp_flight_is_own(stack, tcp))
+    tcp->send = tcp->receive = (struct byte_queue){NULL, NULL, 0, 0};
+    if (tcp_flight_is_own(stack, tcp)) {
+        list_remove(&tcp->flight->memory_link);
         tcp_flight_init(tcp->flight);
+        tcp->flight->owner = tcp;
+    }
 }
 
 /* Into its listener's queue, by age. */

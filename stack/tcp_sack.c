@@ -6,10 +6,6 @@
 #include "tcp.h"
 #include <string.h>
 
-static struct tcp_held *held_of(struct list *link) {
-    return container_of(link, struct tcp_held, link);
-}
-
 void tcp_sack_duplicate(struct stack *stack, struct tcp *tcp, uint32_t start, uint32_t end) {
     if (!stack->sysctl.tcp_dsack)
         return;
@@ -62,16 +58,15 @@ void tcp_sack_put(struct tcp *tcp, struct tcp_segment *segment) {
         segment->sack[segment->sack_count++] = tcp->duplicate;
     tcp->has_duplicate = false;
     first = segment->sack_count;
-    for (uint8_t i = 0; i < tcp->flight->held_recently_count && segment->sack_count < most; i++)
-        list_for_each(link, next, &tcp->flight->out_of_order) {
-            if (is_in(tcp->flight->held_recently[i], block_of(held_of(link)))) {
-                put_once(segment, first, block_of(held_of(link)));
-                break;
-            }
-        }
-    list_for_each(link, next, &tcp->flight->out_of_order) {
+    for (uint8_t i = 0; i < tcp->flight->held_recently_count && segment->sack_count < most; i++) {
+        uint32_t sequence = tcp->flight->held_recently[i];
+        const struct tcp_held *held = tcp_held_find(&tcp->flight->out_of_order, sequence);
+        if (held && is_in(sequence, block_of(held)))
+            put_once(segment, first, block_of(held));
+    }
+    list_for_each(link, next, &tcp->flight->out_of_order.list) {
         if (segment->sack_count == most)
             break;
-        put_once(segment, first, block_of(held_of(link)));
+        put_once(segment, first, block_of(tcp_held_of(link)));
     }
 }

@@ -41,9 +41,17 @@ static void sample(struct tcp_tuning *tuning, uint64_t rtt_ns, bool certain) {
         tuning->rtt_ns += rtt_ns / 8 - tuning->rtt_ns / 8;
 }
 
-/* The window that is offered opens as data comes. */
-static void offer_more(struct tcp *tcp, uint32_t length) {
+#define PRESSED_SEGMENTS 4u
+
+/* The window that is offered opens as data comes; while memory is short, less is offered to who has not read
+ * half of what it may hold. */
+static void offer_more(const struct stack *stack, struct tcp *tcp, uint32_t length) {
     struct tcp_tuning *tuning = &tcp->tuning;
+    if (stack->memory.pressure) {
+        if (tcp->receive.length > tcp->receive_window / 2)
+            tuning->offered = min_u32(tuning->offered, PRESSED_SEGMENTS * tcp->mss);
+        return;
+    }
     if (tuning->offered < tcp->receive_window)
         tuning->offered = min_u32(tcp->receive_window, tuning->offered + 2 * length);
 }
@@ -52,7 +60,7 @@ void tcp_tuning_received(struct stack *stack, struct tcp *tcp, uint32_t length, 
                          uint32_t echo) {
     struct tcp_tuning *tuning = &tcp->tuning;
     struct tcp_reading *reading = &tcp->flight->reading;
-    offer_more(tcp, length);
+    offer_more(stack, tcp, length);
     if (has_echo) {
         if (length >= tcp->mss && echo != reading->echo) {
             reading->echo = echo;
@@ -69,13 +77,14 @@ void tcp_tuning_received(struct stack *stack, struct tcp *tcp, uint32_t length, 
     reading->rtt_end = tcp->rcv_nxt + tcp->receive_window;
 }
 
-/* Makes the window as large as what was read in a round trip wants it, and what waits for something missing.
- */
+/* Makes the window as large as what was read in a round trip wants it, and what waits for something missing:
+ * of that no more than the program's reading justifies, or the peer alone could say how large. */
 static void grow(struct stack *stack, struct tcp *tcp, uint64_t window) {
-    uint32_t most = stack->sysctl.tcp_rmem[2] / 2;
-    if (!stack->sysctl.tcp_moderate_rcvbuf || tcp->tuning.receive_fixed || !tcp->socket)
+    uint32_t most = stack->sysctl.tcp_rmem[2] / 2, held = tcp_reassembly_end(tcp) - tcp->rcv_nxt;
+    if (!stack->sysctl.tcp_moderate_rcvbuf || tcp->tuning.receive_fixed || !tcp->socket ||
+        stack->memory.pressure)
         return;
-    window += tcp_reassembly_end(tcp) - tcp->rcv_nxt;
+    window += min_u64(held, window);
     tcp->receive_window = max_u32(tcp->receive_window, window < most ? (uint32_t)window : most);
     tcp->socket->receive_limit = max_u32(tcp->socket->receive_limit, 2 * tcp->receive_window);
 }
@@ -105,7 +114,7 @@ void tcp_tuning_read(struct stack *stack, struct tcp *tcp) {
 void tcp_tuning_held(struct stack *stack, struct tcp *tcp, uint32_t length) {
     struct tcp_tuning *tuning = &tcp->tuning;
     grow(stack, tcp, window_for(tcp, tuning->space));
-    offer_more(tcp, length);
+    offer_more(stack, tcp, length);
 }
 
 /* What Linux reckons a segment to take of a buffer: 640 bytes more than its payload for headers, rounded up

@@ -4,6 +4,7 @@
  * The right edge never moves back. It moves on only by worthwhile steps (section 3.8.6.2.2, silly window
  * avoidance): a program that reads little by little does not make the peer send little by little.
  */
+#include "minmax.h"
 #include "stack.h"
 #include "tcp.h"
 
@@ -11,11 +12,21 @@ uint32_t tcp_receive_start(const struct tcp *tcp) {
     return tcp->rcv_nxt - tcp->fin_received - tcp->receive.length;
 }
 
+#define LENIENT_BUFFERS 16u
+
+/* What waits to be read takes of the window: its length, or half of the buffers that it is in, if that is
+ * more; but a few buffers may be as empty as they are. */
+static uint32_t receive_weight(const struct tcp *tcp) {
+    uint32_t buffers = tcp->receive.buffers;
+    uint32_t weight = buffers > LENIENT_BUFFERS ? (buffers - LENIENT_BUFFERS) * (BUFFER_BYTES / 2) : 0;
+    return max_u32(tcp->receive.length, weight);
+}
+
 uint32_t tcp_receive_space(const struct tcp *tcp) {
-    uint32_t limit = tcp->receive_window;
+    uint32_t limit = tcp->receive_window, weight = receive_weight(tcp);
     if (tcp->options.window_clamp && tcp->options.window_clamp < limit)
         limit = tcp->options.window_clamp;
-    uint32_t space = tcp->receive.length < limit ? limit - tcp->receive.length : 0;
+    uint32_t space = weight < limit ? limit - weight : 0;
     return space < tcp->tuning.offered ? space : tcp->tuning.offered;
 }
 

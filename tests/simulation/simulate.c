@@ -201,8 +201,8 @@ static void check_connection(void *object, void *context) {
     expect(seq_le(tcp->rcv_nxt, tcp->rcv_adv + 1), "rcv_nxt beyond what was advertised");
     expect(buffer_chain_length(tcp->send.head) == tcp->send.length, "send queue's length");
     expect(buffer_chain_length(tcp->receive.head) == tcp->receive.length, "receive queue's length");
-    expect(tcp->flight->out_of_order_count <= TCP_OUT_OF_ORDER_MAX, "out of order: %u",
-           tcp->flight->out_of_order_count);
+    expect(tcp->flight->out_of_order.count <= TCP_OUT_OF_ORDER_MAX, "out of order: %u",
+           tcp->flight->out_of_order.count);
     expect(tcp->state == TCP_TIME_WAIT || flight == 0 || tcp_alarm_is_set(tcp, TCP_ALARM_RETRANSMIT) ||
                !list_empty(&tcp->output_link),
            "%u in flight and no timer, state %u", flight, tcp->state);

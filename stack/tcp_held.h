@@ -1,0 +1,61 @@
+/*
+ * tcp_held.h - the blocks of what arrived ahead of its turn, in order of their sequence numbers.
+ *
+ * A peer decides how many blocks there are and where the next segment belongs, so a place among them is found
+ * in a number of steps that grows with the logarithm of their count: beside the list, which goes from one to
+ * the next, the blocks form a treap (Seidel and Aragon, 1996), a search tree by sequence numbers that is a
+ * heap by priorities nobody outside knows.
+ */
+#ifndef STACK_TCP_HELD_H
+#define STACK_TCP_HELD_H
+
+#include "buffer.h"
+#include "list.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct stack;
+
+/* Of a cache line's length, hence the widths. */
+struct tcp_held {
+    struct list link;
+    struct tcp_held *left, *right;
+    struct byte_queue data;
+    uint32_t sequence;
+    uint16_t priority;
+    bool fin; /* behind it */
+};
+
+/* Invariants: blocks neither overlap nor touch; root is NULL exactly when the list is empty; buffers is the
+ * sum of the blocks' data.buffers. */
+struct tcp_held_blocks {
+    struct list list;
+    struct tcp_held *root;
+    uint32_t count;
+    uint32_t buffers;
+};
+
+static inline struct tcp_held *tcp_held_of(struct list *link) {
+    return container_of(link, struct tcp_held, link);
+}
+
+static inline uint32_t tcp_held_end(const struct tcp_held *held) {
+    return held->sequence + held->data.length;
+}
+
+void tcp_held_init(struct tcp_held_blocks *blocks);
+
+/* The last block that begins at or before a sequence number, or NULL. */
+struct tcp_held *tcp_held_find(const struct tcp_held_blocks *blocks, uint32_t sequence);
+
+/* Adds a block, whose sequence number no other has. The caller counts its buffers. */
+void tcp_held_add(struct stack *stack, struct tcp_held_blocks *blocks, struct tcp_held *held);
+
+/* Takes a block out, and its buffers from the sum. */
+void tcp_held_remove(struct tcp_held_blocks *blocks, struct tcp_held *held);
+
+/* Makes the tree and the sums anew from the list, whose links are whole forwards, and mends those backwards:
+ * see repair.h. */
+void tcp_held_repair(struct stack *stack, struct tcp_held_blocks *blocks);
+
+#endif
