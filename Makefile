@@ -22,7 +22,7 @@ SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-p
 STACK := $(wildcard stack/*.c)
 NIC := $(wildcard nic/*.c)
 REPORT := $(wildcard report/*.c)
-BOTH := shim/libc.c shim/async.c shim/frames.c shim/config.c shim/door.c shim/lock.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c shim/program.c
+BOTH := shim/libc.c shim/async.c shim/frames.c shim/config.c shim/door.c shim/clock.c shim/lock.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c shim/program.c
 DIGEST := $(BUILD)/digest.c
 KEEPER := $(DIGEST) $(wildcard shim/keeper*.c) shim/tracing_text.c shim/helping.c $(BOTH) $(NIC) $(STACK) $(REPORT)
 LIBRARY := $(DIGEST) $(filter-out shim/keeper%,$(wildcard shim/*.c)) nic/packet_frames.c $(STACK)
@@ -33,7 +33,7 @@ UNIT_TESTS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
 
 
 LIBRARY_LIBS = -ldl
-KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lvdeplug -lpthread
+KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lvdeplug -lpthread -ldl
 CMOCKA_LIBS = $(shell pkg-config --libs cmocka) -lm
 
 .PRECIOUS: $(BUILD)/plain/tests/fuzz/%.o $(BUILD)/plain/%.o $(BUILD)/plain/tests/unit/%.o
@@ -133,7 +133,7 @@ MODEL_PARTS := build-model/libbarewire.so build-model/barewire-keeper build-mode
 .PHONY: model model-parts
 model-parts:
 	@$(MAKE) --no-print-directory BUILD=build-model CFLAGS="-O1 -g" SAN= SEAM=build-model/tests/model_seam.so \
-	    SANITIZE="-fsanitize-coverage=trace-pc -DPOOL_POISON" $(MODEL_PARTS)
+	    SANITIZE="-fsanitize-coverage=trace-pc -DPOOL_POISON -DCLOCK_OF_LIBC" $(MODEL_PARTS)
 
 model: model-parts
 	build-model/tests/model $(FIRST) $(SEEDS)

@@ -178,7 +178,10 @@ static int ask(const struct door_request *request, struct door_reply *reply, str
 
 int attach_ask(const struct door_request *request, struct door_reply *reply, struct door_beside *beside) {
     int connection = -1;
+    uint64_t asked_ns = clock_now();
     int error = ask(request, reply, beside, &connection);
+    if (!error && reply->header.kind == DOOR_WELCOME)
+        clock_join(asked_ns, clock_now(), reply->clock_ns, reply->realtime_offset);
     if (connection >= 0)
         door = descriptor_make_private(connection);
     return error;

@@ -57,6 +57,7 @@ void call_begin(void) {
     begun = true;
     if (!libc.ready)
         libc_load();
+    clock_begin();
     fork_begin();
     exec_begin();
     if (!config_read(&attach_config, error))

@@ -66,6 +66,7 @@ struct door_request {
 struct door_reply {
     struct door_header header;
     uint64_t region_bytes;
+    uint64_t clock_ns, realtime_offset; /* the keeper's clock_now and clock_realtime_offset */
     struct process *process;            /* the sender's account */
     uint32_t waiter_number;             /* DOOR_PEER: as in the request */
     char message[SHARED_MESSAGE_BYTES]; /* of a welcome: something that the user should know, or nothing */

@@ -43,9 +43,10 @@ struct plan {
     struct list link; /* in plans, while other threads may open something */
     bool prepared;
     struct process *child;
-    uint64_t made_ns; /* the account's, by which it is known */
-    uint64_t version; /* of the table of descriptors, when the account was made */
-    unsigned opened;  /* by other threads since, and still open */
+    uint64_t made_ns;   /* the account's, by which it is known */
+    uint64_t forked_ns; /* shortly before it is made */
+    uint64_t version;   /* of the table of descriptors, when the account was made */
+    unsigned opened;    /* by other threads since, and still open */
 };
 
 static struct list plans = {&plans, &plans}; /* of all threads; read and written with the lock held */
@@ -58,6 +59,7 @@ static void make_account(void) {
     plan.prepared = true;
     plan.opened = 0;
     plan.version = descriptor_version();
+    plan.forked_ns = shared->stack.now_ns;
     plan.child = shared->broken ? NULL : process_create(0);
     list_init(&plan.link);
     if (!plan.child)
@@ -179,6 +181,7 @@ static void in_child(void) {
     spare_forked();
     wait_forked();
     bells_forked();
+    clock_forked(plan.forked_ns);
     table_changed = descriptor_version() != plan.version;
     shared_begin = begin_life;
     if (told && !table_changed)

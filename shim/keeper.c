@@ -546,6 +546,7 @@ static void open_nic(void) {
 int main(int count, char **arguments) {
     bool doctor = count == 2 && strcmp(arguments[1], "--doctor") == 0;
     rights_begin(count == 1 ? JOB_KEEPER : doctor ? JOB_DOCTOR : JOB_TOOL);
+    clock_begin();
     if (count != 1)
         return run_tool(count, arguments);
     open_nic();

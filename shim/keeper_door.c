@@ -323,7 +323,10 @@ static void watch_no_more(int connection) {
 static bool answer(int connection, struct door_request *request, int *descriptor) {
     static struct door_reply answer;
     uint32_t kind = request->header.kind;
-    answer = (struct door_reply){.header.kind = DOOR_REFUSED, .region_bytes = SHARED_BYTES};
+    answer = (struct door_reply){.header.kind = DOOR_REFUSED,
+                                 .region_bytes = SHARED_BYTES,
+                                 .clock_ns = clock_now(),
+                                 .realtime_offset = clock_realtime_offset()};
     if (kind == DOOR_DOWN) {
         answer.header.kind = DOOR_WELCOME;
         keeper_take_down("the stack was taken down");

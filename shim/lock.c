@@ -37,18 +37,6 @@ _Atomic unsigned *shared_unforked = &unwatched;
 void (*shared_begin)(void);
 void (*shared_traced)(void);
 
-uint64_t clock_now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
-uint64_t clock_realtime_offset(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_REALTIME, &time);
-    return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec - clock_now();
-}
-
 void lock_create(void) {
     pthread_mutexattr_t attributes;
     pthread_mutexattr_init(&attributes);
@@ -85,11 +73,8 @@ static void owner_died(void) {
 
 /* Takes the lock, or gives up: ETIMEDOUT. */
 static int take_within(uint64_t patience_ns) {
-    struct timespec limit;
-    clock_gettime(CLOCK_REALTIME, &limit);
-    uint64_t ns = (uint64_t)limit.tv_nsec + patience_ns;
-    limit.tv_sec += (time_t)(ns / 1000000000);
-    limit.tv_nsec = (long)(ns % 1000000000);
+    uint64_t limit_ns = clock_realtime() + patience_ns;
+    struct timespec limit = {(time_t)(limit_ns / 1000000000), (long)(limit_ns % 1000000000)};
     return pthread_mutex_timedlock(&shared->lock, &limit);
 }
 
@@ -116,9 +101,12 @@ static void set_busy(bool busy) {
     atomic_signal_fence(memory_order_seq_cst);
 }
 
+/* The stack's time never goes back: a process that was stopped with the time in its hand brings none. */
 static void begin(void) {
+    uint64_t now_ns = clock_now();
     set_busy(true);
-    shared->stack.now_ns = clock_now();
+    if (now_ns > shared->stack.now_ns)
+        shared->stack.now_ns = now_ns;
 }
 
 static void take_and_begin(void) {

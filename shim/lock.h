@@ -4,11 +4,8 @@
 #ifndef SHIM_LOCK_H
 #define SHIM_LOCK_H
 
+#include "clock.h"
 #include "shared.h"
-
-/* The time, CLOCK_MONOTONIC in nanoseconds. */
-uint64_t clock_now(void);
-uint64_t clock_realtime_offset(void); /* ns by which the time of day is ahead of clock_now */
 
 /* Makes the lock, and the sign of life: once, by the keeper's main thread. */
 void lock_create(void);

@@ -4,7 +4,9 @@
  * The program must not notice: no child that its wait() could find, no SIGCHLD, no descriptor of its own kept
  * open, no place in its session or process group. So the keeper is the grandchild of a child that exists only
  * for the length of this call, and that sends no signal when it ends. Both are made like vfork's, sharing the
- * program's memory until exec, so that a large program pays nothing.
+ * program's memory until exec, so that a large program pays nothing. Nor must who traces the program (strace
+ * -f, gdb): the keeper is not the program's, outlives it, and would stand still at each of its system calls
+ * while the tracer itself may be waiting for the stack.
  */
 #include "start.h"
 #include "exec.h"
@@ -60,7 +62,8 @@ static int detach(void *context) {
     struct plan *plan = context;
     setsid();
     /* The lower half of the stack is the grandchild's: this process sleeps until that has run exec. */
-    pid_t keeper = LIBC(clone)(run_keeper, plan->stack + STACK_BYTES / 2, CLONE_VM | CLONE_VFORK, plan);
+    pid_t keeper =
+        LIBC(clone)(run_keeper, plan->stack + STACK_BYTES / 2, CLONE_VM | CLONE_VFORK | CLONE_UNTRACED, plan);
     LIBC(_exit)(keeper < 0 ? 1 : 0);
     return 0;
 }
@@ -117,7 +120,8 @@ int start_keeper(char *error) {
     plan.status_pipe = ends[1];
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t child = LIBC(clone)(detach, plan.stack + STACK_BYTES, CLONE_VM | CLONE_VFORK, &plan);
+    pid_t child =
+        LIBC(clone)(detach, plan.stack + STACK_BYTES, CLONE_VM | CLONE_VFORK | CLONE_UNTRACED, &plan);
     if (child > 0)
         waitpid(child, NULL, __WCLONE);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -34,7 +34,8 @@ static void write_eventfd(int descriptor) {
 }
 
 int wake_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns) {
-    struct timespec deadline = {(time_t)(deadline_ns / 1000000000), (long)(deadline_ns % 1000000000)};
+    uint64_t own_ns = clock_own(deadline_ns);
+    struct timespec deadline = {(time_t)(own_ns / 1000000000), (long)(own_ns % 1000000000)};
     int saved = errno, cancel = wake_cancellable();
     long result = futex(word, FUTEX_WAIT_BITSET, expected, deadline_ns == TIMER_NEVER ? NULL : &deadline,
                         FUTEX_BITSET_MATCH_ANY);
