@@ -270,14 +270,6 @@ static struct epoll_set *set_of_wait(struct handle *handle, int epoll, struct ep
     return is_still(epoll, handle, handle->epoll) ? handle->epoll : NULL;
 }
 
-static int milliseconds_left(uint64_t deadline_ns) {
-    if (deadline_ns == TIMER_NEVER)
-        return -1;
-    uint64_t now = deadline_ns ? clock_now() : 0;
-    uint64_t left_ms = ((deadline_ns > now ? deadline_ns - now : 0) + 999999) / 1000000;
-    return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
-}
-
 /* The stack is of no more use: what is to be said of our sockets is said, and the kernel's part goes on. */
 static int wait_orphaned(struct handle *handle, int epoll, struct epoll_event *events, int limit,
                          uint64_t deadline_ns, const sigset_t *mask) {
@@ -290,7 +282,7 @@ static int wait_orphaned(struct handle *handle, int epoll, struct epoll_event *e
         if (count == limit)
             return count;
         int got = LIBC(epoll_pwait)(epoll, events + count, limit - count,
-                                    count > 0 ? 0 : milliseconds_left(deadline_ns), mask);
+                                    count > 0 ? 0 : wait_milliseconds_left(deadline_ns), mask);
         if (got < 0)
             return count > 0 ? count : -errno;
         count += bell_filter(events + count, got, &number);
@@ -346,7 +338,8 @@ static int wait_kernel(struct handle *handle, int epoll, struct epoll_event *eve
         bells_refresh();
         bell_sleep_begin(handle);
         bool still = !handle->epoll;
-        int got = still ? LIBC(epoll_pwait)(epoll, events, limit, milliseconds_left(deadline_ns), mask) : 0;
+        int got =
+            still ? LIBC(epoll_pwait)(epoll, events, limit, wait_milliseconds_left(deadline_ns), mask) : 0;
         int error = got < 0 ? errno : 0;
         bell_sleep_end(handle);
         if (got < 0)
@@ -370,7 +363,7 @@ static int wait_until(int epoll, struct epoll_event *events, int limit, uint64_t
                       const sigset_t *mask) {
     struct handle *handle = limit > 0 ? epoll_known(epoll) : NULL;
     if (!handle) { /* the kernel says what is wrong */
-        int got = LIBC(epoll_pwait)(epoll, events, limit, milliseconds_left(deadline_ns), mask);
+        int got = LIBC(epoll_pwait)(epoll, events, limit, wait_milliseconds_left(deadline_ns), mask);
         return got < 0 ? -errno : got;
     }
     if (!handle->epoll)

@@ -131,8 +131,6 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
         /* In poll(2) even when all are ours: only there is a signal's interruption final, whatever SA_RESTART
          * says. */
         struct waiter *waiter = wait_begin(true);
-        if (!waiter && theirs == 0)
-            waiter = wait_begin(false); /* no descriptor to be had */
         int ready = ask_ours(fds, count);
         int error = !waiter ? -ENOMEM : ready ? 0 : watch_ours(waiter, fds, count);
         if (ready || error || deadline_ns == 0) {

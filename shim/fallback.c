@@ -4,6 +4,7 @@
  */
 #include "fallback.h"
 #include "call.h"
+#include "memory.h"
 #include "process.h"
 #include "wake.h"
 #include <fcntl.h>
@@ -84,24 +85,54 @@ void fallback_carry_over(struct socket *socket, int fd, int kernel) {
 static void find_epoll_descriptor(int fd, void *context) {
     struct fallback_sets *sets = context;
     const struct handle *handle = descriptor_find(fd);
-    for (int i = 0; i < sets->count; i++)
+    for (size_t i = 0; i < sets->count; i++)
         if (handle->kind == HOLDING_EPOLL && handle->epoll == sets->registrations[i].set)
             sets->registrations[i].epoll_fd = fd;
 }
 
-void fallback_find_sets(const struct handle *handle, struct fallback_sets *sets) {
-    struct list *link, *next;
-    list_for_each(link, next, &handle->socket->watches) {
-        struct watch *watch = container_of(link, struct watch, socket_link);
-        if (watch->kind != WATCH_EPOLL || sets->count == FALLBACK_SETS_MAX)
-            continue;
-        struct epoll_item *item = container_of(watch, struct epoll_item, watch);
+/* The next of the socket's registrations from `link` on, or NULL. */
+static struct epoll_item *next_item(struct socket *socket, struct list **link) {
+    while (*link != &socket->watches) {
+        struct watch *watch = container_of(*link, struct watch, socket_link);
+        *link = (*link)->next;
+        if (watch->kind == WATCH_EPOLL)
+            return container_of(watch, struct epoll_item, watch);
+    }
+    return NULL;
+}
+
+int fallback_find_sets(const struct handle *handle, int fd, struct fallback_sets *sets) {
+    struct socket *socket = handle->socket;
+    struct list *link = socket->watches.next;
+    struct epoll_item *item;
+    size_t count = 0;
+    *sets = (struct fallback_sets){0, NULL};
+    while (next_item(socket, &link))
+        count++;
+    if (count > 0 && !(sets->registrations = memory_take(count * sizeof *sets->registrations)))
+        return -ENOMEM;
+    for (link = socket->watches.next; (item = next_item(socket, &link));) {
         item->set->mixed = true;
         wake_set(item->set, false);
         sets->registrations[sets->count++] = (struct fallback_registration){
-            item->set, -1, item->descriptor, {.events = item->events, .data.u64 = item->data}};
+            item->set,
+            -1,
+            descriptor_find(item->descriptor) == handle ? item->descriptor : fd,
+            {.events = item->events, .data.u64 = item->data},
+        };
     }
     descriptor_walk(0, UINT32_MAX, find_epoll_descriptor, sets);
+    return 0;
+}
+
+void fallback_register(struct fallback_sets *sets, uint32_t without) {
+    for (size_t i = 0; i < sets->count; i++) {
+        struct fallback_registration *one = &sets->registrations[i];
+        one->event.events &= ~without;
+        if (one->epoll_fd >= 0)
+            LIBC(epoll_ctl)(one->epoll_fd, EPOLL_CTL_ADD, one->fd, &one->event);
+    }
+    memory_give(sets->registrations);
 }
 
 struct move {
@@ -152,14 +183,11 @@ int fallback_to_kernel(int fd) {
             return -error;
         }
     }
-    fallback_find_sets(move.handle, &move.sets);
-    descriptor_walk(0, UINT32_MAX, replace, &move);
+    int error = fallback_find_sets(move.handle, fd, &move.sets);
+    if (!error)
+        descriptor_walk(0, UINT32_MAX, replace, &move);
     shared_unlock();
-    for (int i = 0; i < move.sets.count; i++) {
-        struct fallback_registration *registration = &move.sets.registrations[i];
-        if (registration->epoll_fd >= 0)
-            LIBC(epoll_ctl)(registration->epoll_fd, EPOLL_CTL_ADD, registration->fd, &registration->event);
-    }
+    fallback_register(&move.sets, 0);
     LIBC(close)(move.kernel);
-    return 0;
+    return error;
 }

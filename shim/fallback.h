@@ -5,9 +5,8 @@
 #define SHIM_FALLBACK_H
 
 #include "descriptor.h"
+#include <stddef.h>
 #include <sys/epoll.h>
-
-#define FALLBACK_SETS_MAX 16
 
 /* An epoll set of this process that watches the socket. */
 struct fallback_registration {
@@ -17,15 +16,19 @@ struct fallback_registration {
 };
 
 struct fallback_sets {
-    int count;
-    struct fallback_registration registrations[FALLBACK_SETS_MAX];
+    size_t count;
+    struct fallback_registration *registrations; /* private memory; NULL: none */
 };
 
 /* Gives a new object of the kernel's the options of a socket; fd is that of the socket. The lock is held. */
 void fallback_carry_over(struct socket *socket, int fd, int kernel);
 
-/* The sets of this process that watch a socket. The kernel's part of each is about to get something: they are
- * told. The lock is held. */
-void fallback_find_sets(const struct handle *handle, struct fallback_sets *sets);
+/* The sets of this process that watch the socket of fd; each knows it by the number that it was added by, or
+ * by fd if that is not its any more. The kernel's part of each is about to get something: they are told. The
+ * lock is held. Returns 0 or -ENOMEM. */
+int fallback_find_sets(const struct handle *handle, int fd, struct fallback_sets *sets);
+
+/* Registers the kernel's object with them, `without` some events, and frees them. The lock is not held. */
+void fallback_register(struct fallback_sets *sets, uint32_t without);
 
 #endif

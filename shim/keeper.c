@@ -404,8 +404,11 @@ static void leave(void) {
 /* Between two ticks nothing else can be due. */
 static int wait_for_events(struct epoll_event *events, int limit) {
     static const struct timespec tick = {0, (long)FRAMES_TICK_NS};
-    if (shared->ticking)
-        return (int)syscall(SYS_epoll_pwait2, keeper.events, events, limit, &tick, NULL, (size_t)_NSIG / 8);
+    if (shared->ticking) {
+        int count =
+            (int)syscall(SYS_epoll_pwait2, keeper.events, events, limit, &tick, NULL, (size_t)_NSIG / 8);
+        return count < 0 && errno == ENOSYS ? epoll_wait(keeper.events, events, limit, 1) : count;
+    }
     return epoll_wait(keeper.events, events, limit, patience_ms());
 }
 

@@ -8,6 +8,7 @@
 #include "libc.h"
 #include "lock.h"
 #include "sandbox.h"
+#include "signals.h"
 #include "wait.h"
 #include "wake.h"
 #include <errno.h>
@@ -138,6 +139,9 @@ static int sleep_until(struct epoll_event *events, uint64_t deadline_ns, const s
     int cancel = wake_cancellable();
     long count = LIBC(syscall)(SYS_epoll_pwait2, own.epoll - 1, events, EVENTS_MAX,
                                deadline_ns == TIMER_NEVER ? NULL : &left, mask, (size_t)_NSIG / 8);
+    if (count < 0 && errno == ENOSYS) /* a kernel before 5.11 */
+        count =
+            LIBC(epoll_pwait)(own.epoll - 1, events, EVENTS_MAX, wait_milliseconds_left(deadline_ns), mask);
     int error = count < 0 ? -errno : 0;
     wake_cancellable_end(cancel);
     return error ? error : count == 0 ? -ETIMEDOUT : (int)count;
@@ -204,29 +208,36 @@ static void look_for_a_moment(struct waiter *waiter, const struct pollfd *furthe
         }
 }
 
-static void spin(struct waiter *waiter, const struct pollfd *further, nfds_t count, uint64_t deadline_ns) {
-    uint64_t end_ns = clock_now() + attach_config.spin_us * UINT64_C(1000);
+/* Returns 0, or -EINTR: a handler has run. With a mask of its own a wait must not keep what that lets in
+ * waiting. */
+static int spin(struct waiter *waiter, const struct pollfd *further, nfds_t count, uint64_t deadline_ns,
+                const sigset_t *mask) {
+    uint64_t end_ns = mask ? 0 : clock_now() + attach_config.spin_us * UINT64_C(1000);
+    uint32_t before = signals_handled();
     if (deadline_ns < end_ns)
         end_ns = deadline_ns;
-    while (!watch_word(waiter) && !look(waiter, further, count) && !shared->broken && clock_now() < end_ns)
+    while (!watch_word(waiter) && !look(waiter, further, count) && !shared->broken &&
+           signals_handled() == before && clock_now() < end_ns)
         continue;
     shared_lock();
     waiter->spinning = false;
     shared_unlock();
+    return !waiter->word && signals_handled() != before ? -EINTR : 0;
 }
 
-bool poller_spin(struct waiter *waiter, uint64_t deadline_ns) {
-    if (waiter->spinning)
-        spin(waiter, NULL, 0, deadline_ns);
-    return waiter->word;
+int poller_spin(struct waiter *waiter, uint64_t deadline_ns, const sigset_t *mask) {
+    int result = waiter->spinning ? spin(waiter, NULL, 0, deadline_ns, mask) : 0;
+    return waiter->word ? 1 : result;
 }
 
 int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t count, uint64_t deadline_ns,
                  const sigset_t *mask) {
-    if (waiter->spinning)
-        spin(waiter, further, count, deadline_ns);
-    else if (own.short_sleeps >= SHORT_SLEEPS && !shared->bulk)
+    if (waiter->spinning) {
+        if (spin(waiter, further, count, deadline_ns, mask))
+            return -EINTR;
+    } else if (own.short_sleeps >= SHORT_SLEEPS && !shared->bulk) {
         look_for_a_moment(waiter, further, count);
+    }
     if (waiter->word)
         return 0;
     if (!watch_all_further(further, count))

@@ -32,8 +32,8 @@ int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t cou
                  const sigset_t *mask);
 
 /* --spin: looks at the word of a waiter that spins for as long as the user said. The lock is not held.
- * Returns whether it was woken; if not, others wake it by other means from now on. */
-bool poller_spin(struct waiter *waiter, uint64_t deadline_ns);
+ * Returns 1 when it was woken; -EINTR: a handler has run; 0: others wake it by other means from now on. */
+int poller_spin(struct waiter *waiter, uint64_t deadline_ns, const sigset_t *mask);
 
 void poller_forked(void);
 void poller_end_of_thread(void);

@@ -48,9 +48,14 @@ static __thread struct {
 } held __attribute__((tls_model("initial-exec")));
 
 static __thread uint32_t interruptions __attribute__((tls_model("initial-exec")));
+static __thread uint32_t handled __attribute__((tls_model("initial-exec")));
 
 uint32_t signals_interruptions(void) {
     return interruptions;
+}
+
+uint32_t signals_handled(void) {
+    return handled;
 }
 
 static bool default_is_fatal_or_stops(int signal) {
@@ -175,6 +180,7 @@ static void enter(int signal, siginfo_t *info, void *context) {
         errno = saved;
         return;
     }
+    handled++;
     interruptions += !(action.sa_flags & SA_RESTART);
     if (action.sa_flags & SA_SIGINFO)
         action.sa_sigaction(signal, info, context);

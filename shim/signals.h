@@ -15,4 +15,7 @@ void signals_forked(void);
 /* How many handlers have run in this thread that were installed without SA_RESTART. */
 uint32_t signals_interruptions(void);
 
+/* How many handlers have run in this thread at all. */
+uint32_t signals_handled(void);
+
 #endif

@@ -12,6 +12,7 @@
 #include "signals.h"
 #include "wake.h"
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -79,6 +80,17 @@ static int sleep_on_nic(struct waiter *waiter, uint64_t deadline_ns) {
     return result;
 }
 
+static int sleep_on_word(struct waiter *waiter, uint64_t deadline_ns) {
+    uint32_t before = signals_interruptions();
+    int spun = poller_spin(waiter, deadline_ns, NULL);
+    if (spun > 0)
+        return 0;
+    if (spun < 0 && (deadline_ns != TIMER_NEVER || signals_interruptions() != before))
+        return -EINTR;
+    return deadline_ns == TIMER_NEVER ? wake_sleep_or_death(&waiter->word, 0)
+                                      : wake_sleep(&waiter->word, 0, deadline_ns);
+}
+
 void wait_done(void) {
     if (self && (self->socket || self->set))
         waiter_let_go(self);
@@ -121,9 +133,8 @@ static int wait_holding(struct socket *socket, unsigned events, bool writing, ui
         poller_prepare(waiter);
     else if (waiter->by_descriptor)
         result = sleep_on_nic(waiter, deadline_ns);
-    else if (!poller_spin(waiter, deadline_ns))
-        result = deadline_ns == TIMER_NEVER ? wake_sleep_or_death(&waiter->word, 0)
-                                            : wake_sleep(&waiter->word, 0, deadline_ns);
+    else
+        result = sleep_on_word(waiter, deadline_ns);
     shared_lock();
     bool gone = waiter->watch.gone;
     bool woken = waiter->word;
@@ -176,11 +187,9 @@ struct waiter *wait_begin(bool by_descriptor) {
     if (!waiter)
         return NULL;
     if (by_descriptor && waiter->descriptor < 0) {
-        shared_unlock(); /* the keeper needs the lock to answer */
-        bool introduced = wait_introduce(waiter);
+        shared_unlock();                        /* the keeper needs the lock to answer */
+        by_descriptor = wait_introduce(waiter); /* else it sleeps as it can */
         shared_lock();
-        if (!introduced)
-            return NULL;
     }
     if (waiter->sleeping)
         wait_end(waiter); /* a signal handler jumped out of the last wait */
@@ -217,24 +226,38 @@ struct timespec wait_time_left(uint64_t deadline_ns) {
     return (struct timespec){(time_t)(left / 1000000000), (long)(left % 1000000000)};
 }
 
-/* Where a program has forbidden itself any further descriptor. A futex wait with a time limit is never begun
- * again after a signal, as poll(2) is not; the limit is short, since nothing else tells that the keeper has
- * died. */
-static int sleep_without_descriptor(struct waiter *waiter, uint64_t deadline_ns, const sigset_t *mask) {
+int wait_milliseconds_left(uint64_t deadline_ns) {
+    if (deadline_ns == TIMER_NEVER)
+        return -1;
+    uint64_t now = deadline_ns ? clock_now() : 0;
+    uint64_t left_ms = ((deadline_ns > now ? deadline_ns - now : 0) + 999999) / 1000000;
+    return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+}
+
+#define ALONE_NS 500000000 /* nothing else tells that the keeper has died */
+#define BOTH_NS 5000000    /* nothing else tells of the kernel's descriptors */
+
+/* Where there is no descriptor to be had: the program has forbidden itself any more, or has so many as it may
+ * have. A futex wait with a time limit is never begun again after a signal, as poll(2) is not. */
+static int sleep_without_descriptor(struct waiter *waiter, struct pollfd *kernel, nfds_t count,
+                                    uint64_t deadline_ns, const sigset_t *mask) {
+    const struct timespec no_time = {0, 0};
     sigset_t before;
-    int result;
+    bool watches = false, ends = false;
+    int result = 0;
+    for (nfds_t i = 0; i < count; i++)
+        watches |= kernel[i].fd >= 0;
     if (mask)
         pthread_sigmask(SIG_SETMASK, mask, &before);
-    for (;;) {
-        uint64_t limit_ns = clock_now() + 500000000;
+    while (!ends) {
+        uint64_t limit_ns = clock_now() + (watches ? BOTH_NS : ALONE_NS);
         result = wake_sleep(&waiter->word, 0, limit_ns < deadline_ns ? limit_ns : deadline_ns);
-        if (result != -ETIMEDOUT || deadline_ns <= limit_ns)
-            break;
+        ends = result != -ETIMEDOUT || deadline_ns <= limit_ns;
+        if (watches && LIBC(ppoll)(kernel, count, &no_time, NULL) > 0)
+            ends = true, result = 0;
         shared_lock();
-        bool dead = shared->broken || keeper_has_died();
+        ends |= shared->broken || keeper_has_died();
         shared_unlock();
-        if (dead)
-            break;
     }
     if (mask)
         pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -243,10 +266,12 @@ static int sleep_without_descriptor(struct waiter *waiter, uint64_t deadline_ns,
 
 int wait_sleep(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint64_t deadline_ns,
                const sigset_t *mask) {
-    if (waiter->spinning && poller_spin(waiter, count > 0 ? 0 : deadline_ns))
-        return 0; /* the kernel's descriptors can't wait */
+    int spun =
+        poller_spin(waiter, count > 0 ? 0 : deadline_ns, mask); /* the kernel's descriptors can't wait */
+    if (spun)
+        return spun > 0 ? 0 : spun;
     if (!waiter->by_descriptor)
-        return sleep_without_descriptor(waiter, deadline_ns, mask);
+        return sleep_without_descriptor(waiter, kernel, count, deadline_ns, mask);
     struct timespec left = {0};
     if (deadline_ns != TIMER_NEVER)
         left = wait_time_left(deadline_ns);
@@ -259,7 +284,7 @@ int wait_sleep(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint6
         shared_lock();
         waiter->by_descriptor = false;
         shared_unlock();
-        return sleep_without_descriptor(waiter, deadline_ns, mask);
+        return sleep_without_descriptor(waiter, kernel, count, deadline_ns, mask);
     }
     if (result < 0)
         return -errno;

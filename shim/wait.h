@@ -54,6 +54,9 @@ uint64_t wait_deadline(uint64_t timeout_ns);
 /* What is left until a deadline, which is not TIMER_NEVER; 0 when it has passed. */
 struct timespec wait_time_left(uint64_t deadline_ns);
 
+/* The same as poll(2) takes it: rounded up, -1 for TIMER_NEVER. */
+int wait_milliseconds_left(uint64_t deadline_ns);
+
 /* After fork, in the child: the parent's waiter is not ours. */
 void wait_forked(void);
 

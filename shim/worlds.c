@@ -101,23 +101,25 @@ void worlds_deafen(int fd) {
     LIBC(connect)(fd, (struct sockaddr *)&own, length);
 }
 
+#define STACKS_EVENTS ((uint32_t)(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND))
+
 static struct epoll_event kernels_part(const struct epoll_event *event) {
-    return (struct epoll_event){.events = event->events & ~(uint32_t)(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND),
-                                .data = event->data};
+    return (struct epoll_event){.events = event->events & ~STACKS_EVENTS, .data = event->data};
 }
 
 int worlds_join(int fd) {
     int error = 0;
     bool made = false;
-    struct fallback_sets sets = {.count = 0};
+    struct fallback_sets sets = {0, NULL};
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return error;
     struct handle *handle = descriptor_find(fd);
     if (!handle->loopback && !(error = datagram_autobind(&shared->stack, socket))) {
         struct join join = {handle, make_object(socket, fd)};
-        if (join.object >= 0) {
-            fallback_find_sets(handle, &sets);
+        if (join.object >= 0 && (error = fallback_find_sets(handle, fd, &sets))) {
+            LIBC(close)(join.object);
+        } else if (join.object >= 0) {
             descriptor_walk(0, UINT32_MAX, replace, &join);
             rename_socket(socket, join.object);
             LIBC(close)(join.object);
@@ -130,11 +132,7 @@ int worlds_join(int fd) {
     shared_unlock();
     if (deaf)
         worlds_deafen(fd);
-    for (int i = 0; i < sets.count; i++) {
-        struct epoll_event event = kernels_part(&sets.registrations[i].event);
-        if (sets.registrations[i].epoll_fd >= 0)
-            LIBC(epoll_ctl)(sets.registrations[i].epoll_fd, EPOLL_CTL_ADD, sets.registrations[i].fd, &event);
-    }
+    fallback_register(&sets, STACKS_EVENTS);
     return error;
 }
 
