@@ -145,12 +145,13 @@ static void tell_keeper(struct process *child, pid_t pid) {
     LIBC(close)(pidfd);
 }
 
+static struct plan born;   /* that made this process: whichever of its threads comes to the stack first */
 static bool table_changed; /* since the account was made, or was being changed: in a child */
 
 /* The first time that the child comes to the stack, with the lock held: is its account still there? */
 static void begin_life(void) {
-    struct process *child = plan.child;
-    if (!is_account(&plan)) {
+    struct process *child = born.child;
+    if (!is_account(&born)) {
         descriptor_forget_all(); /* out of memory, or so late that the child was given up */
         return;
     }
@@ -175,6 +176,7 @@ static void in_child(void) {
     if (!plan.prepared)
         return;
     plan.prepared = false;
+    born = plan;
     list_init(&plans); /* of the parent's threads */
     attach_forked();
     frames_forked();
