@@ -548,7 +548,7 @@ void report_packet(const struct capture_packet *packet, void *context) {
         return;
     }
     if (ip.protocol != PROTOCOL_TCP) {
-        report->udp += ip.protocol == PROTOCOL_UDP;
+        report->udp += ip.protocol == PROTOCOL_UDP || ip.protocol == PROTOCOL_UDPLITE;
         report->icmp += ip.protocol == PROTOCOL_ICMP || ip.protocol == PROTOCOL_ICMPV6;
         network_packet(report, packet, &ip);
         return;

@@ -9,6 +9,7 @@
 #define PROTOCOL_ICMP 1
 #define PROTOCOL_TCP 6
 #define PROTOCOL_UDP 17
+#define PROTOCOL_UDPLITE 136
 #define PROTOCOL_ICMPV6 58
 
 /* An IPv6 address; IPv4's are mapped (::ffff:a.b.c.d). */

@@ -174,7 +174,7 @@ static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, 
     struct socket *socket = call_enter(fd, error);
     if (!socket)
         return false;
-    bool udp = socket->type == SOCK_DGRAM && socket->datagram->binding.protocol == IP_PROTOCOL_UDP;
+    bool udp = udp_is(socket);
     bool fresh = socket->tcp ? flags & MSG_FASTOPEN && socket->tcp->state == TCP_CLOSE
                              : !socket->datagram->binding.port || socket->datagram->binding.chosen;
     shared_unlock();

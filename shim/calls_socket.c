@@ -24,7 +24,9 @@ static struct handle *hold(struct socket *made) {
 
 /* Of AF_INET6 all that may carry IPv4: see family.h. */
 static bool is_ours(int domain, int base, int protocol) {
-    bool transport = base == SOCK_STREAM || (base == SOCK_DGRAM && (!protocol || protocol == IPPROTO_UDP));
+    bool transport =
+        base == SOCK_STREAM ||
+        (base == SOCK_DGRAM && (!protocol || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE));
     if (domain == AF_INET6)
         return transport;
     return domain == AF_INET && (transport || base == SOCK_DGRAM || base == SOCK_RAW);
@@ -204,7 +206,7 @@ static int connect_by_kernel(int fd, const struct sockaddr *address, socklen_t l
 
 static bool is_udp(int fd) {
     const struct socket *socket = descriptor_socket(fd);
-    return socket && socket->type == SOCK_DGRAM && socket->datagram->binding.protocol == IP_PROTOCOL_UDP;
+    return socket && udp_is(socket);
 }
 
 EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {

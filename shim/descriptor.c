@@ -411,12 +411,12 @@ void descriptor_clear(int fd) {
  * mean nothing to us; a UNIX socket for what takes rights to make, and for a program that has forbidden
  * itself others. What goes past us (io_uring(7), say) neither reaches a network from it nor waits. */
 static int make_object(const struct socket *socket, int flags) {
-    bool same =
-        socket->tcp || (socket->type == SOCK_DGRAM && socket->datagram->binding.protocol == IP_PROTOCOL_UDP);
+    bool same = socket->tcp || udp_is(socket);
     const int no_interface = INT_MAX;
     int fd = -1;
     if (same && !sandboxed())
-        fd = LIBC(socket)(socket->options.inet6 ? AF_INET6 : AF_INET, socket->type | flags, 0);
+        fd = LIBC(socket)(socket->options.inet6 ? AF_INET6 : AF_INET, socket->type | flags,
+                          socket->tcp ? IPPROTO_TCP : socket->datagram->binding.protocol);
     if (fd >= 0)
         LIBC(setsockopt)(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &no_interface, sizeof no_interface);
     if (fd >= 0 && socket->type == SOCK_DGRAM)

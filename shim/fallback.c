@@ -29,6 +29,10 @@ static const struct option_name DATAGRAM[] = {
     {IPPROTO_IP, IP_MTU_DISCOVER},    {IPPROTO_IP, IP_MULTICAST_TTL}, {IPPROTO_IP, IP_MULTICAST_LOOP},
     {IPPROTO_IP, IP_RECVORIGDSTADDR}, {IPPROTO_UDP, UDP_SEGMENT},
 };
+static const struct option_name UDP_LITE[] = {
+    {IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV},
+    {IPPROTO_UDPLITE, UDPLITE_RECV_CSCOV},
+};
 static const struct option_name STREAM[] = {
     {IPPROTO_TCP, TCP_NODELAY},      {IPPROTO_TCP, TCP_CORK},    {IPPROTO_TCP, TCP_KEEPIDLE},
     {IPPROTO_TCP, TCP_KEEPINTVL},    {IPPROTO_TCP, TCP_KEEPCNT}, {IPPROTO_TCP, TCP_SYNCNT},
@@ -55,6 +59,10 @@ static void carry_over_options(struct socket *socket, int kernel) {
         carry_over(socket, kernel, STREAM, sizeof STREAM / sizeof *STREAM);
     else
         carry_over(socket, kernel, DATAGRAM, sizeof DATAGRAM / sizeof *DATAGRAM);
+    if (socket->datagram && socket->datagram->sends.asked)
+        carry_over(socket, kernel, UDP_LITE, 1);
+    if (socket->datagram && socket->datagram->accepts.asked)
+        carry_over(socket, kernel, UDP_LITE + 1, 1);
     if (socket->tcp && socket->tcp->options.mss_limit)
         carry_over_number(kernel, IPPROTO_TCP, TCP_MAXSEG, socket->tcp->options.mss_limit);
     if (socket->send_limit_set)

@@ -289,9 +289,10 @@ static void show_datagram(const void *object, void *context) {
     memcpy(&state, socket.datagram, sizeof state);
     if (!wanted(wish, socket.connected ? TCP_ESTABLISHED : TCP_CLOSE))
         return;
-    const char *kind = socket.type == SOCK_RAW                      ? "raw"
-                       : state.binding.protocol == IP_PROTOCOL_ICMP ? "icmp"
-                                                                    : "udp";
+    const char *kind = socket.type == SOCK_RAW                         ? "raw"
+                       : state.binding.protocol == IP_PROTOCOL_ICMP    ? "icmp"
+                       : state.binding.protocol == IP_PROTOCOL_UDPLITE ? "udpl"
+                                                                       : "udp";
     if (wish->json) {
         put_socket(wish, object, kind, socket.connected ? "ESTAB" : "UNCONN", socket.datagram_bytes, 0,
                    tool_place(state.binding.address, state.binding.port, false),

@@ -190,7 +190,7 @@ static void write_datagrams(struct procfs_text *text, bool inet6, uint8_t protoc
         procfs_print(text,
                      "%s  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
                      "  timeout inode ref pointer drops",
-                     protocol == IP_PROTOCOL_UDP ? "   sl" : "  sl");
+                     protocol == IP_PROTOCOL_UDP || protocol == IP_PROTOCOL_UDPLITE ? "   sl" : "  sl");
         pad(text, from, protocol ? UDP_WIDTH : 0);
     }
     pool_walk(&shared->stack.sockets, print_datagram, &listing);
@@ -339,7 +339,7 @@ static void write_counters(struct procfs_text *text) {
 }
 
 struct socket_counts {
-    uint32_t tcp, udp, raw, all;
+    uint32_t tcp, udp, udplite, raw, all;
 };
 
 static void count_socket(void *object, void *context) {
@@ -348,8 +348,9 @@ static void count_socket(void *object, void *context) {
     counts->all++;
     counts->tcp += socket->tcp && socket->tcp->state != TCP_CLOSE;
     counts->raw += socket->type == SOCK_RAW;
-    counts->udp += socket->datagram && socket->type == SOCK_DGRAM && socket->datagram->binding.port &&
-                   socket->datagram->binding.protocol == IP_PROTOCOL_UDP;
+    bool bound = socket->datagram && socket->type == SOCK_DGRAM && socket->datagram->binding.port;
+    counts->udp += bound && socket->datagram->binding.protocol == IP_PROTOCOL_UDP;
+    counts->udplite += bound && socket->datagram->binding.protocol == IP_PROTOCOL_UDPLITE;
 }
 
 static void write_sockstat(struct procfs_text *text) {
@@ -361,9 +362,9 @@ static void write_sockstat(struct procfs_text *text) {
         connections += states[i];
     procfs_print(text,
                  "sockets: used %u\nTCP: inuse %u orphan %u tw %u alloc %u mem %u\nUDP: inuse %u mem %u\n"
-                 "UDPLITE: inuse 0\nRAW: inuse %u\nFRAG: inuse 0 memory 0\n",
+                 "UDPLITE: inuse %u\nRAW: inuse %u\nFRAG: inuse 0 memory 0\n",
                  counts.all, counts.tcp, shared->stack.orphan_count, shared->stack.time_wait_count,
-                 connections - states[TCP_TIME_WAIT], 0u, counts.udp, 0u, counts.raw);
+                 connections - states[TCP_TIME_WAIT], 0u, counts.udp, 0u, counts.udplite, counts.raw);
 }
 
 /* IPv6 is the kernel's, and of it the program is told of loopback. */
@@ -388,6 +389,10 @@ bool procfs_write(const char *name, struct procfs_text *text) {
         write_datagrams(text, false, IP_PROTOCOL_UDP);
     else if (strcmp(name, "udp6") == 0)
         write_datagrams(text, true, IP_PROTOCOL_UDP);
+    else if (strcmp(name, "udplite") == 0)
+        write_datagrams(text, false, IP_PROTOCOL_UDPLITE);
+    else if (strcmp(name, "udplite6") == 0)
+        write_datagrams(text, true, IP_PROTOCOL_UDPLITE);
     else if (strcmp(name, "icmp") == 0)
         write_datagrams(text, false, IP_PROTOCOL_ICMP);
     else if (strcmp(name, "raw") == 0)

@@ -163,10 +163,11 @@ static void add_ip(struct lines *lines, const struct trace_event *event, bool ou
     if (available < IP_HEADER_BYTES || (ip[0] & 15u) * 4 < IP_HEADER_BYTES)
         return;
     uint16_t fragment = wire_get16(ip + 6);
-    const char *protocol = ip[9] == IP_PROTOCOL_TCP    ? "tcp"
-                           : ip[9] == IP_PROTOCOL_UDP  ? "udp"
-                           : ip[9] == IP_PROTOCOL_ICMP ? "icmp"
-                                                       : "other";
+    const char *protocol = ip[9] == IP_PROTOCOL_TCP       ? "tcp"
+                           : ip[9] == IP_PROTOCOL_UDP     ? "udp"
+                           : ip[9] == IP_PROTOCOL_UDPLITE ? "udplite"
+                           : ip[9] == IP_PROTOCOL_ICMP    ? "icmp"
+                                                          : "other";
     if (groups & TRACING_IP)
         add(lines, "ip", "%c %s > %s %s, %u bytes, ttl %u, id %u%s%s", out ? '>' : '<',
             place(wire_get32(ip + 12), 0), place(wire_get32(ip + 16), 0), protocol, wire_get16(ip + 2), ip[8],

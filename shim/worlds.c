@@ -49,7 +49,8 @@ static int bind_object(const struct socket *socket, int object) {
 static int make_object(struct socket *socket, int fd) {
     const int loopback = LOOPBACK_INTERFACE;
     int flags = SOCK_DGRAM | SOCK_CLOEXEC | (socket->nonblocking ? SOCK_NONBLOCK : 0);
-    int object = LIBC(socket)(socket->options.inet6 ? AF_INET6 : AF_INET, flags, 0);
+    int object =
+        LIBC(socket)(socket->options.inet6 ? AF_INET6 : AF_INET, flags, socket->datagram->binding.protocol);
     if (object < 0)
         return -errno;
     int error = 0;

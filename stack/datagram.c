@@ -46,7 +46,9 @@ static struct datagram *take(struct stack *stack, const struct socket *socket, u
     if (socket->datagram_bytes + datagram_weight(length) > socket->receive_limit)
         return NULL;
     if (!memory_admits_datagram(stack, socket, buffers)) {
-        stack->mib.UdpMemErrors++;
+        bool lite = socket->datagram && socket->datagram->binding.protocol == IP_PROTOCOL_UDPLITE;
+        stack->mib.UdpLiteMemErrors += lite;
+        stack->mib.UdpMemErrors += !lite;
         return NULL;
     }
     return pool_take_zeroed(&stack->datagrams);
@@ -385,7 +387,7 @@ static void wait_for_room(struct stack *stack, struct socket *socket) {
 
 ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_message *message) {
     size_t length = buffer_pieces_length(message->pieces, message->count);
-    bool by_port = socket->type != SOCK_RAW && socket->datagram->binding.protocol == IP_PROTOCOL_UDP;
+    bool by_port = udp_is(socket);
     if (length > IP_DATAGRAM_MAX)
         return -EMSGSIZE;
     if (!message->has_address && !socket->connected && !socket->datagram->cork)

@@ -31,6 +31,12 @@ struct datagram {
     struct icmp_error error; /* origin 0: none */
 };
 
+/* UDP-Lite's checksum coverage, header included (UDPLITE_SEND_CSCOV, UDPLITE_RECV_CSCOV): bytes, 0: all. */
+struct udp_coverage {
+    bool asked; /* else it is as UDP's */
+    uint16_t bytes;
+};
+
 /* What a socket has that is no stream. */
 struct datagram_state {
     struct socket *socket;      /* whose it is */
@@ -47,6 +53,7 @@ struct datagram_state {
     uint16_t ip_identification; /* of the next packet, while it is connected */
     uint32_t icmp_filter;       /* a bit a type that is not wanted */
     bool address_by_connect;
+    struct udp_coverage sends, accepts; /* of UDP-Lite */
     uint32_t drops;
 };
 

@@ -56,7 +56,7 @@ static void ask(struct stack *stack, enum dhcp_type type) {
     struct frame *frame = frame_begin(&stack->transmit);
     if (frame && byte_queue_append(&payload, &stack->buffers, &piece, 1, 0, length) == length) {
         frame_set_payload(frame, (struct byte_cursor){payload.head, 0}, length);
-        udp_output(stack, frame, CLIENT_PORT, SERVER_PORT, &parameters);
+        udp_output(stack, frame, CLIENT_PORT, SERVER_PORT, &parameters, NULL);
     }
     buffer_drop_chain(&stack->buffers, payload.head);
     dhcp->asked_ns = stack->now_ns;

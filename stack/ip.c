@@ -147,6 +147,7 @@ static void deliver(struct stack *stack, struct ip_packet *packet) {
         tcp_input(stack, packet);
         break;
     case IP_PROTOCOL_UDP:
+    case IP_PROTOCOL_UDPLITE:
         udp_input(stack, packet);
         break;
     case IP_PROTOCOL_ICMP:
@@ -389,7 +390,7 @@ void ip_error(struct stack *stack, const uint8_t *header, uint32_t length, const
         raw_error(stack, &quoted, error);
     if (quoted.protocol == IP_PROTOCOL_TCP)
         tcp_error(stack, &quoted, error);
-    else if (quoted.protocol == IP_PROTOCOL_UDP)
+    else if (quoted.protocol == IP_PROTOCOL_UDP || quoted.protocol == IP_PROTOCOL_UDPLITE)
         udp_error(stack, &quoted, error);
     else if (quoted.protocol == IP_PROTOCOL_ICMP)
         ping_error(stack, &quoted, error);

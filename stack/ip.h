@@ -44,6 +44,7 @@ struct ip_packet {
     bool checksum_good;    /* it is known to be right: see STACK_INPUT_CHECKSUM_GOOD */
     uint32_t header_at;    /* the header's place in chain->storage */
     uint32_t length;       /* payload bytes */
+    uint32_t covered;      /* UDP-Lite: bytes of it that the checksum covers; 0: all */
     struct ip_options options;
     struct buffer *chain; /* owned by whoever handles the packet; NULL once taken */
 };

@@ -117,7 +117,16 @@
     MIB(Udp, SndbufErrors)              \
     MIB(Udp, InCsumErrors)              \
     MIB(Udp, IgnoredMulti)              \
-    MIB(Udp, MemErrors)
+    MIB(Udp, MemErrors)                 \
+    MIB(UdpLite, InDatagrams)           \
+    MIB(UdpLite, NoPorts)               \
+    MIB(UdpLite, InErrors)              \
+    MIB(UdpLite, OutDatagrams)          \
+    MIB(UdpLite, RcvbufErrors)          \
+    MIB(UdpLite, SndbufErrors)          \
+    MIB(UdpLite, InCsumErrors)          \
+    MIB(UdpLite, IgnoredMulti)          \
+    MIB(UdpLite, MemErrors)
 
 #define MIB_FIELD(group, name) uint64_t group##name;
 struct mib {

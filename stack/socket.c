@@ -38,7 +38,8 @@ static bool protocol_fits(int type, int protocol) {
     case SOCK_STREAM:
         return protocol == 0 || protocol == IPPROTO_TCP;
     case SOCK_DGRAM:
-        return protocol == 0 || protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP;
+        return protocol == 0 || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE ||
+               protocol == IPPROTO_ICMP;
     default:
         return protocol > 0 && protocol < 256;
     }

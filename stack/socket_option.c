@@ -108,7 +108,7 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
         options->priority = number;
         break;
     case SO_PEEK_OFF:
-        if (!socket->tcp && socket->datagram->binding.protocol != IP_PROTOCOL_UDP)
+        if (!socket->tcp && !udp_is(socket))
             return -EOPNOTSUPP;
         options->peek_offset = number;
         break;
@@ -308,8 +308,9 @@ static int set_congestion(struct stack *stack, struct tcp *tcp, const char *name
     return 0;
 }
 
-static bool is_udp(const struct socket *socket) {
-    return socket->type == SOCK_DGRAM && socket->datagram->binding.protocol == IP_PROTOCOL_UDP;
+/* Either may be asked by the level of the other. */
+static bool is_udp_level(const struct socket *socket, int level) {
+    return (level == IPPROTO_UDP || level == IPPROTO_UDPLITE) && udp_is(socket);
 }
 
 int socket_set_option(struct stack *stack, struct socket *socket, int level, int name, const void *value,
@@ -336,14 +337,13 @@ int socket_set_option(struct stack *stack, struct socket *socket, int level, int
         return tcp_fastopen_set_key(stack, socket->tcp, value, length);
     if (level == IPPROTO_TCP && (name == TCP_MD5SIG || name == TCP_MD5SIG_EXT) && socket->tcp)
         return tcp_md5_set(stack, socket->tcp, value, length, name == TCP_MD5SIG_EXT);
-    if ((level == IPPROTO_TCP && !socket->tcp) || (level == IPPROTO_UDP && !is_udp(socket)) ||
-        (level != SOL_SOCKET && level != IPPROTO_TCP && level != IPPROTO_UDP))
+    if ((level != IPPROTO_TCP || !socket->tcp) && level != SOL_SOCKET && !is_udp_level(socket, level))
         return -ENOPROTOOPT; /* of another kind of socket */
     if (length < sizeof number)
         return -EINVAL;
     if (level == SOL_SOCKET)
         return set_socket_level(stack, socket, name, value, length, number);
-    if (level == IPPROTO_UDP)
+    if (is_udp_level(socket, level))
         return udp_option_set(stack, socket, name, number);
     return set_tcp_level(stack, socket->tcp, name, number);
 }
@@ -382,7 +382,7 @@ static int get_socket_level(struct socket *socket, int name, void *value, sockle
     case SO_PRIORITY:
         return option_give_number(value, length, options->priority);
     case SO_PEEK_OFF:
-        if (!socket->tcp && socket->datagram->binding.protocol != IP_PROTOCOL_UDP)
+        if (!socket->tcp && !udp_is(socket))
             return -EOPNOTSUPP;
         return option_give_number(value, length, options->peek_offset);
     case SO_RCVLOWAT:
@@ -517,7 +517,7 @@ static int get_tcp_level(struct stack *stack, struct tcp *tcp, int name, void *v
 int socket_get_option(struct stack *stack, struct socket *socket, int level, int name, void *value,
                       socklen_t *length) {
     bool known = level == SOL_SOCKET || level == IPPROTO_IP ||
-                 (level == SOL_RAW && socket->type == SOCK_RAW) || (level == IPPROTO_UDP && is_udp(socket)) ||
+                 (level == SOL_RAW && socket->type == SOCK_RAW) || is_udp_level(socket, level) ||
                  (level == IPPROTO_TCP && socket->tcp);
     if (!known)
         return -ENOPROTOOPT; /* of another kind of socket */
@@ -529,7 +529,7 @@ int socket_get_option(struct stack *stack, struct socket *socket, int level, int
         return ip_option_get(stack, socket, name, value, length);
     if (level == SOL_RAW)
         return raw_option_get(socket, name, value, length);
-    if (level == IPPROTO_UDP)
+    if (is_udp_level(socket, level))
         return udp_option_get(socket, name, value, length);
     return get_tcp_level(stack, socket->tcp, name, value, length);
 }

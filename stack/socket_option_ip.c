@@ -382,6 +382,16 @@ int ip_option_get(struct stack *stack, struct socket *socket, int name, void *va
     }
 }
 
+/* UDP-Lite's: less than the header can't be, and is taken for it. */
+static int set_coverage(const struct socket *socket, struct udp_coverage *coverage, int bytes) {
+    if (socket->datagram->binding.protocol != IP_PROTOCOL_UDPLITE)
+        return -ENOPROTOOPT;
+    if (bytes != 0 && bytes < (int)UDP_HEADER_BYTES)
+        bytes = UDP_HEADER_BYTES;
+    *coverage = (struct udp_coverage){true, (uint16_t)(bytes < UINT16_MAX ? bytes : UINT16_MAX)};
+    return 0;
+}
+
 int udp_option_set(struct stack *stack, struct socket *socket, int name, int number) {
     switch (name) {
     case UDP_CORK:
@@ -397,6 +407,10 @@ int udp_option_set(struct stack *stack, struct socket *socket, int name, int num
     case UDP_GRO:
         socket->options.gro = number != 0;
         return 0;
+    case UDPLITE_SEND_CSCOV:
+        return set_coverage(socket, &socket->datagram->sends, number);
+    case UDPLITE_RECV_CSCOV:
+        return set_coverage(socket, &socket->datagram->accepts, number);
     default:
         return -ENOPROTOOPT;
     }
@@ -410,6 +424,10 @@ int udp_option_get(const struct socket *socket, int name, void *value, socklen_t
         return option_give_number(value, length, socket->datagram->segment);
     case UDP_GRO:
         return option_give_number(value, length, socket->options.gro);
+    case UDPLITE_SEND_CSCOV: /* UDP's is all, which is 0 */
+        return option_give_number(value, length, socket->datagram->sends.bytes);
+    case UDPLITE_RECV_CSCOV:
+        return option_give_number(value, length, socket->datagram->accepts.bytes);
     default:
         return -ENOPROTOOPT;
     }

@@ -8,31 +8,49 @@
 #include <errno.h>
 #include <netinet/in.h>
 
+/* Which of the two a counter is of. */
+#define COUNTER(stack, protocol, name) \
+    (*((protocol) == IP_PROTOCOL_UDPLITE ? &(stack)->mib.UdpLite##name : &(stack)->mib.Udp##name))
+
 static bool checksum_good(const struct ip_packet *packet, const uint8_t *header) {
+    bool lite = packet->protocol == IP_PROTOCOL_UDPLITE;
+    uint32_t covered = packet->covered ? packet->covered : packet->length;
     uint16_t field;
+    memcpy(&field, header + 6, sizeof field);
     if (packet->checksum_good)
         return true;
-    memcpy(&field, header + 6, sizeof field);
     if (field == 0)
-        return true; /* the sender computed none */
-    uint64_t pseudo = checksum_pseudo_header(packet->source, packet->destination, IP_PROTOCOL_UDP,
+        return !lite; /* the sender computed none: UDP may */
+    uint64_t pseudo = checksum_pseudo_header(packet->source, packet->destination, packet->protocol,
                                              (uint16_t)packet->length);
     if (packet->checksum_partial && field == checksum_fold(pseudo))
         return true;
-    return checksum_fold(checksum_add_chain(pseudo, packet->chain)) == 0xffff;
+    struct byte_cursor start = {packet->chain, packet->chain->start};
+    return checksum_fold(checksum_add_range(pseudo, start, covered)) == 0xffff;
+}
+
+/* Whether a socket takes a datagram of which the checksum covers no more than that: RFC 3828 section 3.2. */
+static bool covers_enough(const struct socket *socket, const struct ip_packet *packet) {
+    const struct udp_coverage *accepts = &socket->datagram->accepts;
+    return !accepts->asked || !packet->covered || (accepts->bytes && packet->covered >= accepts->bytes);
 }
 
 static void deliver(struct stack *stack, struct socket *socket, struct ip_packet *packet,
                     uint16_t source_port, struct filter_view *view) {
+    if (!covers_enough(socket, packet)) {
+        COUNTER(stack, packet->protocol, InErrors)++;
+        socket->datagram->drops++;
+        return;
+    }
     if (socket->extra && view && !datagram_admitted(stack, socket, view, packet)) {
-        stack->mib.UdpInErrors++;
+        COUNTER(stack, packet->protocol, InErrors)++;
         return;
     }
     if (datagram_queue(stack, socket, packet, source_port)) {
-        stack->mib.UdpInDatagrams++;
+        COUNTER(stack, packet->protocol, InDatagrams)++;
     } else {
-        stack->mib.UdpRcvbufErrors++;
-        stack->mib.UdpInErrors++;
+        COUNTER(stack, packet->protocol, RcvbufErrors)++;
+        COUNTER(stack, packet->protocol, InErrors)++;
     }
 }
 
@@ -44,7 +62,7 @@ static void deliver_to_many(struct stack *stack, struct ip_packet *packet, uint1
     for (link = stack->datagram_sockets[port % PORT_BUCKETS]; link; link = next) {
         struct socket *socket = container_of(link, struct datagram_state, port_link)->socket;
         next = link->next;
-        if (!datagram_matches(socket, IP_PROTOCOL_UDP, packet->source, source_port, packet->destination,
+        if (!datagram_matches(socket, packet->protocol, packet->source, source_port, packet->destination,
                               port))
             continue;
         if (ip_is_multicast(packet->destination) &&
@@ -58,25 +76,44 @@ static void deliver_to_many(struct stack *stack, struct ip_packet *packet, uint1
         buffer_drop_chain(&stack->buffers, copy.chain);
     }
     if (!wanted)
-        stack->mib.UdpIgnoredMulti++;
+        COUNTER(stack, packet->protocol, IgnoredMulti)++;
+}
+
+/* Takes the length from a UDP header, or the coverage from one of UDP-Lite. False: it can't be. */
+static bool take_length(struct stack *stack, struct ip_packet *packet, const uint8_t *header) {
+    uint16_t field = wire_get16(header + 4);
+    if (packet->protocol == IP_PROTOCOL_UDPLITE) {
+        packet->covered = field < packet->length ? field : 0;
+        return field == 0 || (field >= UDP_HEADER_BYTES && field <= packet->length);
+    }
+    if (field < UDP_HEADER_BYTES || field > packet->length)
+        return false;
+    packet->length = field;
+    buffer_trim_back(&stack->buffers, packet->chain, packet->length);
+    return true;
 }
 
 void udp_input(struct stack *stack, struct ip_packet *packet) {
     const uint8_t *header = buffer_data(packet->chain);
     if (packet->length < UDP_HEADER_BYTES || buffer_length(packet->chain) < UDP_HEADER_BYTES ||
-        wire_get16(header + 4) < UDP_HEADER_BYTES || wire_get16(header + 4) > packet->length) {
-        stack->mib.UdpInErrors++;
+        wire_get16(header + 4) > packet->length) {
+        COUNTER(stack, packet->protocol, InErrors)++;
         return;
     }
-    packet->length = wire_get16(header + 4);
-    buffer_trim_back(&stack->buffers, packet->chain, packet->length);
+    if (!take_length(stack, packet, header)) {
+        bool lite =
+            packet->protocol == IP_PROTOCOL_UDPLITE; /* a coverage that can't be is a wrong checksum */
+        COUNTER(stack, packet->protocol, InCsumErrors) += lite;
+        COUNTER(stack, packet->protocol, InErrors)++;
+        return;
+    }
     if (!checksum_good(packet, header)) {
-        stack->mib.UdpInCsumErrors++;
-        stack->mib.UdpInErrors++;
+        COUNTER(stack, packet->protocol, InCsumErrors)++;
+        COUNTER(stack, packet->protocol, InErrors)++;
         return;
     }
     uint16_t source_port = wire_get16(header), port = wire_get16(header + 2);
-    if (dhcp_input(stack, packet, source_port, port))
+    if (packet->protocol == IP_PROTOCOL_UDP && dhcp_input(stack, packet, source_port, port))
         return;
     struct socket *socket = NULL;
     struct filter_view seen, *view = stack->extras.used > 0 ? &seen : NULL;
@@ -85,9 +122,9 @@ void udp_input(struct stack *stack, struct ip_packet *packet) {
     bool many = ip_is_multicast(packet->destination) || ip_is_broadcast(stack, packet->destination);
     if (!many && !ip_is_local(stack, packet->destination))
         return; /* let in for DHCP's sake alone */
-    if (!many && !(socket = datagram_lookup(stack, IP_PROTOCOL_UDP, packet->source, source_port,
+    if (!many && !(socket = datagram_lookup(stack, packet->protocol, packet->source, source_port,
                                             packet->destination, port, view))) {
-        stack->mib.UdpNoPorts++;
+        COUNTER(stack, packet->protocol, NoPorts)++;
         icmp_send_error(stack, packet, ICMP_DESTINATION_UNREACHABLE, ICMP_PORT_UNREACHABLE, 0);
         return;
     }
@@ -102,27 +139,31 @@ void udp_input(struct stack *stack, struct ip_packet *packet) {
 }
 
 int udp_output(struct stack *stack, struct frame *frame, uint16_t source_port, uint16_t destination_port,
-               const struct ip_parameters *parameters) {
+               const struct ip_parameters *parameters, const struct udp_coverage *coverage) {
     uint8_t *header = frame->header + FRAME_TRANSPORT_AT;
-    uint16_t total = (uint16_t)(frame->payload_length + UDP_HEADER_BYTES);
+    uint16_t total = (uint16_t)(frame->payload_length + UDP_HEADER_BYTES), covered = total, field = total;
+    if (coverage && coverage->asked && coverage->bytes < total) {
+        field = coverage->bytes; /* 0 says all, too */
+        covered = field ? field : total;
+    }
     frame->header_length = FRAME_TRANSPORT_AT + UDP_HEADER_BYTES;
     wire_put16(header, source_port);
     wire_put16(header + 2, destination_port);
-    wire_put16(header + 4, total);
+    wire_put16(header + 4, field);
     wire_put16(header + 6, 0);
     uint64_t sum =
-        checksum_pseudo_header(parameters->source, parameters->destination, IP_PROTOCOL_UDP, total);
-    if (ip_offloads(stack, parameters, frame)) {
+        checksum_pseudo_header(parameters->source, parameters->destination, parameters->protocol, total);
+    if (parameters->protocol == IP_PROTOCOL_UDP && ip_offloads(stack, parameters, frame)) {
         frame->checksum_offset = 6;
         wire_put_sum(header + 6, checksum_fold(sum));
     } else {
         sum = checksum_add(sum, header, UDP_HEADER_BYTES);
-        if (frame->payload_length > 0)
-            sum += checksum_fold(checksum_add_range(0, frame->payload, frame->payload_length));
+        if (covered > UDP_HEADER_BYTES)
+            sum += checksum_fold(checksum_add_range(0, frame->payload, covered - UDP_HEADER_BYTES));
         uint16_t folded = (uint16_t)~checksum_fold(sum);
         wire_put_sum(header + 6, folded ? folded : 0xffff);
     }
-    stack->mib.UdpOutDatagrams += frame_segments(frame);
+    COUNTER(stack, parameters->protocol, OutDatagrams) += frame_segments(frame);
     return ip_output(stack, frame, parameters);
 }
 
@@ -133,7 +174,7 @@ static int send_one(struct stack *stack, struct socket *socket, const struct soc
     struct frame *frame = frame_begin(&stack->transmit);
     bool train = segment < length, lend = train && message->lend && message->count == 1;
     if (!frame || (!lend && datagram_payload(stack, message, skip, length, &payload))) {
-        stack->mib.UdpSndbufErrors++;
+        COUNTER(stack, parameters->protocol, SndbufErrors)++;
         return -ENOBUFS;
     }
     if (train)
@@ -142,7 +183,8 @@ static int send_one(struct stack *stack, struct socket *socket, const struct soc
         frame_lend(frame, (const char *)message->pieces[0].iov_base + skip, length);
     else if (length > 0)
         frame_set_payload(frame, (struct byte_cursor){payload.head, 0}, length);
-    int result = udp_output(stack, frame, socket->datagram->binding.port, message->port, parameters);
+    int result = udp_output(stack, frame, socket->datagram->binding.port, message->port, parameters,
+                            &socket->datagram->sends);
     buffer_drop_chain(&stack->buffers, payload.head); /* the frame's references keep it */
     return result;
 }
@@ -224,6 +266,8 @@ static ssize_t send_now(struct stack *stack, struct socket *socket, const struct
         return -EMSGSIZE;
     if (length > one * UDP_SEGMENTS_MAX)
         return -EINVAL;
+    if (one < length && parameters.protocol == IP_PROTOCOL_UDPLITE)
+        return -EIO; /* as Linux */
     uint32_t at_once = one < length && may_train(stack, &parameters) ? length : one;
     do {
         uint32_t here = length - sent < at_once ? length - sent : at_once;
@@ -235,8 +279,8 @@ static ssize_t send_now(struct stack *stack, struct socket *socket, const struct
 
 void udp_error(struct stack *stack, const struct icmp_quoted *quoted, const struct icmp_error *error) {
     uint16_t local_port = wire_get16(quoted->transport), remote_port = wire_get16(quoted->transport + 2);
-    struct socket *socket =
-        datagram_lookup(stack, IP_PROTOCOL_UDP, quoted->remote, remote_port, quoted->local, local_port, NULL);
+    struct socket *socket = datagram_lookup(stack, quoted->protocol, quoted->remote, remote_port,
+                                            quoted->local, local_port, NULL);
     if (!socket)
         return;
     if (icmp_is_too_long(error) && socket->options.path_mtu_discover < IP_PMTUDISC_PROBE)
