@@ -20,6 +20,12 @@ bool interface_facts(const char *interface, struct nic_facts *facts, char *error
     if (strlen(interface) >= IF_NAMESIZE || probe < 0 || ioctl(probe, SIOCGIFFLAGS, &request) < 0) {
         snprintf(error, NIC_ERROR_BYTES, "no interface '%s' here; 'ip link' lists those there are",
                  interface);
+    } else if (request.ifr_flags & IFF_LOOPBACK) {
+        snprintf(error, NIC_ERROR_BYTES,
+                 "interface '%s' is this host's loopback, which leads nowhere; 'ip link' lists others, and "
+                 "without --nic "
+                 "passt is taken",
+                 interface);
     } else if (!(request.ifr_flags & IFF_UP)) {
         snprintf(error, NIC_ERROR_BYTES, "interface '%s' is down; 'ip link set %s up' brings it up",
                  interface, interface);

@@ -68,6 +68,7 @@ struct verbose_story {
     struct tcp tcp; /* a copy, for its numbers */
     uint16_t mtu;
     uint64_t now_ns;
+    bool on_link, neighbour_silent; /* the other end is; the next hop has not answered ARP so far */
 };
 void verbose_note(struct verbose_story *story, int fd); /* the lock is held; before the close */
 void verbose_tell(const struct verbose_story *story);   /* after it */
@@ -76,6 +77,9 @@ void verbose_tell(const struct verbose_story *story);   /* after it */
  * noted with the lock held, and said without. */
 void verbose_follow(const struct socket *socket);
 void verbose_show(void);
+
+/* With -v: connect(2) has found no route. */
+void verbose_no_route(int fd, uint32_t host, uint16_t port);
 
 /* What --impair does is told when the process ends: that its queue overflowed, once a stack; all with -v. */
 void verbose_begin(void); /* the process has joined the stack */

@@ -234,6 +234,8 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
         worlds_deafen(fd);
     if (shared->broken)
         attach_broken();
+    if (error == -ENETUNREACH && !shared->broken)
+        verbose_no_route(fd, host, port);
     return (int)call_result(error);
 }
 

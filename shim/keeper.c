@@ -496,6 +496,10 @@ static _Noreturn void no_address(void) {
 static int run_tool(int count, char **arguments) {
     if (count == 3 && strcmp(arguments[1], "--dynamic") == 0)
         return tool_is_dynamic(arguments[2]);
+    if (count == 3 && strcmp(arguments[1], "--check") == 0)
+        return tool_check(arguments[2]);
+    if (count == 2 && strcmp(arguments[1], "--ls") == 0)
+        return tool_ls();
     if (count == 2 && strcmp(arguments[1], "--down") == 0)
         return tool_down();
     if (count == 2 && strcmp(arguments[1], "--doctor") == 0)

@@ -5,6 +5,8 @@
 #include "keeper_tool.h"
 #include "config.h"
 #include "door.h"
+#include "impair.h"
+#include "interface.h"
 #include "program.h"
 #include <stdio.h>
 #include <sys/socket.h>
@@ -15,6 +17,27 @@ int tool_is_dynamic(const char *path) {
     if (reason)
         puts(reason);
     return reason ? 1 : 0;
+}
+
+/* What is named and wrong is said before the program begins. A stack that is joined by its name may be in
+ * another network namespace, with another NIC. */
+static bool options_are_right(void) {
+    static struct config config;
+    struct impair_specs specs;
+    struct nic_facts facts;
+    char error[CONFIG_ERROR_BYTES];
+    const char *interface;
+    bool right =
+        config_read(&config, error) && (!config.impair[0] || impair_parse(config.impair, &specs, error));
+    if (right && !config.name_given && (interface = door_interface(config.nic)))
+        right = interface_facts(interface, &facts, error);
+    if (!right)
+        fprintf(stderr, "barewire: %s\n", error);
+    return right;
+}
+
+int tool_check(const char *path) {
+    return options_are_right() ? tool_is_dynamic(path) : 2;
 }
 
 int tool_down(void) {

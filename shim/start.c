@@ -9,12 +9,14 @@
  * while the tracer itself may be waiting for the stack.
  */
 #include "start.h"
+#include "attach.h"
 #include "exec.h"
 #include "libc.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +27,7 @@
 #include <unistd.h>
 
 #define ENVIRONMENT_MAX 33
+#define DHCP_SOON_MS 2000 /* less is no wait */
 #define STACK_BYTES (128 << 10)
 
 extern char **environ;
@@ -89,8 +92,18 @@ static void pick_environment(struct plan *plan) {
     plan->environment[count] = NULL;
 }
 
+/* An answer of a DHCP server's may take its time: who waits for it at a terminal is told. */
+static void tell_of_wait(int status_pipe) {
+    struct pollfd pipe = {.fd = status_pipe, .events = POLLIN};
+    bool dhcp = !attach_config.address && strcmp(attach_config.nic, "passt") != 0;
+    if (dhcp && (attach_config.verbose || isatty(2)) && LIBC(poll)(&pipe, 1, DHCP_SOON_MS) == 0)
+        attach_say("asking on %s for an address, by DHCP; --address A.B.C.D/N needs no server",
+                   attach_config.nic);
+}
+
 static void read_status(int status_pipe, char *error) {
     size_t length = 0;
+    tell_of_wait(status_pipe);
     while (length < CONFIG_ERROR_BYTES - 1) {
         ssize_t got = LIBC(read)(status_pipe, error + length, CONFIG_ERROR_BYTES - 1 - length);
         if (got < 0 && errno == EINTR)

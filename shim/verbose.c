@@ -3,6 +3,7 @@
  */
 #include "call.h"
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,10 +26,21 @@ void verbose_note(struct verbose_story *story, int fd) {
     story->tcp = *socket->tcp;
     story->mtu = shared->stack.config.mtu;
     story->now_ns = clock_now();
+    const struct stack_config *config = &shared->stack.config;
+    uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
+    story->on_link = (story->tcp.remote_address & mask) == (config->address & mask);
+    const struct arp_entry *hop =
+        arp_lookup(&shared->stack, story->on_link ? story->tcp.remote_address : config->gateway);
+    story->neighbour_silent = hop && hop->state == ARP_INCOMPLETE;
 }
 
 static const char *address_text(uint32_t host, uint16_t port, char text[32]) {
     snprintf(text, 32, "%u.%u.%u.%u:%u", host >> 24, host >> 16 & 255, host >> 8 & 255, host & 255, port);
+    return text;
+}
+
+static const char *host_text(uint32_t host, char text[32]) {
+    snprintf(text, 32, "%u.%u.%u.%u", host >> 24, host >> 16 & 255, host >> 8 & 255, host & 255);
     return text;
 }
 
@@ -106,6 +118,43 @@ void verbose_show(void) {
     say(line.text);
 }
 
+/* Why a connection was not established: who has said so, or that nobody has. */
+static void say_why(const struct verbose_story *story, char *text, size_t room) {
+    const struct tcp *tcp = &story->tcp;
+    const struct tcp_history *history = &tcp->history;
+    const struct stack_config *config = &shared->stack.config;
+    bool no_neighbour = (history->icmp_from && history->icmp_from == config->address) ||
+                        (story->neighbour_silent && !history->failed);
+    double seconds = (double)(story->now_ns - history->opened_ns) / 1e9;
+    char host[32];
+    if (no_neighbour && story->on_link)
+        snprintf(text, room, "nobody on the link answers ARP for %s", host_text(tcp->remote_address, host));
+    else if (no_neighbour)
+        snprintf(text, room, "nobody answers ARP for the gateway, %s", host_text(config->gateway, host));
+    else if (history->icmp_from)
+        snprintf(text, room, "%s says by ICMP: %s", host_text(history->icmp_from, host),
+                 strerror(history->failed));
+    else if (history->failed == ECONNREFUSED)
+        snprintf(text, room, "refused by a reset: nothing listens on port %u there, or a firewall says so",
+                 tcp->remote_port);
+    else if (history->failed && history->failed != ETIMEDOUT)
+        snprintf(text, room, "%s", strerror(history->failed));
+    else
+        snprintf(text, room, "no answer to %u SYN%s in %.1f s%s", history->segments_sent,
+                 history->segments_sent == 1 ? "" : "s", seconds,
+                 history->failed ? "" : ", when it was closed");
+}
+
+void verbose_no_route(int fd, uint32_t host, uint16_t port) {
+    const struct socket *socket = attach_config.verbose ? descriptor_socket(fd) : NULL;
+    char place[32];
+    if (!socket || (socket->tcp && socket->tcp->history.icmp_from))
+        return; /* it was a router that said so: see say_why */
+    attach_say("no route leads to %s: %s", address_text(host, port, place),
+               shared->stack.config.gateway ? "not even by the gateway"
+                                            : "there is no gateway (--gateway, or a DHCP server names one)");
+}
+
 void verbose_tell(const struct verbose_story *story) {
     const struct tcp *tcp = &story->tcp;
     const struct tcp_history *history = &tcp->history;
@@ -114,10 +163,13 @@ void verbose_tell(const struct verbose_story *story) {
         return;
     if (atomic_exchange(&line.shown, false))
         say(CLEAR);
-    address_text(tcp->binding.address, tcp->binding.port, local);
+    address_text(tcp->binding.address ? tcp->binding.address : shared->stack.config.address,
+                 tcp->binding.port ? tcp->binding.port : tcp->former_port, local);
     address_text(tcp->remote_address, tcp->remote_port, remote);
     if (!history->established_ns) {
-        attach_say("socket %d: %s > %s was never established", story->fd, local, remote);
+        char why[200];
+        say_why(story, why, sizeof why);
+        attach_say("socket %d: %s > %s was never established: %s", story->fd, local, remote, why);
         return;
     }
     attach_say("socket %d: %s > %s", story->fd, local, remote);

@@ -178,6 +178,8 @@ void tcp_set_state(struct stack *stack, struct tcp *tcp, uint8_t state) {
 void tcp_end(struct stack *stack, struct tcp *tcp, int error) {
     struct socket *socket = tcp->socket;
     tcp_work_on(stack, tcp);
+    if (!tcp->history.established_ns)
+        tcp->history.failed = (uint16_t)error;
     tcp_set_state(stack, tcp, TCP_CLOSE);
     if (!socket && tcp->listener && tcp->acceptable) {
         /* accept(2) gives it all the same, with what was received and the error. */

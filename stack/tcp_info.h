@@ -36,8 +36,11 @@ struct tcp_history {
     uint32_t duplicates;   /* that the peer told of (DSACK) */
     uint32_t reorderings;  /* seen */
     uint32_t out_of_order; /* received */
+    uint32_t icmp_from; /* who has told of the error that ended it: a router, the peer, or this stack, which
+                           found no neighbour; 0: nobody has */
     uint16_t timeouts;
-    uint8_t limit; /* enum tcp_limit */
+    uint16_t failed; /* the errno with which it ended before it was established; 0: it did not */
+    uint8_t limit;   /* enum tcp_limit */
 };
 
 /* Linux's struct tcp_info. */

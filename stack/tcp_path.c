@@ -132,6 +132,7 @@ void tcp_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
             tcp_destroy(stack, tcp);
     } else if (tcp->state == TCP_SYN_SENT) {
         stack->mib.TcpAttemptFails++;
+        tcp->history.icmp_from = error->offender;
         tcp_end(stack, tcp, error->error);
     } else {
         /* Soft (RFC 1122 section 4.2.3.9): the connection goes on trying, and tells when it gives up. */

@@ -1,0 +1,70 @@
+/*
+ * keeper_ls.c - `barewire ls`: this user's stacks that run, and who is on them.
+ */
+#include "door.h"
+#include "keeper_tool.h"
+#include "shared.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void add_process(const void *object, void *context) {
+    struct process process;
+    char path[40], name[32] = "?", *text = context;
+    memcpy(&process, object, sizeof process);
+    if (process.pid <= 0)
+        return;
+    snprintf(path, sizeof path, "/proc/%d/comm", process.pid);
+    FILE *file = fopen(path, "re");
+    if (file && fgets(name, sizeof name, file))
+        name[strcspn(name, "\n")] = 0;
+    if (file)
+        fclose(file);
+    size_t used = strlen(text);
+    if (used < 400)
+        snprintf(text + used, 480 - used, "%s%s (%d)", used ? ", " : "", name, process.pid);
+}
+
+static void show(const char *name) {
+    char programs[480] = "", address[40];
+    setenv("BAREWIRE_NAME", name, 1);
+    if (tool_look(false))
+        return;
+    const struct stack *stack = &shared->stack;
+    uint32_t host = stack->config.address, waiting = stack->time_wait_count;
+    pool_look(&shared->processes, add_process, programs);
+    snprintf(address, sizeof address, "%u.%u.%u.%u/%u", host >> 24, host >> 16 & 255, host >> 8 & 255,
+             host & 255, stack->config.prefix_length);
+    if (!programs[0])
+        snprintf(programs, sizeof programs, "nobody; waits out %u connection%s", waiting,
+                 waiting == 1 ? "" : "s");
+    printf("%-32s %-18s %7d %7u  %s\n", name, address, shared->keeper_pid, stack->sockets.used, programs);
+}
+
+/* Each in a process of its own: all stacks have the same place in memory. */
+static void visit(const char *name, void *context) {
+    bool *first = context;
+    int status;
+    if (*first)
+        printf("%-32s %-18s %7s %7s  %s\n", "Name", "Address", "Keeper", "Sockets", "Programs");
+    *first = false;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        show(name);
+        exit(0);
+    }
+    if (child > 0)
+        waitpid(child, &status, 0);
+}
+
+int tool_ls(void) {
+    bool first = true;
+    unsetenv("BAREWIRE_NIC"); /* a name is enough */
+    unsetenv("BAREWIRE_ADDRESS");
+    if (tool_stacks(visit, &first) == 0)
+        fprintf(stderr, "barewire: no stack is running\n");
+    return 0;
+}
