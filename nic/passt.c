@@ -39,6 +39,23 @@ static struct nic_passt *passt_of(struct nic *nic) {
     return (struct nic_passt *)nic;
 }
 
+/* What there is to do about what passt says. */
+static const char *advice_for(const char *line) {
+    static const struct {
+        const char *says, *advice;
+    } all[] = {
+        {"External interface not usable",
+         "; it wants an interface with a route out of here: name another --nic"},
+        {"Failed to bind",
+         "; a port of --publish is in use, or below 1024 and root's alone: --publish 8080:80"},
+        {"user namespace", "; user namespaces are not allowed here: name another --nic"},
+    };
+    for (size_t i = 0; line && i < sizeof all / sizeof *all; i++)
+        if (strstr(line, all[i].says))
+            return all[i].advice;
+    return "";
+}
+
 /* passt has ended: its last words are for the user. */
 static int gone(struct nic_passt *passt) {
     char said[4096], *line = NULL;
@@ -48,8 +65,8 @@ static int gone(struct nic_passt *passt) {
         if (!strstr(at, "syslog"))
             line = at;
     if (!passt->nic.trouble)
-        snprintf(passt->trouble, sizeof passt->trouble, "passt has ended%s%s", line ? ": " : "",
-                 line ? line : "");
+        snprintf(passt->trouble, sizeof passt->trouble, "passt has ended%s%s%s", line ? ": " : "",
+                 line ? line : "", advice_for(line));
     passt->nic.trouble = passt->trouble;
     return -ENODEV;
 }

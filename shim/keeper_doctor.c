@@ -5,6 +5,7 @@
 #include "config.h"
 #include "keeper_rights.h"
 #include "keeper_tool.h"
+#include "nic.h"
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <linux/futex.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <poll.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -26,6 +28,8 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define PASST_TRIAL_MS 1000
 
 static bool may_open_packets(void) {
     int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
@@ -42,6 +46,26 @@ static bool find_program(const char *name) {
         if (snprintf(file, sizeof file, "%s/%s", folder, name) < (int)sizeof file && access(file, X_OK) == 0)
             return true;
     return false;
+}
+
+/* Starts passt for a moment: it ends at once where it can't do its work. `why`: NIC_ERROR_BYTES. */
+static bool try_passt(char *why) {
+    uint8_t frame[2048];
+    struct iovec piece = {frame, sizeof frame};
+    struct nic_frame received = {.pieces = &piece, .piece_count = 1};
+    struct nic *nic;
+    if (!find_program("passt")) {
+        snprintf(why, NIC_ERROR_BYTES, "'apt install passt'");
+        return false;
+    }
+    if (!(nic = nic_open("passt", why)))
+        return false;
+    struct pollfd answer = {.fd = nic->descriptor, .events = POLLIN};
+    bool ended = poll(&answer, 1, PASST_TRIAL_MS) > 0 && nic_receive(nic, &received, 1) < 0;
+    if (ended)
+        snprintf(why, NIC_ERROR_BYTES, "%s", nic->trouble ? nic->trouble : "passt has ended");
+    nic_close(nic);
+    return !ended;
 }
 
 static bool has_user_namespaces(void) {
@@ -116,8 +140,8 @@ static void tell_kernel(void) {
     bool waitv = syscall(SYS_futex_waitv, NULL, 0, 0, NULL, 0) < 0 && errno != ENOSYS;
     row("futex_waitv", waitv, "",
         "before 5.16 a program that waits hears of the keeper's death by its next call only");
-    row("user spaces", has_user_namespaces(), ": a lab of one's own (scripts/lab), without root",
-        "user namespaces are not allowed here: scripts/lab wants root then");
+    row("user spaces", has_user_namespaces(), ": a lab of one's own (barewire lab), without root",
+        "user namespaces are not allowed here: barewire lab wants root then");
     bool found = config_find_directory(directory);
     printf("  %-12s %s\n", "doors", found ? directory : "none yet: made with the first stack");
 }
@@ -127,14 +151,14 @@ int tool_doctor(const char *self) {
     if (rights_borrowed())
         rights_drop(); /* that was what they were for */
     const struct passwd *user = getpwuid(geteuid());
-    char hint[PATH_MAX + 80], path[PATH_MAX];
-    bool passt = find_program("passt");
+    char hint[PATH_MAX + 80], path[PATH_MAX], why[NIC_ERROR_BYTES];
+    bool passt = try_passt(why);
     bool tun = access("/dev/net/tun", R_OK | W_OK) == 0;
     bool admin = capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
     if (!realpath(self, path))
         snprintf(path, sizeof path, "barewire-keeper");
     printf("barewire here, for user %s\n\nKinds of NIC (--nic)\n", user ? user->pw_name : "(without a name)");
-    row("passt", passt, ": no rights needed; what is taken when no NIC is named", "'apt install passt'");
+    row("passt", passt, ": no rights needed; what is taken when no NIC is named", why);
     snprintf(hint, sizeof hint, "run as root, or once: sudo setcap cap_net_raw+ep %s", path);
     row("packet:IF", packets, ": on the wire, the fastest", hint);
     row("pcap:IF", packets, ": on the wire, through libpcap", hint);
