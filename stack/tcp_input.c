@@ -2,6 +2,7 @@
  * tcp_input.c - arriving segments, in the order of RFC 9293 section 3.10.7.
  */
 #include "checksum.h"
+#include "minmax.h"
 #include "stack.h"
 #include "tcp.h"
 #include "tcp_ecn.h"
@@ -308,35 +309,35 @@ void tcp_take_text(struct stack *stack, struct tcp *tcp, struct tcp_segment *seg
     socket_event(stack, tcp->socket);
 }
 
-/* Whether there is memory for a segment's text. A connection that has nothing for its program to read gets a
- * part of it in any case. */
+/* Leaves what is in the first buffers of a segment. */
+static void keep_buffers(struct stack *stack, struct tcp_segment *segment, uint32_t buffers) {
+    struct buffer *buffer = segment->chain;
+    segment->length = 0;
+    for (; buffers > 0; buffers--, buffer = buffer->next)
+        segment->length += buffer_length(buffer);
+    buffer_trim_back(&stack->buffers, segment->chain, segment->length);
+    segment->flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+}
+
+/* Whether there is memory for a segment's text, or for a part of it if it is in its turn. A connection that
+ * has nothing for its program to read gets a part in any case. */
 static bool has_memory(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment, bool in_turn) {
-    uint32_t least = MEMORY_LEAST_BYTES / BUFFER_BYTES;
-    if (memory_is_plenty(stack))
+    if (memory_is_plenty(stack) || (in_turn && byte_queue_takes(&tcp->receive, segment->length)))
         return true;
-    if (in_turn && byte_queue_takes(&tcp->receive, segment->length))
-        return true;
-    uint32_t buffers = buffer_chain_count(segment->chain);
-    if (memory_room(stack, tcp) >= buffers)
+    uint32_t buffers = buffer_chain_count(segment->chain), room = memory_room(stack, tcp);
+    if (room >= buffers)
         return true;
     memory_prune(stack);
     if (in_turn && tcp->flight->out_of_order.count > 0) {
         stack->mib.TcpExtOfoPruned++; /* what is in its turn is worth more */
         tcp_reassembly_purge(stack, tcp);
     }
-    if (memory_room(stack, tcp) >= buffers)
-        return true;
-    if (!in_turn || tcp->receive.length > 0 || !memory_has_least(stack))
-        return false;
-    if (buffers <= least)
-        return true;
-    segment->length = 0;
-    struct buffer *buffer = segment->chain;
-    for (uint32_t i = 0; i < least; i++, buffer = buffer->next)
-        segment->length += buffer_length(buffer);
-    buffer_trim_back(&stack->buffers, segment->chain, segment->length);
-    segment->flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
-    return true;
+    room = memory_room(stack, tcp);
+    if (in_turn && tcp->receive.length == 0 && memory_has_least(stack))
+        room = max_u32(room, MEMORY_LEAST_BYTES / BUFFER_BYTES);
+    if (room < buffers && in_turn && room > 0)
+        keep_buffers(stack, segment, room);
+    return room > 0 && (in_turn || room >= buffers);
 }
 
 /* "Seventh, process the segment text" and "eighth, check the FIN bit". */
