@@ -162,6 +162,7 @@ install: all
 	install -m 755 scripts/barewire $(DESTDIR)$(PREFIX)/bin/barewire
 	install -m 755 $(BUILD)/barewire-keeper $(DESTDIR)$(PREFIX)/lib/barewire/barewire-keeper
 	install -m 644 $(BUILD)/libbarewire.so $(DESTDIR)$(PREFIX)/lib/barewire/libbarewire.so
+	install -m 755 scripts/lab $(DESTDIR)$(PREFIX)/lib/barewire/lab
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 644 scripts/barewire.1 $(DESTDIR)$(PREFIX)/share/man/man1/barewire.1
 	install -m 644 scripts/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/barewire
