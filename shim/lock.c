@@ -246,6 +246,7 @@ void shared_gate_open(void) {
 }
 
 void lock_forked(void) {
+    wake_delivering = 0; /* by threads that only the parent has */
     depth = 0;
     gate = 0;
     keeps_gate = false;

@@ -56,7 +56,6 @@ struct waiter *wait_self(void) {
 }
 
 void wait_forked(void) {
-    wake_delivering = 0; /* by threads that only the parent has */
     poller_forked();
     if (self && self->descriptor >= 0)
         descriptor_close_private(self->descriptor);
