@@ -349,6 +349,12 @@ static uint64_t check_delay_ms(void) {
     return keeper.unsettled && flights_ms > ACCOUNT_CHECK_MS ? ACCOUNT_CHECK_MS : flights_ms;
 }
 
+#define TRIM_AT_ONCE 64u   /* blocks that nobody else gets meanwhile: 4 MiB */
+#define TRIM_EARLY 256u    /* blocks: so many do not wait until a process ends */
+#define TRIM_EARLY_MS 1000 /* ... but so long for whoever may want them again */
+
+static uint64_t trimmed_ns;
+
 /* How long the keeper may sleep: for ever, but while somebody has yet to come, or sockets are on their way.
  */
 static int patience_ms(void) {
@@ -357,7 +363,9 @@ static int patience_ms(void) {
         return STARTER_MS;
     if (list_empty(&shared->flights) && !keeper.unsettled) {
         check_due_ns = 0;
-        return shared->missed ? TURN_CHECK_MS : -1; /* whose turn it is may be stopped */
+        if (shared->missed)
+            return TURN_CHECK_MS; /* whose turn it is may be stopped */
+        return shared->stack.arena.dirty_count >= TRIM_EARLY ? TRIM_EARLY_MS : -1;
     }
     if (!check_due_ns)
         check_due_ns = now_ns + check_delay_ms() * UINT64_C(1000000);
@@ -366,14 +374,31 @@ static int patience_ms(void) {
     return check_due_ns > now_ns ? (int)((check_due_ns - now_ns) / 1000000) + 1 : 0;
 }
 
-/* Gives memory that the stack no longer uses back to the machine. */
+static void punch(const void *first, size_t bytes) {
+    fallocate(keeper.region, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+              (const char *)first - (char *)SHARED_BASE, (off_t)bytes);
+}
+
+/* Gives memory that the stack no longer uses back to the machine. The lock is not held meanwhile. */
 static void trim_memory(void) {
-    void *block;
-    shared_lock();
-    while (!shared->broken && (block = arena_trim(&shared->stack.arena)))
-        fallocate(keeper.region, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                  (char *)block - (char *)SHARED_BASE, ARENA_BLOCK_BYTES);
-    shared_unlock();
+    void *blocks[TRIM_AT_ONCE];
+    uint32_t count;
+    trimmed_ns = clock_now();
+    do {
+        shared_lock();
+        count = shared->broken ? 0 : arena_trim(&shared->stack.arena, blocks, TRIM_AT_ONCE);
+        shared_unlock();
+        for (uint32_t i = 0, end; i < count; i = end) {
+            for (end = i + 1;
+                 end < count && (char *)blocks[end] == (char *)blocks[end - 1] + ARENA_BLOCK_BYTES; end++)
+                continue;
+            punch(blocks[i], (end - i) * (size_t)ARENA_BLOCK_BYTES);
+        }
+        shared_lock();
+        if (!shared->broken)
+            arena_trimmed(&shared->stack.arena, blocks, count);
+        shared_unlock();
+    } while (count == TRIM_AT_ONCE);
 }
 
 static bool nobody_left(void) {
@@ -462,6 +487,9 @@ static void run(void) {
             }
         }
         close_ended();
+        if (shared->stack.arena.dirty_count >= TRIM_EARLY &&
+            clock_now() - trimmed_ns >= TRIM_EARLY_MS * UINT64_C(1000000))
+            trim_memory();
         if (!ended || !keeper.joined)
             continue;
         if (nobody_left())

@@ -15,7 +15,7 @@ void arena_init(struct arena *arena, void *base, size_t bytes, size_t reserved_b
     arena->block_limit = blocks > ARENA_BLOCKS_MAX ? ARENA_BLOCKS_MAX : (uint32_t)blocks;
     arena->block_next = blocks_of(reserved_bytes);
     arena->blocks_taken = arena->block_next;
-    arena->free_head = 0;
+    arena->dirty_head = arena->clean_head = arena->dirty_count = 0;
     memset(arena->owner, ARENA_FIXED, arena->block_next);
 }
 
@@ -43,10 +43,12 @@ uint8_t arena_new_owner(struct arena *arena) {
 }
 
 void *arena_take_block(struct arena *arena) {
-    uint32_t index = arena->free_head;
+    uint32_t index = arena->dirty_head;
     if (index) {
-        arena->free_head = arena->free_next[index];
-        arena->dirty[index] = false;
+        arena->dirty_head = arena->free_next[index];
+        arena->dirty_count--;
+    } else if ((index = arena->clean_head)) {
+        arena->clean_head = arena->free_next[index];
     } else {
         if (arena->block_next >= arena->block_limit)
             return NULL;
@@ -76,9 +78,9 @@ bool arena_owns(const struct arena *arena, const void *pointer, uint8_t owner) {
 }
 
 static void free_block(struct arena *arena, uint32_t index) {
-    arena->free_next[index] = arena->free_head;
-    arena->free_head = index;
-    arena->dirty[index] = true;
+    arena->free_next[index] = arena->dirty_head;
+    arena->dirty_head = index;
+    arena->dirty_count++;
 }
 
 void arena_return_block(struct arena *arena, void *block) {
@@ -88,7 +90,7 @@ void arena_return_block(struct arena *arena, void *block) {
 }
 
 void arena_repair(struct arena *arena) {
-    arena->free_head = 0;
+    arena->dirty_head = arena->clean_head = arena->dirty_count = 0;
     arena->blocks_taken = arena->block_next;
     for (uint32_t index = arena->block_next; index-- > 0;) {
         if (arena->owner[index] == 0) {
@@ -98,12 +100,23 @@ void arena_repair(struct arena *arena) {
     }
 }
 
-void *arena_trim(struct arena *arena) {
-    for (uint32_t index = arena->free_head; index; index = arena->free_next[index]) {
-        if (arena->dirty[index]) {
-            arena->dirty[index] = false;
-            return block_at(arena, index);
-        }
+uint32_t arena_trim(struct arena *arena, void *blocks[], uint32_t most) {
+    uint32_t count = 0;
+    for (uint32_t index; count < most && (index = arena->dirty_head); arena->dirty_count--) {
+        arena->dirty_head = arena->free_next[index];
+        arena->owner[index] = ARENA_TRIMMING;
+        arena->blocks_taken++;
+        blocks[count++] = block_at(arena, index);
     }
-    return NULL;
+    return count;
+}
+
+void arena_trimmed(struct arena *arena, void *const blocks[], uint32_t count) {
+    while (count-- > 0) {
+        uint32_t index = index_of(arena, blocks[count]);
+        arena->owner[index] = 0;
+        arena->blocks_taken--;
+        arena->free_next[index] = arena->clean_head;
+        arena->clean_head = index;
+    }
 }

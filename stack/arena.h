@@ -21,14 +21,17 @@ struct arena {
     uint32_t block_limit;  /* blocks in the region */
     uint32_t block_next;   /* first block never taken */
     uint32_t blocks_taken; /* blocks in use now, the fixed part included */
-    uint32_t free_head;    /* list of returned blocks through free_next; 0 ends it */
+    /* Lists of returned blocks, through free_next; 0 ends them. */
+    uint32_t dirty_head, clean_head; /* those that may still hold memory, and those that do not */
+    uint32_t dirty_count;
     uint32_t free_next[ARENA_BLOCKS_MAX];
-    bool dirty[ARENA_BLOCKS_MAX];    /* a returned block that may still hold memory */
     uint8_t owner[ARENA_BLOCKS_MAX]; /* whose it is, by the owner's own number; 0: nobody's */
     uint8_t owners;                  /* numbers given out */
 };
 
 #define ARENA_FIXED 255 /* the owner of blocks taken for good */
+#define ARENA_TRIMMING \
+    254 /* ... of those between arena_trim and arena_trimmed, which a repair leaves alone */
 
 /* Makes an arena over [base, base + bytes) whose first reserved_bytes, this struct included, are the
  * caller's. */
@@ -59,8 +62,10 @@ void arena_repair(struct arena *arena);
 /* Returns a block of arena_take_block. */
 void arena_return_block(struct arena *arena, void *block);
 
-/* Finds a returned block whose memory may go back to the machine, once each; NULL when there is none. The
- * caller may punch it out of the region before the next arena_take_block. */
-void *arena_trim(struct arena *arena);
+/* Takes up to `most` returned blocks out, whose memory may go back to the machine: nobody gets them until
+ * they are given to arena_trimmed, without any content, so the caller needs no lock while it punches them out
+ * of the region. They come in order of their addresses, as far as they were returned so. Returns how many. */
+uint32_t arena_trim(struct arena *arena, void *blocks[], uint32_t most);
+void arena_trimmed(struct arena *arena, void *const blocks[], uint32_t count);
 
 #endif
