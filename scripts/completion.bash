@@ -9,8 +9,10 @@ _barewire() {
         case $word in
         --) i=$((i + 1)) && break ;;
         -*) [[ $valued != *" $word "* ]] || i=$((i + 1)) ;;
-        ss | stats | down | doctor | lan | report)
+        ss | stats | down | doctor | lan | report | lab | help)
             case $word in
+            lab) word="up status run far down" ;;
+            help) word="ss stats ls down report doctor lan lab" ;;
             lan) word="--hub --switch --rate --delay --ber" ;;
             ss) word="-t -u -l -a -i -m -p -n -H -w --json --name" ;;
             stats) word="--json --name" ;;
@@ -47,12 +49,18 @@ _barewire() {
         mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current")
         ;;
     --impair) mapfile -t COMPREPLY < <(compgen -W "loss= delay= jitter= duplicate= reorder= corrupt= rate=" -- "$current") && compopt -o nospace ;;
-    --publish | -g | --gateway | --dns | --spin | --mtu | --name | --sysctl) ;;
+    --name)
+        word=$(barewire ls 2>/dev/null | awk 'NR > 1 { print $1 }')
+        mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current")
+        ;;
+    --publish | -g | --gateway | --dns | --spin | --mtu | --sysctl) ;;
     *)
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "--nic --publish --address --gateway --dns --mac --pcap --spin --mtu --name --loopback --impair --sysctl --trace --output --profile --strict --verbose --help --version" -- "$current")
         else
-            mapfile -t COMPREPLY < <(compgen -c -W "ss stats report down doctor lan" -- "$current")
+            # Our own commands first; programs, of which there are thousands, once a letter is typed.
+            [ -z "$current" ] || mapfile -t COMPREPLY < <(compgen -c -- "$current")
+            mapfile -O ${#COMPREPLY[@]} -t COMPREPLY < <(compgen -W "ls ss stats report down doctor lan lab help" -- "$current")
         fi
         ;;
     esac

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define LINE_BYTES 512
+#define ANSWER_S 2
 
 struct wish {
     bool tcp, udp, listening, all, information, memory, processes, no_header, watch, json;
@@ -41,6 +42,8 @@ static int ask_door(int door, const struct door_request *request, struct door_re
                              .msg_iovlen = 1,
                              .msg_control = control.bytes,
                              .msg_controllen = sizeof control.bytes};
+    /* A keeper that asks for an address of its own answers nobody. */
+    setsockopt(door, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_sec = ANSWER_S}, sizeof(struct timeval));
     if (send(door, request, sizeof *request, MSG_NOSIGNAL) < 0 ||
         recvmsg(door, &message, MSG_CMSG_CLOEXEC) <= 0)
         return -1;
@@ -62,7 +65,7 @@ int tool_look(bool events) {
     if (region < 0 && reply.header.magic == SHARED_MAGIC)
         return complain("stack '%s' is kept by another version of barewire", config.name);
     if (region < 0)
-        return complain("stack '%s' does not answer", config.name);
+        return complain("stack '%s' does not answer (yet: it may be asking for its address)", config.name);
     void *mapped = mmap((void *)SHARED_BASE, SHARED_BYTES, PROT_READ,
                         MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, region, 0);
     return mapped == (void *)SHARED_BASE ? 0 : complain("can't map the memory of stack '%s'", config.name);
