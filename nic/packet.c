@@ -33,7 +33,20 @@ static int packet_set_address(struct nic *nic, const uint8_t mac[6]) {
     struct bpf_program compiled;
     if (!interface_filter(mac, &compiled))
         return -EINVAL;
-    struct sock_fprog program = {(unsigned short)compiled.bf_len, (struct sock_filter *)compiled.bf_insns};
+    /* The kernel has taken a VLAN's tag off before it shows a frame, and says so beside it. Frames of other
+     * VLANs are not this network's; one of VLAN 0 has a priority only (IEEE 802.1Q), and is. */
+    enum { BEFORE = 3 };
+    struct sock_filter filter[BEFORE + BPF_MAXINSNS] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_VLAN_TAG)),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x0fff, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog program = {(unsigned short)(BEFORE + compiled.bf_len), filter};
+    if (compiled.bf_len > BPF_MAXINSNS - BEFORE) {
+        pcap_freecode(&compiled);
+        return -EINVAL;
+    }
+    memcpy(filter + BEFORE, compiled.bf_insns, compiled.bf_len * sizeof *filter);
     int result = setsockopt(nic->descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
     if (result == 0) /* for good: others will share the socket */
         result = setsockopt(nic->descriptor, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof one);
