@@ -259,8 +259,8 @@ static int ioctl_ours(int fd, unsigned long request, void *argument) {
         return error;
     default:
         error = socket_control(socket, request, &value);
-        if (!error && value == 0 && request == FIONREAD && worlds_receives(descriptor_find(fd)))
-            error = LIBC(ioctl)(fd, request, &value) < 0 ? -errno : 0;
+        if (!error && request == FIONREAD && worlds_receives(descriptor_find(fd)))
+            value = worlds_next_length(fd, value);
         break;
     }
     shared_unlock();

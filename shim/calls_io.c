@@ -368,7 +368,8 @@ static ssize_t receive_both(int fd, struct handle *handle, struct msghdr *header
             if (kernel && result < 0)
                 result = -errno;
             if (result != -EAGAIN) {
-                handle->kernel_next = !kernel;
+                handle->kernel_next =
+                    kernel == (flags & MSG_PEEK && result >= 0); /* what was peeked at comes next */
                 return result;
             }
         }

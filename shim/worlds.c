@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/udp.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -63,6 +64,41 @@ static int make_object(struct socket *socket, int fd) {
     if (error)
         LIBC(close)(object);
     return error ? error : object;
+}
+
+/* SIGIO: whether, which signal instead, and whose it is. */
+struct signalling {
+    struct f_owner_ex owner;
+    int signal;
+    bool on;
+};
+
+static struct signalling signalling_of(int fd) {
+    struct signalling now = {.signal = LIBC(fcntl)(fd, F_GETSIG)};
+    int flags = LIBC(fcntl)(fd, F_GETFL);
+    now.on = flags > 0 && flags & O_ASYNC;
+    if (LIBC(fcntl)(fd, F_GETOWN_EX, &now.owner) < 0)
+        now.owner.pid = 0;
+    return now;
+}
+
+/* By the program's descriptor: the signal tells its number. */
+static void signalling_set(int fd, const struct signalling *wanted) {
+    if (wanted->owner.pid)
+        LIBC(fcntl)(fd, F_SETOWN_EX, &wanted->owner);
+    if (wanted->signal > 0)
+        LIBC(fcntl)(fd, F_SETSIG, wanted->signal);
+    if (wanted->on)
+        LIBC(fcntl)(fd, F_SETFL, LIBC(fcntl)(fd, F_GETFL) | O_ASYNC);
+}
+
+int worlds_next_length(int fd, int stack) {
+    struct handle *handle = descriptor_find(fd);
+    int kernel = 0;
+    if (LIBC(ioctl)(fd, FIONREAD, &kernel) < 0 || kernel == 0)
+        return stack;
+    handle->kernel_next = handle->kernel_next || stack == 0;
+    return handle->kernel_next ? kernel : stack;
 }
 
 struct join {
@@ -121,7 +157,9 @@ int worlds_join(int fd) {
         if (join.object >= 0 && (error = fallback_find_sets(handle, fd, &sets))) {
             LIBC(close)(join.object);
         } else if (join.object >= 0) {
+            struct signalling signalling = signalling_of(fd);
             descriptor_walk(0, UINT32_MAX, replace, &join);
+            signalling_set(fd, &signalling);
             rename_socket(socket, join.object);
             LIBC(close)(join.object);
             handle->altered = handle->loopback = made = true;

@@ -41,6 +41,9 @@ bool worlds_receives(const struct handle *handle);
 /* Whether what is sent without an address is the kernel's business. NULL: no. */
 bool worlds_sends(const struct handle *handle);
 
+/* What FIONREAD says: the length of what is received next, when the stack has so much. The lock is held. */
+int worlds_next_length(int fd, int stack);
+
 /* A socket of ours has been put into an epoll set, changed or taken out: so is the kernel's object. */
 void worlds_control(int epoll, int operation, int fd, const struct epoll_event *event);
 

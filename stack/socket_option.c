@@ -128,6 +128,8 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
     case SO_MAX_PACING_RATE:
         return set_pacing_rate(socket, value, length);
     case SO_ZEROCOPY:
+        if (!socket->tcp && (!udp_is(socket) || socket->datagram->binding.protocol != IP_PROTOCOL_UDP))
+            return -EOPNOTSUPP;
         return set_flag(&options->zerocopy, number);
     case SO_TIMESTAMPING_OLD:
         if ((uint32_t)number > TIMESTAMPING_ALL ||

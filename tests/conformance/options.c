@@ -13,6 +13,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+/* Linux's net/udplite.h, which is in no header for programs. */
+#define UDPLITE_SEND_CSCOV 10
+#define UDPLITE_RECV_CSCOV 11
+
 #define OPTION(level, name) \
     { level, name, #name }
 static const struct option {
@@ -107,6 +111,11 @@ static const struct option {
     OPTION(IPPROTO_UDP, UDP_SEGMENT),
     OPTION(IPPROTO_UDP, UDP_GRO),
     OPTION(IPPROTO_UDP, 99),
+    OPTION(IPPROTO_UDP, UDPLITE_SEND_CSCOV),
+    OPTION(IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV),
+    OPTION(IPPROTO_UDPLITE, UDPLITE_RECV_CSCOV),
+    OPTION(IPPROTO_UDPLITE, UDP_CORK),
+    OPTION(IPPROTO_UDPLITE, 99),
     OPTION(IPPROTO_ICMP, 1),
     OPTION(77, 1),
 };
@@ -135,8 +144,9 @@ static const char *set(int fd, const struct option *option, int value, socklen_t
     return result(setsockopt(fd, option->level, option->name, &value, length));
 }
 
-enum kind { TCP, LISTENING, CONNECTED, UDP, UDP_CONNECTED, KINDS };
-static const char *const kinds[KINDS] = {"tcp", "tcp listening", "tcp connected", "udp", "udp connected"};
+enum kind { TCP, LISTENING, CONNECTED, UDP, UDP_CONNECTED, UDP_LITE, KINDS };
+static const char *const kinds[KINDS] = {"tcp", "tcp listening", "tcp connected",
+                                         "udp", "udp connected", "udplite"};
 
 static int make(enum kind kind, int *other) {
     int pair[2];
@@ -153,6 +163,8 @@ static int make(enum kind kind, int *other) {
         return pair[0];
     case UDP:
         return socket(AF_INET, SOCK_DGRAM, 0);
+    case UDP_LITE:
+        return socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE);
     default: {
         *other = make_datagram(&port);
         struct sockaddr_in address = address_of(own, port);

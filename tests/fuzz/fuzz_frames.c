@@ -22,7 +22,7 @@ enum step {
 };
 
 static struct stack *stack;
-static struct socket *connection, *listener, *udp, *ping, *raw;
+static struct socket *connection, *listener, *udp, *lite, *ping, *raw;
 static uint8_t frame[66000], last_sent[66000];
 static uint32_t last_length;
 
@@ -73,9 +73,13 @@ static void datagram(const uint8_t *data, uint32_t length) {
         return;
     memcpy(header, data, length);
     wire_put16(header + 2, 9);
+    uint16_t coverage = wire_get16(header + 4);
     wire_put16(header + 4, (uint16_t)length);
     seal(IP_PROTOCOL_UDP, 6, length);
     send_packet(IP_PROTOCOL_UDP, length);
+    wire_put16(header + 4, coverage);
+    seal(IP_PROTOCOL_UDPLITE, 6, length);
+    send_packet(IP_PROTOCOL_UDPLITE, length);
 }
 
 static void message(const uint8_t *data, uint32_t length) {
@@ -127,6 +131,7 @@ static void program(const uint8_t *data, uint32_t length) {
         receive_all(connection, 0);
         receive_all(udp, 0);
         receive_all(udp, MSG_ERRQUEUE);
+        receive_all(lite, 0);
         receive_all(ping, 0);
         receive_all(raw, 0);
         break;
@@ -211,6 +216,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     socket_listen(stack, listener, 4);
     udp = make(SOCK_DGRAM, 0, 9);
     socket_set_option(stack, udp, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group);
+    lite = make(SOCK_DGRAM, IPPROTO_UDPLITE, 9);
     ping = make(SOCK_DGRAM, IPPROTO_ICMP, 3);
     raw = make(SOCK_RAW, 99, 0);
     while (size >= 3) {

@@ -166,6 +166,41 @@ def waiting():
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
+def details():
+    import fcntl, struct, termios
+    s = make()
+    ask(s, FAR), ask(s, LOCAL)
+    for round in range(4):
+        s.sendto(b"x" * 10, LOCAL)
+        s.sendto(b"x" * 200, FAR)
+        time.sleep(0.1)
+        length = struct.unpack("i", fcntl.ioctl(s, termios.FIONREAD, bytes(4)))[0]
+        peeked = s.recv(999, socket.MSG_PEEK)
+        again = s.recv(999, socket.MSG_PEEK)
+        say("what is peeked at comes", peeked == again == s.recv(999), length == len(peeked), len(s.recv(999)) != len(peeked))
+    say("no more", struct.unpack("i", fcntl.ioctl(s, termios.FIONREAD, bytes(4)))[0], attempt(lambda: s.recv(9)))
+    told = []
+    signal.signal(signal.SIGIO, lambda *_: told.append(1))
+    for after in True, False:
+        s = make()
+        after and ask(s, LOCAL)
+        fcntl.fcntl(s, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(s, fcntl.F_SETFL, fcntl.fcntl(s, fcntl.F_GETFL) | os.O_ASYNC)
+        for name, to in ("local", LOCAL), ("far", FAR):
+            told.clear()
+            ask(s, to)
+            time.sleep(0.1)
+            say("signalled,", name, len(told) > 0)
+    s = make()
+    ask(s, LOCAL)
+    s.setsockopt(socket.SOL_IP, socket.IP_TTL, 77)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_TIMESTAMP if hasattr(socket, "SO_TIMESTAMP") else 29, 1)
+    s.sendto(b"x", LOCAL)
+    say("control messages", [(level, kind) for level, kind, data in s.recvmsg(99, 99)[1]])
+    s.sendto(b"x", FAR)
+    say("of either", [(level, kind) for level, kind, data in s.recvmsg(99, 99)[1]])
+
+
 def shared():
     s = make()
     ask(s, FAR), ask(s, LOCAL)
