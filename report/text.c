@@ -21,11 +21,22 @@ static void show_findings(const struct finding *findings, uint32_t count, FILE *
                 findings[i].title, findings[i].text);
 }
 
+/* A program's name comes out of a file that anybody may have made: nothing of it moves the terminal's cursor.
+ * Good until the next call. */
+static const char *printable(const char *text) {
+    static char shown[200];
+    size_t length = 0;
+    for (; text[length] && length < sizeof shown - 1; length++)
+        shown[length] = text[length] < ' ' || text[length] > '~' ? '?' : text[length];
+    shown[length] = 0;
+    return shown;
+}
+
 static void show(const struct connection *connection, uint32_t number, FILE *to) {
     double seconds = (double)(connection->end_ns - connection->begin_ns) / 1e9;
     uint64_t bytes = connection->sides[0].bytes + connection->sides[1].bytes;
     fprintf(to, "\n%u. %s > %s %s\n", number, report_place(&connection->sides[0]),
-            report_place(&connection->sides[1]), connection->process);
+            report_place(&connection->sides[1]), printable(connection->process));
     show_side(connection, 0, to);
     show_side(connection, 1, to);
     fprintf(to, "  %.3f s, %.2f MB/s; ", seconds, seconds > 0 ? (double)bytes / seconds / 1e6 : 0);

@@ -172,6 +172,12 @@ static bool usable(const struct dhcp_lease *lease) {
     return first != 0 && first != 127 && first < 224 && lease->length_ns > 0 && lease->server;
 }
 
+/* Whether a server may say no: the one that was asked; any, once all are. */
+static bool may_refuse(const struct dhcp *dhcp, uint32_t server) {
+    uint32_t asked = dhcp->state == DHCP_REQUESTING ? dhcp->offer.server : dhcp->lease.server;
+    return dhcp->state == DHCP_REBINDING || server == asked;
+}
+
 static void handle(struct stack *stack, const struct dhcp_message *message) {
     struct dhcp *dhcp = &stack->dhcp;
     bool waits =
@@ -181,7 +187,7 @@ static void handle(struct stack *stack, const struct dhcp_message *message) {
         enter(stack, DHCP_REQUESTING);
         ask(stack, DHCP_REQUEST);
         wait_for_answer(stack);
-    } else if (message->type == DHCP_NAK && waits) {
+    } else if (message->type == DHCP_NAK && waits && may_refuse(dhcp, message->lease.server)) {
         lose(stack);
     } else if (message->type == DHCP_ACK && waits && usable(&message->lease)) {
         if (dhcp->lease.address && dhcp->lease.address != message->lease.address)

@@ -79,6 +79,8 @@ void dhcp_timer(struct stack *stack);
 bool dhcp_parse(const uint8_t *bytes, uint32_t length, uint32_t transaction, const uint8_t mac[6],
                 struct dhcp_message *message);
 
+#define DHCP_MTU_MIN \
+    576u /* that a server may choose: with less, whoever answers first makes tiny segments of all */
 #define DHCP_MESSAGE_MAX 576u
 enum dhcp_type {
     DHCP_DISCOVER = 1,

@@ -92,7 +92,7 @@ static void read_option(struct reading *reading, uint8_t code, const uint8_t *da
         read_domain(lease, data, length);
         break;
     case OPTION_MTU:
-        if (length == 2 && wire_get16(data) >= IP_MTU_MIN)
+        if (length == 2 && wire_get16(data) >= DHCP_MTU_MIN)
             lease->mtu = wire_get16(data);
         break;
     case OPTION_LEASE_TIME:

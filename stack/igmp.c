@@ -400,7 +400,9 @@ static void query(struct stack *stack, const struct ip_packet *packet, const uin
 
 void igmp_input(struct stack *stack, struct ip_packet *packet) {
     const uint8_t *message = buffer_data(packet->chain);
-    if (packet->length < 8 || buffer_length(packet->chain) < 8 || packet->looped ||
+    /* RFC 3376 section 4: with a TTL of 1, so from the link, and to a group. */
+    if (packet->length < 8 || buffer_length(packet->chain) < 8 || packet->looped || packet->ttl != 1 ||
+        !ip_is_multicast(packet->destination) ||
         checksum_fold(checksum_add_chain(0, packet->chain)) != 0xffff)
         return;
     if (message[0] == QUERY) {

@@ -116,6 +116,7 @@ static bool put_together(struct stack *stack, struct ip_reassembly *reassembly, 
     packet->header_at = packet->chain->start;
     packet->chain->start += IP_HEADER_BYTES;
     packet->length = reassembly->total;
+    packet->checksum_good = false; /* whatever is known of the fragment that came last */
     packet->ttl = header[8];
     packet->tos = header[1];
     return true;

@@ -186,7 +186,7 @@ void peer_packet(struct host *host, const struct packet_shape *shape, const void
         memcpy(ip + IP_HEADER_BYTES, shape->options, shape->options_length);
     ip_seal_header(ip);
     memcpy(ip + header, payload, length);
-    host_input(host, frame, ETHER_HEADER_BYTES + header + length, 0);
+    host_input(host, frame, ETHER_HEADER_BYTES + header + length, shape->flags);
 }
 
 void peer_udp(struct host *host, uint32_t destination, uint16_t source_port, uint16_t port, const void *bytes,

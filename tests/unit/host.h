@@ -79,6 +79,7 @@ struct packet_shape {
     const uint8_t *options;
     uint32_t options_length; /* a multiple of 4 */
     bool to_all;             /* the frame is a broadcast */
+    unsigned flags;          /* enum stack_input_flag */
 };
 void peer_packet(struct host *host, const struct packet_shape *shape, const void *payload, uint32_t length);
 

@@ -175,7 +175,13 @@ static void groups_are_joined_told_and_left(void **state) {
     /* A query is answered within its time. */
     uint8_t query[12] = {0x11, 20, 0, 0};
     wire_put_sum(query + 2, (uint16_t)~checksum_fold(checksum_add(0, query, 12)));
-    struct packet_shape shape = {.protocol = IP_PROTOCOL_IGMP, .destination = IP_ALL_HOSTS, .ttl = 1};
+    struct packet_shape shape = {.protocol = IP_PROTOCOL_IGMP, .destination = IP_ALL_HOSTS, .ttl = 2};
+    peer_packet(&host, &shape, query, 12); /* from elsewhere */
+    shape = (struct packet_shape){.protocol = IP_PROTOCOL_IGMP, .ttl = 1};
+    peer_packet(&host, &shape, query, 12); /* to us alone */
+    host_run(&host, 3 * SECOND);
+    assert_int_equal(next_igmp(&host, &group), 0);
+    shape = (struct packet_shape){.protocol = IP_PROTOCOL_IGMP, .destination = IP_ALL_HOSTS, .ttl = 1};
     peer_packet(&host, &shape, query, 12);
     host_run(&host, 2 * SECOND);
     assert_int_equal(next_igmp(&host, &group), 0x222);

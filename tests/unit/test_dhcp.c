@@ -53,6 +53,7 @@ static bool next_question(struct host *host) {
 }
 
 static uint32_t answers_go_to = UINT32_MAX;
+static uint8_t answers_come_from = 2; /* 10.77.0. */
 
 /* A server's message, with the options of most of them and those given. */
 static void answer(struct host *host, uint8_t type, uint32_t seconds, const uint8_t *options,
@@ -63,7 +64,8 @@ static void answer(struct host *host, uint8_t type, uint32_t seconds, const uint
     wire_put32(message + 16, type == DHCP_NAK ? 0 : LEASED);
     memcpy(message + 28, asked.mac, 6);
     wire_put32(message + 236, 0x63825363);
-    const uint8_t start[] = {53, 1, type, 54, 4, 10, 77, 0, 2, 0, 0, 1, 4, 255, 255, 255, 0, 51, 4};
+    const uint8_t start[] = {53, 1, type, 54,  4,   10, 77, 0, answers_come_from, 0, 0,
+                             1,  4, 255,  255, 255, 0,  51, 4};
     memcpy(at, start, sizeof start);
     at += sizeof start;
     wire_put32(at, seconds);
@@ -279,6 +281,10 @@ static void refusal_takes_the_address_away(void **state) {
     peer_introduce(&host);
     host_run(&host, 3 * SECOND);
     assert_true(next_question(&host));
+    answers_come_from = 3; /* whom nobody has asked */
+    answer(&host, DHCP_NAK, 0, NULL, 0);
+    assert_int_equal(host.stack->config.address, LEASED);
+    answers_come_from = 2;
     answer(&host, DHCP_NAK, 0, NULL, 0);
     assert_int_equal(host.stack->config.address, 0);
     assert_true(next_question(&host));
@@ -327,12 +333,16 @@ static void bad_options_do_no_harm(void **state) {
     wire_put32(message + 236, 0x63825363);
     assert_false(dhcp_parse(message, 239, 77, mac, &read));
     assert_false(dhcp_parse(message, 240, 77, mac, &read)); /* no type */
-    static const uint8_t cases[][12] = {
-        {53, 1, 5, 3, 200, 10},          {53, 1, 5, 121, 3, 33, 1, 2, 255},
-        {53, 1, 5, 121, 2, 24, 10, 255}, {53, 1, 5, 15, 3, 'a', '\n', 'b', 255},
-        {53, 1, 5, 26, 2, 0, 10, 255},   {53, 1, 5, 6, 3, 1, 2, 3, 255},
-        {53, 1, 5, 1, 1, 255},           {53, 1, 5, 12},
-        {53, 1, 5, 51, 0, 255}};
+    static const uint8_t cases[][12] = {{53, 1, 5, 3, 200, 10},
+                                        {53, 1, 5, 121, 3, 33, 1, 2, 255},
+                                        {53, 1, 5, 121, 2, 24, 10, 255},
+                                        {53, 1, 5, 15, 3, 'a', '\n', 'b', 255},
+                                        {53, 1, 5, 26, 2, 0, 10, 255},
+                                        {53, 1, 5, 26, 2, 2, 63, 255},
+                                        {53, 1, 5, 6, 3, 1, 2, 3, 255},
+                                        {53, 1, 5, 1, 1, 255},
+                                        {53, 1, 5, 12},
+                                        {53, 1, 5, 51, 0, 255}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         memcpy(message + 240, cases[i], 12);
         assert_true(dhcp_parse(message, 252, 77, mac, &read));

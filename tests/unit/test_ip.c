@@ -105,6 +105,22 @@ static void fragments_come_in_any_order_and_twice(void **state) {
     host_destroy(&host);
 }
 
+static void checksum_of_a_datagram_is_not_that_of_its_last_fragment(void **state) {
+    (void)state;
+    struct host host = host_create(HOST_A, 1500);
+    struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 9);
+    uint32_t total = make_datagram(1992);
+    datagram[6] = 0x12; /* and it is wrong */
+    struct packet_shape shape = {.protocol = IP_PROTOCOL_UDP, .identification = 7, .fragment = 1000 / 8};
+    shape.flags = STACK_INPUT_CHECKSUM_GOOD; /* says the adapter of what it has seen, which is this */
+    send_piece(&host, 7, 0, 1000, true);
+    peer_packet(&host, &shape, datagram + 1000, total - 1000);
+    assert_int_equal(receive_bytes(&host, socket, got, sizeof got, 0), -EAGAIN);
+    assert_int_equal(host.stack->mib.UdpInCsumErrors, 1);
+    socket_release(host.stack, socket);
+    host_destroy(&host);
+}
+
 static void fragments_that_contradict_are_dropped_with_their_datagram(void **state) {
     (void)state;
     struct host host = host_create(HOST_A, 1500);
@@ -610,6 +626,7 @@ int main(void) {
         cmocka_unit_test(host_that_asks_too_much_uses_up_its_own_share_only),
         cmocka_unit_test(datagrams_of_any_length_cross_a_link),
         cmocka_unit_test(fragments_come_in_any_order_and_twice),
+        cmocka_unit_test(checksum_of_a_datagram_is_not_that_of_its_last_fragment),
         cmocka_unit_test(fragments_that_contradict_are_dropped_with_their_datagram),
         cmocka_unit_test(half_datagrams_are_given_up_and_told),
         cmocka_unit_test(flood_of_fragments_is_bounded),
