@@ -199,9 +199,30 @@ static bool wanted(const struct wish *wish, uint8_t state) {
     return !listens && state != TCP_TIME_WAIT && state != TCP_SYN_RECV;
 }
 
-static void print_line(const char *kind, const char *state, uint32_t receive, uint32_t send,
+/* As wide as the longest that stands in each, as ss(8) has them: all sockets are looked at twice. */
+static struct {
+    bool measuring;
+    int receive, send, local, peer;
+} columns = {.receive = 6, .send = 6, .local = 22, .peer = 22};
+
+static void widen(int *column, int length) {
+    if (length > *column)
+        *column = length;
+}
+
+/* Returns whether the line is printed, and not measured. */
+static bool print_line(const char *kind, const char *state, uint32_t receive, uint32_t send,
                        const char *local, const char *peer) {
-    printf("%-5s %-10s %-6u %-6u %22s %22s", kind, state, receive, send, local, peer);
+    if (columns.measuring) {
+        widen(&columns.receive, snprintf(NULL, 0, "%u", receive));
+        widen(&columns.send, snprintf(NULL, 0, "%u", send));
+        widen(&columns.local, (int)strlen(local));
+        widen(&columns.peer, (int)strlen(peer));
+        return false;
+    }
+    printf("%-5s %-10s %-*u %-*u %*s %*s", kind, state, columns.receive, receive, columns.send, send,
+           columns.local, local, columns.peer, peer);
+    return true;
 }
 
 /* One socket as an object of JSON, with all that is known of it. */
@@ -269,10 +290,11 @@ static void show_tcp(const void *object, void *context) {
         printf("}");
         return;
     }
-    print_line("tcp", tracing_state_name(tcp.state), listens ? socket.accept_count : tcp.receive.length,
-               listens ? socket.backlog : tcp.send.length,
-               tool_place(tcp.binding.address, tcp.binding.port, false),
-               tool_place(listens ? 0 : tcp.remote_address, listens ? 0 : tcp.remote_port, true));
+    if (!print_line("tcp", tracing_state_name(tcp.state), listens ? socket.accept_count : tcp.receive.length,
+                    listens ? socket.backlog : tcp.send.length,
+                    tool_place(tcp.binding.address, tcp.binding.port, false),
+                    tool_place(listens ? 0 : tcp.remote_address, listens ? 0 : tcp.remote_port, true)))
+        return;
     if (wish->processes)
         print_processes(owned ? tcp.socket : NULL);
     if (wish->memory)
@@ -304,10 +326,11 @@ static void show_datagram(const void *object, void *context) {
         printf("}");
         return;
     }
-    print_line(kind, socket.connected ? "ESTAB" : "UNCONN", socket.datagram_bytes, 0,
-               tool_place(state.binding.address, state.binding.port, false),
-               tool_place(socket.connected ? state.remote_address : 0,
-                          socket.connected ? state.remote_port : 0, true));
+    if (!print_line(kind, socket.connected ? "ESTAB" : "UNCONN", socket.datagram_bytes, 0,
+                    tool_place(state.binding.address, state.binding.port, false),
+                    tool_place(socket.connected ? state.remote_address : 0,
+                               socket.connected ? state.remote_port : 0, true)))
+        return;
     if (wish->processes)
         print_processes(object);
     if (wish->memory)
@@ -316,11 +339,23 @@ static void show_datagram(const void *object, void *context) {
 }
 
 static bool read_wish(int count, char **options, struct wish *wish) {
+    static const struct {
+        const char *name;
+        char letter;
+    } names[] = {{"--tcp", 't'},       {"--udp", 'u'},       {"--listening", 'l'},
+                 {"--all", 'a'},       {"--info", 'i'},      {"--memory", 'm'},
+                 {"--processes", 'p'}, {"--no-header", 'H'}, {"--numeric", 'n'}};
     for (int i = 0; i < count; i++) {
+        char letters[3] = "-";
         if (strcmp(options[i], "--json") == 0) {
             wish->json = true;
             continue;
         }
+        for (size_t j = 0; j < sizeof names / sizeof *names; j++)
+            if (strcmp(options[i], names[j].name) == 0) {
+                letters[1] = names[j].letter;
+                options[i] = letters;
+            }
         if (options[i][0] != '-' || !options[i][1])
             return false;
         for (const char *letter = options[i] + 1; *letter; letter++) {
@@ -333,13 +368,20 @@ static bool read_wish(int count, char **options, struct wish *wish) {
             wish->processes |= *letter == 'p';
             wish->no_header |= *letter == 'H';
             wish->watch |= *letter == 'w';
-            if (!strchr("tulaimpHnw", *letter))
+            if (!strchr("tulaimpHnw4", *letter))
                 return false;
         }
     }
     if (!wish->tcp && !wish->udp)
         wish->tcp = wish->udp = true;
     return true;
+}
+
+static void show_all(struct wish *wish) {
+    if (wish->udp)
+        pool_look(&shared->stack.sockets, show_datagram, wish);
+    if (wish->tcp)
+        pool_look(&shared->stack.connections, show_tcp, wish);
 }
 
 int tool_ss(int count, char **options) {
@@ -351,15 +393,18 @@ int tool_ss(int count, char **options) {
         return failed;
     if (wish.watch)
         return tool_watch();
-    if (wish.json)
+    if (wish.json) {
         printf("[");
-    else if (!wish.no_header)
-        printf("%-5s %-10s %-6s %-6s %22s %22s%s\n", "Netid", "State", "Recv-Q", "Send-Q",
-               "Local Address:Port", "Peer Address:Port", wish.processes ? " Process" : "");
-    if (wish.udp)
-        pool_look(&shared->stack.sockets, show_datagram, &wish);
-    if (wish.tcp)
-        pool_look(&shared->stack.connections, show_tcp, &wish);
+    } else {
+        columns.measuring = true;
+        show_all(&wish);
+        columns.measuring = false;
+    }
+    if (!wish.json && !wish.no_header)
+        printf("%-5s %-10s %-*s %-*s %*s %*s%s\n", "Netid", "State", columns.receive, "Recv-Q", columns.send,
+               "Send-Q", columns.local, "Local Address:Port", columns.peer, "Peer Address:Port",
+               wish.processes ? " Process" : "");
+    show_all(&wish);
     if (wish.json)
         printf("]\n");
     return 0;
