@@ -15,9 +15,11 @@ SANITIZE_tsan := -fsanitize=thread
 SANITIZE := $(SANITIZE_$(SAN))
 
 CFLAGS ?= -O2 -g
-WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes
+WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wframe-larger-than=16384
 ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(SANITIZE) -Istack -Inic -Ishim -Ireport -MMD -MP
-SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-prototypes
+# The library runs on whatever stack a program's thread or signal handler has: of a path's length, and little else.
+SHIM_FRAMES = $(if $(filter shim/% nic/%,$<),-Wframe-larger-than=4864)
+SHIM_CFLAGS = -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-prototypes $(SHIM_FRAMES)
 
 STACK := $(wildcard stack/*.c)
 NIC := $(wildcard nic/*.c)

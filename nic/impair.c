@@ -221,12 +221,13 @@ static void put_one(struct impair *impair, uint64_t now_ns, const void *frame, u
 }
 
 void impair_put(struct impair *impair, uint64_t now_ns, const void *frame, uint32_t length) {
-    uint8_t part[TRAIN_PART_MAX];
-    uint32_t parts = impair->spec.longest ? train_parts(frame, length, impair->spec.longest) : 0;
     if (length == 0)
         return;
-    for (uint32_t i = 0; i < parts; i++)
+    uint32_t parts = impair->spec.longest ? train_parts(frame, length, impair->spec.longest) : 0;
+    uint8_t *part = parts ? malloc(TRAIN_PART_MAX) : NULL;
+    for (uint32_t i = 0; part && i < parts; i++)
         put_one(impair, now_ns, part, train_part(frame, length, impair->spec.longest, i, part));
+    free(part);
     if (!parts)
         put_one(impair, now_ns, frame, length);
 }

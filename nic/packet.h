@@ -5,13 +5,25 @@
 #define NIC_PACKET_H
 
 #include "nic.h"
+#include "virtio.h"
 #include <net/if.h>
+#include <sys/socket.h>
 
 #define BATCH 64
+
+/* What the kernel is told of a batch of frames: too much for the stack of whatever thread of a program's
+ * sends them.
+ */
+struct nic_packet_batch {
+    struct virtio_net_hdr headers[BATCH];
+    struct iovec pieces[BATCH][NIC_VIRTIO_PIECES];
+    struct mmsghdr messages[BATCH];
+};
 
 struct nic_packet {
     struct nic nic;
     char interface[IF_NAMESIZE]; /* empty: it is another process's, shared */
+    struct nic_packet_batch sent, received;
 };
 
 int nic_packet_receive(struct nic *nic, struct nic_frame *frames, int count);

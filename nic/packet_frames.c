@@ -20,14 +20,14 @@ static int interface_error(const struct nic_packet *packet) {
 }
 
 int nic_packet_receive(struct nic *nic, struct nic_frame *frames, int count) {
-    struct virtio_net_hdr headers[BATCH];
-    struct iovec pieces[BATCH][NIC_VIRTIO_PIECES];
-    struct mmsghdr messages[BATCH];
+    struct nic_packet_batch *batch = &packet_of(nic)->received;
+    struct virtio_net_hdr *headers = batch->headers;
+    struct mmsghdr *messages = batch->messages;
     count = count < BATCH ? count : BATCH;
     memset(messages, 0, sizeof *messages * (size_t)count);
     for (int i = 0; i < count; i++) {
-        messages[i].msg_hdr.msg_iov = pieces[i];
-        messages[i].msg_hdr.msg_iovlen = (size_t)nic_virtio_pieces(pieces[i], &headers[i], &frames[i]);
+        messages[i].msg_hdr.msg_iov = batch->pieces[i];
+        messages[i].msg_hdr.msg_iovlen = (size_t)nic_virtio_pieces(batch->pieces[i], &headers[i], &frames[i]);
     }
     int got = recvmmsg(nic->descriptor, messages, (unsigned)count, MSG_DONTWAIT, NULL);
     if (got < 0)
@@ -42,15 +42,15 @@ int nic_packet_receive(struct nic *nic, struct nic_frame *frames, int count) {
 }
 
 int nic_packet_send(struct nic *nic, const struct nic_frame *frames, int count) {
-    struct virtio_net_hdr headers[BATCH];
-    struct iovec pieces[BATCH][NIC_VIRTIO_PIECES];
-    struct mmsghdr messages[BATCH];
+    struct nic_packet_batch *batch = &packet_of(nic)->sent;
+    struct virtio_net_hdr *headers = batch->headers;
+    struct mmsghdr *messages = batch->messages;
     count = count < BATCH ? count : BATCH;
     memset(messages, 0, sizeof *messages * (size_t)count);
     for (int i = 0; i < count; i++) {
         headers[i] = nic_virtio_header(&frames[i]);
-        messages[i].msg_hdr.msg_iov = pieces[i];
-        messages[i].msg_hdr.msg_iovlen = (size_t)nic_virtio_pieces(pieces[i], &headers[i], &frames[i]);
+        messages[i].msg_hdr.msg_iov = batch->pieces[i];
+        messages[i].msg_hdr.msg_iovlen = (size_t)nic_virtio_pieces(batch->pieces[i], &headers[i], &frames[i]);
     }
     int sent = sendmmsg(nic->descriptor, messages, (unsigned)count, MSG_DONTWAIT);
     if (sent > 0)

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-#define ON_STACK_MAX 512
+#define ON_STACK_MAX 256
 
 /* Whether a descriptor is a socket of ours. One that is an epoll set of ours is the kernel's to poll, by its
  * bell. */
@@ -167,7 +167,7 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
 }
 
 static int poll_any(struct pollfd *fds, nfds_t count, uint64_t deadline_ns, const sigset_t *mask) {
-    struct pollfd on_stack[ON_STACK_MAX + WAIT_SLEEP_ROOM];
+    struct pollfd on_stack[(count <= ON_STACK_MAX ? count : 0) + WAIT_SLEEP_ROOM];
     struct pollfd *kernel = on_stack;
     if (count > ON_STACK_MAX && !(kernel = memory_take((count + WAIT_SLEEP_ROOM) * sizeof *kernel)))
         return -ENOMEM;
@@ -270,12 +270,15 @@ static bool any_ours_selected(int limit, const fd_set *in, const fd_set *out, co
 
 static int select_ours(int limit, fd_set *in, fd_set *out, fd_set *except, uint64_t deadline_ns,
                        const sigset_t *mask) {
-    struct pollfd on_stack[FD_SETSIZE];
-    struct pollfd *fds = limit <= FD_SETSIZE ? on_stack : memory_take((size_t)limit * sizeof *fds);
     nfds_t count = 0;
     int ready = 0;
+    for (int fd = 0; fd < limit; fd++)
+        count += in_set(in, fd) || in_set(out, fd) || in_set(except, fd);
+    struct pollfd on_stack[count <= ON_STACK_MAX ? count + 1 : 1];
+    struct pollfd *fds = count <= ON_STACK_MAX ? on_stack : memory_take(count * sizeof *fds);
     if (!fds)
         return -ENOMEM;
+    count = 0;
     for (int fd = 0; fd < limit; fd++) {
         short events = (short)((in_set(in, fd) ? POLLIN | POLLRDNORM | POLLRDBAND : 0) |
                                (in_set(out, fd) ? POLLOUT | POLLWRNORM | POLLWRBAND : 0) |

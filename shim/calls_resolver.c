@@ -226,20 +226,26 @@ static void cut_domain(char *name) {
         *dot = 0;
 }
 
+#define HOST_BYTES 8192
+
 /* The name of an address, into host. Returns 0, or an EAI_* error. */
 static int name_of(const void *address, socklen_t length, int family, char *host, socklen_t host_length,
                    int flags) {
     struct hostent found;
-    char buffer[8192];
-    int host_error;
-    if (resolver_host_by_address(address, length, family, &found, buffer, sizeof buffer, &host_error))
-        return host_error == TRY_AGAIN ? EAI_AGAIN : EAI_NONAME;
-    if (flags & NI_NOFQDN)
+    char *buffer = memory_take(HOST_BYTES);
+    int host_error, error = 0;
+    if (!buffer)
+        return EAI_MEMORY;
+    if (resolver_host_by_address(address, length, family, &found, buffer, HOST_BYTES, &host_error))
+        error = host_error == TRY_AGAIN ? EAI_AGAIN : EAI_NONAME;
+    if (!error && flags & NI_NOFQDN)
         cut_domain(found.h_name);
-    if (strlen(found.h_name) >= host_length)
-        return EAI_OVERFLOW;
-    strcpy(host, found.h_name);
-    return 0;
+    if (!error && strlen(found.h_name) >= host_length)
+        error = EAI_OVERFLOW;
+    if (!error)
+        strcpy(host, found.h_name);
+    memory_give(buffer);
+    return error;
 }
 
 EXPORT int getnameinfo(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_length,

@@ -100,7 +100,7 @@ ssize_t splice_to_pipe(int fd, int pipe, size_t length, unsigned flags) {
 
 /* How much a socket takes at once; a negative errno: what a send would say now. `waits`: for room. */
 static ssize_t await_socket(int fd, bool waits) {
-    int error;
+    int error = 0;
     ssize_t room = 0;
     struct socket *socket = call_enter(fd, &error);
     if (!socket)

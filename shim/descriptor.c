@@ -142,17 +142,17 @@ static struct list *adopt_copies(struct list *copy, struct list *of) {
 static bool own_estate(void) {
     if (wake_self->estate && wake_self->estate->processes == 1)
         return true;
-    struct process aside = {.estate = estate_create()};
-    if (!aside.estate)
+    struct estate *aside = estate_create();
+    if (!aside)
         return false;
-    if (!copy_holdings(aside.estate, &handles) || !copy_holdings(aside.estate, &born)) {
-        estate_leave(&aside);
+    if (!copy_holdings(aside, &handles) || !copy_holdings(aside, &born)) {
+        estate_drop(aside);
         return false;
     }
-    adopt_copies(adopt_copies(aside.estate->holdings.next, &handles), &born);
-    struct process before = {.estate = wake_self->estate};
-    wake_self->estate = aside.estate;
-    estate_leave(&before);
+    adopt_copies(adopt_copies(aside->holdings.next, &handles), &born);
+    struct estate *before = wake_self->estate;
+    wake_self->estate = aside;
+    estate_drop(before);
     return true;
 }
 
@@ -161,20 +161,20 @@ static bool own_estate_of(struct process *child) {
     struct list *link, *next;
     if (child->estate && child->estate->processes == 1)
         return true;
-    struct process aside = {.estate = estate_create()}, before = {.estate = child->estate};
-    if (!aside.estate)
+    struct estate *aside = estate_create(), *before = child->estate;
+    if (!aside)
         return false;
-    list_for_each(link, next, before.estate ? &before.estate->holdings : &aside.estate->holdings) {
+    list_for_each(link, next, before ? &before->holdings : &aside->holdings) {
         const struct holding *holding = container_of(link, struct holding, link);
         const struct handle copied = {
             .kind = holding->kind, .socket = holding->socket, .epoll = holding->epoll};
-        if (!enter(aside.estate, &copied)) {
-            estate_leave(&aside);
+        if (!enter(aside, &copied)) {
+            estate_drop(aside);
             return false;
         }
     }
-    child->estate = aside.estate;
-    estate_leave(&before);
+    child->estate = aside;
+    estate_drop(before);
     return true;
 }
 
@@ -348,8 +348,8 @@ static void count_or_forget(int fd, void *context) {
 /* Lists and counts are made anew from the table itself. */
 void descriptor_rebuild(void) {
     struct held held;
-    struct process before = {.estate = wake_self->estate};
-    if (!before.estate || !held_by(&held, before.estate)) {
+    struct estate *before = wake_self->estate;
+    if (!before || !held_by(&held, before)) {
         descriptor_forget_all();
         return;
     }
@@ -367,12 +367,12 @@ void descriptor_rebuild(void) {
             list_add_tail(block->handles[i].descriptors ? &handles : &spare, &block->handles[i].link);
         }
     memory_give(held.what);
-    before.estate->processes++; /* so that it is copied, without what has no descriptor */
+    before->processes++; /* so that it is copied, without what has no descriptor */
     own_estate();
-    if (wake_self->estate != before.estate)
-        estate_leave(&before);
+    if (wake_self->estate != before)
+        estate_drop(before);
     else
-        before.estate->processes--;
+        before->processes--;
 }
 
 int descriptor_set(int fd, struct handle *handle) {

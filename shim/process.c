@@ -17,8 +17,12 @@ struct estate *estate_create(void) {
 
 void estate_leave(struct process *process) {
     struct estate *estate = process->estate;
-    struct list *link;
     process->estate = NULL;
+    estate_drop(estate);
+}
+
+void estate_drop(struct estate *estate) {
+    struct list *link;
     if (!estate || --estate->processes > 0)
         return;
     while ((link = list_first(&estate->holdings)))

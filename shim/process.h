@@ -15,8 +15,10 @@
 /* Makes an estate of one process. The lock is held. NULL when memory is out. */
 struct estate *estate_create(void);
 
-/* A process gives up its estate; the last one all that is in it. The lock is held. */
+/* A process gives up its estate, or one that was to be a process's (NULL: nothing); the last one all that is
+ * in it. The lock is held. */
 void estate_leave(struct process *process);
+void estate_drop(struct estate *estate);
 
 /* Adds an empty holding to an estate. The lock is held. NULL when memory is out. */
 struct holding *holding_create(struct estate *estate, enum holding_kind kind);

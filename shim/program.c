@@ -17,16 +17,17 @@
 #include <unistd.h>
 
 #define INTERPRETERS_MAX 4 /* the kernel's limit, too */
+#define LOADER_BYTES 128   /* of the name that a program says; a longer one is none that we know */
 
 /* The loader that a program names; empty: none. */
-static void find_loader(int file, const Elf64_Ehdr *header, char loader[PATH_MAX]) {
+static void find_loader(int file, const Elf64_Ehdr *header, char loader[LOADER_BYTES]) {
     loader[0] = 0;
     for (int i = 0; i < header->e_phnum; i++) {
         Elf64_Phdr segment;
         off_t at = (off_t)(header->e_phoff + (uint64_t)i * header->e_phentsize);
         if (pread(file, &segment, sizeof segment, at) != sizeof segment || segment.p_type != PT_INTERP)
             continue;
-        size_t length = segment.p_filesz < PATH_MAX ? segment.p_filesz : PATH_MAX - 1;
+        size_t length = segment.p_filesz < LOADER_BYTES ? segment.p_filesz : LOADER_BYTES - 1;
         ssize_t got = pread(file, loader, length, (off_t)segment.p_offset);
         loader[got > 0 ? got : 0] = 0;
     }
@@ -43,7 +44,7 @@ static bool is_loader(const char *path) {
 }
 
 static const char *image_out_of_reach(int file, const Elf64_Ehdr *header, const char *path) {
-    char loader[PATH_MAX];
+    char loader[LOADER_BYTES];
     if (header->e_ident[EI_CLASS] != ELFCLASS64)
         return "is a program of 32 bits";
     find_loader(file, header, loader);

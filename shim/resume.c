@@ -79,10 +79,10 @@ static void take_inherited(int fd, uint64_t inode) {
 
 /* Makes the estate what the open descriptors say. The lock is held. */
 static void take_stock(void) {
-    struct process before = {.estate = wake_self->estate};
+    struct estate *before = wake_self->estate;
     wake_self->estate = NULL;
     each_inherited(take_inherited);
-    estate_leave(&before);
+    estate_drop(before);
 }
 
 /* Asks the keeper, if there is one. Returns whether the stack is mapped now. */
