@@ -36,7 +36,8 @@ static int packet_set_address(struct nic *nic, const uint8_t mac[6]) {
     /* The kernel has taken a VLAN's tag off before it shows a frame, and says so beside it. Frames of other
      * VLANs are not this network's; one of VLAN 0 has a priority only (IEEE 802.1Q), and is. */
     enum { BEFORE = 3 };
-    static struct sock_filter filter[BEFORE + BPF_MAXINSNS] = { /* the keeper's main thread is here alone */
+    static struct sock_filter filter[BEFORE + BPF_MAXINSNS] = {
+        /* the keeper's main thread is here alone */
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_VLAN_TAG)),
         BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x0fff, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, 0),

@@ -220,6 +220,7 @@ static const char *out_of_reach(const char *path) {
 static void mark_leaving(bool leaving) {
     shared_lock();
     wake_self->leaving = leaving;
+    shared->unwatched |= leaving; /* the keeper looks at accounts */
     shared_unlock();
     wake_keeper();
 }
