@@ -41,7 +41,7 @@ int call_address(int fd, const struct sockaddr *address, socklen_t length, uint3
 }
 
 bool call_kernel_address(uint32_t host) {
-    return (ip_is_loopback(host) || host == INADDR_ANY) && !(attached() && shared->stack.config.loopback);
+    return (ip_is_loopback(host) || host == INADDR_ANY) && !(attached() && !shared->kernel_loopback);
 }
 
 uint32_t call_destination(uint32_t host) {

@@ -3,6 +3,7 @@
  * setsockopt.
  */
 #include "call.h"
+#include "loopback.h"
 #include "netlink.h"
 #include "netns.h"
 #include "worlds.h"
@@ -209,6 +210,11 @@ static bool is_udp(int fd) {
     return socket && udp_is(socket);
 }
 
+static bool is_stream(int fd) {
+    const struct socket *socket = descriptor_socket(fd);
+    return socket && socket->type == SOCK_STREAM;
+}
+
 EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
     uint32_t host;
     uint16_t port;
@@ -224,7 +230,9 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
         TRACE("connect(%d, %s)", fd, tracing_address(address, length));
         return (int)call_result(connect_by_kernel(fd, address, length, host, port));
     }
-    if (error == FAMILY_FOREIGN || call_kernel_address(host)) {
+    bool here = error != FAMILY_FOREIGN && call_kernel_address(host) && is_stream(fd) &&
+                loopback_listens(call_destination(host), port);
+    if (error == FAMILY_FOREIGN || (call_kernel_address(host) && !here)) {
         error = fallback_to_kernel(fd);
         return error ? (int)call_result(error) : (int)call_told(LIBC(connect)(fd, address, length));
     }

@@ -164,7 +164,7 @@ static void make_stack(void) {
         .address = keeper.config.address,
         .prefix_length = keeper.config.prefix_length,
         .gateway = keeper.config.gateway,
-        .loopback = keeper.config.loopback,
+        .loopback = true,
         .offload = keeper.nic->facts.features & NIC_OFFLOAD,
         .offload_datagrams = keeper.nic->facts.features & NIC_OFFLOAD_DATAGRAMS,
         .interface_index = keeper.nic->facts.index,
@@ -183,6 +183,7 @@ static void make_stack(void) {
     if (getrandom(seed, sizeof seed, 0) != sizeof seed ||
         getrandom(&shared->waiters_made, sizeof shared->waiters_made, 0) != sizeof shared->waiters_made)
         keeper_fail("can't get random numbers: %s", strerror(errno));
+    shared->kernel_loopback = !keeper.config.loopback;
     lock_create();
     list_init(&shared->process_list);
     list_init(&shared->keeper_wakes);

@@ -146,7 +146,7 @@ static bool stays_the_kernels(const char *local, bool inet6) {
 static void print_kernels(struct listing *listing, int width) {
     struct procfs_text *text = listing->text;
     const char *line = strchr(text->kernels, '\n');
-    if (shared->stack.config.loopback && !listing->inet6)
+    if (!shared->kernel_loopback && !listing->inet6)
         return;
     while (line && *++line) {
         const char *end = strchr(line, '\n'), *local = strstr(line, ": ");

@@ -153,11 +153,12 @@ struct shared {
     uint32_t version;
     pthread_mutex_t lock;
     pthread_mutex_t keeper_life; /* robust, and locked by the keeper for as long as it lives */
-    bool busy;           /* a lock's owner that dies with this set leaves a state that may be half changed */
-    uint32_t repairs;    /* how often that happened */
-    _Atomic bool broken; /* the stack is of no more use; message says why */
-    bool orphaned;       /* ... since its keeper has died: what lies here is whole */
-    bool refused;        /* ... because it never could be used: programs end with status 2 */
+    bool busy;            /* a lock's owner that dies with this set leaves a state that may be half changed */
+    uint32_t repairs;     /* how often that happened */
+    _Atomic bool broken;  /* the stack is of no more use; message says why */
+    bool orphaned;        /* ... since its keeper has died: what lies here is whole */
+    bool kernel_loopback; /* 127.0.0.0/8 is the kernel's, but for loopback.h */
+    bool refused;         /* ... because it never could be used: programs end with status 2 */
     char message[SHARED_MESSAGE_BYTES];
     int keeper_pid;
 
@@ -169,7 +170,7 @@ struct shared {
     uint32_t waiters_made; /* begins anywhere, so that numbers of two stacks differ */
     bool unwatched;        /* it has processes that fork has made, whose end the keeper is not told of yet */
     struct pool flights_pool;
-    struct list flights;                          /* of struct flight */
+    struct list flights; /* of struct flight */
     uint64_t flights_made;
     bool flights_changed; /* a message was sent, or somebody has closed what is in one */
     struct hash_link *names[SHARED_NAME_BUCKETS]; /* sockets by inode */
