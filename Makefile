@@ -24,7 +24,7 @@ SHIM_CFLAGS = -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-pr
 STACK := $(wildcard stack/*.c)
 NIC := $(wildcard nic/*.c)
 REPORT := $(wildcard report/*.c)
-BOTH := shim/libc.c shim/async.c shim/frames.c shim/config.c shim/door.c shim/clock.c shim/lock.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c shim/program.c
+BOTH := shim/libc.c shim/kernel_calls.c shim/async.c shim/frames.c shim/config.c shim/door.c shim/clock.c shim/lock.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c shim/program.c
 DIGEST := $(BUILD)/digest.c
 KEEPER := $(DIGEST) $(wildcard shim/keeper*.c) shim/tracing_text.c shim/helping.c $(BOTH) $(NIC) $(STACK) $(REPORT)
 LIBRARY := $(DIGEST) $(filter-out shim/keeper%,$(wildcard shim/*.c)) nic/packet_frames.c $(STACK)
@@ -66,7 +66,7 @@ $(DIGEST): $(wildcard stack/*.[ch] shim/*.[ch] nic/*.[ch])
 $(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/libbarewire.map
 	@echo "  LD  $@"
 	@$(CC) $(ALL_CFLAGS) -shared -o $@ $(filter %.o,$^) -Wl,--version-script=shim/libbarewire.map \
-	    -Wl,-z,defs -Wl,-z,now $(LIBRARY_LIBS) $(SEAM)
+	    -Wl,-z,defs -Wl,-z,now -Wl,-Bsymbolic-functions $(LIBRARY_LIBS) $(SEAM)
 
 $(BUILD)/barewire-keeper: $(call objects,plain,$(KEEPER))
 	$(LINK) $(KEEPER_LIBS)
@@ -111,10 +111,17 @@ $(BUILD)/tests/fuzz_%: $(call objects,plain,tests/fuzz/fuzz_%.c tests/fuzz/targe
 $(BUILD)/tests/bad_link: $(call objects,plain,tests/bench/bad_link.c $(NIC))
 	$(LINK) $(KEEPER_LIBS)
 
-$(BUILD)/tests/conformance: $(wildcard tests/conformance/*.c tests/conformance/*.h)
+CONFORMANCE := $(wildcard tests/conformance/*.c tests/conformance/*.h)
+CONFORMANCE_TESTS := $(BUILD)/tests/conformance $(BUILD)/tests/conformance-raw $(BUILD)/tests/conformance-libc
+$(CONFORMANCE_TESTS): $(CONFORMANCE)
 	@mkdir -p $(@D)
 	@echo "  CC  $@"
-	@$(CC) -std=gnu17 -D_GNU_SOURCE -O1 -g -Wall -Werror -Wno-unused-result -Wno-stringop-overflow -o $@ $(filter %.c,$^) -lpthread
+	@$(CC) -std=gnu17 -D_GNU_SOURCE -O1 -g -Wall -Werror -Wno-unused-result -Wno-stringop-overflow $(DOOR) -o $@ $(filter-out $(NO_DOOR),$(filter %.c,$^)) -lpthread
+
+# The same cases by other ways to the same calls.
+$(BUILD)/tests/conformance: NO_DOOR = tests/conformance/doors.c
+$(BUILD)/tests/conformance-raw: DOOR = -DDOOR_RAW
+$(BUILD)/tests/conformance-libc: DOOR = -DDOOR_LIBC
 
 $(BUILD)/tests/stack: $(call objects,plain,tests/bench/stack.c $(STACK))
 	$(LINK)
@@ -135,7 +142,7 @@ MODEL_PARTS := build-model/libbarewire.so build-model/barewire-keeper build-mode
 .PHONY: model model-parts
 model-parts:
 	@$(MAKE) --no-print-directory BUILD=build-model CFLAGS="-O1 -g" SAN= SEAM=build-model/tests/model_seam.so \
-	    SANITIZE="-fsanitize-coverage=trace-pc -DPOOL_POISON -DCLOCK_OF_LIBC" $(MODEL_PARTS)
+	    SANITIZE="-fsanitize-coverage=trace-pc -DPOOL_POISON -DCLOCK_OF_LIBC -DCALLS_BY_LIBC" $(MODEL_PARTS)
 
 model: model-parts
 	build-model/tests/model $(FIRST) $(SEEDS)
@@ -146,7 +153,7 @@ simulate: $(BUILD)/tests/simulate
 unit: $(UNIT_TESTS)
 	@set -e; for test in $^; do echo "== $$test"; $$test; done
 
-check: $(if $(SAN),,all $(BUILD)/tests/packetdrill.so $(BUILD)/tests/conformance) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
+check: $(if $(SAN),,all $(BUILD)/tests/packetdrill.so $(CONFORMANCE_TESTS)) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
 	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(BUILD)/tests/simulate $(UNIT_TESTS) tests/unit/run-offload tests/fuzz/run $(if $(SAN),,tests/packetdrill/run --alone tests/conformance/run tests/integration/run tests/integration/run-pcap)
 
 quick: all $(UNIT_TESTS) $(BUILD)/tests/simulate $(BUILD)/tests/conformance

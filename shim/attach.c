@@ -13,7 +13,9 @@
 #include "peer.h"
 #include "signals.h"
 #include "start.h"
+#include "syscall_sites.h"
 #include "tracing.h"
+#include "user_dispatch.h"
 #include "wake.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -365,6 +367,8 @@ bool attach_once(bool (*join)(void)) {
         peers_begin();
         is_attached = true;
         verbose_begin();
+        syscall_sites_complete();
+        user_dispatch_complete();
         epolls_attached();
         signals_start();
         tracing_start();

@@ -6,9 +6,12 @@
 #include "exec.h"
 #include "fork.h"
 #include "frames.h"
+#include "preloaded.h"
 #include "process.h"
 #include "resume.h"
 #include "streams.h"
+#include "syscall_sites.h"
+#include "user_dispatch.h"
 #include "wake.h"
 #include <stdlib.h>
 #include <string.h>
@@ -55,10 +58,12 @@ void call_begin(void) {
     if (begun)
         return;
     begun = true;
-    if (!libc.ready)
-        libc_load();
+    libc_load();
+    preloaded_find();
     clock_begin();
     fork_begin();
+    syscall_sites_begin();
+    user_dispatch_begin();
     exec_begin();
     if (!config_read(&attach_config, error))
         attach_fail("%s", error);

@@ -1,6 +1,7 @@
 /*
  * calls_syscall.c - syscall(2): system calls by their number, of which some concern us.
  */
+#include "calls_syscall.h"
 #include "attach.h"
 #include "calls_user.h"
 #include "fork.h"
@@ -16,6 +17,7 @@
 #include <linux/seccomp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -43,6 +45,21 @@ static long install_filter(const long arguments[6]) {
     memory_give(wide);
     errno = error;
     return result;
+}
+
+/* Rings are the kernel's: their operations would reach sockets that this library does not see, or make
+ * sockets on the kernel's network. Programs that find no io_uring go on without, by epoll. */
+static bool of_rings(long number, long *result) {
+    switch (number) {
+    case SYS_io_uring_setup:
+    case SYS_io_uring_enter:
+    case SYS_io_uring_register:
+        errno = ENOSYS;
+        *result = -1;
+        return true;
+    default:
+        return false;
+    }
 }
 
 static bool of_descriptors(long number, const long a[6], long *result) {
@@ -226,6 +243,9 @@ static bool is_ours(long number, const long arguments[6], long *result) {
     case SYS_pwritev2:
         *result = pwritev2(fd, (const struct iovec *)a[1], (int)a[2], a[3], (int)a[5]);
         break;
+    case SYS_pidfd_getfd:
+        *result = pidfd_getfd(fd, (int)a[1], (unsigned)a[2]);
+        break;
     case SYS_sendfile:
         *result = sendfile(fd, (int)a[1], (off_t *)a[2], (size_t)a[3]);
         break;
@@ -253,25 +273,33 @@ static bool leaves_namespace(long number, const long arguments[6]) {
     }
 }
 
+bool syscall_take(long number, const long arguments[6], long *result) {
+    bool filter = number == SYS_seccomp && arguments[0] == SECCOMP_SET_MODE_FILTER && arguments[2];
+    if (leaves_namespace(number, arguments))
+        netns_leaving();
+    if (attached() && forks(number, arguments)) {
+        *result = fork_by_syscall(number, arguments);
+        return true;
+    }
+    if (filter)
+        sandbox_before((const struct sock_fprog *)arguments[2]);
+    if (attached() && filter) {
+        *result = install_filter(arguments);
+        return true;
+    }
+    user_before_syscall(number, arguments);
+    if (of_rings(number, result))
+        return true;
+    return is_ours(number, arguments, result);
+}
+
 EXPORT long syscall(long number, ...) {
-    long arguments[6];
+    long a[6], result;
     va_list list;
     va_start(list, number);
     for (int i = 0; i < 6; i++)
-        arguments[i] = va_arg(list, long);
+        a[i] = va_arg(list, long);
     va_end(list);
-    if (leaves_namespace(number, arguments))
-        netns_leaving();
-    if (attached() && forks(number, arguments))
-        return fork_by_syscall(number, arguments);
-    if (number == SYS_seccomp && arguments[0] == SECCOMP_SET_MODE_FILTER && arguments[2])
-        sandbox_before((const struct sock_fprog *)arguments[2]);
-    if (attached() && number == SYS_seccomp && arguments[0] == SECCOMP_SET_MODE_FILTER && arguments[2])
-        return install_filter(arguments);
-    user_before_syscall(number, arguments);
-    long result;
-    if ((attached() || number == SYS_socket) && is_ours(number, arguments, &result))
-        return result;
-    return LIBC(syscall)(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
-                         arguments[5]);
+    return syscall_take(number, a, &result) ? result
+                                            : LIBC(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

@@ -9,6 +9,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gnu/libc-version.h>
 #include <ifaddrs.h>
 #include <limits.h>
 #include <linux/ethtool.h>
@@ -23,6 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -131,6 +134,26 @@ static int tell_interfaces(void) {
     return count;
 }
 
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#define PR_SYS_DISPATCH_ON 1
+#endif
+
+/* Tries it with every address allowed. */
+static bool has_user_dispatch(void) {
+    bool has = prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0ul, 1ul << 47, 0ul) == 0;
+    prctl(PR_SET_SYSCALL_USER_DISPATCH, 0, 0ul, 0ul, 0ul);
+    return has;
+}
+
+/* Whether a page of libc's text may be written to in memory, as a stricter SELinux (execmod) forbids. */
+static bool may_change_text(void) {
+    void *page = (void *)((uintptr_t)gnu_get_libc_version & ~4095ul);
+    bool may = mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) == 0;
+    mprotect(page, 4096, PROT_READ | PROT_EXEC);
+    return may;
+}
+
 static void tell_kernel(void) {
     struct utsname system;
     char directory[108];
@@ -140,6 +163,11 @@ static void tell_kernel(void) {
     bool waitv = syscall(SYS_futex_waitv, NULL, 0, 0, NULL, 0) < 0 && errno != ENOSYS;
     row("futex_waitv", waitv, "",
         "before 5.16 a program that waits hears of the keeper's death by its next call only");
+    row("instructions", has_user_dispatch(), " of a program's own that make system calls (Go, rustix) are taken over",
+        "this kernel has no Syscall User Dispatch, or forbids it (kernel.syscall_user_dispatch): sockets of Go "
+        "programs are the kernel's");
+    row("libc's text", may_change_text(), ": what plug-ins and libc itself ask of libc (RTLD_DEEPBIND, stdio) is taken over",
+        "it may not be changed in memory: only calls by name are taken over");
     row("user spaces", has_user_namespaces(), ": a lab of one's own (barewire lab), without root",
         "user namespaces are not allowed here: barewire lab wants root then");
     bool found = config_find_directory(directory);

@@ -2,13 +2,24 @@
  * libc.c - see libc.h.
  */
 #include "libc.h"
+#include "kernel_calls.h"
 #include <dlfcn.h>
 
-struct libc libc;
+struct libc libc = {KERNEL_CALLS(KERNEL_CALL_FIELD)};
+
+void libc_find(void *place, const char *name) {
+    *(void **)place = dlsym(RTLD_NEXT, name);
+}
 
 void libc_load(void) {
-#define LIBC_LOAD(type, name, arguments) *(void **)&libc.name = dlsym(RTLD_NEXT, #name);
-    LIBC_CALLS(LIBC_LOAD)
-#undef LIBC_LOAD
-    libc.ready = true;
+#define LOAD(name) (void)LIBC(name)
+    LOAD(sigaction);
+    LOAD(fork);
+    LOAD(_Fork);
+    LOAD(clone);
+    LOAD(_exit);
+    LOAD(setuid);
+    LOAD(setreuid);
+    LOAD(setresuid);
+#undef LOAD
 }

@@ -1,14 +1,17 @@
 /*
  * libc.h - the C library's own versions of the calls that the shim takes over.
  *
- * LIBC(read)(fd, buffer, n) calls libc's read. The addresses are looked up at the first use, which may come
- * before our constructor has run: from another library's.
+ * LIBC(read)(fd, buffer, n) asks the kernel (kernel_calls.h), where one system call is all there is to it, and calls
+ * libc's function otherwise. The addresses of those are looked up at the first use, which may come before our
+ * constructor has run: from another library's. The constructor looks up what a signal handler may call.
  */
 #ifndef SHIM_LIBC_H
 #define SHIM_LIBC_H
 
+#include <dlfcn.h>
 #include <netdb.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -121,20 +124,27 @@ struct __res_state;
     CALL(int, chroot, (const char *))                                                                       \
     CALL(int, setreuid, (uid_t, uid_t))                                                                     \
     CALL(int, setresuid, (uid_t, uid_t, uid_t))                                                             \
+    CALL(int, pthread_create, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))             \
+    CALL(void *, dlmopen, (Lmid_t, const char *, int))                                                      \
     CALL(FILE *, popen, (const char *, const char *))                                                       \
     CALL(void, _exit, (int))
 
 #define LIBC_FIELD(type, name, arguments) type(*name) arguments;
 struct libc {
-    bool ready;
     LIBC_CALLS(LIBC_FIELD)
 };
 #undef LIBC_FIELD
 
 extern struct libc libc;
+
+/* For the constructor. */
 void libc_load(void);
 
-#define LIBC(name) (__builtin_expect(libc.ready, 1) ? libc.name : (libc_load(), libc.name))
+/* Looks a function up, into its place in the table. */
+void libc_find(void *place, const char *name);
+
+#define LIBC(name) \
+    (__builtin_expect(libc.name != NULL, 1) ? libc.name : (libc_find((void *)&libc.name, #name), libc.name))
 
 /* A call of ours that takes the place of libc's. */
 #define EXPORT __attribute__((visibility("default")))

@@ -22,6 +22,7 @@
 #include "borrowed.h"
 #include "libc.h"
 #include "lock.h"
+#include "user_dispatch.h"
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -81,7 +82,7 @@ static bool default_is_fatal_or_stops(int signal) {
 
 static bool is_fault(int signal, const siginfo_t *info) {
     return (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL ||
-            signal == SIGTRAP) &&
+            signal == SIGTRAP || signal == SIGSYS) &&
            info->si_code > 0;
 }
 
@@ -162,7 +163,7 @@ static void carry_out_default(int signal) {
         shared_gate_open(); /* it was only stopped */
 }
 
-static void enter(int signal, siginfo_t *info, void *context) {
+void signals_enter(int signal, siginfo_t *info, void *context) {
     int saved = errno;
     struct sigaction action;
     if (shared_lock_held() && !is_fault(signal, info)) {
@@ -175,7 +176,7 @@ static void enter(int signal, siginfo_t *info, void *context) {
     if (action.sa_handler == SIG_IGN)
         return; /* since it arrived */
     if (action.sa_handler == SIG_DFL) {
-        if (default_is_fatal_or_stops(signal) || is_fault(signal, info))
+        if (default_is_fatal_or_stops(signal) || signal == SIGSYS || is_fault(signal, info))
             carry_out_default(signal);
         errno = saved;
         return;
@@ -191,10 +192,14 @@ static void enter(int signal, siginfo_t *info, void *context) {
 /* Installs what makes `wanted` come about. */
 static int install(int signal, const struct sigaction *wanted) {
     struct sigaction action = *wanted;
+    if (user_dispatch_on && signal == SIGSYS)
+        return 0; /* whose handler calls the program's for what is not ours */
+    if (user_dispatch_on)
+        sigdelset(&action.sa_mask, SIGSYS);
     bool plain = wanted->sa_handler == SIG_IGN ||
                  (wanted->sa_handler == SIG_DFL && !(started && default_is_fatal_or_stops(signal)));
     if (!plain) {
-        action.sa_sigaction = enter;
+        action.sa_sigaction = signals_enter;
         action.sa_flags = (wanted->sa_flags & ~(int)SA_RESETHAND) | SA_SIGINFO;
         if (wanted->sa_handler == SIG_DFL)
             action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
@@ -207,7 +212,7 @@ static int installed(int signal, struct sigaction *action) {
     struct sigaction there;
     if (LIBC(sigaction)(signal, NULL, &there) < 0)
         return -1;
-    if (there.sa_sigaction != enter || !look_up(signal, action))
+    if (there.sa_sigaction != signals_enter || !look_up(signal, action))
         *action = there;
     return 0;
 }
@@ -254,6 +259,15 @@ EXPORT int sigaction(int signal, const struct sigaction *action, struct sigactio
     if (old)
         *old = before;
     return 0;
+}
+
+void signals_take(int signal) {
+    struct sigaction current;
+    sigset_t mask;
+    begin_writing(&mask);
+    if (!look_up(signal, &current) && LIBC(sigaction)(signal, NULL, &current) == 0)
+        enter_wanted(signal, &current);
+    end_writing(&mask);
 }
 
 static sighandler_t install_simple(int signal, sighandler_t handler, int flags) {

@@ -4,6 +4,7 @@
 #ifndef SHIM_SIGNALS_H
 #define SHIM_SIGNALS_H
 
+#include <signal.h>
 #include <stdint.h>
 
 /* From the first socket on: default actions that would end or stop the program wait for the lock, too. */
@@ -17,5 +18,11 @@ uint32_t signals_interruptions(void);
 
 /* How many handlers have run in this thread at all. */
 uint32_t signals_handled(void);
+
+/* The handler that the kernel calls for each of the program's. */
+void signals_enter(int signal, siginfo_t *info, void *context);
+
+/* Notes what the program has installed for a signal whose handler the library is about to replace. */
+void signals_take(int signal);
 
 #endif

@@ -23,6 +23,7 @@ static pthread_key_t thread_end;
 static pthread_once_t thread_end_once = PTHREAD_ONCE_INIT;
 
 static void end_of_thread(void *context) {
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL); /* it ends already, and closes descriptors here */
     struct waiter *waiter = context;
     int descriptor = waiter->descriptor;
     poller_end_of_thread();

@@ -1,0 +1,15 @@
+/*
+ * syscall_entry.h - where a stub goes (syscall_stub.h).
+ *
+ * A stub is what a system-call instruction has been replaced by. It comes here with the registers of the
+ * system call as they are, number in rax, and in the two that a system call may change rcx = the address in
+ * the code replaced that unwinders are to see, and r11 = the stub's own system-call instruction. All other
+ * registers, and the 128 bytes below the stack pointer, are kept.
+ */
+#ifndef SHIM_SYSCALL_ENTRY_H
+#define SHIM_SYSCALL_ENTRY_H
+
+void syscall_entry_libc(void);
+void syscall_entry_program(void);
+
+#endif

@@ -1,0 +1,242 @@
+/*
+ * syscall_sites.c - see syscall_sites.h.
+ *
+ * A jump takes five bytes, a system-call instruction has two (0f 05). There are two forms in which the
+ * neighbours can move into the stub without anybody noticing:
+ *
+ *   b8 NN NN 00 00  0f 05              mov $number, %eax; syscall
+ *   0f 05  48 3d NN f0 ff ff           syscall; cmp $-4096 or $-4095, %rax
+ *
+ * In the first the instruction itself stays where it is, so that code which jumps to it is right, as is a
+ * thread which is asleep in it. Code never jumps between the two instructions of the second form: the
+ * comparison is of the result just made. But a thread that is asleep in such an instruction would wake up in
+ * the midst of the jump: these are replaced before there is another thread.
+ *
+ * A search of the whole of libc takes 0.1 ms and reads all of its pages, which every program would pay. libc
+ * has nearly all of the instructions in question side by side, so the constructor searches between the first
+ * and the last of a few functions; the first socket, the rest.
+ */
+#include "syscall_sites.h"
+#include "kernel_calls.h"
+#include "libc.h"
+#include "syscall_entry.h"
+#include "syscall_stub.h"
+#include "syscall_table.h"
+#include <dlfcn.h>
+#include <gnu/lib-names.h>
+#include <gnu/libc-version.h>
+#include <link.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/single_threaded.h>
+#include <sys/syscall.h>
+
+static unsigned taken;
+
+#if defined __x86_64__ && !defined CALLS_BY_LIBC
+#include <emmintrin.h>
+
+#define PAGE_BYTES 4096
+#define NUMBER_LOOKBACK 40 /* bytes, in which a number is loaded that is not loaded right before */
+#define SITES_MAX 512
+
+struct text {
+    const uint8_t *start, *end;
+};
+
+static bool is_mov_number(const uint8_t *code) {
+    return code[0] == 0xb8 && code[3] == 0 && code[4] == 0;
+}
+
+static long number_of(const uint8_t *mov) {
+    return mov[1] | mov[2] << 8;
+}
+
+/* The register's extension in a prefix makes another instruction of it: mov $n, %r8d. */
+static bool is_extended(const uint8_t *mov) {
+    return (mov[-1] & 0xf1) == 0x41;
+}
+
+static bool is_comparison(const uint8_t *code) {
+    return code[0] == 0x48 && code[1] == 0x3d && (code[2] == 0 || code[2] == 1) && code[3] == 0xf0 &&
+           code[4] == 0xff && code[5] == 0xff;
+}
+
+/* Whether no number that was loaded lately tells that the call is none of our business. */
+static bool may_concern(const uint8_t *instruction, const uint8_t *start) {
+    for (const uint8_t *at = instruction - 5; at > start && at > instruction - NUMBER_LOOKBACK; at--)
+        if (is_mov_number(at) && !is_extended(at))
+            return syscall_table_has(number_of(at));
+    return true;
+}
+
+static bool describe(const uint8_t *instruction, const struct text *text, struct syscall_site *site) {
+    const uint8_t *mov = instruction - 5;
+    *site = (struct syscall_site){.instruction = instruction};
+    if (mov > text->start && is_mov_number(mov) && !is_extended(mov)) {
+        site->before = mov;
+        site->before_bytes = 5;
+        return syscall_table_has(number_of(mov));
+    }
+    site->after_bytes = 6;
+    return instruction + 8 <= text->end && is_comparison(instruction + 2) &&
+           may_concern(instruction, text->start);
+}
+
+static unsigned find_sites(const struct text *text, struct syscall_site *sites) {
+    unsigned count = 0;
+    const __m128i first = _mm_set1_epi8(0x0f), second = _mm_set1_epi8(0x05);
+    for (const uint8_t *at = text->start; at + 17 <= text->end; at += 16) {
+        __m128i here = _mm_loadu_si128((const __m128i *)at),
+                next = _mm_loadu_si128((const __m128i *)(at + 1));
+        unsigned hits = (unsigned)_mm_movemask_epi8(
+            _mm_and_si128(_mm_cmpeq_epi8(here, first), _mm_cmpeq_epi8(next, second)));
+        for (; hits && count < SITES_MAX; hits &= hits - 1)
+            count += describe(at + __builtin_ctz(hits), text, &sites[count]);
+    }
+    return count;
+}
+
+/* Where other threads may be, what is stored must be one store, and of what replaces the system-call
+ * instruction itself nothing. */
+static bool is_safe(const struct syscall_site *site, bool unused) {
+    return unused || __libc_single_threaded || (site->before && ((uintptr_t)site->before & 7) <= 3);
+}
+
+static void lead(const struct syscall_site *site, bool unused) {
+    uint8_t *from = (uint8_t *)(site->before ? site->before : site->instruction);
+    const uint8_t *stub = is_safe(site, unused) ? syscall_stub_make(site, syscall_entry_libc) : NULL;
+    intptr_t distance = (intptr_t)stub - (intptr_t)(from + 5);
+    if (!stub || distance != (int32_t)distance)
+        return;
+    uint8_t jump[8];
+    int32_t near = (int32_t)distance;
+    uint8_t *word = (uint8_t *)((uintptr_t)from & ~(uintptr_t)7);
+    size_t at = (size_t)(from - word);
+    taken++;
+    if (at > 3) {
+        from[0] = 0xe9;
+        memcpy(from + 1, &near, sizeof near);
+        return;
+    }
+    memcpy(jump, word, sizeof jump);
+    jump[at] = 0xe9;
+    memcpy(jump + at + 1, &near, sizeof near);
+    uint64_t whole;
+    memcpy(&whole, jump, sizeof whole);
+    __atomic_store_n((uint64_t *)word, whole, __ATOMIC_SEQ_CST);
+}
+
+static bool protect(const struct text *text, int protection) {
+    uintptr_t start = (uintptr_t)text->start & ~(uintptr_t)(PAGE_BYTES - 1);
+    return kernel_call(SYS_mprotect, (long)start, (long)((uintptr_t)text->end - start), protection, 0, 0,
+                       0) == 0;
+}
+
+/* Of a library that begins at `base` with its ELF header. */
+static struct text text_at(uintptr_t base) {
+    const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)base;
+    const ElfW(Phdr) *segment = (const ElfW(Phdr) *)(base + header->e_phoff);
+    for (int i = 0; i < header->e_phnum; i++, segment++) {
+        const uint8_t *start = (const uint8_t *)(base + segment->p_vaddr);
+        if (segment->p_type == PT_LOAD && segment->p_flags & PF_X)
+            return (struct text){start, start + segment->p_memsz};
+    }
+    return (struct text){NULL, NULL};
+}
+
+/* Of the libc that this library is linked to. */
+static struct text text_of_libc(void) {
+    Dl_info info;
+    if (!dladdr((void *)gnu_get_libc_version, &info))
+        return (struct text){NULL, NULL};
+    return text_at((uintptr_t)info.dli_fbase);
+}
+
+/* `unused`: no other thread can be in it. */
+static void take(const struct text *text, bool unused) {
+    static struct syscall_site sites[SITES_MAX];
+    unsigned count = text->start < text->end ? find_sites(text, sites) : 0;
+    if (!count || !protect(text, PROT_READ | PROT_WRITE | PROT_EXEC))
+        return;
+    if (syscall_stubs_open()) {
+        for (unsigned i = 0; i < count; i++)
+            lead(&sites[i], unused);
+        syscall_stubs_close();
+    }
+    protect(text, PROT_READ | PROT_EXEC);
+}
+
+#define FUNCTION_BYTES 512 /* the last function's instructions are in as many */
+
+static struct text begun;
+
+static void include(void *function) {
+    const uint8_t *start = function;
+    if (!begun.start || start < begun.start)
+        begun.start = start;
+    if (start + FUNCTION_BYTES > begun.end)
+        begun.end = start + FUNCTION_BYTES;
+}
+
+void syscall_sites_begin(void) {
+    static const char *const functions[] = {"read",    "close_range",  "poll",   "writev",
+                                            "syscall", "epoll_pwait2", "socket", "sendmmsg"};
+    struct text text = text_of_libc();
+    void *library = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
+    for (size_t i = 0; library && i < sizeof functions / sizeof *functions; i++) {
+        const uint8_t *function = dlsym(library, functions[i]);
+        if (function && function >= text.start && function + FUNCTION_BYTES <= text.end)
+            include((void *)function);
+    }
+    take(&begun, true);
+}
+
+void syscall_sites_complete(void) {
+    struct text text = text_of_libc();
+    struct text before = {text.start, begun.start}, behind = {begun.end, text.end};
+    if (!begun.start || !text.start)
+        return;
+    take(&before, false);
+    take(&behind, false);
+}
+
+static bool is_libc(const struct link_map *object) {
+    const char *name = strrchr(object->l_name, '/');
+    return name && strcmp(name + 1, LIBC_SO) == 0;
+}
+
+void syscall_sites_take_beside(const struct link_map *object) {
+    while (object->l_prev)
+        object = object->l_prev;
+    for (; object; object = object->l_next) {
+        struct text text = is_libc(object) ? text_at(object->l_addr) : (struct text){NULL, NULL};
+        take(&text, true);
+    }
+}
+
+#else
+
+void syscall_sites_take_beside(const struct link_map *object) {
+    (void)object;
+}
+
+void syscall_sites_begin(void) {
+}
+
+void syscall_sites_complete(void) {
+}
+
+#endif
+
+/* A name space of its own has a libc of its own. */
+EXPORT void *dlmopen(Lmid_t space, const char *file, int mode) {
+    struct link_map *object = LIBC(dlmopen)(space, file, mode);
+    if (object && space != LM_ID_BASE)
+        syscall_sites_take_beside(object);
+    return object;
+}
+
+unsigned syscall_sites_taken(void) {
+    return taken;
+}

@@ -1,0 +1,73 @@
+/*
+ * syscall_stub.c - see syscall_stub.h.
+ */
+#include "syscall_stub.h"
+#include "kernel_calls.h"
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#if defined __x86_64__ && !defined CALLS_BY_LIBC
+
+#define STUB_BYTES 96
+#define STUBS_BYTES (192 << 10)
+
+/* Whole pages of the library's, made executable when they are first needed. */
+static uint8_t room[STUBS_BYTES] __attribute__((aligned(4096)));
+static unsigned used;
+
+static bool protect(int protection) {
+    return kernel_call(SYS_mprotect, (long)room, sizeof room, protection, 0, 0, 0) == 0;
+}
+
+/* Other threads may be in stubs that there are: they stay executable. */
+bool syscall_stubs_open(void) {
+    return protect(PROT_READ | PROT_WRITE | PROT_EXEC);
+}
+
+void syscall_stubs_close(void) {
+    protect(PROT_READ | PROT_EXEC);
+}
+
+static uint8_t *put(uint8_t *at, const void *bytes, size_t length) {
+    return (uint8_t *)memcpy(at, bytes, length) + length;
+}
+
+/* movabs $value, %rcx */
+static uint8_t *put_rcx(uint8_t *at, const void *value) {
+    return put(put(at, "\x48\xb9", 2), &value, sizeof value);
+}
+
+static uint8_t *put_distance(uint8_t *at, const void *to) {
+    int32_t distance = (int32_t)((intptr_t)to - (intptr_t)(at + 4));
+    return put(at, &distance, sizeof distance);
+}
+
+/* jmp *0(%rip), with the address behind it: to anywhere, and no register changes */
+static uint8_t *put_far_jump(uint8_t *at, const void *to) {
+    return put(put(at, "\xff\x25\0\0\0\0", 6), &to, sizeof to);
+}
+
+#define ENTRY_BYTES (10 + 7 + 5) /* rcx, r11, the jump */
+
+const uint8_t *syscall_stub_pass(const uint8_t *stub, const struct syscall_site *site) {
+    return stub + site->before_bytes + ENTRY_BYTES;
+}
+
+const uint8_t *syscall_stub_make(const struct syscall_site *site, void (*entry)(void)) {
+    if (used + STUB_BYTES > sizeof room || site->before_bytes + site->after_bytes > STUB_BYTES - 40)
+        return NULL;
+    uint8_t *stub = room + used, *at = stub;
+    const uint8_t *behind = site->instruction + 2;
+    used += STUB_BYTES;
+    at = put(at, site->before, site->before_bytes);
+    at = put_rcx(at, behind);
+    at = put_distance(put(at, "\x4c\x8d\x1d", 3), syscall_stub_pass(stub, site)); /* lea pass(%rip), %r11 */
+    at = put_distance(put(at, "\xe9", 1), (const void *)entry);
+    at = put(at, "\x0f\x05", 2);
+    at = put(at, behind, site->after_bytes);
+    put_far_jump(at, behind + site->after_bytes);
+    return stub;
+}
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * syscall_stub.h - code that takes the place of a system-call instruction.
+ *
+ * A stub loads what the code that it replaces had loaded, notes where it is, and goes to syscall_entry.c. It
+ * has a system-call instruction of its own, for calls that are the kernel's, and goes on behind the one
+ * replaced. Stubs lie in this library: one place for all, known to be ours, and near the C library.
+ */
+#ifndef SHIM_SYSCALL_STUB_H
+#define SHIM_SYSCALL_STUB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a stub replaces. */
+struct syscall_site {
+    const uint8_t *instruction; /* the system-call instruction, 0f 05 */
+    const uint8_t *before;      /* instructions right before it that the stub does instead, or NULL; */
+    unsigned before_bytes;
+    unsigned after_bytes; /* right behind it: what compares the result */
+};
+
+/* Makes a stub. `entry` is one of syscall_entry.h's. NULL when there is no room, or the stubs can't be
+ * written. Between syscall_stubs_open and syscall_stubs_close only, which may be in a signal handler. */
+const uint8_t *syscall_stub_make(const struct syscall_site *site, void (*entry)(void));
+bool syscall_stubs_open(void);
+void syscall_stubs_close(void);
+
+/* The stub's own system-call instruction. */
+const uint8_t *syscall_stub_pass(const uint8_t *stub, const struct syscall_site *site);
+
+#endif

@@ -1,0 +1,331 @@
+/*
+ * user_dispatch.c - see user_dispatch.h.
+ *
+ * The handler only looks the stub up and lets the thread go on in it, so that the call is made outside of the
+ * handler: what changes the thread's signal mask, its signal stack or its memory works as the program
+ * expects, and nothing of ours is on the signal stack while a call sleeps. A trap costs two microseconds, a
+ * stub's own way nothing.
+ *
+ * SIGSYS must not be blocked where a system call may come from the program's text: the kernel ends a process
+ * for it. So it is taken out of every mask that the program sets.
+ */
+#include "user_dispatch.h"
+#include "attach.h"
+#include "kernel_calls.h"
+#include "libc.h"
+#include "memory.h"
+#include "signals.h"
+#include "syscall_entry.h"
+#include "syscall_sites.h"
+#include "syscall_stub.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+
+bool user_dispatch_on;
+
+#if defined __x86_64__ && !defined CALLS_BY_LIBC
+
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#define PR_SYS_DISPATCH_ON 1
+#endif
+#define SYS_USER_DISPATCH_CODE 2 /* si_code */
+
+#define ADDRESSES_END (1ul << 47)
+#define SCAN_MAX (8ul << 20) /* of an executable, at every start */
+#define PLACES 8192          /* a power of two; at most half of them are taken */
+#define STACK_BYTES (256 << 10)
+#define STACKS_MAX 4 /* a thread: calls that signals interrupted are in the others */
+
+static uintptr_t allowed; /* the lowest address of the libraries that the process began with */
+static bool small_stacks; /* the program runs on stacks that are too small for a call of ours: Go */
+
+/* Which stub an instruction has: by the address behind it, in a table that is read without a lock. */
+static struct {
+    _Atomic uintptr_t behind;
+    const uint8_t *_Atomic stub;
+} places[PLACES];
+static unsigned places_taken;
+static atomic_flag busy = ATOMIC_FLAG_INIT;
+
+static size_t place_of(uintptr_t behind) {
+    size_t at = (size_t)(behind * 0x9e3779b97f4a7c15u >> 40) & (PLACES - 1);
+    while (places[at].behind && places[at].behind != behind)
+        at = (at + 1) & (PLACES - 1);
+    return at;
+}
+
+/* All signals are blocked, so that the thread which has the flag goes on. */
+static const uint8_t *stub_of(uintptr_t behind) {
+    size_t at = place_of(behind);
+    if (places[at].behind)
+        return places[at].stub;
+    while (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire))
+        kernel_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+    at = place_of(behind);
+    if (!places[at].behind && places_taken < PLACES / 2 && syscall_stubs_open()) {
+        struct syscall_site site = {.instruction = (const uint8_t *)behind - 2};
+        const uint8_t *stub = syscall_stub_make(&site, syscall_entry_program);
+        syscall_stubs_close();
+        if (stub) {
+            places_taken++;
+            places[at].stub = stub;
+            places[at].behind = behind;
+        }
+    }
+    atomic_flag_clear_explicit(&busy, memory_order_release);
+    return places[at].behind ? places[at].stub : NULL;
+}
+
+/* Stacks of this thread for calls of ours. They are taken in order and given back in order, but for a handler
+ * that jumps out of a call. */
+static __thread struct {
+    bool on;
+    unsigned taken;
+    uint8_t *stacks;
+} own __attribute__((tls_model("initial-exec")));
+
+static pthread_key_t at_end;
+
+static void give_stacks(void *stacks) {
+    own.stacks = NULL;
+    munmap(stacks, STACKS_MAX * STACK_BYTES);
+}
+
+static void take_stacks(void) {
+    void *memory = mmap(NULL, STACKS_MAX * STACK_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (memory == MAP_FAILED)
+        return;
+    own.stacks = memory;
+    pthread_setspecific(at_end, memory);
+}
+
+/* For syscall_entry.c, with the program's vector registers live: the stack to go on with; NULL: the one in
+ * use. */
+__attribute__((target("general-regs-only"))) void *syscall_stack_take(void) {
+    unsigned number = own.taken++;
+    return own.stacks && number < STACKS_MAX ? own.stacks + (number + 1) * STACK_BYTES : NULL;
+}
+
+__attribute__((target("general-regs-only"))) void syscall_stack_give(void) {
+    own.taken--;
+}
+
+static bool turn_on(void) {
+    return kernel_call(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, (long)allowed,
+                       (long)(ADDRESSES_END - allowed), 0, 0) == 0;
+}
+
+void user_dispatch_thread(void) {
+    if (user_dispatch_on)
+        own.on = turn_on();
+}
+
+static void on_signal(int signal, siginfo_t *info, void *context) {
+    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    if (info->si_code == SI_TKILL && !own.on) {
+        user_dispatch_thread(); /* another thread has found that it is wanted */
+        return;
+    }
+    if (info->si_code != SYS_USER_DISPATCH_CODE) {
+        signals_enter(signal, info, context);
+        return;
+    }
+    if (small_stacks && !own.stacks)
+        take_stacks();
+    const uint8_t *stub = stub_of((uintptr_t)registers[REG_RIP]);
+    if (!stub)
+        attach_fail("this program has more instructions that make system calls than can be taken over");
+    registers[REG_RIP] = (greg_t)(uintptr_t)stub;
+}
+
+static bool install_handler(void) {
+    struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+    sigfillset(&action.sa_mask);
+    signals_take(SIGSYS);
+    return LIBC(sigaction)(SIGSYS, &action, NULL) == 0;
+}
+
+/* Gives whether the kernel lets us. */
+static bool start(void) {
+    sigset_t only;
+    if (user_dispatch_on)
+        return true;
+    if (!turn_on())
+        return false;
+    own.on = user_dispatch_on = true;
+    install_handler();
+    pthread_key_create(&at_end, give_stacks);
+    pthread_atfork(NULL, NULL, user_dispatch_thread);
+    syscall_sites_complete();
+    sigemptyset(&only);
+    sigaddset(&only, SIGSYS);
+    pthread_sigmask(SIG_UNBLOCK, &only, NULL);
+    return true;
+}
+
+/* What is in an object: system-call instructions, or a note of Go's, whose programs have some for sure. */
+struct object {
+    const uint8_t *text;
+    size_t bytes;
+    uintptr_t lowest;
+    bool go;
+};
+
+static bool has_go_note(const uint8_t *notes, size_t length) {
+    while (length >= sizeof(ElfW(Nhdr))) {
+        const ElfW(Nhdr) *note = (const ElfW(Nhdr) *)notes;
+        size_t name = (note->n_namesz + 3) & ~3u, description = (note->n_descsz + 3) & ~3u;
+        size_t whole = sizeof *note + name + description;
+        if (whole > length)
+            return false;
+        if (note->n_namesz >= 3 && memcmp(notes + sizeof *note, "Go", 2) == 0)
+            return true;
+        notes += whole;
+        length -= whole;
+    }
+    return false;
+}
+
+static struct object look_at(const struct dl_phdr_info *info) {
+    struct object object = {.lowest = UINTPTR_MAX};
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        const uint8_t *start = (const uint8_t *)(info->dlpi_addr + segment->p_vaddr);
+        if (segment->p_type == PT_NOTE)
+            object.go |= has_go_note(start, segment->p_memsz);
+        if (segment->p_type != PT_LOAD)
+            continue;
+        if ((uintptr_t)start < object.lowest)
+            object.lowest = (uintptr_t)start;
+        if (segment->p_flags & PF_X)
+            object.text = start, object.bytes = segment->p_memsz;
+    }
+    return object;
+}
+
+static bool has_instructions(const struct object *object) {
+    return object->go || (object->text && memmem(object->text, object->bytes, "\x0f\x05", 2));
+}
+
+struct view {
+    struct object program;
+    unsigned count;
+    bool found; /* in an object that was loaded later */
+};
+
+static int look_at_start(struct dl_phdr_info *info, size_t size, void *context) {
+    struct view *view = context;
+    struct object object = look_at(info);
+    (void)size;
+    if (view->count++ == 0)
+        view->program = object;
+    else if (object.text && object.lowest < allowed)
+        allowed = object.lowest;
+    return 0;
+}
+
+void user_dispatch_begin(void) {
+    struct view view = {.count = 0};
+    allowed = ADDRESSES_END;
+    dl_iterate_phdr(look_at_start, &view);
+    allowed &= ~4095ul;
+    if (!view.program.text || (uintptr_t)view.program.text >= allowed)
+        return; /* it was not the kernel that loaded the program */
+    small_stacks = view.program.go;
+    if (!view.program.go && (view.program.bytes > SCAN_MAX || !has_instructions(&view.program)))
+        return;
+    if (!start() && view.program.go)
+        attach_say("this kernel lets nobody take over the system calls of a Go program: its sockets are the "
+                   "kernel's");
+}
+
+static int look_later(struct dl_phdr_info *info, size_t size, void *context) {
+    struct view *view = context;
+    struct object object = look_at(info);
+    (void)size;
+    view->count++;
+    if ((view->count == 1 && object.bytes > SCAN_MAX) || (view->count > 1 && object.lowest < allowed))
+        view->found |= has_instructions(&object);
+    return view->found;
+}
+
+/* Has every other thread turn it on: each is interrupted once. */
+static void tell_threads(void) {
+    DIR *folder = opendir("/proc/self/task");
+    pid_t process = getpid();
+    long self = kernel_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    struct dirent *entry;
+    while (folder && (entry = readdir(folder))) {
+        long thread = strtol(entry->d_name, NULL, 10);
+        if (thread > 0 && thread != self)
+            kernel_call(SYS_tgkill, process, thread, SIGSYS, 0, 0, 0);
+    }
+    if (folder)
+        closedir(folder);
+}
+
+void user_dispatch_complete(void) {
+    struct view view = {.count = 0};
+    if (user_dispatch_on || !allowed)
+        return;
+    dl_iterate_phdr(look_later, &view);
+    if (view.found && start())
+        tell_threads();
+}
+
+#else
+
+void *syscall_stack_take(void) {
+    return NULL;
+}
+
+void syscall_stack_give(void) {
+}
+
+void user_dispatch_begin(void) {
+}
+
+void user_dispatch_complete(void) {
+}
+
+void user_dispatch_thread(void) {
+}
+
+#endif
+
+/* A new thread turns it on before it does anything of the program's. */
+struct start {
+    void *(*function)(void *);
+    void *argument;
+};
+
+static void *begin_thread(void *context) {
+    struct start start = *(struct start *)context;
+    memory_give(context);
+    user_dispatch_thread();
+    return start.function(start.argument);
+}
+
+EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
+                          void *argument) {
+    struct start *start = user_dispatch_on ? memory_take(sizeof *start) : NULL;
+    if (!start)
+        return LIBC(pthread_create)(thread, attributes, function, argument);
+    *start = (struct start){function, argument};
+    int error = LIBC(pthread_create)(thread, attributes, begin_thread, start);
+    if (error)
+        memory_give(start);
+    return error;
+}
