@@ -253,6 +253,7 @@ void descriptor_release(struct handle *handle) {
         holding_release(handle->holding); /* else it is given up when the process ends */
     if (handle->holding)
         fork_each_child(leave_for_child, handle);
+    handle->epoll = NULL; /* a wait of another thread's that began with it looks once more at what there is */
     list_move_tail(&spare, &handle->link);
     end_change();
 }
