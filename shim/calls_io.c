@@ -167,7 +167,7 @@ static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, 
     uint16_t port;
     *error = 0;
     if (!to)
-        return worlds_sends(descriptor_find(fd));
+        return false;
     int read = call_address(fd, to, length, &host, &port);
     if (read < 0 || (read == 0 && !call_kernel_address(host)))
         return false;
@@ -189,6 +189,10 @@ static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, 
 }
 
 static ssize_t send_header(int fd, const struct msghdr *header, int flags) {
+    if (!header->msg_name && worlds_sends(descriptor_find(fd))) {
+        ssize_t sent = LIBC(sendmsg)(fd, header, flags);
+        return sent < 0 ? -errno : sent;
+    }
     struct socket_message message = {.flags = flags};
     const struct sockaddr *to = header->msg_name;
     socklen_t to_length = header->msg_namelen;
@@ -226,8 +230,6 @@ EXPORT ssize_t write(int fd, const void *buffer, size_t length) {
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? to_netlink(fd, &piece, 1) : LIBC(write)(fd, buffer, length);
     CALL_BEGINS;
-    if (worlds_sends(descriptor_find(fd)))
-        return call_told(LIBC(write)(fd, buffer, length));
     TRACE("write(%d, %s, %zu)", fd, tracing_bytes(buffer, length), length);
     return call_result(send_message(fd, &piece, 1, 0, NULL, 0));
 }
@@ -240,8 +242,6 @@ EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count) {
         return call_result(-EINVAL);
     if (buffer_pieces_length(pieces, count) == 0)
         return 0; /* of files' calls nothing is left to do then, as in Linux */
-    if (worlds_sends(descriptor_find(fd)))
-        return call_told(LIBC(writev)(fd, pieces, count));
     TRACE("writev(%d, [%s, ...], %d)", fd, tracing_bytes(pieces->iov_base, pieces->iov_len), count);
     return call_result(send_message(fd, pieces, count, 0, NULL, 0));
 }
@@ -251,8 +251,6 @@ EXPORT ssize_t send(int fd, const void *buffer, size_t length, int flags) {
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? to_netlink(fd, &piece, 1) : LIBC(send)(fd, buffer, length, flags);
     CALL_BEGINS;
-    if (worlds_sends(descriptor_find(fd)))
-        return call_told(LIBC(send)(fd, buffer, length, flags));
     TRACE("send(%d, %s, %zu, 0x%x)", fd, tracing_bytes(buffer, length), length, (unsigned)flags);
     return call_result(send_message(fd, &piece, 1, flags, NULL, 0));
 }
@@ -708,7 +706,8 @@ static ssize_t send_file(int out, int in, off_t *offset, size_t length) {
 }
 
 EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t length) {
-    if (!descriptor_socket(in) && !descriptor_socket(out))
+    bool by_kernel = !descriptor_socket(out) || worlds_sends(descriptor_find(out));
+    if (!descriptor_socket(in) && by_kernel)
         return LIBC(sendfile)(out, in, offset, length);
     CALL_BEGINS;
     if (descriptor_socket(in)) {

@@ -81,6 +81,12 @@ def connected():
     say("by write and read", os.read(s.fileno(), 99))
     say("by sendmsg", s.sendmsg([b"d", b"e"]), s.recvmsg(99, 99)[0])
     s.settimeout(SECOND)
+    with open(__file__, "rb") as file:
+        say("by sendfile", os.sendfile(s.fileno(), file.fileno(), 0, 30), s.recv(99)[:40])
+    ends = os.pipe()
+    os.write(ends[1], b"piped")
+    say("by splice", os.splice(ends[0], s.fileno(), 5), s.recv(99))
+    say("by writev", os.writev(s.fileno(), [b"g", b"h"]), s.recv(99))
     disconnect(s)
     s.connect(FAR)
     s.send(b"f")
