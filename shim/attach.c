@@ -10,6 +10,7 @@
 #include "libc.h"
 #include "lock.h"
 #include "memory.h"
+#include "messages.h"
 #include "peer.h"
 #include "signals.h"
 #include "start.h"
@@ -46,8 +47,7 @@ static void say_line(const char *format, va_list arguments) {
     if (length > (int)sizeof line - 12)
         length = sizeof line - 12;
     line[10 + length] = '\n';
-    if (LIBC(write)(2, line, (size_t)length + 11) < 0)
-        return;
+    messages_write(line, (size_t)length + 11);
 }
 
 void attach_say(const char *format, ...) {

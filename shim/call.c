@@ -7,6 +7,7 @@
 #include "fork.h"
 #include "frames.h"
 #include "preloaded.h"
+#include "messages.h"
 #include "process.h"
 #include "resume.h"
 #include "streams.h"
@@ -65,6 +66,7 @@ void call_begin(void) {
     syscall_sites_begin();
     user_dispatch_begin();
     exec_begin();
+    messages_begin();
     if (!config_read(&attach_config, error))
         attach_fail("%s", error);
 }

@@ -6,6 +6,7 @@
 #include "descriptor.h"
 #include "libc.h"
 #include "lock.h"
+#include "messages.h"
 #include "tracing_text.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,7 +27,7 @@ static int output = -1;
 void tracing_start(void) {
     if (!attach_config.trace || tracing)
         return;
-    output = STDERR_FILENO;
+    output = -1;
     if (attach_config.trace_file[0]) {
         int file = open(attach_config.trace_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         if (file < 0)
@@ -46,8 +47,10 @@ void tracing_start(void) {
 }
 
 static void put(const char *text, size_t length) {
-    if (LIBC(write)(output, text, length) < 0)
-        return; /* nobody looks */
+    if (output < 0)
+        messages_write(text, length);
+    else if (LIBC(write)(output, text, length) < 0)
+        return; /* the file is full */
 }
 
 static void format_time(uint64_t time_ns, char *text, size_t room) {

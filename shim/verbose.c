@@ -2,11 +2,11 @@
  * verbose.c - `barewire -v`: what a connection did, told on stderr when the program closes it.
  */
 #include "call.h"
+#include "messages.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define LONG_NS UINT64_C(1000000000) /* a transfer that has lasted so long is followed */
@@ -107,8 +107,7 @@ void verbose_follow(const struct socket *socket) {
 }
 
 static void say(const char *text) {
-    if (LIBC(write)(STDERR_FILENO, text, strlen(text)) < 0)
-        return; /* nobody looks */
+    messages_write(text, strlen(text));
 }
 
 void verbose_show(void) {
@@ -192,15 +191,12 @@ void verbose_tell(const struct verbose_story *story) {
                ending(tcp));
 }
 
-/* As it was when this process joined, and where its messages went then. */
+/* As it was when this process joined. */
 static struct impair_counters joined[2];
-static struct stat messages;
 
 void verbose_begin(void) {
     for (int way = 0; way < 2; way++)
         joined[way] = shared->impairment[way];
-    if (fstat(STDERR_FILENO, &messages) < 0)
-        messages = (struct stat){0};
 }
 
 static void tell_way(const char *way, const struct impair_counters *then,
@@ -217,12 +213,9 @@ static void tell_way(const char *way, const struct impair_counters *then,
 }
 
 void verbose_end(void) {
-    struct stat here;
     const struct impair_counters *out = &shared->impairment[0], *in = &shared->impairment[1];
-    bool same =
-        fstat(STDERR_FILENO, &here) == 0 && here.st_ino == messages.st_ino && here.st_dev == messages.st_dev;
-    if (!shared->impaired || !same)
-        return; /* the program has put something else there */
+    if (!shared->impaired || !messages_heard())
+        return;
     uint64_t overflowed = out->overflowed - joined[0].overflowed + in->overflowed - joined[1].overflowed;
     if (attach_config.verbose) {
         tell_way("sent", &joined[0], out);
