@@ -15,11 +15,11 @@ SANITIZE_tsan := -fsanitize=thread
 SANITIZE := $(SANITIZE_$(SAN))
 
 CFLAGS ?= -O2 -g
-WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wframe-larger-than=16384
+WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes $(if $(SANITIZE),,-Wframe-larger-than=16384)
 ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(SANITIZE) -Istack -Inic -Ishim -Ireport -MMD -MP
 # The library runs on whatever stack a program's thread or signal handler has: of a path's length, and little else.
-SHIM_FRAMES = $(if $(filter shim/% nic/%,$<),-Wframe-larger-than=4864)
-SHIM_CFLAGS = -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-prototypes $(SHIM_FRAMES)
+SHIM_FRAMES = $(if $(SANITIZE),,$(if $(filter shim/% nic/%,$<),-Wframe-larger-than=4864))
+SHIM_CFLAGS = $(if $(SAN),-DPOOL_POISON) -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-prototypes $(SHIM_FRAMES)
 
 STACK := $(wildcard stack/*.c)
 NIC := $(wildcard nic/*.c)
@@ -68,7 +68,8 @@ $(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/libbarewire.map
 	@$(CC) $(ALL_CFLAGS) -shared -o $@ $(filter %.o,$^) -Wl,--version-script=shim/libbarewire.map \
 	    -Wl,-z,defs -Wl,-z,now -Wl,-Bsymbolic-functions $(LIBRARY_LIBS) $(SEAM)
 
-$(BUILD)/barewire-keeper: $(call objects,plain,$(KEEPER))
+# Under a sanitizer the keeper is made of the library's kind of objects, whose free objects of pools say so by their content.
+$(BUILD)/barewire-keeper: $(call objects,$(if $(SAN),shared,plain),$(KEEPER))
 	$(LINK) $(KEEPER_LIBS)
 
 $(if $(SEAM),$(BUILD)/libbarewire.so $(BUILD)/barewire-keeper): $(SEAM)
@@ -153,8 +154,8 @@ simulate: $(BUILD)/tests/simulate
 unit: $(UNIT_TESTS)
 	@set -e; for test in $^; do echo "== $$test"; $$test; done
 
-check: $(if $(SAN),,all $(BUILD)/tests/packetdrill.so $(CONFORMANCE_TESTS)) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
-	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(BUILD)/tests/simulate $(UNIT_TESTS) tests/unit/run-offload tests/fuzz/run $(if $(SAN),,tests/packetdrill/run --alone tests/conformance/run tests/integration/run tests/integration/run-pcap)
+check: $(if $(SAN),,all model-parts $(BUILD)/tests/packetdrill.so $(CONFORMANCE_TESTS)) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
+	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(BUILD)/tests/simulate $(if $(SAN),,build-model/tests/model) $(UNIT_TESTS) tests/unit/run-offload tests/fuzz/run $(if $(SAN),,tests/packetdrill/run --alone tests/conformance/run tests/integration/run tests/integration/run-pcap)
 
 quick: all $(UNIT_TESTS) $(BUILD)/tests/simulate $(BUILD)/tests/conformance
 	$(BUILD)/tests/simulate 1 200

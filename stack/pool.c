@@ -55,11 +55,15 @@ static void *object_at(const struct pool *pool, struct pool_block *block, uint32
     return (char *)block + first_object_offset() + (size_t)index * pool->object_bytes;
 }
 
-/* All of a block's objects that are not taken. */
-static void pool_poison_all(const struct pool *pool, struct pool_block *block) {
-    for (uint32_t index = 0; POOL_POISONS && index < pool->objects_per_block; index++)
-        if (!(block->taken[index / 64] >> (index % 64) & 1))
-            pool_poison(object_at(pool, block, index), pool->object_bytes);
+/* Notes anew which of a block's objects are free. */
+static void pool_poison_anew(const struct pool *pool, struct pool_block *block) {
+    for (uint32_t index = 0; POOL_POISONS && index < pool->objects_per_block; index++) {
+        void *object = object_at(pool, block, index);
+        if (block->taken[index / 64] >> (index % 64) & 1)
+            pool_poison_not(object, pool->object_bytes);
+        else
+            pool_poison(object, pool->object_bytes);
+    }
 }
 
 static struct pool_block *pool_grow(struct pool *pool) {
@@ -75,7 +79,7 @@ static struct pool_block *pool_grow(struct pool *pool) {
     list_init(&block->partial_link);
     list_add_tail(&pool->partial, &block->partial_link);
     arena_own(pool->arena, block, pool->owner);
-    pool_poison_all(pool, block);
+    pool_poison_anew(pool, block);
     return block;
 }
 
@@ -202,7 +206,7 @@ void pool_repair(struct pool *pool) {
     pool->used = 0;
     while ((block = arena_owned_block(pool->arena, pool->owner, &at))) {
         block->used = 0;
-        pool_poison_all(pool, block);
+        pool_poison_anew(pool, block);
         memset(block->marked, 0, sizeof block->marked);
         for (uint32_t word = 0; word < POOL_WORDS; word++)
             block->used += (uint32_t)__builtin_popcountll(block->taken[word]);

@@ -10,9 +10,16 @@
 #ifndef STACK_POOL_POISON_H
 #define STACK_POOL_POISON_H
 
+#include "arena.h"
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#if defined __has_feature
+#if __has_feature(address_sanitizer) && !defined __SANITIZE_ADDRESS__
+#define __SANITIZE_ADDRESS__ 1 /* clang's way to say what gcc says so */
+#endif
+#endif
 
 #if defined POOL_POISON
 
@@ -30,8 +37,35 @@ static inline void pool_poison_end(const void *object, uint32_t bytes) {
             abort(); /* it was written to after it had been given back */
 }
 
+static inline void pool_poison_not(void *object, uint32_t bytes) {
+    (void)object;
+    (void)bytes;
+}
+
 static inline void pool_poison_end_block(void *block) {
     (void)block;
+}
+
+#elif defined __SANITIZE_ADDRESS__
+
+#include <sanitizer/asan_interface.h>
+
+#define POOL_POISONS 1
+
+static inline void pool_poison(void *object, uint32_t bytes) {
+    ASAN_POISON_MEMORY_REGION(object, bytes);
+}
+
+static inline void pool_poison_end(const void *object, uint32_t bytes) {
+    ASAN_UNPOISON_MEMORY_REGION(object, bytes);
+}
+
+static inline void pool_poison_not(void *object, uint32_t bytes) {
+    ASAN_UNPOISON_MEMORY_REGION(object, bytes);
+}
+
+static inline void pool_poison_end_block(void *block) {
+    ASAN_UNPOISON_MEMORY_REGION(block, ARENA_BLOCK_BYTES);
 }
 
 #else
@@ -44,6 +78,11 @@ static inline void pool_poison(void *object, uint32_t bytes) {
 }
 
 static inline void pool_poison_end(const void *object, uint32_t bytes) {
+    (void)object;
+    (void)bytes;
+}
+
+static inline void pool_poison_not(void *object, uint32_t bytes) {
     (void)object;
     (void)bytes;
 }

@@ -250,6 +250,9 @@ void model_epoll_drop(int epoll) {
 void model_process_dead(int number) {
     struct model_process *process = &world->processes[number];
     process->state = PROCESS_DEAD;
+    for (int i = 0; i < PROCESSES_MAX; i++)
+        if (world->processes[i].state == PROCESS_PLANNED && world->processes[i].parent == number)
+            model_process_dead(i); /* a child that it was about to make */
     for (int fd = 0; fd < NUMBERS_MAX; fd++)
         if (process->epoll_of[fd])
             model_epoll_drop(process->epoll_of[fd] - 1);

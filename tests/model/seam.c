@@ -11,11 +11,13 @@
 #include "world.h"
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -211,6 +213,12 @@ EXPORT int nanosleep(const struct timespec *time, struct timespec *left) {
     return how == INTERRUPTED ? -1 : 0;
 }
 
+EXPORT int sched_yield(void) {
+    if (model_self)
+        point();
+    return model_self ? 0 : REAL(sched_yield)();
+}
+
 EXPORT int usleep(useconds_t us) {
     struct timespec time = {us / 1000000, (long)(us % 1000000) * 1000};
     return nanosleep(&time, NULL);
@@ -380,6 +388,7 @@ EXPORT int ioctl(int fd, unsigned long request, ...) {
             interface->ifr_mtu = 1500;
             return 0;
         case SIOCGIFHWADDR:
+            interface->ifr_hwaddr.sa_family = ARPHRD_ETHER;
             memcpy(interface->ifr_hwaddr.sa_data, "\2\0\0\0\0\x11", 6);
             return 0;
         }
@@ -793,6 +802,7 @@ static bool plan_child(void) {
     }
     struct model_process *process = &world->processes[number];
     *process = *own();
+    process->state = PROCESS_PLANNED;
     process->pending = 0;
     process->parent = model_self->process;
     for (int fd = 0; fd < NUMBERS_MAX; fd++)
@@ -819,8 +829,10 @@ static void in_child(void) {
 }
 
 static void in_parent(void) {
-    if (model_self && child)
-        child->state = THREAD_RUNNABLE;
+    if (!model_self || !child)
+        return;
+    child->state = THREAD_RUNNABLE;
+    world->processes[child->process].state = PROCESS_ALIVE;
 }
 
 static pid_t made_child(pid_t pid) {
@@ -828,6 +840,8 @@ static pid_t made_child(pid_t pid) {
     child = NULL;
     if (thread->state == THREAD_ENDED)
         thread->state = THREAD_RUNNABLE;
+    if (world->processes[thread->process].state == PROCESS_PLANNED)
+        world->processes[thread->process].state = PROCESS_ALIVE;
     if (pid > 0) {
         world->processes[thread->process].pid = pid;
         model_tell("fork: process %d", thread->process);
@@ -1065,6 +1079,21 @@ static void end(int status, void *context) {
     model_self = NULL;
 }
 
+/* Says where a process dies: the addresses are the same each time, for addr2line(1). */
+static void on_fault(int signal) {
+    void *places[24];
+    backtrace_symbols_fd(places, backtrace(places, 24), 2);
+    REAL(raise)(signal);
+}
+
+static void watch_faults(void) {
+    void *place;
+    struct sigaction action = {.sa_handler = on_fault, .sa_flags = (int)SA_RESETHAND};
+    backtrace(&place, 1); /* loads what it needs */
+    for (const int *signal = (const int[]){SIGSEGV, SIGABRT, SIGBUS, SIGFPE, 0}; *signal; signal++)
+        REAL(sigaction)(*signal, &action, NULL);
+}
+
 __attribute__((constructor)) static void begin(void) {
     const char *thread = getenv("MODEL_THREAD");
     if (!thread)
@@ -1074,6 +1103,7 @@ __attribute__((constructor)) static void begin(void) {
     if (mapped != (void *)WORLD_BASE)
         abort();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    watch_faults();
     pthread_key_create(&last_key, end_of_thread);
     pthread_atfork(NULL, in_parent, in_child);
     on_exit(end, NULL);
