@@ -188,6 +188,8 @@ int tool_doctor(const char *self) {
     printf("barewire here, for user %s\n\nKinds of NIC (--nic)\n", user ? user->pw_name : "(without a name)");
     row("passt", passt, ": no rights needed; what is taken when no NIC is named", why);
     snprintf(hint, sizeof hint, "run as root, or once: sudo setcap cap_net_raw+ep %s", path);
+    if (rights_group_has())
+        snprintf(hint, sizeof hint, "run as root, or once: sudo adduser YOU barewire, and log in again");
     row("packet:IF", packets, ": on the wire, the fastest", hint);
     row("pcap:IF", packets, ": on the wire, through libpcap", hint);
     row("tap:IF", tun,

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <limits.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/if_packet.h>
@@ -62,11 +63,23 @@ void rights_begin(enum job job) {
         rights_drop();
 }
 
+bool rights_group_has(void) {
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[length > 0 ? length : 0] = 0;
+    const char *slash = strrchr(self, '/');
+    return slash && strcmp(slash, "/barewire-plain") == 0;
+}
+
 struct nic *rights_open_nic(const char *nic, char *error) {
     bool raw = door_interface(nic);
     if (rights_borrowed() && !raw)
         rights_drop();
     struct nic *opened = nic_open(nic, error);
+    if (!opened && raw && rights_group_has() && strstr(error, "no permission"))
+        snprintf(error, NIC_ERROR_BYTES,
+                 "no permission to open interface '%s': that is for root and for group barewire ('adduser YOU barewire')",
+                 door_interface(nic));
     if (rights_borrowed() && raw)
         rights_drop();
     if (opened && rights_borrowed() && raw && !(opened = nic_guard(opened)))

@@ -22,6 +22,10 @@ void rights_begin(enum job job);
  * this user may do with it is bounded then, and he does not get the NIC itself. */
 bool rights_borrowed(void);
 
+/* Whether this program is the one for users who are not in the group that may run the other one, which has the right to
+ * open raw interfaces. */
+bool rights_group_has(void);
+
 /* Opens the NIC that the environment names and drops all rights that only this needs. `rest`: what goes on
  * behind the NIC's name. With borrowed rights they are gone before anything else of the user's is read. NULL
  * and a line in error. */

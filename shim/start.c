@@ -79,7 +79,13 @@ static bool find_keeper(char path[PATH_MAX]) {
         return false;
     char *slash = strrchr(resolved, '/');
     *slash = 0;
-    return snprintf(path, PATH_MAX, "%s/barewire-keeper", resolved) < PATH_MAX;
+    /* The package has it for a group alone, since it may open raw interfaces; another for everybody else may not. */
+    static const char *const names[] = {"barewire-keeper", "barewire-plain"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (snprintf(path, PATH_MAX, "%s/%s", resolved, names[i]) < PATH_MAX &&
+            faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
+            return true;
+    return snprintf(path, PATH_MAX, "%s/%s", resolved, names[0]) < PATH_MAX;
 }
 
 /* Only our own variables: what the program's loader or libraries are told is not the keeper's business. As
