@@ -16,7 +16,11 @@ SANITIZE := $(SANITIZE_$(SAN))
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes $(if $(SANITIZE),,-Wframe-larger-than=16384)
-ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(SANITIZE) -Istack -Inic -Ishim -Ireport -MMD -MP
+# As Debian's hardening=+all has it; a sanitizer has checks of its own.
+FORTIFY := $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+HARDENING := $(if $(SANITIZE),,-fstack-protector-strong -Wformat -Werror=format-security $(FORTIFY))
+HARD_LINK := -Wl,-z,relro -Wl,-z,now
+ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(HARDENING) $(SANITIZE) -Istack -Inic -Ishim -Ireport -MMD -MP
 # The library runs on whatever stack a program's thread or signal handler has: of a path's length, and little else.
 SHIM_FRAMES = $(if $(SANITIZE),,$(if $(filter shim/% nic/%,$<),-Wframe-larger-than=4864))
 SHIM_CFLAGS = $(if $(SAN),-DPOOL_POISON) -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-prototypes $(SHIM_FRAMES)
@@ -49,7 +53,7 @@ objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 $(BUILD)/plain/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC  $<"
-	@$(CC) $(ALL_CFLAGS) -c $< -o $@
+	@$(CC) $(ALL_CFLAGS) -fPIE -c $< -o $@
 
 $(BUILD)/shared/%.o: %.c
 	@mkdir -p $(@D)
@@ -66,11 +70,11 @@ $(DIGEST): $(wildcard stack/*.[ch] shim/*.[ch] nic/*.[ch])
 $(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/libbarewire.map
 	@echo "  LD  $@"
 	@$(CC) $(ALL_CFLAGS) -shared -o $@ $(filter %.o,$^) -Wl,--version-script=shim/libbarewire.map \
-	    -Wl,-z,defs -Wl,-z,now -Wl,-Bsymbolic-functions $(LIBRARY_LIBS) $(SEAM)
+	    -Wl,-z,defs $(HARD_LINK) -Wl,-Bsymbolic-functions $(LIBRARY_LIBS) $(SEAM)
 
 # Under a sanitizer the keeper is made of the library's kind of objects, whose free objects of pools say so by their content.
 $(BUILD)/barewire-keeper: $(call objects,$(if $(SAN),shared,plain),$(KEEPER))
-	$(LINK) $(KEEPER_LIBS)
+	$(LINK) -pie $(HARD_LINK) $(KEEPER_LIBS)
 
 $(if $(SEAM),$(BUILD)/libbarewire.so $(BUILD)/barewire-keeper): $(SEAM)
 

@@ -228,8 +228,12 @@ int tool_lan(int count, char **options) {
     int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (connect(door, (struct sockaddr *)&address, sizeof address) == 0)
         return complain("there is a LAN already at", options[0]);
-    if (errno == ECONNREFUSED)
-        unlink(options[0]); /* one that was killed */
+    struct stat status;
+    bool left = errno == ECONNREFUSED && lstat(options[0], &status) == 0; /* so it is for any file */
+    if (left && !S_ISSOCK(status.st_mode))
+        return complain("there is a file that is no LAN at", options[0]);
+    if (left)
+        unlink(options[0]); /* of one that was killed */
     close(door);
     door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     mode_t mask = umask(077);
