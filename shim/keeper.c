@@ -580,8 +580,11 @@ static void open_nic(void) {
 }
 
 int main(int count, char **arguments) {
-    bool doctor = count == 2 && strcmp(arguments[1], "--doctor") == 0;
-    rights_begin(count == 1 ? JOB_KEEPER : doctor ? JOB_DOCTOR : JOB_TOOL);
+    const char *tool = count > 1 ? arguments[1] : "";
+    rights_begin(!*tool                          ? JOB_KEEPER
+                 : strcmp(tool, "--doctor") == 0 ? JOB_DOCTOR
+                 : strcmp(tool, "--lan") == 0    ? JOB_LAN
+                                                 : JOB_TOOL);
     clock_begin();
     if (count != 1)
         return run_tool(count, arguments);

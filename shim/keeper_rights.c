@@ -59,7 +59,7 @@ static void clean_environment(void) {
 void rights_begin(enum job job) {
     if (rights_borrowed())
         clean_environment();
-    if (job == JOB_TOOL)
+    if (job == JOB_TOOL || (job == JOB_LAN && rights_borrowed()))
         rights_drop();
 }
 
@@ -78,7 +78,8 @@ struct nic *rights_open_nic(const char *nic, char *error) {
     struct nic *opened = nic_open(nic, error);
     if (!opened && raw && rights_group_has() && strstr(error, "no permission"))
         snprintf(error, NIC_ERROR_BYTES,
-                 "no permission to open interface '%s': that is for root and for group barewire ('adduser YOU barewire')",
+                 "no permission to open interface '%s': that is for root and for group barewire ('adduser "
+                 "YOU barewire')",
                  door_interface(nic));
     if (rights_borrowed() && raw)
         rights_drop();

@@ -11,6 +11,7 @@
 enum job {
     JOB_KEEPER,
     JOB_TOOL,   /* needs no rights */
+    JOB_LAN,    /* nor does this, but root may look at anybody's LAN */
     JOB_DOCTOR, /* says what the rights are */
 };
 
@@ -22,8 +23,8 @@ void rights_begin(enum job job);
  * this user may do with it is bounded then, and he does not get the NIC itself. */
 bool rights_borrowed(void);
 
-/* Whether this program is the one for users who are not in the group that may run the other one, which has the right to
- * open raw interfaces. */
+/* Whether this program is the one for users who are not in the group that may run the other one, which has
+ * the right to open raw interfaces. */
 bool rights_group_has(void);
 
 /* Opens the NIC that the environment names and drops all rights that only this needs. `rest`: what goes on

@@ -147,6 +147,14 @@ static double ms(uint32_t us) {
 /* TCP_INFO of a copy of a connection. */
 static void look_at_connection(struct tcp *tcp, struct tcp_information *info) {
     static struct tcp_flight flight;
+    if (tcp->history.limit >= TCP_LIMITS)
+        tcp->history.limit = TCP_LIMIT_IDLE;
+    if (tcp->congestion.algorithm >= TCP_ALGORITHMS)
+        tcp->congestion.algorithm = TCP_CUBIC;
+    if (tcp->mss == 0)
+        tcp->mss = 1; /* not yet made */
+    if (!pool_has(&shared->stack.sockets, tcp->socket))
+        tcp->socket = NULL;
     if (pool_has(&shared->stack.flights, tcp->flight))
         memcpy(&flight, tcp->flight, sizeof flight);
     else

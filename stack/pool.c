@@ -162,14 +162,17 @@ void pool_walk(struct pool *pool, void (*visit)(void *object, void *context), vo
 
 void pool_look(const struct pool *pool, void (*visit)(const void *object, void *context), void *context) {
     const struct pool_block *block;
+    const uint32_t object_bytes = pool->object_bytes, objects = pool->objects_per_block;
     uint32_t at = 0;
+    /* Who only looks may have been given anything for a pool. */
+    if (object_bytes < POOL_ALIGNMENT || objects > (ARENA_BLOCK_BYTES - first_object_offset()) / object_bytes)
+        return;
     while ((block = arena_owned_block(pool->arena, pool->owner, &at))) {
         uint64_t taken[POOL_WORDS];
         memcpy(taken, block->taken, sizeof taken);
-        for (uint32_t index = 0; index < pool->objects_per_block; index++)
+        for (uint32_t index = 0; index < objects; index++)
             if (taken[index / 64] >> (index % 64) & 1)
-                visit((const char *)block + first_object_offset() + (size_t)index * pool->object_bytes,
-                      context);
+                visit((const char *)block + first_object_offset() + (size_t)index * object_bytes, context);
     }
 }
 
@@ -181,7 +184,7 @@ struct place {
 };
 
 static bool find_place(const struct pool *pool, const void *object, struct place *place) {
-    if (!arena_owns(pool->arena, object, pool->owner))
+    if (!arena_owns(pool->arena, object, pool->owner) || pool->object_bytes == 0)
         return false;
     place->block = block_of((void *)object);
     size_t offset = (size_t)((const char *)object - (const char *)place->block);

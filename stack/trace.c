@@ -8,6 +8,10 @@ bool trace_at(const struct trace *trace, uint64_t number, struct trace_event *ev
     if (number >= atomic_load_explicit(&trace->next, memory_order_acquire))
         return false;
     memcpy(event, &trace->events[number % TRACE_EVENTS], sizeof *event);
+    bool frame = event->kind == TRACE_FRAME_IN || event->kind == TRACE_FRAME_OUT;
+    if (frame && event->frame.header_length > sizeof event->frame.header)
+        event->frame.header_length =
+            sizeof event->frame.header; /* half written, or somebody's that means harm */
     atomic_thread_fence(memory_order_acquire);
     return number + TRACE_EVENTS >= atomic_load_explicit(&trace->writing, memory_order_relaxed);
 }

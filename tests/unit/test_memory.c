@@ -224,10 +224,39 @@ static void chain_is_trimmed_at_both_ends(void **state) {
     free(region.memory);
 }
 
+static void count_seen(const void *object, void *context) {
+    (void)object;
+    ++*(int *)context;
+}
+
+/* A tool looks at a pool that it did not make. */
+static void look_at_a_pool_stays_within_its_blocks(void **state) {
+    (void)state;
+    struct region region = region_create();
+    struct pool pool;
+    int seen = 0;
+    pool_init(&pool, region.arena, 128, UINT32_MAX);
+    void *object = pool_take(&pool);
+    pool_look(&pool, count_seen, &seen);
+    assert_int_equal(seen, 1);
+    const struct pool good = pool;
+    pool.objects_per_block = 1u << 30;
+    pool_look(&pool, count_seen, &seen);
+    pool.objects_per_block = good.objects_per_block + 1;
+    pool_look(&pool, count_seen, &seen);
+    pool = good;
+    pool.object_bytes = 0;
+    pool_look(&pool, count_seen, &seen);
+    assert_false(pool_has(&pool, object));
+    assert_int_equal(seen, 1);
+    free(region.memory);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arena_gives_each_block_once_and_stops_at_its_limit),
         cmocka_unit_test(pool_objects_do_not_overlap_and_come_back),
+        cmocka_unit_test(look_at_a_pool_stays_within_its_blocks),
         cmocka_unit_test(pool_refuses_beyond_its_limit),
         cmocka_unit_test(pool_walk_sees_what_is_in_use),
         cmocka_unit_test(byte_queue_keeps_order_through_appends_and_drops),
