@@ -365,6 +365,7 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
         .mtu = mtu,
         .identification = socket->connected ? &socket->datagram->ip_identification : NULL,
     };
+    ip_path_sent(stack, destination);
     if (message->flags & MSG_CONFIRM)
         ip_confirm(stack, destination);
     return 0;

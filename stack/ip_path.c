@@ -81,14 +81,27 @@ bool ip_path_reduce(struct stack *stack, uint32_t destination, uint32_t mtu, uin
     list_remove(&path->age);
     list_add_tail(&stack->paths.ages, &path->age);
     timer_start(&stack->timers, &path->timer, stack->now_ns + IP_PATH_EXPIRES_NS);
-    tcp_path_changed(stack, destination);
+    stack->paths.generation++;
     return true;
 }
 
+static uint32_t place_of(const struct stack *stack, uint32_t destination) {
+    return (destination ^ (uint32_t)stack->random.hash_key[0]) * UINT32_C(0x9e3779b1) /
+           (UINT32_MAX / IP_PATH_RECENT + 1);
+}
+
+void ip_path_sent(struct stack *stack, uint32_t destination) {
+    stack->paths.recent[place_of(stack, destination)] = (struct ip_path_recent){stack->now_ns, destination};
+}
+
+bool ip_path_sent_lately(const struct stack *stack, uint32_t destination) {
+    const struct ip_path_recent *recent = &stack->paths.recent[place_of(stack, destination)];
+    return recent->destination == destination && stack->now_ns - recent->sent_ns < IP_PATH_RECENT_NS;
+}
+
 void ip_path_timer(struct stack *stack, struct ip_path *path) {
-    uint32_t destination = path->destination;
     forget(stack, path);
-    tcp_path_changed(stack, destination);
+    stack->paths.generation++;
 }
 
 void ip_path_forget(struct stack *stack) {

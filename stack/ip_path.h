@@ -27,8 +27,18 @@ struct ip_path {
     bool locked; /* somebody asked for less than IP_PATH_MTU_MIN: routers shall cut what is too long */
 };
 
+#define IP_PATH_RECENT 1024u                    /* destinations that are remembered ... */
+#define IP_PATH_RECENT_NS UINT64_C(10000000000) /* ... for so long */
+
+struct ip_path_recent {
+    uint64_t sent_ns;
+    uint32_t destination;
+};
+
 struct ip_paths {
     struct pool pool;
+    uint16_t generation; /* grows with each change: a connection that has another looks when it sends */
+    struct ip_path_recent recent[IP_PATH_RECENT]; /* by a hash of the destination, which takes its place */
     struct list ages;
     struct hash_link *buckets[IP_PATH_BUCKETS];
 };
@@ -42,8 +52,12 @@ uint32_t ip_path_mtu(const struct stack *stack, uint32_t destination);
 bool ip_path_whole(const struct stack *stack, uint32_t destination);
 
 /* Somebody who is believed says that no more than `mtu` bytes get through to a destination; 0: an old router,
- * that says only that `total` were too many. Returns whether that is news; connections have been told. */
+ * that says only that `total` were too many. Returns whether that is news. */
 bool ip_path_reduce(struct stack *stack, uint32_t destination, uint32_t mtu, uint32_t total);
+
+/* A datagram is sent. Whether one was lately: only then is it believed that it was too long. */
+void ip_path_sent(struct stack *stack, uint32_t destination);
+bool ip_path_sent_lately(const struct stack *stack, uint32_t destination);
 
 /* What was learnt is old: the way may be wider again. */
 void ip_path_timer(struct stack *stack, struct ip_path *path);

@@ -132,7 +132,8 @@ void raw_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
         bool included = socket->options.header_included;
         const uint8_t *payload = included ? quoted->header : quoted->transport;
         uint32_t length = quoted->transport_length + (included ? header_length : 0);
-        if (icmp_is_too_long(error) && quoted->protocol == IP_PROTOCOL_ICMP)
+        if (icmp_is_too_long(error) && quoted->protocol == IP_PROTOCOL_ICMP &&
+            ip_path_sent_lately(stack, quoted->remote))
             ip_path_reduce(stack, quoted->remote, error->info, quoted->total);
         datagram_error(stack, socket, error, quoted->remote, 0, payload, length);
     }
@@ -183,7 +184,7 @@ void ping_error(struct stack *stack, const struct icmp_quoted *quoted, const str
         datagram_lookup(stack, IP_PROTOCOL_ICMP, quoted->remote, 0, quoted->local, ident, NULL);
     if (!socket)
         return;
-    if (icmp_is_too_long(error))
+    if (icmp_is_too_long(error) && ip_path_sent_lately(stack, quoted->remote))
         ip_path_reduce(stack, quoted->remote, error->info, quoted->total);
     datagram_error(stack, socket, error, quoted->remote, 0, quoted->transport, quoted->transport_length);
 }

@@ -85,6 +85,7 @@ struct tcp_rtt {
 struct tcp_path {
     uint16_t mss_peer;     /* what the peer takes and our link carries; 0: not known yet */
     uint16_t mss_full;     /* ... and routers have not forbidden */
+    uint16_t generation;   /* of what is known of paths: ip_paths.generation */
     bool may_fragment;     /* routers may cut our packets: see ip_path.locked */
     bool narrowed;         /* the MSS is less than mss_full, on suspicion */
     uint64_t probe_due_ns; /* not before this */
@@ -260,7 +261,6 @@ void tcp_arm_keepalive(struct stack *stack, struct tcp *tcp);
 
 /* tcp_path.c */
 void tcp_path_begin(const struct stack *stack, struct tcp *tcp, uint16_t mss_peer); /* the MSS is known */
-void tcp_path_changed(struct stack *stack, uint32_t destination);                   /* ip_path_mtu has */
 void tcp_path_measure(struct stack *stack, struct tcp *tcp); /* its headers have another length */
 /* A timeout: `retransmits` is how many came before it. */
 void tcp_path_timeout(struct stack *stack, struct tcp *tcp);

@@ -528,6 +528,8 @@ bool tcp_send_beyond(struct stack *stack, struct tcp *tcp) {
 static void output(struct stack *stack, struct tcp *tcp, enum holding holding) {
     if (tcp->state == TCP_CLOSE || tcp->state == TCP_LISTEN || tcp->state == TCP_SYN_SENT)
         return;
+    if (tcp->path.generation != stack->paths.generation)
+        tcp_path_measure(stack, tcp);
     if (can_send_data(tcp) && !tcp_flight_take(stack, tcp)) {
         tcp_arm_retransmit(stack, tcp); /* no memory: the timer will try again */
         return;

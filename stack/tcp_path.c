@@ -29,21 +29,14 @@ static uint16_t full_mss(const struct stack *stack, const struct tcp *tcp) {
 }
 
 void tcp_path_begin(const struct stack *stack, struct tcp *tcp, uint16_t mss_peer) {
-    tcp->path = (struct tcp_path){.mss_peer = mss_peer};
+    tcp->path = (struct tcp_path){.mss_peer = mss_peer, .generation = stack->paths.generation};
     tcp->mss = tcp->path.mss_full = full_mss(stack, tcp);
     tcp->path.may_fragment = !ip_path_whole(stack, tcp->remote_address);
 }
 
-struct path_question {
-    struct stack *stack;
-    uint32_t destination;
-};
-
-static void adapt(void *object, void *context) {
-    const struct path_question *question = context;
-    struct stack *stack = question->stack;
-    struct tcp *tcp = object;
-    if (tcp->remote_address != question->destination || !tcp->path.mss_peer || tcp->state == TCP_CLOSE)
+void tcp_path_measure(struct stack *stack, struct tcp *tcp) {
+    tcp->path.generation = stack->paths.generation;
+    if (!tcp->path.mss_peer || tcp->state == TCP_CLOSE)
         return;
     uint16_t full = full_mss(stack, tcp);
     bool shorter = full < tcp->mss;
@@ -55,16 +48,6 @@ static void adapt(void *object, void *context) {
         tcp_sent_lose_longer(tcp, full); /* it did not get through, and that is no congestion */
         tcp_want_output(stack, tcp);
     }
-}
-
-void tcp_path_measure(struct stack *stack, struct tcp *tcp) {
-    struct path_question question = {stack, tcp->remote_address};
-    adapt(tcp, &question);
-}
-
-void tcp_path_changed(struct stack *stack, uint32_t destination) {
-    struct path_question question = {stack, destination};
-    pool_walk(&stack->connections, adapt, &question);
 }
 
 void tcp_path_timeout(struct stack *stack, struct tcp *tcp) {
@@ -121,6 +104,10 @@ void tcp_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
         bool syn_data = tcp->state == TCP_SYN_SENT && tcp->fastopen & TCP_FASTOPEN_DATA;
         if (tcp->snd_una != tcp->snd_nxt && (tcp->state != TCP_SYN_SENT || syn_data))
             ip_path_reduce(stack, tcp->remote_address, error->info, quoted->total);
+        if (tcp->path.generation != stack->paths.generation) {
+            tcp_work_on(stack, tcp);
+            tcp_path_measure(stack, tcp);
+        }
         if (syn_data)
             tcp_send_syn(stack, tcp); /* without the data, which was too long */
         return;

@@ -283,6 +283,8 @@ void udp_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
                                             quoted->local, local_port, NULL);
     if (!socket)
         return;
+    if (icmp_is_too_long(error) && !ip_path_sent_lately(stack, quoted->remote))
+        return; /* a port is soon guessed: it is about nothing that was sent */
     if (icmp_is_too_long(error) && socket->options.path_mtu_discover < IP_PMTUDISC_PROBE)
         ip_path_reduce(stack, quoted->remote, error->info, quoted->total);
     datagram_error(stack, socket, error, quoted->remote, remote_port, quoted->transport + UDP_HEADER_BYTES,

@@ -399,6 +399,48 @@ static void segment_finds_its_place_among_blocks_at_once(void **state) {
     assert_true(many < 6 * few);
 }
 
+/* A datagram was too long, somebody says. */
+static void tell_of_a_narrow_path(const struct peer *peer, uint32_t round) {
+    uint8_t quoted[IP_HEADER_BYTES + 8] = {0x45, 0, 5, 0xdc, 0, 0, 0x40, 0, 64, IP_PROTOCOL_UDP};
+    (void)peer;
+    wire_put32(quoted + 12, HOST_A);
+    wire_put32(quoted + 16, HOST_B);
+    ip_seal_header(quoted);
+    wire_put16(quoted + IP_HEADER_BYTES, 5353);
+    wire_put16(quoted + IP_HEADER_BYTES + 2, 9);
+    peer_icmp(&scene.host, 3, 4, 1400 - round % 800, quoted, sizeof quoted); /* ever narrower: each is news */
+    ip_path_forget(scene.host.stack);
+}
+
+static void path_news(uint32_t connections, uint64_t *least) {
+    static struct peer peers[3000];
+    begin(0);
+    struct socket *asks = make_socket(&scene.host, SOCK_DGRAM, 0, 5353);
+    struct iovec piece = {bytes, 100};
+    struct socket_message message = {
+        .pieces = &piece, .count = 1, .has_address = true, .address = HOST_B, .port = 9};
+    socket_send(scene.host.stack, asks, &message);
+    for (uint32_t i = 0; i < connections; i++)
+        open_one(&peers[i], (uint16_t)(1000 + i));
+    *least = least_time(tell_of_a_narrow_path, NULL);
+    assert_true(scene.host.stack->paths.generation >= 64);
+    for (uint32_t i = 0; i < connections; i++) {
+        socket_release(scene.host.stack, peers[i].socket);
+        send_segment(&peers[i], TCP_RST, peers[i].next, NULL, 0);
+        host_discard(&scene.host);
+    }
+    socket_release(scene.host.stack, asks);
+    end();
+}
+
+static void news_of_a_path_costs_the_same_however_many_connections_there_are(void **state) {
+    (void)state;
+    uint64_t few, many;
+    path_news(5, &few);
+    path_news(3000, &many);
+    assert_true(many < 6 * few);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(holes_before_short_segments_fill_no_more_than_there_is),
@@ -412,6 +454,7 @@ int main(void) {
         cmocka_unit_test(objects_do_not_take_what_frames_need),
         cmocka_unit_test(marks_have_the_kernels_names),
         cmocka_unit_test(segment_finds_its_place_among_blocks_at_once),
+        cmocka_unit_test(news_of_a_path_costs_the_same_however_many_connections_there_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
