@@ -10,7 +10,6 @@
 #include "messages.h"
 #include "process.h"
 #include "resume.h"
-#include "streams.h"
 #include "syscall_sites.h"
 #include "user_dispatch.h"
 #include "wake.h"
@@ -73,9 +72,13 @@ void call_begin(void) {
 
 /* The end of the process, in an orderly way: what it has open is closed at once, rather than when the keeper
  * hears of it, and its other threads stay out of the stack from now on. */
-static void leave(void) {
-    if (!attached() || shared_begin || borrowed_by_caller() || borrowed_owner() != getpid())
+void call_leave(void) {
+    static bool left;
+    if (left || !attached() || shared_begin || borrowed_by_caller() || borrowed_owner() != getpid())
         return; /* not ours, or of a child that has never come to the stack */
+    left = true;
+    if (tracing)
+        tracing_show();
     verbose_end();
     shared_gate_close();
     shared_lock();
@@ -89,21 +92,16 @@ static void leave(void) {
         tracing_show();
 }
 
-/* exit(3) comes here when all other libraries' destructors, and handlers, have run: they may still use what
- * the program has open, or wait for threads that do. */
+/* Where libc's instructions can't be taken over, exit(3) comes here when all other libraries' destructors, and
+ * handlers, have run: they may still use what the program has open, or wait for threads that do. */
 static void end(int status, void *context) {
     (void)status;
     (void)context;
-    if (!attached() || borrowed_by_caller())
-        return;
-    if (tracing)
-        tracing_show();
-    stdio_flush();
-    leave();
+    call_leave();
 }
 
 EXPORT void _exit(int status) {
-    leave();
+    call_leave();
     LIBC(_exit)(status);
     __builtin_unreachable();
 }
@@ -114,13 +112,11 @@ EXPORT void _Exit(int status) {
 
 __attribute__((constructor)) static void begin(void) {
     call_begin();
-    /* The loader registers its own handler, which runs all destructors, after the constructors of libraries:
-     * so this one, which belongs to no library, runs after that. */
-    on_exit(end, NULL);
-    at_quick_exit(leave);
-    resume();
-    if (attached()) {
-        for (int fd = 0; fd <= 2; fd++)
-            stdio_follow(fd);
+    if (!syscall_sites_taken()) {
+        /* The loader registers its own handler, which runs all destructors, after the constructors of libraries:
+         * so this one, which belongs to no library, runs after that. */
+        on_exit(end, NULL);
+        at_quick_exit(call_leave);
     }
+    resume();
 }

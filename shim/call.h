@@ -43,6 +43,10 @@ static inline long call_end_told(int before, long result) {
  * of it needs; does nothing when that was done. False: the stack is broken. */
 bool call_join(void);
 
+/* The process ends: closes what it has, at once. Called last, when libc makes the system call that ends it: behind
+ * all handlers and destructors, and after the streams of stdio have been written. */
+void call_leave(void);
+
 /* Takes the lock to work on the socket of a descriptor that descriptor_find found to be ours. Gives NULL,
  * with the lock not held and *error set, when the socket is gone or the stack broken. */
 struct socket *call_enter(int fd, int *error);

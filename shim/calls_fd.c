@@ -10,7 +10,6 @@
 #include "interfaces.h"
 #include "netlink.h"
 #include "spare.h"
-#include "streams.h"
 #include "worlds.h"
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -62,7 +61,6 @@ EXPORT int close(int fd) {
     if (descriptor_find(fd)) {
         TRACE("close(%d)", fd);
         forget(fd);
-        stdio_follow(fd);
         if (tracing_call.pending)
             tracing_end(0);
     } else if (descriptor_is_private(fd)) {
@@ -106,16 +104,6 @@ EXPORT void closefrom(int first) {
     close_range(first < 0 ? 0 : (unsigned)first, ~0u, 0);
 }
 
-EXPORT int fclose(FILE *file) {
-    CALL_BEGINS;
-    int fd = fileno(file);
-    if (fd >= 0 && descriptor_find(fd) && !memory_is_borrowed()) {
-        fflush(file);
-        forget(fd);
-    }
-    return (int)call_told(LIBC(fclose)(file));
-}
-
 /* A new descriptor for what `fd` is: counts it, if that is ours. */
 static int adopt(int fd, int made) {
     CALL_BEGINS;
@@ -131,7 +119,6 @@ static int adopt(int fd, int made) {
     netlink_follow(fd, made);
     if (error)
         LIBC(close)(made);
-    stdio_follow(made); /* also when it is the kernel's now, and was ours */
     return error ? (int)call_result(error) : made;
 }
 

@@ -574,48 +574,6 @@ EXPORT ssize_t pwritev64v2(int fd, const struct iovec *pieces, int count, off64_
     return pwritev2(fd, pieces, count, offset, flags);
 }
 
-/* dprintf(3): glibc writes from inside itself, where nobody can take it over. */
-EXPORT int vdprintf(int fd, const char *format, va_list arguments) {
-    char on_stack[1024], *text = on_stack;
-    va_list again;
-    if (!descriptor_socket(fd))
-        return LIBC(vdprintf)(fd, format, arguments);
-    CALL_BEGINS;
-    va_copy(again, arguments);
-    int length = vsnprintf(on_stack, sizeof on_stack, format, arguments);
-    if (length >= (int)sizeof on_stack) {
-        text = memory_take((size_t)length + 1);
-        length = text ? vsnprintf(text, (size_t)length + 1, format, again) : -1;
-    }
-    va_end(again);
-    if (length > 0 && write(fd, text, (size_t)length) < 0)
-        length = -1;
-    if (text != on_stack)
-        memory_give(text);
-    return (int)call_told(length);
-}
-
-EXPORT int dprintf(int fd, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vdprintf(fd, format, arguments);
-    va_end(arguments);
-    return length;
-}
-
-EXPORT int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments) {
-    return descriptor_socket(fd) ? vdprintf(fd, format, arguments)
-                                 : LIBC(__vdprintf_chk)(fd, flag, format, arguments);
-}
-
-EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    int length = __vdprintf_chk(fd, flag, format, arguments);
-    va_end(arguments);
-    return length;
-}
-
 #define DIRECT_PIECES 33 /* buffers, as much as a chunk of a send queue */
 #define DIRECT_LEAST 4096u
 #define SENDFILE_BYTES 65536u

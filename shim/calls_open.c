@@ -57,7 +57,7 @@ EXPORT FILE *fopen(const char *path, const char *mode) {
     int fd = path && mode[0] == 'r' && !strchr(mode, '+')
                  ? try_open(path, O_RDONLY | (strchr(mode, 'e') ? O_CLOEXEC : 0))
                  : -1;
-    FILE *file = fd >= 0 ? LIBC(fdopen)(fd, "r") : NULL;
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
     if (file)
         return file;
     if (fd >= 0)

@@ -114,8 +114,6 @@ bool syscall_take_program(long number, const long a[6], long *result) {
         *result =
             execveat((int)a[0], (const char *)a[1], (char *const *)a[2], (char *const *)a[3], (int)a[4]);
         return true;
-    case SYS_exit_group:
-        _exit((int)a[0]);
     case SYS_prctl:
         *result = prctl((int)a[0], a[1], a[2], a[3], a[4]);
         return true;

@@ -3,6 +3,7 @@
  */
 #include "calls_syscall.h"
 #include "attach.h"
+#include "call.h"
 #include "calls_user.h"
 #include "fork.h"
 #include "libc.h"
@@ -288,6 +289,8 @@ bool syscall_take(long number, const long arguments[6], long *result) {
         return true;
     }
     user_before_syscall(number, arguments);
+    if (number == SYS_exit_group)
+        call_leave();
     if (of_rings(number, result))
         return true;
     return is_ours(number, arguments, result);

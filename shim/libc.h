@@ -76,8 +76,6 @@ struct __res_state;
     CALL(int, epoll_ctl, (int, int, int, struct epoll_event *))                                             \
     CALL(int, epoll_pwait, (int, struct epoll_event *, int, int, const sigset_t *))                         \
     CALL(int, sigaction, (int, const struct sigaction *, struct sigaction *))                               \
-    CALL(int, fclose, (FILE *))                                                                             \
-    CALL(FILE *, fdopen, (int, const char *))                                                               \
     CALL(pid_t, fork, (void))                                                                               \
     CALL(pid_t, _Fork, (void))                                                                              \
     CALL(int, clone, (int (*)(void *), void *, int, void *, ...))                                           \
@@ -105,8 +103,6 @@ struct __res_state;
     CALL(int, getnameinfo, (const struct sockaddr *, socklen_t, char *, socklen_t, char *, socklen_t, int)) \
     CALL(ssize_t, preadv2, (int, const struct iovec *, int, off_t, int))                                    \
     CALL(ssize_t, pwritev2, (int, const struct iovec *, int, off_t, int))                                   \
-    CALL(int, vdprintf, (int, const char *, va_list))                                                       \
-    CALL(int, __vdprintf_chk, (int, int, const char *, va_list))                                            \
     CALL(ssize_t, splice, (int, off64_t *, int, off64_t *, size_t, unsigned))                               \
     CALL(int, getifaddrs, (struct ifaddrs **))                                                              \
     CALL(struct if_nameindex *, if_nameindex, (void))                                                       \

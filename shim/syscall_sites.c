@@ -167,6 +167,7 @@ static void take(const struct text *text, bool unused) {
     protect(text, PROT_READ | PROT_EXEC);
 }
 
+#define EXIT_BYTES 128     /* of _exit(2) */
 #define FUNCTION_BYTES 512 /* the last function's instructions are in as many */
 
 static struct text begun;
@@ -190,6 +191,11 @@ void syscall_sites_begin(void) {
             include((void *)function);
     }
     take(&begun, true);
+    void *end = library ? dlsym(library, "_exit") : NULL;
+    if (end) {
+        struct text around = {end, (const uint8_t *)end + EXIT_BYTES};
+        take(&around, true);
+    }
 }
 
 void syscall_sites_complete(void) {
