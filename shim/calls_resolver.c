@@ -188,6 +188,28 @@ static int check(const char *service, const struct addrinfo *question) {
     return error;
 }
 
+/* The host itself, of both families: each is asked for alone, since libc would look at how it reaches them by
+ * sockets of its own. */
+static int resolve_none(const char *service, const struct addrinfo *question, struct answer *answer) {
+    struct addrinfo one = *question;
+    bool passive = question->ai_flags & AI_PASSIVE;
+    struct resolved_address both[2] = {
+        {.family = AF_INET6,
+         .address = passive ? (struct in6_addr)IN6ADDR_ANY_INIT : (struct in6_addr)IN6ADDR_LOOPBACK_INIT},
+        {.family = AF_INET}};
+    const struct in_addr inet = {htonl(passive ? INADDR_ANY : INADDR_LOOPBACK)};
+    int error = 0;
+    memcpy(&both[1].address, &inet, sizeof inet);
+    destination_order(both, 2);
+    for (int i = 0; i < 2 && !error; i++) {
+        one.ai_family = both[i].family;
+        error = LIBC(getaddrinfo)(NULL, service, &one, answer->end);
+        while (!error && *answer->end)
+            answer->end = &(*answer->end)->ai_next;
+    }
+    return error;
+}
+
 EXPORT int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                        struct addrinfo **result) {
     static const struct addrinfo none = {.ai_flags = AI_V4MAPPED | AI_ADDRCONFIG};
@@ -201,7 +223,10 @@ EXPORT int getaddrinfo(const char *node, const char *service, const struct addri
         return LIBC(getaddrinfo)(node, service, hints, result);
     if (asked_flags & AI_ADDRCONFIG && (error = narrow(&question)))
         return !node && asked_flags & AI_CANONNAME ? EAI_BADFLAGS : error;
-    if (!node || strcmp(node, "*") == 0 || question.ai_flags & AI_NUMERICHOST || is_numeric(node))
+    bool none_named = !node || strcmp(node, "*") == 0;
+    if (none_named && question.ai_family == AF_UNSPEC)
+        error = resolve_none(service, &question, &answer);
+    else if (none_named || question.ai_flags & AI_NUMERICHOST || is_numeric(node))
         error = LIBC(getaddrinfo)(node, service, &question, &answer.first);
     else if (!(error = check(service, &question)))
         error = resolve(node, service, &question, asked_flags & AI_ADDRCONFIG, &answer);

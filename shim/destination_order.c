@@ -162,10 +162,11 @@ static struct in6_addr mapped(uint32_t host) {
     return address;
 }
 
-/* The kernel's, whatever the stack has: 127.0.0.0/8 and ::1. */
+/* The kernel's, whatever the stack has: 127.0.0.0/8 and ::1; 0.0.0.0 means the same. */
 static bool is_loopback(const struct in6_addr *address) {
     return IN6_IS_ADDR_LOOPBACK(address) ||
-           (IN6_IS_ADDR_V4MAPPED(address) && ip_is_loopback(host_of(address)));
+           (IN6_IS_ADDR_V4MAPPED(address) &&
+            (ip_is_loopback(host_of(address)) || host_of(address) == INADDR_ANY));
 }
 
 /* What the stack, whose lock is held unless the address is loopback's, would send from. */
@@ -183,10 +184,9 @@ static void find_source(struct destination *destination) {
         return; /* of IPv6 the stack has none */
     const struct stack_config *config = &shared->stack.config;
     uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
-    destination->reached = host == INADDR_ANY || ip_is_local(&shared->stack, host) ||
-                           ip_is_broadcast(&shared->stack, host) ||
+    destination->reached = ip_is_local(&shared->stack, host) || ip_is_broadcast(&shared->stack, host) ||
                            ip_route_lookup(&shared->stack.routes, host, &hop) == 0;
-    destination->source = mapped(host == INADDR_ANY ? IP_LOOPBACK : config->address);
+    destination->source = mapped(config->address);
     if ((host & mask) == (config->address & mask) || destination->told.family == AF_INET6)
         destination->common = common_bits(&destination->source, &destination->address);
 }
