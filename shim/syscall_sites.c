@@ -26,6 +26,7 @@
 #include <gnu/lib-names.h>
 #include <gnu/libc-version.h>
 #include <link.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/single_threaded.h>
@@ -155,16 +156,22 @@ static struct text text_of_libc(void) {
 
 /* `unused`: no other thread can be in it. */
 static void take(const struct text *text, bool unused) {
-    static struct syscall_site sites[SITES_MAX];
-    unsigned count = text->start < text->end ? find_sites(text, sites) : 0;
-    if (!count || !protect(text, PROT_READ | PROT_WRITE | PROT_EXEC))
+    static struct syscall_site sites[SITES_MAX]; /* whose stubs are open has it */
+    const uint64_t all = ~0ull;
+    uint64_t before;
+    if (text->start >= text->end)
         return;
+    kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof before, 0, 0);
     if (syscall_stubs_open()) {
-        for (unsigned i = 0; i < count; i++)
+        unsigned count = find_sites(text, sites);
+        bool writable = count && protect(text, PROT_READ | PROT_WRITE | PROT_EXEC);
+        for (unsigned i = 0; writable && i < count; i++)
             lead(&sites[i], unused);
+        if (writable)
+            protect(text, PROT_READ | PROT_EXEC);
         syscall_stubs_close();
     }
-    protect(text, PROT_READ | PROT_EXEC);
+    kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof before, 0, 0);
 }
 
 #define EXIT_BYTES 128     /* of _exit(2) */

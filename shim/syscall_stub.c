@@ -3,6 +3,7 @@
  */
 #include "syscall_stub.h"
 #include "kernel_calls.h"
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -15,6 +16,7 @@
 /* Whole pages of the library's, made executable when they are first needed. */
 static uint8_t room[STUBS_BYTES] __attribute__((aligned(4096)));
 static unsigned used;
+static atomic_flag busy = ATOMIC_FLAG_INIT;
 
 static bool protect(int protection) {
     return kernel_call(SYS_mprotect, (long)room, sizeof room, protection, 0, 0, 0) == 0;
@@ -22,11 +24,21 @@ static bool protect(int protection) {
 
 /* Other threads may be in stubs that there are: they stay executable. */
 bool syscall_stubs_open(void) {
-    return protect(PROT_READ | PROT_WRITE | PROT_EXEC);
+    while (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire))
+        kernel_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+    bool open = protect(PROT_READ | PROT_WRITE | PROT_EXEC);
+    if (!open)
+        syscall_stubs_forked();
+    return open;
 }
 
 void syscall_stubs_close(void) {
     protect(PROT_READ | PROT_EXEC);
+    syscall_stubs_forked();
+}
+
+void syscall_stubs_forked(void) {
+    atomic_flag_clear_explicit(&busy, memory_order_release);
 }
 
 static uint8_t *put(uint8_t *at, const void *bytes, size_t length) {

@@ -20,10 +20,14 @@ struct syscall_site {
 };
 
 /* Makes a stub. `entry` is one of syscall_entry.h's. NULL when there is no room, or the stubs can't be
- * written. Between syscall_stubs_open and syscall_stubs_close only, which may be in a signal handler. */
+ * written. Between syscall_stubs_open and syscall_stubs_close only: one thread at a time, with all signals
+ * blocked. */
 const uint8_t *syscall_stub_make(const struct syscall_site *site, void (*entry)(void));
 bool syscall_stubs_open(void);
 void syscall_stubs_close(void);
+
+/* In a child: nobody is between the two. */
+void syscall_stubs_forked(void);
 
 /* The stub's own system-call instruction. */
 const uint8_t *syscall_stub_pass(const uint8_t *stub, const struct syscall_site *site);

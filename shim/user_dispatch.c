@@ -3,8 +3,8 @@
  *
  * The handler only looks the stub up and lets the thread go on in it, so that the call is made outside of the
  * handler: what changes the thread's signal mask, its signal stack or its memory works as the program
- * expects, and nothing of ours is on the signal stack while a call sleeps. A trap costs two microseconds, a
- * stub's own way nothing.
+ * expects, and nothing of ours is on the signal stack while a call sleeps. A trap costs two to four
+ * microseconds, so that in a Go program an instruction that is used often becomes a jump (syscall_patch.h).
  *
  * SIGSYS must not be blocked where a system call may come from the program's text: the kernel ends a process
  * for it. So it is taken out of every mask that the program sets.
@@ -16,6 +16,7 @@
 #include "memory.h"
 #include "signals.h"
 #include "syscall_entry.h"
+#include "syscall_patch.h"
 #include "syscall_sites.h"
 #include "syscall_stub.h"
 #include <dirent.h>
@@ -44,6 +45,7 @@ bool user_dispatch_on;
 #define ADDRESSES_END (1ul << 47)
 #define SCAN_MAX (8ul << 20) /* of an executable, at every start */
 #define PLACES 8192          /* a power of two; at most half of them are taken */
+#define HOT 16               /* traps, after which an instruction is replaced */
 #define STACK_BYTES (256 << 10)
 #define STACKS_MAX 4 /* a thread: calls that signals interrupted are in the others */
 
@@ -54,6 +56,7 @@ static bool small_stacks; /* the program runs on stacks that are too small for a
 static struct {
     _Atomic uintptr_t behind;
     const uint8_t *_Atomic stub;
+    _Atomic unsigned traps;
 } places[PLACES];
 static unsigned places_taken;
 static atomic_flag busy = ATOMIC_FLAG_INIT;
@@ -65,16 +68,40 @@ static size_t place_of(uintptr_t behind) {
     return at;
 }
 
+static void lock_places(void) {
+    while (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire))
+        kernel_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
+static void unlock_places(void) {
+    atomic_flag_clear_explicit(&busy, memory_order_release);
+}
+
+/* An instruction that traps again and again. Only where each thread's calls trap from the thread's beginning,
+ * as in a Go program, whose threads libc makes: nobody is asleep in one then, and each has what our calls
+ * need. */
+static void count_trap(size_t at) {
+    uintptr_t behind = places[at].behind;
+    if (!small_stacks || places[at].traps > HOT || ++places[at].traps != HOT ||
+        !syscall_patch_behind((const uint8_t *)behind))
+        return;
+    lock_places();
+    syscall_patch((uint8_t *)behind - 2, places[at].stub);
+    unlock_places();
+}
+
 /* All signals are blocked, so that the thread which has the flag goes on. */
 static const uint8_t *stub_of(uintptr_t behind) {
     size_t at = place_of(behind);
-    if (places[at].behind)
+    if (places[at].behind) {
+        count_trap(at);
         return places[at].stub;
-    while (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire))
-        kernel_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+    }
+    lock_places();
     at = place_of(behind);
     if (!places[at].behind && places_taken < PLACES / 2 && syscall_stubs_open()) {
-        struct syscall_site site = {.instruction = (const uint8_t *)behind - 2};
+        struct syscall_site site = {.instruction = (const uint8_t *)behind - 2,
+                                    .after_bytes = syscall_patch_behind((const uint8_t *)behind)};
         const uint8_t *stub = syscall_stub_make(&site, syscall_entry_program);
         syscall_stubs_close();
         if (stub) {
@@ -83,7 +110,7 @@ static const uint8_t *stub_of(uintptr_t behind) {
             places[at].behind = behind;
         }
     }
-    atomic_flag_clear_explicit(&busy, memory_order_release);
+    unlock_places();
     return places[at].behind ? places[at].stub : NULL;
 }
 
@@ -106,7 +133,7 @@ static void take_stacks(void) {
     void *memory = mmap(NULL, STACKS_MAX * STACK_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (memory == MAP_FAILED)
-        return;
+        attach_fail("there is no memory for a thread's calls");
     own.stacks = memory;
     pthread_setspecific(at_end, memory);
 }
@@ -128,8 +155,17 @@ static bool turn_on(void) {
 }
 
 void user_dispatch_thread(void) {
-    if (user_dispatch_on)
-        own.on = turn_on();
+    if (!user_dispatch_on)
+        return;
+    own.on = turn_on();
+    if (small_stacks && !own.stacks)
+        take_stacks();
+}
+
+static void in_child(void) {
+    unlock_places(); /* the thread that had them is not here */
+    syscall_stubs_forked();
+    user_dispatch_thread();
 }
 
 static void on_signal(int signal, siginfo_t *info, void *context) {
@@ -142,8 +178,6 @@ static void on_signal(int signal, siginfo_t *info, void *context) {
         signals_enter(signal, info, context);
         return;
     }
-    if (small_stacks && !own.stacks)
-        take_stacks();
     const uint8_t *stub = stub_of((uintptr_t)registers[REG_RIP]);
     if (!stub)
         attach_fail("this program has more instructions that make system calls than can be taken over");
@@ -167,7 +201,9 @@ static bool start(void) {
     own.on = user_dispatch_on = true;
     install_handler();
     pthread_key_create(&at_end, give_stacks);
-    pthread_atfork(NULL, NULL, user_dispatch_thread);
+    if (small_stacks)
+        take_stacks();
+    pthread_atfork(NULL, NULL, in_child);
     syscall_sites_complete();
     sigemptyset(&only);
     sigaddset(&only, SIGSYS);

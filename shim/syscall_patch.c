@@ -1,0 +1,115 @@
+/*
+ * syscall_patch.c - see syscall_patch.h.
+ *
+ * What other threads may execute is changed in three stores, each of which leaves something that is right to
+ * execute: first a jump to itself, in which a thread that comes by stays; then the rest of the new jump; then
+ * its first two bytes. In between membarrier(2) makes every processor see what was stored.
+ */
+#include "syscall_patch.h"
+#include "kernel_calls.h"
+#include "libc.h"
+#include <linux/membarrier.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#if defined __x86_64__ && !defined CALLS_BY_LIBC
+
+#define PAGE_BYTES 4096ul
+#define CACHE_LINE 64
+#define JUMP_BYTES 14        /* jmp *0(%rip), and the address */
+#define REACH (0x7ff00000ul) /* of a jump with 32 bits of distance */
+#define STEP (0x100000ul)
+
+unsigned syscall_patch_behind(const uint8_t *behind) {
+    static const uint8_t rest[] = {0xf0, 0xff, 0xff};
+    bool compares =
+        behind[0] == 0x48 && behind[1] == 0x3d && behind[2] <= 1 && memcmp(behind + 3, rest, 3) == 0;
+    return compares ? 6 : 0;
+}
+
+static bool barrier(void) {
+    return kernel_call(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0, 0, 0, 0) == 0;
+}
+
+static bool can_order(void) {
+    kernel_call(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0, 0, 0, 0);
+    return barrier();
+}
+
+static bool protect(const void *address, size_t length, int protection) {
+    uintptr_t start = (uintptr_t)address & ~(PAGE_BYTES - 1);
+    return kernel_call(SYS_mprotect, (long)start, (long)((uintptr_t)address + length - start), protection, 0,
+                       0, 0) == 0;
+}
+
+static uint8_t *map_at(uintptr_t address) {
+    long result = kernel_call(SYS_mmap, (long)address, PAGE_BYTES, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    return result == (long)address ? (uint8_t *)result : NULL;
+}
+
+/* A page of jumps, within reach of the program's text: one is enough for what is hot. */
+static uint8_t *near_page(uintptr_t text) {
+    static uint8_t *page;
+    uintptr_t base = text & ~(STEP - 1);
+    for (uintptr_t distance = STEP; !page && distance < REACH; distance += STEP) {
+        if (base > distance)
+            page = map_at(base - distance);
+        if (!page)
+            page = map_at(base + distance);
+    }
+    return page;
+}
+
+static const uint8_t *near_jump(const uint8_t *instruction, const uint8_t *stub) {
+    static size_t used;
+    uint8_t *page = near_page((uintptr_t)instruction), *at = page + used;
+    if (!page || used + JUMP_BYTES > PAGE_BYTES ||
+        !protect(page, PAGE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC))
+        return NULL;
+    used += JUMP_BYTES;
+    memcpy(at, "\xff\x25\0\0\0\0", 6);
+    memcpy(at + 6, &stub, sizeof stub);
+    protect(page, PAGE_BYTES, PROT_READ | PROT_EXEC);
+    return at;
+}
+
+/* One store, which no processor sees the half of: within a line of the cache. */
+static void store_two(uint8_t *at, uint8_t first, uint8_t second) {
+    *(volatile uint16_t __attribute__((aligned(1))) *)at = (uint16_t)(first | second << 8);
+}
+
+bool syscall_patch(uint8_t *instruction, const uint8_t *stub) {
+    if ((uintptr_t)instruction % CACHE_LINE == CACHE_LINE - 1 || !can_order())
+        return false;
+    const uint8_t *jump = near_jump(instruction, stub);
+    intptr_t distance = (intptr_t)jump - (intptr_t)(instruction + 5);
+    if (!jump || distance != (int32_t)distance ||
+        !protect(instruction, 5, PROT_READ | PROT_WRITE | PROT_EXEC))
+        return false;
+    uint8_t bytes[4];
+    memcpy(bytes, &(int32_t){(int32_t)distance}, sizeof bytes);
+    store_two(instruction, 0xeb, 0xfe);
+    barrier();
+    memcpy(instruction + 2, bytes + 1, 3);
+    barrier();
+    store_two(instruction, 0xe9, bytes[0]);
+    barrier();
+    protect(instruction, 5, PROT_READ | PROT_EXEC);
+    return true;
+}
+
+#else
+
+unsigned syscall_patch_behind(const uint8_t *behind) {
+    (void)behind;
+    return 0;
+}
+
+bool syscall_patch(uint8_t *instruction, const uint8_t *stub) {
+    (void)instruction, (void)stub;
+    return false;
+}
+
+#endif

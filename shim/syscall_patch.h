@@ -1,0 +1,23 @@
+/*
+ * syscall_patch.h - an instruction of the program's that makes many system calls becomes a jump, so that they
+ * come without a signal.
+ *
+ * The instruction has two bytes, a jump five: it also takes the place of the comparison of the result behind
+ * it (as in syscall_sites.h), which the stub makes instead. The stub is too far from the program's text for
+ * such a jump, so it goes by a page near that.
+ */
+#ifndef SHIM_SYSCALL_PATCH_H
+#define SHIM_SYSCALL_PATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Whether what follows a system-call instruction can be the stub's to do: its length in bytes, else 0. */
+unsigned syscall_patch_behind(const uint8_t *behind);
+
+/* Replaces an instruction, whose stub goes on behind the comparison, while other threads may execute it. No
+ * thread may be asleep in it: each of its calls has been made by the stub. All signals are blocked. Returns
+ * whether it did. */
+bool syscall_patch(uint8_t *instruction, const uint8_t *stub);
+
+#endif
