@@ -54,13 +54,8 @@ static void before_prctl(int option, unsigned long argument) {
 static int leave_nic(int result) {
     if (result < 0 || !frames_nic || permitted() & NET_RAW || borrowed_by_caller())
         return result;
-    shared_lock();
-    struct nic *nic = frames_nic;
-    bool in_use = shared->sending.owner == wake_self;
-    frames_nic = NULL;
-    wake_self->receives = false;
-    shared_unlock();
-    if (nic && !in_use)
+    struct nic *nic = frames_leave_nic();
+    if (nic)
         descriptor_close_private(nic->descriptor);
     return result;
 }

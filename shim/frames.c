@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #define FRAME_PIECES_MAX 48 /* of the longest packet, in buffers */
@@ -23,6 +24,7 @@
 #define BULK_BYTES 8192 /* received at once, ... */
 #define BULK_FRAME 1000 /* ... so many a frame: that is bulk */
 #define DEFER_NS 250000
+#define LEAVE_PATIENCE_NS UINT64_C(1000000000)
 #define DEFER_FRAMES 32
 
 struct nic *frames_nic;
@@ -167,6 +169,22 @@ bool frames_sending(void) {
     return sending.own.in_use && shared->sending.owner == wake_self;
 }
 
+struct nic *frames_leave_nic(void) {
+    uint64_t end_ns = clock_now() + LEAVE_PATIENCE_NS;
+    bool used;
+    shared_lock();
+    struct nic *nic = frames_nic;
+    frames_nic = NULL;
+    wake_self->receives = false;
+    shared_unlock();
+    do {
+        shared_lock();
+        used = sending.own.in_use || receiving.own.in_use;
+        shared_unlock();
+    } while (used && clock_now() < end_ns && sched_yield() == 0);
+    return used ? NULL : nic;
+}
+
 void frames_sent(int count) {
     struct turn *turn = &shared->sending;
     sending.own.in_use = false;
@@ -294,11 +312,14 @@ int frames_take_in(void) {
             return -EAGAIN;
         shared_lock();
         bool may = is_keeper() || frames_may_receive(), open = may && !shared->broken && frames_open();
+        if (open)
+            shared_hold_signals(); /* a handler that jumps away would leave the turn behind */
         shared_unlock();
         if (!open)
             return may ? 0 : -EPERM;
         count = frames_receive();
         shared_lock();
+        shared_free_signals();
         again = frames_received(count);
         shared_unlock();
     }

@@ -30,6 +30,11 @@ int frames_send(int count);
 /* So many are sent, and the turn is over. The lock is held again. */
 void frames_sent(int count);
 
+/* This process uses its way to the NIC no more: the keeper moves the frames. Returns when no thread of its
+ * own is at it: what was frames_nic, whose descriptor nobody uses; NULL: there was none, or it is still in
+ * use. The lock is not held. */
+struct nic *frames_leave_nic(void);
+
 /* Whether a thread of this process is sending. The lock is held. */
 bool frames_sending(void);
 

@@ -29,6 +29,7 @@
 static __thread int depth __attribute__((tls_model("initial-exec")));
 static _Atomic unsigned unwatched = 1;
 static _Atomic uint32_t gate; /* 1: closed, for all threads but the one that keeps it */
+static __thread bool holds_signals __attribute__((tls_model("initial-exec")));
 static __thread bool keeps_gate __attribute__((tls_model("initial-exec")));
 
 void (*shared_unlocked)(void);
@@ -123,7 +124,7 @@ static bool gate_is_closed(void) {
  * handler may have it meanwhile. */
 static void wait_at_gate(void) {
     depth = 0;
-    if (shared_unlocked)
+    if (shared_unlocked && !holds_signals)
         shared_unlocked();
     while (gate)
         syscall(SYS_futex, &gate, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
@@ -198,7 +199,7 @@ static void unlock(int turns) {
         return;
     if (shared_traced)
         shared_traced();
-    if (shared_unlocked)
+    if (shared_unlocked && !holds_signals)
         shared_unlocked();
 }
 
@@ -249,7 +250,7 @@ void lock_forked(void) {
     wake_delivering = 0; /* by threads that only the parent has */
     depth = 0;
     gate = 0;
-    keeps_gate = false;
+    keeps_gate = holds_signals = false;
 }
 
 void lock_returned(void) {
@@ -265,7 +266,15 @@ void lock_returned(void) {
 }
 
 bool shared_lock_held(void) {
-    return depth > 0;
+    return depth > 0 || holds_signals;
+}
+
+void shared_hold_signals(void) {
+    holds_signals = true;
+}
+
+void shared_free_signals(void) {
+    holds_signals = false;
 }
 
 void shared_break(const char *message) {

@@ -50,8 +50,13 @@ static inline void shared_relax(void) {
 #endif
 }
 
-/* Whether this thread holds the lock. */
+/* Whether this thread holds the lock, or what must not be left by a handler's jump. */
 bool shared_lock_held(void);
+
+/* From one to the other no handler runs in this thread, as while it holds the lock: it is receiving frames.
+ * Both are called with the lock held. */
+void shared_hold_signals(void);
+void shared_free_signals(void);
 
 /* Marks the stack broken and wakes everybody. The lock is held. */
 void shared_break(const char *message);

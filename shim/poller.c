@@ -184,8 +184,9 @@ static bool watch_word(const struct waiter *waiter) {
 static bool look(struct waiter *waiter, const struct pollfd *further, nfds_t count) {
     const struct timespec no_time = {0, 0};
     struct pollfd fds[1 + FURTHER_MAX] = {{.fd = -1, .events = POLLIN}};
-    if (waiter->process->poller == waiter)
-        fds[0].fd = frames_nic ? frames_nic->descriptor : -1;
+    const struct nic *nic = *(struct nic *volatile *)&frames_nic; /* another thread may give it up */
+    if (waiter->process->poller == waiter && nic)
+        fds[0].fd = nic->descriptor;
     nfds_t watched = count < FURTHER_MAX ? count : FURTHER_MAX;
     for (nfds_t i = 0; i < watched; i++)
         fds[1 + i] = further[i];

@@ -162,8 +162,7 @@ struct sock_fprog *sandbox_widen(const struct sock_fprog *program) {
     if (!borrowed_by_caller()) {
         has_filter = async_confined = true;
         if (wake_self)
-            wake_self->receives = false;
-        frames_nic = NULL; /* its filter may not let frames pass: the keeper moves them */
+            frames_leave_nic(); /* its filter may not let frames pass: the keeper moves them */
     }
     if (!program->filter || PREFIX_MAX + program->len > BPF_MAXINSNS)
         return NULL;
