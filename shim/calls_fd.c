@@ -12,6 +12,7 @@
 #include "spare.h"
 #include "worlds.h"
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -77,12 +78,11 @@ static void forget_visited(int fd, void *context) {
 
 /* Calls libc's close_range for what lies between our private descriptors. */
 static int close_around_private(unsigned first, unsigned last, int flags) {
-    for (unsigned fd = first; descriptor_any && fd <= last && fd < DESCRIPTOR_PAGE * DESCRIPTOR_PAGES; fd++) {
-        if (!descriptor_is_private((int)fd))
-            continue;
-        if (fd > first && LIBC(close_range)(first, fd - 1, flags) < 0)
+    int fd = first <= INT_MAX ? descriptor_next_private((int)first) : -1;
+    for (; fd >= 0 && (unsigned)fd <= last; fd = descriptor_next_private(fd + 1)) {
+        if ((unsigned)fd > first && LIBC(close_range)(first, (unsigned)fd - 1, flags) < 0)
             return -1;
-        first = fd + 1;
+        first = (unsigned)fd + 1;
     }
     return first <= last ? LIBC(close_range)(first, last, flags) : 0;
 }

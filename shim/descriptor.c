@@ -23,7 +23,6 @@
 
 #define HANDLES_AT_ONCE 200 /* some 16 KB */
 #define DOOMED_MAX 32
-#define PRIVATE_MAX 256 /* a thread that waits in poll(2) has one */
 
 struct handle *_Atomic *_Atomic descriptor_pages[DESCRIPTOR_PAGES];
 bool descriptor_any;
@@ -41,9 +40,6 @@ static struct block {
 
 /* Changes of all this that have been begun, and ended; the lock is held meanwhile. */
 static uint64_t begun, ended;
-
-static _Atomic int private_descriptors[PRIVATE_MAX]; /* number + 1, or 0 */
-static _Atomic int private_used;                     /* places of it that were ever used */
 
 static void begin_change(void) {
     begun++;
@@ -467,24 +463,31 @@ void descriptor_walk(unsigned first, unsigned last, void (*visit)(int fd, void *
     }
 }
 
+/* One bit a number; no number from private_end on has it. */
+static _Atomic uint64_t private_bits[DESCRIPTOR_PAGE * DESCRIPTOR_PAGES / 64];
+static _Atomic int private_end;
+
 bool descriptor_is_private(int fd) {
-    if (!descriptor_any)
-        return false;
-    for (int i = 0; i < private_used; i++)
-        if (private_descriptors[i] == fd + 1)
-            return true;
-    return false;
+    return fd >= 0 && fd < private_end && private_bits[fd / 64] >> (fd % 64) & 1;
+}
+
+int descriptor_next_private(int from) {
+    for (int fd = from; fd < private_end; fd++) {
+        uint64_t rest = private_bits[fd / 64] >> (fd % 64);
+        if (rest)
+            return fd + __builtin_ctzll(rest);
+        fd |= 63;
+    }
+    return -1;
 }
 
 static void enter_private(int fd) {
-    for (int i = 0; i < PRIVATE_MAX; i++) {
-        int empty = 0, used = private_used;
-        if (!atomic_compare_exchange_strong(&private_descriptors[i], &empty, fd + 1))
-            continue;
-        while (used <= i && !atomic_compare_exchange_weak(&private_used, &used, i + 1))
-            continue;
-        break;
-    }
+    int end = private_end;
+    if (fd >= DESCRIPTOR_PAGE * DESCRIPTOR_PAGES)
+        return;
+    private_bits[fd / 64] |= UINT64_C(1) << (fd % 64);
+    while (end <= fd && !atomic_compare_exchange_weak(&private_end, &end, fd + 1))
+        continue;
 }
 
 int descriptor_keep_private(int fd) {
@@ -499,8 +502,29 @@ int descriptor_keep_private(int fd) {
     return kept;
 }
 
+#define FEW 256 /* numbers that a program may use: then none of them is taken from it */
+
+/* Beyond the program's own limit, as far as the limit may be raised, for a moment. */
+static int keep_beyond_limit(int fd) {
+    struct rlimit limit, raised;
+    if (sandboxed() || LIBC(prlimit)(0, RLIMIT_NOFILE, NULL, &limit) < 0 || limit.rlim_cur >= FEW ||
+        limit.rlim_max <= limit.rlim_cur)
+        return -1;
+    raised = limit;
+    raised.rlim_cur = limit.rlim_max < 2 * FEW ? limit.rlim_max : 2 * FEW;
+    if (LIBC(prlimit)(0, RLIMIT_NOFILE, &raised, NULL) < 0)
+        return -1;
+    int kept = LIBC(fcntl)(fd, F_DUPFD_CLOEXEC, (int)limit.rlim_cur);
+    LIBC(prlimit)(0, RLIMIT_NOFILE, &limit, NULL);
+    if (kept >= 0)
+        enter_private(kept);
+    return kept;
+}
+
 int descriptor_make_private(int fd) {
-    int moved = descriptor_keep_private(fd);
+    int moved = keep_beyond_limit(fd);
+    if (moved < 0)
+        moved = descriptor_keep_private(fd);
     if (moved < 0) {
         enter_private(fd);
         return fd;
@@ -510,10 +534,8 @@ int descriptor_make_private(int fd) {
 }
 
 static void close_private(int fd) {
-    for (int i = 0; i < PRIVATE_MAX; i++) {
-        int mine = fd + 1;
-        atomic_compare_exchange_strong(&private_descriptors[i], &mine, 0);
-    }
+    if (descriptor_is_private(fd))
+        private_bits[fd / 64] &= ~(UINT64_C(1) << (fd % 64));
     LIBC(close)(fd);
 }
 

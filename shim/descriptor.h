@@ -114,6 +114,7 @@ void descriptor_walk(unsigned first, unsigned last, void (*visit)(int fd, void *
 /* The descriptor that this process uses for itself and the program must neither close nor see: is this one?
  */
 bool descriptor_is_private(int fd);
+int descriptor_next_private(int from); /* the first from this number on; -1: there is none */
 
 /* The program changes the kernel's object under a descriptor of ours. */
 static inline void descriptor_alter(int fd) {

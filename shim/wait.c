@@ -20,6 +20,7 @@
 
 static __thread struct waiter *self __attribute__((tls_model("initial-exec")));
 static pthread_key_t thread_end;
+static bool has_thread_end; /* the program may have taken all keys */
 static pthread_once_t thread_end_once = PTHREAD_ONCE_INIT;
 
 static void end_of_thread(void *context) {
@@ -36,7 +37,8 @@ static void end_of_thread(void *context) {
 }
 
 static void make_key(void) {
-    pthread_key_create(&thread_end, end_of_thread);
+    has_thread_end =
+        pthread_key_create(&thread_end, end_of_thread) == 0; /* else the keeper does it in the end */
 }
 
 struct waiter *wait_self(void) {
@@ -51,7 +53,8 @@ struct waiter *wait_self(void) {
     waiter->watch.waiter = waiter;
     waiter_enter(waiter);
     pthread_once(&thread_end_once, make_key);
-    pthread_setspecific(thread_end, waiter);
+    if (has_thread_end)
+        pthread_setspecific(thread_end, waiter);
     self = waiter;
     return waiter;
 }
@@ -62,7 +65,8 @@ void wait_forked(void) {
         descriptor_close_private(self->descriptor);
     self = NULL;
     pthread_once(&thread_end_once, make_key);
-    pthread_setspecific(thread_end, NULL);
+    if (has_thread_end)
+        pthread_setspecific(thread_end, NULL);
 }
 
 uint64_t wait_deadline(uint64_t timeout_ns) {
