@@ -1,9 +1,9 @@
 /*
  * keeper_door.c - the door: processes join the stack there.
  *
- * A UNIX socket in a directory that only its user can enter, mode 0600, and the peer's user is checked as
- * well. A connection brings one question, and stays open for what is told later. Nothing here waits for a
- * client.
+ * UNIX sockets (door.h), at which the sender's user is checked. A connection brings one question, and what
+ * may be said over it after that is what the answer made it; who sent a message is what the kernel says of
+ * that moment, since a program may have become another user's in between. Nothing here waits for a client.
  */
 #include "door.h"
 #include "keeper.h"
@@ -11,9 +11,11 @@
 #include "lock.h"
 #include "process.h"
 #include <errno.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -38,7 +40,9 @@ static int take_door(int which, const struct door_place *place) {
 }
 
 static int open_door(int which) {
-    if (listen(keeper.doors[which], 256) < 0)
+    int one = 1; /* connections have it from there */
+    if (setsockopt(keeper.doors[which], SOL_SOCKET, SO_PASSCRED, &one, sizeof one) < 0 ||
+        listen(keeper.doors[which], 256) < 0)
         return -errno;
     keeper_watch(keeper.doors[which], KEEPER_DOOR);
     return 0;
@@ -102,6 +106,41 @@ static bool is_member(int pid) {
     return found;
 }
 
+/* What a connection may say next: one question, and then what its answer makes it. */
+enum stand {
+    KNOCKS,
+    MEMBER,  /* of the stack: tells of its waiters and children */
+    WATCHES, /* the stack's events, and hangs up in the end */
+};
+
+static uint8_t *stands; /* by descriptor */
+static int stand_count;
+
+static bool stand_at(int connection, enum stand stand) {
+    if (connection >= stand_count) {
+        int count = connection + 64;
+        uint8_t *more = realloc(stands, (size_t)count);
+        if (!more)
+            return false;
+        memset(more + stand_count, KNOCKS, (size_t)(count - stand_count));
+        stands = more;
+        stand_count = count;
+    }
+    stands[connection] = (uint8_t)stand;
+    return true;
+}
+
+/* Who sent a request: as the kernel says of that moment, not of when the connection was made. Who has become
+ * another user since may go on with what he has, and no more. */
+static bool may_say(int connection, uint32_t kind, const struct ucred *sender) {
+    bool own = sender->uid == keeper.user, joins = kind == DOOR_ATTACH || kind == DOOR_RESUME;
+    bool tells = kind == DOOR_CHILD || kind == DOOR_POLLER || kind == DOOR_PEER || kind == DOOR_WAITER ||
+                 kind == DOOR_FLIGHT;
+    if (stands[connection] == MEMBER)
+        return tells;
+    return stands[connection] == KNOCKS && !tells && (own || (joins && is_member(sender->pid)));
+}
+
 /* Doors that nobody is let in at until descriptors are free again: who knocks waits. */
 static int shut[8], shut_count;
 
@@ -131,21 +170,48 @@ void keeper_door_accept(int door) {
         close(connection);
         return;
     }
+    if (!stand_at(connection, KNOCKS)) {
+        close(connection);
+        return;
+    }
     keeper_watch(connection, KEEPER_CONNECTION);
 }
 
-/* Reads a request, and the descriptor that came with it, or -1. Returns its length, or 0 at the connection's
- * end. */
-static ssize_t read_request(int connection, struct door_request *request, int *descriptor) {
-    union door_control control;
+/* Takes what came beside a message: the sender, and the first descriptor, or -1; others are not wanted. */
+static void take_beside(struct msghdr *message, struct ucred *sender, int *descriptor) {
+    for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at; at = CMSG_NXTHDR(message, at)) {
+        if (at->cmsg_level != SOL_SOCKET)
+            continue;
+        if (at->cmsg_type == SCM_CREDENTIALS && at->cmsg_len >= CMSG_LEN(sizeof *sender))
+            memcpy(sender, CMSG_DATA(at), sizeof *sender);
+        if (at->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t i = 0; CMSG_LEN((i + 1) * sizeof(int)) <= at->cmsg_len; i++) {
+            int got;
+            memcpy(&got, CMSG_DATA(at) + i * sizeof got, sizeof got);
+            if (*descriptor < 0)
+                *descriptor = got;
+            else
+                close(got);
+        }
+    }
+}
+
+/* Reads a request, and what came beside it. Returns its length, or 0 at the connection's end. */
+static ssize_t read_request(int connection, struct door_request *request, struct ucred *sender,
+                            int *descriptor) {
+    union {
+        char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
     struct iovec piece = {request, sizeof *request};
     struct msghdr message = {
         .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    *sender = (struct ucred){.pid = 0, .uid = (uid_t)-1, .gid = (gid_t)-1};
+    *descriptor = -1;
     ssize_t length = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
-    struct door_beside beside = length > 0 ? door_taken_beside(&message) : DOOR_NOTHING;
-    if (beside.second >= 0)
-        close(beside.second);
-    *descriptor = beside.first;
+    if (length >= 0) /* an empty message may bring one, too */
+        take_beside(&message, sender, descriptor);
     return length;
 }
 
@@ -186,26 +252,24 @@ static struct process *find_account(int pid, struct process *made) {
 }
 
 /* Gives a process its account: a new one, watched from now on; or, after exec, the one that it has. */
-static bool welcome(int connection, const struct door_request *request, struct door_reply *answer) {
-    struct ucred peer;
-    socklen_t length = sizeof peer;
+static bool welcome(const struct ucred *sender, const struct door_request *request,
+                    struct door_reply *answer) {
     bool resumes = request->header.kind == DOOR_RESUME;
     answer->header.kind = keeper_terms(&request->config, resumes, answer->message);
     if (answer->header.kind != DOOR_WELCOME)
         return false;
-    getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length);
-    int pidfd = peer.pid > 0 ? (int)syscall(SYS_pidfd_open, peer.pid, 0) : -1;
+    int pidfd = sender->pid > 0 ? (int)syscall(SYS_pidfd_open, sender->pid, 0) : -1;
     if (pidfd < 0) {
         snprintf(answer->message, sizeof answer->message,
                  "the keeper of stack '%s' can't see this process: %s", keeper.config.name,
-                 peer.pid > 0 ? strerror(errno) : "it is in another PID namespace");
+                 sender->pid > 0 ? strerror(errno) : "it is in another PID namespace");
         answer->header.kind = DOOR_REFUSED;
         return false;
     }
     shared_lock();
-    struct process *process = resumes && !shared->broken ? find_account(peer.pid, request->account) : NULL;
+    struct process *process = resumes && !shared->broken ? find_account(sender->pid, request->account) : NULL;
     bool known = process;
-    if (!process && (!resumes || request->inherited) && (process = process_create(peer.pid)))
+    if (!process && (!resumes || request->inherited) && (process = process_create(sender->pid)))
         process->pidfd = pidfd;
     if (process && !process->estate)
         process->estate = estate_create();
@@ -224,27 +288,29 @@ static bool welcome(int connection, const struct door_request *request, struct d
     return true;
 }
 
-/* The number of a pidfd's process in this namespace; 0 when it has ended. */
+/* The number of a pidfd's process in this namespace; 0 when it has ended, -1 if it is no pidfd. */
 static int pid_of(int pidfd) {
     char path[40], line[80];
     int pid = 0;
+    bool known = false;
     snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
     FILE *info = fopen(path, "re");
     while (info && fgets(line, sizeof line, info))
-        if (sscanf(line, "Pid: %d", &pid) == 1)
+        if ((known = sscanf(line, "Pid: %d", &pid) == 1))
             break;
     if (info)
         fclose(info);
-    return pid > 0 ? pid : 0;
+    return !known ? -1 : pid > 0 ? pid : 0;
 }
 
 static bool take_child(struct process *process, int pidfd) {
-    if (pidfd < 0)
+    int pid = pidfd >= 0 ? pid_of(pidfd) : -1;
+    if (pid < 0)
         return false;
     shared_lock();
     bool there = pool_has(&shared->processes, process) && process->made_ns && process->pid == 0;
     if (there) {
-        process->pid = pid_of(pidfd);
+        process->pid = pid;
         process->pidfd = pidfd;
         if (process->pid == 0)
             process->unborn_until_ns = 0; /* ended already: settled at the next look */
@@ -255,17 +321,27 @@ static bool take_child(struct process *process, int pidfd) {
     return there;
 }
 
+/* Nothing else is written to: it could make the keeper wait. */
+static bool is_eventfd(int descriptor) {
+    char path[40], target[40];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    target[length > 0 ? length : 0] = 0;
+    return strcmp(target, "anon_inode:[eventfd]") == 0;
+}
+
 /* Whoever had to be woken meanwhile is. */
 static bool take_eventfd(struct waiter *waiter, int descriptor) {
-    if (descriptor < 0)
+    if (descriptor < 0 || !is_eventfd(descriptor))
         return false;
     shared_lock();
     bool there = pool_has(&shared->waiters, waiter) && waiter->keeper_descriptor < 0;
     if (there)
         waiter->keeper_descriptor = descriptor;
-    if (there && waiter->word)
-        eventfd_write(descriptor, 1);
+    bool woken = there && waiter->word;
     shared_unlock();
+    if (woken)
+        eventfd_write(descriptor, 1);
     return there;
 }
 
@@ -278,10 +354,26 @@ static int eventfd_of(const struct waiter *waiter, uint32_t number) {
     return descriptor; /* this thread alone closes it */
 }
 
+/* Whether a process could open the NIC itself, now. */
+static bool may_open_nic(const struct ucred *process) {
+    char path[40], line[200];
+    unsigned long long permitted = 0;
+    if (process->uid != keeper.user && process->uid != 0)
+        return false;
+    snprintf(path, sizeof path, "/proc/%d/status", process->pid);
+    FILE *status = fopen(path, "re");
+    while (status && fgets(line, sizeof line, status))
+        if (sscanf(line, "CapPrm: %llx", &permitted) == 1)
+            break;
+    if (status)
+        fclose(status);
+    return permitted >> CAP_NET_RAW & 1;
+}
+
 /* The NIC for who joins, when any process can use it; but not for a user who could not open it himself, if it
- * was a file's capability that let the keeper. */
-static int shared_nic(void) {
-    bool may = keeper.nic->facts.features & NIC_SHARED && !rights_borrowed();
+ * was a file's capability that let the keeper, nor for a process that has given that right up. */
+static int shared_nic(const struct ucred *sender) {
+    bool may = keeper.nic->facts.features & NIC_SHARED && !rights_borrowed() && may_open_nic(sender);
     return may ? keeper.nic->descriptor : -1;
 }
 
@@ -320,7 +412,8 @@ static void watch_no_more(int connection) {
 }
 
 /* Returns whether the connection is to be closed. */
-static bool answer(int connection, struct door_request *request, int *descriptor) {
+static bool answer(int connection, struct door_request *request, const struct ucred *sender,
+                   int *descriptor) {
     static struct door_reply answer;
     uint32_t kind = request->header.kind;
     answer = (struct door_reply){.header.kind = DOOR_REFUSED,
@@ -332,6 +425,7 @@ static bool answer(int connection, struct door_request *request, int *descriptor
         keeper_take_down("the stack was taken down");
         reply(connection, &answer, DOOR_NOTHING);
         eventfd_write(keeper.leave, 1);
+        stand_at(connection, WATCHES);
         return false; /* hangs up when the keeper has ended */
     } else if (kind == DOOR_YIELD) {
         answer.header.kind = keeper_yields();
@@ -339,12 +433,15 @@ static bool answer(int connection, struct door_request *request, int *descriptor
     } else if (request->header.version != SHARED_VERSION) {
         reply(connection, &answer, DOOR_NOTHING); /* the version in it says what is wrong */
     } else if (kind == DOOR_ATTACH || kind == DOOR_RESUME) {
-        bool in = welcome(connection, request, &answer);
-        reply(connection, &answer, in ? (struct door_beside){keeper.region, shared_nic()} : DOOR_NOTHING);
+        bool in = welcome(sender, request, &answer);
+        reply(connection, &answer,
+              in ? (struct door_beside){keeper.region, shared_nic(sender)} : DOOR_NOTHING);
+        stand_at(connection, MEMBER);
         return !in;
     } else if (kind == DOOR_LOOK || kind == DOOR_TRACE) {
         answer.header.kind = kind == DOOR_TRACE && !watch_events(connection) ? DOOR_REFUSED : DOOR_WELCOME;
         reply(connection, &answer, (struct door_beside){keeper.region, -1});
+        stand_at(connection, WATCHES);
         return kind == DOOR_LOOK;
     } else if (kind == DOOR_CHILD) {
         if (take_child(request->account, *descriptor))
@@ -375,10 +472,13 @@ static bool answer(int connection, struct door_request *request, int *descriptor
 
 void keeper_door_request(int connection) {
     static struct door_request request;
+    struct ucred sender;
     int descriptor;
-    ssize_t length = read_request(connection, &request, &descriptor);
-    bool done = length < 0 ? errno != EAGAIN
-                           : !understood(&request, length) || answer(connection, &request, &descriptor);
+    ssize_t length = read_request(connection, &request, &sender, &descriptor);
+    bool done = length < 0
+                    ? errno != EAGAIN
+                    : !understood(&request, length) || !may_say(connection, request.header.kind, &sender) ||
+                          answer(connection, &request, &sender, &descriptor);
     if (descriptor >= 0)
         close(descriptor);
     if (!done)
