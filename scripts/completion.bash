@@ -1,7 +1,7 @@
 # bash completion for barewire(1)
 _barewire() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} i word
-    local valued=" -i --nic --publish -a --address -g --gateway --dns --mac --pcap --spin --mtu --name --loopback --impair --sysctl -o --output -P --profile "
+    local valued=" -i --nic --publish -a --address -g --gateway --dns --mac --pcap --spin --io-uring --mtu --name --loopback --impair --sysctl -o --output -P --profile "
     COMPREPLY=()
     # Behind the program's name it is the program's turn.
     for ((i = 1; i < COMP_CWORD; i++)); do
@@ -43,6 +43,7 @@ _barewire() {
     -a | --address) mapfile -t COMPREPLY < <(compgen -W "dhcp" -- "$current") ;;
     --mac) mapfile -t COMPREPLY < <(compgen -W "nic" -- "$current") ;;
     --loopback) mapfile -t COMPREPLY < <(compgen -W "kernel stack" -- "$current") ;;
+    --io-uring) mapfile -t COMPREPLY < <(compgen -W "none files kernel" -- "$current") ;;
     --pcap | -o | --output) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     -P | --profile)
         word=$(sed -n 's/^[[:space:]]*\[\(.*\)\][[:space:]]*$/\1/p' "${XDG_CONFIG_HOME:-$HOME/.config}/barewire.conf" /etc/barewire.conf 2>/dev/null)
@@ -56,7 +57,7 @@ _barewire() {
     --publish | -g | --gateway | --dns | --spin | --mtu | --sysctl) ;;
     *)
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "--nic --publish --address --gateway --dns --mac --pcap --spin --mtu --name --loopback --impair --sysctl --trace --output --profile --strict --verbose --help --version" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "--nic --publish --address --gateway --dns --mac --pcap --spin --io-uring --mtu --name --loopback --impair --sysctl --trace --output --profile --strict --verbose --help --version" -- "$current")
         else
             # Our own commands first; programs, of which there are thousands, once a letter is typed.
             [ -z "$current" ] || mapfile -t COMPREPLY < <(compgen -c -- "$current")

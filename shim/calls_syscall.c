@@ -4,6 +4,7 @@
 #include "calls_syscall.h"
 #include "attach.h"
 #include "call.h"
+#include "calls_ring.h"
 #include "calls_user.h"
 #include "fork.h"
 #include "libc.h"
@@ -46,21 +47,6 @@ static long install_filter(const long arguments[6]) {
     memory_give(wide);
     errno = error;
     return result;
-}
-
-/* Rings are the kernel's: their operations would reach sockets that this library does not see, or make
- * sockets on the kernel's network. Programs that find no io_uring go on without, by epoll. */
-static bool of_rings(long number, long *result) {
-    switch (number) {
-    case SYS_io_uring_setup:
-    case SYS_io_uring_enter:
-    case SYS_io_uring_register:
-        errno = ENOSYS;
-        *result = -1;
-        return true;
-    default:
-        return false;
-    }
 }
 
 static bool of_descriptors(long number, const long a[6], long *result) {
@@ -291,7 +277,7 @@ bool syscall_take(long number, const long arguments[6], long *result) {
     user_before_syscall(number, arguments);
     if (number == SYS_exit_group)
         call_leave();
-    if (of_rings(number, result))
+    if (ring_take(number, arguments, result))
         return true;
     return is_ours(number, arguments, result);
 }

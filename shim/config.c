@@ -198,6 +198,16 @@ static bool parse_trace(const char *value, unsigned *groups) {
     return *groups != 0;
 }
 
+static bool parse_io_uring(const char *value, enum io_uring *wanted) {
+    static const char *const names[] = {"none", "files", "kernel"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(value, names[i]) == 0) {
+            *wanted = (enum io_uring)i;
+            return true;
+        }
+    return false;
+}
+
 bool config_read(struct config *config, char *error) {
     const char *value;
     memset(config, 0, sizeof *config);
@@ -231,6 +241,8 @@ bool config_read(struct config *config, char *error) {
         return fail(error, "--mtu '%s': give a number from 68 to 65535", value);
     if ((value = getenv("BAREWIRE_SPIN")) && !parse_number(value, 0, SPIN_MAX_US, &config->spin_us))
         return fail(error, "--spin '%s': give microseconds, from 0 to 1000000", value);
+    if ((value = getenv("BAREWIRE_IO_URING")) && !parse_io_uring(value, &config->io_uring))
+        return fail(error, "--io-uring '%s': give none, files or kernel", value);
     if ((value = getenv("BAREWIRE_IMPAIR")) &&
         snprintf(config->impair, sizeof config->impair, "%s", value) >= (int)sizeof config->impair)
         return fail(error, "--impair '%.40s...' is too long", value);
