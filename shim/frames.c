@@ -129,10 +129,13 @@ int frames_take(void) {
     while (count < FRAMES_AT_ONCE && pieces + FRAME_PIECES_MAX <= SEND_PIECES &&
            (frame = stack_frame(&shared->stack, (uint32_t)count))) {
         struct iovec *own = &sending.pieces[pieces];
-        int more = frame_pieces(frame, own + 1, FRAME_PIECES_MAX - 1);
+        /* What is lent lies in a program's memory, and is sent by that: in the keeper's the address means
+         * nothing. */
+        bool strange = frame->lent && is_keeper();
+        int more = strange ? -1 : frame_pieces(frame, own + 1, FRAME_PIECES_MAX - 1);
         own[0] = (struct iovec){frame->header, frame->header_length};
         if (more < 0)
-            own[0].iov_len = more = 0; /* can't be: the NIC refuses it */
+            own[0].iov_len = more = 0; /* the NIC refuses it */
         sending.frames[count++] =
             (struct nic_frame){.pieces = own,
                                .piece_count = 1 + more,
