@@ -22,7 +22,7 @@ static struct tcp_waiting wait_out(struct scene *scene) {
 }
 
 static void next_stack_answers_a_fin_that_comes_again(void **state) {
-    struct scene first, second;
+    static struct scene first, second;
     (void)state;
     scene_begin(&first);
     struct tcp_waiting waiting = wait_out(&first);
@@ -42,7 +42,7 @@ static void next_stack_answers_a_fin_that_comes_again(void **state) {
 }
 
 static void wait_is_as_long_as_it_would_have_been(void **state) {
-    struct scene first, second;
+    static struct scene first, second;
     (void)state;
     scene_begin(&first);
     struct tcp_waiting waiting = wait_out(&first);
@@ -59,7 +59,7 @@ static void wait_is_as_long_as_it_would_have_been(void **state) {
 }
 
 static void port_that_waits_is_not_taken_and_another_address_is_none_of_ours(void **state) {
-    struct scene first, second;
+    static struct scene first, second;
     (void)state;
     scene_begin(&first);
     struct tcp_waiting waiting = wait_out(&first);
