@@ -153,15 +153,30 @@ static const struct waiting_way {
              {"a set that it is in", by_outer}};
 #define WAITS (sizeof waits / sizeof *waits)
 
+/* Until a thread sleeps in its call, two seconds at most: the machine may be busy. */
+static void await_sleep(_Atomic int *thread) {
+    char path[60], line[200];
+    for (int i = 0, asleep = 0; i < 400 && asleep < 4; i++, usleep(5000)) {
+        snprintf(path, sizeof path, "/proc/self/task/%d/stat", *thread);
+        FILE *file = *thread ? fopen(path, "r") : NULL;
+        bool found = file && fgets(line, sizeof line, file) && strstr(line, ") S ");
+        asleep = found ? asleep + 1 : 0;
+        if (file)
+            fclose(file);
+    }
+}
+
 struct sleeper {
     const struct waiting_way *way;
     int set;
+    _Atomic int number;
     char text[200];
     pthread_t thread;
 };
 
 static void *sleep_so(void *context) {
     struct sleeper *sleeper = context;
+    sleeper->number = gettid();
     sleeper->way->wait(sleeper->set, 1000, sleeper->text);
     return NULL;
 }
@@ -169,8 +184,9 @@ static void *sleep_so(void *context) {
 static void sleeper_start(struct sleeper *sleeper, const struct waiting_way *way, int set) {
     sleeper->way = way;
     sleeper->set = set;
+    sleeper->number = 0;
     pthread_create(&sleeper->thread, NULL, sleep_so, sleeper);
-    usleep(20000);
+    await_sleep(&sleeper->number);
 }
 
 static const char *sleeper_end(struct sleeper *sleeper) {
@@ -471,6 +487,7 @@ static void closed(const char *name, int way, int how) {
 
 struct blocked {
     int fd, way;
+    _Atomic int number;
     char text[100];
 };
 
@@ -479,6 +496,7 @@ static void *block(void *context) {
     static char data[1 << 20];
     struct sockaddr_in address = address_of(own, 0);
     socklen_t length = sizeof address;
+    blocked->number = gettid();
     long value = blocked->way == 0   ? recv(blocked->fd, data, 8, 0)
                  : blocked->way == 1 ? send(blocked->fd, data, sizeof data, MSG_NOSIGNAL) + 8 * (1 << 20)
                                      : accept(blocked->fd, (struct sockaddr *)&address, &length);
@@ -494,7 +512,7 @@ static void closed_in_call(const char *name, int way, int how) {
     uint16_t port;
     int listener = way == 2 ? make_listener(&port) : -1;
     make_pair(pair);
-    struct blocked blocked = {way == 2 ? listener : pair[0], way, ""};
+    struct blocked blocked = {way == 2 ? listener : pair[0], way, 0, ""};
     if (way == 1) {
         nonblocking(pair[0], true);
         while (write(pair[0], data, sizeof data) > 0 || (settle(), write(pair[0], data, sizeof data) > 0))
@@ -502,7 +520,7 @@ static void closed_in_call(const char *name, int way, int how) {
         nonblocking(pair[0], false);
     }
     pthread_create(&thread, NULL, block, &blocked);
-    usleep(50000);
+    await_sleep(&blocked.number);
     close(blocked.fd);
     for (int i = 0; i < 20; i++)
         close(socket(AF_INET, SOCK_STREAM, 0));
