@@ -325,7 +325,8 @@ static int wait_for_set(struct handle *handle, int epoll, struct epoll_event *ev
             return result;
         if (kernel[0].revents && (count = collect_kernel(handle, epoll, events, 0, limit)) > 0)
             return count;
-        if (result == -ETIMEDOUT)
+        bool late = kernel[0].revents && deadline_ns != TIMER_NEVER && clock_now() >= deadline_ns;
+        if (result == -ETIMEDOUT || late)
             return 0;
     }
 }

@@ -244,10 +244,11 @@ static void close_ended(void) {
     while (wake_delivering == 0 && !shared->broken && (link = list_first(&shared->ended))) {
         struct waiter *waiter = container_of(link, struct waiter, link);
         list_remove(link);
-        shared->ended_count--;
         close(waiter->keeper_descriptor);
         pool_return(&shared->waiters, waiter);
     }
+    if (list_empty(&shared->ended))
+        shared->ended_count = 0;
     shared_unlock();
 }
 

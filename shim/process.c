@@ -165,10 +165,12 @@ void waiter_release(struct waiter *waiter) {
         pool_return(&shared->waiters, waiter);
         return;
     }
+    bool rung = waiter->bell && waiter->word; /* whoever has the kernel's set would hear it for ever */
     waiter->process = NULL;
     waiter->bell = waiter->sleeping = false;
     list_add_tail(&shared->ended, &waiter->link);
-    if (++shared->ended_count == ENDED_AT_ONCE)
+    shared->ended_count += rung ? ENDED_AT_ONCE : 1;
+    if (shared->ended_count >= ENDED_AT_ONCE)
         wake_keeper();
 }
 
