@@ -26,7 +26,7 @@ static void show_findings(const struct finding *findings, uint32_t count, FILE *
 static const char *printable(const char *text) {
     static char shown[200];
     size_t length = 0;
-    for (; text[length] && length < sizeof shown - 1; length++)
+    for (; length < sizeof shown - 1 && text[length]; length++)
         shown[length] = text[length] < ' ' || text[length] > '~' ? '?' : text[length];
     shown[length] = 0;
     return shown;

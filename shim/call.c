@@ -116,7 +116,7 @@ __attribute__((constructor)) static void begin(void) {
         /* The loader registers its own handler, which runs all destructors, after the constructors of libraries:
          * so this one, which belongs to no library, runs after that. */
         on_exit(end, NULL);
-        at_quick_exit(call_leave);
+        (void)at_quick_exit(call_leave);
     }
     resume();
 }

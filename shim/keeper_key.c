@@ -36,7 +36,7 @@ static bool ours_alone(int file) {
 
 /* The file is open, and locked. */
 static bool take(int file, uint8_t key[KEEPER_KEY_BYTES]) {
-    struct content now, there;
+    struct content now = {0}, there;
     if (!ours_alone(file) || !read_boot(now.boot))
         return false;
     bool whole = pread(file, &there, sizeof there, 0) == sizeof there;

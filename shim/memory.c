@@ -20,7 +20,8 @@ void *memory_take(size_t bytes) {
 }
 
 void memory_give(void *memory) {
+    if (!memory)
+        return;
     struct header *header = (struct header *)memory - 1;
-    if (memory)
-        munmap(header, header->bytes);
+    munmap(header, header->bytes);
 }
