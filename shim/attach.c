@@ -12,6 +12,7 @@
 #include "memory.h"
 #include "messages.h"
 #include "peer.h"
+#include "sandbox.h"
 #include "signals.h"
 #include "start.h"
 #include "syscall_sites.h"
@@ -206,8 +207,11 @@ int attach_tell(const struct door_request *request, int beside) {
 }
 
 static void map_region(int region, uint64_t bytes) {
-    void *mapped = mmap((void *)SHARED_BASE, bytes, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, region, 0);
+    void *mapped = MAP_FAILED;
+    do
+        mapped = mmap((void *)SHARED_BASE, bytes, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, region, 0);
+    while (mapped == MAP_FAILED && errno == ENOMEM && sandbox_make_room());
     LIBC(close)(region);
     if (mapped != (void *)SHARED_BASE)
         attach_fail("can't map the stack's memory: %s",

@@ -500,6 +500,15 @@ static void run(void) {
     }
 }
 
+/* The program's limit to its address space is not meant for the stack's memory. */
+static void raise_memory_limit(void) {
+    struct rlimit limit, none = {RLIM_INFINITY, RLIM_INFINITY};
+    if (getrlimit(RLIMIT_AS, &limit) < 0 || setrlimit(RLIMIT_AS, &none) == 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_AS, &limit);
+}
+
 /* As far as whoever starts the keeper may: a process that joins takes some. */
 static void raise_descriptor_limit(void) {
     struct rlimit limit, most = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
@@ -576,12 +585,15 @@ static void open_nic(void) {
                                                             keeper_describe, error)))
         keeper_fail("%s", error);
     frames_nic = keeper.nic;
-    raise_descriptor_limit();
     rights_drop();
 }
 
 int main(int count, char **arguments) {
     const char *tool = count > 1 ? arguments[1] : "";
+    if (count == 1) { /* while it has the rights of whoever starts it */
+        raise_descriptor_limit();
+        raise_memory_limit();
+    }
     rights_begin(!*tool                          ? JOB_KEEPER
                  : strcmp(tool, "--doctor") == 0 ? JOB_DOCTOR
                  : strcmp(tool, "--lan") == 0    ? JOB_LAN

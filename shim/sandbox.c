@@ -207,6 +207,19 @@ static rlim_t narrow(rlim_t limit) {
     return limit == RLIM_INFINITY || limit < SHARED_BYTES ? limit : limit - SHARED_BYTES;
 }
 
+bool sandbox_make_room(void) {
+    static bool made;
+    struct rlimit limit, wide;
+    if (made || LIBC(prlimit)(0, RLIMIT_AS, NULL, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+        return false;
+    made = true;
+    wide = (struct rlimit){widen(limit.rlim_cur), widen(limit.rlim_max)};
+    if (LIBC(prlimit)(0, RLIMIT_AS, &wide, NULL) == 0)
+        return true;
+    wide.rlim_max = limit.rlim_max; /* which only a privileged process may raise */
+    return LIBC(prlimit)(0, RLIMIT_AS, &wide, NULL) == 0;
+}
+
 EXPORT int prlimit(pid_t pid, enum __rlimit_resource resource, const struct rlimit *wanted,
                    struct rlimit *old) {
     bool ours = attached() && resource == RLIMIT_AS && (pid == 0 || pid == getpid());

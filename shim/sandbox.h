@@ -18,4 +18,9 @@ void sandbox_before(const struct sock_fprog *program);
 /* Whether the program has a filter of its own, as far as we know. */
 bool sandboxed(void);
 
+/* A limit to the process's address space leaves no room for the stack's memory, which is none of the
+ * program's: the limit is raised by so much, once. Returns whether it was; a program is told the limit that
+ * it knows. */
+bool sandbox_make_room(void);
+
 #endif
