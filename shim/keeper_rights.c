@@ -39,9 +39,13 @@ bool rights_borrowed(void) {
     return getauxval(AT_SECURE) != 0;
 }
 
-void rights_drop(void) {
+static void drop_capabilities(void) {
     capng_clear(CAPNG_SELECT_BOTH);
     capng_apply(CAPNG_SELECT_BOTH);
+}
+
+void rights_drop(void) {
+    drop_capabilities();
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
@@ -60,7 +64,7 @@ void rights_begin(enum job job) {
     if (rights_borrowed())
         clean_environment();
     if (job == JOB_TOOL || (job == JOB_LAN && rights_borrowed()))
-        rights_drop();
+        drop_capabilities(); /* without no_new_privs: a tool says what exec would do for this user (program.c) */
 }
 
 bool rights_group_has(void) {
