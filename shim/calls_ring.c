@@ -4,8 +4,9 @@
 #include "calls_ring.h"
 #include "attach.h"
 #include "kernel_calls.h"
+#include "libc.h"
 #include <errno.h>
-#include <linux/io_uring.h>
+#include <liburing.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -62,19 +63,23 @@ static long restrict_ring(int ring) {
     return result;
 }
 
+/* Restricts a ring that was made disabled, and lets it begin unless it is to stay so. Gives 0 or a negative
+ * errno. */
+static long begin_ring(int ring, bool stays_disabled) {
+    long result = restrict_ring(ring);
+    if (result == 0 && !stays_disabled)
+        result = kernel_call(SYS_io_uring_register, ring, IORING_REGISTER_ENABLE_RINGS, 0, 0, 0, 0);
+    return result;
+}
+
 static long ring_for_files(const long arguments[6]) {
     struct io_uring_params *parameters = (struct io_uring_params *)arguments[1];
     bool stays_disabled = parameters->flags & IORING_SETUP_R_DISABLED;
     parameters->flags |= IORING_SETUP_R_DISABLED;
     long ring = kernel_call(SYS_io_uring_setup, arguments[0], arguments[1], 0, 0, 0, 0);
-    if (ring < 0)
-        return ring;
-    long result = restrict_ring((int)ring);
-    if (result == 0 && !stays_disabled)
-        result = kernel_call(SYS_io_uring_register, ring, IORING_REGISTER_ENABLE_RINGS, 0, 0, 0, 0);
     if (!stays_disabled)
         parameters->flags &= ~(unsigned)IORING_SETUP_R_DISABLED;
-    if (result == 0)
+    if (ring < 0 || begin_ring((int)ring, stays_disabled) == 0)
         return ring;
     kernel_call(SYS_close, ring, 0, 0, 0, 0, 0);
     return -ENOSYS;
@@ -91,4 +96,30 @@ bool ring_take(long number, const long arguments[6], long *result) {
         errno = (int)-answer;
     *result = answer < 0 ? -1 : answer;
     return true;
+}
+
+/*
+ * liburing makes the system call inside of these, by an instruction that can't be replaced (syscall_sites.c).
+ * They give 0 or a negative errno.
+ */
+EXPORT int io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+                                      struct io_uring_params *parameters) {
+    if (attach_config.io_uring == IO_URING_NONE || !LIBC(io_uring_queue_init_params))
+        return -ENOSYS;
+    if (attach_config.io_uring == IO_URING_KERNEL)
+        return LIBC(io_uring_queue_init_params)(entries, ring, parameters);
+    bool stays_disabled = parameters->flags & IORING_SETUP_R_DISABLED;
+    parameters->flags |= IORING_SETUP_R_DISABLED;
+    int result = LIBC(io_uring_queue_init_params)(entries, ring, parameters);
+    if (!stays_disabled)
+        parameters->flags &= ~(unsigned)IORING_SETUP_R_DISABLED;
+    if (result < 0 || begin_ring(ring->ring_fd, stays_disabled) == 0)
+        return result;
+    LIBC(io_uring_queue_exit)(ring);
+    return -ENOSYS;
+}
+
+EXPORT int io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags) {
+    struct io_uring_params parameters = {.flags = flags};
+    return io_uring_queue_init_params(entries, ring, &parameters);
 }

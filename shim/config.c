@@ -198,11 +198,11 @@ static bool parse_trace(const char *value, unsigned *groups) {
     return *groups != 0;
 }
 
-static bool parse_io_uring(const char *value, enum io_uring *wanted) {
+static bool parse_io_uring(const char *value, enum ring_kind *wanted) {
     static const char *const names[] = {"none", "files", "kernel"};
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(value, names[i]) == 0) {
-            *wanted = (enum io_uring)i;
+            *wanted = (enum ring_kind)i;
             return true;
         }
     return false;

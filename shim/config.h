@@ -11,7 +11,7 @@
 #define CONFIG_ERROR_BYTES 320
 
 /* What a program gets that asks for an io_uring. */
-enum io_uring { IO_URING_NONE, IO_URING_FILES, IO_URING_KERNEL };
+enum ring_kind { IO_URING_NONE, IO_URING_FILES, IO_URING_KERNEL };
 
 struct config {
     char nic[CONFIG_TEXT_BYTES];  /* BAREWIRE_NIC; empty: none named */
@@ -33,7 +33,7 @@ struct config {
     char dns[CONFIG_TEXT_BYTES];            /* BAREWIRE_DNS; empty: as DHCP or /etc/resolv.conf say */
     bool verbose;                           /* BAREWIRE_VERBOSE */
     bool strict;                            /* BAREWIRE_STRICT: what can't be taken over is not started */
-    enum io_uring io_uring;                 /* BAREWIRE_IO_URING */
+    enum ring_kind io_uring;                /* BAREWIRE_IO_URING */
     unsigned trace;                         /* BAREWIRE_TRACE: enum tracing_group */
     char trace_file[2 * CONFIG_TEXT_BYTES]; /* BAREWIRE_TRACE_FILE; empty: stderr */
 };

@@ -27,6 +27,8 @@
 #include <unistd.h>
 
 struct aiocb;
+struct io_uring;
+struct io_uring_params;
 struct ifaddrs;
 struct if_nameindex;
 struct __res_state;
@@ -121,6 +123,8 @@ struct __res_state;
     CALL(int, setreuid, (uid_t, uid_t))                                                                     \
     CALL(int, setresuid, (uid_t, uid_t, uid_t))                                                             \
     CALL(int, pthread_create, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))             \
+    CALL(int, io_uring_queue_init_params, (unsigned, struct io_uring *, struct io_uring_params *))          \
+    CALL(void, io_uring_queue_exit, (struct io_uring *))                                                    \
     CALL(void *, dlmopen, (Lmid_t, const char *, int))                                                      \
     CALL(FILE *, popen, (const char *, const char *))                                                       \
     CALL(void, _exit, (int))

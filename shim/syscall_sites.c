@@ -43,6 +43,7 @@ static unsigned taken;
 
 struct text {
     const uint8_t *start, *end;
+    void (*entry)(void); /* of the stubs: libc's when NULL */
 };
 
 static bool is_mov_number(const uint8_t *code) {
@@ -104,9 +105,11 @@ static bool is_safe(const struct syscall_site *site, bool unused) {
     return unused || __libc_single_threaded || (site->before && ((uintptr_t)site->before & 7) <= 3);
 }
 
-static void lead(const struct syscall_site *site, bool unused) {
+static void lead(const struct syscall_site *site, const struct text *text, bool unused) {
     uint8_t *from = (uint8_t *)(site->before ? site->before : site->instruction);
-    const uint8_t *stub = is_safe(site, unused) ? syscall_stub_make(site, syscall_entry_libc) : NULL;
+    const uint8_t *stub = is_safe(site, unused)
+                              ? syscall_stub_make(site, text->entry ? text->entry : syscall_entry_libc)
+                              : NULL;
     intptr_t distance = (intptr_t)stub - (intptr_t)(from + 5);
     if (!stub || distance != (int32_t)distance)
         return;
@@ -141,16 +144,16 @@ static struct text text_at(uintptr_t base) {
     for (int i = 0; i < header->e_phnum; i++, segment++) {
         const uint8_t *start = (const uint8_t *)(base + segment->p_vaddr);
         if (segment->p_type == PT_LOAD && segment->p_flags & PF_X)
-            return (struct text){start, start + segment->p_memsz};
+            return (struct text){.start = start, .end = start + segment->p_memsz};
     }
-    return (struct text){NULL, NULL};
+    return (struct text){.start = NULL};
 }
 
 /* Of the libc that this library is linked to. */
 static struct text text_of_libc(void) {
     Dl_info info;
     if (!dladdr((void *)gnu_get_libc_version, &info))
-        return (struct text){NULL, NULL};
+        return (struct text){.start = NULL};
     return text_at((uintptr_t)info.dli_fbase);
 }
 
@@ -166,7 +169,7 @@ static void take(const struct text *text, bool unused) {
         unsigned count = find_sites(text, sites);
         bool writable = count && protect(text, PROT_READ | PROT_WRITE | PROT_EXEC);
         for (unsigned i = 0; writable && i < count; i++)
-            lead(&sites[i], unused);
+            lead(&sites[i], text, unused);
         if (writable)
             protect(text, PROT_READ | PROT_EXEC);
         syscall_stubs_close();
@@ -174,8 +177,9 @@ static void take(const struct text *text, bool unused) {
     kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof before, 0, 0);
 }
 
-#define EXIT_BYTES 128     /* of _exit(2) */
-#define FUNCTION_BYTES 512 /* the last function's instructions are in as many */
+#define OTHER_MAX (8 << 20) /* of a library's text: a search takes a millisecond for ten of them */
+#define EXIT_BYTES 128      /* of _exit(2) */
+#define FUNCTION_BYTES 512  /* the last function's instructions are in as many */
 
 static struct text begun;
 
@@ -185,6 +189,39 @@ static void include(void *function) {
         begun.start = start;
     if (start + FUNCTION_BYTES > begun.end)
         begun.end = start + FUNCTION_BYTES;
+}
+
+/* Of which libraries, but libc, the loader and this one: all, or those with a word in their names. */
+struct others {
+    const char *word;
+    uintptr_t self;
+};
+
+static int take_other(struct dl_phdr_info *object, size_t size, void *context) {
+    const struct others *others = context;
+    const char *name = object->dlpi_name;
+    static const char *const not_these[] = {LIBC_SO, LD_SO, "linux-vdso", "san.so"};
+    (void)size;
+    for (size_t i = 0; i < sizeof not_these / sizeof *not_these; i++)
+        if (strstr(name, not_these[i]))
+            return 0;
+    if (!*name || object->dlpi_addr == others->self || (others->word && !strstr(name, others->word)))
+        return 0;
+    struct text text = text_at(object->dlpi_addr);
+    text.entry = syscall_entry_program;
+    if (text.end - text.start <= OTHER_MAX)
+        take(&text, others->word != NULL);
+    return 0;
+}
+
+/* Libraries that make system calls themselves, as liburing does: what the program began with is where the
+ * kernel raises no signal (user_dispatch.h). */
+static void take_others(const char *word) {
+    struct others others = {.word = word};
+    Dl_info info;
+    if (dladdr((void *)take_others, &info))
+        others.self = (uintptr_t)info.dli_fbase;
+    dl_iterate_phdr(take_other, &others);
 }
 
 void syscall_sites_begin(void) {
@@ -200,18 +237,21 @@ void syscall_sites_begin(void) {
     take(&begun, true);
     void *end = library ? dlsym(library, "_exit") : NULL;
     if (end) {
-        struct text around = {end, (const uint8_t *)end + EXIT_BYTES};
+        struct text around = {.start = end, .end = (const uint8_t *)end + EXIT_BYTES};
         take(&around, true);
     }
+    take_others("liburing"); /* io_uring_setup and its kin; the rest is in calls_ring.c */
 }
 
 void syscall_sites_complete(void) {
     struct text text = text_of_libc();
-    struct text before = {text.start, begun.start}, behind = {begun.end, text.end};
+    struct text before = {.start = text.start, .end = begun.start},
+                behind = {.start = begun.end, .end = text.end};
     if (!begun.start || !text.start)
         return;
     take(&before, false);
     take(&behind, false);
+    take_others(NULL);
 }
 
 static bool is_libc(const struct link_map *object) {
@@ -223,7 +263,7 @@ void syscall_sites_take_beside(const struct link_map *object) {
     while (object->l_prev)
         object = object->l_prev;
     for (; object; object = object->l_next) {
-        struct text text = is_libc(object) ? text_at(object->l_addr) : (struct text){NULL, NULL};
+        struct text text = is_libc(object) ? text_at(object->l_addr) : (struct text){.start = NULL};
         take(&text, true);
     }
 }

@@ -16,8 +16,8 @@
  * them. */
 void syscall_sites_begin(void);
 
-/* Leads the rest of libc's, of which a program without sockets has no need: at a process's first step on a
- * stack. */
+/* Leads the rest of libc's, of which a program without sockets has no need, and those of the libraries that
+ * the process began with: at a process's first step on a stack. */
 void syscall_sites_complete(void);
 
 /* Leads those of another copy of libc, as dlmopen(3) makes one: beside `object`, in its name space. */
