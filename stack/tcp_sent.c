@@ -257,6 +257,41 @@ static bool cut_for(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent,
     return at > 0 && at < sent->length && cut(stack, tcp, sent, at);
 }
 
+/* Whether a record can be a part of the one before it: the peer has both, and they add up to the same
+ * segments. */
+static bool may_merge(const struct tcp *tcp, const struct tcp_sent *before, const struct tcp_sent *sent) {
+    return before->sacked && sent->sacked && !before->fin && sent->length > 0 && before->size == sent->size &&
+           before->length % before->size == 0 && before->length + sent->length <= UINT16_MAX &&
+           tcp->flight->mark_count == 0;
+}
+
+/* Makes one record of two neighbours that the peer has, if it can be: so that a long way of SACK blocks takes
+ * few steps. Returns whether the second has become a part of the first. */
+static bool merge(struct stack *stack, struct tcp *tcp, struct list *first, struct list *second) {
+    const struct list *all = &tcp->flight->sent;
+    if (first == all || second == all || !may_merge(tcp, sent_of(first), sent_of(second)))
+        return false;
+    struct tcp_sent *before = sent_of(first), *sent = sent_of(second);
+    before->length = (uint16_t)(before->length + sent->length);
+    before->fin = sent->fin;
+    before->pushed = sent->pushed;
+    list_remove(&sent->link);
+    pool_return(&stack->sent, sent);
+    return true;
+}
+
+/* Where a walk to a sequence number begins: at the nearer end of what is in flight, and there at or before
+ * the record that has it. */
+static struct list *nearest(const struct tcp *tcp, uint32_t sequence) {
+    const struct list *all = &tcp->flight->sent;
+    if (sequence - tcp->snd_una < tcp->snd_nxt - sequence)
+        return all->next;
+    struct list *link = all->previous;
+    while (link != all && seq_gt(sent_of(link)->sequence, sequence))
+        link = link->previous;
+    return link == all ? all->next : link;
+}
+
 void tcp_sent_sack(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
                    struct tcp_delivery *delivery) {
     delivery->duplicate = is_duplicate(segment);
@@ -266,14 +301,19 @@ void tcp_sent_sack(struct stack *stack, struct tcp *tcp, const struct tcp_segmen
         if (seq_le(block->end, block->start) || seq_lt(block->start, tcp->snd_una) ||
             seq_gt(block->end, tcp->snd_nxt))
             continue; /* of what was never sent, or long ago */
-        list_for_each(link, next, &tcp->flight->sent) {
+        for (link = nearest(tcp, block->start); link != &tcp->flight->sent; link = next) {
             struct tcp_sent *sent = sent_of(link);
             if (seq_ge(sent->sequence, block->end))
                 break;
-            if (cut_for(stack, tcp, sent, block))
-                next = sent->link.next;
-            if (!sent->sacked && seq_ge(sent->sequence, block->start) && seq_le(end_of(sent), block->end))
-                sack(stack, tcp, sent, delivery);
+            cut_for(stack, tcp, sent, block);
+            next = sent->link.next;
+            if (sent->sacked || seq_lt(sent->sequence, block->start) || seq_gt(end_of(sent), block->end))
+                continue;
+            sack(stack, tcp, sent, delivery);
+            struct list *before = link->previous, *after = next->next;
+            if (merge(stack, tcp, link, next))
+                next = after;
+            merge(stack, tcp, before, link);
         }
     }
 }
@@ -316,6 +356,8 @@ bool tcp_sent_detect(struct stack *stack, struct tcp *tcp, bool recovering, uint
         return false;
     list_for_each(link, next, &tcp->flight->sent) {
         struct tcp_sent *sent = sent_of(link);
+        if (sent->sent_ns > board->rack_sent_ns && sent->transmissions == 1)
+            break; /* all that come behind it were sent later, and if again, later still */
         if (sent->sacked || sent->lost || sent->sent_ns > board->rack_sent_ns)
             continue;
         uint64_t due_ns = sent->sent_ns + board->rack_rtt_ns + window;
