@@ -15,7 +15,9 @@ SANITIZE_tsan := -fsanitize=thread
 SANITIZE := $(SANITIZE_$(SAN))
 
 CFLAGS ?= -O2 -g
-WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes $(if $(SANITIZE),,-Wframe-larger-than=16384)
+WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes
+# What is built for users has small frames; a test may have a whole packet in one.
+FRAMES = $(if $(SANITIZE)$(filter tests/%,$<),,-Wframe-larger-than=16384)
 # As Debian's hardening=+all has it; a sanitizer has checks of its own.
 FORTIFY := $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 HARDENING := $(if $(SANITIZE),,-fstack-protector-strong -Wformat -Werror=format-security $(FORTIFY))
@@ -53,12 +55,12 @@ objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 $(BUILD)/plain/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC  $<"
-	@$(CC) $(ALL_CFLAGS) -fPIE -c $< -o $@
+	@$(CC) $(ALL_CFLAGS) $(FRAMES) -fPIE -c $< -o $@
 
 $(BUILD)/shared/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC  $< (shared)"
-	@$(CC) $(ALL_CFLAGS) $(SHIM_CFLAGS) -c $< -o $@
+	@$(CC) $(ALL_CFLAGS) $(FRAMES) $(SHIM_CFLAGS) -c $< -o $@
 
 $(BUILD)/plain/report/html.o: report/page.html
 
