@@ -118,11 +118,13 @@ struct tcp {
     bool more; /* the last write said MSG_MORE */
     bool ack_now;
     bool has_duplicate;
-    uint8_t fate; /* enum tcp_fate: what a repair has found */
+    uint8_t fate;       /* enum tcp_fate: what a repair has found */
+    int16_t soft_error; /* what an ICMP error said; 0: none since the last acknowledgment */
 
     /* Sending. */
     uint32_t iss, snd_una, snd_nxt;
     uint32_t snd_wnd, snd_wl1, snd_wl2, snd_wnd_largest;
+    int16_t final_error; /* it has ended, with this, before it was accepted */
     struct byte_queue send;
     struct tcp_congestion congestion;
     struct tcp_rtt rtt;
@@ -156,8 +158,6 @@ struct tcp {
     uint32_t fastopen_count;               /* a listener's: pending children */
     uint16_t ip_identification;            /* of its next packet */
     uint16_t former_port;                  /* that it had, for who asks; 0: it has never lost one */
-    int16_t soft_error;  /* what an ICMP error said; 0: none since the last acknowledgment */
-    int16_t final_error; /* it has ended, with this, before it was accepted */
 };
 
 struct tcp_table {
