@@ -122,6 +122,7 @@ static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct 
         count = 1;
     }
     uint64_t deadline = wait_deadline(socket->options.receive_timeout_ns);
+    bool looked = false;
     for (;;) {
         message->pieces = pieces;
         message->count = count;
@@ -135,7 +136,8 @@ static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct 
             continue;
         }
         error = (int)result;
-        if (error == -EAGAIN && !wait && refused++ && frames_due(FRAMES_AGE_LOOK_NS)) {
+        if (error == -EAGAIN && !wait && refused++ && !looked && frames_due(FRAMES_AGE_LOOK_NS)) {
+            looked = true; /* once: a look may take as long as after which another one is due */
             shared_unlock();
             frames_take_in();
             if (!(socket = call_enter(fd, &error)))
