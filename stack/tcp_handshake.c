@@ -52,13 +52,12 @@ void tcp_leave_queue(struct tcp *tcp) {
 #define BEYOND_ANY_WINDOW 65537 /* by which a new connection's numbers are past the old one's, as Linux's */
 
 /* Chooses the initial sequence number and what we offer. `follows`: what the connection between the same
- * ports would have sent next that waited out TIME_WAIT, or 0. One that sent fast has left the clock of RFC
- * 6528 behind, and nothing of it may be taken for something new. */
+ * ports would have sent next that waited out TIME_WAIT, or 0: nothing of it may be taken for something new,
+ * also where it sent so fast that it left the clock of RFC 6528 behind. */
 static void open_send_side(struct stack *stack, struct tcp *tcp, uint32_t follows) {
-    tcp->iss = tcp_isn(stack->isn_key, stack->now_ns, tcp->binding.address, tcp->binding.port,
-                       tcp->remote_address, tcp->remote_port);
-    if (follows && seq_lt(tcp->iss, follows + BEYOND_ANY_WINDOW))
-        tcp->iss = follows + BEYOND_ANY_WINDOW;
+    tcp->iss = follows ? follows + BEYOND_ANY_WINDOW
+                       : tcp_isn(stack->isn_key, stack->now_ns, tcp->binding.address, tcp->binding.port,
+                                 tcp->remote_address, tcp->remote_port);
     tcp->snd_una = tcp->snd_nxt = tcp->flight->usage_end = tcp->flight->small_end = tcp->iss;
     tcp->timestamp_offset = 0;
     if (stack->sysctl.tcp_timestamps == 1) /* 2: it begins with the boot */
