@@ -64,10 +64,11 @@ static uint8_t *near_page(uintptr_t text) {
 
 static const uint8_t *near_jump(const uint8_t *instruction, const uint8_t *stub) {
     static size_t used;
-    uint8_t *page = near_page((uintptr_t)instruction), *at = page + used;
+    uint8_t *page = near_page((uintptr_t)instruction);
     if (!page || used + JUMP_BYTES > PAGE_BYTES ||
         !protect(page, PAGE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC))
         return NULL;
+    uint8_t *at = page + used;
     used += JUMP_BYTES;
     memcpy(at, "\xff\x25\0\0\0\0", 6);
     memcpy(at + 6, &stub, sizeof stub);
