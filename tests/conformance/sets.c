@@ -528,10 +528,10 @@ static void closed_in_call(const char *name, int way, int how) {
     nonblocking(pair[1], true);
     struct sockaddr_in address = address_of(own, way == 2 ? port : 0);
     int client = -1;
-    if (way == 0)
-        outcome("epoll sets", name, "the peer sees %s, writes %s", result(recv(pair[1], data, 8, 0)),
-                result(write(pair[1], "abc", 3)));
-    else if (way == 2)
+    if (way == 0) { /* in this order: the call returns with what is written, and the connection ends */
+        const char *sees = result(recv(pair[1], data, 8, 0));
+        outcome("epoll sets", name, "the peer sees %s, writes %s", sees, result(write(pair[1], "abc", 3)));
+    } else if (way == 2)
         connect(client = socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&address, sizeof address);
     else
         for (int i = 0; i < 100; i++, usleep(2000))
