@@ -9,7 +9,6 @@
 #include "libc.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <pthread.h>
 #include <sys/single_threaded.h>
 #include <sys/syscall.h>

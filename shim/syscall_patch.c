@@ -21,13 +21,6 @@
 #define REACH (0x7ff00000ul) /* of a jump with 32 bits of distance */
 #define STEP (0x100000ul)
 
-unsigned syscall_patch_behind(const uint8_t *behind) {
-    static const uint8_t rest[] = {0xf0, 0xff, 0xff};
-    bool compares =
-        behind[0] == 0x48 && behind[1] == 0x3d && behind[2] <= 1 && memcmp(behind + 3, rest, 3) == 0;
-    return compares ? 6 : 0;
-}
-
 static bool barrier(void) {
     return kernel_call(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0, 0, 0, 0) == 0;
 }
@@ -102,11 +95,6 @@ bool syscall_patch(uint8_t *instruction, const uint8_t *stub) {
 }
 
 #else
-
-unsigned syscall_patch_behind(const uint8_t *behind) {
-    (void)behind;
-    return 0;
-}
 
 bool syscall_patch(uint8_t *instruction, const uint8_t *stub) {
     (void)instruction, (void)stub;

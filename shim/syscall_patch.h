@@ -12,9 +12,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Whether what follows a system-call instruction can be the stub's to do: its length in bytes, else 0. */
-unsigned syscall_patch_behind(const uint8_t *behind);
-
 /* Replaces an instruction, whose stub goes on behind the comparison, while other threads may execute it. No
  * thread may be asleep in it: each of its calls has been made by the stub. All signals are blocked. Returns
  * whether it did. */

@@ -59,11 +59,6 @@ static bool is_extended(const uint8_t *mov) {
     return (mov[-1] & 0xf1) == 0x41;
 }
 
-static bool is_comparison(const uint8_t *code) {
-    return code[0] == 0x48 && code[1] == 0x3d && (code[2] == 0 || code[2] == 1) && code[3] == 0xf0 &&
-           code[4] == 0xff && code[5] == 0xff;
-}
-
 /* Whether no number that was loaded lately tells that the call is none of our business. */
 static bool may_concern(const uint8_t *instruction, const uint8_t *start) {
     for (const uint8_t *at = instruction - 5; at > start && at > instruction - NUMBER_LOOKBACK; at--)
@@ -80,9 +75,8 @@ static bool describe(const uint8_t *instruction, const struct text *text, struct
         site->before_bytes = 5;
         return syscall_table_has(number_of(mov));
     }
-    site->after_bytes = 6;
-    return instruction + 8 <= text->end && is_comparison(instruction + 2) &&
-           may_concern(instruction, text->start);
+    site->after_bytes = instruction + 8 <= text->end ? syscall_stub_behind(instruction + 2) : 0;
+    return site->after_bytes > 0 && may_concern(instruction, text->start);
 }
 
 static unsigned find_sites(const struct text *text, struct syscall_site *sites) {

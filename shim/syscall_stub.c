@@ -62,7 +62,15 @@ static uint8_t *put_far_jump(uint8_t *at, const void *to) {
 
 #define ENTRY_BYTES (10 + 7 + 5) /* rcx, r11, the jump */
 
-const uint8_t *syscall_stub_pass(const uint8_t *stub, const struct syscall_site *site) {
+unsigned syscall_stub_behind(const uint8_t *behind) {
+    static const uint8_t rest[] = {0xf0, 0xff, 0xff};
+    bool compares =
+        behind[0] == 0x48 && behind[1] == 0x3d && behind[2] <= 1 && memcmp(behind + 3, rest, 3) == 0;
+    return compares ? 6 : 0; /* cmp $-4096 or $-4095, %rax */
+}
+
+/* The stub's own system-call instruction. */
+static const uint8_t *stub_pass(const uint8_t *stub, const struct syscall_site *site) {
     return stub + site->before_bytes + ENTRY_BYTES;
 }
 
@@ -74,7 +82,7 @@ const uint8_t *syscall_stub_make(const struct syscall_site *site, void (*entry)(
     used += STUB_BYTES;
     at = put(at, site->before, site->before_bytes);
     at = put_rcx(at, behind);
-    at = put_distance(put(at, "\x4c\x8d\x1d", 3), syscall_stub_pass(stub, site)); /* lea pass(%rip), %r11 */
+    at = put_distance(put(at, "\x4c\x8d\x1d", 3), stub_pass(stub, site)); /* lea pass(%rip), %r11 */
     at = put_distance(put(at, "\xe9", 1), (const void *)entry);
     at = put(at, "\x0f\x05", 2);
     at = put(at, behind, site->after_bytes);

@@ -29,7 +29,8 @@ void syscall_stubs_close(void);
 /* In a child: nobody is between the two. */
 void syscall_stubs_forked(void);
 
-/* The stub's own system-call instruction. */
-const uint8_t *syscall_stub_pass(const uint8_t *stub, const struct syscall_site *site);
+/* How many bytes of what follows a system-call instruction the stub can do instead: a comparison of the
+ * result, else 0. */
+unsigned syscall_stub_behind(const uint8_t *behind);
 
 #endif

@@ -83,7 +83,7 @@ static void unlock_places(void) {
 static void count_trap(size_t at) {
     uintptr_t behind = places[at].behind;
     if (!small_stacks || places[at].traps > HOT || ++places[at].traps != HOT ||
-        !syscall_patch_behind((const uint8_t *)behind))
+        !syscall_stub_behind((const uint8_t *)behind))
         return;
     lock_places();
     syscall_patch((uint8_t *)behind - 2, places[at].stub);
@@ -101,7 +101,7 @@ static const uint8_t *stub_of(uintptr_t behind) {
     at = place_of(behind);
     if (!places[at].behind && places_taken < PLACES / 2 && syscall_stubs_open()) {
         struct syscall_site site = {.instruction = (const uint8_t *)behind - 2,
-                                    .after_bytes = syscall_patch_behind((const uint8_t *)behind)};
+                                    .after_bytes = syscall_stub_behind((const uint8_t *)behind)};
         const uint8_t *stub = syscall_stub_make(&site, syscall_entry_program);
         syscall_stubs_close();
         if (stub) {
