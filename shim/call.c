@@ -6,8 +6,8 @@
 #include "exec.h"
 #include "fork.h"
 #include "frames.h"
-#include "preloaded.h"
 #include "messages.h"
+#include "preloaded.h"
 #include "process.h"
 #include "resume.h"
 #include "syscall_sites.h"
@@ -44,7 +44,7 @@ int call_address(int fd, const struct sockaddr *address, socklen_t length, uint3
 }
 
 bool call_kernel_address(uint32_t host) {
-    return (ip_is_loopback(host) || host == INADDR_ANY) && !(attached() && !shared->kernel_loopback);
+    return (ip4_is_loopback(host) || host == INADDR_ANY) && !(attached() && !shared->kernel_loopback);
 }
 
 uint32_t call_destination(uint32_t host) {
@@ -92,8 +92,8 @@ void call_leave(void) {
         tracing_show();
 }
 
-/* Where libc's instructions can't be taken over, exit(3) comes here when all other libraries' destructors, and
- * handlers, have run: they may still use what the program has open, or wait for threads that do. */
+/* Where libc's instructions can't be taken over, exit(3) comes here when all other libraries' destructors,
+ * and handlers, have run: they may still use what the program has open, or wait for threads that do. */
 static void end(int status, void *context) {
     (void)status;
     (void)context;
@@ -113,8 +113,8 @@ EXPORT void _Exit(int status) {
 __attribute__((constructor)) static void begin(void) {
     call_begin();
     if (!syscall_sites_taken()) {
-        /* The loader registers its own handler, which runs all destructors, after the constructors of libraries:
-         * so this one, which belongs to no library, runs after that. */
+        /* The loader registers its own handler, which runs all destructors, after the constructors of
+         * libraries: so this one, which belongs to no library, runs after that. */
         on_exit(end, NULL);
         (void)at_quick_exit(call_leave);
     }

@@ -40,7 +40,7 @@ static bool is_numeric(const char *node) {
 /* An address of the stack's counts, unless it is the loopback's; one that is still to come by DHCP, too. */
 static bool has_inet(void) {
     uint32_t address = attached() ? shared->stack.config.address : attach_config.address;
-    return attached() ? address != 0 : !ip_is_loopback(address);
+    return attached() ? address != 0 : !ip4_is_loopback(address);
 }
 
 /* Each interface of a kernel that knows IPv6 has at least a link-local address, which glibc counts. */

@@ -166,7 +166,7 @@ static struct in6_addr mapped(uint32_t host) {
 static bool is_loopback(const struct in6_addr *address) {
     return IN6_IS_ADDR_LOOPBACK(address) ||
            (IN6_IS_ADDR_V4MAPPED(address) &&
-            (ip_is_loopback(host_of(address)) || host_of(address) == INADDR_ANY));
+            (ip4_is_loopback(host_of(address)) || host_of(address) == INADDR_ANY));
 }
 
 /* What the stack, whose lock is held unless the address is loopback's, would send from. */

@@ -207,7 +207,7 @@ static bool stays_the_kernels(const struct inet_diag_msg *message) {
     if (message->idiag_family == AF_INET6 && !mapped)
         return true;
     uint32_t host = ntohl(message->id.idiag_src[mapped ? 3 : 0]);
-    return ip_is_loopback(host) && shared->kernel_loopback;
+    return ip4_is_loopback(host) && shared->kernel_loopback;
 }
 
 static void add_kernels(void *context, const void *bytes, size_t length) {

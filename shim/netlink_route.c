@@ -273,7 +273,7 @@ struct route_lookup {
 static int look_up_route(struct route_lookup *lookup, const struct interface *all) {
     const struct stack *stack = &shared->stack;
     uint32_t destination = lookup->destination, next_hop = 0;
-    bool loopback = ip_is_loopback(destination) || destination == INADDR_ANY;
+    bool loopback = ip4_is_loopback(destination) || destination == INADDR_ANY;
     lookup->interface = all[INTERFACE_OWN].index;
     if (!lookup->source_given)
         lookup->source =
@@ -285,7 +285,7 @@ static int look_up_route(struct route_lookup *lookup, const struct interface *al
     } else if (ip_is_broadcast(stack, destination)) {
         lookup->type = RTN_BROADCAST;
         lookup->flags = ROUTE_LOCAL | ROUTE_BROADCAST;
-    } else if (ip_is_multicast(destination)) {
+    } else if (ip4_is_multicast(destination)) {
         lookup->type = RTN_MULTICAST;
         lookup->flags = ROUTE_MULTICAST | (destination == IP_ALL_HOSTS ? ROUTE_LOCAL : 0);
     } else {
@@ -366,7 +366,7 @@ static int tell_routes(struct netlink_answer *answer, const struct interface *al
     bool given;
     lookup.destination = address_of(request, RTA_DST, &given);
     lookup.source = address_of(request, RTA_SRC, &lookup.source_given);
-    if (lookup.source_given && !ip_is_local(&shared->stack, lookup.source) && !ip_is_loopback(lookup.source))
+    if (lookup.source_given && !ip_is_local(&shared->stack, lookup.source) && !ip4_is_loopback(lookup.source))
         return -ENETUNREACH;
     int error = look_up_route(&lookup, all);
     if (error)

@@ -320,7 +320,7 @@ static uint32_t source_for(struct stack *stack, const struct socket *socket,
     uint32_t bound = socket->datagram->binding.address;
     if (message->local_address)
         return message->local_address;
-    if (bound && !ip_is_multicast(bound) && !ip_is_broadcast(stack, bound))
+    if (bound && !ip4_is_multicast(bound) && !ip_is_broadcast(stack, bound))
         return bound;
     return ip_source(stack, destination);
 }
@@ -328,7 +328,7 @@ static uint32_t source_for(struct stack *stack, const struct socket *socket,
 int datagram_parameters(struct stack *stack, struct socket *socket, const struct socket_message *message,
                         uint32_t destination, uint32_t length, struct ip_parameters *parameters) {
     const struct socket_options *options = &socket->options;
-    bool multicast = ip_is_multicast(destination);
+    bool multicast = ip4_is_multicast(destination);
     bool on_link = options->dont_route || message->flags & MSG_DONTROUTE;
     if (!on_link && ip_reachable(stack, destination))
         return -ENETUNREACH;
@@ -337,7 +337,7 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
     if (message->local_address && !ip_is_local(stack, message->local_address))
         return -EINVAL;
     uint32_t source = source_for(stack, socket, message, destination);
-    if (ip_is_loopback(source) && !ip_is_loopback(destination))
+    if (ip4_is_loopback(source) && !ip4_is_loopback(destination))
         return -EINVAL; /* no address to be seen outside */
     const struct ip_options *ip_options =
         message->has_options ? &message->options : socket_ip_options(socket);
@@ -434,7 +434,7 @@ int datagram_autobind(struct stack *stack, struct socket *socket) {
 }
 
 int datagram_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
-    if (ip_is_loopback(socket->datagram->binding.address) && !ip_is_loopback(address))
+    if (ip4_is_loopback(socket->datagram->binding.address) && !ip4_is_loopback(address))
         return -EINVAL; /* no address to be seen outside */
     if (ip_reachable(stack, address))
         return -ENETUNREACH;

@@ -252,7 +252,7 @@ static void changed_perhaps(struct stack *stack, struct igmp_group *group, bool 
 int igmp_join(struct stack *stack, struct socket *socket, uint32_t address, bool includes) {
     struct list *link, *next;
     uint32_t count = 0;
-    if (!ip_is_multicast(address))
+    if (!ip4_is_multicast(address))
         return -EINVAL;
     if (membership_of(socket, address))
         return -EADDRINUSE;
@@ -301,7 +301,7 @@ int igmp_leave(struct stack *stack, struct socket *socket, uint32_t address) {
 
 int igmp_source(struct stack *stack, struct socket *socket, uint32_t address, uint32_t source, bool includes,
                 bool add) {
-    if (!ip_is_multicast(address))
+    if (!ip4_is_multicast(address))
         return -EINVAL;
     if (includes && add) {
         int error = igmp_join(stack, socket, address, true);
@@ -338,7 +338,7 @@ int igmp_set_filter(struct stack *stack, struct socket *socket, uint32_t address
                     const struct igmp_filter *filter) {
     struct igmp_membership *membership = membership_of(socket, address);
     struct igmp_group *group = membership ? find(stack, address) : NULL;
-    if (!ip_is_multicast(address))
+    if (!ip4_is_multicast(address))
         return -EINVAL;
     if (filter->includes && filter->count == 0)
         return igmp_leave(stack, socket, address);
@@ -402,7 +402,7 @@ void igmp_input(struct stack *stack, struct ip_packet *packet) {
     const uint8_t *message = buffer_data(packet->chain);
     /* RFC 3376 section 4: with a TTL of 1, so from the link, and to a group. */
     if (packet->length < 8 || buffer_length(packet->chain) < 8 || packet->looped || packet->ttl != 1 ||
-        !ip_is_multicast(packet->destination) ||
+        !ip4_is_multicast(packet->destination) ||
         checksum_fold(checksum_add_chain(0, packet->chain)) != 0xffff)
         return;
     if (message[0] == QUERY) {

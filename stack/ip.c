@@ -50,14 +50,14 @@ void ip_confirm(struct stack *stack, uint32_t destination) {
 
 bool ip_is_local(const struct stack *stack, uint32_t address) {
     return (address == stack->config.address && address) ||
-           (stack->config.loopback && ip_is_loopback(address));
+           (stack->config.loopback && ip4_is_loopback(address));
 }
 
-bool ip_is_loopback(uint32_t address) {
+bool ip4_is_loopback(uint32_t address) {
     return address >> 24 == 127;
 }
 
-bool ip_is_multicast(uint32_t address) {
+bool ip4_is_multicast(uint32_t address) {
     return address >> 28 == 0xe;
 }
 
@@ -67,14 +67,14 @@ bool ip_is_broadcast(const struct stack *stack, uint32_t address) {
 
 int ip_reachable(const struct stack *stack, uint32_t destination) {
     uint32_t next_hop;
-    if (ip_is_local(stack, destination) || ip_is_multicast(destination) ||
+    if (ip_is_local(stack, destination) || ip4_is_multicast(destination) ||
         ip_is_broadcast(stack, destination))
         return 0;
     return ip_route_lookup(&stack->routes, destination, &next_hop);
 }
 
 uint32_t ip_source(const struct stack *stack, uint32_t destination) {
-    return ip_is_loopback(destination) ? IP_LOOPBACK : stack->config.address;
+    return ip4_is_loopback(destination) ? IP_LOOPBACK : stack->config.address;
 }
 
 uint32_t ip_mtu(const struct stack *stack, uint32_t destination) {
@@ -83,7 +83,7 @@ uint32_t ip_mtu(const struct stack *stack, uint32_t destination) {
 
 /* Sources that no packet from the wire may bear (RFC 1122 section 3.2.1.3, RFC 1812 section 5.3.7). */
 static bool is_martian(const struct stack *stack, uint32_t source) {
-    return ip_is_multicast(source) || ip_is_broadcast(stack, source) || ip_is_loopback(source) ||
+    return ip4_is_multicast(source) || ip_is_broadcast(stack, source) || ip4_is_loopback(source) ||
            (source >> 24 == 0 && source != 0);
 }
 
@@ -185,13 +185,13 @@ static bool acceptable(struct stack *stack, const struct ip_packet *packet) {
     uint32_t source = packet->source, destination = packet->destination;
     if (packet->looped)
         return true;
-    if (is_martian(stack, source) || ip_is_local(stack, source) || ip_is_loopback(destination))
+    if (is_martian(stack, source) || ip_is_local(stack, source) || ip4_is_loopback(destination))
         return false;
     if (ip_is_local(stack, destination))
         return source != 0;
     if (ip_is_broadcast(stack, destination))
         return true;
-    if (ip_is_multicast(destination))
+    if (ip4_is_multicast(destination))
         return igmp_wants(stack, destination, source);
     return dhcp_expects(stack, destination, packet->protocol);
 }
@@ -214,9 +214,9 @@ void ip_input(struct stack *stack, struct buffer *chain, unsigned flags) {
     packet.tos = header[1];
     packet.looped = flags & IP_INPUT_LOOPED;
     packet.multicast = flags & IP_INPUT_LINK_MULTICAST || ip_is_broadcast(stack, packet.destination) ||
-                       ip_is_multicast(packet.destination);
+                       ip4_is_multicast(packet.destination);
     packet.length = wire_get16(header + 2) - header_length;
-    if (ip_is_multicast(packet.destination))
+    if (ip4_is_multicast(packet.destination))
         stack->mib.IpExtInMcastPkts++;
     else if (packet.multicast)
         stack->mib.IpExtInBcastPkts++;
@@ -306,7 +306,7 @@ void ip_write_header(struct frame *frame, const struct ip_parameters *parameters
 /* To all, or to a group, on the link: and to ourselves, who are among them. */
 static int output_to_many(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters) {
     uint32_t destination = parameters->destination;
-    if (!ip_is_multicast(destination)) {
+    if (!ip4_is_multicast(destination)) {
         stack->mib.IpExtOutBcastPkts++;
         stack_loop_back(stack, frame);
         ether_output(stack, frame, ETHER_BROADCAST, ETHER_TYPE_IP);
@@ -333,7 +333,7 @@ int ip_output_whole(struct stack *stack, struct frame *frame, const struct ip_pa
         frame_release(&stack->buffers, frame);
         return result;
     }
-    if (ip_is_multicast(destination) || ip_is_broadcast(stack, destination))
+    if (ip4_is_multicast(destination) || ip_is_broadcast(stack, destination))
         return output_to_many(stack, frame, parameters);
     if (!parameters->on_link && ip_route_lookup(&stack->routes, destination, &next_hop)) {
         stack->mib.IpOutNoRoutes++;
@@ -353,7 +353,7 @@ static bool is_too_long(const struct ip_parameters *parameters, const struct fra
 
 bool ip_offloads(const struct stack *stack, const struct ip_parameters *parameters,
                  const struct frame *frame) {
-    bool many = ip_is_multicast(parameters->destination) || ip_is_broadcast(stack, parameters->destination);
+    bool many = ip4_is_multicast(parameters->destination) || ip_is_broadcast(stack, parameters->destination);
     return stack->config.offload && !many && !(parameters->options && parameters->options->length) &&
            !is_too_long(parameters, frame);
 }

@@ -75,8 +75,8 @@ void ip_confirm(struct stack *stack, uint32_t destination);
 
 /* Whether an address is one of the stack's own: 127.0.0.0/8 too, if the loopback network is the stack's. */
 bool ip_is_local(const struct stack *stack, uint32_t address);
-bool ip_is_loopback(uint32_t address);
-bool ip_is_multicast(uint32_t address);
+bool ip4_is_loopback(uint32_t address);
+bool ip4_is_multicast(uint32_t address);
 bool ip_is_broadcast(const struct stack *stack, uint32_t address);
 
 /* Whether there is a way to a destination: 0 or -ENETUNREACH. */

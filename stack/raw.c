@@ -52,7 +52,7 @@ bool raw_input(struct stack *stack, const struct ip_packet *packet) {
     list_for_each(link, next, &stack->raw_sockets) {
         struct socket *socket = container_of(link, struct datagram_state, raw_link)->socket;
         if (!matches(socket, packet->protocol, packet->source, packet->destination) ||
-            (ip_is_multicast(packet->destination) &&
+            (ip4_is_multicast(packet->destination) &&
              !igmp_socket_wants(socket, packet->destination, packet->source)))
             continue;
         wanted = true;

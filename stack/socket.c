@@ -96,7 +96,7 @@ static struct binding *binding_of(struct socket *socket) {
 
 int socket_bind(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
     struct binding *binding = binding_of(socket);
-    bool many = ip_is_multicast(address) || ip_is_broadcast(stack, address);
+    bool many = ip4_is_multicast(address) || ip_is_broadcast(stack, address);
     if (address && !socket->options.free_bind && !ip_is_local(stack, address) && (!many || socket->tcp))
         return -EADDRNOTAVAIL;
     if (socket->type == SOCK_RAW) {

@@ -114,7 +114,7 @@ static int source_request(struct stack *stack, struct socket *socket, int name, 
             return -EADDRNOTAVAIL;
         ours = is_ours(stack, 0, (int)general.gsr_interface);
     }
-    if (!ip_is_multicast(ntohl(group.sin_addr.s_addr)))
+    if (!ip4_is_multicast(ntohl(group.sin_addr.s_addr)))
         return -EINVAL;
     if (!ours)
         return -ENODEV;
@@ -173,7 +173,7 @@ static int set_filter(struct stack *stack, struct socket *socket, int name, cons
     if (!error && request.count > IGMP_SOURCES_MAX)
         return -ENOBUFS;
     if (!error && (length < request.head_bytes + request.count * request.source_bytes ||
-                   !ip_is_multicast(request.group)))
+                   !ip4_is_multicast(request.group)))
         return -EINVAL;
     if (!error && !request.ours)
         return -ENODEV;
@@ -193,7 +193,7 @@ static int get_filter(const struct stack *stack, const struct socket *socket, in
     int error = socket->tcp ? -EPROTO : read_filter(stack, name, value, *length, &request);
     if (error == -EINVAL && *length >= request.head_bytes)
         error = 0; /* the mode is an answer here */
-    if (!error && !ip_is_multicast(request.group))
+    if (!error && !ip4_is_multicast(request.group))
         return -EINVAL;
     if (!error && !request.ours)
         return -ENODEV;

@@ -84,7 +84,7 @@ static void end_connection(void *object, void *context) {
     struct stack *stack = context;
     struct tcp *tcp = object;
     if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN &&
-        tcp->binding.address != stack->config.address && !ip_is_loopback(tcp->binding.address))
+        tcp->binding.address != stack->config.address && !ip4_is_loopback(tcp->binding.address))
         tcp_end(stack, tcp, ENETDOWN);
 }
 

@@ -214,7 +214,7 @@ bool tcp_is_lone_syn(const struct tcp *tcp) {
 
 bool tcp_reusable(const struct stack *stack, const struct tcp *tcp) {
     uint32_t mode = stack->sysctl.tcp_tw_reuse;
-    bool loopback = ip_is_loopback(tcp->remote_address) || tcp->remote_address == tcp->binding.address;
+    bool loopback = ip4_is_loopback(tcp->remote_address) || tcp->remote_address == tcp->binding.address;
     /* RFC 6191: with timestamps that go on, nothing old can be taken for new after a second. */
     return tcp->state == TCP_TIME_WAIT && !tcp->socket && tcp->timestamps &&
            (mode == 1 || (mode == 2 && loopback)) &&

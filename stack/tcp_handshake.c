@@ -188,7 +188,7 @@ static bool tuple_taken(void *context, uint16_t port) {
 }
 
 int tcp_connect(struct stack *stack, struct tcp *tcp, uint32_t address, uint16_t port) {
-    if (ip_is_multicast(address) || ip_is_broadcast(stack, address) || ip_reachable(stack, address))
+    if (ip4_is_multicast(address) || ip_is_broadcast(stack, address) || ip_reachable(stack, address))
         return -ENETUNREACH;
     struct tuple_question question = {stack, tcp, NULL};
     tcp->remote_address = address;

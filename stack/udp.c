@@ -65,7 +65,7 @@ static void deliver_to_many(struct stack *stack, struct ip_packet *packet, uint1
         if (!datagram_matches(socket, packet->protocol, packet->source, source_port, packet->destination,
                               port))
             continue;
-        if (ip_is_multicast(packet->destination) &&
+        if (ip4_is_multicast(packet->destination) &&
             !igmp_socket_wants(socket, packet->destination, packet->source))
             continue;
         struct ip_packet copy = *packet;
@@ -119,7 +119,7 @@ void udp_input(struct stack *stack, struct ip_packet *packet) {
     struct filter_view seen, *view = stack->extras.used > 0 ? &seen : NULL;
     if (view)
         filter_view(stack, view, packet, UDP_HEADER_BYTES);
-    bool many = ip_is_multicast(packet->destination) || ip_is_broadcast(stack, packet->destination);
+    bool many = ip4_is_multicast(packet->destination) || ip_is_broadcast(stack, packet->destination);
     if (!many && !ip_is_local(stack, packet->destination))
         return; /* let in for DHCP's sake alone */
     if (!many && !(socket = datagram_lookup(stack, packet->protocol, packet->source, source_port,
@@ -246,7 +246,7 @@ static bool may_train(const struct stack *stack, const struct ip_parameters *par
     uint32_t destination = parameters->destination;
     bool options = parameters->options && parameters->options->length > 0;
     return stack->config.offload_datagrams && !options && !ip_is_local(stack, destination) &&
-           !ip_is_multicast(destination) && !ip_is_broadcast(stack, destination);
+           !ip4_is_multicast(destination) && !ip_is_broadcast(stack, destination);
 }
 
 static ssize_t send_now(struct stack *stack, struct socket *socket, const struct socket_message *message,

@@ -80,8 +80,8 @@ void machine_destroy(void) {
 }
 
 void machine_adopt(uint32_t address) {
-    if (state.used || !address || ip_is_multicast(address) || address == UINT32_MAX ||
-        ip_is_loopback(address))
+    if (state.used || !address || ip4_is_multicast(address) || address == UINT32_MAX ||
+        ip4_is_loopback(address))
         return;
     state.used = true;
     if (address == machine.stack->config.address)
