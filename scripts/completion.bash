@@ -15,7 +15,7 @@ _barewire() {
             help) word="ss stats ls down report doctor lan lab" ;;
             lan) word="--hub --switch --rate --delay --ber" ;;
             ss) word="-t -u -l -a -i -m -p -n -H -w --json --name" ;;
-            stats) word="--json --name" ;;
+            stats) word="--json --lock --name" ;;
             down) word="--name" ;;
             report) word="--live --text -o --name" ;;
             doctor) word="" ;;

@@ -22,9 +22,9 @@ bool call_join(void) {
     return attached() && !attach_broken();
 }
 
-struct socket *call_enter(int fd, int *error) {
-    shared_lock();
-    frames_look(FRAMES_AGE_CALL_NS);
+struct socket *call_enter_at(struct lock_place *place, int fd, int *error) {
+    shared_lock_at(place);
+    frames_look_at(place, FRAMES_AGE_CALL_NS);
     struct socket *socket = descriptor_socket(fd);
     if (!socket || shared->broken || keeper_has_died()) {
         *error = socket ? -ENETDOWN : -EBADF;

@@ -43,13 +43,14 @@ static inline long call_end_told(int before, long result) {
  * of it needs; does nothing when that was done. False: the stack is broken. */
 bool call_join(void);
 
-/* The process ends: closes what it has, at once. Called last, when libc makes the system call that ends it: behind
- * all handlers and destructors, and after the streams of stdio have been written. */
+/* The process ends: closes what it has, at once. Called last, when libc makes the system call that ends it:
+ * behind all handlers and destructors, and after the streams of stdio have been written. */
 void call_leave(void);
 
 /* Takes the lock to work on the socket of a descriptor that descriptor_find found to be ours. Gives NULL,
  * with the lock not held and *error set, when the socket is gone or the stack broken. */
-struct socket *call_enter(int fd, int *error);
+struct socket *call_enter_at(struct lock_place *place, int fd, int *error);
+#define call_enter(fd, error) call_enter_at(LOCK_PLACE, fd, error)
 
 /* Reads an address that a call's arguments have for a descriptor of ours. Returns as family_read does. */
 int call_address(int fd, const struct sockaddr *address, socklen_t length, uint32_t *host, uint16_t *port);

@@ -31,6 +31,8 @@ enum door_request_kind {
                     descriptor */
     DOOR_POLLER, /* the sender watches the NIC, too, or has found that something is wrong with it; no reply */
     DOOR_TRACE,  /* like DOOR_LOOK, and the stack notes what happens as long as the connection lasts */
+    DOOR_LOCK,   /* like DOOR_LOOK, and how long the stack's lock is held is noted as long as the connection
+                    lasts */
     DOOR_WAITER, /* brings the eventfd of one of the sender's waiters, and gets no reply */
     DOOR_FLIGHT, /* brings a copy of a socket's descriptor that the sender is about to pass on, and gets no
                     reply */

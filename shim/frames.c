@@ -299,12 +299,12 @@ bool frames_due(uint64_t age_ns) {
            frames_may_receive();
 }
 
-void frames_look(uint64_t age_ns) {
+void frames_look_at(struct lock_place *place, uint64_t age_ns) {
     if (!frames_due(age_ns))
         return;
     shared_unlock();
     frames_take_in();
-    shared_lock();
+    shared_lock_at(place);
 }
 
 int frames_take_in(void) {

@@ -73,7 +73,8 @@ bool frames_deferred(void);
 bool frames_due(uint64_t age_ns);
 
 /* Takes them in then; the lock is held, and let go meanwhile. */
-void frames_look(uint64_t age_ns);
+void frames_look_at(struct lock_place *place, uint64_t age_ns);
+#define frames_look(age_ns) frames_look_at(LOCK_PLACE, age_ns)
 #define FRAMES_AGE_CALL_NS 100000       /* at any call */
 #define FRAMES_AGE_LOOK_NS 5000         /* when there is nothing for who does not want to wait */
 #define FRAMES_TICK_NS UINT64_C(500000) /* keeper_tick.c */

@@ -377,27 +377,37 @@ static int shared_nic(const struct ucred *sender) {
     return may ? keeper.nic->descriptor : -1;
 }
 
-/* Connections of those who want to see what happens. */
+/* Connections of those who want to see what happens (DOOR_TRACE), or how long the lock is held (DOOR_LOCK).
+ */
 #define WATCHERS_MAX 8
-static int watchers[WATCHERS_MAX]; /* + 1; 0: a free place */
+static struct {
+    int place; /* + 1 of the connection; 0: a free place */
+    uint32_t kind;
+} watchers[WATCHERS_MAX];
 
-static void want_events(void) {
-    bool any = false;
+static bool is_wanted(uint32_t kind) {
     for (int i = 0; i < WATCHERS_MAX; i++)
-        any |= watchers[i] != 0;
+        if (watchers[i].place && watchers[i].kind == kind)
+            return true;
+    return false;
+}
+
+static void note_what_is_wanted(void) {
     shared_lock();
-    if (any)
+    if (is_wanted(DOOR_TRACE))
         shared->stack.trace.wanted |= TRACE_FRAMES | TRACE_SAMPLES;
     else
         shared->stack.trace.wanted &= ~(unsigned)TRACE_SAMPLES; /* frames may be wanted by --trace, too */
+    shared->lock_profile.wanted = is_wanted(DOOR_LOCK);
     shared_unlock();
 }
 
-static bool watch_events(int connection) {
+static bool watch(int connection, uint32_t kind) {
     for (int i = 0; i < WATCHERS_MAX; i++)
-        if (!watchers[i]) {
-            watchers[i] = connection + 1;
-            want_events();
+        if (!watchers[i].place) {
+            watchers[i].place = connection + 1;
+            watchers[i].kind = kind;
+            note_what_is_wanted();
             return true;
         }
     return false;
@@ -405,9 +415,9 @@ static bool watch_events(int connection) {
 
 static void watch_no_more(int connection) {
     for (int i = 0; i < WATCHERS_MAX; i++)
-        if (watchers[i] == connection + 1) {
-            watchers[i] = 0;
-            want_events();
+        if (watchers[i].place == connection + 1) {
+            watchers[i].place = 0;
+            note_what_is_wanted();
         }
 }
 
@@ -438,8 +448,8 @@ static bool answer(int connection, struct door_request *request, const struct uc
               in ? (struct door_beside){keeper.region, shared_nic(sender)} : DOOR_NOTHING);
         stand_at(connection, MEMBER);
         return !in;
-    } else if (kind == DOOR_LOOK || kind == DOOR_TRACE) {
-        answer.header.kind = kind == DOOR_TRACE && !watch_events(connection) ? DOOR_REFUSED : DOOR_WELCOME;
+    } else if (kind == DOOR_LOOK || kind == DOOR_TRACE || kind == DOOR_LOCK) {
+        answer.header.kind = kind != DOOR_LOOK && !watch(connection, kind) ? DOOR_REFUSED : DOOR_WELCOME;
         reply(connection, &answer, (struct door_beside){keeper.region, -1});
         stand_at(connection, WATCHES);
         return kind == DOOR_LOOK;

@@ -116,7 +116,7 @@ static void stop(int signal) {
 static int watch(double seconds) {
     static char name[200];
     struct trace_event event;
-    int failed = tool_look(true);
+    int failed = tool_look(DOOR_TRACE);
     if (failed)
         return failed;
     const struct trace *trace = &shared->stack.trace;

@@ -22,6 +22,8 @@
 #define LINE_BYTES 512
 #define ANSWER_S 2
 
+#define LOCK_SECONDS_MAX 86400
+
 struct wish {
     bool tcp, udp, listening, all, information, memory, processes, no_header, watch, json;
     uint32_t shown;
@@ -52,7 +54,7 @@ static int ask_door(int door, const struct door_request *request, struct door_re
     return door_taken_beside(&message).first;
 }
 
-int tool_look(bool events) {
+int tool_look(enum door_request_kind kind) {
     static struct door_request request = {.header = {SHARED_MAGIC, 0, DOOR_LOOK}};
     static struct door_reply reply;
     static struct config config;
@@ -60,7 +62,7 @@ int tool_look(bool events) {
     if (door < 0)
         return 2;
     request.header.version = SHARED_VERSION;
-    request.header.kind = events ? DOOR_TRACE : DOOR_LOOK;
+    request.header.kind = kind;
     int region = ask_door(door, &request, &reply);
     if (region < 0 && reply.header.magic == SHARED_MAGIC)
         return complain("stack '%s' is kept by another version of barewire", config.name);
@@ -396,7 +398,7 @@ int tool_ss(int count, char **options) {
     struct wish wish = {0};
     if (!read_wish(count, options, &wish))
         return complain("ss takes -t -u -l -a -i -m -p -H -n -w --json%s", "");
-    int failed = tool_look(false);
+    int failed = tool_look(DOOR_LOOK);
     if (failed)
         return failed;
     if (wish.watch)
@@ -437,11 +439,28 @@ static void show_impairment(bool json) {
     }
 }
 
+static bool read_seconds(const char *text, int *seconds) {
+    char *end;
+    long number = strtol(text, &end, 10);
+    *seconds = (int)number;
+    return end > text && !*end && number > 0 && number <= LOCK_SECONDS_MAX;
+}
+
 int tool_stats(int count, char **options) {
-    bool json = count == 1 && strcmp(options[0], "--json") == 0, first = true;
-    if (count > 0 && !json)
-        return complain("stats takes --json%s", "");
-    int failed = tool_look(false);
+    bool json = false, first = true, lock = false;
+    int seconds = 1;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(options[i], "--json") == 0)
+            json = true;
+        else if (strcmp(options[i], "--lock") == 0)
+            lock = true;
+        else if (!lock || i == 0 || strcmp(options[i - 1], "--lock") != 0 ||
+                 !read_seconds(options[i], &seconds))
+            return complain("stats takes --json and --lock [SECONDS], not '%s'", options[i]);
+    }
+    if (lock)
+        return tool_lock(seconds, json);
+    int failed = tool_look(DOOR_LOOK);
     if (failed)
         return failed;
     struct mib mib;

@@ -5,6 +5,7 @@
 #ifndef SHIM_KEEPER_TOOL_H
 #define SHIM_KEEPER_TOOL_H
 
+#include "door.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,10 +34,10 @@ int tool_connect(struct config *config);
 /* Says what this machine allows. `self`: this program's path. */
 int tool_doctor(const char *self);
 
-/* Maps the stack that the environment names, or the only one there is, for reading. `events`: it notes what
- * happens (stack/trace.h) as long as this process lasts. Returns an exit status, after a line for the user.
- */
-int tool_look(bool events);
+/* Maps the stack that the environment names, or the only one there is, for reading. DOOR_TRACE: it notes what
+ * happens (stack/trace.h) as long as this process lasts; DOOR_LOCK: how long its lock is held; DOOR_LOOK:
+ * neither. Returns an exit status, after a line for the user. */
+int tool_look(enum door_request_kind kind);
 
 /* barewire report FILE|--live [SECONDS] [--text] [-o FILE]: what a capture, or a live stack, shows. */
 int tool_report(int count, char **options);
@@ -47,6 +48,10 @@ void tool_name_holders(const void *socket, char *text, size_t room);
 /* Shows its sockets in the columns of ss(8), with its options; its counters by Linux's names, as nstat(8). */
 int tool_ss(int count, char **options);
 int tool_stats(int count, char **options);
+
+/* barewire stats --lock: measures for some seconds how long the lock is held and waited for, by who takes it.
+ */
+int tool_lock(int seconds, bool json);
 
 /* barewire lan PATH [--hub|--switch ...]: runs a local network at a path; without options shows one that
  * runs. */

@@ -32,6 +32,12 @@ static _Atomic uint32_t gate; /* 1: closed, for all threads but the one that kee
 static __thread bool holds_signals __attribute__((tls_model("initial-exec")));
 static __thread bool keeps_gate __attribute__((tls_model("initial-exec")));
 
+/* While the lock is held, if that is measured: where it was taken, how long that took, and when it was. */
+static __thread struct {
+    struct lock_place *place; /* NULL: it is not measured */
+    uint64_t waited_ns, since_ns;
+} measured __attribute__((tls_model("initial-exec")));
+
 void (*shared_unlocked)(void);
 void (*shared_forked)(void);
 _Atomic unsigned *shared_unforked = &unwatched;
@@ -102,18 +108,36 @@ static void set_busy(bool busy) {
     atomic_signal_fence(memory_order_seq_cst);
 }
 
+/* When somebody asks for the lock, if that is measured; else 0. */
+static uint64_t ask(void) {
+    return __builtin_expect(shared->lock_profile.wanted, 0) ? clock_now() : 0;
+}
+
 /* The stack's time never goes back: a process that was stopped with the time in its hand brings none. */
-static void begin(void) {
+static void begin(struct lock_place *place, uint64_t asked_ns) {
     uint64_t now_ns = clock_now();
     set_busy(true);
     if (now_ns > shared->stack.now_ns)
         shared->stack.now_ns = now_ns;
+    if (__builtin_expect(asked_ns != 0, 0)) {
+        measured.place = place;
+        measured.waited_ns = now_ns - asked_ns;
+        measured.since_ns = now_ns;
+    }
 }
 
-static void take_and_begin(void) {
+/* The lock is about to be let go. */
+static void end_measuring(void) {
+    struct lock_place *place = measured.place;
+    measured.place = NULL;
+    lock_profile_note(&shared->lock_profile, place, measured.waited_ns, clock_now() - measured.since_ns);
+}
+
+static void take_and_begin(struct lock_place *place) {
+    uint64_t asked_ns = ask();
     if (take() == EOWNERDEAD)
         owner_died();
-    begin();
+    begin(place, asked_ns);
 }
 
 static bool gate_is_closed(void) {
@@ -133,7 +157,8 @@ static void wait_at_gate(void) {
 
 /* The first of a thread's locks. Whoever closed the gate has had the lock since, so that this thread, which
  * got it later, sees that. */
-static void enter(void) {
+static void enter(struct lock_place *place) {
+    uint64_t asked_ns = ask();
     for (;;) {
         int result = gate_is_closed() ? EBUSY : take();
         if (result == EOWNERDEAD)
@@ -144,14 +169,14 @@ static void enter(void) {
             pthread_mutex_unlock(&shared->lock);
         wait_at_gate();
     }
-    begin();
+    begin(place, asked_ns);
 }
 
-void shared_lock(void) {
+void shared_lock_at(struct lock_place *place) {
     if (__builtin_expect(!*shared_unforked, 0))
         shared_forked();
     if (depth++ == 0)
-        enter();
+        enter(place);
     if (shared_begin) {
         void (*begin)(void) = shared_begin;
         shared_begin = NULL;
@@ -167,6 +192,7 @@ enum letting_go {
 
 /* Lets the lock go, wakes who has to be woken, and sends what waits, if it may. */
 static enum letting_go let_go(bool may_send) {
+    static struct lock_place after_sending = {.name = "frames_sent"};
     struct wake_list wakes;
     int frames = 0;
     wake_list_init(&wakes);
@@ -179,6 +205,8 @@ static enum letting_go let_go(bool may_send) {
             frames_keep();
         wake_collect(&wakes);
     }
+    if (__builtin_expect(measured.place != NULL, 0) && depth == 1)
+        end_measuring();
     set_busy(false);
     if (depth == 1)
         pthread_mutex_unlock(&shared->lock);
@@ -186,7 +214,7 @@ static enum letting_go let_go(bool may_send) {
     if (!frames)
         return LET_GO;
     int sent = frames_send(frames);
-    take_and_begin();
+    take_and_begin(&after_sending);
     frames_sent(sent);
     return sent == frames ? SENT : NIC_FULL;
 }
@@ -251,6 +279,7 @@ void lock_forked(void) {
     depth = 0;
     gate = 0;
     keeps_gate = holds_signals = false;
+    measured.place = NULL;
 }
 
 void lock_returned(void) {

@@ -5,6 +5,7 @@
 #define SHIM_LOCK_H
 
 #include "clock.h"
+#include "lock_profile.h"
 #include "shared.h"
 
 /* Makes the lock, and the sign of life: once, by the keeper's main thread. */
@@ -17,8 +18,10 @@ _Atomic uint32_t *keeper_life_word(uint32_t *alive);
 /* Whether the keeper has died; breaks the stack then. The lock is held. */
 bool keeper_has_died(void);
 
-/* Takes the lock and tells the stack the time. A dead owner's half-made change makes the stack broken. */
-void shared_lock(void);
+/* Takes the lock and tells the stack the time. A dead owner's half-made change is repaired; if that can't be,
+ * the stack is broken. The place is for who measures how long the lock is held. */
+void shared_lock_at(struct lock_place *place);
+#define shared_lock() shared_lock_at(LOCK_PLACE)
 
 /* Lets work go on that the caller's change made possible, lets the lock go, wakes waiters and, if it has
  * something to do, the keeper. */

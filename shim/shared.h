@@ -14,6 +14,7 @@
 #ifndef SHIM_SHARED_H
 #define SHIM_SHARED_H
 
+#include "lock_profile.h"
 #include "nic.h"
 #include "stack.h"
 #include "tracing_text.h"
@@ -192,6 +193,7 @@ struct shared {
     bool ticking; /* programs take in frames when they call; the keeper looks now and then: keeper_tick.c */
     bool bulk;    /* what was received last was much: two processors may share the work then */
     bool missed;  /* somebody found that it was another's turn to receive, who looks once more then */
+    struct lock_profile lock_profile;
     struct buffer *receptions[RECEPTION_BATCH][RECEPTION_PIECES]; /* the keeper's, to receive frames into */
 };
 
