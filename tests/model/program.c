@@ -7,6 +7,7 @@
 #include "world.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -289,6 +290,19 @@ static void *sleeper(void *context) {
     return NULL;
 }
 
+/* A connection to the sink under a number that nobody else comes to have: a sleeper may be slow to begin, and
+ * what it sends must not go to another thread's connection. */
+static int connect_to_sink(void) {
+    int fd = connect_to(SINK_PORT, FAR_ADDRESS), own = -1;
+    if (fd < 0)
+        return -1;
+    own = fcntl(fd, F_DUPFD, 100 + 10 * (int)(me - world->threads));
+    if (own < 0)
+        forgiven("dup");
+    close(fd);
+    return own;
+}
+
 static void pull_away(void) {
     struct pulled pulled = {.fd = -1, .epoll = -1, .random = splitmix64(&random_state)};
     struct epoll_event event = {.events = EPOLLIN};
@@ -296,7 +310,7 @@ static void pull_away(void) {
     pthread_t threads[2];
     bool of_epoll = one_in(2);
     int count = 0;
-    pulled.fd = connect_to(of_epoll ? ECHO_PORT : SINK_PORT, FAR_ADDRESS);
+    pulled.fd = of_epoll ? connect_to(ECHO_PORT, FAR_ADDRESS) : connect_to_sink();
     if (pulled.fd < 0)
         return;
     setsockopt(pulled.fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
@@ -320,7 +334,7 @@ static void pull_away(void) {
         }
     } else {
         close(pulled.fd);
-        pulled.fd = connect_to(SINK_PORT, FAR_ADDRESS); /* in its place, maybe */
+        pulled.fd = connect_to_sink(); /* in its place, maybe */
     }
     for (int i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
