@@ -5,17 +5,13 @@
 #include "minmax.h"
 #include "stack.h"
 #include "tcp.h"
-#include <assert.h>
 
-#define LINE 64u      /* bytes: the unit that pools are made of */
+#define LINE 64u      /* bytes: a cache line */
 #define PRUNE_MOST 16 /* connections at a time */
 
 /* Above tcp_mem[1] a connection's share of what there is up to tcp_mem[2] is a fourth of its part: as
  * connections come, each fills its share and keeps it, and the sum of 1/n over 55 times as many is four. */
 #define SHARES 4u
-
-static_assert(sizeof(struct tcp_sent) <= LINE && sizeof(struct tcp_held) <= LINE,
-              "each takes a line of its pool");
 
 void memory_init(struct stack *stack) {
     const struct arena *arena = &stack->arena;
@@ -38,7 +34,9 @@ void memory_init(struct stack *stack) {
 uint32_t memory_tcp_pages(const struct stack *stack) {
     uint64_t lines =
         (uint64_t)(stack->buffers.used - stack->memory.datagram_buffers) * (BUFFER_BYTES / LINE) +
-        stack->sent.used + stack->held_segments.used;
+        ((uint64_t)stack->sent.used * stack->sent.object_bytes +
+         (uint64_t)stack->held_segments.used * stack->held_segments.object_bytes) /
+            LINE;
     return (uint32_t)(lines / (MEMORY_PAGE_BYTES / LINE));
 }
 

@@ -16,9 +16,10 @@
 #include <errno.h>
 #include <string.h>
 
-#define STEP_MAX 8            /* Linux's: of the ports of one parity, from one connection's to the next's */
-#define START_TICK_NS 4194304 /* what a stack that ended needed of ports since is likely to have been less \
-                               */
+#define STEP_MAX 8 /* Linux's: of the ports of one parity, from one connection's to the next's */
+#define START_TICK_NS                                                                    \
+    4194304 /* what a stack that ended needed of ports since is likely to have been less \
+             */
 
 void port_init(struct stack *stack) {
     stack->ports.start = (uint32_t)(stack->now_ns / START_TICK_NS) & ~1u;

@@ -25,6 +25,7 @@
 struct tcp_flight {
     /* Sending. */
     struct list sent;             /* of struct tcp_sent: what is in flight */
+    struct treap_node *sent_root; /* the same as a tree; NULL: none of them is sacked, lost or sent again */
     struct byte_cursor send_next; /* the byte with number snd_nxt, when that is not snd_una */
     struct tcp_scoreboard scoreboard;
     struct tcp_recovery recovery;

@@ -3,26 +3,24 @@
  *
  * A peer decides how many blocks there are and where the next segment belongs, so a place among them is found
  * in a number of steps that grows with the logarithm of their count: beside the list, which goes from one to
- * the next, the blocks form a treap (Seidel and Aragon, 1996), a search tree by sequence numbers that is a
- * heap by priorities nobody outside knows.
+ * the next, the blocks form a tree (treap.h).
  */
 #ifndef STACK_TCP_HELD_H
 #define STACK_TCP_HELD_H
 
 #include "buffer.h"
 #include "list.h"
+#include "treap.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 struct stack;
 
-/* Of a cache line's length, hence the widths. */
 struct tcp_held {
     struct list link;
-    struct tcp_held *left, *right;
+    struct treap_node node;
     struct byte_queue data;
     uint32_t sequence;
-    uint16_t priority;
     bool fin; /* behind it */
 };
 
@@ -30,7 +28,7 @@ struct tcp_held {
  * sum of the blocks' data.buffers. */
 struct tcp_held_blocks {
     struct list list;
-    struct tcp_held *root;
+    struct treap_node *root;
     uint32_t count;
     uint32_t buffers;
 };

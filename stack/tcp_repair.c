@@ -129,6 +129,7 @@ static void forget_flight(const struct stack *stack, struct tcp *tcp) {
     if (!tcp_flight_is_own(stack, tcp))
         return;
     list_init(&flight->sent);
+    flight->sent_root = NULL;
     list_init(&flight->memory_link);
     tcp_held_init(&flight->out_of_order);
     flight->scoreboard = (struct tcp_scoreboard){0};

@@ -2,11 +2,18 @@
  * tcp_sent.c - see tcp_sent.h.
  */
 #include "tcp_sent.h"
+#include "minmax.h"
 #include "stack.h"
 #include "tcp.h"
 
+#define WAITING_LOOKED_AT 64 /* records, for the time when RACK looks again */
+
 static struct tcp_sent *sent_of(struct list *link) {
     return container_of(link, struct tcp_sent, link);
+}
+
+static struct tcp_sent *sent_at(struct treap_node *node) {
+    return container_of(node, struct tcp_sent, node);
 }
 
 static uint32_t end_of(const struct tcp_sent *sent) {
@@ -30,10 +37,131 @@ static void set_place(struct tcp_sent *sent, struct byte_cursor place) {
     sent->position = (uint16_t)place.position;
 }
 
+static uint64_t own_earliest(const struct tcp_sent *sent) {
+    return sent->sacked || sent->lost ? TIMER_NEVER : sent->sent_ns;
+}
+
+/* A treap_sum: what a record says of itself and of those below it. */
+static bool sum_up(struct treap_node *node) {
+    struct tcp_sent *sent = sent_at(node);
+    struct treap_node *below[] = {node->left, node->right};
+    bool unsacked = !sent->sacked, lost = sent->lost;
+    uint64_t earliest_ns = own_earliest(sent);
+    for (int i = 0; i < 2; i++) {
+        if (!below[i])
+            continue;
+        const struct tcp_sent *child = sent_at(below[i]);
+        unsacked |= child->below_unsacked;
+        lost |= child->below_lost;
+        earliest_ns = min_u64(earliest_ns, child->below_earliest_ns);
+    }
+    bool same = sent->below_unsacked == unsacked && sent->below_lost == lost &&
+                sent->below_earliest_ns == earliest_ns;
+    sent->below_unsacked = unsacked;
+    sent->below_lost = lost;
+    sent->below_earliest_ns = earliest_ns;
+    return !same;
+}
+
+/* The addresses and times are nobody's outside, and mixed well (splitmix64's last steps). */
+static uint32_t priority_of(const struct tcp_sent *sent) {
+    uint64_t mixed = (uintptr_t)sent ^ sent->sent_ns;
+    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
+    return (uint32_t)(mixed >> 32);
+}
+
+static void plant(struct tcp *tcp, struct tcp_sent *sent) {
+    struct list *before = sent->link.previous;
+    treap_add(&tcp->flight->sent_root, &sent->node,
+              before == &tcp->flight->sent ? NULL : &sent_of(before)->node, priority_of(sent), sum_up);
+}
+
+/* What is in flight does not fare alike any more. */
+static void need_tree(struct tcp *tcp) {
+    struct list *link, *next;
+    tcp->flight->scoreboard.tree_end = tcp->snd_nxt;
+    if (tcp->flight->sent_root)
+        return;
+    list_for_each(link, next, &tcp->flight->sent) plant(tcp, sent_of(link));
+}
+
+static void changed(struct tcp *tcp, struct tcp_sent *sent) {
+    if (tcp->flight->sent_root)
+        treap_changed(&sent->node, sum_up);
+}
+
+/* The record that has a sequence number, or is the last before it; NULL: there is none. */
+static struct tcp_sent *at_sequence(const struct tcp *tcp, uint32_t sequence) {
+    struct tcp_sent *found = NULL;
+    for (struct treap_node *node = tcp->flight->sent_root; node;) {
+        bool before = seq_le(sent_at(node)->sequence, sequence);
+        found = before ? sent_at(node) : found;
+        node = before ? node->right : node->left;
+    }
+    return found;
+}
+
+static bool has_unsacked(struct treap_node *node) {
+    return node && sent_at(node)->below_unsacked;
+}
+
+static struct tcp_sent *first_unsacked(struct treap_node *node) {
+    while (has_unsacked(node->left) || sent_at(node)->sacked)
+        node = has_unsacked(node->left) ? node->left : node->right;
+    return sent_at(node);
+}
+
+/* The next record that is not sacked, from this one on; NULL: there is none. */
+static struct tcp_sent *unsacked_from(struct tcp_sent *sent) {
+    struct treap_node *node = &sent->node;
+    if (!sent->sacked)
+        return sent;
+    while (!has_unsacked(node->right)) {
+        for (; node->parent && node->parent->right == node; node = node->parent)
+            ;
+        node = node->parent;
+        if (!node || !sent_at(node)->sacked)
+            return node ? sent_at(node) : NULL;
+    }
+    return first_unsacked(node->right);
+}
+
+static struct tcp_sent *first_lost(const struct tcp *tcp) {
+    struct treap_node *node = tcp->flight->sent_root;
+    if (!node || !sent_at(node)->below_lost)
+        return NULL;
+    for (;;) {
+        if (node->left && sent_at(node->left)->below_lost)
+            node = node->left;
+        else if (sent_at(node)->lost)
+            return sent_at(node);
+        else
+            node = node->right;
+    }
+}
+
+/* Of those that are neither sacked nor lost the one that was sent first; NULL: there is none. */
+static struct tcp_sent *sent_earliest(const struct tcp *tcp) {
+    struct treap_node *node = tcp->flight->sent_root;
+    struct list *first = list_first(&tcp->flight->sent);
+    if (!node)
+        return first ? sent_of(first) : NULL;
+    uint64_t earliest_ns = sent_at(node)->below_earliest_ns;
+    if (earliest_ns == TIMER_NEVER)
+        return NULL;
+    while (own_earliest(sent_at(node)) != earliest_ns)
+        node = node->left && sent_at(node->left)->below_earliest_ns == earliest_ns ? node->left : node->right;
+    return sent_at(node);
+}
+
 static void set_lost(struct tcp *tcp, struct tcp_sent *sent, bool lost) {
     if (sent->lost == lost)
         return;
     sent->lost = lost;
+    if (lost)
+        need_tree(tcp);
+    changed(tcp, sent);
     tcp->flight->scoreboard.lost_bytes += lost ? tcp_sent_span(sent) : -tcp_sent_span(sent);
     if (lost) {
         tcp->flight->rate.lost += tcp_sent_span(sent);
@@ -46,6 +174,13 @@ static uint64_t transmission_time(struct stack *stack, const struct tcp_sent *se
     uint64_t first_ns = stack->now_ns > stack->sent_ns ? stack->now_ns : stack->sent_ns + 1;
     stack->sent_ns = first_ns + tcp_sent_segments(sent) - 1;
     return first_ns;
+}
+
+static void add_behind(struct tcp *tcp, struct tcp_sent *sent, struct list *before) {
+    list_init(&sent->link);
+    list_add_head(before, &sent->link);
+    if (tcp->flight->sent_root)
+        plant(tcp, sent);
 }
 
 struct tcp_sent *tcp_sent_add(struct stack *stack, struct tcp *tcp, uint32_t length, uint32_t size, bool fin,
@@ -61,8 +196,7 @@ struct tcp_sent *tcp_sent_add(struct stack *stack, struct tcp *tcp, uint32_t len
     sent->sent_ns = transmission_time(stack, sent);
     set_place(sent, place);
     tcp_rate_sent(stack, tcp, sent);
-    list_init(&sent->link);
-    list_add_tail(&tcp->flight->sent, &sent->link);
+    add_behind(tcp, sent, tcp->flight->sent.previous);
     tcp->flight->scoreboard.count += tcp_sent_segments(sent);
     return sent;
 }
@@ -76,6 +210,8 @@ static void forget(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent) 
     }
     board->count -= tcp_sent_segments(sent);
     list_remove(&sent->link);
+    if (tcp->flight->sent_root)
+        treap_remove(&tcp->flight->sent_root, &sent->node, sum_up);
     pool_return(&stack->sent, sent);
 }
 
@@ -107,8 +243,7 @@ static bool cut(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, uin
     sent->length = (uint16_t)length;
     sent->fin = sent->pushed = false;
     rest->sent_ns += tcp_sent_segments(sent);
-    list_init(&rest->link);
-    list_add_head(&sent->link, &rest->link);
+    add_behind(tcp, rest, &sent->link);
     uint32_t more = tcp_sent_segments(sent) + tcp_sent_segments(rest) - before;
     board->count += more;
     board->sacked_count += sent->sacked ? more : 0;
@@ -171,6 +306,7 @@ static void acknowledge_some(struct stack *stack, struct tcp *tcp, struct tcp_se
     sent->sequence += length;
     sent->length = (uint16_t)(sent->length - length);
     sent->sent_ns += tcp_sent_segments(&some);
+    changed(tcp, sent);
 }
 
 void tcp_sent_acknowledge(struct stack *stack, struct tcp *tcp, struct tcp_delivery *delivery) {
@@ -213,6 +349,8 @@ void tcp_sent_acknowledge(struct stack *stack, struct tcp *tcp, struct tcp_deliv
     }
     if (tcp->flight->scoreboard.any_sacked && seq_le(tcp->flight->scoreboard.highest_sacked, tcp->snd_una))
         tcp->flight->scoreboard.any_sacked = false;
+    if (tcp->flight->sent_root && seq_ge(tcp->snd_una, tcp->flight->scoreboard.tree_end))
+        tcp->flight->sent_root = NULL;
 }
 
 static void sack(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, struct tcp_delivery *delivery) {
@@ -221,6 +359,8 @@ static void sack(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, st
     delivered(stack, tcp, sent, delivery);
     set_lost(tcp, sent, false);
     sent->sacked = true;
+    need_tree(tcp);
+    changed(tcp, sent);
     board->sacked_bytes += span;
     board->sacked_count += tcp_sent_segments(sent);
     delivery->delivered += span;
@@ -257,63 +397,21 @@ static bool cut_for(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent,
     return at > 0 && at < sent->length && cut(stack, tcp, sent, at);
 }
 
-/* Whether a record can be a part of the one before it: the peer has both, and they add up to the same
- * segments. */
-static bool may_merge(const struct tcp *tcp, const struct tcp_sent *before, const struct tcp_sent *sent) {
-    return before->sacked && sent->sacked && !before->fin && sent->length > 0 && before->size == sent->size &&
-           before->length % before->size == 0 && before->length + sent->length <= UINT16_MAX &&
-           tcp->flight->mark_count == 0;
-}
-
-/* Makes one record of two neighbours that the peer has, if it can be: so that a long way of SACK blocks takes
- * few steps. Returns whether the second has become a part of the first. */
-static bool merge(struct stack *stack, struct tcp *tcp, struct list *first, struct list *second) {
-    const struct list *all = &tcp->flight->sent;
-    if (first == all || second == all || !may_merge(tcp, sent_of(first), sent_of(second)))
-        return false;
-    struct tcp_sent *before = sent_of(first), *sent = sent_of(second);
-    before->length = (uint16_t)(before->length + sent->length);
-    before->fin = sent->fin;
-    before->pushed = sent->pushed;
-    list_remove(&sent->link);
-    pool_return(&stack->sent, sent);
-    return true;
-}
-
-/* Where a walk to a sequence number begins: at the nearer end of what is in flight, and there at or before
- * the record that has it. */
-static struct list *nearest(const struct tcp *tcp, uint32_t sequence) {
-    const struct list *all = &tcp->flight->sent;
-    if (sequence - tcp->snd_una < tcp->snd_nxt - sequence)
-        return all->next;
-    struct list *link = all->previous;
-    while (link != all && seq_gt(sent_of(link)->sequence, sequence))
-        link = link->previous;
-    return link == all ? all->next : link;
-}
-
 void tcp_sent_sack(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
                    struct tcp_delivery *delivery) {
     delivery->duplicate = is_duplicate(segment);
     for (int i = delivery->duplicate; i < segment->sack_count; i++) {
         const struct tcp_sack_block *block = &segment->sack[i];
-        struct list *link, *next;
         if (seq_le(block->end, block->start) || seq_lt(block->start, tcp->snd_una) ||
             seq_gt(block->end, tcp->snd_nxt))
             continue; /* of what was never sent, or long ago */
-        for (link = nearest(tcp, block->start); link != &tcp->flight->sent; link = next) {
-            struct tcp_sent *sent = sent_of(link);
-            if (seq_ge(sent->sequence, block->end))
-                break;
+        need_tree(tcp);
+        struct tcp_sent *sent = at_sequence(tcp, block->start);
+        while (sent && (sent = unsacked_from(sent)) && seq_lt(sent->sequence, block->end)) {
             cut_for(stack, tcp, sent, block);
-            next = sent->link.next;
-            if (sent->sacked || seq_lt(sent->sequence, block->start) || seq_gt(end_of(sent), block->end))
-                continue;
-            sack(stack, tcp, sent, delivery);
-            struct list *before = link->previous, *after = next->next;
-            if (merge(stack, tcp, link, next))
-                next = after;
-            merge(stack, tcp, before, link);
+            if (seq_ge(sent->sequence, block->start) && seq_le(end_of(sent), block->end))
+                sack(stack, tcp, sent, delivery);
+            sent = sent->link.next == &tcp->flight->sent ? NULL : sent_of(sent->link.next);
         }
     }
 }
@@ -344,29 +442,37 @@ static bool detect_by_count(struct stack *stack, struct tcp *tcp) {
     return news;
 }
 
+/* How long it takes until the last of them is due, those near the first at least: its time will come when
+ * theirs has. A record is due when what was sent at its time was `due_ns`. */
+static uint64_t longest_wait(const struct tcp *tcp, const struct tcp_sent *first, uint64_t due_ns) {
+    uint64_t latest_ns = first->sent_ns;
+    const struct list *link = first->link.next;
+    for (int i = 0; i < WAITING_LOOKED_AT && link != &tcp->flight->sent; i++, link = link->next) {
+        uint64_t sent_ns = own_earliest(container_of(link, struct tcp_sent, link));
+        if (sent_ns <= tcp->flight->scoreboard.rack_sent_ns)
+            latest_ns = max_u64(latest_ns, sent_ns);
+    }
+    return latest_ns - due_ns;
+}
+
 bool tcp_sent_detect(struct stack *stack, struct tcp *tcp, bool recovering, uint64_t *wait_ns) {
     struct tcp_scoreboard *board = &tcp->flight->scoreboard;
     uint64_t window = reordering_window(stack, tcp, recovering);
-    struct list *link, *next;
+    struct tcp_sent *sent;
     bool news = false;
     *wait_ns = 0;
     if (!(stack->sysctl.tcp_recovery & 1))
         return detect_by_count(stack, tcp);
     if (!board->rack_sent_ns)
         return false;
-    list_for_each(link, next, &tcp->flight->sent) {
-        struct tcp_sent *sent = sent_of(link);
-        if (sent->sent_ns > board->rack_sent_ns && sent->transmissions == 1)
-            break; /* all that come behind it were sent later, and if again, later still */
-        if (sent->sacked || sent->lost || sent->sent_ns > board->rack_sent_ns)
-            continue;
-        uint64_t due_ns = sent->sent_ns + board->rack_rtt_ns + window;
-        if (due_ns <= stack->now_ns) {
-            set_lost(tcp, sent, true);
-            news = true;
-        } else if (due_ns - stack->now_ns > *wait_ns) {
-            *wait_ns = due_ns - stack->now_ns;
+    uint64_t patience_ns = board->rack_rtt_ns + window;
+    while ((sent = sent_earliest(tcp)) && sent->sent_ns <= board->rack_sent_ns) {
+        if (sent->sent_ns + patience_ns > stack->now_ns) {
+            *wait_ns = longest_wait(tcp, sent, stack->now_ns - patience_ns);
+            break;
         }
+        set_lost(tcp, sent, true);
+        news = true;
     }
     return news;
 }
@@ -391,6 +497,7 @@ void tcp_sent_lose_all(struct tcp *tcp) {
         struct tcp_sent *sent = sent_of(link);
         if (sent->sacked && reneges) {
             sent->sacked = false;
+            changed(tcp, sent);
             board->sacked_bytes -= tcp_sent_span(sent);
             board->sacked_count -= tcp_sent_segments(sent);
         }
@@ -435,22 +542,16 @@ static void join(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent, ui
 }
 
 struct tcp_sent *tcp_sent_lost(struct stack *stack, struct tcp *tcp, uint32_t mss) {
-    struct list *link, *next;
-    if (tcp->flight->scoreboard.lost_bytes == 0)
+    struct tcp_sent *sent = first_lost(tcp);
+    if (!sent)
         return NULL;
-    list_for_each(link, next, &tcp->flight->sent) {
-        struct tcp_sent *sent = sent_of(link);
-        if (!sent->lost)
-            continue;
-        join(stack, tcp, sent, mss);
-        if (sent->length > mss && !cut(stack, tcp, sent, mss))
-            return NULL;
-        uint32_t before = tcp_sent_segments(sent);
-        sent->size = (uint16_t)mss;
-        tcp->flight->scoreboard.count -= before - tcp_sent_segments(sent);
-        return sent;
-    }
-    return NULL;
+    join(stack, tcp, sent, mss);
+    if (sent->length > mss && !cut(stack, tcp, sent, mss))
+        return NULL;
+    uint32_t before = tcp_sent_segments(sent);
+    sent->size = (uint16_t)mss;
+    tcp->flight->scoreboard.count -= before - tcp_sent_segments(sent);
+    return sent;
 }
 
 struct tcp_sent *tcp_sent_last(struct stack *stack, struct tcp *tcp) {
@@ -467,6 +568,8 @@ void tcp_sent_again(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent)
     tcp_rate_sent(stack, tcp, sent);
     set_lost(tcp, sent, false);
     sent->sent_ns = transmission_time(stack, sent);
+    need_tree(tcp);
+    changed(tcp, sent);
     if (sent->transmissions < UINT8_MAX)
         sent->transmissions++;
 }
@@ -475,6 +578,7 @@ bool tcp_sent_repair(struct stack *stack, struct tcp *tcp) {
     struct tcp_scoreboard *board = &tcp->flight->scoreboard;
     uint32_t next = tcp->snd_una, steps = 0;
     board->sacked_bytes = board->sacked_count = board->lost_bytes = board->count = 0;
+    tcp->flight->sent_root = NULL;
     for (struct list *link = tcp->flight->sent.next; link != &tcp->flight->sent; link = link->next) {
         struct tcp_sent *sent = sent_of(link);
         if (!pool_has(&stack->sent, sent) || steps++ > stack->sent.used || sent->sequence != next)
@@ -493,5 +597,6 @@ bool tcp_sent_repair(struct stack *stack, struct tcp *tcp) {
             board->lost_bytes += tcp_sent_span(sent);
         }
     }
+    need_tree(tcp);
     return next == tcp->snd_nxt;
 }

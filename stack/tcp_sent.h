@@ -8,12 +8,18 @@
  *
  * A frame may be a train of segments, which the NIC cuts. Its record is cut, too, once one of them fares
  * otherwise than the rest. The segments of a train are a nanosecond apart, so that RACK knows their order.
+ *
+ * A peer decides which of them it acknowledges, and how small they are, so no acknowledgment may cost a walk
+ * along all. While all records fare alike there is nothing to look for: the first was sent first. From the
+ * first that is sacked, lost or sent again until all records of that time are acknowledged they form, beside
+ * their list, a tree by sequence, which knows what is below each of them.
  */
 #ifndef STACK_TCP_SENT_H
 #define STACK_TCP_SENT_H
 
 #include "buffer.h"
 #include "tcp_rate.h"
+#include "treap.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,7 +27,6 @@ struct stack;
 struct tcp;
 struct tcp_segment;
 
-/* Of a cache line's length, hence the order and the widths. */
 struct tcp_sent {
     struct list link;      /* in tcp->flight->sent */
     uint64_t sent_ns;      /* the last time */
@@ -32,7 +37,10 @@ struct tcp_sent {
     uint16_t length;
     uint8_t transmissions; /* at most 255 are counted */
     bool fin : 1, sacked : 1, lost : 1, pushed : 1, app_limited : 1;
+    bool below_unsacked : 1, below_lost : 1; /* this record, or any below it in the tree */
     struct tcp_rate_mark rate;
+    struct treap_node node;     /* in tcp->flight->sent_root, if that is not NULL */
+    uint64_t below_earliest_ns; /* the least sent_ns of those that are neither sacked nor lost */
 };
 
 /* What the records of a connection add up to. */
@@ -43,6 +51,7 @@ struct tcp_scoreboard {
     uint32_t duplicate_acks; /* of a peer without SACK: segments that it has, it does not say which */
     uint32_t highest_sacked; /* the end of the highest */
     bool any_sacked;
+    uint32_t tree_end; /* the tree of the records is of use until this is acknowledged */
 
     /* RACK: of what was delivered, that which was sent last; and what it took. */
     uint64_t rack_sent_ns, rack_rtt_ns;

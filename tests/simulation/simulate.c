@@ -163,10 +163,38 @@ static struct host make_host(uint32_t address, uint16_t mtu) {
     return host;
 }
 
+/* The tree has the records from `link` on in the list's order, and knows what is below each. Returns the link
+ * behind them. */
+static const struct list *check_tree(struct treap_node *node, const struct list *link) {
+    if (!node)
+        return link;
+    const struct tcp_sent *sent = container_of(node, struct tcp_sent, node);
+    bool unsacked = !sent->sacked, lost = sent->lost;
+    uint64_t earliest_ns = sent->sacked || sent->lost ? TIMER_NEVER : sent->sent_ns;
+    link = check_tree(node->left, link);
+    expect(link == &sent->link, "the tree of what was sent is in another order");
+    link = check_tree(node->right, link->next);
+    for (int i = 0; i < 2; i++) {
+        const struct treap_node *child = i ? node->right : node->left;
+        if (!child)
+            continue;
+        const struct tcp_sent *below = container_of(child, struct tcp_sent, node);
+        unsacked |= below->below_unsacked;
+        lost |= below->below_lost;
+        if (below->below_earliest_ns < earliest_ns)
+            earliest_ns = below->below_earliest_ns;
+    }
+    expect(unsacked == sent->below_unsacked && lost == sent->below_lost &&
+               earliest_ns == sent->below_earliest_ns,
+           "what is below a record is not what it says");
+    return link;
+}
+
 /* The records of what is in flight cover all of it, and add up. */
 static void check_records(const struct tcp *tcp) {
     bool opening = tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV;
     uint32_t next = tcp->snd_una, sacked = 0, lost = 0, count = 0, segments = 0;
+    bool again = false;
     for (struct list *link = tcp->flight->sent.next; link != &tcp->flight->sent; link = link->next) {
         const struct tcp_sent *sent = container_of(link, struct tcp_sent, link);
         expect(sent->sequence == next, "a gap in what was sent: %u, not %u", sent->sequence - tcp->snd_una,
@@ -176,6 +204,7 @@ static void check_records(const struct tcp *tcp) {
         sacked += sent->sacked ? tcp_sent_span(sent) : 0;
         count += sent->sacked ? tcp_sent_segments(sent) : 0;
         segments += tcp_sent_segments(sent);
+        again |= sent->transmissions > 1;
         lost += sent->lost ? tcp_sent_span(sent) : 0;
     }
     expect(opening || tcp->state == TCP_TIME_WAIT || next == tcp->snd_nxt, "records end at %u of %u",
@@ -186,6 +215,11 @@ static void check_records(const struct tcp *tcp) {
            segments);
     expect(lost == tcp->flight->scoreboard.lost_bytes, "%u lost, not %u", tcp->flight->scoreboard.lost_bytes,
            lost);
+    if (tcp->flight->sent_root)
+        expect(check_tree(tcp->flight->sent_root, tcp->flight->sent.next) == &tcp->flight->sent,
+               "the tree of what was sent lacks a record");
+    else
+        expect(sacked == 0 && lost == 0 && !again, "there is no tree of what was sent");
 }
 
 static void check_connection(void *object, void *context) {
