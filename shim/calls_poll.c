@@ -192,7 +192,9 @@ static bool timeout_valid(const struct timespec *timeout) {
 }
 
 /* glibc declares that poll(2) only writes its array, which is not so. */
+#ifndef __clang__ /* which has no such warning */
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 
 EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
     struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};

@@ -8,8 +8,13 @@
 #include <netdb.h>
 #include <string.h>
 
+#if __has_attribute(copy)
+#define AS(name) , copy(name)
+#else
+#define AS(name)
+#endif
 #define ALIAS_OF(name, other) \
-    extern __typeof(name) other __attribute__((alias(#name), copy(name), visibility("default")))
+    extern __typeof(name) other __attribute__((alias(#name), visibility("default") AS(name)))
 
 /* As res_init(3), which reads resolv.conf; then the stack's own servers take their place. */
 

@@ -69,9 +69,11 @@ static const uint8_t *near_jump(const uint8_t *instruction, const uint8_t *stub)
     return at;
 }
 
+typedef uint16_t __attribute__((aligned(1))) unaligned_uint16;
+
 /* One store, which no processor sees the half of: within a line of the cache. */
 static void store_two(uint8_t *at, uint8_t first, uint8_t second) {
-    *(volatile uint16_t __attribute__((aligned(1))) *)at = (uint16_t)(first | second << 8);
+    *(volatile unaligned_uint16 *)at = (uint16_t)(first | second << 8);
 }
 
 bool syscall_patch(uint8_t *instruction, const uint8_t *stub) {
