@@ -2,11 +2,12 @@
 #   make quick                       a part of make check that takes four minutes
 #   make simulate SEEDS=N            two stacks on bad links, N times; a failing seed says how to replay it
 #   make model SEEDS=N               the library and the keeper under a scheduler, N times
-#   make fuzz SECONDS=N              libFuzzer on frames, DHCP and options, so long each
+#   make fuzz SECONDS=N              libFuzzer on what comes from elsewhere, so long each target
 #   make check SAN=asan|tsan|ubsan   the unit tests under a sanitizer
 #   make CC=clang
 
 CC = gcc
+, := ,
 PREFIX ?= /usr/local
 BUILD := build$(if $(SAN),-$(SAN))
 SANITIZE_asan := -fsanitize=address -fno-omit-frame-pointer
@@ -21,20 +22,25 @@ FRAMES = $(if $(SANITIZE)$(filter tests/%,$<),,-Wframe-larger-than=16384)
 # As Debian's hardening=+all has it; a sanitizer has checks of its own.
 FORTIFY := $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 HARDENING := $(if $(SANITIZE),,-fstack-protector-strong -Wformat -Werror=format-security $(FORTIFY))
+# The library defines what libc's headers then have as inline functions, which clang does not take.
+UNFORTIFIED := $(if $(findstring clang,$(CC)),-U_FORTIFY_SOURCE)
 HARD_LINK := -Wl,-z,relro -Wl,-z,now
 ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(HARDENING) $(SANITIZE) -Istack -Inic -Ishim -Ireport -MMD -MP
 # The library runs on whatever stack a program's thread or signal handler has: of a path's length, and little else.
 SHIM_FRAMES = $(if $(SANITIZE),,$(if $(filter shim/% nic/%,$<),-Wframe-larger-than=4864))
-SHIM_CFLAGS = $(if $(SAN),-DPOOL_POISON) -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-prototypes $(SHIM_FRAMES)
+SHIM_CFLAGS = $(if $(SAN),-DPOOL_POISON) $(UNFORTIFIED) -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-prototypes $(SHIM_FRAMES)
 
 STACK := $(wildcard stack/*.c)
 NIC := $(wildcard nic/*.c)
 REPORT := $(wildcard report/*.c)
-BOTH := shim/libc.c shim/kernel_calls.c shim/async.c shim/frames.c shim/config.c shim/door.c shim/clock.c shim/lock.c shim/lock_profile.c shim/wake.c shim/process.c shim/flight.c shim/shared_repair.c shim/program.c
+BOTH := shim/libc.c shim/kernel_calls.c shim/async.c shim/frames.c shim/config.c shim/door.c shim/clock.c shim/lock.c shim/lock_profile.c shim/wake.c shim/process.c shim/region_begin.c shim/flight.c shim/shared_repair.c shim/program.c
 DIGEST := $(BUILD)/digest.c
 KEEPER := $(DIGEST) $(wildcard shim/keeper*.c) shim/tracing_text.c shim/helping.c $(BOTH) $(NIC) $(STACK) $(REPORT)
 LIBRARY := $(DIGEST) $(filter-out shim/keeper%,$(wildcard shim/*.c)) nic/packet_frames.c $(STACK)
-FUZZ_NAMES := frames dhcp options
+FUZZ_NAMES := frames dhcp options filter config capture netlink door dns
+FUZZ_PARTS := $(STACK) $(REPORT) $(DIGEST) tests/fuzz/region.c nic/impair.c nic/train.c nic/quantity.c $(wildcard shim/netlink_*.c) \
+    $(addprefix shim/,destination_policy.c nsswitch.c config.c dns.c dns_host.c libc.c kernel_calls.c keeper_door.c keeper_terms.c \
+    keeper_flights.c flight.c process.c door.c region_begin.c)
 FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
 UNIT := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
@@ -48,7 +54,7 @@ CMOCKA_LIBS = $(shell pkg-config --libs cmocka) -lm
 .PHONY: all check quick unit simulate fuzz integration bench demo install deb clean format
 all: $(BUILD)/libbarewire.so $(BUILD)/barewire-keeper
 
-LINK = @mkdir -p $(@D); echo "  LD  $@"; $(CC) $(ALL_CFLAGS) $(FAILING) -o $@ $^
+LINK = @mkdir -p $(@D); echo "  LD  $@"; $(CC) $(ALL_CFLAGS) $(WRAPS) -o $@ $^
 
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
@@ -103,7 +109,7 @@ $(BUILD)/tests/simulate: $(call objects,plain,$(wildcard tests/simulation/*.c) $
 	$(LINK)
 
 # Programs in which memory can be made to run out: tests/unit/failing.h.
-$(BUILD)/tests/test_failures $(BUILD)/tests/simulate: FAILING := -Wl,--wrap=pool_take,--wrap=pool_take_zeroed,--wrap=arena_take_block
+$(BUILD)/tests/test_failures $(BUILD)/tests/simulate: WRAPS := -Wl,--wrap=pool_take,--wrap=pool_take_zeroed,--wrap=arena_take_block
 $(BUILD)/tests/test_failures $(BUILD)/tests/simulate: $(BUILD)/plain/tests/unit/failing.o
 
 PACKETDRILL_OBJECT := $(wildcard tests/packetdrill/*.c) shim/control.c $(STACK)
@@ -112,8 +118,17 @@ $(BUILD)/tests/packetdrill.so: $(call objects,shared,$(PACKETDRILL_OBJECT))
 	@echo "  LD  $@"
 	@$(CC) $(ALL_CFLAGS) -shared -o $@ $^ -Wl,-z,defs -lpthread -ldl
 
-$(BUILD)/tests/fuzz_%: $(call objects,plain,tests/fuzz/fuzz_%.c tests/fuzz/target.c $(STACK))
-	$(LINK) $(FUZZER)
+# A target is made of its own file, and of what that needs of everything else.
+$(BUILD)/fuzz.a: $(call objects,plain,$(FUZZ_PARTS))
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(BUILD)/tests/fuzz_%: $(call objects,plain,tests/fuzz/fuzz_%.c tests/fuzz/target.c) $(BUILD)/fuzz.a
+	$(LINK) $(FUZZER) -lresolv -ldl
+
+# What the kernel would do, which a target does itself.
+$(BUILD)/tests/fuzz_dns: WRAPS := $(addprefix -Wl$(,)--wrap=,socket connect close send recv poll)
+$(BUILD)/tests/fuzz_netlink: WRAPS := -Wl,--wrap=netlink_ask_kernel
 
 $(BUILD)/tests/bad_link: $(call objects,plain,tests/bench/bad_link.c $(NIC))
 	$(LINK) $(KEEPER_LIBS)

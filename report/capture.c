@@ -226,58 +226,63 @@ static const char *read_bytes(struct reader *reader) {
     return "it is neither pcapng nor pcap";
 }
 
-/* All of a file that can't be mapped: a pipe. Returns NULL, or why not. */
-static const char *read_all(int file, struct reader *reader) {
+/* All of a file that can't be mapped: a pipe. Returns NULL, or why not; memory to be freed either way. */
+static const char *read_all(int file, void **bytes, size_t *length) {
     size_t room = 0;
     ssize_t got;
-    uint8_t *bytes = NULL;
+    *length = 0;
     do {
-        if (reader->length == room) {
-            uint8_t *grown = realloc(bytes, room = room ? room * 2 : 1 << 20);
-            if (!grown) {
-                free(bytes);
+        if (*length == room) {
+            void *grown = realloc(*bytes, room = room ? room * 2 : 1 << 20);
+            if (!grown)
                 return "it is too long for the memory";
-            }
-            bytes = grown;
+            *bytes = grown;
         }
-        got = read(file, bytes + reader->length, room - reader->length);
-        reader->length += got > 0 ? (size_t)got : 0;
+        got = read(file, (uint8_t *)*bytes + *length, room - *length);
+        *length += got > 0 ? (size_t)got : 0;
     } while (got > 0 || (got < 0 && errno == EINTR));
-    reader->bytes = bytes;
     return got < 0 ? strerror(errno) : NULL;
+}
+
+const char *capture_read_bytes(const void *bytes, size_t length,
+                               void (*each)(const struct capture_packet *packet, void *context),
+                               void *context) {
+    struct reader *reader = calloc(1, sizeof *reader);
+    if (!reader)
+        return strerror(errno);
+    reader->bytes = bytes;
+    reader->length = length;
+    reader->each = each;
+    reader->context = context;
+    const char *why = read_bytes(reader);
+    free(reader);
+    return why;
 }
 
 const char *capture_read(const char *path, void (*each)(const struct capture_packet *packet, void *context),
                          void *context) {
     struct stat status;
-    struct reader *reader = calloc(1, sizeof *reader);
     int file = strcmp(path, "-") == 0 ? dup(0) : open(path, O_RDONLY | O_CLOEXEC);
-    if (!reader || file < 0 || fstat(file, &status) < 0 || S_ISDIR(status.st_mode)) {
-        const char *why = file >= 0 && reader && S_ISDIR(status.st_mode) ? "it is a folder" : strerror(errno);
-        free(reader);
+    if (file < 0 || fstat(file, &status) < 0 || S_ISDIR(status.st_mode)) {
+        const char *why = file >= 0 && S_ISDIR(status.st_mode) ? "it is a folder" : strerror(errno);
         if (file >= 0)
             close(file);
         return why;
     }
-    reader->each = each;
-    reader->context = context;
     bool mapped = S_ISREG(status.st_mode) && status.st_size > 0;
     const char *why = NULL;
-    if (mapped) {
-        reader->length = (size_t)status.st_size;
-        reader->bytes = mmap(NULL, reader->length, PROT_READ, MAP_PRIVATE, file, 0);
-        if (reader->bytes == MAP_FAILED)
-            why = strerror(errno);
-    } else {
-        why = read_all(file, reader);
-    }
+    size_t length = (size_t)status.st_size;
+    void *bytes = NULL;
+    if (!mapped)
+        why = read_all(file, &bytes, &length);
+    else if ((bytes = mmap(NULL, length, PROT_READ, MAP_PRIVATE, file, 0)) == MAP_FAILED)
+        why = strerror(errno);
     close(file);
     if (!why)
-        why = read_bytes(reader);
+        why = capture_read_bytes(bytes, length, each, context);
     if (!mapped)
-        free((void *)reader->bytes);
-    else if (reader->bytes != MAP_FAILED)
-        munmap((void *)reader->bytes, reader->length);
-    free(reader);
+        free(bytes);
+    else if (bytes != MAP_FAILED)
+        munmap(bytes, length);
     return why;
 }

@@ -39,4 +39,9 @@ struct capture_packet {
 const char *capture_read(const char *path, void (*each)(const struct capture_packet *packet, void *context),
                          void *context);
 
+/* The same of a file's bytes. */
+const char *capture_read_bytes(const void *bytes, size_t length,
+                               void (*each)(const struct capture_packet *packet, void *context),
+                               void *context);
+
 #endif

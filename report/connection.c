@@ -357,8 +357,10 @@ static void measure(struct connection *connection, int acker, struct segment *ac
 /* RFC 2883: a first block below the acknowledgment, or within the second, says what came twice. */
 static void take_duplicate(struct connection *connection, int acker, const struct segment *acknowledgment) {
     struct side *peer = &connection->sides[1 - acker];
+    if (acknowledgment->sack_count < 2)
+        return;
     const uint32_t *sack = connection->blocks + acknowledgment->sack_at;
-    bool below = acknowledgment->sack_count >= 2 && before(sack[0], acknowledgment->acknowledgment);
+    bool below = before(sack[0], acknowledgment->acknowledgment);
     bool within = acknowledgment->sack_count >= 4 && !before(sack[0], sack[2]) && !before(sack[3], sack[1]);
     if (!below && !within)
         return;

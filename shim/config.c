@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -311,4 +312,25 @@ bool config_directory(char path[108], char *error) {
             return true;
     directory_candidate(2, path);
     return fail(error, "can't make the directory %s for this user alone; remove what is there", path);
+}
+
+#define TEXT(field) \
+    { offsetof(struct config, field), sizeof((struct config *)0)->field }
+#define FLAG(field) \
+    { offsetof(struct config, field), 0 }
+
+bool config_is_whole(const struct config *config) {
+    static const struct {
+        size_t at, room; /* of a text; 0: a flag */
+    } parts[] = {TEXT(nic),        TEXT(name),      TEXT(publish),    TEXT(pcap),
+                 TEXT(impair),     TEXT(sysctl),    TEXT(dns),        TEXT(trace_file),
+                 FLAG(name_given), FLAG(mac_given), FLAG(mac_of_nic), FLAG(loopback_given),
+                 FLAG(loopback),   FLAG(verbose),   FLAG(strict)};
+    const uint8_t *bytes = (const uint8_t *)config;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const uint8_t *part = bytes + parts[i].at;
+        if (parts[i].room ? !memchr(part, 0, parts[i].room) : *part > 1)
+            return false;
+    }
+    return true;
 }

@@ -51,4 +51,8 @@ bool config_directory(char path[108], char *error);
 /* The same, but only if it is there. */
 bool config_find_directory(char path[108]);
 
+/* Whether a configuration that another process has sent may be looked at: its texts end, its flags are flags.
+ */
+bool config_is_whole(const struct config *config);
+
 #endif

@@ -11,6 +11,7 @@
 #include "keeper_tool.h"
 #include "lock.h"
 #include "process.h"
+#include "region_begin.h"
 #include "wake.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -185,30 +186,14 @@ static void make_stack(void) {
         keeper_fail("can't get random numbers: %s", strerror(errno));
     shared->kernel_loopback = !keeper.config.loopback;
     lock_create();
-    list_init(&shared->process_list);
-    list_init(&shared->keeper_wakes);
-    list_init(&shared->flights);
-    list_init(&shared->bells);
-    list_init(&shared->ended);
-    shared->keeper_deadline_ns = TIMER_NEVER;
     int error = stack_create(&shared->stack, (void *)SHARED_BASE, SHARED_BYTES, sizeof(struct shared),
                              &config, seed, clock_now());
     if (error)
         keeper_fail("can't make a stack of --address and --mac: %s", strerror(-error));
     sysctl_set_all(&shared->stack.sysctl, keeper.config.sysctl, NULL);
-    struct arena *arena = &shared->stack.arena;
     if (!config.address)
         dhcp_start(&shared->stack);
-    pool_init(&shared->processes, arena, sizeof(struct process), 65536);
-    pool_init(&shared->estates, arena, sizeof(struct estate), 65536);
-    pool_init(&shared->holdings, arena, sizeof(struct holding), UINT32_MAX);
-    pool_init(&shared->watches, arena, sizeof(struct watch), UINT32_MAX);
-    pool_init(&shared->flights_pool, arena, sizeof(struct flight), 65536);
-    pool_init(&shared->waiters, arena, sizeof(struct waiter), 65536);
-    pool_init(&shared->epoll_sets, arena, sizeof(struct epoll_set), UINT32_MAX);
-    pool_init(&shared->epoll_items, arena, sizeof(struct epoll_item), UINT32_MAX);
-    shared->magic = SHARED_MAGIC;
-    shared->version = SHARED_VERSION;
+    region_begin();
     shared->keeper_pid = getpid();
     keeper.self.pid = getpid();
     list_init(&keeper.self.link);

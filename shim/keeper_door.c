@@ -219,8 +219,10 @@ static bool understood(const struct door_request *request, ssize_t length) {
     const struct door_header *header = &request->header;
     if (length < (ssize_t)sizeof *header || header->magic != SHARED_MAGIC)
         return false;
-    return length == sizeof *request || header->version != SHARED_VERSION || header->kind == DOOR_DOWN ||
-           header->kind == DOOR_YIELD;
+    if (header->version != SHARED_VERSION || header->kind == DOOR_DOWN || header->kind == DOOR_YIELD)
+        return true; /* more of it is not looked at */
+    return length == sizeof *request && config_is_whole(&request->config) &&
+           *(const uint8_t *)&request->inherited <= 1;
 }
 
 static void reply(int connection, struct door_reply *reply, struct door_beside beside) {

@@ -53,7 +53,7 @@ bool netlink_answer(int protocol, const uint8_t *request, size_t length, uint32_
                     void (*deliver)(void *context, const void *bytes, size_t length), void *context) {
     struct interface all[INTERFACES];
     const struct nlmsghdr *message = (const struct nlmsghdr *)request;
-    for (size_t left = length; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
+    for (size_t left = length; netlink_is_whole(message, left); message = netlink_next(message, &left)) {
         struct netlink_answer answer = {
             .request = message, .port = port, .strict = strict, .room = ANSWER_BYTES - END_BYTES};
         if (message->nlmsg_type < NLMSG_MIN_TYPE || !(message->nlmsg_flags & NLM_F_REQUEST))

@@ -213,7 +213,7 @@ static bool stays_the_kernels(const struct inet_diag_msg *message) {
 static void add_kernels(void *context, const void *bytes, size_t length) {
     struct netlink_answer *answer = context;
     const struct nlmsghdr *message = bytes;
-    for (size_t left = length; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
+    for (size_t left = length; netlink_is_whole(message, left); message = netlink_next(message, &left)) {
         bool told = message->nlmsg_type == SOCK_DIAG_BY_FAMILY &&
                     message->nlmsg_len >= NLMSG_LENGTH(sizeof(struct inet_diag_msg)) &&
                     stays_the_kernels(NLMSG_DATA(message));

@@ -108,7 +108,7 @@ bool netlink_is_kernels(const struct nlmsghdr *request, bool strict, const struc
 /* The messages of a datagram say whom they are for. */
 static void address_to(uint8_t *bytes, size_t length, uint32_t port) {
     struct nlmsghdr *message = (struct nlmsghdr *)bytes;
-    for (size_t left = length; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left))
+    for (size_t left = length; netlink_is_whole(message, left); message = netlink_next(message, &left))
         message->nlmsg_pid = port;
 }
 

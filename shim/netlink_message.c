@@ -112,6 +112,17 @@ bool netlink_attributes_make_sense(const struct nlmsghdr *request, size_t header
     return left == 0;
 }
 
+bool netlink_is_whole(const struct nlmsghdr *message, size_t left) {
+    return left >= sizeof *message && message->nlmsg_len >= sizeof *message && message->nlmsg_len <= left;
+}
+
+struct nlmsghdr *netlink_next(const struct nlmsghdr *message, size_t *left) {
+    size_t step = NLMSG_ALIGN(message->nlmsg_len);
+    step = step < *left ? step : *left;
+    *left -= step;
+    return (struct nlmsghdr *)((uint8_t *)message + step);
+}
+
 /* A request's body, of which a short one has what it has. */
 void netlink_body(const struct nlmsghdr *request, void *body, size_t size) {
     size_t there = request->nlmsg_len - NLMSG_HDRLEN;

@@ -39,6 +39,12 @@ void netlink_tell_done(struct netlink_answer *answer, int result);
 const void *netlink_attribute(const struct nlmsghdr *request, size_t header, uint16_t type, size_t least);
 bool netlink_attributes_make_sense(const struct nlmsghdr *request, size_t header);
 
+/* The messages of `left` bytes in turn, of which a whole one is there: for (...; netlink_is_whole(message,
+ * left); message = netlink_next(message, &left)). (NLMSG_OK and NLMSG_NEXT take more than there is where the
+ * last message has a length that is no multiple of four.) */
+bool netlink_is_whole(const struct nlmsghdr *message, size_t left);
+struct nlmsghdr *netlink_next(const struct nlmsghdr *message, size_t *left);
+
 /* A request's body, of which a short one has what it has. */
 void netlink_body(const struct nlmsghdr *request, void *body, size_t size);
 

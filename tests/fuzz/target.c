@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 
 #define REGION_BYTES (64u << 20)
+#define GUARDED_BYTES (1u << 20)
+#define GUARD_BYTES 65536u
 
 uint64_t target_now;
 static char *region;
@@ -21,13 +23,21 @@ void target_expect(bool true_now, const char *what) {
     abort();
 }
 
-struct stack *target_stack(uint32_t address) {
+struct stack *target_create(void *start, size_t bytes, size_t reserved, uint32_t address) {
     static const uint8_t seed[RANDOM_SEED_BYTES] = {7};
     const struct stack_config config = {.address = address,
                                         .prefix_length = 24,
                                         .gateway = address ? TARGET_PEER : 0,
                                         .mac = {2, 0, 0, 0, 0, 10},
                                         .mtu = 1500};
+    struct stack *stack = start;
+    target_now = 1000 * SECOND;
+    int error = stack_create(stack, start, bytes, reserved, &config, seed, target_now);
+    target_expect(!error, "a stack");
+    return stack;
+}
+
+struct stack *target_stack(uint32_t address) {
     if (!region) {
         char *mapped = mmap(NULL, REGION_BYTES + ARENA_BLOCK_BYTES, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -36,11 +46,7 @@ struct stack *target_stack(uint32_t address) {
     } else {
         madvise(region, REGION_BYTES, MADV_DONTNEED); /* zeroes, at the cost of what was used */
     }
-    struct stack *stack = (struct stack *)(void *)region;
-    target_now = 1000 * SECOND;
-    int error = stack_create(stack, region, REGION_BYTES, sizeof *stack, &config, seed, target_now);
-    target_expect(!error, "a stack");
-    return stack;
+    return target_create(region, REGION_BYTES, sizeof(struct stack), address);
 }
 
 void target_input(struct stack *stack, const uint8_t *bytes, size_t length) {
@@ -69,6 +75,22 @@ void target_packet(struct stack *stack, uint8_t *frame, uint8_t protocol, uint32
     wire_put32(ip + 16, destination);
     ip_seal_header(ip);
     target_input(stack, frame, ETHER_HEADER_BYTES + header_length + length);
+}
+
+uint8_t *target_guarded(const uint8_t *bytes, size_t length) {
+    static uint8_t *room;
+    if (!room) {
+        room = mmap(NULL, GUARDED_BYTES + GUARD_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                    -1, 0);
+        target_expect(room != MAP_FAILED && mprotect(room + GUARDED_BYTES, GUARD_BYTES, PROT_NONE) == 0,
+                      "memory with a guard");
+    }
+    size_t aligned = (length + 3) & ~(size_t)3;
+    target_expect(aligned <= GUARDED_BYTES, "an input of a megabyte at most");
+    uint8_t *copy = room + GUARDED_BYTES - aligned;
+    memcpy(copy, bytes, length);
+    memset(copy + length, 0, aligned - length);
+    return copy;
 }
 
 void target_run(struct stack *stack, uint64_t ns) {

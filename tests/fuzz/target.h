@@ -12,6 +12,9 @@
 
 extern uint64_t target_now;
 
+/* Makes a stack at the start of zeroed memory, of which it leaves so many bytes alone. */
+struct stack *target_create(void *start, size_t bytes, size_t reserved, uint32_t address);
+
 /* A new stack; the one before is gone. */
 struct stack *target_stack(uint32_t address);
 
@@ -22,6 +25,10 @@ void target_packet(struct stack *stack, uint8_t *frame, uint8_t protocol, uint32
 
 /* Gives it a frame. */
 void target_input(struct stack *stack, const uint8_t *bytes, size_t length);
+
+/* A copy of bytes, in memory that begins anew at each call, with nothing behind them that may be read. It is
+ * aligned to four bytes, so that up to three zeroes may be. */
+uint8_t *target_guarded(const uint8_t *bytes, size_t length);
 
 /* Lets time pass, timer by timer; what is sent goes nowhere. */
 void target_run(struct stack *stack, uint64_t ns);

@@ -1,0 +1,26 @@
+/*
+ * region_begin.c - see region_begin.h.
+ */
+#include "region_begin.h"
+#include "flight.h"
+#include "shared.h"
+
+void region_begin(void) {
+    struct arena *arena = &shared->stack.arena;
+    list_init(&shared->process_list);
+    list_init(&shared->keeper_wakes);
+    list_init(&shared->flights);
+    list_init(&shared->bells);
+    list_init(&shared->ended);
+    shared->keeper_deadline_ns = TIMER_NEVER;
+    pool_init(&shared->processes, arena, sizeof(struct process), 65536);
+    pool_init(&shared->estates, arena, sizeof(struct estate), 65536);
+    pool_init(&shared->holdings, arena, sizeof(struct holding), UINT32_MAX);
+    pool_init(&shared->watches, arena, sizeof(struct watch), UINT32_MAX);
+    pool_init(&shared->flights_pool, arena, sizeof(struct flight), 65536);
+    pool_init(&shared->waiters, arena, sizeof(struct waiter), 65536);
+    pool_init(&shared->epoll_sets, arena, sizeof(struct epoll_set), UINT32_MAX);
+    pool_init(&shared->epoll_items, arena, sizeof(struct epoll_item), UINT32_MAX);
+    shared->magic = SHARED_MAGIC;
+    shared->version = SHARED_VERSION;
+}

@@ -1,0 +1,304 @@
+/*
+ * fuzz_door.c - the keeper's door, as a client may use it: the input is a list of steps, each a byte for what
+ * and on which of its connections, a byte for how, two for how long, and so many bytes: the end of the
+ * request, and then what is before it, from behind the header on.
+ */
+#include "door.h"
+#include "flight.h"
+#include "frames.h"
+#include "keeper.h"
+#include "keeper_rights.h"
+#include "lock.h"
+#include "process.h"
+#include "region.h"
+#include "target.h"
+#include "wake.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define CONNECTIONS 4
+#define KINDS 16u /* of requests: more than there are */
+
+enum how {
+    HOW_SHORT = 1,    /* no longer than the bytes that there are */
+    HOW_STRANGE = 2,  /* magic and version are of the input */
+    HOW_POINTERS = 4, /* the pointers in it are to something that there is */
+    HOW_EVENTFD = 8,  /* beside it: one of these, or two */
+    HOW_PIDFD = 16,
+    HOW_SOCKET = 32,
+    HOW_CLOSE = 64, /* the client hangs up after it */
+    HOW_FULL = 128, /* texts in it have no end */
+};
+
+struct keeper keeper = {.lock = -1, .doors = {-1, -1, -1}, .region = -1};
+struct process *wake_self;
+static struct nic nic;
+static int door = -1, clients[CONNECTIONS], connections[CONNECTIONS], accepted;
+
+/* What the keeper's other parts would do. */
+uint64_t clock_now(void) {
+    return target_now;
+}
+
+uint64_t clock_realtime_offset(void) {
+    return 0;
+}
+
+void keeper_watch(int descriptor, enum keeper_event kind) {
+    if (kind == KEEPER_CONNECTION)
+        accepted = descriptor;
+}
+
+void keeper_watch_children(void) {
+    target_expect(target_locked, "the lock");
+}
+
+void keeper_release_waiters(struct process *process) {
+    struct list *link;
+    while ((link = list_first(&process->waiters)))
+        waiter_release(container_of(link, struct waiter, link));
+}
+
+void keeper_take_down(const char *why) {
+    (void)why;
+}
+
+void keeper_watch_nic(void) {
+}
+
+void keeper_frames_receive(void) {
+}
+
+bool keeper_frames_waiting(void) {
+    return false;
+}
+
+bool rights_borrowed(void) {
+    return false;
+}
+
+void frames_settle(struct process *process) {
+    (void)process;
+}
+
+void wake_keeper(void) {
+}
+
+void wake_everybody(void) {
+}
+
+void wake_one(struct waiter *waiter) {
+    (void)waiter;
+}
+
+static void begin(void) {
+    target_region();
+    if (door >= 0)
+        return;
+    struct sockaddr_un nameless = {.sun_family = AF_UNIX};
+    door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int one = 1;
+    target_expect(door >= 0 && bind(door, (struct sockaddr *)&nameless, sizeof nameless.sun_family) == 0 &&
+                      setsockopt(door, SOL_SOCKET, SO_PASSCRED, &one, sizeof one) == 0 &&
+                      listen(door, 256) == 0,
+                  "a door");
+    keeper.user = geteuid();
+    keeper.leave = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    keeper.region = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* something to be given away */
+    keeper.nic = &nic;
+    keeper_flights_take(0, eventfd(0, EFD_CLOEXEC)); /* it keeps a set from then on */
+    strcpy(keeper.config.nic, "packet:bw0");
+    strcpy(keeper.config.name, "fuzz");
+    keeper.config.address = TARGET_ADDRESS;
+    keeper.config.prefix_length = 24;
+}
+
+static void hang_up(int number) {
+    if (clients[number] < 0)
+        return;
+    close(clients[number]);
+    clients[number] = -1;
+}
+
+/* A client at the door; the keeper takes it in. */
+static bool knock(int number) {
+    struct sockaddr_un place;
+    socklen_t length = sizeof place;
+    if (clients[number] >= 0)
+        return true;
+    getsockname(door, (struct sockaddr *)&place, &length);
+    int client = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    target_expect(client >= 0 && connect(client, (struct sockaddr *)&place, length) == 0, "a client");
+    accepted = -1;
+    keeper_door_accept(door);
+    target_expect(accepted >= 0, "a connection");
+    clients[number] = client;
+    connections[number] = accepted;
+    return true;
+}
+
+/* Takes what the keeper has said, and gives back what came beside it. Returns how many replies there were. */
+static int hear(int client) {
+    int replies = 0;
+    struct door_reply reply;
+    union {
+        char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(4 * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec piece = {&reply, sizeof reply};
+    for (;;) {
+        struct msghdr message = {
+            .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+        if (recvmsg(client, &message, MSG_CMSG_CLOEXEC) < (ssize_t)sizeof reply)
+            return replies;
+        replies++;
+        target_expect(memchr(reply.message, 0, sizeof reply.message) != NULL, "an end of the message");
+        struct door_beside beside = door_taken_beside(&message);
+        if (beside.first >= 0)
+            close(beside.first);
+        if (beside.second >= 0)
+            close(beside.second);
+    }
+}
+
+/* Something that there is, of the pool that a pointer should be of. */
+static void *known(struct list *list, size_t offset, const void *given) {
+    struct list *first = list_first(list);
+    return first ? (char *)first - offset + ((uintptr_t)given & 7) : NULL;
+}
+
+static int beside_of(int how, int *descriptors) {
+    int count = 0;
+    if (how & HOW_EVENTFD)
+        descriptors[count++] = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (how & HOW_PIDFD)
+        descriptors[count++] = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (how & HOW_SOCKET)
+        descriptors[count++] = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return count;
+}
+
+/* Gives the request's bytes, which end where they end. */
+static void say(int client, int how, const struct door_request *request, size_t length) {
+    union {
+        char bytes[CMSG_SPACE(3 * sizeof(int))];
+        struct cmsghdr align;
+    } control = {0};
+    int descriptors[3], count = beside_of(how, descriptors);
+    struct iovec piece = {(void *)request, length};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+    if (count > 0) {
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE((size_t)count * sizeof(int));
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        *header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+                                   .cmsg_type = SCM_RIGHTS,
+                                   .cmsg_len = CMSG_LEN((size_t)count * sizeof(int))};
+        memcpy(CMSG_DATA(header), descriptors, (size_t)count * sizeof(int));
+    }
+    sendmsg(client, &message, MSG_NOSIGNAL);
+    for (int i = 0; i < count; i++)
+        close(descriptors[i]);
+}
+
+static void step(uint8_t what, uint8_t how, const uint8_t *data, uint32_t length) {
+    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, what % KINDS}};
+    int number = what / KINDS % CONNECTIONS;
+    size_t header = how & HOW_STRANGE ? 0 : sizeof request.header, room = sizeof request - header;
+    size_t end = offsetof(struct door_request, waiter), behind = sizeof request - end;
+    if (how & HOW_FULL)
+        memset(&request.config, 'a', sizeof request.config);
+    memcpy((char *)&request + end, data, length < behind ? length : behind);
+    if (length > behind)
+        memcpy((char *)&request + header, data + behind,
+               length - behind < end - header ? length - behind : end - header);
+    if (how & HOW_POINTERS) {
+        struct list *first = list_first(&shared->process_list);
+        struct process *process = first ? container_of(first, struct process, link) : NULL;
+        request.account = known(&shared->process_list, offsetof(struct process, link), request.account);
+        request.waiter =
+            process ? known(&process->waiters, offsetof(struct waiter, link), request.waiter) : NULL;
+    }
+    if (!knock(number))
+        return;
+    say(clients[number], how, &request, how & HOW_SHORT && length < room ? header + length : sizeof request);
+    int connection = connections[number];
+    keeper_door_request(connection);
+    int replies = hear(clients[number]);
+    bool endless = how == HOW_FULL && length <= behind && request.header.kind != DOOR_DOWN &&
+                   request.header.kind != DOOR_YIELD;
+    target_expect(!endless || replies == 0, "no answer to a request whose texts have no end");
+    if (how & HOW_CLOSE)
+        hang_up(number);
+    char nothing;
+    if (clients[number] >= 0 && recv(clients[number], &nothing, 1, MSG_PEEK) == 0)
+        hang_up(number); /* the keeper has */
+    else if (clients[number] < 0)
+        keeper_door_request(connection); /* and hears of that, unless it was the first */
+}
+
+/* A child and a waiter of the first who joined, as programs make them. */
+static void make_accounts(void) {
+    struct list *first = list_first(&shared->process_list);
+    struct process *process = first ? container_of(first, struct process, link) : NULL;
+    struct waiter *waiter;
+    if (!process || list_first(&process->waiters) || !(waiter = pool_take_zeroed(&shared->waiters)))
+        return;
+    waiter->process = process;
+    waiter->descriptor = waiter->keeper_descriptor = -1;
+    waiter_enter(waiter);
+    process_create(0);
+}
+
+static void end(void) {
+    struct list *link;
+    for (int i = 0; i < CONNECTIONS; i++) {
+        bool there = clients[i] >= 0;
+        hang_up(i);
+        if (there)
+            keeper_door_request(connections[i]);
+    }
+    while ((link = list_first(&shared->process_list))) {
+        struct process *process = container_of(link, struct process, link);
+        if (process->pidfd >= 0)
+            close(process->pidfd);
+        process_settle(process);
+    }
+    while ((link = list_first(&shared->ended))) {
+        struct waiter *waiter = container_of(link, struct waiter, link);
+        list_remove(link);
+        close(waiter->keeper_descriptor);
+        pool_return(&shared->waiters, waiter);
+    }
+    flight_expire(NULL, 0);
+    target_expect(shared->processes.used == 0 && shared->estates.used == 0 && shared->waiters.used == 0,
+                  "no account left");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    begin();
+    for (int i = 0; i < CONNECTIONS; i++)
+        clients[i] = -1;
+    int free_before = dup(0);
+    close(free_before);
+    for (int steps = 0; size >= 4 && steps < 64; steps++) {
+        uint8_t what = data[0], how = data[1];
+        uint32_t length = wire_get16(data + 2);
+        data += 4;
+        size -= 4;
+        length = length < size ? length : (uint32_t)size;
+        step(what, how, data, length);
+        make_accounts();
+        data += length;
+        size -= length;
+    }
+    end();
+    int free_after = dup(0);
+    close(free_after);
+    target_expect(free_before == free_after, "no descriptor left");
+    return 0;
+}
