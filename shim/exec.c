@@ -15,6 +15,9 @@
  * A spawned child's account is made before the child, as by fork, so that the parent may close its sockets at
  * once. A variable in its environment tells the child which. The same goes for a child of vfork, which
  * executes its program from here, but in its parent's memory.
+ *
+ * A program that begins in another network namespace than the stack's (ip netns exec, nsenter, unshare) is
+ * told which that is, so that its sockets are the kernel's there, as they were in the program before it.
  */
 #include "exec.h"
 #include "attach.h"
@@ -24,6 +27,7 @@
 #include "libc.h"
 #include "lock.h"
 #include "memory.h"
+#include "netns.h"
 #include "program.h"
 #include "random.h"
 #include "wake.h"
@@ -64,6 +68,10 @@ void exec_begin(void) {
         exec_account = (struct process *)strtoull(account, NULL, 16);
         unsetenv("BAREWIRE_ACCOUNT");
     }
+    const char *netns = getenv("BAREWIRE_NETNS");
+    netns_begin(netns);
+    if (netns && !*netns)
+        unsetenv("BAREWIRE_NETNS");
     if (!dladdr((void *)exec_begin, &info) || !realpath(info.dli_fname, library))
         library[0] = 0;
     for (char **variable = environ; variable && *variable; variable++)
@@ -104,6 +112,7 @@ static bool says_anything(char *const *environment) {
 }
 
 #define ACCOUNT_BYTES 40
+#define NETNS "BAREWIRE_NETNS="
 
 static size_t count_of(char *const *environment) {
     size_t count = 0;
@@ -115,8 +124,9 @@ static size_t count_of(char *const *environment) {
 /* What tell needs for an environment. */
 static size_t told_bytes(char *const *given) {
     const char *preload = given ? find_variable(given, PRELOAD) : NULL;
-    return (count_of(given) + remembered_count + 3) * sizeof(char *) +
-           (preload ? strlen(preload) : sizeof PRELOAD) + strlen(library) + 2 + ACCOUNT_BYTES;
+    return (count_of(given) + remembered_count + 4) * sizeof(char *) +
+           (preload ? strlen(preload) : sizeof PRELOAD) + strlen(library) + 2 + ACCOUNT_BYTES + sizeof NETNS +
+           NETNS_TEXT_BYTES;
 }
 
 /* Makes an environment in `room`. `needed`: sockets go on. */
@@ -125,7 +135,7 @@ static void tell(struct told *told, void *room, char *const *given, const struct
     static char *const nothing[] = {NULL};
     if (!given)
         given = nothing;
-    char **environment = room, *text = (char *)(environment + count_of(given) + remembered_count + 3);
+    char **environment = room, *text = (char *)(environment + count_of(given) + remembered_count + 4);
     const char *preload = find_variable(given, PRELOAD);
     bool dismissed = preload && !preload[strlen(PRELOAD)] && !needed;
     bool complete = dismissed || !library[0] || (preload && names_library(preload));
@@ -143,6 +153,12 @@ static void tell(struct told *told, void *room, char *const *given, const struct
         const char *others = preload ? preload + strlen(PRELOAD) : "";
         environment[count++] = text;
         text += sprintf(text, PRELOAD "%s%s%s", library, *others ? ":" : "", others) + 1;
+    }
+    if (!dismissed && netns_away() && !find_variable(environment, NETNS)) {
+        environment[count++] = text;
+        text = stpcpy(text, NETNS);
+        netns_tell(text);
+        text += strlen(text) + 1;
     }
     if (account) {
         snprintf(text, ACCOUNT_BYTES, "BAREWIRE_ACCOUNT=%lx", (unsigned long)account);

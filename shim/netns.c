@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #ifndef SO_NETNS_COOKIE
@@ -35,6 +37,15 @@ void netns_leaving(void) {
         return;
     home = here();
     netns_left = home != 0;
+}
+
+void netns_begin(const char *told) {
+    home = told ? strtoull(told, NULL, 16) : 0;
+    netns_left = home != 0;
+}
+
+void netns_tell(char text[NETNS_TEXT_BYTES]) {
+    snprintf(text, NETNS_TEXT_BYTES, "%llx", (unsigned long long)home);
 }
 
 bool netns_is_elsewhere(void) {
