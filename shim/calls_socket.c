@@ -88,7 +88,7 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return (int)call_result(error);
-    error = socket_bind(&shared->stack, socket, host, port);
+    error = socket_bind(&shared->stack, socket, ip_from_v4(host), port);
     shared_unlock();
     return (int)call_result(error);
 }
@@ -129,7 +129,7 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
     uint16_t port = 0;
     bool inet6 = result != -EBADF && socket->options.inet6;
     if (!result) {
-        host = made->tcp->remote_address;
+        host = ip_to_v4(made->tcp->remote_address);
         port = made->tcp->remote_port;
         handle = hold(made);
         if (!handle)
@@ -164,7 +164,7 @@ static int connect_ours(int fd, uint32_t host, uint16_t port, bool unspecified) 
         return result;
     }
     uint64_t deadline = wait_deadline(socket->options.send_timeout_ns);
-    result = socket_connect(&shared->stack, socket, host, port);
+    result = socket_connect(&shared->stack, socket, ip_from_v4(host), port);
     bool begun = result == -EINPROGRESS;
     while ((result == -EINPROGRESS || (result == -EALREADY && begun)) && !socket->nonblocking) {
         result = wait_socket(socket, POLLOUT, deadline);
@@ -172,7 +172,7 @@ static int connect_ours(int fd, uint32_t host, uint16_t port, bool unspecified) 
             result = -EINPROGRESS; /* SO_SNDTIMEO: connect(2) says so */
         if (result)
             break;
-        result = socket_connect(&shared->stack, socket, host, port);
+        result = socket_connect(&shared->stack, socket, ip_from_v4(host), port);
     }
     wait_done();
     shared_unlock();
@@ -186,7 +186,7 @@ static int connect_nowhere(int fd, int error) {
     if (!socket)
         return ignored;
     if (socket->tcp && (socket->tcp->state != TCP_CLOSE || socket->connecting || socket->connected))
-        error = socket_connect(&shared->stack, socket, 0, 0);
+        error = socket_connect(&shared->stack, socket, ip_from_v4(0), 0);
     shared_unlock();
     return error;
 }
@@ -200,7 +200,7 @@ static int connect_by_kernel(int fd, const struct sockaddr *address, socklen_t l
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return error;
-    error = datagram_connect_elsewhere(&shared->stack, socket, call_destination(host), port);
+    error = datagram_connect_elsewhere(&shared->stack, socket, ip_from_v4(call_destination(host)), port);
     shared_unlock();
     return error;
 }
@@ -265,9 +265,9 @@ EXPORT int shutdown(int fd, int how) {
 }
 
 static int give_name(int fd, struct sockaddr *address, socklen_t *length,
-                     int (*name)(const struct socket *, uint32_t *, uint16_t *)) {
+                     int (*name)(const struct socket *, struct ip_address *, uint16_t *)) {
     CALL_BEGINS;
-    uint32_t host;
+    struct ip_address host;
     uint16_t port;
     int error;
     struct socket *socket = call_enter(fd, &error);
@@ -281,7 +281,7 @@ static int give_name(int fd, struct sockaddr *address, socklen_t *length,
     if (!error && (int)*length < 0)
         error = -EINVAL;
     if (!error)
-        family_write(address, length, inet6, host, port);
+        family_write(address, length, inet6, ip_to_v4(host), port);
     TRACE("%s(%d, %s)", name == socket_local ? "getsockname" : "getpeername", fd,
           error ? "..." : tracing_address(address, *length));
     return (int)call_result(error);

@@ -106,7 +106,7 @@ static ssize_t await_socket(int fd, bool waits) {
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return error;
-    uint32_t host;
+    struct ip_address host;
     uint16_t port;
     uint64_t deadline = wait_deadline(socket->options.send_timeout_ns);
     while (!error && room == 0) {

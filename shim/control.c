@@ -33,7 +33,8 @@ static int read_ip(const struct cmsghdr *control, struct socket_message *message
         if (control->cmsg_len < CMSG_LEN(sizeof info))
             return -EINVAL;
         memcpy(&info, CMSG_DATA(control), sizeof info);
-        message->local_address = ntohl(info.ipi_spec_dst.s_addr);
+        if (info.ipi_spec_dst.s_addr)
+            message->local_address = ip_from_v4(ntohl(info.ipi_spec_dst.s_addr));
         return 0;
     case IP_TTL:
         message->ttl = number_of(control);
@@ -61,8 +62,7 @@ static int read_ipv6(const struct cmsghdr *control, struct socket_message *messa
     memcpy(&info, CMSG_DATA(control), sizeof info);
     if (!IN6_IS_ADDR_V4MAPPED(&info.ipi6_addr))
         return -EINVAL;
-    memcpy(&message->local_address, &info.ipi6_addr.s6_addr[12], sizeof message->local_address);
-    message->local_address = ntohl(message->local_address);
+    message->local_address = ip_from_bytes(&info.ipi6_addr);
     return 0;
 }
 
@@ -142,13 +142,13 @@ static void put_error(struct writing *writing, const struct icmp_error *error) {
                         .ee_code = error->code,
                         .ee_info = error->info,
                         .ee_data = error->data},
-              .offender = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(error->offender)}};
+              .offender = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(ip_to_v4(error->offender))}};
     put(writing, IPPROTO_IP, IP_RECVERR, &told, sizeof told);
 }
 
 static void put_ip(const struct stack *stack, struct writing *writing, const struct socket_options *options,
                    const struct socket_message *message) {
-    struct in_addr destination = {htonl(message->local_address)};
+    struct in_addr destination = {htonl(ip_to_v4(message->local_address))};
     const struct stack_config *config = &stack->config;
     if (options->receive_packet_info) {
         struct in_pktinfo info = {.ipi_ifindex = config->interface_index ? (int)config->interface_index : 1,

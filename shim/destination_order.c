@@ -58,7 +58,8 @@ static void find_source(struct destination *destination) {
         return; /* of IPv6 the stack has none */
     const struct stack_config *config = &shared->stack.config;
     uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
-    destination->reached = ip_is_local(&shared->stack, host) || ip_is_broadcast(&shared->stack, host) ||
+    destination->reached = ip_is_local(&shared->stack, ip_from_v4(host)) ||
+                           ip_is_broadcast(&shared->stack, ip_from_v4(host)) ||
                            ip_route_lookup(&shared->stack.routes, host, &hop) == 0;
     destination->source = mapped(config->address);
     if ((host & mask) == (config->address & mask) || destination->told.family == AF_INET6)

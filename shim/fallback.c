@@ -180,7 +180,7 @@ int fallback_to_kernel(int fd) {
         return -error;
     }
     fallback_carry_over(socket, fd, move.kernel);
-    if (binding->chosen && binding->address == INADDR_ANY) {
+    if (binding->chosen && ip_is_any(binding->address)) {
         struct sockaddr_storage any;
         socklen_t length = sizeof any;
         family_write((struct sockaddr *)&any, &length, inet6, INADDR_ANY, binding->port);

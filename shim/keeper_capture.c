@@ -33,14 +33,15 @@ static const void *socket_of(const struct flow *flow) {
     const void *socket = NULL;
     shared_lock();
     if (!shared->broken && flow->protocol == TCP) {
-        tcp = tcp_lookup(stack, flow->local, flow->local_port, flow->remote, flow->remote_port);
+        tcp = tcp_lookup(stack, ip_from_v4(flow->local), flow->local_port, ip_from_v4(flow->remote),
+                         flow->remote_port);
         if (!tcp)
-            tcp = tcp_lookup_listener(stack, flow->local, flow->local_port, flow->remote, flow->remote_port,
-                                      NULL);
+            tcp = tcp_lookup_listener(stack, ip_from_v4(flow->local), flow->local_port,
+                                      ip_from_v4(flow->remote), flow->remote_port, NULL);
         socket = tcp ? tcp->socket : NULL;
     } else if (!shared->broken) {
-        socket =
-            datagram_lookup(stack, UDP, flow->remote, flow->remote_port, flow->local, flow->local_port, NULL);
+        socket = datagram_lookup(stack, UDP, ip_from_v4(flow->remote), flow->remote_port,
+                                 ip_from_v4(flow->local), flow->local_port, NULL);
     }
     shared_unlock_unsent();
     return socket;
@@ -50,8 +51,8 @@ static const void *socket_of(const struct flow *flow) {
 static bool find_sample(const struct flow *flow, struct trace_sample *sample) {
     shared_lock();
     struct tcp *tcp = shared->broken ? NULL
-                                     : tcp_lookup(&shared->stack, flow->local, flow->local_port, flow->remote,
-                                                  flow->remote_port);
+                                     : tcp_lookup(&shared->stack, ip_from_v4(flow->local), flow->local_port,
+                                                  ip_from_v4(flow->remote), flow->remote_port);
     if (tcp)
         trace_sample_of(tcp, sample);
     shared_unlock_unsent();

@@ -54,8 +54,8 @@ static void find_holders(const void *object, void *context) {
     struct known *known = context;
     struct tcp tcp;
     memcpy(&tcp, object, sizeof tcp);
-    if (tcp.binding.address != known->local || tcp.binding.port != known->local_port ||
-        tcp.remote_address != known->remote || tcp.remote_port != known->remote_port)
+    if (ip_to_v4(tcp.binding.address) != known->local || tcp.binding.port != known->local_port ||
+        ip_to_v4(tcp.remote_address) != known->remote || tcp.remote_port != known->remote_port)
         return;
     tool_name_holders(tcp.socket, known->holders, sizeof known->holders);
     known->named = known->holders[0];
@@ -82,7 +82,8 @@ static void describe(const struct trace_event *event, bool out, char *comment) {
 
 static void take(const struct trace_event *event, uint64_t number, uint64_t offset_ns) {
     if (event->kind == TRACE_SAMPLE || event->kind == TRACE_RECOVERY) {
-        struct known *known = known_of(event->local, event->local_port, event->remote, event->remote_port);
+        struct known *known =
+            known_of(ip_to_v4(event->local), event->local_port, ip_to_v4(event->remote), event->remote_port);
         known->sample = event->sample;
         known->sampled = true;
         return;

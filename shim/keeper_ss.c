@@ -290,20 +290,21 @@ static void show_tcp(const void *object, void *context) {
         return;
     bool listens = tcp.state == TCP_LISTEN;
     if (wish->json) {
-        put_socket(wish, owned ? tcp.socket : NULL, "tcp", tracing_state_name(tcp.state),
-                   listens ? socket.accept_count : tcp.receive.length,
-                   listens ? socket.backlog : tcp.send.length,
-                   tool_place(tcp.binding.address, tcp.binding.port, false),
-                   tool_place(listens ? 0 : tcp.remote_address, listens ? 0 : tcp.remote_port, true));
+        put_socket(
+            wish, owned ? tcp.socket : NULL, "tcp", tracing_state_name(tcp.state),
+            listens ? socket.accept_count : tcp.receive.length, listens ? socket.backlog : tcp.send.length,
+            tool_place(ip_to_v4(tcp.binding.address), tcp.binding.port, false),
+            tool_place(listens ? 0 : ip_to_v4(tcp.remote_address), listens ? 0 : tcp.remote_port, true));
         if (!listens)
             put_information(&tcp);
         printf("}");
         return;
     }
-    if (!print_line("tcp", tracing_state_name(tcp.state), listens ? socket.accept_count : tcp.receive.length,
-                    listens ? socket.backlog : tcp.send.length,
-                    tool_place(tcp.binding.address, tcp.binding.port, false),
-                    tool_place(listens ? 0 : tcp.remote_address, listens ? 0 : tcp.remote_port, true)))
+    if (!print_line(
+            "tcp", tracing_state_name(tcp.state), listens ? socket.accept_count : tcp.receive.length,
+            listens ? socket.backlog : tcp.send.length,
+            tool_place(ip_to_v4(tcp.binding.address), tcp.binding.port, false),
+            tool_place(listens ? 0 : ip_to_v4(tcp.remote_address), listens ? 0 : tcp.remote_port, true)))
         return;
     if (wish->processes)
         print_processes(owned ? tcp.socket : NULL);
@@ -330,15 +331,15 @@ static void show_datagram(const void *object, void *context) {
                                                                        : "udp";
     if (wish->json) {
         put_socket(wish, object, kind, socket.connected ? "ESTAB" : "UNCONN", socket.datagram_bytes, 0,
-                   tool_place(state.binding.address, state.binding.port, false),
-                   tool_place(socket.connected ? state.remote_address : 0,
+                   tool_place(ip_to_v4(state.binding.address), state.binding.port, false),
+                   tool_place(socket.connected ? ip_to_v4(state.remote_address) : 0,
                               socket.connected ? state.remote_port : 0, true));
         printf("}");
         return;
     }
     if (!print_line(kind, socket.connected ? "ESTAB" : "UNCONN", socket.datagram_bytes, 0,
-                    tool_place(state.binding.address, state.binding.port, false),
-                    tool_place(socket.connected ? state.remote_address : 0,
+                    tool_place(ip_to_v4(state.binding.address), state.binding.port, false),
+                    tool_place(socket.connected ? ip_to_v4(state.remote_address) : 0,
                                socket.connected ? state.remote_port : 0, true)))
         return;
     if (wish->processes)

@@ -42,7 +42,8 @@ static bool kernel_listens_at(uint32_t host, uint16_t port) {
 
 bool loopback_listens(uint32_t host, uint16_t port) {
     shared_lock();
-    bool ours = !shared->broken && tcp_lookup_listener(&shared->stack, host, port, host, 0, NULL);
+    bool ours = !shared->broken &&
+                tcp_lookup_listener(&shared->stack, ip_from_v4(host), port, ip_from_v4(host), 0, NULL);
     shared_unlock();
     return ours && !kernel_listens_at(host, port);
 }

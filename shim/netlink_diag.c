@@ -153,8 +153,8 @@ static void look_at_tcp(void *object, void *context) {
     bool listens = tcp->state == TCP_LISTEN;
     struct told told = {.socket = socket,
                         .tcp = tcp,
-                        .local = tcp->binding.address,
-                        .remote = listens ? 0 : tcp->remote_address,
+                        .local = ip_to_v4(tcp->binding.address),
+                        .remote = listens ? 0 : ip_to_v4(tcp->remote_address),
                         .local_port = tcp->binding.port,
                         .remote_port = listens ? 0 : tcp->remote_port,
                         .state = tcp->state,
@@ -175,8 +175,8 @@ static void look_at_datagrams(void *object, void *context) {
                                                  state->binding.protocol != protocol || !state->binding.port))
         return;
     struct told told = {.socket = socket,
-                        .local = state->binding.address,
-                        .remote = socket->connected ? state->remote_address : 0,
+                        .local = ip_to_v4(state->binding.address),
+                        .remote = socket->connected ? ip_to_v4(state->remote_address) : 0,
                         .local_port =
                             socket->type == SOCK_RAW ? state->binding.protocol : state->binding.port,
                         .remote_port = socket->connected ? state->remote_port : 0,

@@ -278,11 +278,11 @@ static int look_up_route(struct route_lookup *lookup, const struct interface *al
     if (!lookup->source_given)
         lookup->source =
             loopback ? destination == INADDR_ANY ? INADDR_LOOPBACK : destination : all[INTERFACE_OWN].address;
-    if (loopback || ip_is_local(stack, destination)) {
+    if (loopback || ip_is_local(stack, ip_from_v4(destination))) {
         lookup->type = RTN_LOCAL;
         lookup->flags = ROUTE_LOCAL;
         lookup->interface = all[INTERFACE_LOOPBACK].index;
-    } else if (ip_is_broadcast(stack, destination)) {
+    } else if (ip_is_broadcast(stack, ip_from_v4(destination))) {
         lookup->type = RTN_BROADCAST;
         lookup->flags = ROUTE_LOCAL | ROUTE_BROADCAST;
     } else if (ip4_is_multicast(destination)) {
@@ -366,7 +366,8 @@ static int tell_routes(struct netlink_answer *answer, const struct interface *al
     bool given;
     lookup.destination = address_of(request, RTA_DST, &given);
     lookup.source = address_of(request, RTA_SRC, &lookup.source_given);
-    if (lookup.source_given && !ip_is_local(&shared->stack, lookup.source) && !ip4_is_loopback(lookup.source))
+    if (lookup.source_given && !ip_is_local(&shared->stack, ip_from_v4(lookup.source)) &&
+        !ip4_is_loopback(lookup.source))
         return -ENETUNREACH;
     int error = look_up_route(&lookup, all);
     if (error)

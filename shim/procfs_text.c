@@ -56,7 +56,7 @@ static void print_place(struct procfs_text *text, bool inet6, uint32_t address, 
 
 static void print_places(struct procfs_text *text, bool inet6, const struct binding *local, uint32_t remote,
                          uint16_t remote_port) {
-    print_place(text, inet6, local->address, local->port);
+    print_place(text, inet6, ip_to_v4(local->address), local->port);
     procfs_print(text, " ");
     print_place(text, inet6, remote, remote_port);
 }
@@ -85,7 +85,7 @@ static void print_tcp(void *object, void *context) {
     int timer = timer_of(tcp, &left);
     tcp_info_get(&shared->stack, tcp, &info);
     procfs_print(text, "%4d: ", listing->lines++);
-    print_places(text, inet6, &tcp->binding, listens ? 0 : tcp->remote_address,
+    print_places(text, inet6, &tcp->binding, listens ? 0 : ip_to_v4(tcp->remote_address),
                  listens ? 0 : tcp->remote_port);
     if (tcp->state == TCP_TIME_WAIT) {
         procfs_print(text, " %02X %08X:%08X %02X:%08" PRIX64 " %08X %5d %8d %d %d %016x", TCP_TIME_WAIT, 0, 0,
@@ -123,7 +123,7 @@ static void print_datagram(void *object, void *context) {
     int number = raw ? local.port : (int)local.port;
     listing->lines++;
     procfs_print(text, raw ? "%4d: " : "%5d: ", number);
-    print_places(text, inet6, &local, socket->connected ? state->remote_address : 0,
+    print_places(text, inet6, &local, socket->connected ? ip_to_v4(state->remote_address) : 0,
                  socket->connected ? state->remote_port : 0);
     procfs_print(text, " %02X %08X:%08X %02X:%08lX %08X %5u %8d %" PRIu64 " %d %016x %u",
                  socket->connected ? TCP_ESTABLISHED : TCP_CLOSE, 0, socket->datagram_bytes, 0, 0L, 0,

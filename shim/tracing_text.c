@@ -225,8 +225,8 @@ size_t tracing_text(const struct trace_event *event, unsigned groups, const char
     }
     if (!(groups & TRACING_TCP))
         return 0;
-    snprintf(flow, sizeof flow, "%s > %s", place(event->local, event->local_port),
-             place(event->remote, event->remote_port));
+    snprintf(flow, sizeof flow, "%s > %s", place(ip_to_v4(event->local), event->local_port),
+             place(ip_to_v4(event->remote), event->remote_port));
     switch ((enum trace_kind)event->kind) {
     case TRACE_STATE:
         add(&lines, "tcp", "  %s %s -> %s", flow, tracing_state_name(event->from),

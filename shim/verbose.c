@@ -28,9 +28,9 @@ void verbose_note(struct verbose_story *story, int fd) {
     story->now_ns = clock_now();
     const struct stack_config *config = &shared->stack.config;
     uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
-    story->on_link = (story->tcp.remote_address & mask) == (config->address & mask);
+    story->on_link = (ip_to_v4(story->tcp.remote_address) & mask) == (config->address & mask);
     const struct arp_entry *hop =
-        arp_lookup(&shared->stack, story->on_link ? story->tcp.remote_address : config->gateway);
+        arp_lookup(&shared->stack, story->on_link ? ip_to_v4(story->tcp.remote_address) : config->gateway);
     story->neighbour_silent = hop && hop->state == ARP_INCOMPLETE;
 }
 
@@ -97,7 +97,7 @@ void verbose_follow(const struct socket *socket) {
                       : (double)bytes / (double)(now_ns - tcp->history.established_ns) * 1e3;
     snprintf(line.text, sizeof line.text,
              CLEAR "barewire: %s  %.1f MB  %.1f MB/s  RTT %.3f ms  cwnd %u  %u retransmitted",
-             address_text(tcp->remote_address, tcp->remote_port, remote), (double)bytes / 1e6, rate,
+             address_text(ip_to_v4(tcp->remote_address), tcp->remote_port, remote), (double)bytes / 1e6, rate,
              milliseconds(tcp->rtt.srtt_ns), tcp->congestion.cwnd / tcp->mss, tcp->history.retransmitted);
     line.tcp = tcp;
     line.bytes = bytes;
@@ -122,16 +122,17 @@ static void say_why(const struct verbose_story *story, char *text, size_t room) 
     const struct tcp *tcp = &story->tcp;
     const struct tcp_history *history = &tcp->history;
     const struct stack_config *config = &shared->stack.config;
-    bool no_neighbour = (history->icmp_from && history->icmp_from == config->address) ||
+    bool no_neighbour = ip_equal(history->icmp_from, ip_from_v4(config->address)) ||
                         (story->neighbour_silent && !history->failed);
     double seconds = (double)(story->now_ns - history->opened_ns) / 1e9;
     char host[32];
     if (no_neighbour && story->on_link)
-        snprintf(text, room, "nobody on the link answers ARP for %s", host_text(tcp->remote_address, host));
+        snprintf(text, room, "nobody on the link answers ARP for %s",
+                 host_text(ip_to_v4(tcp->remote_address), host));
     else if (no_neighbour)
         snprintf(text, room, "nobody answers ARP for the gateway, %s", host_text(config->gateway, host));
-    else if (history->icmp_from)
-        snprintf(text, room, "%s says by ICMP: %s", host_text(history->icmp_from, host),
+    else if (!ip_is_any(history->icmp_from))
+        snprintf(text, room, "%s says by ICMP: %s", host_text(ip_to_v4(history->icmp_from), host),
                  strerror(history->failed));
     else if (history->failed == ECONNREFUSED)
         snprintf(text, room, "refused by a reset: nothing listens on port %u there, or a firewall says so",
@@ -147,7 +148,7 @@ static void say_why(const struct verbose_story *story, char *text, size_t room) 
 void verbose_no_route(int fd, uint32_t host, uint16_t port) {
     const struct socket *socket = attach_config.verbose ? descriptor_socket(fd) : NULL;
     char place[32];
-    if (!socket || (socket->tcp && socket->tcp->history.icmp_from))
+    if (!socket || (socket->tcp && !ip_is_any(socket->tcp->history.icmp_from)))
         return; /* it was a router that said so: see say_why */
     attach_say("no route leads to %s: %s", address_text(host, port, place),
                shared->stack.config.gateway ? "not even by the gateway"
@@ -162,9 +163,10 @@ void verbose_tell(const struct verbose_story *story) {
         return;
     if (atomic_exchange(&line.shown, false))
         say(CLEAR);
-    address_text(tcp->binding.address ? tcp->binding.address : shared->stack.config.address,
+    address_text(!ip_is_any(tcp->binding.address) ? ip_to_v4(tcp->binding.address)
+                                                  : shared->stack.config.address,
                  tcp->binding.port ? tcp->binding.port : tcp->former_port, local);
-    address_text(tcp->remote_address, tcp->remote_port, remote);
+    address_text(ip_to_v4(tcp->remote_address), tcp->remote_port, remote);
     if (!history->established_ns) {
         char why[200];
         say_why(story, why, sizeof why);

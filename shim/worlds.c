@@ -22,7 +22,8 @@ bool worlds_object(const struct socket *socket, int fd) {
 }
 
 static bool connected_to_kernel(const struct socket *socket) {
-    return socket->connected && socket->datagram && call_kernel_address(socket->datagram->remote_address);
+    return socket->connected && socket->datagram &&
+           call_kernel_address(ip_to_v4(socket->datagram->remote_address));
 }
 
 bool worlds_receives(const struct handle *handle) {

@@ -361,7 +361,7 @@ static bool is_locked(const struct stack *stack, const struct arp_entry *entry, 
 /* Whether packets for an address may ever be sent to it: it is on the link, or a gateway. */
 static bool may_be_neighbour(const struct stack *stack, uint32_t address) {
     uint32_t next_hop;
-    if (ip_is_broadcast(stack, address) || ip4_is_multicast(address))
+    if (ip4_is_broadcast(stack, address) || ip4_is_multicast(address))
         return false;
     return ip_route_names(&stack->routes, address) ||
            (ip_route_lookup(&stack->routes, address, &next_hop) == 0 && next_hop == address);

@@ -108,8 +108,3 @@ uint16_t checksum_fold(uint64_t sum) {
     sum = (sum & 0xffff) + (sum >> 16);
     return (uint16_t)sum;
 }
-
-uint64_t checksum_pseudo_header(uint32_t source, uint32_t destination, uint8_t protocol, uint16_t length) {
-    return (uint64_t)__builtin_bswap32(source) + __builtin_bswap32(destination) + checksum_word(protocol) +
-           checksum_word(length);
-}

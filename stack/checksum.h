@@ -7,6 +7,7 @@
 #define STACK_CHECKSUM_H
 
 #include "buffer.h"
+#include "ip_address.h"
 
 /* Adds `length` bytes to a sum. The bytes begin at an even offset of the summed data. */
 uint64_t checksum_add(uint64_t sum, const void *data, size_t length);
@@ -18,12 +19,21 @@ uint64_t checksum_add_range(uint64_t sum, struct byte_cursor cursor, uint32_t le
 /* Folds a sum to 16 bits, not complemented, in memory order. */
 uint16_t checksum_fold(uint64_t sum);
 
-/* The pseudo-header of TCP and UDP over IPv4 (RFC 9293 section 3.1), addresses in host order. */
-uint64_t checksum_pseudo_header(uint32_t source, uint32_t destination, uint8_t protocol, uint16_t length);
-
 /* The sum of a 16-bit word given in host order. */
 static inline uint16_t checksum_word(uint16_t host) {
     return __builtin_bswap16(host);
+}
+
+/* The pseudo-header of TCP and UDP, over IPv4 (RFC 9293 section 3.1) and IPv6 (RFC 8200 section 8.1). */
+static inline uint64_t checksum_pseudo_header(struct ip_address source, struct ip_address destination,
+                                              uint8_t protocol, uint16_t length) {
+    uint64_t sum =
+        (uint64_t)source.words[3] + destination.words[3] + checksum_word(protocol) + checksum_word(length);
+    if (ip_is_v4(source))
+        return sum;
+    for (int i = 0; i < 3; i++)
+        sum += (uint64_t)source.words[i] + destination.words[i];
+    return sum;
 }
 
 #endif

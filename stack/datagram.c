@@ -115,7 +115,8 @@ bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet
 }
 
 static void queue_error(struct stack *stack, struct socket *socket, const struct icmp_error *error,
-                        uint32_t destination, uint16_t port, const uint8_t *payload, uint32_t length) {
+                        struct ip_address destination, uint16_t port, const uint8_t *payload,
+                        uint32_t length) {
     struct byte_queue quoted = {0};
     struct iovec piece = {(void *)payload, length};
     struct datagram *datagram = take(stack, socket, length, length / BUFFER_CAPACITY + 1);
@@ -132,7 +133,7 @@ static void queue_error(struct stack *stack, struct socket *socket, const struct
 }
 
 void datagram_error(struct stack *stack, struct socket *socket, const struct icmp_error *error,
-                    uint32_t destination, uint16_t port, const uint8_t *payload, uint32_t length) {
+                    struct ip_address destination, uint16_t port, const uint8_t *payload, uint32_t length) {
     struct icmp_error told = *error;
     told.origin = SO_EE_ORIGIN_ICMP;
     if (icmp_is_too_long(error)) {
@@ -229,10 +230,10 @@ static uint32_t receive_train(struct stack *stack, struct socket *socket, struct
     bool peek = message->flags & MSG_PEEK;
     while (copied == message->full_length && link != &socket->datagram->queue) {
         struct datagram *next = container_of(link, struct datagram, link);
-        if (next->source != train.source || next->source_port != train.source_port ||
-            next->destination != train.destination || next->length > train.length || next->length == 0 ||
-            next->ttl != train.ttl || next->tos != train.tos || next->length > room - copied ||
-            message->full_length + next->length > IP_DATAGRAM_MAX)
+        if (!ip_equal(next->source, train.source) || next->source_port != train.source_port ||
+            !ip_equal(next->destination, train.destination) || next->length > train.length ||
+            next->length == 0 || next->ttl != train.ttl || next->tos != train.tos ||
+            next->length > room - copied || message->full_length + next->length > IP_DATAGRAM_MAX)
             break;
         uint32_t length = next->length;
         uint32_t here = copy(next, message, copied);
@@ -315,29 +316,29 @@ bool datagram_next_length(const struct socket *socket, uint32_t *length) {
     return link;
 }
 
-static uint32_t source_for(struct stack *stack, const struct socket *socket,
-                           const struct socket_message *message, uint32_t destination) {
-    uint32_t bound = socket->datagram->binding.address;
-    if (message->local_address)
+static struct ip_address source_for(struct stack *stack, const struct socket *socket,
+                                    const struct socket_message *message, struct ip_address destination) {
+    struct ip_address bound = socket->datagram->binding.address;
+    if (!ip_is_any(message->local_address))
         return message->local_address;
-    if (bound && !ip4_is_multicast(bound) && !ip_is_broadcast(stack, bound))
+    if (!ip_is_any(bound) && !ip_is_multicast(bound) && !ip_is_broadcast(stack, bound))
         return bound;
     return ip_source(stack, destination);
 }
 
 int datagram_parameters(struct stack *stack, struct socket *socket, const struct socket_message *message,
-                        uint32_t destination, uint32_t length, struct ip_parameters *parameters) {
+                        struct ip_address destination, uint32_t length, struct ip_parameters *parameters) {
     const struct socket_options *options = &socket->options;
-    bool multicast = ip4_is_multicast(destination);
+    bool multicast = ip_is_multicast(destination);
     bool on_link = options->dont_route || message->flags & MSG_DONTROUTE;
     if (!on_link && ip_reachable(stack, destination))
         return -ENETUNREACH;
     if (ip_is_broadcast(stack, destination) && !options->broadcast)
         return -EACCES;
-    if (message->local_address && !ip_is_local(stack, message->local_address))
+    if (!ip_is_any(message->local_address) && !ip_is_local(stack, message->local_address))
         return -EINVAL;
-    uint32_t source = source_for(stack, socket, message, destination);
-    if (ip4_is_loopback(source) && !ip4_is_loopback(destination))
+    struct ip_address source = source_for(stack, socket, message, destination);
+    if (ip_is_loopback(source) && !ip_is_loopback(destination))
         return -EINVAL; /* no address to be seen outside */
     const struct ip_options *ip_options =
         message->has_options ? &message->options : socket_ip_options(socket);
@@ -433,8 +434,8 @@ int datagram_autobind(struct stack *stack, struct socket *socket) {
     return 0;
 }
 
-int datagram_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
-    if (ip4_is_loopback(socket->datagram->binding.address) && !ip4_is_loopback(address))
+int datagram_connect(struct stack *stack, struct socket *socket, struct ip_address address, uint16_t port) {
+    if (ip_is_loopback(socket->datagram->binding.address) && !ip_is_loopback(address))
         return -EINVAL; /* no address to be seen outside */
     if (ip_reachable(stack, address))
         return -ENETUNREACH;
@@ -443,7 +444,8 @@ int datagram_connect(struct stack *stack, struct socket *socket, uint32_t addres
     return datagram_connect_elsewhere(stack, socket, address, port);
 }
 
-int datagram_connect_elsewhere(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
+int datagram_connect_elsewhere(struct stack *stack, struct socket *socket, struct ip_address address,
+                               uint16_t port) {
     int error = datagram_autobind(stack, socket);
     if (error)
         return error;
@@ -451,7 +453,7 @@ int datagram_connect_elsewhere(struct stack *stack, struct socket *socket, uint3
     socket->datagram->remote_port = port;
     socket->connected = true;
     socket->datagram->ip_identification = (uint16_t)random_u64(&stack->random);
-    if (!socket->datagram->binding.address) {
+    if (ip_is_any(socket->datagram->binding.address)) {
         socket->datagram->binding.address = ip_source(stack, address);
         socket->datagram->address_by_connect = true;
     }
@@ -459,11 +461,11 @@ int datagram_connect_elsewhere(struct stack *stack, struct socket *socket, uint3
 }
 
 void datagram_disconnect(struct socket *socket) {
-    socket->datagram->remote_address = 0;
+    socket->datagram->remote_address = (struct ip_address){0};
     socket->datagram->remote_port = 0;
     socket->connected = false;
     if (socket->datagram->address_by_connect)
-        socket->datagram->binding.address = 0;
+        socket->datagram->binding.address = (struct ip_address){0};
     socket->datagram->address_by_connect = false;
     if (!socket->datagram->binding.chosen && socket->datagram->binding.port) { /* udp(7): as new */
         hash_remove(&socket->datagram->port_link);
@@ -488,32 +490,35 @@ unsigned datagram_poll(struct stack *stack, struct socket *socket) {
     return mask;
 }
 
-bool datagram_matches(const struct socket *socket, uint8_t protocol, uint32_t source, uint16_t source_port,
-                      uint32_t destination, uint16_t port) {
+bool datagram_matches(const struct socket *socket, uint8_t protocol, struct ip_address source,
+                      uint16_t source_port, struct ip_address destination, uint16_t port) {
     const struct binding *binding = &socket->datagram->binding;
     if (binding->protocol != protocol || binding->port != port)
         return false;
-    if (binding->address && binding->address != destination)
+    if (!ip_is_any(binding->address) && !ip_equal(binding->address, destination))
         return false;
     return !socket->connected || protocol == IP_PROTOCOL_ICMP ||
-           (socket->datagram->remote_port == source_port && socket->datagram->remote_address == source);
+           (socket->datagram->remote_port == source_port &&
+            ip_equal(socket->datagram->remote_address, source));
 }
 
 /* Whether a socket shares its port with another one of the same rank, so that either will do. */
 static bool shares(const struct socket *a, const struct socket *b) {
     return a->datagram->binding.reuse_port && b->datagram->binding.reuse_port &&
-           a->connected == b->connected && a->datagram->binding.address == b->datagram->binding.address;
+           a->connected == b->connected &&
+           ip_equal(a->datagram->binding.address, b->datagram->binding.address);
 }
 
-struct socket *datagram_lookup(struct stack *stack, uint8_t protocol, uint32_t source, uint16_t source_port,
-                               uint32_t destination, uint16_t port, struct filter_view *view) {
+struct socket *datagram_lookup(struct stack *stack, uint8_t protocol, struct ip_address source,
+                               uint16_t source_port, struct ip_address destination, uint16_t port,
+                               struct filter_view *view) {
     struct hash_link *chain = stack->datagram_sockets[port % PORT_BUCKETS];
     struct socket *best = NULL, *steering = NULL;
     int best_score = -1;
     uint32_t count = 0, chosen;
     for (struct hash_link *link = chain; link; link = link->next) {
         struct socket *socket = container_of(link, struct datagram_state, port_link)->socket;
-        int score = socket->connected * 2 + !!socket->datagram->binding.address;
+        int score = socket->connected * 2 + !ip_is_any(socket->datagram->binding.address);
         if (score < best_score || !datagram_matches(socket, protocol, source, source_port, destination, port))
             continue;
         if (score > best_score) {

@@ -18,7 +18,7 @@ struct udp_cork;
  */
 struct datagram {
     struct list link;
-    uint32_t source, destination; /* of an error: where the datagram was sent to is in `source` */
+    struct ip_address source, destination; /* of an error: where the datagram was sent to is in `source` */
     uint16_t source_port;
     uint8_t ttl, tos;
     uint64_t received_ns;
@@ -47,7 +47,7 @@ struct datagram_state {
     struct list queue;          /* of struct datagram: received */
     struct list memberships;    /* of struct igmp_membership */
     struct udp_cork *cork;      /* or NULL */
-    uint32_t remote_address;
+    struct ip_address remote_address;
     uint16_t remote_port;
     uint16_t segment;           /* UDP_SEGMENT; 0: none */
     uint16_t ip_identification; /* of the next packet, while it is connected */
@@ -76,7 +76,7 @@ bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet
 /* Tells a socket of an error, as udp(7) and IP_RECVERR of ip(7) say. `payload` and its length are what is
  * quoted of the datagram. */
 void datagram_error(struct stack *stack, struct socket *socket, const struct icmp_error *error,
-                    uint32_t destination, uint16_t port, const uint8_t *payload, uint32_t length);
+                    struct ip_address destination, uint16_t port, const uint8_t *payload, uint32_t length);
 
 /* Puts what is no error of the network into a socket's queue of errors (MSG_ERRQUEUE). */
 void datagram_tell(struct stack *stack, struct socket *socket, const struct icmp_error *told);
@@ -98,7 +98,7 @@ bool datagram_next_length(const struct socket *socket, uint32_t *length);
  * Returns 0, or -EMSGSIZE when the socket does not want it cut (IP_MTU_DISCOVER), -EACCES for a broadcast
  * without SO_BROADCAST, -ENETUNREACH. */
 int datagram_parameters(struct stack *stack, struct socket *socket, const struct socket_message *message,
-                        uint32_t destination, uint32_t length, struct ip_parameters *parameters);
+                        struct ip_address destination, uint32_t length, struct ip_parameters *parameters);
 
 /* Copies an iovec, from byte `skip` on, to be a frame's payload. The caller drops the queue's chain, once the
  * frame has it. Returns 0 or -ENOBUFS. */
@@ -107,25 +107,27 @@ int datagram_payload(struct stack *stack, const struct socket_message *message, 
 
 /* A datagram socket gets its port, or ident, at the first use that needs one. */
 int datagram_autobind(struct stack *stack, struct socket *socket);
-int datagram_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port);
+int datagram_connect(struct stack *stack, struct socket *socket, struct ip_address address, uint16_t port);
 /* The same to an address that the stack does not reach, for a caller who does: nothing comes from there, and
  * nothing is sent. */
-int datagram_connect_elsewhere(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port);
+int datagram_connect_elsewhere(struct stack *stack, struct socket *socket, struct ip_address address,
+                               uint16_t port);
 void datagram_disconnect(struct socket *socket);
 unsigned datagram_poll(struct stack *stack, struct socket *socket);
 
 /* The socket of a protocol that a datagram from source:source_port to destination:port belongs to, or NULL.
  * Of those that share the port, a program may choose by the view, if there is one. */
-struct socket *datagram_lookup(struct stack *stack, uint8_t protocol, uint32_t source, uint16_t source_port,
-                               uint32_t destination, uint16_t port, struct filter_view *view);
+struct socket *datagram_lookup(struct stack *stack, uint8_t protocol, struct ip_address source,
+                               uint16_t source_port, struct ip_address destination, uint16_t port,
+                               struct filter_view *view);
 
 /* Whether a socket's filter wants a packet; cuts it to what it wants. */
 bool datagram_admitted(struct stack *stack, struct socket *socket, struct filter_view *view,
                        struct ip_packet *packet);
 
 /* Whether a socket takes datagrams of this kind at all. */
-bool datagram_matches(const struct socket *socket, uint8_t protocol, uint32_t source, uint16_t source_port,
-                      uint32_t destination, uint16_t port);
+bool datagram_matches(const struct socket *socket, uint8_t protocol, struct ip_address source,
+                      uint16_t source_port, struct ip_address destination, uint16_t port);
 
 /* Puts a socket that has a port, or a raw one, into the tables. */
 void datagram_enter(struct stack *stack, struct socket *socket);

@@ -45,8 +45,8 @@ static void ask(struct stack *stack, enum dhcp_type type) {
         question.server = type == DHCP_RELEASE ? dhcp->lease.server : 0;
     }
     struct ip_parameters parameters = {
-        .source = question.own_address,
-        .destination = to_server ? dhcp->lease.server : UINT32_MAX,
+        .source = ip_from_v4(question.own_address),
+        .destination = ip_from_v4(to_server ? dhcp->lease.server : UINT32_MAX),
         .protocol = IP_PROTOCOL_UDP,
         .ttl = (uint8_t)stack->sysctl.ip_default_ttl,
     };

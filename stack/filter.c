@@ -21,9 +21,9 @@ void filter_view(const struct stack *stack, struct filter_view *view, const stru
     uint32_t network_length = first->start - packet->header_at;
     *view = (struct filter_view){.chain = first,
                                  .interface = stack->config.interface_index,
-                                 .type = !packet->multicast                      ? PACKET_HOST
-                                         : ip4_is_multicast(packet->destination) ? PACKET_MULTICAST
-                                                                                 : PACKET_BROADCAST};
+                                 .type = !packet->multicast                     ? PACKET_HOST
+                                         : ip_is_multicast(packet->destination) ? PACKET_MULTICAST
+                                                                                : PACKET_BROADCAST};
     if (first->start < packet->header_at || network_length > 60 || transport_length > 60)
         return; /* can't be */
     memcpy(view->headers, first->storage + packet->header_at, network_length);

@@ -16,7 +16,8 @@
 static void finish_checksum(uint8_t *packet, uint32_t length, uint32_t offset) {
     uint8_t *ip = packet + FRAME_IP_AT, *transport = packet + FRAME_TRANSPORT_AT;
     uint32_t covered = length - FRAME_TRANSPORT_AT;
-    uint64_t sum = checksum_pseudo_header(wire_get32(ip + 12), wire_get32(ip + 16), ip[9], (uint16_t)covered);
+    uint64_t sum = checksum_pseudo_header(ip_from_v4(wire_get32(ip + 12)), ip_from_v4(wire_get32(ip + 16)),
+                                          ip[9], (uint16_t)covered);
     wire_put16(transport + offset, 0);
     uint16_t folded = (uint16_t)~checksum_fold(checksum_add(sum, transport, covered));
     bool none = folded == 0 && ip[9] == IP_PROTOCOL_UDP; /* 0 would say that there is none */

@@ -26,7 +26,7 @@ int icmp_output(struct stack *stack, const uint8_t header[ICMP_HEADER_BYTES], st
 }
 
 /* A message of the stack's own, whose rest is a range of a received packet. */
-static void send_message(struct stack *stack, uint32_t from, uint32_t to,
+static void send_message(struct stack *stack, struct ip_address from, struct ip_address to,
                          const uint8_t header[ICMP_HEADER_BYTES], struct byte_cursor rest,
                          uint32_t rest_length, uint8_t tos) {
     struct ip_parameters parameters = {.source = from,
@@ -73,7 +73,7 @@ struct icmp_error icmp_host_unreachable(const struct stack *stack) {
     struct icmp_error error = unreachable(ICMP_HOST_UNREACHABLE);
     error.type = ICMP_DESTINATION_UNREACHABLE;
     error.code = ICMP_HOST_UNREACHABLE;
-    error.offender = stack->config.address;
+    error.offender = ip_from_v4(stack->config.address);
     return error;
 }
 
@@ -99,7 +99,7 @@ static void error_input(struct stack *stack, const struct ip_packet *packet) {
     default:
         return;
     }
-    if (packet->multicast || quoted < IP_HEADER_BYTES || !ip_is_local(stack, wire_get32(header + 12))) {
+    if (packet->multicast || quoted < IP_HEADER_BYTES || !ip4_is_local(stack, wire_get32(header + 12))) {
         stack->mib.IcmpInErrors++;
         return;
     }
@@ -165,8 +165,8 @@ static void limiter_take(struct stack *stack) {
 }
 
 /* Linux's inet_peer_xrlim_allow. */
-static bool limiter_allows_host(struct stack *stack, uint32_t host) {
-    uint64_t hash = random_hash(&stack->random, &host, sizeof host);
+static bool limiter_allows_host(struct stack *stack, struct ip_address host) {
+    uint64_t hash = ip_hash(&stack->random, host);
     uint64_t *tokens_ns = &stack->icmp_limiter.hosts[hash % ICMP_HOSTS].tokens_ns;
     uint64_t *last_ns = &stack->icmp_limiter.hosts[hash % ICMP_HOSTS].last_ns;
     *tokens_ns += stack->now_ns - *last_ns;
@@ -185,7 +185,7 @@ static bool limiter_allows_host(struct stack *stack, uint32_t host) {
  * a fragment other than the first. */
 static bool may_be_answered(const struct ip_packet *packet) {
     const uint8_t *header = packet->chain->storage + packet->header_at;
-    if (packet->multicast || packet->source == 0 || wire_get16(header + 6) & IP_OFFSET_MASK)
+    if (packet->multicast || ip_is_any(packet->source) || wire_get16(header + 6) & IP_OFFSET_MASK)
         return false;
     if (packet->protocol != IP_PROTOCOL_ICMP)
         return true;

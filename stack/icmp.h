@@ -48,15 +48,15 @@ struct icmp_error {
     int error;  /* errno, as Linux's icmp_err_convert has it */
     bool fatal; /* a connected socket is told even if it has not asked for errors (IP_RECVERR) */
     uint8_t type, code;
-    uint32_t info;     /* next-hop MTU; pointer */
-    uint32_t offender; /* who says so */
-    uint8_t origin;    /* SO_EE_ORIGIN_*, for those who read the queue of errors; 0: none */
-    uint32_t data;     /* ee_data */
+    uint32_t info;              /* next-hop MTU; pointer */
+    struct ip_address offender; /* who says so */
+    uint8_t origin;             /* SO_EE_ORIGIN_*, for those who read the queue of errors; 0: none */
+    uint32_t data;              /* ee_data */
 };
 
 /* The packet of ours that it is about. */
 struct icmp_quoted {
-    uint32_t local, remote;
+    struct ip_address local, remote;
     uint8_t protocol;
     const uint8_t *transport; /* at least 8 bytes */
     uint32_t transport_length;
@@ -67,6 +67,11 @@ struct icmp_quoted {
 /* Whether an error says that a packet was too long for the path, and may not be cut. */
 static inline bool icmp_is_too_long(const struct icmp_error *error) {
     return error->type == ICMP_DESTINATION_UNREACHABLE && error->code == ICMP_FRAGMENTATION_NEEDED;
+}
+
+/* ... or that it did not get to the host: nobody knows a way, or the host does not answer. */
+static inline bool icmp_is_unreachable(const struct icmp_error *error) {
+    return error->type == ICMP_DESTINATION_UNREACHABLE && error->code <= ICMP_HOST_UNREACHABLE;
 }
 
 void icmp_input(struct stack *stack, struct ip_packet *packet);

@@ -144,8 +144,8 @@ static void send_message(struct stack *stack, uint32_t to, const uint8_t *messag
     if (!frame || !stack->config.address)
         return; /* it is told again */
     uint8_t *header = frame->header + FRAME_IP_AT, *body = header + IP_HEADER_ALERT_BYTES;
-    const struct ip_parameters parameters = {.source = stack->config.address,
-                                             .destination = to,
+    const struct ip_parameters parameters = {.source = ip_from_v4(stack->config.address),
+                                             .destination = ip_from_v4(to),
                                              .protocol = IP_PROTOCOL_IGMP,
                                              .ttl = 1,
                                              .tos = 0xc0};
@@ -402,7 +402,7 @@ void igmp_input(struct stack *stack, struct ip_packet *packet) {
     const uint8_t *message = buffer_data(packet->chain);
     /* RFC 3376 section 4: with a TTL of 1, so from the link, and to a group. */
     if (packet->length < 8 || buffer_length(packet->chain) < 8 || packet->looped || packet->ttl != 1 ||
-        !ip4_is_multicast(packet->destination) ||
+        !ip_is_multicast(packet->destination) ||
         checksum_fold(checksum_add_chain(0, packet->chain)) != 0xffff)
         return;
     if (message[0] == QUERY) {

@@ -42,13 +42,24 @@ bool ip_route_names(const struct ip_routes *routes, uint32_t gateway) {
     return false;
 }
 
-void ip_confirm(struct stack *stack, uint32_t destination) {
+static void confirm4(struct stack *stack, uint32_t destination) {
     uint32_t next_hop;
-    if (!ip_is_local(stack, destination) && ip_route_lookup(&stack->routes, destination, &next_hop) == 0)
+    if (!ip4_is_local(stack, destination) && ip_route_lookup(&stack->routes, destination, &next_hop) == 0)
         arp_confirm(stack, next_hop);
 }
 
-bool ip_is_local(const struct stack *stack, uint32_t address) {
+void ip_confirm(struct stack *stack, struct ip_address destination) {
+    if (ip_is_v4(destination))
+        confirm4(stack, ip_to_v4(destination));
+    else
+        ip6_confirm(stack, destination);
+}
+
+bool ip_is_local(const struct stack *stack, struct ip_address address) {
+    return ip_is_v4(address) ? ip4_is_local(stack, ip_to_v4(address)) : ip6_is_local(stack, address);
+}
+
+bool ip4_is_local(const struct stack *stack, uint32_t address) {
     return (address == stack->config.address && address) ||
            (stack->config.loopback && ip4_is_loopback(address));
 }
@@ -61,29 +72,42 @@ bool ip4_is_multicast(uint32_t address) {
     return address >> 28 == 0xe;
 }
 
-bool ip_is_broadcast(const struct stack *stack, uint32_t address) {
+bool ip_is_broadcast(const struct stack *stack, struct ip_address address) {
+    return ip_is_v4(address) && ip4_is_broadcast(stack, ip_to_v4(address));
+}
+
+bool ip4_is_broadcast(const struct stack *stack, uint32_t address) {
     return address == UINT32_MAX || address == stack->subnet_broadcast;
 }
 
-int ip_reachable(const struct stack *stack, uint32_t destination) {
+static int reachable4(const struct stack *stack, uint32_t destination) {
     uint32_t next_hop;
-    if (ip_is_local(stack, destination) || ip4_is_multicast(destination) ||
-        ip_is_broadcast(stack, destination))
+    if (ip4_is_local(stack, destination) || ip4_is_multicast(destination) ||
+        ip4_is_broadcast(stack, destination))
         return 0;
     return ip_route_lookup(&stack->routes, destination, &next_hop);
 }
 
-uint32_t ip_source(const struct stack *stack, uint32_t destination) {
-    return ip4_is_loopback(destination) ? IP_LOOPBACK : stack->config.address;
+int ip_reachable(const struct stack *stack, struct ip_address destination) {
+    return ip_is_v4(destination) ? reachable4(stack, ip_to_v4(destination))
+                                 : ip6_reachable(stack, destination);
 }
 
-uint32_t ip_mtu(const struct stack *stack, uint32_t destination) {
+struct ip_address ip_source(const struct stack *stack, struct ip_address destination) {
+    struct ip_address source = {0};
+    if (ip_is_v4(destination))
+        return ip_from_v4(ip_is_loopback(destination) ? IP_LOOPBACK : stack->config.address);
+    ip6_source(stack, destination, 0, &source);
+    return source;
+}
+
+uint32_t ip_mtu(const struct stack *stack, struct ip_address destination) {
     return ip_is_local(stack, destination) ? STACK_MTU_MAX : ip_path_mtu(stack, destination);
 }
 
 /* Sources that no packet from the wire may bear (RFC 1122 section 3.2.1.3, RFC 1812 section 5.3.7). */
 static bool is_martian(const struct stack *stack, uint32_t source) {
-    return ip4_is_multicast(source) || ip_is_broadcast(stack, source) || ip4_is_loopback(source) ||
+    return ip4_is_multicast(source) || ip4_is_broadcast(stack, source) || ip4_is_loopback(source) ||
            (source >> 24 == 0 && source != 0);
 }
 
@@ -182,14 +206,14 @@ static bool record_route(uint8_t *options, uint32_t length, uint32_t address) {
 
 /* Whether a packet is for us, and may come from where it says it does. */
 static bool acceptable(struct stack *stack, const struct ip_packet *packet) {
-    uint32_t source = packet->source, destination = packet->destination;
+    uint32_t source = ip_to_v4(packet->source), destination = ip_to_v4(packet->destination);
     if (packet->looped)
         return true;
-    if (is_martian(stack, source) || ip_is_local(stack, source) || ip4_is_loopback(destination))
+    if (is_martian(stack, source) || ip4_is_local(stack, source) || ip4_is_loopback(destination))
         return false;
-    if (ip_is_local(stack, destination))
+    if (ip4_is_local(stack, destination))
         return source != 0;
-    if (ip_is_broadcast(stack, destination))
+    if (ip4_is_broadcast(stack, destination))
         return true;
     if (ip4_is_multicast(destination))
         return igmp_wants(stack, destination, source);
@@ -207,16 +231,17 @@ void ip_input(struct stack *stack, struct buffer *chain, unsigned flags) {
     uint32_t header_length = check_header(stack, chain, header);
     if (!header_length)
         goto drop;
-    packet.source = wire_get32(header + 12);
-    packet.destination = wire_get32(header + 16);
+    uint32_t destination = wire_get32(header + 16);
+    bool group = ip4_is_multicast(destination);
+    packet.source = ip_from_v4(wire_get32(header + 12));
+    packet.destination = ip_from_v4(destination);
     packet.protocol = header[9];
     packet.ttl = header[8];
     packet.tos = header[1];
     packet.looped = flags & IP_INPUT_LOOPED;
-    packet.multicast = flags & IP_INPUT_LINK_MULTICAST || ip_is_broadcast(stack, packet.destination) ||
-                       ip4_is_multicast(packet.destination);
+    packet.multicast = flags & IP_INPUT_LINK_MULTICAST || ip4_is_broadcast(stack, destination) || group;
     packet.length = wire_get16(header + 2) - header_length;
-    if (ip4_is_multicast(packet.destination))
+    if (group)
         stack->mib.IpExtInMcastPkts++;
     else if (packet.multicast)
         stack->mib.IpExtInBcastPkts++;
@@ -290,7 +315,7 @@ void ip_write_header(struct frame *frame, const struct ip_parameters *parameters
     uint8_t *header = frame->header + FRAME_IP_AT;
     uint32_t options = parameters->options ? parameters->options->length : 0;
     if (options > 0)
-        insert_options(frame, parameters->options, parameters->source);
+        insert_options(frame, parameters->options, ip_to_v4(parameters->source));
     header[0] = (uint8_t)(0x45 + options / 4);
     header[1] = parameters->tos;
     wire_put16(header + 2, (uint16_t)(frame->header_length - FRAME_IP_AT + frame->payload_length));
@@ -298,14 +323,14 @@ void ip_write_header(struct frame *frame, const struct ip_parameters *parameters
     wire_put16(header + 6, flags_and_offset);
     header[8] = parameters->ttl;
     header[9] = parameters->protocol;
-    wire_put32(header + 12, parameters->source);
-    wire_put32(header + 16, parameters->destination);
+    wire_put32(header + 12, ip_to_v4(parameters->source));
+    wire_put32(header + 16, ip_to_v4(parameters->destination));
     ip_seal_header(header);
 }
 
 /* To all, or to a group, on the link: and to ourselves, who are among them. */
 static int output_to_many(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters) {
-    uint32_t destination = parameters->destination;
+    uint32_t destination = ip_to_v4(parameters->destination);
     if (!ip4_is_multicast(destination)) {
         stack->mib.IpExtOutBcastPkts++;
         stack_loop_back(stack, frame);
@@ -313,7 +338,7 @@ static int output_to_many(struct stack *stack, struct frame *frame, const struct
         return 0;
     }
     stack->mib.IpExtOutMcastPkts++;
-    if (parameters->loop && igmp_wants(stack, destination, parameters->source))
+    if (parameters->loop && igmp_wants(stack, destination, ip_to_v4(parameters->source)))
         stack_loop_back(stack, frame);
     if (parameters->ttl == 0) {
         frame_release(&stack->buffers, frame);
@@ -327,13 +352,13 @@ static int output_to_many(struct stack *stack, struct frame *frame, const struct
 }
 
 int ip_output_whole(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters) {
-    uint32_t destination = parameters->destination, next_hop = destination;
-    if (ip_is_local(stack, destination)) {
+    uint32_t destination = ip_to_v4(parameters->destination), next_hop = destination;
+    if (ip4_is_local(stack, destination)) {
         int result = stack_loop_back(stack, frame);
         frame_release(&stack->buffers, frame);
         return result;
     }
-    if (ip4_is_multicast(destination) || ip_is_broadcast(stack, destination))
+    if (ip4_is_multicast(destination) || ip4_is_broadcast(stack, destination))
         return output_to_many(stack, frame, parameters);
     if (!parameters->on_link && ip_route_lookup(&stack->routes, destination, &next_hop)) {
         stack->mib.IpOutNoRoutes++;
@@ -353,12 +378,14 @@ static bool is_too_long(const struct ip_parameters *parameters, const struct fra
 
 bool ip_offloads(const struct stack *stack, const struct ip_parameters *parameters,
                  const struct frame *frame) {
-    bool many = ip4_is_multicast(parameters->destination) || ip_is_broadcast(stack, parameters->destination);
-    return stack->config.offload && !many && !(parameters->options && parameters->options->length) &&
-           !is_too_long(parameters, frame);
+    struct ip_address destination = parameters->destination;
+    return stack->config.offload && !ip_is_multicast(destination) && !ip_is_broadcast(stack, destination) &&
+           !(parameters->options && parameters->options->length) && !is_too_long(parameters, frame);
 }
 
 int ip_output(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters) {
+    if (!ip_is_v4(parameters->destination))
+        return ip6_output(stack, frame, parameters);
     stack->mib.IpOutRequests++;
     if (is_too_long(parameters, frame)) {
         struct frame whole = *frame; /* its fragments begin in the same place */
@@ -378,20 +405,33 @@ void ip_error(struct stack *stack, const uint8_t *header, uint32_t length, const
         length < header_length + 8 || wire_get16(header + 6) & IP_OFFSET_MASK)
         return;
     struct icmp_quoted quoted = {
-        .local = wire_get32(header + 12),
-        .remote = wire_get32(header + 16),
+        .local = ip_from_v4(wire_get32(header + 12)),
+        .remote = ip_from_v4(wire_get32(header + 16)),
         .protocol = header[9],
         .transport = header + header_length,
         .transport_length = length - header_length,
         .total = wire_get16(header + 2),
         .header = header,
     };
+    ip_error_quoted(stack, &quoted, error);
+}
+
+void ip_error_quoted(struct stack *stack, const struct icmp_quoted *quoted, const struct icmp_error *error) {
     if (!list_empty(&stack->raw_sockets))
-        raw_error(stack, &quoted, error);
-    if (quoted.protocol == IP_PROTOCOL_TCP)
-        tcp_error(stack, &quoted, error);
-    else if (quoted.protocol == IP_PROTOCOL_UDP || quoted.protocol == IP_PROTOCOL_UDPLITE)
-        udp_error(stack, &quoted, error);
-    else if (quoted.protocol == IP_PROTOCOL_ICMP)
-        ping_error(stack, &quoted, error);
+        raw_error(stack, quoted, error);
+    switch (quoted->protocol) {
+    case IP_PROTOCOL_TCP:
+        tcp_error(stack, quoted, error);
+        break;
+    case IP_PROTOCOL_UDP:
+    case IP_PROTOCOL_UDPLITE:
+        udp_error(stack, quoted, error);
+        break;
+    case IP_PROTOCOL_ICMP:
+    case IP_PROTOCOL_ICMP6:
+        ping_error(stack, quoted, error);
+        break;
+    default:
+        break;
+    }
 }

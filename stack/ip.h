@@ -1,10 +1,16 @@
 /*
- * ip.h - IPv4 (RFC 791): routes, what comes in, what goes out.
+ * ip.h - IP: what TCP, UDP and raw sockets know of it, of both families; and IPv4 (RFC 791): routes, what
+ * comes in, what goes out.
+ *
+ * What begins with ip_ and takes a struct ip_address is for both. IPv4's own part, ip4_, has its addresses in
+ * host order.
  */
 #ifndef STACK_IP_H
 #define STACK_IP_H
 
 #include "frame.h"
+#include "ip_address.h"
+#include "wire.h"
 
 #define IP_ROUTES_MAX 32u
 #define IP_DEFAULT_TTL 64u
@@ -14,6 +20,7 @@
 
 struct stack;
 struct icmp_error;
+struct icmp_quoted;
 
 struct ip_route {
     uint32_t destination, mask;
@@ -36,23 +43,26 @@ struct ip_options {
 };
 
 struct ip_packet {
-    uint32_t source, destination;
-    uint8_t protocol, ttl, tos;
-    bool multicast;        /* sent to a broadcast or multicast address, of either layer */
-    bool looped;           /* the stack sent it to itself */
+    struct ip_address source, destination;
+    uint8_t protocol, ttl, tos; /* of IPv6: that of the last header, hop limit, traffic class */
+    bool multicast;             /* sent to a broadcast or multicast address, of either layer */
+    bool looped;                /* the stack sent it to itself */
     bool checksum_partial; /* the transport checksum may be unfinished: see STACK_INPUT_CHECKSUM_PARTIAL */
     bool checksum_good;    /* it is known to be right: see STACK_INPUT_CHECKSUM_GOOD */
     uint32_t header_at;    /* the header's place in chain->storage */
     uint32_t length;       /* payload bytes */
     uint32_t covered;      /* UDP-Lite: bytes of it that the checksum covers; 0: all */
+    uint32_t flow_label;   /* of IPv6 */
+    uint32_t extensions;   /* ... bytes of headers between its own and the payload */
     struct ip_options options;
     struct buffer *chain; /* owned by whoever handles the packet; NULL once taken */
 };
 
 /* What IP is told of a packet that is to be sent. */
 struct ip_parameters {
-    uint32_t source, destination;
+    struct ip_address source, destination;
     uint8_t protocol, ttl, tos;
+    uint32_t flow_label;              /* of IPv6, 20 bits; 0: none */
     bool dont_fragment;               /* the header's flag */
     bool on_link;                     /* to a neighbour only: SO_DONTROUTE */
     bool loop;                        /* a multicast comes back to ourselves */
@@ -71,21 +81,28 @@ int ip_route_lookup(const struct ip_routes *routes, uint32_t destination, uint32
 bool ip_route_names(const struct ip_routes *routes, uint32_t gateway);
 
 /* An upper layer heard from a destination: its next hop works (RFC 4861 section 7.3.1). */
-void ip_confirm(struct stack *stack, uint32_t destination);
+void ip_confirm(struct stack *stack, struct ip_address destination);
 
-/* Whether an address is one of the stack's own: 127.0.0.0/8 too, if the loopback network is the stack's. */
-bool ip_is_local(const struct stack *stack, uint32_t address);
+/* Whether an address is one of the stack's own: of the loopback networks, too, if they are the stack's. */
+bool ip_is_local(const struct stack *stack, struct ip_address address);
+bool ip_is_broadcast(const struct stack *stack, struct ip_address address);
+bool ip4_is_local(const struct stack *stack, uint32_t address);
+bool ip4_is_broadcast(const struct stack *stack, uint32_t address);
 bool ip4_is_loopback(uint32_t address);
 bool ip4_is_multicast(uint32_t address);
-bool ip_is_broadcast(const struct stack *stack, uint32_t address);
 
 /* Whether there is a way to a destination: 0 or -ENETUNREACH. */
-int ip_reachable(const struct stack *stack, uint32_t destination);
+int ip_reachable(const struct stack *stack, struct ip_address destination);
 
 /* The source address for a destination, and the largest packet on the way to it (ip_path.h): packets to
  * ourselves have no MTU but IP's own. */
-uint32_t ip_source(const struct stack *stack, uint32_t destination);
-uint32_t ip_mtu(const struct stack *stack, uint32_t destination);
+struct ip_address ip_source(const struct stack *stack, struct ip_address destination);
+uint32_t ip_mtu(const struct stack *stack, struct ip_address destination);
+
+/* The bytes of an IP header, without options, in a packet between addresses of that family. */
+static inline uint32_t ip_header_bytes(struct ip_address address) {
+    return ip_is_v4(address) ? IP_HEADER_BYTES : IP6_HEADER_BYTES;
+}
 
 enum ip_input_flag {
     IP_INPUT_LINK_MULTICAST = 1,   /* the frame was not for us alone */
@@ -129,5 +146,8 @@ int ip_output_fragments(struct stack *stack, const struct frame *frame,
 /* Tells the owner of a packet that could not be delivered. `header` is the packet from its IP header on, of
  * which `length` bytes are there. */
 void ip_error(struct stack *stack, const uint8_t *header, uint32_t length, const struct icmp_error *error);
+
+/* The same of a packet of either family whose headers have been read. */
+void ip_error_quoted(struct stack *stack, const struct icmp_quoted *quoted, const struct icmp_error *error);
 
 #endif

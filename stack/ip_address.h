@@ -10,11 +10,13 @@
 #define STACK_IP_ADDRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #define IP_ADDRESS_BYTES 16u
 #define IP_ADDRESS_BITS 128u
+#define IP_V4_PREFIX 96u    /* bits of an address that say that it is IPv4's */
 #define IP_ADDRESS_TEXT 46u /* INET6_ADDRSTRLEN */
 
 struct ip_address {
@@ -51,8 +53,21 @@ static inline uint32_t ip_to_v4(struct ip_address address) {
     return __builtin_bswap32(address.words[3]);
 }
 
+/* The first and the last eight bytes, as they lie in memory. */
+static inline uint64_t ip_high(struct ip_address address) {
+    uint64_t half;
+    memcpy(&half, address.bytes, sizeof half);
+    return half;
+}
+
+static inline uint64_t ip_low(struct ip_address address) {
+    uint64_t half;
+    memcpy(&half, address.bytes + sizeof half, sizeof half);
+    return half;
+}
+
 static inline bool ip_is_v4(struct ip_address address) {
-    return address.words[2] == IP_MAPPED_WORD && !(address.words[0] | address.words[1]);
+    return !ip_high(address) && address.words[2] == IP_MAPPED_WORD;
 }
 
 static inline struct ip_address ip_from_bytes(const void *bytes) {
@@ -62,10 +77,7 @@ static inline struct ip_address ip_from_bytes(const void *bytes) {
 }
 
 static inline bool ip_equal(struct ip_address a, struct ip_address b) {
-    uint64_t left[2], right[2];
-    memcpy(left, a.bytes, sizeof left);
-    memcpy(right, b.bytes, sizeof right);
-    return ((left[0] ^ right[0]) | (left[1] ^ right[1])) == 0;
+    return ((ip_high(a) ^ ip_high(b)) | (ip_low(a) ^ ip_low(b))) == 0;
 }
 
 /* Less than, equal to or greater than 0, as memcmp: in the order of the numbers. */
@@ -75,7 +87,7 @@ static inline int ip_compare(struct ip_address a, struct ip_address b) {
 
 /* Whether it is none: "::" or 0.0.0.0. */
 static inline bool ip_is_any(struct ip_address address) {
-    return !(address.words[0] | address.words[1] | address.words[3]) &&
+    return !(ip_high(address) | address.words[3]) &&
            (address.words[2] == 0 || address.words[2] == IP_MAPPED_WORD);
 }
 
@@ -83,8 +95,7 @@ static inline bool ip_is_any(struct ip_address address) {
 static inline bool ip_is_loopback(struct ip_address address) {
     if (ip_is_v4(address))
         return address.bytes[12] == 127;
-    return !(address.words[0] | address.words[1] | address.words[2]) &&
-           address.words[3] == __builtin_bswap32(1);
+    return !(ip_high(address) | address.words[2]) && address.words[3] == __builtin_bswap32(1);
 }
 
 /* ff00::/8 or 224.0.0.0/4. */
@@ -109,6 +120,22 @@ static inline bool ip_needs_scope(struct ip_address address) {
 /* The same family's address of no host. */
 static inline struct ip_address ip_any_like(struct ip_address address) {
     return ip_is_v4(address) ? ip_from_v4(0) : (struct ip_address){0};
+}
+
+/* The addresses, of one family, and ports of a connection, packed to be hashed: IPv4's take no longer than
+ * they did. Returns the bytes. */
+#define IP_TUPLE_WORDS 9u
+static inline size_t ip_tuple(uint32_t to[IP_TUPLE_WORDS], struct ip_address local, uint16_t local_port,
+                              struct ip_address remote, uint16_t remote_port) {
+    to[0] = (uint32_t)local_port << 16 | remote_port;
+    if (ip_is_v4(remote)) {
+        to[1] = local.words[3];
+        to[2] = remote.words[3];
+        return 3 * sizeof *to;
+    }
+    memcpy(to + 1, local.words, sizeof local.words);
+    memcpy(to + 5, remote.words, sizeof remote.words);
+    return IP_TUPLE_WORDS * sizeof *to;
 }
 
 enum ip_scope ip_scope(struct ip_address address);

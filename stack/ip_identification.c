@@ -15,7 +15,8 @@ void ip_identification_init(struct stack *stack) {
  * milliseconds since its last use. */
 static uint16_t shared_number(struct stack *stack, const struct ip_parameters *parameters, uint32_t count) {
     struct ip_identifications *table = &stack->ip_identifications;
-    uint32_t input[3] = {parameters->destination, parameters->source, parameters->protocol};
+    uint32_t input[3] = {ip_to_v4(parameters->destination), ip_to_v4(parameters->source),
+                         parameters->protocol};
     uint64_t hash = siphash(table->key, input, sizeof input);
     uint32_t index = (uint32_t)(hash % IP_IDENTIFICATIONS), now_ms = (uint32_t)(stack->now_ns / TICK_NS);
     uint32_t idle_ms = now_ms - table->counters[index].used_ms;

@@ -9,28 +9,28 @@ void ip_path_init(struct stack *stack) {
     list_init(&stack->paths.ages);
 }
 
-static uint32_t bucket_of(const struct stack *stack, uint32_t destination) {
-    return (uint32_t)(random_hash(&stack->random, &destination, sizeof destination) % IP_PATH_BUCKETS);
+static uint32_t bucket_of(const struct stack *stack, struct ip_address destination) {
+    return (uint32_t)(ip_hash(&stack->random, destination) % IP_PATH_BUCKETS);
 }
 
-static struct ip_path *lookup(const struct stack *stack, uint32_t destination) {
+static struct ip_path *lookup(const struct stack *stack, struct ip_address destination) {
     for (struct hash_link *link = stack->paths.buckets[bucket_of(stack, destination)]; link;
          link = link->next) {
         struct ip_path *path = container_of(link, struct ip_path, hash);
-        if (path->destination == destination)
+        if (ip_equal(path->destination, destination))
             return path;
     }
     return NULL;
 }
 
-uint32_t ip_path_mtu(const struct stack *stack, uint32_t destination) {
+uint32_t ip_path_mtu(const struct stack *stack, struct ip_address destination) {
     if (stack->paths.pool.used == 0)
         return stack->config.mtu;
     const struct ip_path *path = lookup(stack, destination);
     return path && path->mtu < stack->config.mtu ? path->mtu : stack->config.mtu;
 }
 
-bool ip_path_whole(const struct stack *stack, uint32_t destination) {
+bool ip_path_whole(const struct stack *stack, struct ip_address destination) {
     const struct ip_path *path = stack->paths.pool.used ? lookup(stack, destination) : NULL;
     return !path || !path->locked;
 }
@@ -42,7 +42,7 @@ static void forget(struct stack *stack, struct ip_path *path) {
     pool_return(&stack->paths.pool, path);
 }
 
-static struct ip_path *make(struct stack *stack, uint32_t destination) {
+static struct ip_path *make(struct stack *stack, struct ip_address destination) {
     if (stack->paths.pool.used == IP_PATHS_MAX)
         forget(stack, container_of(stack->paths.ages.next, struct ip_path, age));
     struct ip_path *path = pool_take_zeroed(&stack->paths.pool);
@@ -64,7 +64,7 @@ static uint32_t plateau_below(uint32_t total) {
     return IP_MTU_MIN;
 }
 
-bool ip_path_reduce(struct stack *stack, uint32_t destination, uint32_t mtu, uint32_t total) {
+bool ip_path_reduce(struct stack *stack, struct ip_address destination, uint32_t mtu, uint32_t total) {
     if (mtu == 0)
         mtu = plateau_below(total);
     uint32_t floor = IP_PATH_MTU_MIN < stack->config.mtu ? IP_PATH_MTU_MIN : stack->config.mtu;
@@ -85,18 +85,22 @@ bool ip_path_reduce(struct stack *stack, uint32_t destination, uint32_t mtu, uin
     return true;
 }
 
-static uint32_t place_of(const struct stack *stack, uint32_t destination) {
-    return (destination ^ (uint32_t)stack->random.hash_key[0]) * UINT32_C(0x9e3779b1) /
-           (UINT32_MAX / IP_PATH_RECENT + 1);
+static uint32_t place_of(const struct stack *stack, struct ip_address destination) {
+    uint32_t key[2] = {(uint32_t)stack->random.hash_key[0], (uint32_t)stack->random.hash_key[1]};
+    uint32_t v4 = ip_to_v4(destination) ^ key[0];
+    if (!ip_is_v4(destination))
+        v4 ^= (destination.words[0] ^ key[1]) * UINT32_C(0x85ebca6b) +
+              (destination.words[1] * UINT32_C(0xc2b2ae35)) + destination.words[2];
+    return v4 * UINT32_C(0x9e3779b1) / (UINT32_MAX / IP_PATH_RECENT + 1);
 }
 
-void ip_path_sent(struct stack *stack, uint32_t destination) {
+void ip_path_sent(struct stack *stack, struct ip_address destination) {
     stack->paths.recent[place_of(stack, destination)] = (struct ip_path_recent){stack->now_ns, destination};
 }
 
-bool ip_path_sent_lately(const struct stack *stack, uint32_t destination) {
+bool ip_path_sent_lately(const struct stack *stack, struct ip_address destination) {
     const struct ip_path_recent *recent = &stack->paths.recent[place_of(stack, destination)];
-    return recent->destination == destination && stack->now_ns - recent->sent_ns < IP_PATH_RECENT_NS;
+    return ip_equal(recent->destination, destination) && stack->now_ns - recent->sent_ns < IP_PATH_RECENT_NS;
 }
 
 void ip_path_timer(struct stack *stack, struct ip_path *path) {

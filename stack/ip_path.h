@@ -6,6 +6,7 @@
 #define STACK_IP_PATH_H
 
 #include "hash.h"
+#include "ip_address.h"
 #include "pool.h"
 #include "timer.h"
 #include <stdbool.h>
@@ -22,7 +23,7 @@ struct ip_path {
     struct hash_link hash;
     struct list age; /* in ip_paths.ages, least recently changed first */
     struct timer timer;
-    uint32_t destination;
+    struct ip_address destination;
     uint16_t mtu;
     bool locked; /* somebody asked for less than IP_PATH_MTU_MIN: routers shall cut what is too long */
 };
@@ -32,7 +33,7 @@ struct ip_path {
 
 struct ip_path_recent {
     uint64_t sent_ns;
-    uint32_t destination;
+    struct ip_address destination;
 };
 
 struct ip_paths {
@@ -46,18 +47,18 @@ struct ip_paths {
 void ip_path_init(struct stack *stack);
 
 /* The largest packet on the way to a destination, as far as it is known. */
-uint32_t ip_path_mtu(const struct stack *stack, uint32_t destination);
+uint32_t ip_path_mtu(const struct stack *stack, struct ip_address destination);
 
 /* Whether packets to a destination may say "don't fragment". */
-bool ip_path_whole(const struct stack *stack, uint32_t destination);
+bool ip_path_whole(const struct stack *stack, struct ip_address destination);
 
 /* Somebody who is believed says that no more than `mtu` bytes get through to a destination; 0: an old router,
  * that says only that `total` were too many. Returns whether that is news. */
-bool ip_path_reduce(struct stack *stack, uint32_t destination, uint32_t mtu, uint32_t total);
+bool ip_path_reduce(struct stack *stack, struct ip_address destination, uint32_t mtu, uint32_t total);
 
 /* A datagram is sent. Whether one was lately: only then is it believed that it was too long. */
-void ip_path_sent(struct stack *stack, uint32_t destination);
-bool ip_path_sent_lately(const struct stack *stack, uint32_t destination);
+void ip_path_sent(struct stack *stack, struct ip_address destination);
+bool ip_path_sent_lately(const struct stack *stack, struct ip_address destination);
 
 /* What was learnt is old: the way may be wider again. */
 void ip_path_timer(struct stack *stack, struct ip_path *path);

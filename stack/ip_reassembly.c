@@ -6,7 +6,7 @@
 #include "wire.h"
 
 struct fragment_key {
-    uint32_t source, destination;
+    struct ip_address source, destination;
     uint16_t identification;
     uint16_t protocol;
 };
@@ -65,7 +65,8 @@ static struct ip_reassembly *find(struct stack *stack, const struct ip_packet *p
         &all->buckets[random_hash(&stack->random, &key, sizeof key) % IP_REASSEMBLY_BUCKETS];
     for (struct hash_link *link = *bucket; link; link = link->next) {
         struct ip_reassembly *reassembly = container_of(link, struct ip_reassembly, hash);
-        if (reassembly->source == packet->source && reassembly->destination == packet->destination &&
+        if (ip_equal(reassembly->source, packet->source) &&
+            ip_equal(reassembly->destination, packet->destination) &&
             reassembly->identification == identification && reassembly->protocol == packet->protocol)
             return reassembly;
     }

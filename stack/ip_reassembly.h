@@ -9,6 +9,7 @@
 
 #include "hash.h"
 #include "ip.h"
+#include "ip_address.h"
 #include "timer.h"
 
 #define IP_REASSEMBLIES_MAX 1024u
@@ -29,7 +30,7 @@ struct ip_reassembly {
     struct hash_link hash;
     struct list age; /* in ip_reassemblies.ages, oldest first */
     struct timer timer;
-    uint32_t source, destination;
+    struct ip_address source, destination;
     uint16_t identification;
     uint8_t protocol;
     uint32_t total, received; /* payload bytes; total 0: the last fragment is not there */

@@ -8,7 +8,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define POOL_ALIGNMENT 64u
+#define POOL_ALIGNMENT 64u    /* of the first, and the least that an object takes */
+#define POOL_STEP 32u         /* ... which is a multiple of it */
 #define POOL_RESERVE_PART 64u /* of the arena is left to who needs it more */
 #define POOL_WORDS (ARENA_BLOCK_BYTES / POOL_ALIGNMENT / 64)
 
@@ -34,7 +35,9 @@ static struct pool_block *block_of(void *object) {
 
 void pool_init(struct pool *pool, struct arena *arena, size_t object_bytes, uint32_t limit) {
     pool->arena = arena;
-    pool->object_bytes = (uint32_t)round_up(object_bytes, POOL_ALIGNMENT);
+    pool->object_bytes = (uint32_t)round_up(object_bytes, POOL_STEP);
+    if (pool->object_bytes < POOL_ALIGNMENT)
+        pool->object_bytes = POOL_ALIGNMENT;
     pool->objects_per_block = (uint32_t)((ARENA_BLOCK_BYTES - first_object_offset()) / pool->object_bytes);
     pool->limit = limit;
     pool->used = 0;

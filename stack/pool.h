@@ -24,7 +24,7 @@ struct pool {
     struct list partial; /* those with a free object */
 };
 
-/* object_bytes is rounded up to a multiple of 64 (a cache line) and is at most 16,384. The last part of the
+/* object_bytes is rounded up to a multiple of 32 (half a cache line); 64 to 16,384. The last part of the
  * arena is left to others, until the caller sets `reserve` to 0. */
 void pool_init(struct pool *pool, struct arena *arena, size_t object_bytes, uint32_t limit);
 

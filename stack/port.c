@@ -32,7 +32,7 @@ static struct hash_link **bucket_of(struct stack *stack, uint16_t port) {
 static bool bindings_conflict(const struct binding *a, const struct binding *b) {
     if (a->protocol != b->protocol || a->port != b->port)
         return false;
-    if (a->address && b->address && a->address != b->address)
+    if (!ip_is_any(a->address) && !ip_is_any(b->address) && !ip_equal(a->address, b->address))
         return false;
     if (a->reuse_port && b->reuse_port)
         return false;
@@ -122,11 +122,11 @@ static int pick_any(struct stack *stack, struct binding *binding) {
     return -EADDRNOTAVAIL;
 }
 
-int port_bind(struct stack *stack, struct binding *binding, uint32_t address, uint16_t port) {
+int port_bind(struct stack *stack, struct binding *binding, struct ip_address address, uint16_t port) {
     if (binding->port)
         return -EINVAL;
     binding->address = address;
-    binding->address_chosen = address != 0;
+    binding->address_chosen = !ip_is_any(address);
     if (!port)
         return pick_any(stack, binding) ? -EADDRINUSE : 0;
     binding->port = port;
@@ -139,17 +139,19 @@ int port_bind(struct stack *stack, struct binding *binding, uint32_t address, ui
     return 0;
 }
 
-uint32_t port_share(struct stack *stack, uint32_t remote, uint16_t remote_port, uint32_t count) {
-    uint32_t key[2] = {remote, remote_port};
-    return (uint32_t)(random_hash(&stack->random, key, sizeof key) % count);
+uint32_t port_share(struct stack *stack, struct ip_address remote, uint16_t remote_port, uint32_t count) {
+    uint32_t key[IP_TUPLE_WORDS];
+    size_t length = ip_tuple(key, ip_any_like(remote), 0, remote, remote_port);
+    return (uint32_t)(random_hash(&stack->random, key, length) % count);
 }
 
-int port_pick(struct stack *stack, struct binding *binding, uint32_t remote, uint16_t remote_port,
+int port_pick(struct stack *stack, struct binding *binding, struct ip_address remote, uint16_t remote_port,
               bool (*taken)(void *context, uint16_t port), void *context) {
-    uint32_t destination[3] = {binding->address, remote, remote_port};
+    uint32_t destination[IP_TUPLE_WORDS];
+    size_t length = ip_tuple(destination, binding->address, 0, remote, remote_port);
     uint64_t key[2];
     memcpy(key, stack->isn_key, sizeof key);
-    uint64_t hash = siphash(key, destination, sizeof destination);
+    uint64_t hash = siphash(key, destination, length);
     uint32_t *counter = &stack->ports.counters[hash % PORT_COUNTERS];
     struct series series = series_begin(stack, ((hash >> 32) + stack->ports.start + *counter) & ~UINT64_C(1));
     for (uint32_t i = 0; i < series.span; i++) {

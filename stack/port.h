@@ -8,6 +8,7 @@
 #define STACK_PORT_H
 
 #include "hash.h"
+#include "ip_address.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,9 +19,9 @@ struct stack;
 
 struct binding {
     struct hash_link link;
-    uint32_t address; /* 0: any */
-    uint16_t port;    /* 0: not bound, and in no table */
-    uint8_t protocol; /* IP_PROTOCOL_* */
+    struct ip_address address; /* "::": any, of either family */
+    uint16_t port;             /* 0: not bound, and in no table */
+    uint8_t protocol;          /* IP_PROTOCOL_* */
     bool reuse_address : 1, reuse_port : 1;
     bool listening : 1;
     bool chosen : 1;         /* the port was asked for by bind(2), rather than picked */
@@ -38,7 +39,7 @@ void port_init(struct stack *stack);
 
 /* Binds to an address and port; port 0 picks a free one. Returns 0, -EADDRINUSE, or -EINVAL when already
  * bound. */
-int port_bind(struct stack *stack, struct binding *binding, uint32_t address, uint16_t port);
+int port_bind(struct stack *stack, struct binding *binding, struct ip_address address, uint16_t port);
 
 /* Whether another binding stands in the way of this one becoming a listener (listen(2)'s EADDRINUSE). */
 bool port_listen_conflict(struct stack *stack, const struct binding *binding);
@@ -49,11 +50,11 @@ void port_enter(struct stack *stack, struct binding *binding);
 void port_release(struct binding *binding);
 
 /* SO_REUSEPORT: which of `count` that share a port, the eldest being 0, gets what comes from there. */
-uint32_t port_share(struct stack *stack, uint32_t remote, uint16_t remote_port, uint32_t count);
+uint32_t port_share(struct stack *stack, struct ip_address remote, uint16_t remote_port, uint32_t count);
 
 /* Picks a local port for a connection to a destination: `taken(context, port)` says which ports won't do.
  * Returns 0 or -EADDRNOTAVAIL. The binding's address must be set. */
-int port_pick(struct stack *stack, struct binding *binding, uint32_t remote, uint16_t remote_port,
+int port_pick(struct stack *stack, struct binding *binding, struct ip_address remote, uint16_t remote_port,
               bool (*taken)(void *context, uint16_t port), void *context);
 
 #endif

@@ -7,6 +7,7 @@
 #ifndef STACK_RANDOM_H
 #define STACK_RANDOM_H
 
+#include "ip_address.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,12 @@ struct random {
 void random_init(struct random *random, const uint8_t seed[RANDOM_SEED_BYTES]);
 uint64_t random_hash(const struct random *random, const void *data, size_t length);
 uint64_t random_u64(struct random *random);
+
+/* The hash of an address: IPv4's four bytes take no longer than they do. */
+static inline uint64_t ip_hash(const struct random *random, struct ip_address address) {
+    return ip_is_v4(address) ? random_hash(random, &address.words[3], sizeof address.words[3])
+                             : random_hash(random, &address, sizeof address);
+}
 
 /* A number in [0, bound), bound > 0. */
 uint32_t random_below(struct random *random, uint32_t bound);

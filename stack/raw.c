@@ -8,10 +8,12 @@
 #include <netinet/in.h>
 
 /* Whether a raw socket takes packets between these two of this protocol. */
-static bool matches(const struct socket *socket, uint8_t protocol, uint32_t remote, uint32_t local) {
+static bool matches(const struct socket *socket, uint8_t protocol, struct ip_address remote,
+                    struct ip_address local) {
     return socket->datagram->binding.protocol == protocol &&
-           (!socket->datagram->binding.address || socket->datagram->binding.address == local) &&
-           (!socket->connected || socket->datagram->remote_address == remote);
+           (ip_is_any(socket->datagram->binding.address) ||
+            ip_equal(socket->datagram->binding.address, local)) &&
+           (!socket->connected || ip_equal(socket->datagram->remote_address, remote));
 }
 
 static bool filtered(const struct socket *socket, const struct ip_packet *packet) {
@@ -52,8 +54,8 @@ bool raw_input(struct stack *stack, const struct ip_packet *packet) {
     list_for_each(link, next, &stack->raw_sockets) {
         struct socket *socket = container_of(link, struct datagram_state, raw_link)->socket;
         if (!matches(socket, packet->protocol, packet->source, packet->destination) ||
-            (ip4_is_multicast(packet->destination) &&
-             !igmp_socket_wants(socket, packet->destination, packet->source)))
+            (ip_is_multicast(packet->destination) &&
+             !igmp_socket_wants(socket, ip_to_v4(packet->destination), ip_to_v4(packet->source))))
             continue;
         wanted = true;
         if (filtered(socket, packet))
@@ -75,7 +77,7 @@ static int take_header(struct stack *stack, struct frame *frame, const struct ip
     if (wire_get16(to + 4) == 0)
         wire_put16(to + 4, ip_identification(stack, parameters, wire_get16(to + 6) & IP_DONT_FRAGMENT, 1));
     if (wire_get32(to + 12) == 0)
-        wire_put32(to + 12, parameters->source);
+        wire_put32(to + 12, ip_to_v4(parameters->source));
     ip_seal_header(to);
     frame->header_length = (uint16_t)(FRAME_IP_AT + header_length);
     stack->mib.IpOutRequests++;

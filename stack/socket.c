@@ -94,10 +94,12 @@ static struct binding *binding_of(struct socket *socket) {
     return socket->tcp ? &socket->tcp->binding : &socket->datagram->binding;
 }
 
-int socket_bind(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
+int socket_bind(struct stack *stack, struct socket *socket, struct ip_address address, uint16_t port) {
     struct binding *binding = binding_of(socket);
-    bool many = ip4_is_multicast(address) || ip_is_broadcast(stack, address);
-    if (address && !socket->options.free_bind && !ip_is_local(stack, address) && (!many || socket->tcp))
+    bool any = ip_is_any(address), many = ip_is_multicast(address) || ip_is_broadcast(stack, address);
+    if (any)
+        address = (struct ip_address){0};
+    if (!any && !socket->options.free_bind && !ip_is_local(stack, address) && (!many || socket->tcp))
         return -EADDRNOTAVAIL;
     if (socket->type == SOCK_RAW) {
         binding->address = address;
@@ -110,7 +112,7 @@ int socket_bind(struct stack *stack, struct socket *socket, uint32_t address, ui
     binding->reuse_port = socket->options.reuse_port;
     if (!port && socket->options.bind_without_port) {
         binding->address = address;
-        binding->address_chosen = address != 0;
+        binding->address_chosen = !any;
         return 0;
     }
     int error = port_bind(stack, binding, address, port);
@@ -151,7 +153,7 @@ static struct tcp *prepare_connect(struct stack *stack, struct socket *socket) {
     return tcp;
 }
 
-int socket_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port) {
+int socket_connect(struct stack *stack, struct socket *socket, struct ip_address address, uint16_t port) {
     struct tcp *tcp = socket->tcp;
     stack_work_on(stack, socket);
     if (!tcp)
@@ -188,7 +190,7 @@ static ssize_t open_with_data(struct stack *stack, struct socket *socket,
                               const struct socket_message *message) {
     struct tcp *tcp = socket->tcp;
     bool deferred = tcp->fastopen & TCP_FASTOPEN_DEFERRED;
-    uint32_t address = deferred ? tcp->remote_address : message->address;
+    struct ip_address address = deferred ? tcp->remote_address : message->address;
     if (!deferred && (!(stack->sysctl.tcp_fastopen & SYSCTL_FASTOPEN_CLIENT) || message->unspecified))
         return -EOPNOTSUPP;
     if (!deferred && !message->has_address)
@@ -467,14 +469,14 @@ bool socket_is_opening(const struct socket *socket) {
            (tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV);
 }
 
-int socket_local(const struct socket *socket, uint32_t *address, uint16_t *port) {
+int socket_local(const struct socket *socket, struct ip_address *address, uint16_t *port) {
     const struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->datagram->binding;
     *address = binding->address;
     *port = binding->port || !socket->tcp ? binding->port : socket->tcp->former_port;
     return 0;
 }
 
-int socket_remote(const struct socket *socket, uint32_t *address, uint16_t *port) {
+int socket_remote(const struct socket *socket, struct ip_address *address, uint16_t *port) {
     const struct tcp *tcp = socket->tcp;
     if (tcp ? tcp->state == TCP_CLOSE || tcp->state == TCP_LISTEN || tcp->state == TCP_SYN_SENT
             : !socket->connected)

@@ -111,15 +111,15 @@ struct socket_message {
     int count;
     int flags; /* MSG_PEEK, MSG_TRUNC, MSG_MORE ... those that bear on the stack */
     bool has_address;
-    bool unspecified; /* ... of family AF_UNSPEC */
-    bool invalid;     /* a control message of a datagram is wrong */
-    uint32_t address; /* destination of a send; source of a receive */
+    bool unspecified;          /* ... of family AF_UNSPEC */
+    bool invalid;              /* a control message of a datagram is wrong */
+    struct ip_address address; /* destination of a send; source of a receive */
     uint16_t port;
     uint32_t full_length; /* of a received datagram */
     bool truncated;       /* ... of which there was no room for all */
 
     /* Of datagrams, what control messages say (cmsg(3)). 0 in a send: as the socket says. */
-    uint32_t local_address; /* to send from; what it was sent to */
+    struct ip_address local_address; /* to send from; what it was sent to */
     int ttl, tos;
     bool has_tos;
     bool lend; /* the pieces stay good until the caller has sent the frame, before anybody else can (frame.h)
@@ -143,9 +143,9 @@ int socket_create(struct stack *stack, int type, int protocol, struct socket **m
  * outlive it. */
 void socket_release(struct stack *stack, struct socket *socket);
 
-int socket_bind(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port);
+int socket_bind(struct stack *stack, struct socket *socket, struct ip_address address, uint16_t port);
 int socket_listen(struct stack *stack, struct socket *socket, int backlog);
-int socket_connect(struct stack *stack, struct socket *socket, uint32_t address, uint16_t port);
+int socket_connect(struct stack *stack, struct socket *socket, struct ip_address address, uint16_t port);
 int socket_disconnect(struct stack *stack, struct socket *socket); /* connect to AF_UNSPEC */
 int socket_accept(struct stack *stack, struct socket *listener, struct socket **made);
 int socket_shutdown(struct stack *stack, struct socket *socket, int how);
@@ -178,8 +178,8 @@ static inline void socket_read_past(struct socket *socket, size_t bytes) {
 unsigned socket_poll(struct stack *stack, struct socket *socket);
 
 /* getsockname(2) and getpeername(2). */
-int socket_local(const struct socket *socket, uint32_t *address, uint16_t *port);
-int socket_remote(const struct socket *socket, uint32_t *address, uint16_t *port);
+int socket_local(const struct socket *socket, struct ip_address *address, uint16_t *port);
+int socket_remote(const struct socket *socket, struct ip_address *address, uint16_t *port);
 
 /* ioctl(2): SIOCINQ (bytes that a read would give), SIOCOUTQ (not yet acknowledged), SIOCOUTQNSD (not yet
  * sent), SIOCATMARK. -ENOTTY for all others. */

@@ -47,7 +47,7 @@ static bool is_ours(const struct stack *stack, uint32_t address, int index) {
     uint32_t own = stack->config.interface_index ? stack->config.interface_index : 1;
     if (index)
         return (uint32_t)index == own;
-    return !address || ip_is_local(stack, address);
+    return !address || ip4_is_local(stack, address);
 }
 
 static int membership(struct stack *stack, struct socket *socket, int name, const void *value,
@@ -352,7 +352,7 @@ int ip_option_get(struct stack *stack, struct socket *socket, int name, void *va
     case IP_MTU_DISCOVER:
         return option_give_number(value, length, options->path_mtu_discover);
     case IP_MTU: {
-        uint32_t address;
+        struct ip_address address;
         uint16_t port;
         if (socket_remote(socket, &address, &port))
             return -ENOTCONN;

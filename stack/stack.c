@@ -83,8 +83,8 @@ void stack_set_routes(struct stack *stack) {
 static void end_connection(void *object, void *context) {
     struct stack *stack = context;
     struct tcp *tcp = object;
-    if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN &&
-        tcp->binding.address != stack->config.address && !ip4_is_loopback(tcp->binding.address))
+    if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN && ip_is_v4(tcp->binding.address) &&
+        ip_to_v4(tcp->binding.address) != stack->config.address && !ip_is_loopback(tcp->binding.address))
         tcp_end(stack, tcp, ENETDOWN);
 }
 

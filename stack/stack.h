@@ -21,6 +21,7 @@
 #include "filter.h"
 #include "icmp.h"
 #include "igmp.h"
+#include "ip6.h"
 #include "ip_identification.h"
 #include "ip_path.h"
 #include "ip_reassembly.h"

@@ -87,43 +87,43 @@ void tcp_renew(struct stack *stack, struct tcp *tcp) {
     tcp_destroy(stack, tcp);
 }
 
-struct tuple {
-    uint32_t local, remote;
-    uint16_t local_port, remote_port;
-};
-
-static struct hash_link **tuple_bucket(struct stack *stack, const struct tuple *tuple) {
-    return &stack->tcp_table->by_tuple[random_hash(&stack->random, tuple, sizeof *tuple) % TCP_BUCKETS];
+static inline __attribute__((always_inline)) struct hash_link **
+tuple_bucket(struct stack *stack, struct ip_address local, uint16_t local_port, struct ip_address remote,
+             uint16_t remote_port) {
+    uint32_t tuple[IP_TUPLE_WORDS];
+    size_t length = ip_tuple(tuple, local, local_port, remote, remote_port);
+    return &stack->tcp_table->by_tuple[random_hash(&stack->random, tuple, length) % TCP_BUCKETS];
 }
 
 void tcp_enter(struct stack *stack, struct tcp *tcp) {
-    struct tuple tuple = {tcp->binding.address, tcp->remote_address, tcp->binding.port, tcp->remote_port};
-    hash_add(tuple_bucket(stack, &tuple), &tcp->tuple_link);
+    hash_add(
+        tuple_bucket(stack, tcp->binding.address, tcp->binding.port, tcp->remote_address, tcp->remote_port),
+        &tcp->tuple_link);
 }
 
 void tcp_enter_listener(struct stack *stack, struct tcp *tcp) {
     hash_add(&stack->tcp_table->listeners[tcp->binding.port % TCP_LISTEN_BUCKETS], &tcp->tuple_link);
 }
 
-struct tcp *tcp_lookup(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
-                       uint16_t remote_port) {
-    struct tuple tuple = {local, remote, local_port, remote_port};
-    for (struct hash_link *link = *tuple_bucket(stack, &tuple); link; link = link->next) {
+struct tcp *tcp_lookup(struct stack *stack, struct ip_address local, uint16_t local_port,
+                       struct ip_address remote, uint16_t remote_port) {
+    struct hash_link *link = *tuple_bucket(stack, local, local_port, remote, remote_port);
+    for (; link; link = link->next) {
         struct tcp *tcp = container_of(link, struct tcp, tuple_link);
         if (tcp->binding.port == local_port && tcp->remote_port == remote_port &&
-            tcp->remote_address == remote && tcp->binding.address == local)
+            ip_equal(tcp->remote_address, remote) && ip_equal(tcp->binding.address, local))
             return tcp;
     }
     return NULL;
 }
 
-static bool listens_at(const struct tcp *tcp, uint32_t address, uint16_t port) {
-    return tcp->binding.port == port && tcp->binding.address == address;
+static bool listens_at(const struct tcp *tcp, struct ip_address address, uint16_t port) {
+    return tcp->binding.port == port && ip_equal(tcp->binding.address, address);
 }
 
 /* The first listener at just this address, and how many share the port with it. */
-static struct tcp *find_listener(struct hash_link *chain, uint32_t address, uint16_t port, uint32_t *count,
-                                 struct tcp **steering) {
+static struct tcp *find_listener(struct hash_link *chain, struct ip_address address, uint16_t port,
+                                 uint32_t *count, struct tcp **steering) {
     struct tcp *first = NULL;
     for (struct hash_link *link = chain; link; link = link->next) {
         struct tcp *tcp = container_of(link, struct tcp, tuple_link);
@@ -137,14 +137,15 @@ static struct tcp *find_listener(struct hash_link *chain, uint32_t address, uint
     return first;
 }
 
-struct tcp *tcp_lookup_listener(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
-                                uint16_t remote_port, struct filter_view *view) {
+struct tcp *tcp_lookup_listener(struct stack *stack, struct ip_address local, uint16_t local_port,
+                                struct ip_address remote, uint16_t remote_port, struct filter_view *view) {
     struct hash_link *chain = stack->tcp_table->listeners[local_port % TCP_LISTEN_BUCKETS];
     struct tcp *steering = NULL;
-    uint32_t count = 0, address = local;
+    struct ip_address address = local;
+    uint32_t count = 0;
     struct tcp *first = find_listener(chain, local, local_port, &count, &steering);
     if (!first)
-        first = find_listener(chain, address = 0, local_port, &count, &steering);
+        first = find_listener(chain, address = (struct ip_address){0}, local_port, &count, &steering);
     if (count < 2)
         return first;
     uint32_t chosen = steering && view ? filter_steers(steering->socket, view) : count;
@@ -214,7 +215,8 @@ bool tcp_is_lone_syn(const struct tcp *tcp) {
 
 bool tcp_reusable(const struct stack *stack, const struct tcp *tcp) {
     uint32_t mode = stack->sysctl.tcp_tw_reuse;
-    bool loopback = ip4_is_loopback(tcp->remote_address) || tcp->remote_address == tcp->binding.address;
+    bool loopback =
+        ip_is_loopback(tcp->remote_address) || ip_equal(tcp->remote_address, tcp->binding.address);
     /* RFC 6191: with timestamps that go on, nothing old can be taken for new after a second. */
     return tcp->state == TCP_TIME_WAIT && !tcp->socket && tcp->timestamps &&
            (mode == 1 || (mode == 2 && loopback)) &&

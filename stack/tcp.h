@@ -97,7 +97,7 @@ struct tcp {
     struct socket *socket;       /* NULL: an orphan, or in a listener's queue */
     struct list output_link;     /* in stack->output or stack->corked, or in no list */
 
-    uint32_t remote_address;
+    struct ip_address remote_address;
     uint16_t remote_port;
     uint16_t mss; /* payload of the largest segment we may send */
     uint8_t state;
@@ -118,13 +118,14 @@ struct tcp {
     bool more; /* the last write said MSG_MORE */
     bool ack_now;
     bool has_duplicate;
-    uint8_t fate;       /* enum tcp_fate: what a repair has found */
-    int16_t soft_error; /* what an ICMP error said; 0: none since the last acknowledgment */
+    uint8_t fate;        /* enum tcp_fate: what a repair has found */
+    int16_t soft_error;  /* what an ICMP error said; 0: none since the last acknowledgment */
+    int16_t final_error; /* it has ended, with this, before it was accepted */
 
     /* Sending. */
     uint32_t iss, snd_una, snd_nxt;
     uint32_t snd_wnd, snd_wl1, snd_wl2, snd_wnd_largest;
-    int16_t final_error; /* it has ended, with this, before it was accepted */
+    uint32_t timestamp_offset;
     struct byte_queue send;
     struct tcp_congestion congestion;
     struct tcp_rtt rtt;
@@ -136,7 +137,7 @@ struct tcp {
     struct byte_queue receive;
     uint64_t last_received_ns;
     uint32_t last_ack_sent;
-    uint32_t timestamp_offset, timestamp_recent;
+    uint32_t timestamp_recent;
     struct tcp_sack_block duplicate; /* what came twice, to be told with the next acknowledgment */
     uint64_t timestamp_recent_ns;
     struct tcp_ack ack;
@@ -172,12 +173,12 @@ void tcp_destroy(struct stack *stack, struct tcp *tcp);
 void tcp_renew(struct stack *stack, struct tcp *tcp);
 void tcp_enter(struct stack *stack, struct tcp *tcp); /* into the table, all four of the tuple known */
 void tcp_enter_listener(struct stack *stack, struct tcp *tcp);
-struct tcp *tcp_lookup(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
-                       uint16_t remote_port);
+struct tcp *tcp_lookup(struct stack *stack, struct ip_address local, uint16_t local_port,
+                       struct ip_address remote, uint16_t remote_port);
 /* Of listeners that share the port, who comes from one place gets one and the same, or the one that a program
  * chooses by the view, if there is one. */
-struct tcp *tcp_lookup_listener(struct stack *stack, uint32_t local, uint16_t local_port, uint32_t remote,
-                                uint16_t remote_port, struct filter_view *view);
+struct tcp *tcp_lookup_listener(struct stack *stack, struct ip_address local, uint16_t local_port,
+                                struct ip_address remote, uint16_t remote_port, struct filter_view *view);
 void tcp_set_orphan(struct stack *stack, struct tcp *tcp, bool orphan);
 void tcp_set_state(struct stack *stack, struct tcp *tcp, uint8_t state);
 /* Ends a connection, with an error for its socket (a positive errno, or 0); an orphan is destroyed. */
@@ -191,7 +192,7 @@ void tcp_want_output(struct stack *stack, struct tcp *tcp);
 void tcp_want_ack(struct stack *stack, struct tcp *tcp);
 
 /* tcp_handshake.c */
-int tcp_connect(struct stack *stack, struct tcp *tcp, uint32_t address, uint16_t port);
+int tcp_connect(struct stack *stack, struct tcp *tcp, struct ip_address address, uint16_t port);
 int tcp_listen(struct stack *stack, struct tcp *tcp);
 void tcp_unlisten(struct stack *stack, struct socket *listener);
 void tcp_input_listen(struct stack *stack, struct tcp *listener, const struct ip_packet *packet,

@@ -12,7 +12,7 @@
 #define COOKIE_BYTES 8u /* what Linux makes */
 #define OPTIONS_MAX 40u
 
-static struct tcp_fastopen_peer *find_peer(struct stack *stack, uint32_t address) {
+static struct tcp_fastopen_peer *find_peer(struct stack *stack, struct ip_address address) {
     struct tcp_metrics *metrics = tcp_metrics_find(stack, address);
     return metrics ? &metrics->fastopen : NULL;
 }
@@ -21,16 +21,16 @@ static bool needs_no_cookie(const struct stack *stack, const struct tcp *tcp) {
     return tcp->options.fastopen_no_cookie || stack->sysctl.tcp_fastopen & SYSCTL_FASTOPEN_CLIENT_NO_COOKIE;
 }
 
-bool tcp_fastopen_ready(struct stack *stack, const struct tcp *tcp, uint32_t address) {
+bool tcp_fastopen_ready(struct stack *stack, const struct tcp *tcp, struct ip_address address) {
     const struct tcp_fastopen_peer *peer = find_peer(stack, address);
     if (tcp_md5_find(tcp, address))
         return false; /* a header has no room for both options */
     return needs_no_cookie(stack, tcp) || (peer && peer->cookie.length > 0);
 }
 
-uint32_t tcp_fastopen_room(struct stack *stack, const struct tcp *tcp, uint32_t address) {
+uint32_t tcp_fastopen_room(struct stack *stack, const struct tcp *tcp, struct ip_address address) {
     const struct tcp_fastopen_peer *peer = find_peer(stack, address);
-    uint32_t mss = ip_mtu(stack, address) - IP_HEADER_BYTES - TCP_HEADER_BYTES;
+    uint32_t mss = ip_mtu(stack, address) - ip_header_bytes(address) - TCP_HEADER_BYTES;
     if (tcp->options.mss_limit && tcp->options.mss_limit < mss)
         mss = tcp->options.mss_limit;
     if (peer && peer->mss && peer->mss < mss)
@@ -103,11 +103,13 @@ static bool key_of(const struct stack *stack, const struct tcp *listener, unsign
 static void make_cookie(const uint8_t key[TCP_FASTOPEN_KEY_BYTES], const struct ip_packet *packet,
                         struct tcp_cookie *cookie) {
     uint64_t words[2];
-    uint8_t addresses[8];
+    bool v4 = ip_is_v4(packet->source);
+    size_t length = v4 ? 4 : IP_ADDRESS_BYTES, skip = IP_ADDRESS_BYTES - length;
+    uint8_t addresses[2 * IP_ADDRESS_BYTES];
     memcpy(words, key, sizeof words);
-    wire_put32(addresses, packet->source);
-    wire_put32(addresses + 4, packet->destination);
-    uint64_t hash = siphash(words, addresses, sizeof addresses);
+    memcpy(addresses, packet->source.bytes + skip, length);
+    memcpy(addresses + length, packet->destination.bytes + skip, length);
+    uint64_t hash = siphash(words, addresses, 2 * length);
     *cookie = (struct tcp_cookie){.present = true, .length = COOKIE_BYTES};
     memcpy(cookie->bytes, &hash, COOKIE_BYTES);
 }

@@ -8,6 +8,7 @@
 #ifndef STACK_TCP_FASTOPEN_H
 #define STACK_TCP_FASTOPEN_H
 
+#include "ip_address.h"
 #include "tcp_segment.h"
 #include <sys/socket.h>
 
@@ -45,10 +46,10 @@ struct tcp_fastopen_key {
 /* --- Client. --- */
 
 /* Whether a connection to this address can begin with data. */
-bool tcp_fastopen_ready(struct stack *stack, const struct tcp *tcp, uint32_t address);
+bool tcp_fastopen_ready(struct stack *stack, const struct tcp *tcp, struct ip_address address);
 
 /* How many bytes of data the SYN to an address may carry. */
-uint32_t tcp_fastopen_room(struct stack *stack, const struct tcp *tcp, uint32_t address);
+uint32_t tcp_fastopen_room(struct stack *stack, const struct tcp *tcp, struct ip_address address);
 
 /* The option of a first SYN. */
 void tcp_fastopen_ask(struct stack *stack, struct tcp *tcp, struct tcp_segment *segment);

@@ -20,7 +20,7 @@
 /* What the way to the peer is known to carry, the way back is thought to. */
 uint16_t tcp_own_mss(const struct stack *stack, const struct tcp *tcp) {
     uint32_t mtu = ip_mtu(stack, tcp->remote_address);
-    uint32_t mss = mtu - IP_HEADER_BYTES - TCP_HEADER_BYTES;
+    uint32_t mss = mtu - ip_header_bytes(tcp->remote_address) - TCP_HEADER_BYTES;
     if (tcp->options.mss_limit && tcp->options.mss_limit < mss)
         mss = tcp->options.mss_limit;
     return (uint16_t)mss;
@@ -187,13 +187,13 @@ static bool tuple_taken(void *context, uint16_t port) {
     return question->old && !tcp_reusable(question->stack, question->old);
 }
 
-int tcp_connect(struct stack *stack, struct tcp *tcp, uint32_t address, uint16_t port) {
-    if (ip4_is_multicast(address) || ip_is_broadcast(stack, address) || ip_reachable(stack, address))
+int tcp_connect(struct stack *stack, struct tcp *tcp, struct ip_address address, uint16_t port) {
+    if (ip_is_multicast(address) || ip_is_broadcast(stack, address) || ip_reachable(stack, address))
         return -ENETUNREACH;
     struct tuple_question question = {stack, tcp, NULL};
     tcp->remote_address = address;
     tcp->remote_port = port;
-    if (!tcp->binding.address)
+    if (ip_is_any(tcp->binding.address))
         tcp->binding.address = ip_source(stack, address);
     if (tcp->binding.port) {
         if (tuple_taken(&question, tcp->binding.port))

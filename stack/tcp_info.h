@@ -5,6 +5,7 @@
 #ifndef STACK_TCP_INFO_H
 #define STACK_TCP_INFO_H
 
+#include "ip_address.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,11 +34,11 @@ struct tcp_history {
     uint32_t retransmitted;
     uint32_t delivered, delivered_ce; /* segments that the peer has */
     uint32_t received_ce;
-    uint32_t duplicates;   /* that the peer told of (DSACK) */
-    uint32_t reorderings;  /* seen */
-    uint32_t out_of_order; /* received */
-    uint32_t icmp_from; /* who has told of the error that ended it: a router, the peer, or this stack, which
-                           found no neighbour; 0: nobody has */
+    uint32_t duplicates;         /* that the peer told of (DSACK) */
+    uint32_t reorderings;        /* seen */
+    uint32_t out_of_order;       /* received */
+    struct ip_address icmp_from; /* who has told of the error that ended it: a router, the peer, or this
+                           stack, which found no neighbour; "::": nobody has */
     uint16_t timeouts;
     uint16_t failed; /* the errno with which it ended before it was established; 0: it did not */
     uint8_t limit;   /* enum tcp_limit */

@@ -10,13 +10,13 @@
 #ifndef STACK_TCP_ISN_H
 #define STACK_TCP_ISN_H
 
-#include <stdint.h>
+#include "ip_address.h"
 
 /* A clock that ticks every 64 ns, plus a keyed hash of the connection's addresses and ports. */
-uint32_t tcp_isn(const uint8_t key[16], uint64_t now_ns, uint32_t local, uint16_t local_port, uint32_t remote,
-                 uint16_t remote_port);
+uint32_t tcp_isn(const uint8_t key[16], uint64_t now_ns, struct ip_address local, uint16_t local_port,
+                 struct ip_address remote, uint16_t remote_port);
 
 /* What a pair of addresses adds to the timestamps' clock. */
-uint32_t tcp_timestamp_origin(const uint8_t key[16], uint32_t local, uint32_t remote);
+uint32_t tcp_timestamp_origin(const uint8_t key[16], struct ip_address local, struct ip_address remote);
 
 #endif

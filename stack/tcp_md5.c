@@ -10,15 +10,11 @@
 #include <errno.h>
 #include <netinet/in.h>
 
-static uint32_t mask_of(uint8_t prefix_length) {
-    return prefix_length ? UINT32_MAX << (32 - prefix_length) : 0;
-}
-
-static struct tcp_md5_key **find_exactly(struct tcp *tcp, uint32_t address, uint8_t prefix_length,
+static struct tcp_md5_key **find_exactly(struct tcp *tcp, struct ip_address address, uint8_t prefix_length,
                                          uint32_t *count) {
     struct tcp_md5_key **link = &tcp->md5_keys;
     for (*count = 0; *link; link = &(*link)->next, ++*count)
-        if ((*link)->address == address && (*link)->prefix_length == prefix_length)
+        if (ip_equal((*link)->address, address) && (*link)->prefix_length == prefix_length)
             break;
     return link;
 }
@@ -26,7 +22,7 @@ static struct tcp_md5_key **find_exactly(struct tcp *tcp, uint32_t address, uint
 int tcp_md5_set(struct stack *stack, struct tcp *tcp, const void *value, size_t length, bool extended) {
     struct tcp_md5sig told;
     struct sockaddr_in peer;
-    uint8_t prefix_length = 32;
+    uint8_t prefix_length = IP_ADDRESS_BITS;
     uint32_t count;
     if (length < sizeof told)
         return -EINVAL;
@@ -35,13 +31,13 @@ int tcp_md5_set(struct stack *stack, struct tcp *tcp, const void *value, size_t 
     if (peer.sin_family != AF_INET)
         return -EINVAL;
     if (extended && told.tcpm_flags & TCP_MD5SIG_FLAG_PREFIX) {
-        prefix_length = told.tcpm_prefixlen;
-        if (prefix_length > 32)
+        if (told.tcpm_prefixlen > 32)
             return -EINVAL;
+        prefix_length = (uint8_t)(IP_V4_PREFIX + told.tcpm_prefixlen);
     }
     if (told.tcpm_keylen > TCP_MD5_KEY_MAX)
         return -EINVAL;
-    uint32_t address = ntohl(peer.sin_addr.s_addr) & mask_of(prefix_length);
+    struct ip_address address = ip_prefix(ip_from_v4(ntohl(peer.sin_addr.s_addr)), prefix_length);
     struct tcp_md5_key **link = find_exactly(tcp, address, prefix_length, &count), *key = *link;
     if (told.tcpm_keylen == 0) {
         if (!key)
@@ -63,13 +59,17 @@ int tcp_md5_set(struct stack *stack, struct tcp *tcp, const void *value, size_t 
     return 0;
 }
 
-const struct tcp_md5_key *tcp_md5_find(const struct tcp *tcp, uint32_t address) {
+static const struct tcp_md5_key *find_longest(const struct tcp *tcp, struct ip_address address) {
     const struct tcp_md5_key *best = NULL;
     for (const struct tcp_md5_key *key = tcp->md5_keys; key; key = key->next)
-        if ((address & mask_of(key->prefix_length)) == key->address &&
+        if (ip_equal(ip_prefix(address, key->prefix_length), key->address) &&
             (!best || key->prefix_length > best->prefix_length))
             best = key;
     return best;
+}
+
+const struct tcp_md5_key *tcp_md5_find(const struct tcp *tcp, struct ip_address address) {
+    return tcp->md5_keys ? find_longest(tcp, address) : NULL;
 }
 
 bool tcp_md5_inherit(struct stack *stack, const struct tcp *listener, struct tcp *child) {
@@ -82,7 +82,7 @@ bool tcp_md5_inherit(struct stack *stack, const struct tcp *listener, struct tcp
     *own = *key;
     own->next = NULL;
     own->address = child->remote_address;
-    own->prefix_length = 32;
+    own->prefix_length = IP_ADDRESS_BITS;
     child->md5_keys = own;
     return true;
 }
@@ -105,19 +105,36 @@ static void add_payload(struct md5 *md5, struct byte_cursor from, uint32_t lengt
     }
 }
 
-void tcp_md5_sign(const struct tcp_md5_key *key, uint32_t source, uint32_t destination, const uint8_t *header,
-                  uint32_t header_length, struct byte_cursor payload, uint32_t length,
+#define PSEUDO_MAX 40u
+
+/* The pseudo-header of either family. Returns its length. */
+static uint32_t pseudo_header(uint8_t to[PSEUDO_MAX], struct ip_address source, struct ip_address destination,
+                              uint32_t length) {
+    memset(to, 0, PSEUDO_MAX);
+    if (ip_is_v4(source)) {
+        wire_put32(to, ip_to_v4(source));
+        wire_put32(to + 4, ip_to_v4(destination));
+        to[9] = IP_PROTOCOL_TCP;
+        wire_put16(to + 10, (uint16_t)length);
+        return 12;
+    }
+    memcpy(to, source.bytes, IP_ADDRESS_BYTES);
+    memcpy(to + 16, destination.bytes, IP_ADDRESS_BYTES);
+    wire_put32(to + 32, length);
+    to[39] = IP_PROTOCOL_TCP;
+    return 40;
+}
+
+void tcp_md5_sign(const struct tcp_md5_key *key, struct ip_address source, struct ip_address destination,
+                  const uint8_t *header, uint32_t header_length, struct byte_cursor payload, uint32_t length,
                   uint8_t signature[TCP_SIGNATURE_BYTES]) {
     struct md5 md5;
-    uint8_t pseudo[12] = {0}, fixed[TCP_HEADER_BYTES];
-    wire_put32(pseudo, source);
-    wire_put32(pseudo + 4, destination);
-    pseudo[9] = IP_PROTOCOL_TCP;
-    wire_put16(pseudo + 10, (uint16_t)(header_length + length));
+    uint8_t pseudo[PSEUDO_MAX], fixed[TCP_HEADER_BYTES];
+    uint32_t pseudo_length = pseudo_header(pseudo, source, destination, header_length + length);
     memcpy(fixed, header, sizeof fixed);
     wire_put16(fixed + 16, 0);
     md5_begin(&md5);
-    md5_add(&md5, pseudo, sizeof pseudo);
+    md5_add(&md5, pseudo, pseudo_length);
     md5_add(&md5, fixed, sizeof fixed);
     add_payload(&md5, payload, length);
     md5_add(&md5, key->bytes, key->length);

@@ -9,6 +9,7 @@
 #ifndef STACK_TCP_MD5_H
 #define STACK_TCP_MD5_H
 
+#include "ip_address.h"
 #include "tcp_segment.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,8 +25,8 @@ struct tcp;
 
 struct tcp_md5_key {
     struct tcp_md5_key *next; /* of the same socket */
-    uint32_t address;         /* host order */
-    uint8_t prefix_length;
+    struct ip_address address;
+    uint8_t prefix_length; /* of all 128 bits */
     uint8_t length;
     uint8_t bytes[TCP_MD5_KEY_MAX];
 };
@@ -34,7 +35,7 @@ struct tcp_md5_key {
 int tcp_md5_set(struct stack *stack, struct tcp *tcp, const void *value, size_t length, bool extended);
 
 /* The key for a peer, that of the longest prefix; NULL: none. */
-const struct tcp_md5_key *tcp_md5_find(const struct tcp *tcp, uint32_t address);
+const struct tcp_md5_key *tcp_md5_find(const struct tcp *tcp, struct ip_address address);
 
 /* Gives a listener's child the key of its peer. False: there is no memory. */
 bool tcp_md5_inherit(struct stack *stack, const struct tcp *listener, struct tcp *child);
@@ -42,8 +43,8 @@ bool tcp_md5_inherit(struct stack *stack, const struct tcp *listener, struct tcp
 void tcp_md5_purge(struct stack *stack, struct tcp *tcp);
 
 /* Signs a segment: its 20 bytes of fixed header, with a checksum of 0, and its payload. */
-void tcp_md5_sign(const struct tcp_md5_key *key, uint32_t source, uint32_t destination, const uint8_t *header,
-                  uint32_t header_length, struct byte_cursor payload, uint32_t length,
+void tcp_md5_sign(const struct tcp_md5_key *key, struct ip_address source, struct ip_address destination,
+                  const uint8_t *header, uint32_t header_length, struct byte_cursor payload, uint32_t length,
                   uint8_t signature[TCP_SIGNATURE_BYTES]);
 
 /* Whether a received segment is signed as it must be: `tcp` is its connection or listener. */

@@ -10,15 +10,17 @@
 #define RTO_UNMEASURED_NS \
     UINT64_C(3000000000) /* RFC 6298 (5.7): the SYN was sent again, nobody knows how long it took */
 
-static struct tcp_metrics *set_of(struct stack *stack, uint32_t address) {
-    return stack->metrics.entries[random_hash(&stack->random, &address, sizeof address) % TCP_METRICS_SETS];
+static struct tcp_metrics *set_of(struct stack *stack, struct ip_address address) {
+    return stack->metrics.entries[ip_hash(&stack->random, address) % TCP_METRICS_SETS];
 }
 
-struct tcp_metrics *tcp_metrics_find(struct stack *stack, uint32_t address) {
+struct tcp_metrics *tcp_metrics_find(struct stack *stack, struct ip_address address) {
+    if (ip_is_any(address))
+        return NULL;
     struct tcp_metrics *set = set_of(stack, address);
     for (unsigned i = 0; i < TCP_METRICS_WAYS; i++) {
         struct tcp_metrics *entry = &set[i];
-        if (entry->address != address || !address)
+        if (!ip_equal(entry->address, address))
             continue;
         entry->used_ns = stack->now_ns;
         if (stack->now_ns - entry->saved_ns > TCP_METRICS_VALID_NS)
@@ -28,7 +30,7 @@ struct tcp_metrics *tcp_metrics_find(struct stack *stack, uint32_t address) {
     return NULL;
 }
 
-struct tcp_metrics *tcp_metrics_make(struct stack *stack, uint32_t address) {
+struct tcp_metrics *tcp_metrics_make(struct stack *stack, struct ip_address address) {
     struct tcp_metrics *found = tcp_metrics_find(stack, address), *set = set_of(stack, address);
     if (found)
         return found;

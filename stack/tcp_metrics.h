@@ -12,6 +12,7 @@
 #ifndef STACK_TCP_METRICS_H
 #define STACK_TCP_METRICS_H
 
+#include "ip_address.h"
 #include "tcp_fastopen.h"
 
 #define TCP_METRICS_SETS 256u
@@ -19,7 +20,7 @@
 #define TCP_METRICS_VALID_NS UINT64_C(3600000000000)
 
 struct tcp_metrics {
-    uint32_t address;            /* of the destination; 0: there is no entry here */
+    struct ip_address address;   /* of the destination; "::": there is no entry here */
     uint64_t used_ns;            /* last */
     uint64_t saved_ns;           /* ... of these */
     uint64_t srtt_ns, rttvar_ns; /* 0: not known */
@@ -33,8 +34,8 @@ struct tcp_metrics_table {
 };
 
 /* The entry of a destination, or NULL; one that is made if there is none. */
-struct tcp_metrics *tcp_metrics_find(struct stack *stack, uint32_t address);
-struct tcp_metrics *tcp_metrics_make(struct stack *stack, uint32_t address);
+struct tcp_metrics *tcp_metrics_find(struct stack *stack, struct ip_address address);
+struct tcp_metrics *tcp_metrics_make(struct stack *stack, struct ip_address address);
 
 /* The handshake is complete: begins with what is known. */
 void tcp_metrics_begin(struct stack *stack, struct tcp *tcp);

@@ -152,7 +152,8 @@ static struct tcp_segment reset_for(const struct tcp_segment *segment) {
     return reset;
 }
 
-static void send_reset(struct stack *stack, const struct tcp_segment *reset, uint32_t from, uint32_t to) {
+static void send_reset(struct stack *stack, const struct tcp_segment *reset, struct ip_address from,
+                       struct ip_address to) {
     struct ip_parameters parameters = {.source = from,
                                        .destination = to,
                                        .protocol = IP_PROTOCOL_TCP,

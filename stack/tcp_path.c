@@ -17,7 +17,8 @@
 
 static uint16_t full_mss(const struct stack *stack, const struct tcp *tcp) {
     const struct ip_options *ip_options = socket_ip_options(tcp->socket);
-    uint32_t mss = ip_mtu(stack, tcp->remote_address) - IP_HEADER_BYTES - TCP_HEADER_BYTES;
+    uint32_t mss =
+        ip_mtu(stack, tcp->remote_address) - ip_header_bytes(tcp->remote_address) - TCP_HEADER_BYTES;
     if (ip_options)
         mss = mss > 64u + ip_options->length ? mss - ip_options->length : 64;
     if (mss > tcp->path.mss_peer)
@@ -115,7 +116,7 @@ void tcp_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
     tcp_work_on(stack, tcp);
     if (tcp->state == TCP_SYN_RECV && tcp->listener && !tcp->acceptable) {
         /* Who asked can't be reached: as if it had not. */
-        if (error->type == ICMP_DESTINATION_UNREACHABLE && error->code <= ICMP_HOST_UNREACHABLE)
+        if (icmp_is_unreachable(error))
             tcp_destroy(stack, tcp);
     } else if (tcp->state == TCP_SYN_SENT) {
         stack->mib.TcpAttemptFails++;

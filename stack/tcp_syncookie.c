@@ -20,16 +20,20 @@ static const uint16_t mss_values[] = {536, 1300, 1440, 1460};
 #define MSS_VALUES (sizeof mss_values / sizeof *mss_values)
 
 struct input {
-    uint32_t local, remote, irs, period;
+    struct ip_address local, remote;
     uint16_t local_port, remote_port;
-    uint32_t secret;
+    uint32_t irs, period;
 };
 
-static uint32_t hash_of(const struct stack *stack, struct input *input) {
+#define SECRET 0x5ca1ab1e /* another use of the key than initial sequence numbers */
+
+static uint32_t hash_of(const struct stack *stack, const struct input *input) {
     uint64_t key[2];
+    uint32_t words[3 + IP_TUPLE_WORDS] = {input->irs, input->period, SECRET};
+    size_t length = 3 * sizeof *words +
+                    ip_tuple(words + 3, input->local, input->local_port, input->remote, input->remote_port);
     memcpy(key, stack->isn_key, sizeof key);
-    input->secret = 0x5ca1ab1e; /* another use of the key than initial sequence numbers */
-    return (uint32_t)siphash(key, input, sizeof *input) & 0xffffff;
+    return (uint32_t)siphash(key, words, length) & 0xffffff;
 }
 
 static uint32_t period_now(const struct stack *stack) {

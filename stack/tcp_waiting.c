@@ -52,7 +52,8 @@ uint32_t tcp_waiting_save(struct stack *stack, struct tcp_waiting *waiting, uint
 bool tcp_waiting_resume(struct stack *stack, const struct tcp_waiting *waiting) {
     uint64_t now_ns = stack->now_ns;
     bool lasts = waiting->ends_ns > now_ns && waiting->ends_ns <= now_ns + TCP_TIME_WAIT_NS;
-    if (!lasts || waiting->local != stack->config.address || !waiting->local_port ||
+    if (!lasts || !ip_is_local(stack, waiting->local) || ip_is_loopback(waiting->local) ||
+        !waiting->local_port ||
         tcp_lookup(stack, waiting->local, waiting->local_port, waiting->remote, waiting->remote_port))
         return false;
     struct tcp *tcp = tcp_create(stack);

@@ -6,6 +6,7 @@
 #ifndef STACK_TCP_WAITING_H
 #define STACK_TCP_WAITING_H
 
+#include "ip_address.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,7 +15,7 @@ struct stack;
 struct tcp_waiting {
     uint64_t ends_ns; /* of the clock that both stacks have */
     uint64_t timestamp_recent_ns;
-    uint32_t local, remote; /* addresses, in host order */
+    struct ip_address local, remote; /* addresses */
     uint32_t snd_nxt, rcv_nxt, rcv_adv;
     uint32_t timestamp_offset, timestamp_recent;
     uint16_t local_port, remote_port, mss;

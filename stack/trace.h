@@ -10,6 +10,7 @@
 #define STACK_TRACE_H
 
 #include "frame.h"
+#include "ip_address.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -57,7 +58,7 @@ struct trace_sample {
 
 struct trace_event {
     uint64_t time_ns;
-    uint32_t local, remote;
+    struct ip_address local, remote;
     uint16_t local_port, remote_port;
     uint8_t kind, from, to;
     union {

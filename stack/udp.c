@@ -65,8 +65,8 @@ static void deliver_to_many(struct stack *stack, struct ip_packet *packet, uint1
         if (!datagram_matches(socket, packet->protocol, packet->source, source_port, packet->destination,
                               port))
             continue;
-        if (ip4_is_multicast(packet->destination) &&
-            !igmp_socket_wants(socket, packet->destination, packet->source))
+        if (ip_is_multicast(packet->destination) &&
+            !igmp_socket_wants(socket, ip_to_v4(packet->destination), ip_to_v4(packet->source)))
             continue;
         struct ip_packet copy = *packet;
         for (struct buffer *buffer = copy.chain; buffer; buffer = buffer->next)
@@ -119,7 +119,7 @@ void udp_input(struct stack *stack, struct ip_packet *packet) {
     struct filter_view seen, *view = stack->extras.used > 0 ? &seen : NULL;
     if (view)
         filter_view(stack, view, packet, UDP_HEADER_BYTES);
-    bool many = ip4_is_multicast(packet->destination) || ip_is_broadcast(stack, packet->destination);
+    bool many = ip_is_multicast(packet->destination) || ip_is_broadcast(stack, packet->destination);
     if (!many && !ip_is_local(stack, packet->destination))
         return; /* let in for DHCP's sake alone */
     if (!many && !(socket = datagram_lookup(stack, packet->protocol, packet->source, source_port,
@@ -243,10 +243,10 @@ ssize_t udp_send(struct stack *stack, struct socket *socket, const struct socket
 
 /* Whether datagrams of one write (UDP_SEGMENT) may leave as one frame, which the NIC cuts. */
 static bool may_train(const struct stack *stack, const struct ip_parameters *parameters) {
-    uint32_t destination = parameters->destination;
+    struct ip_address destination = parameters->destination;
     bool options = parameters->options && parameters->options->length > 0;
     return stack->config.offload_datagrams && !options && !ip_is_local(stack, destination) &&
-           !ip4_is_multicast(destination) && !ip_is_broadcast(stack, destination);
+           !ip_is_multicast(destination) && !ip_is_broadcast(stack, destination);
 }
 
 static ssize_t send_now(struct stack *stack, struct socket *socket, const struct socket_message *message,

@@ -64,7 +64,7 @@ static void exchange(void) {
 
 static struct socket *listen_on(uint16_t port) {
     struct socket *listener;
-    if (socket_create(b, SOCK_STREAM, 0, &listener) || socket_bind(b, listener, 0, port) ||
+    if (socket_create(b, SOCK_STREAM, 0, &listener) || socket_bind(b, listener, ip_from_v4(0), port) ||
         socket_listen(b, listener, 4096))
         abort();
     return listener;
@@ -74,7 +74,7 @@ static void connect_one(struct socket *listener, uint16_t port, struct socket **
                         struct socket **server) {
     if (socket_create(a, SOCK_STREAM, 0, client))
         abort();
-    socket_connect(a, *client, SERVER, port);
+    socket_connect(a, *client, ip_from_v4(SERVER), port);
     stack_advance(a, now);
     exchange();
     if (socket_accept(b, listener, server))

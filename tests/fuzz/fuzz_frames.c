@@ -43,7 +43,8 @@ static void seal(uint8_t protocol, uint32_t at, uint32_t length) {
     uint8_t *body = frame + ETHER_HEADER_BYTES + IP_HEADER_BYTES;
     uint64_t sum = protocol == IP_PROTOCOL_ICMP
                        ? 0
-                       : checksum_pseudo_header(TARGET_PEER, TARGET_ADDRESS, protocol, (uint16_t)length);
+                       : checksum_pseudo_header(ip_from_v4(TARGET_PEER), ip_from_v4(TARGET_ADDRESS), protocol,
+                                                (uint16_t)length);
     wire_put16(body + at, 0);
     wire_put_sum(body + at, (uint16_t)~checksum_fold(checksum_add(sum, body, length)));
 }
@@ -125,7 +126,7 @@ static void program(const uint8_t *data, uint32_t length) {
     struct socket *accepted;
     struct iovec piece = {(void *)data, length};
     struct socket_message sent = {
-        .pieces = &piece, .count = 1, .has_address = true, .address = TARGET_PEER, .port = 9};
+        .pieces = &piece, .count = 1, .has_address = true, .address = ip_from_v4(TARGET_PEER), .port = 9};
     switch (length > 0 ? data[0] % 6 : 0) {
     case 0:
         receive_all(connection, 0);
@@ -163,7 +164,7 @@ static struct socket *make(int type, int protocol, uint16_t port) {
     int yes = 1;
     target_expect(socket_create(stack, type, protocol, &socket) == 0, "a socket");
     if (port)
-        socket_bind(stack, socket, 0, port);
+        socket_bind(stack, socket, ip_from_v4(0), port);
     socket_set_option(stack, socket, IPPROTO_IP, IP_RECVERR, &yes, sizeof yes);
     return socket;
 }
@@ -172,7 +173,7 @@ static struct socket *make(int type, int protocol, uint16_t port) {
 static void connect_peer(void) {
     uint8_t answer[TCP_HEADER_BYTES] = {0};
     connection = make(SOCK_STREAM, 0, 0);
-    socket_connect(stack, connection, TARGET_PEER, 7);
+    socket_connect(stack, connection, ip_from_v4(TARGET_PEER), 7);
     stack_advance(stack, target_now);
     wire_put16(answer, 7);
     wire_put16(answer + 2, connection->tcp->binding.port);

@@ -123,11 +123,11 @@ static void fill_stack(struct stack *stack) {
         target_expect(socket_create(stack, types[i], types[i] == SOCK_RAW ? 99 : 0, &socket) == 0,
                       "a socket");
         socket->options.inet6 = i == 1;
-        socket_bind(stack, socket, 0, types[i] == SOCK_RAW ? 0 : (uint16_t)(1000 + i));
+        socket_bind(stack, socket, ip_from_v4(0), types[i] == SOCK_RAW ? 0 : (uint16_t)(1000 + i));
         if (i == 0)
             socket_listen(stack, socket, 4);
         else if (types[i] != SOCK_RAW)
-            socket_connect(stack, socket, TARGET_PEER, 80);
+            socket_connect(stack, socket, ip_from_v4(TARGET_PEER), 80);
     }
     stack_advance(stack, target_now);
 }

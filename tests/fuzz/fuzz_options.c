@@ -32,10 +32,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tcp[13] = 2; /* SYN */
     wire_put16(tcp + 14, 1000);
     memcpy(tcp + TCP_HEADER_BYTES, data, tcp_options);
-    uint64_t sum = checksum_pseudo_header(TARGET_PEER, TARGET_ADDRESS, IP_PROTOCOL_TCP, (uint16_t)tcp_length);
+    uint64_t sum = checksum_pseudo_header(ip_from_v4(TARGET_PEER), ip_from_v4(TARGET_ADDRESS),
+                                          IP_PROTOCOL_TCP, (uint16_t)tcp_length);
     wire_put_sum(tcp + 16, (uint16_t)~checksum_fold(checksum_add(sum, tcp, tcp_length)));
     target_expect(socket_create(stack, SOCK_STREAM, 0, &listener) == 0, "a socket");
-    socket_bind(stack, listener, 0, 80);
+    socket_bind(stack, listener, ip_from_v4(0), 80);
     socket_listen(stack, listener, 1);
     target_packet(stack, frame, IP_PROTOCOL_TCP, TARGET_ADDRESS, ip_header, tcp_length);
     target_end(stack);

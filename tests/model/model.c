@@ -89,11 +89,11 @@ static void far_create(void) {
     const uint16_t ports[2] = {ECHO_PORT, SINK_PORT};
     for (int i = 0; i < 2; i++)
         if (socket_create(far.stack, SOCK_STREAM, 0, &far.listeners[i]) ||
-            socket_bind(far.stack, far.listeners[i], 0, ports[i]) ||
+            socket_bind(far.stack, far.listeners[i], ip_from_v4(0), ports[i]) ||
             socket_listen(far.stack, far.listeners[i], 100))
             abort();
     if (socket_create(far.stack, SOCK_DGRAM, 0, &far.datagrams) ||
-        socket_bind(far.stack, far.datagrams, 0, ECHO_PORT))
+        socket_bind(far.stack, far.datagrams, ip_from_v4(0), ECHO_PORT))
         abort();
     far.sends_ns = far.drains_ns = NEVER;
 }
@@ -360,7 +360,7 @@ struct wanted {
 static void look_at_socket(void *object, void *context) {
     struct socket *socket = object;
     struct wanted *wanted = context;
-    uint32_t address;
+    struct ip_address address;
     uint16_t port = 0;
     if (socket_local(socket, &address, &port) == 0 && port == wanted->port && socket->name &&
         socket_poll(&shared->stack, socket) & (wanted->events | POLLERR | POLLHUP))

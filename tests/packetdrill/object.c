@@ -125,7 +125,7 @@ static int sd_bind(void *userdata, int fd, const struct sockaddr *to, socklen_t 
         error = read_address(to, length, &address, &port);
     if (!error) {
         machine_adopt(address);
-        error = socket_bind(machine.stack, descriptor->socket, address, port);
+        error = socket_bind(machine.stack, descriptor->socket, ip_from_v4(address), port);
     }
     return (int)result_of(error);
 }
@@ -158,7 +158,7 @@ static int sd_accept(void *userdata, int fd, struct sockaddr *from, socklen_t *l
         ;
     if (error)
         return (int)result_of(error);
-    give_address(from, length, made->tcp->remote_address, made->tcp->remote_port);
+    give_address(from, length, ip_to_v4(made->tcp->remote_address), made->tcp->remote_port);
     return (int)result_of(descriptor_add(SOCKET, made));
 }
 
@@ -176,11 +176,11 @@ static int sd_connect(void *userdata, int fd, const struct sockaddr *to, socklen
     if (error)
         return (int)result_of(error);
     uint64_t deadline = deadline_after(descriptor->socket->options.send_timeout_ns);
-    error = socket_connect(machine.stack, descriptor->socket, address, port);
+    error = socket_connect(machine.stack, descriptor->socket, ip_from_v4(address), port);
     while ((error == -EINPROGRESS || error == -EALREADY) && waits(descriptor, 0)) {
         if (!machine_wait(deadline))
             break;
-        error = socket_connect(machine.stack, descriptor->socket, address, port);
+        error = socket_connect(machine.stack, descriptor->socket, ip_from_v4(address), port);
     }
     return (int)result_of(error == -EALREADY && waits(descriptor, 0) ? -EINPROGRESS : error);
 }
@@ -225,10 +225,12 @@ static ssize_t transfer_out(struct descriptor *descriptor, const struct msghdr *
         return -EFAULT;
     if (header->msg_name) {
         const struct sockaddr *to = header->msg_name;
+        uint32_t address = 0;
         message.has_address = true;
         message.unspecified = header->msg_namelen >= sizeof to->sa_family && to->sa_family == AF_UNSPEC;
         if (!message.unspecified)
-            result = read_address(to, header->msg_namelen, &message.address, &message.port);
+            result = read_address(to, header->msg_namelen, &address, &message.port);
+        message.address = ip_from_v4(address);
     }
     if (!result)
         result = control_read(header, &message);
@@ -282,7 +284,7 @@ static ssize_t transfer_in(struct descriptor *descriptor, struct msghdr *header,
     if (received == 0 && result < 0)
         return result;
     if (message.has_address)
-        give_address(header->msg_name, &header->msg_namelen, message.address, message.port);
+        give_address(header->msg_name, &header->msg_namelen, ip_to_v4(message.address), message.port);
     else
         header->msg_namelen = 0;
     header->msg_flags = flags & MSG_ERRQUEUE;

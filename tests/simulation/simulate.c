@@ -367,13 +367,13 @@ static void connect_one(struct connection *connection) {
     int side = connection->client;
     struct stack *stack = world.hosts[side].stack;
     struct socket *socket;
-    uint32_t address;
+    struct ip_address address;
     if (socket_create(stack, SOCK_STREAM, 0, &socket)) {
         connection->ends[side].failed = true;
         return;
     }
     set_up_socket(stack, socket);
-    int error = socket_connect(stack, socket, world.hosts[1 - side].stack->config.address, PORT);
+    int error = socket_connect(stack, socket, ip_from_v4(world.hosts[1 - side].stack->config.address), PORT);
     if (error == -ENOBUFS && world.fails) {
         socket_release(stack, socket);
         connection->ends[side].failed = true;
@@ -437,7 +437,7 @@ static void send_datagram(int side) {
     struct socket_message message = {.pieces = &piece,
                                      .count = 1,
                                      .has_address = true,
-                                     .address = world.hosts[1 - side].stack->config.address,
+                                     .address = ip_from_v4(world.hosts[1 - side].stack->config.address),
                                      .port = DATAGRAM_PORT,
                                      .segment = train ? (uint16_t)one : 0,
                                      .lend = !stack_frame(host->stack, 0)};
@@ -463,7 +463,7 @@ static void take_datagrams(int side) {
     struct socket_message message = {.pieces = &piece, .count = 1};
     ssize_t length;
     while ((length = socket_receive(world.hosts[side].stack, world.hosts[side].datagrams, &message)) >= 0) {
-        expect(length >= 4 && message.address == world.hosts[1 - side].stack->config.address,
+        expect(length >= 4 && ip_to_v4(message.address) == world.hosts[1 - side].stack->config.address,
                "a strange datagram");
         for (ssize_t i = 4; i < length; i++)
             expect(bytes[i] == pattern(1 - side, 7, wire_get32(bytes) + (uint32_t)i),
@@ -478,7 +478,7 @@ static struct socket *datagrams_on(struct stack *stack) {
     if (socket_create(stack, SOCK_DGRAM, 0, &socket))
         abort();
     socket_set_option(stack, socket, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof discover);
-    socket_bind(stack, socket, 0, DATAGRAM_PORT);
+    socket_bind(stack, socket, ip_from_v4(0), DATAGRAM_PORT);
     return socket;
 }
 
@@ -487,7 +487,7 @@ static struct socket *listen_on(struct stack *stack) {
     if (socket_create(stack, SOCK_STREAM, 0, &listener))
         abort();
     set_up_socket(stack, listener);
-    socket_bind(stack, listener, 0, PORT);
+    socket_bind(stack, listener, ip_from_v4(0), PORT);
     socket_listen(stack, listener, 1 + (int)below(8));
     return listener;
 }

@@ -199,7 +199,8 @@ void peer_udp(struct host *host, uint32_t destination, uint16_t source_port, uin
     wire_put16(datagram + 4, total);
     wire_put16(datagram + 6, 0);
     memcpy(datagram + UDP_HEADER_BYTES, bytes, length);
-    uint64_t sum = checksum_pseudo_header(HOST_B, destination ? destination : host->stack->config.address,
+    uint64_t sum = checksum_pseudo_header(ip_from_v4(HOST_B),
+                                          ip_from_v4(destination ? destination : host->stack->config.address),
                                           IP_PROTOCOL_UDP, total);
     wire_put_sum(datagram + 6, (uint16_t)~checksum_fold(checksum_add(sum, datagram, total)));
     peer_packet(host, &shape, datagram, total);
@@ -243,8 +244,9 @@ bool peer_read(struct host *host, struct packet *packet) {
         uint32_t total = wire_get16(ip + 2);
         assert_int_equal(total + ETHER_HEADER_BYTES, seen.length);
         assert_int_equal(checksum_fold(checksum_add(0, ip, 20)), 0xffff);
-        uint64_t pseudo = checksum_pseudo_header(wire_get32(ip + 12), wire_get32(ip + 16), IP_PROTOCOL_TCP,
-                                                 (uint16_t)(total - 20));
+        uint64_t pseudo =
+            checksum_pseudo_header(ip_from_v4(wire_get32(ip + 12)), ip_from_v4(wire_get32(ip + 16)),
+                                   IP_PROTOCOL_TCP, (uint16_t)(total - 20));
         assert_int_equal(checksum_fold(checksum_add(pseudo, ip + 20, total - 20)), 0xffff);
         int header = tcp_segment_parse(&packet->tcp, ip + 20, total - 20);
         assert_true(header >= 20);
@@ -278,8 +280,8 @@ void peer_send_segment(struct host *host, const struct tcp_segment *segment, con
     uint32_t total = tcp_segment_write(segment, bytes) + length;
     if (length)
         memcpy(bytes + total - length, payload, length);
-    uint64_t sum =
-        checksum_pseudo_header(HOST_B, host->stack->config.address, IP_PROTOCOL_TCP, (uint16_t)total);
+    uint64_t sum = checksum_pseudo_header(ip_from_v4(HOST_B), ip_from_v4(host->stack->config.address),
+                                          IP_PROTOCOL_TCP, (uint16_t)total);
     wire_put_sum(bytes + 16, (uint16_t)~checksum_fold(checksum_add(sum, bytes, total)));
     peer_packet(host, &shape, bytes, total);
 }
@@ -355,12 +357,12 @@ void cable_connect(struct cable *cable, uint16_t port, struct socket **client, s
                    struct socket **listener) {
     struct stack *a = cable->a->stack, *b = cable->b->stack;
     assert_int_equal(socket_create(b, SOCK_STREAM, 0, listener), 0);
-    assert_int_equal(socket_bind(b, *listener, 0, port), 0);
+    assert_int_equal(socket_bind(b, *listener, ip_from_v4(0), port), 0);
     assert_int_equal(socket_listen(b, *listener, 16), 0);
     assert_int_equal(socket_create(a, SOCK_STREAM, 0, client), 0);
-    assert_int_equal(socket_connect(a, *client, b->config.address, port), -EINPROGRESS);
+    assert_int_equal(socket_connect(a, *client, ip_from_v4(b->config.address), port), -EINPROGRESS);
     cable_run(cable, 4 * cable->delay_ns + 10 * MS);
-    assert_int_equal(socket_connect(a, *client, b->config.address, port), 0);
+    assert_int_equal(socket_connect(a, *client, ip_from_v4(b->config.address), port), 0);
     assert_int_equal(socket_accept(b, *listener, server), 0);
 }
 
@@ -368,7 +370,7 @@ struct socket *make_socket(struct host *host, int type, int protocol, uint16_t p
     struct socket *socket;
     assert_int_equal(socket_create(host->stack, type, protocol, &socket), 0);
     if (port)
-        assert_int_equal(socket_bind(host->stack, socket, 0, port), 0);
+        assert_int_equal(socket_bind(host->stack, socket, ip_from_v4(0), port), 0);
     return socket;
 }
 

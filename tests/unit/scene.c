@@ -40,9 +40,9 @@ void expect_nothing(struct scene *scene) {
 }
 
 void connect_begin(struct scene *scene) {
-    uint32_t address;
+    struct ip_address address;
     assert_int_equal(socket_create(scene->host.stack, SOCK_STREAM, 0, &scene->socket), 0);
-    assert_int_equal(socket_connect(scene->host.stack, scene->socket, HOST_B, scene->remote_port),
+    assert_int_equal(socket_connect(scene->host.stack, scene->socket, ip_from_v4(HOST_B), scene->remote_port),
                      -EINPROGRESS);
     socket_local(scene->socket, &address, &scene->local_port);
     assert_true(hear(scene));
@@ -58,7 +58,7 @@ void connected(struct scene *scene, uint16_t window, uint16_t mss) {
               scene->local, window, mss, NULL, 0);
     expect(scene, TCP_ACK, scene->local, 0);
     assert_int_equal(scene->packet.tcp.acknowledgment, scene->remote);
-    assert_int_equal(socket_connect(scene->host.stack, scene->socket, HOST_B, 80), 0);
+    assert_int_equal(socket_connect(scene->host.stack, scene->socket, ip_from_v4(HOST_B), 80), 0);
 }
 
 void scene_end(struct scene *scene) {
@@ -79,7 +79,7 @@ void listen_on(struct scene *scene, int backlog) {
     scene->local_port = 8080;
     scene->remote_port = 40000;
     assert_int_equal(socket_create(scene->host.stack, SOCK_STREAM, 0, &scene->listener), 0);
-    assert_int_equal(socket_bind(scene->host.stack, scene->listener, 0, 8080), 0);
+    assert_int_equal(socket_bind(scene->host.stack, scene->listener, ip_from_v4(0), 8080), 0);
     assert_int_equal(socket_listen(scene->host.stack, scene->listener, backlog), 0);
 }
 

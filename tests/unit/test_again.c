@@ -22,7 +22,7 @@ static struct tcp_segment open_and_leave(struct host *host, uint16_t port) {
     static struct packet packet;
     struct socket *socket = make_socket(host, SOCK_STREAM, 0, 0);
     stack_advance(host->stack, now);
-    assert_int_equal(socket_connect(host->stack, socket, HOST_B, port), -EINPROGRESS);
+    assert_int_equal(socket_connect(host->stack, socket, ip_from_v4(HOST_B), port), -EINPROGRESS);
     assert_true(peer_read(host, &packet));
     assert_int_equal(packet.tcp.flags, TCP_SYN);
     socket_release(host->stack, socket);
@@ -51,11 +51,11 @@ static void timestamps_grow_over_connections_and_over_stacks(void **state) {
 static void timestamps_of_two_pairs_of_addresses_tell_nothing_of_each_other(void **state) {
     (void)state;
     const uint8_t other[16] = {1};
-    uint32_t origin = tcp_timestamp_origin(KEY, HOST_A, HOST_B);
-    assert_int_equal(tcp_timestamp_origin(KEY, HOST_A, HOST_B), origin);
-    assert_int_not_equal(tcp_timestamp_origin(KEY, HOST_A, HOST_B + 1), origin);
-    assert_int_not_equal(tcp_timestamp_origin(KEY, HOST_B, HOST_A), origin);
-    assert_int_not_equal(tcp_timestamp_origin(other, HOST_A, HOST_B), origin);
+    uint32_t origin = tcp_timestamp_origin(KEY, ip_from_v4(HOST_A), ip_from_v4(HOST_B));
+    assert_int_equal(tcp_timestamp_origin(KEY, ip_from_v4(HOST_A), ip_from_v4(HOST_B)), origin);
+    assert_int_not_equal(tcp_timestamp_origin(KEY, ip_from_v4(HOST_A), ip_from_v4(HOST_B + 1)), origin);
+    assert_int_not_equal(tcp_timestamp_origin(KEY, ip_from_v4(HOST_B), ip_from_v4(HOST_A)), origin);
+    assert_int_not_equal(tcp_timestamp_origin(other, ip_from_v4(HOST_A), ip_from_v4(HOST_B)), origin);
 }
 
 static void timestamps_without_a_secret_are_the_clock(void **state) {
@@ -72,7 +72,7 @@ static void initial_sequence_numbers_of_a_port_grow_over_stacks(void **state) {
     for (int i = 0; i < 4; i++) {
         struct host host = host_begin();
         struct socket *socket = make_socket(&host, SOCK_STREAM, 0, 5000);
-        assert_int_equal(socket_connect(host.stack, socket, HOST_B, 80), -EINPROGRESS);
+        assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(HOST_B), 80), -EINPROGRESS);
         if (i > 0)
             assert_int_equal(socket->tcp->iss - before, SECOND / 64);
         before = socket->tcp->iss;
@@ -142,12 +142,12 @@ static void ports_are_shared_between_destinations_and_all_of_them_are_found(void
         unsigned seen = 0;
         for (int i = 0; i < 7; i++) {
             struct socket *socket = make_socket(&host, SOCK_STREAM, 0, 0);
-            assert_int_equal(socket_connect(host.stack, socket, HOST_B, port), -EINPROGRESS);
+            assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(HOST_B), port), -EINPROGRESS);
             seen |= 1u << (socket->tcp->binding.port - 40000);
         }
         assert_int_equal(seen, 127);
         struct socket *eighth = make_socket(&host, SOCK_STREAM, 0, 0);
-        assert_int_equal(socket_connect(host.stack, eighth, HOST_B, port), -EADDRNOTAVAIL);
+        assert_int_equal(socket_connect(host.stack, eighth, ip_from_v4(HOST_B), port), -EADDRNOTAVAIL);
     }
     host_destroy(&host);
 }
@@ -159,11 +159,12 @@ static void port_of_a_bound_socket_is_picked_for_nobody_else(void **state) {
                      0);
     make_socket(&host, SOCK_STREAM, 0, 40000);
     struct socket *any = make_socket(&host, SOCK_STREAM, 0, 0);
-    assert_int_equal(socket_bind(host.stack, any, 0, 0), 0);
+    assert_int_equal(socket_bind(host.stack, any, ip_from_v4(0), 0), 0);
     assert_int_equal(any->tcp->binding.port, 40001); /* odd ones first */
     for (int i = 0; i < 2; i++) {
         struct socket *socket = make_socket(&host, SOCK_STREAM, 0, 0);
-        assert_int_equal(socket_connect(host.stack, socket, HOST_B, (uint16_t)(80 + i)), -EINPROGRESS);
+        assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(HOST_B), (uint16_t)(80 + i)),
+                         -EINPROGRESS);
         assert_true(socket->tcp->binding.port == 40001 || socket->tcp->binding.port == 40002);
     }
     host_destroy(&host);
@@ -176,7 +177,7 @@ static void connect_once(struct cable *cable, struct socket *listener) {
     struct socket *client, *server;
     char byte;
     assert_int_equal(socket_create(a, SOCK_STREAM, 0, &client), 0);
-    assert_int_equal(socket_connect(a, client, HOST_B, 80), -EINPROGRESS);
+    assert_int_equal(socket_connect(a, client, ip_from_v4(HOST_B), 80), -EINPROGRESS);
     cable_run(cable, 300000);
     assert_int_equal(client->tcp->state, TCP_ESTABLISHED);
     assert_int_equal(socket_accept(b, listener, &server), 0);
@@ -338,7 +339,8 @@ static void connection_in_time_wait_makes_room_for_one_of_ours(void **state) {
     uint32_t last = scene.local;
     assert_int_equal(scene.host.stack->time_wait_count, 1);
     struct socket *socket = make_socket(&scene.host, SOCK_STREAM, 0, 0);
-    assert_int_equal(socket_connect(scene.host.stack, socket, HOST_B, 80), -EADDRNOTAVAIL); /* too soon */
+    assert_int_equal(socket_connect(scene.host.stack, socket, ip_from_v4(HOST_B), 80),
+                     -EADDRNOTAVAIL); /* too soon */
     socket_release(scene.host.stack, socket);
     now += 1001 * MS;
     stack_advance(scene.host.stack, now);
@@ -390,7 +392,7 @@ static void connection_of_a_life_before_costs_no_second(void **state) {
     for (int life = 0; life < 3; life++) {
         struct socket *client = make_socket(&a, SOCK_STREAM, 0, 5000), *server;
         cable_join(&cable, &a, &b, 50000);
-        assert_int_equal(socket_connect(a.stack, client, HOST_B, 80), -EINPROGRESS);
+        assert_int_equal(socket_connect(a.stack, client, ip_from_v4(HOST_B), 80), -EINPROGRESS);
         cable_run(&cable, 5 * MS);
         assert_int_equal(client->tcp->state, TCP_ESTABLISHED);
         assert_int_equal(socket_accept(b.stack, listener, &server), 0);

@@ -46,7 +46,7 @@ static ssize_t send_to(struct host *host, struct socket *socket, uint32_t addres
     static const uint8_t payload[60000];
     struct iovec piece = {(void *)payload, length};
     struct socket_message message = {
-        .pieces = &piece, .count = 1, .has_address = true, .address = address, .port = 9};
+        .pieces = &piece, .count = 1, .has_address = true, .address = ip_from_v4(address), .port = 9};
     ssize_t sent = socket_send(host->stack, socket, &message);
     host_discard(host);
     return sent;

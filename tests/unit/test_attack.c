@@ -121,7 +121,7 @@ static void challenges_of_all_connections_tell_nothing_of_one(void **state) {
     peer_introduce(&host);
     for (int i = 0; i < 200; i++) {
         sockets[i] = make_socket(&host, SOCK_STREAM, 0, 0);
-        assert_int_equal(socket_connect(host.stack, sockets[i], HOST_B, 80), -EINPROGRESS);
+        assert_int_equal(socket_connect(host.stack, sockets[i], ip_from_v4(HOST_B), 80), -EINPROGRESS);
         const struct tcp *tcp = sockets[i]->tcp;
         peer_send(&host, 80, tcp->binding.port, TCP_SYN | TCP_ACK, 1, tcp->snd_nxt, 65535, MSS, NULL, 0);
         assert_int_equal(tcp->state, TCP_ESTABLISHED);
@@ -280,11 +280,11 @@ static void connections_work_at_every_place_around_the_wrap(void **state) {
         socket_listen(b.stack, listener, 1);
         cable_join(&cable, &a, &b, MS);
         /* The initial number follows the clock: RFC 6528. */
-        uint32_t iss = tcp_isn(a.stack->isn_key, now, HOST_A, 5000, HOST_B, 80);
+        uint32_t iss = tcp_isn(a.stack->isn_key, now, ip_from_v4(HOST_A), 5000, ip_from_v4(HOST_B), 80);
         now += (uint64_t)(0u - before - iss) * 64;
         stack_advance(a.stack, now);
         stack_advance(b.stack, now);
-        socket_connect(a.stack, client, HOST_B, 80);
+        socket_connect(a.stack, client, ip_from_v4(HOST_B), 80);
         assert_int_equal(client->tcp->iss, 0u - before);
         cable_run(&cable, 10 * MS);
         assert_int_equal(socket_accept(b.stack, listener, &server), 0);

@@ -187,10 +187,10 @@ static void simultaneous_open_makes_one_connection(void **state) {
     cable_run(&pair.cable, 20 * MS);
     socket_create(pair.a.stack, SOCK_STREAM, 0, &a);
     socket_create(pair.b.stack, SOCK_STREAM, 0, &b);
-    assert_int_equal(socket_bind(pair.a.stack, a, 0, 1000), 0);
-    assert_int_equal(socket_bind(pair.b.stack, b, 0, 2000), 0);
-    assert_int_equal(socket_connect(pair.a.stack, a, HOST_B, 2000), -EINPROGRESS);
-    assert_int_equal(socket_connect(pair.b.stack, b, HOST_A, 1000), -EINPROGRESS);
+    assert_int_equal(socket_bind(pair.a.stack, a, ip_from_v4(0), 1000), 0);
+    assert_int_equal(socket_bind(pair.b.stack, b, ip_from_v4(0), 2000), 0);
+    assert_int_equal(socket_connect(pair.a.stack, a, ip_from_v4(HOST_B), 2000), -EINPROGRESS);
+    assert_int_equal(socket_connect(pair.b.stack, b, ip_from_v4(HOST_A), 1000), -EINPROGRESS);
     cable_run(&pair.cable, 100 * MS);
     assert_int_equal(a->tcp->state, TCP_ESTABLISHED);
     assert_int_equal(b->tcp->state, TCP_ESTABLISHED);
@@ -281,12 +281,12 @@ static void connection_to_own_address_needs_no_wire(void **state) {
     char buffer[6] = "";
     host_discard(&a);
     socket_create(a.stack, SOCK_STREAM, 0, &listener);
-    socket_bind(a.stack, listener, 0, 80);
+    socket_bind(a.stack, listener, ip_from_v4(0), 80);
     socket_listen(a.stack, listener, 1);
     socket_create(a.stack, SOCK_STREAM, 0, &client);
-    assert_int_equal(socket_connect(a.stack, client, HOST_A, 80), -EINPROGRESS);
+    assert_int_equal(socket_connect(a.stack, client, ip_from_v4(HOST_A), 80), -EINPROGRESS);
     host_run(&a, MS);
-    assert_int_equal(socket_connect(a.stack, client, HOST_A, 80), 0);
+    assert_int_equal(socket_connect(a.stack, client, ip_from_v4(HOST_A), 80), 0);
     assert_int_equal(socket_accept(a.stack, listener, &server), 0);
     assert_int_equal(send_bytes(&a, client, "hello", 5, 0), 5);
     host_run(&a, MS);
@@ -307,7 +307,7 @@ static void many_connections_leave_nothing_behind(void **state) {
     for (int i = 0; i < 300; i++) {
         struct socket *client, *server;
         socket_create(pair.a.stack, SOCK_STREAM, 0, &client);
-        assert_int_equal(socket_connect(pair.a.stack, client, HOST_B, 80), -EINPROGRESS);
+        assert_int_equal(socket_connect(pair.a.stack, client, ip_from_v4(HOST_B), 80), -EINPROGRESS);
         cable_run(&pair.cable, 2 * MS);
         assert_int_equal(socket_accept(pair.b.stack, pair.listener, &server), 0);
         send_bytes(&pair.a, client, "x", 1, 0);

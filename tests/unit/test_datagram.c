@@ -23,7 +23,7 @@ static ssize_t send_message(struct host *host, struct socket *socket, uint32_t a
     message.pieces = &piece;
     message.count = 1;
     message.has_address = address != 0;
-    message.address = address;
+    message.address = ip_from_v4(address);
     message.port = 9;
     return socket_send(host->stack, socket, &message);
 }
@@ -50,9 +50,9 @@ static void what_a_packet_says_is_told(void **state) {
     assert_int_equal(receive_message(&host, socket, 2, 0, &message), 2);
     assert_int_equal(message.full_length, 4);
     assert_int_equal(message.ttl, 33);
-    assert_int_equal(message.address, HOST_B);
+    assert_int_equal(ip_to_v4(message.address), HOST_B);
     assert_int_equal(message.port, 7);
-    assert_int_equal(message.local_address, HOST_A);
+    assert_int_equal(ip_to_v4(message.local_address), HOST_A);
     assert_int_equal(message.received_ns, then);
     /* And the other way. */
     assert_int_equal(send_message(&host, socket, HOST_B, 4,
@@ -61,8 +61,9 @@ static void what_a_packet_says_is_told(void **state) {
     assert_true(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &body_length));
     assert_int_equal(seen.bytes[14 + 8], 3);
     assert_int_equal(seen.bytes[14 + 1], 0x10);
-    assert_int_equal(send_message(&host, socket, HOST_B, 4, (struct socket_message){.local_address = HOST_B}),
-                     -EINVAL);
+    assert_int_equal(
+        send_message(&host, socket, HOST_B, 4, (struct socket_message){.local_address = ip_from_v4(HOST_B)}),
+        -EINVAL);
     assert_int_equal(set_option(&host, socket, IPPROTO_IP, IP_TTL, 9), 0);
     assert_int_equal(send_message(&host, socket, HOST_B, 4, (struct socket_message){0}), 4);
     assert_true(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &body_length));
@@ -75,13 +76,13 @@ static void connected_socket_has_an_address_and_hears_its_peer_only(void **state
     (void)state;
     struct host host = host_create(HOST_A, 1500);
     struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 0);
-    uint32_t address;
+    struct ip_address address;
     uint16_t port;
     peer_introduce(&host);
     assert_int_equal(send_message(&host, socket, 0, 4, (struct socket_message){0}), -EDESTADDRREQ);
-    assert_int_equal(socket_connect(host.stack, socket, HOST_B, 53), 0);
+    assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(HOST_B), 53), 0);
     socket_local(socket, &address, &port);
-    assert_int_equal(address, HOST_A);
+    assert_int_equal(ip_to_v4(address), HOST_A);
     assert_true(port >= 32768);
     peer_udp(&host, 0, 54, port, "no", 2);
     peer_udp(&host, 0, 53, port, "yes", 3);
@@ -90,7 +91,7 @@ static void connected_socket_has_an_address_and_hears_its_peer_only(void **state
     assert_int_equal(host.stack->mib.UdpNoPorts, 1);
     assert_int_equal(socket_disconnect(host.stack, socket), 0);
     socket_local(socket, &address, &port);
-    assert_int_equal(address, 0);
+    assert_int_equal(ip_to_v4(address), 0);
     assert_int_equal(port, 0); /* it was never asked for */
     assert_int_equal(socket_remote(socket, &address, &port), -ENOTCONN);
     socket_release(host.stack, socket);
@@ -104,7 +105,7 @@ static void broadcast_needs_leave_and_reaches_all(void **state) {
     struct socket *sockets[] = {one, two};
     for (int i = 0; i < 2; i++) {
         set_option(&host, sockets[i], SOL_SOCKET, SO_REUSEADDR, 1);
-        assert_int_equal(socket_bind(host.stack, sockets[i], 0, 9), 0);
+        assert_int_equal(socket_bind(host.stack, sockets[i], ip_from_v4(0), 9), 0);
     }
     host_discard(&host);
     assert_int_equal(send_message(&host, one, 0xffffffff, 5, (struct socket_message){0}), -EACCES);
@@ -151,8 +152,8 @@ static void groups_are_joined_told_and_left(void **state) {
     uint32_t group;
     set_option(&host, one, SOL_SOCKET, SO_REUSEADDR, 1);
     set_option(&host, two, SOL_SOCKET, SO_REUSEADDR, 1);
-    socket_bind(host.stack, one, 0, 9);
-    socket_bind(host.stack, two, 0, 9);
+    socket_bind(host.stack, one, ip_from_v4(0), 9);
+    socket_bind(host.stack, two, ip_from_v4(0), 9);
     host_discard(&host);
     peer_udp(&host, GROUP, 7, 9, "abc", 3);
     assert_int_equal(receive_bytes(&host, one, got, 10, 0), -EAGAIN);
@@ -360,7 +361,7 @@ static void senders_are_spread_over_those_who_share_a_port(void **state) {
     for (int i = 0; i < 4; i++) {
         sockets[i] = make_socket(&host, SOCK_DGRAM, 0, 0);
         set_option(&host, sockets[i], SOL_SOCKET, SO_REUSEPORT, 1);
-        assert_int_equal(socket_bind(host.stack, sockets[i], 0, 9), 0);
+        assert_int_equal(socket_bind(host.stack, sockets[i], ip_from_v4(0), 9), 0);
     }
     for (uint16_t port = 1000; port < 1400; port++)
         for (int twice = 0; twice < 2; twice++)
@@ -515,7 +516,7 @@ static void corked_datagram_is_one(void **state) {
     uint8_t *body;
     uint32_t length;
     peer_introduce(&host);
-    assert_int_equal(socket_connect(host.stack, socket, HOST_B, 53), 0);
+    assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(HOST_B), 53), 0);
     /* By MSG_MORE, until a write that does not say it. */
     assert_int_equal(send_bytes(&host, socket, "ab", 2, MSG_MORE), 2);
     assert_int_equal(send_bytes(&host, socket, "cd", 2, MSG_MORE), 2);

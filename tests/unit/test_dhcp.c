@@ -257,13 +257,13 @@ static void lease_is_renewed_rebound_and_lost(void **state) {
             rebinding |= asked.type == DHCP_REQUEST && asked.destination == UINT32_MAX;
         }
         if (now - renewed > 995 * SECOND && socket->tcp->state == TCP_CLOSE && host.stack->config.address)
-            assert_int_equal(socket_connect(host.stack, socket, HOST_B, 80), -EINPROGRESS);
+            assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(HOST_B), 80), -EINPROGRESS);
     }
     assert_in_range((now - renewed) / SECOND, 996, 1005);
     assert_true(rebinding);
     assert_in_range(questions, 3, 15);
-    assert_int_equal(socket_connect(host.stack, socket, HOST_B, 80), -ENETDOWN);
-    assert_int_equal(socket_connect(host.stack, socket, HOST_B, 80), -ENETUNREACH);
+    assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(HOST_B), 80), -ENETDOWN);
+    assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(HOST_B), 80), -ENETUNREACH);
     host_discard(&host);
     host_run(&host, 6 * SECOND);
     get_lease(&host, 1000, NULL, 0);

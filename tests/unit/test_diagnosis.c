@@ -202,7 +202,7 @@ static void play(struct world *world, const struct fault *fault, int sender) {
         set_option(sender ? &client->host : &server->host, sender ? client->socket : world->listener,
                    SOL_SOCKET, SO_RCVBUF, fault->programs.receive_buffer);
     assert_int_equal(socket_listen(server->host.stack, world->listener, 1), 0);
-    socket_connect(client->host.stack, client->socket, HOST_B, 80);
+    socket_connect(client->host.stack, client->socket, ip_from_v4(HOST_B), 80);
     run(world);
 }
 

@@ -121,7 +121,7 @@ static void streams(struct scenario *scene) {
     if (listener) {
         done(socket_set_option(scene->b.stack, listener, SOL_SOCKET, SO_ATTACH_FILTER, &program,
                                sizeof program));
-        done(socket_bind(scene->b.stack, listener, 0, 80));
+        done(socket_bind(scene->b.stack, listener, ip_from_v4(0), 80));
         done(socket_listen(scene->b.stack, listener, 4));
     }
     struct socket *client = open_socket(scene, &scene->a, SOCK_STREAM, 0);
@@ -131,9 +131,9 @@ static void streams(struct scenario *scene) {
     option(&scene->a, client, SOL_SOCKET, SO_ZEROCOPY, 1);
     option(&scene->a, client, SOL_SOCKET, SO_TIMESTAMPING,
            SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK);
-    done(socket_connect(scene->a.stack, client, HOST_B, 80));
+    done(socket_connect(scene->a.stack, client, ip_from_v4(HOST_B), 80));
     cable_run(&scene->cable, 3 * SECOND);
-    done(socket_connect(scene->a.stack, client, HOST_B, 80));
+    done(socket_connect(scene->a.stack, client, ip_from_v4(HOST_B), 80));
     talk(scene, client, accept_from(scene, listener), MSG_ZEROCOPY | MSG_EOR | MSG_MORE);
 }
 
@@ -151,7 +151,7 @@ static void signed_streams(struct scenario *scene) {
     scene->b.stack->sysctl.tcp_syncookies = 2;
     if (listener) {
         sign(&scene->b, listener, HOST_A);
-        done(socket_bind(scene->b.stack, listener, 0, 80));
+        done(socket_bind(scene->b.stack, listener, ip_from_v4(0), 80));
         done(socket_listen(scene->b.stack, listener, 4));
     }
     for (int i = 0; i < 2; i++) {
@@ -159,7 +159,7 @@ static void signed_streams(struct scenario *scene) {
         if (!clients[i])
             continue;
         sign(&scene->a, clients[i], HOST_B);
-        done(socket_connect(scene->a.stack, clients[i], HOST_B, 80));
+        done(socket_connect(scene->a.stack, clients[i], ip_from_v4(HOST_B), 80));
     }
     cable_run(&scene->cable, 3 * SECOND);
     struct socket *accepted = accept_from(scene, listener);
@@ -169,7 +169,7 @@ static void signed_streams(struct scenario *scene) {
     if (clients[0])
         done(socket_disconnect(scene->a.stack, clients[0]));
     cable_run(&scene->cable, SECOND);
-    if (clients[0] && done(socket_connect(scene->a.stack, clients[0], HOST_B, 80)))
+    if (clients[0] && done(socket_connect(scene->a.stack, clients[0], ip_from_v4(HOST_B), 80)))
         cable_run(&scene->cable, SECOND);
 }
 
@@ -178,7 +178,7 @@ static void fast_streams(struct scenario *scene) {
     struct socket *listener = open_socket(scene, &scene->b, SOCK_STREAM, 0);
     scene->a.stack->sysctl.tcp_fastopen = scene->b.stack->sysctl.tcp_fastopen = 3;
     if (listener) {
-        done(socket_bind(scene->b.stack, listener, 0, 80));
+        done(socket_bind(scene->b.stack, listener, ip_from_v4(0), 80));
         done(socket_listen(scene->b.stack, listener, 4));
         option(&scene->b, listener, IPPROTO_TCP, TCP_FASTOPEN, 4);
         done(socket_set_option(scene->b.stack, listener, IPPROTO_TCP, TCP_FASTOPEN_KEY, bytes, 16));
@@ -190,7 +190,7 @@ static void fast_streams(struct scenario *scene) {
                                          .count = 1,
                                          .flags = MSG_FASTOPEN,
                                          .has_address = true,
-                                         .address = HOST_B,
+                                         .address = ip_from_v4(HOST_B),
                                          .port = 80};
         if (!client)
             continue;
@@ -198,7 +198,7 @@ static void fast_streams(struct scenario *scene) {
         done(sent);
         cable_run(&scene->cable, 2 * SECOND);
         struct socket *accepted = accept_from(scene, listener);
-        done(socket_connect(scene->a.stack, client, HOST_B, 80));
+        done(socket_connect(scene->a.stack, client, ip_from_v4(HOST_B), 80));
         uint32_t room = socket_chain_room(scene->a.stack, client);
         struct byte_queue chain = {0};
         struct iovec more = {bytes, room < 5000 ? room : 5000};
@@ -217,7 +217,7 @@ static void datagrams_of(struct scenario *scene, struct socket *from, struct soc
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         struct iovec piece = {bytes, lengths[i]};
         struct socket_message message = {
-            .pieces = &piece, .count = 1, .has_address = true, .address = address, .port = 9};
+            .pieces = &piece, .count = 1, .has_address = true, .address = ip_from_v4(address), .port = 9};
         stack_advance(scene->a.stack, now);
         ssize_t sent = socket_send(scene->a.stack, from, &message);
         if (done(sent))
@@ -238,11 +238,11 @@ static void datagrams(struct scenario *scene) {
     struct socket *raw = open_socket(scene, &scene->b, SOCK_RAW, IPPROTO_UDP);
     struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(GROUP)};
     if (to) {
-        done(socket_bind(scene->b.stack, to, 0, 9));
+        done(socket_bind(scene->b.stack, to, ip_from_v4(0), 9));
         done(socket_set_option(scene->b.stack, to, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group));
     }
     if (self)
-        done(socket_bind(scene->a.stack, self, 0, 9));
+        done(socket_bind(scene->a.stack, self, ip_from_v4(0), 9));
     if (!from)
         return;
     option(&scene->a, from, IPPROTO_IP, IP_RECVERR, 1);
@@ -257,8 +257,12 @@ static void datagrams(struct scenario *scene) {
         while (receive_bytes(&scene->b, raw, got, sizeof got, 0) >= 0)
             continue;
     struct iovec piece = {bytes, 3000};
-    struct socket_message message = {
-        .pieces = &piece, .count = 1, .has_address = true, .address = HOST_B, .port = 7, .flags = MSG_MORE};
+    struct socket_message message = {.pieces = &piece,
+                                     .count = 1,
+                                     .has_address = true,
+                                     .address = ip_from_v4(HOST_B),
+                                     .port = 7,
+                                     .flags = MSG_MORE};
     done(socket_send(scene->a.stack, from, &message)); /* corked, and to a port that nobody has */
     message.flags = 0;
     done(socket_send(scene->a.stack, from, &message));
@@ -281,15 +285,17 @@ static void pings(struct scenario *scene) {
     uint8_t request[64] = {8};
     for (uint32_t i = 0; ping && i < 6; i++) {
         struct iovec piece = {request, sizeof request};
-        struct socket_message message = {
-            .pieces = &piece, .count = 1, .has_address = true, .address = i % 2 ? HOST_B : HOST_A + 90 + i};
+        struct socket_message message = {.pieces = &piece,
+                                         .count = 1,
+                                         .has_address = true,
+                                         .address = ip_from_v4(i % 2 ? HOST_B : HOST_A + 90 + i)};
         stack_advance(scene->a.stack, now);
         done(socket_send(scene->a.stack, ping, &message));
         cable_run(&scene->cable, SECOND);
         done(receive_bytes(&scene->a, ping, got, sizeof got, 0));
     }
-    ip_path_reduce(scene->a.stack, HOST_B, 1000, 1500);
-    ip_path_reduce(scene->a.stack, HOST_B + 1, 900, 1500);
+    ip_path_reduce(scene->a.stack, ip_from_v4(HOST_B), 1000, 1500);
+    ip_path_reduce(scene->a.stack, ip_from_v4(HOST_B + 1), 900, 1500);
     ip_path_forget(scene->a.stack);
     dhcp_start(scene->a.stack);
     cable_run(&scene->cable, 30 * SECOND);

@@ -381,7 +381,7 @@ static void window_is_not_offered_by_what_could_not_be_sent(void **state) {
     host_discard(&scene.host);
     uint32_t offered = tcp->rcv_adv;
     struct socket *noise = make_socket(&scene.host, SOCK_DGRAM, 0, 0);
-    assert_int_equal(socket_connect(scene.host.stack, noise, HOST_B, 9), 0);
+    assert_int_equal(socket_connect(scene.host.stack, noise, ip_from_v4(HOST_B), 9), 0);
     while (send_bytes(&scene.host, noise, "noise", 5, 0) == 5)
         continue;
     assert_true(receive_bytes(&scene.host, scene.socket, got, sizeof got, 0) > 0);

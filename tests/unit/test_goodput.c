@@ -136,7 +136,7 @@ static void flow_open(struct path *path, struct flow *flow, uint16_t port) {
     memset(flow, 0, sizeof *flow);
     assert_int_equal(socket_listen(path->b.stack, listener, 1), 0);
     flow->client = make_socket(&path->a, SOCK_STREAM, 0, 0);
-    socket_connect(path->a.stack, flow->client, HOST_B, port);
+    socket_connect(path->a.stack, flow->client, ip_from_v4(HOST_B), port);
     for (int i = 0; i < 1000 && socket_accept(path->b.stack, listener, &flow->server); i++)
         path_run(path, NULL, 0, now + 10 * MS);
     assert_non_null(flow->server);

@@ -236,7 +236,8 @@ static void parts_of_a_train_are_whole_segments(void **state) {
         assert_int_equal(wire_get32(part + 38), 0xfffffff0 + at - 66);
         assert_int_equal(part[47], i == 0 ? 0x90 : i == 3 ? 0x19 : 0x10);
         assert_int_equal(checksum_fold(checksum_add(0, part + 14, 20)), 0xffff);
-        uint64_t pseudo = checksum_pseudo_header(HOST_A, HOST_B, 6, (uint16_t)(length - 34));
+        uint64_t pseudo =
+            checksum_pseudo_header(ip_from_v4(HOST_A), ip_from_v4(HOST_B), 6, (uint16_t)(length - 34));
         assert_int_equal(checksum_fold(checksum_add(pseudo, part + 34, length - 34)), 0xffff);
         assert_memory_equal(part + 66, frame + at, length - 66);
         at += length - 66;
@@ -254,7 +255,8 @@ static void corrupted_frame_never_passes_for_a_good_one(void **state) {
     (void)state;
     for (size_t i = 26; i < sizeof frame; i++)
         frame[i] = (uint8_t)(i * 37);
-    uint64_t pseudo = checksum_pseudo_header(wire_get32(frame + 26), wire_get32(frame + 30), 6, 121);
+    uint64_t pseudo = checksum_pseudo_header(ip_from_v4(wire_get32(frame + 26)),
+                                             ip_from_v4(wire_get32(frame + 30)), 6, 121);
     wire_put_sum(frame + 50, checksum_fold(pseudo)); /* as CHECKSUM_PARTIAL has it */
     impair_finish_checksum(frame, sizeof frame);
     assert_int_equal(checksum_fold(checksum_add(pseudo, frame + 34, 121)), 0xffff);

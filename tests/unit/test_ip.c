@@ -22,7 +22,7 @@ static void fill(void) {
 static ssize_t send_to(struct host *host, struct socket *socket, uint32_t address, uint32_t length) {
     struct iovec piece = {bytes, length};
     struct socket_message message = {
-        .pieces = &piece, .count = 1, .has_address = true, .address = address, .port = 9};
+        .pieces = &piece, .count = 1, .has_address = true, .address = ip_from_v4(address), .port = 9};
     return socket_send(host->stack, socket, &message);
 }
 
@@ -257,8 +257,8 @@ static void udp_learns_the_paths_mtu(void **state) {
     assert_true(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &body_length));
     assert_int_equal(wire_get16(seen.bytes + 20), IP_DONT_FRAGMENT);
     complain(&host, ICMP_DESTINATION_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, 1000);
-    assert_int_equal(ip_mtu(host.stack, HOST_B), 1000);
-    assert_int_equal(ip_mtu(host.stack, HOST_B + 1), 1500);
+    assert_int_equal(ip_mtu(host.stack, ip_from_v4(HOST_B)), 1000);
+    assert_int_equal(ip_mtu(host.stack, ip_from_v4(HOST_B + 1)), 1500);
     assert_int_equal(send_to(&host, socket, HOST_B, 1400), 1400); /* IP_PMTUDISC_WANT: in fragments now */
     assert_true(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &body_length));
     assert_int_equal(wire_get16(seen.bytes + 20), IP_MORE_FRAGMENTS);
@@ -274,16 +274,16 @@ static void udp_learns_the_paths_mtu(void **state) {
     assert_true(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &body_length));
     set_option(&host, socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT);
     complain(&host, ICMP_DESTINATION_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, 1200);
-    assert_int_equal(ip_mtu(host.stack, HOST_B), 1000);
+    assert_int_equal(ip_mtu(host.stack, ip_from_v4(HOST_B)), 1000);
     complain(&host, ICMP_DESTINATION_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, 100);
-    assert_int_equal(ip_mtu(host.stack, HOST_B), 552);
-    assert_false(ip_path_whole(host.stack, HOST_B)); /* let routers cut, then */
-    seen.bytes[ETHER_HEADER_BYTES + 19] ^= 1;        /* another destination */
-    wire_put16(seen.bytes + 34, 1);                  /* from a port that nobody has */
+    assert_int_equal(ip_mtu(host.stack, ip_from_v4(HOST_B)), 552);
+    assert_false(ip_path_whole(host.stack, ip_from_v4(HOST_B))); /* let routers cut, then */
+    seen.bytes[ETHER_HEADER_BYTES + 19] ^= 1;                    /* another destination */
+    wire_put16(seen.bytes + 34, 1);                              /* from a port that nobody has */
     complain(&host, ICMP_DESTINATION_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, 600);
     assert_int_equal(host.stack->paths.pool.used, 1);
     host_run(&host, 601 * SECOND);
-    assert_int_equal(ip_mtu(host.stack, HOST_B), 1500); /* forgotten */
+    assert_int_equal(ip_mtu(host.stack, ip_from_v4(HOST_B)), 1500); /* forgotten */
     socket_release(host.stack, socket);
     host_discard(&host);
     assert_nothing_left(&host);
@@ -303,16 +303,16 @@ static void news_of_a_path_is_not_believed_of_a_stranger(void **state) {
     wire_put32(seen.bytes + 30, 0x0a4d0063);
     ip_seal_header(seen.bytes + ETHER_HEADER_BYTES);
     complain(&host, ICMP_DESTINATION_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, 1000);
-    assert_int_equal(ip_mtu(host.stack, 0x0a4d0063), 1500);
+    assert_int_equal(ip_mtu(host.stack, ip_from_v4(0x0a4d0063)), 1500);
     assert_int_equal(host.stack->paths.pool.used, 0);
     now += 11 * SECOND;
     seen = real;
     complain(&host, ICMP_DESTINATION_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, 1000);
-    assert_int_equal(ip_mtu(host.stack, HOST_B), 1500); /* that is long ago */
+    assert_int_equal(ip_mtu(host.stack, ip_from_v4(HOST_B)), 1500); /* that is long ago */
     assert_int_equal(send_to(&host, socket, HOST_B, 1400), 1400);
     assert_true(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &body_length));
     complain(&host, ICMP_DESTINATION_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, 1000);
-    assert_int_equal(ip_mtu(host.stack, HOST_B), 1000);
+    assert_int_equal(ip_mtu(host.stack, ip_from_v4(HOST_B)), 1000);
     socket_release(host.stack, socket);
     host_destroy(&host);
 }
@@ -324,7 +324,7 @@ static void errors_reach_the_sockets_that_want_them(void **state) {
                   *connected = make_socket(&host, SOCK_DGRAM, 0, 0),
                   *asking = make_socket(&host, SOCK_DGRAM, 0, 0);
     peer_introduce(&host);
-    assert_int_equal(socket_connect(host.stack, connected, HOST_B, 9), 0);
+    assert_int_equal(socket_connect(host.stack, connected, ip_from_v4(HOST_B), 9), 0);
     set_option(&host, asking, IPPROTO_IP, IP_RECVERR, 1);
     struct socket *sockets[] = {plain, connected, asking};
     for (int i = 0; i < 3; i++) {
@@ -344,10 +344,10 @@ static void errors_reach_the_sockets_that_want_them(void **state) {
         struct socket_message message = {.pieces = &piece, .count = 1, .flags = MSG_ERRQUEUE};
         assert_int_equal(socket_receive(host.stack, asking, &message), 50);
         assert_memory_equal(got, bytes, 50); /* what was sent */
-        assert_int_equal(message.address, HOST_B);
+        assert_int_equal(ip_to_v4(message.address), HOST_B);
         assert_int_equal(message.port, 9); /* where to */
         assert_int_equal(message.error.error, errors[i]);
-        assert_int_equal(message.error.offender, HOST_B);
+        assert_int_equal(ip_to_v4(message.error.offender), HOST_B);
     }
     assert_int_equal(receive_bytes(&host, asking, got, 10, MSG_ERRQUEUE), -EAGAIN);
     assert_int_equal(socket_poll(host.stack, asking) & POLLERR, 0);
@@ -359,7 +359,7 @@ static void errors_reach_the_sockets_that_want_them(void **state) {
     struct socket_message message = {.pieces = &piece, .count = 1, .flags = MSG_ERRQUEUE};
     assert_int_equal(socket_receive(host.stack, asking, &message), 50);
     assert_int_equal(message.error.error, EHOSTUNREACH);
-    assert_int_equal(message.error.offender, HOST_A);
+    assert_int_equal(ip_to_v4(message.error.offender), HOST_A);
     for (int i = 0; i < 3; i++)
         socket_release(host.stack, sockets[i]);
     host_discard(&host);
@@ -425,7 +425,7 @@ static void identifications_tell_no_destination_of_another(void **state) {
         id = first;
     }
     /* A connected socket counts for itself, as Linux's. */
-    assert_int_equal(socket_connect(host.stack, udp, HOST_B, 9), 0);
+    assert_int_equal(socket_connect(host.stack, udp, ip_from_v4(HOST_B), 9), 0);
     assert_int_equal(send_bytes(&host, udp, bytes, 10, 0), 10);
     first = identification(&host, IP_PROTOCOL_UDP, &whole);
     assert_int_equal(send_bytes(&host, udp, bytes, 10, 0), 10);
@@ -519,7 +519,7 @@ static void errors_are_not_sent_where_they_must_not(void **state) {
 static struct socket *connect_tcp(struct host *host, struct packet *packet, uint16_t *port) {
     struct socket *socket;
     assert_int_equal(socket_create(host->stack, SOCK_STREAM, 0, &socket), 0);
-    assert_int_equal(socket_connect(host->stack, socket, HOST_B, 80), -EINPROGRESS);
+    assert_int_equal(socket_connect(host->stack, socket, ip_from_v4(HOST_B), 80), -EINPROGRESS);
     stack_advance(host->stack, now);
     assert_true(peer_read(host, packet));
     *port = packet->tcp.source_port;
@@ -546,10 +546,10 @@ static void tcp_sends_shorter_segments_when_told_at_once(void **state) {
     wire_put32(seen.bytes + 38, start + 500000);
     complain(&host, ICMP_DESTINATION_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, 1000);
     assert_int_equal(host.stack->mib.TcpExtOutOfWindowIcmps, 1);
-    assert_int_equal(ip_mtu(host.stack, HOST_B), 1500);
+    assert_int_equal(ip_mtu(host.stack, ip_from_v4(HOST_B)), 1500);
     seen = first;
     complain(&host, ICMP_DESTINATION_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, 1000);
-    assert_int_equal(ip_mtu(host.stack, HOST_B), 1000);
+    assert_int_equal(ip_mtu(host.stack, ip_from_v4(HOST_B)), 1000);
     assert_true(peer_read(&host, &packet)); /* without waiting for a timeout */
     assert_int_equal(packet.tcp.sequence, start);
     assert_int_equal(packet.tcp.length, 960);
@@ -634,10 +634,10 @@ static void unreachable_network_ends_a_connect_and_not_a_connection(void **state
     uint16_t port;
     peer_introduce(&host);
     assert_int_equal(socket_create(host.stack, SOCK_STREAM, 0, &socket), 0);
-    assert_int_equal(socket_connect(host.stack, socket, HOST_B, 80), -EINPROGRESS);
+    assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(HOST_B), 80), -EINPROGRESS);
     assert_true(next_packet(&host, IP_PROTOCOL_TCP, &seen, &body, &body_length));
     complain(&host, ICMP_DESTINATION_UNREACHABLE, ICMP_NET_UNREACHABLE, 0);
-    assert_int_equal(socket_connect(host.stack, socket, HOST_B, 80), -ENETUNREACH);
+    assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(HOST_B), 80), -ENETUNREACH);
     socket_release(host.stack, socket);
     socket = connect_tcp(&host, &packet, &port);
     assert_int_equal(send_bytes(&host, socket, bytes, 100, 0), 100);

@@ -189,11 +189,12 @@ static void sequence_numbers_compare_across_the_wrap(void **state) {
 static void isn_differs_by_connection_and_grows_with_time(void **state) {
     (void)state;
     uint8_t key[16] = {9, 8, 7};
-    uint32_t a = tcp_isn(key, 0, HOST_A, 1000, HOST_B, 80);
-    assert_int_not_equal(a, tcp_isn(key, 0, HOST_A, 1001, HOST_B, 80));
-    assert_int_equal(tcp_isn(key, 64000, HOST_A, 1000, HOST_B, 80) - a, 1000); /* 64 ns each */
+    uint32_t a = tcp_isn(key, 0, ip_from_v4(HOST_A), 1000, ip_from_v4(HOST_B), 80);
+    assert_int_not_equal(a, tcp_isn(key, 0, ip_from_v4(HOST_A), 1001, ip_from_v4(HOST_B), 80));
+    assert_int_equal(tcp_isn(key, 64000, ip_from_v4(HOST_A), 1000, ip_from_v4(HOST_B), 80) - a,
+                     1000); /* 64 ns each */
     key[0]++;
-    assert_int_not_equal(a, tcp_isn(key, 0, HOST_A, 1000, HOST_B, 80));
+    assert_int_not_equal(a, tcp_isn(key, 0, ip_from_v4(HOST_A), 1000, ip_from_v4(HOST_B), 80));
 }
 
 static void rto_follows_rfc_6298(void **state) {

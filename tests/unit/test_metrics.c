@@ -41,7 +41,7 @@ static void close_last(struct scene *scene, uint64_t rtt_ns) {
 }
 
 static uint64_t known_rtt(struct scene *scene) {
-    const struct tcp_metrics *metrics = tcp_metrics_find(scene->host.stack, HOST_B);
+    const struct tcp_metrics *metrics = tcp_metrics_find(scene->host.stack, ip_from_v4(HOST_B));
     return metrics ? metrics->srtt_ns : 0;
 }
 
@@ -192,12 +192,12 @@ static void table_is_bounded_and_forgets_what_was_used_longest_ago(void **state)
     for (uint32_t i = 1; i <= 20000; i++) {
         now += MS;
         host.stack->now_ns = now;
-        tcp_metrics_make(host.stack, 0x08000000u + i)->srtt_ns = MS;
+        tcp_metrics_make(host.stack, ip_from_v4(0x08000000u + i))->srtt_ns = MS;
         if (i > 1 && i % 100 == 0)
-            assert_non_null(tcp_metrics_find(host.stack, 0x08000001u)); /* it is in use */
+            assert_non_null(tcp_metrics_find(host.stack, ip_from_v4(0x08000001u))); /* it is in use */
     }
     for (uint32_t i = 1; i <= 20000; i++) {
-        bool is = tcp_metrics_find(host.stack, 0x08000000u + i);
+        bool is = tcp_metrics_find(host.stack, ip_from_v4(0x08000000u + i));
         known += is;
         late += is && i > 19000;
     }

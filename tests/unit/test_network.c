@@ -67,7 +67,8 @@ static void send_udp(struct host *host, uint32_t source, uint32_t destination, u
     wire_put16(datagram + 4, length);
     wire_put16(datagram + 6, 0);
     memcpy(datagram + 8, text, strlen(text));
-    uint64_t sum = checksum_pseudo_header(source, destination, IP_PROTOCOL_UDP, length);
+    uint64_t sum =
+        checksum_pseudo_header(ip_from_v4(source), ip_from_v4(destination), IP_PROTOCOL_UDP, length);
     wire_put_sum(datagram + 6, (uint16_t)~checksum_fold(checksum_add(sum, datagram, length)));
     host_input(host, frame, make_ip(host, frame, IP_PROTOCOL_UDP, source, destination, datagram, length), 0);
 }
@@ -122,7 +123,7 @@ static ssize_t udp_send_to(struct host *host, struct socket *socket, uint32_t ad
                            const char *text) {
     struct iovec piece = {(void *)text, strlen(text)};
     struct socket_message message = {
-        .pieces = &piece, .count = 1, .has_address = true, .address = address, .port = port};
+        .pieces = &piece, .count = 1, .has_address = true, .address = ip_from_v4(address), .port = port};
     return socket_send(host->stack, socket, &message);
 }
 
@@ -168,14 +169,14 @@ static void unanswered_request_is_repeated_each_second_then_fails(void **state) 
     struct socket *socket;
     host_discard(&host);
     socket_create(host.stack, SOCK_STREAM, 0, &socket);
-    assert_int_equal(socket_connect(host.stack, socket, HOST_B, 80), -EINPROGRESS);
+    assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(HOST_B), 80), -EINPROGRESS);
     for (int second = 0; second < 3; second++) {
         assert_int_equal(read_arp(&host, &sender, &target), 1);
         assert_int_equal(read_arp(&host, &sender, &target), 0);
-        assert_int_equal(socket_connect(host.stack, socket, HOST_B, 80), -EALREADY);
+        assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(HOST_B), 80), -EALREADY);
         host_run(&host, SECOND + 2 * MS);
     }
-    assert_int_equal(socket_connect(host.stack, socket, HOST_B, 80), -EHOSTUNREACH);
+    assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(HOST_B), 80), -EHOSTUNREACH);
     assert_null(arp_lookup(host.stack, HOST_B));
     socket_release(host.stack, socket);
     assert_nothing_left(&host);
@@ -342,7 +343,8 @@ static void bad_udp_checksum_is_dropped_unless_unfinished(void **state) {
     peer_introduce(&host);
     wire_put16(datagram + 2, 700);
     wire_put16(datagram + 4, 12);
-    wire_put_sum(datagram + 6, checksum_fold(checksum_pseudo_header(HOST_B, HOST_A, IP_PROTOCOL_UDP, 12)));
+    wire_put_sum(datagram + 6, checksum_fold(checksum_pseudo_header(ip_from_v4(HOST_B), ip_from_v4(HOST_A),
+                                                                    IP_PROTOCOL_UDP, 12)));
     uint32_t length = make_ip(&host, frame, IP_PROTOCOL_UDP, HOST_B, HOST_A, datagram, 12);
     host_input(&host, frame, length, 0);
     assert_int_equal(host.stack->mib.UdpInCsumErrors, 1);
@@ -357,18 +359,18 @@ static void loopback_network_is_the_stacks_when_so_told_and_never_the_wires(void
     char bytes[100];
     struct iovec piece = {(void *)"inside", 6};
     struct socket_message message = {
-        .pieces = &piece, .count = 1, .has_address = true, .address = 0x7f000105, .port = 53};
+        .pieces = &piece, .count = 1, .has_address = true, .address = ip_from_v4(0x7f000105), .port = 53};
     (void)state;
     assert_int_equal(socket_create(a.stack, SOCK_DGRAM, 0, &server), 0);
-    assert_int_equal(socket_bind(a.stack, server, 0x7f000105, 53), -EADDRNOTAVAIL);
+    assert_int_equal(socket_bind(a.stack, server, ip_from_v4(0x7f000105), 53), -EADDRNOTAVAIL);
     a.stack->config.loopback = true;
-    assert_int_equal(socket_bind(a.stack, server, 0x7f000105, 53), 0);
+    assert_int_equal(socket_bind(a.stack, server, ip_from_v4(0x7f000105), 53), 0);
     assert_int_equal(socket_create(a.stack, SOCK_DGRAM, 0, &client), 0);
     assert_int_equal(socket_send(a.stack, client, &message), 6);
     stack_advance(a.stack, now);
     struct socket_message in = {.pieces = &(struct iovec){bytes, sizeof bytes}, .count = 1};
     assert_int_equal(socket_receive(a.stack, server, &in), 6);
-    assert_int_equal(in.address, IP_LOOPBACK);
+    assert_int_equal(ip_to_v4(in.address), IP_LOOPBACK);
     host_discard(&a);
     uint64_t errors = a.stack->mib.IpInAddrErrors;
     send_udp(&a, HOST_B, 0x7f000105, 53, "from outside");
@@ -388,14 +390,14 @@ static void ports_follow_linux_rules_of_reuse(void **state) {
     struct socket *a, *b;
     socket_create(host.stack, SOCK_STREAM, 0, &a);
     socket_create(host.stack, SOCK_STREAM, 0, &b);
-    assert_int_equal(socket_bind(host.stack, a, 0, 80), 0);
-    assert_int_equal(socket_bind(host.stack, a, 0, 81), -EINVAL);
-    assert_int_equal(socket_bind(host.stack, b, 0, 80), -EADDRINUSE);
-    assert_int_equal(socket_bind(host.stack, b, HOST_A, 80), -EADDRINUSE);
-    assert_int_equal(socket_bind(host.stack, b, HOST_B, 80), -EADDRNOTAVAIL);
+    assert_int_equal(socket_bind(host.stack, a, ip_from_v4(0), 80), 0);
+    assert_int_equal(socket_bind(host.stack, a, ip_from_v4(0), 81), -EINVAL);
+    assert_int_equal(socket_bind(host.stack, b, ip_from_v4(0), 80), -EADDRINUSE);
+    assert_int_equal(socket_bind(host.stack, b, ip_from_v4(HOST_A), 80), -EADDRINUSE);
+    assert_int_equal(socket_bind(host.stack, b, ip_from_v4(HOST_B), 80), -EADDRNOTAVAIL);
     struct socket *udp = make_socket(&host, SOCK_DGRAM, 0, 80); /* another protocol */
     socket_release(host.stack, a);
-    assert_int_equal(socket_bind(host.stack, b, 0, 80), 0);
+    assert_int_equal(socket_bind(host.stack, b, ip_from_v4(0), 80), 0);
     /* SO_REUSEADDR on both: allowed until one listens. */
     int one = 1;
     socket_release(host.stack, b);
@@ -403,8 +405,8 @@ static void ports_follow_linux_rules_of_reuse(void **state) {
     socket_create(host.stack, SOCK_STREAM, 0, &b);
     socket_set_option(host.stack, a, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     socket_set_option(host.stack, b, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    assert_int_equal(socket_bind(host.stack, a, 0, 80), 0);
-    assert_int_equal(socket_bind(host.stack, b, 0, 80), 0);
+    assert_int_equal(socket_bind(host.stack, a, ip_from_v4(0), 80), 0);
+    assert_int_equal(socket_bind(host.stack, b, ip_from_v4(0), 80), 0);
     assert_int_equal(socket_listen(host.stack, a, 5), 0);
     assert_int_equal(socket_listen(host.stack, b, 5), -EADDRINUSE);
     socket_release(host.stack, a);
@@ -420,9 +422,9 @@ static void picked_ports_are_ephemeral_and_differ(void **state) {
     uint8_t used[65536] = {0};
     for (int i = 0; i < 2000; i++) {
         struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 0);
-        uint32_t address;
+        struct ip_address address;
         uint16_t port;
-        assert_int_equal(socket_bind(host.stack, socket, 0, 0), 0);
+        assert_int_equal(socket_bind(host.stack, socket, ip_from_v4(0), 0), 0);
         socket_local(socket, &address, &port);
         assert_in_range(port, 32768, 60999);
         assert_int_equal(used[port]++, 0);

@@ -22,9 +22,9 @@ static ssize_t open_with(struct scene *scene, const void *data, size_t length) {
                                      .count = 1,
                                      .flags = MSG_FASTOPEN,
                                      .has_address = true,
-                                     .address = HOST_B,
+                                     .address = ip_from_v4(HOST_B),
                                      .port = scene->remote_port};
-    uint32_t address;
+    struct ip_address address;
     assert_int_equal(socket_create(scene->host.stack, SOCK_STREAM, 0, &scene->socket), 0);
     ssize_t result = socket_send(scene->host.stack, scene->socket, &message);
     socket_local(scene->socket, &address, &scene->local_port);
@@ -283,9 +283,9 @@ static void ecn_is_agreed_on_marks_are_echoed_and_echoes_heeded(void **state) {
     struct scene scene;
     scene_begin(&scene);
     tune(&scene, "net.ipv4.tcp_ecn=1");
-    uint32_t address;
+    struct ip_address address;
     assert_int_equal(socket_create(scene.host.stack, SOCK_STREAM, 0, &scene.socket), 0);
-    socket_connect(scene.host.stack, scene.socket, HOST_B, 80);
+    socket_connect(scene.host.stack, scene.socket, ip_from_v4(HOST_B), 80);
     socket_local(scene.socket, &address, &scene.local_port);
     assert_true(hear(&scene));
     assert_int_equal(scene.packet.tcp.flags, TCP_SYN | TCP_ECE | TCP_CWR);
@@ -414,7 +414,7 @@ static void deferred_connection_that_was_ended_is_not_opened_by_a_write(void **s
     tune(&scene, "net.ipv4.tcp_fastopen=5");
     scene.socket = make_socket(&scene.host, SOCK_STREAM, 0, 0);
     set_option(&scene.host, scene.socket, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
-    assert_int_equal(socket_connect(scene.host.stack, scene.socket, HOST_B, 80), 0);
+    assert_int_equal(socket_connect(scene.host.stack, scene.socket, ip_from_v4(HOST_B), 80), 0);
     expect_nothing(&scene);
     assert_int_equal(socket_shutdown(scene.host.stack, scene.socket, SHUT_RDWR), 0);
     assert_int_equal(send_bytes(&scene.host, scene.socket, bytes, 10, 0), -EPIPE);
@@ -449,7 +449,7 @@ static void signers_begin(struct signers *signers, const char *key_a, const char
     if (key_a)
         set_key(&signers->a, signers->client, HOST_B, key_a);
     assert_int_equal(socket_listen(signers->b.stack, signers->listener, 5), 0);
-    socket_connect(signers->a.stack, signers->client, HOST_B, 179);
+    socket_connect(signers->a.stack, signers->client, ip_from_v4(HOST_B), 179);
     cable_run(&signers->cable, SECOND / 2);
     if (socket_accept(signers->b.stack, signers->listener, &signers->server))
         signers->server = NULL;
@@ -495,7 +495,8 @@ static void signed_connection_carries_data(void **state) {
                                 .window_scale = -1};
     uint8_t header[60];
     uint32_t length = tcp_segment_write(&reset, header);
-    uint64_t sum = checksum_pseudo_header(HOST_B, HOST_A, IP_PROTOCOL_TCP, (uint16_t)length);
+    uint64_t sum =
+        checksum_pseudo_header(ip_from_v4(HOST_B), ip_from_v4(HOST_A), IP_PROTOCOL_TCP, (uint16_t)length);
     wire_put_sum(header + 16, (uint16_t)~checksum_fold(checksum_add(sum, header, length)));
     struct packet_shape shape = {.protocol = IP_PROTOCOL_TCP};
     peer_packet(&signers.a, &shape, header, length);
@@ -532,13 +533,13 @@ static void keys_are_found_by_the_longest_prefix(void **state) {
     memcpy(told.tcpm_key, "wide", 4);
     assert_int_equal(tcp_md5_set(host.stack, socket->tcp, &told, sizeof told, true), 0);
     set_key(&host, socket, HOST_B, "near");
-    assert_memory_equal(tcp_md5_find(socket->tcp, HOST_B)->bytes, "near", 4);
-    assert_memory_equal(tcp_md5_find(socket->tcp, 0x0a7f0001)->bytes, "wide", 4);
-    assert_null(tcp_md5_find(socket->tcp, 0x0b000001));
+    assert_memory_equal(tcp_md5_find(socket->tcp, ip_from_v4(HOST_B))->bytes, "near", 4);
+    assert_memory_equal(tcp_md5_find(socket->tcp, ip_from_v4(0x0a7f0001))->bytes, "wide", 4);
+    assert_null(tcp_md5_find(socket->tcp, ip_from_v4(0x0b000001)));
     told.tcpm_keylen = 0;
     assert_int_equal(tcp_md5_set(host.stack, socket->tcp, &told, sizeof told, true), 0);
     assert_int_equal(tcp_md5_set(host.stack, socket->tcp, &told, sizeof told, true), -ENOENT);
-    assert_null(tcp_md5_find(socket->tcp, 0x0a7f0001));
+    assert_null(tcp_md5_find(socket->tcp, ip_from_v4(0x0a7f0001)));
     told.tcpm_keylen = 81;
     assert_int_equal(tcp_md5_set(host.stack, socket->tcp, &told, sizeof told, true), -EINVAL);
     told.tcpm_keylen = 4;

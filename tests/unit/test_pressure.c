@@ -244,7 +244,7 @@ static void full_accept_queue_takes_a_part_only(void **state) {
     for (uint32_t i = 0; i < 1200; i++) {
         struct peer peer;
         knock(&peer, (uint16_t)(1000 + i));
-        tcp = tcp_lookup(scene.host.stack, HOST_A, 80, HOST_B, peer.port);
+        tcp = tcp_lookup(scene.host.stack, ip_from_v4(HOST_A), 80, ip_from_v4(HOST_B), peer.port);
         fill(&peer, tcp, 0, 1015, 65000);
     }
     const struct stack *stack = scene.host.stack;
@@ -418,7 +418,7 @@ static void path_news(uint32_t connections, uint64_t *least) {
     struct socket *asks = make_socket(&scene.host, SOCK_DGRAM, 0, 5353);
     struct iovec piece = {bytes, 100};
     struct socket_message message = {
-        .pieces = &piece, .count = 1, .has_address = true, .address = HOST_B, .port = 9};
+        .pieces = &piece, .count = 1, .has_address = true, .address = ip_from_v4(HOST_B), .port = 9};
     socket_send(scene.host.stack, asks, &message);
     for (uint32_t i = 0; i < connections; i++)
         open_one(&peers[i], (uint16_t)(1000 + i));

@@ -47,7 +47,7 @@ static void begin(struct scene *scene, bool sack, bool timestamps) {
     scene->peer_time = 5000;
     peer_introduce(&scene->host);
     assert_int_equal(socket_create(scene->host.stack, SOCK_STREAM, 0, &scene->socket), 0);
-    assert_int_equal(socket_connect(scene->host.stack, scene->socket, HOST_B, 80), -EINPROGRESS);
+    assert_int_equal(socket_connect(scene->host.stack, scene->socket, ip_from_v4(HOST_B), 80), -EINPROGRESS);
     assert_true(peer_read(&scene->host, &scene->packet));
     assert_true(scene->packet.tcp.sack_permitted && scene->packet.tcp.has_timestamp);
     scene->port = scene->packet.tcp.source_port;

@@ -85,7 +85,7 @@ static struct socket *connect_a(uint16_t port) {
     struct socket *socket;
     assert_int_equal(socket_create(world.a.stack, SOCK_STREAM, 0, &socket), 0);
     socket->holders = 1;
-    assert_int_equal(socket_connect(world.a.stack, socket, HOST_B, port), -EINPROGRESS);
+    assert_int_equal(socket_connect(world.a.stack, socket, ip_from_v4(HOST_B), port), -EINPROGRESS);
     return socket;
 }
 
@@ -93,7 +93,7 @@ static struct socket *udp_a(uint16_t port) {
     struct socket *socket;
     assert_int_equal(socket_create(world.a.stack, SOCK_DGRAM, 0, &socket), 0);
     socket->holders = 1;
-    assert_int_equal(socket_bind(world.a.stack, socket, 0, port), 0);
+    assert_int_equal(socket_bind(world.a.stack, socket, ip_from_v4(0), port), 0);
     return socket;
 }
 
@@ -101,7 +101,7 @@ static void udp_leaves_b(uint16_t port, const char *text) {
     struct socket *from;
     struct iovec piece = {(void *)text, strlen(text)};
     struct socket_message message = {
-        .pieces = &piece, .count = 1, .has_address = true, .address = HOST_A, .port = port};
+        .pieces = &piece, .count = 1, .has_address = true, .address = ip_from_v4(HOST_A), .port = port};
     assert_int_equal(socket_create(world.b.stack, SOCK_DGRAM, 0, &from), 0);
     assert_int_equal(socket_send(world.b.stack, from, &message), (ssize_t)strlen(text));
     socket_release(world.b.stack, from);
@@ -133,12 +133,12 @@ static void world_begin(void) {
     cable_run(&world.cable, 3 * MS); /* much is still on its way, in queues and on the ring */
     assert_int_equal(socket_create(world.a.stack, SOCK_STREAM, 0, &world.listener_a), 0);
     world.listener_a->holders = 1;
-    assert_int_equal(socket_bind(world.a.stack, world.listener_a, 0, 90), 0);
+    assert_int_equal(socket_bind(world.a.stack, world.listener_a, ip_from_v4(0), 90), 0);
     assert_int_equal(socket_listen(world.a.stack, world.listener_a, 8), 0);
     for (int i = 0; i < 2; i++) {
         struct socket *client;
         assert_int_equal(socket_create(world.b.stack, SOCK_STREAM, 0, &client), 0);
-        assert_int_equal(socket_connect(world.b.stack, client, HOST_A, 90), -EINPROGRESS);
+        assert_int_equal(socket_connect(world.b.stack, client, ip_from_v4(HOST_A), 90), -EINPROGRESS);
         cable_run(&world.cable, 5 * MS);
         client->holders = 1;
     }
@@ -207,14 +207,14 @@ static void do_listen(void) {
     struct socket *socket;
     socket_create(world.a.stack, SOCK_STREAM, 0, &socket);
     socket->holders = 1;
-    socket_bind(world.a.stack, socket, 0, 0);
+    socket_bind(world.a.stack, socket, ip_from_v4(0), 0);
     socket_listen(world.a.stack, socket, 5);
 }
 
 static void do_udp_send(void) {
     struct iovec piece = {(void *)"question", 8};
     struct socket_message message = {
-        .pieces = &piece, .count = 1, .has_address = true, .address = HOST_B, .port = 9};
+        .pieces = &piece, .count = 1, .has_address = true, .address = ip_from_v4(HOST_B), .port = 9};
     socket_send(world.a.stack, world.udp, &message);
 }
 
@@ -242,7 +242,7 @@ static void do_send_to_itself(void) {
     struct socket *socket;
     socket_create(world.a.stack, SOCK_STREAM, 0, &socket);
     socket->holders = 1;
-    socket_connect(world.a.stack, socket, HOST_A, 90);
+    socket_connect(world.a.stack, socket, ip_from_v4(HOST_A), 90);
     stack_advance(world.a.stack, now);
 }
 
@@ -272,7 +272,7 @@ static void do_long_send(void) {
     static uint8_t much[9000];
     struct iovec piece = {much, sizeof much};
     struct socket_message message = {
-        .pieces = &piece, .count = 1, .has_address = true, .address = HOST_B, .port = 9};
+        .pieces = &piece, .count = 1, .has_address = true, .address = ip_from_v4(HOST_B), .port = 9};
     socket_send(world.a.stack, world.udp, &message);
 }
 
@@ -380,9 +380,9 @@ static void world_check(void) {
     if (pool_has(&stack->sockets, world.listener_a)) {
         struct socket *client;
         assert_int_equal(socket_create(world.b.stack, SOCK_STREAM, 0, &client), 0);
-        assert_int_equal(socket_connect(world.b.stack, client, HOST_A, 90), -EINPROGRESS);
+        assert_int_equal(socket_connect(world.b.stack, client, ip_from_v4(HOST_A), 90), -EINPROGRESS);
         cable_run(&world.cable, 3000 * MS);
-        assert_int_equal(socket_connect(world.b.stack, client, HOST_A, 90), 0);
+        assert_int_equal(socket_connect(world.b.stack, client, ip_from_v4(HOST_A), 90), 0);
     }
     pool_walk(&stack->sockets, close_one, stack);
     cable_run(&world.cable, 1 * SECOND);

@@ -34,10 +34,10 @@ static void unanswered_syn_is_repeated_as_linux_does_for_131_seconds(void **stat
         host_run(&scene.host, due + 20 * MS - now);
         expect(&scene, TCP_SYN, scene.local - 1, 0);
         expect_nothing(&scene);
-        assert_int_equal(socket_connect(scene.host.stack, scene.socket, HOST_B, 80), -EALREADY);
+        assert_int_equal(socket_connect(scene.host.stack, scene.socket, ip_from_v4(HOST_B), 80), -EALREADY);
     }
     host_run(&scene.host, 65 * SECOND);
-    assert_int_equal(socket_connect(scene.host.stack, scene.socket, HOST_B, 80), -ETIMEDOUT);
+    assert_int_equal(socket_connect(scene.host.stack, scene.socket, ip_from_v4(HOST_B), 80), -ETIMEDOUT);
     assert_in_range((now - begun) / SECOND, 130, 133);
     scene_end(&scene);
 }
@@ -49,8 +49,8 @@ static void refused_connection_says_so_once_then_may_be_tried_again(void **state
     connect_begin(&scene);
     say(&scene, TCP_RST | TCP_ACK, 0, scene.local, 0, NULL, 0);
     assert_true(socket_poll(scene.host.stack, scene.socket) & POLLERR);
-    assert_int_equal(socket_connect(scene.host.stack, scene.socket, HOST_B, 80), -ECONNREFUSED);
-    assert_int_equal(socket_connect(scene.host.stack, scene.socket, HOST_B, 80), -EINPROGRESS);
+    assert_int_equal(socket_connect(scene.host.stack, scene.socket, ip_from_v4(HOST_B), 80), -ECONNREFUSED);
+    assert_int_equal(socket_connect(scene.host.stack, scene.socket, ip_from_v4(HOST_B), 80), -EINPROGRESS);
     scene_end(&scene);
 }
 
@@ -61,7 +61,7 @@ static void reset_with_a_wrong_number_does_not_refuse(void **state) {
     connect_begin(&scene);
     say(&scene, TCP_RST | TCP_ACK, 0, scene.local + 1, 0, NULL, 0);
     say(&scene, TCP_RST, 0, 0, 0, NULL, 0);
-    assert_int_equal(socket_connect(scene.host.stack, scene.socket, HOST_B, 80), -EALREADY);
+    assert_int_equal(socket_connect(scene.host.stack, scene.socket, ip_from_v4(HOST_B), 80), -EALREADY);
     scene_end(&scene);
 }
 
@@ -72,7 +72,7 @@ static void half_open_answer_gets_a_reset(void **state) {
     connect_begin(&scene);
     say(&scene, TCP_ACK, 777, scene.local + 99, 100, NULL, 0);
     expect(&scene, TCP_RST, scene.local + 99, 0);
-    assert_int_equal(socket_connect(scene.host.stack, scene.socket, HOST_B, 80), -EALREADY);
+    assert_int_equal(socket_connect(scene.host.stack, scene.socket, ip_from_v4(HOST_B), 80), -EALREADY);
     scene_end(&scene);
 }
 
@@ -658,7 +658,8 @@ static void unfinished_checksum_is_accepted_only_from_the_machine(void **state) 
                                   .window_scale = -1};
     tcp_segment_write(&segment, frame + 34);
     memcpy(frame + 54, "later", 5);
-    wire_put_sum(frame + 50, checksum_fold(checksum_pseudo_header(HOST_B, HOST_A, 6, 25)));
+    wire_put_sum(frame + 50,
+                 checksum_fold(checksum_pseudo_header(ip_from_v4(HOST_B), ip_from_v4(HOST_A), 6, 25)));
     host_input(&scene.host, frame, sizeof frame, 0);
     assert_int_equal(scene.host.stack->mib.TcpInCsumErrors, errors + 1);
     assert_int_equal(scene.socket->tcp->receive.length, 0);
@@ -686,7 +687,7 @@ static void calls_give_linux_errors(void **state) {
     struct host host = host_create(HOST_A, 1500);
     struct socket *socket, *other;
     char byte = 0;
-    uint32_t address;
+    struct ip_address address;
     uint16_t port;
     assert_int_equal(socket_create(host.stack, SOCK_STREAM, IPPROTO_UDP, &socket), -EPROTONOSUPPORT);
     assert_int_equal(socket_create(host.stack, SOCK_SEQPACKET, 0, &socket), -ESOCKTNOSUPPORT);
@@ -699,9 +700,9 @@ static void calls_give_linux_errors(void **state) {
     assert_int_equal(socket_remote(socket, &address, &port), -ENOTCONN);
     assert_int_equal(socket_accept(host.stack, socket, &other), -EINVAL);
     assert_int_equal(socket_poll(host.stack, socket), POLLOUT | POLLWRNORM | POLLHUP);
-    assert_int_equal(socket_connect(host.stack, socket, 0x08080808, 80), -ENETUNREACH);
+    assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(0x08080808), 80), -ENETUNREACH);
     assert_int_equal(socket_listen(host.stack, socket, 1), 0);
-    assert_int_equal(socket_connect(host.stack, socket, HOST_B, 80), -EISCONN);
+    assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(HOST_B), 80), -EISCONN);
     assert_int_equal(receive_bytes(&host, socket, &byte, 1, 0), -ENOTCONN);
     int value = 5;
     socklen_t length = sizeof value;

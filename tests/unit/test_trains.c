@@ -36,7 +36,8 @@ static void a_write_leaves_as_one_frame(void **state) {
     uint16_t sum;
     memcpy(&sum, frame->header + FRAME_TRANSPORT_AT + 16, sizeof sum);
     uint16_t length = (uint16_t)(frame->header_length - FRAME_TRANSPORT_AT + frame->payload_length);
-    assert_int_equal(sum, checksum_fold(checksum_pseudo_header(HOST_A, HOST_B, IP_PROTOCOL_TCP, length)));
+    assert_int_equal(sum, checksum_fold(checksum_pseudo_header(ip_from_v4(HOST_A), ip_from_v4(HOST_B),
+                                                               IP_PROTOCOL_TCP, length)));
     assert_null(stack_frame(scene.host.stack, 1));
     assert_int_equal(scene.socket->tcp->history.data_segments_sent, 21);
     assert_int_equal(scene.socket->tcp->flight->scoreboard.count, 21);
@@ -141,13 +142,13 @@ static void datagrams_leave_their_checksum_to_the_nic(void **state) {
     struct socket *socket = make_socket(&scene.host, SOCK_DGRAM, 0, 0);
     struct iovec piece = {bytes, 500};
     struct socket_message message = {
-        .pieces = &piece, .count = 1, .address = HOST_B, .port = 9, .has_address = true};
+        .pieces = &piece, .count = 1, .address = ip_from_v4(HOST_B), .port = 9, .has_address = true};
     assert_int_equal(socket_send(scene.host.stack, socket, &message), 500);
     assert_int_equal(sent_frame(&scene)->checksum_offset, 6);
     uint8_t packet[2000];
     uint32_t length = frame_cut(sent_frame(&scene), 0, packet);
     assert_int_equal(length, 542);
-    uint64_t sum = checksum_pseudo_header(HOST_A, HOST_B, IP_PROTOCOL_UDP, 508);
+    uint64_t sum = checksum_pseudo_header(ip_from_v4(HOST_A), ip_from_v4(HOST_B), IP_PROTOCOL_UDP, 508);
     assert_int_equal(checksum_fold(checksum_add(sum, packet + 34, 508)), 0xffff);
     host_discard(&scene.host);
     message.segment = 400; /* a train of them: three, and a part */
@@ -159,7 +160,8 @@ static void datagrams_leave_their_checksum_to_the_nic(void **state) {
         assert_int_equal(frame_cut(sent_frame(&scene), i, packet), 42 + payload);
         assert_int_equal(wire_get16(packet + 38), 8 + payload);
         assert_memory_equal(packet + 42, bytes + i * 400, payload);
-        sum = checksum_pseudo_header(HOST_A, HOST_B, IP_PROTOCOL_UDP, (uint16_t)(8 + payload));
+        sum = checksum_pseudo_header(ip_from_v4(HOST_A), ip_from_v4(HOST_B), IP_PROTOCOL_UDP,
+                                     (uint16_t)(8 + payload));
         assert_int_equal(checksum_fold(checksum_add(sum, packet + 34, 8 + payload)), 0xffff);
     }
     host_discard(&scene.host);
@@ -180,7 +182,7 @@ static void to_ourselves_segments_are_as_long_as_packets_can_be(void **state) {
     scene.host.stack->sysctl.rmem_max = 4 << 20;
     assert_int_equal(set_option(&scene.host, scene.listener, SOL_SOCKET, SO_RCVBUF, 1 << 20), 0);
     assert_int_equal(socket_create(scene.host.stack, SOCK_STREAM, 0, &client), 0);
-    assert_int_equal(socket_connect(scene.host.stack, client, HOST_A, 8080), -EINPROGRESS);
+    assert_int_equal(socket_connect(scene.host.stack, client, ip_from_v4(HOST_A), 8080), -EINPROGRESS);
     host_run(&scene.host, SECOND);
     assert_int_equal(socket_accept(scene.host.stack, scene.listener, &accepted), 0);
     uint32_t sent = 0, got = 0;
@@ -210,7 +212,7 @@ static void lend(struct scene *scene, struct socket *socket, uint8_t *from) {
     struct socket_message message = {.pieces = &piece,
                                      .count = 1,
                                      .has_address = true,
-                                     .address = HOST_B,
+                                     .address = ip_from_v4(HOST_B),
                                      .port = 53,
                                      .segment = ONE,
                                      .lend = true};
@@ -228,8 +230,9 @@ static void expect_train(struct scene *scene) {
         assert_int_equal(length - 8, MANY - at < ONE ? MANY - at : ONE);
         assert_memory_equal(udp + 8, bytes + at, length - 8);
         assert_int_equal(
-            checksum_fold(checksum_add(
-                checksum_pseudo_header(HOST_A, HOST_B, IP_PROTOCOL_UDP, (uint16_t)length), udp, length)),
+            checksum_fold(checksum_add(checksum_pseudo_header(ip_from_v4(HOST_A), ip_from_v4(HOST_B),
+                                                              IP_PROTOCOL_UDP, (uint16_t)length),
+                                       udp, length)),
             0xffff);
         at += length - 8;
     }

@@ -26,7 +26,8 @@ static void receive(struct host *host, uint16_t field, uint32_t covered, uint32_
     wire_put16(datagram, 9);
     wire_put16(datagram + 2, 7);
     wire_put16(datagram + 4, field);
-    uint64_t sum = checksum_pseudo_header(HOST_B, HOST_A, IP_PROTOCOL_UDPLITE, sizeof datagram);
+    uint64_t sum =
+        checksum_pseudo_header(ip_from_v4(HOST_B), ip_from_v4(HOST_A), IP_PROTOCOL_UDPLITE, sizeof datagram);
     if (covered)
         wire_put_sum(datagram + 6, (uint16_t)~checksum_fold(checksum_add(sum, datagram, covered)));
     datagram[damage ? damage : sizeof datagram - 1] ^= damage ? 0x10 : 0;
@@ -108,12 +109,13 @@ static void sender_says_how_much_is_covered(void **state) {
         if (cases[i].asked != -2)
             assert_int_equal(set_option(&host, socket, IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV, cases[i].asked),
                              0);
-        assert_int_equal(socket_connect(host.stack, socket, HOST_B, 9), 0);
+        assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(HOST_B), 9), 0);
         assert_int_equal(send_bytes(&host, socket, data, sizeof data, 0), 100);
         assert_true(next_packet(&host, IP_PROTOCOL_UDPLITE, &seen, &sent, &sent_length));
         assert_int_equal(sent_length, 108);
         assert_int_equal(wire_get16(sent + 4), cases[i].field);
-        uint64_t sum = checksum_pseudo_header(HOST_A, HOST_B, IP_PROTOCOL_UDPLITE, 108);
+        uint64_t sum =
+            checksum_pseudo_header(ip_from_v4(HOST_A), ip_from_v4(HOST_B), IP_PROTOCOL_UDPLITE, 108);
         assert_int_equal(checksum_fold(checksum_add(sum, sent, cases[i].covered)), 0xffff);
         assert_int_equal(host.stack->mib.UdpLiteOutDatagrams, 1);
         assert_int_equal(host.stack->mib.UdpOutDatagrams, 0);
@@ -127,7 +129,7 @@ static void ports_are_its_own(void **state) {
     struct socket *udp = make_socket(&host, SOCK_DGRAM, 0, 7), *lite = make(&host, 7), *second;
     peer_introduce(&host);
     assert_int_equal(socket_create(host.stack, SOCK_DGRAM, IPPROTO_UDPLITE, &second), 0);
-    assert_int_equal(socket_bind(host.stack, second, 0, 7), -EADDRINUSE);
+    assert_int_equal(socket_bind(host.stack, second, ip_from_v4(0), 7), -EADDRINUSE);
     receive(&host, 108, 108, 0);
     assert_false(socket_poll(host.stack, udp) & POLLIN);
     assert_true(got(&host, lite));
@@ -150,8 +152,8 @@ static void errors_of_the_network_reach_its_sockets(void **state) {
     struct socket *udp = make_socket(&host, SOCK_DGRAM, 0, 7), *lite = make(&host, 7);
     char byte;
     peer_introduce(&host);
-    assert_int_equal(socket_connect(host.stack, udp, HOST_B, 9), 0);
-    assert_int_equal(socket_connect(host.stack, lite, HOST_B, 9), 0);
+    assert_int_equal(socket_connect(host.stack, udp, ip_from_v4(HOST_B), 9), 0);
+    assert_int_equal(socket_connect(host.stack, lite, ip_from_v4(HOST_B), 9), 0);
     assert_int_equal(send_bytes(&host, lite, "x", 1, 0), 1);
     assert_true(next_packet(&host, IP_PROTOCOL_UDPLITE, &seen, &sent, &sent_length));
     peer_icmp(&host, ICMP_DESTINATION_UNREACHABLE, ICMP_PORT_UNREACHABLE, 0, sent - IP_HEADER_BYTES,
@@ -182,7 +184,7 @@ static void options_are_linuxs(void **state) {
         }
         assert_int_equal(set_option(&host, udp, IPPROTO_UDP, name, 8), -ENOPROTOOPT);
     }
-    assert_int_equal(socket_connect(host.stack, lite, HOST_B, 9), 0);
+    assert_int_equal(socket_connect(host.stack, lite, ip_from_v4(HOST_B), 9), 0);
     assert_int_equal(set_option(&host, lite, IPPROTO_UDP, 103, 10), 0); /* UDP_SEGMENT */
     assert_int_equal(send_bytes(&host, lite, data, 100, 0), -EIO);
     host_destroy(&host);

@@ -66,18 +66,18 @@ static void port_that_waits_is_not_taken_and_another_address_is_none_of_ours(voi
     scene_begin(&second);
     assert_true(tcp_waiting_resume(second.host.stack, &waiting));
     struct socket *socket = make_socket(&second.host, SOCK_STREAM, 0, 0);
-    assert_int_equal(socket_bind(second.host.stack, socket, 0, waiting.local_port), -EADDRINUSE);
+    assert_int_equal(socket_bind(second.host.stack, socket, ip_from_v4(0), waiting.local_port), -EADDRINUSE);
     set_option(&second.host, socket, SOL_SOCKET, SO_REUSEADDR, 1); /* the other one must have said so, too */
-    assert_int_equal(socket_bind(second.host.stack, socket, 0, waiting.local_port), -EADDRINUSE);
+    assert_int_equal(socket_bind(second.host.stack, socket, ip_from_v4(0), waiting.local_port), -EADDRINUSE);
     waiting.remote_port++;
     waiting.local_port++;
     waiting.reuse_address = true;
     assert_true(tcp_waiting_resume(second.host.stack, &waiting));
-    assert_int_equal(socket_bind(second.host.stack, socket, 0, waiting.local_port), 0);
+    assert_int_equal(socket_bind(second.host.stack, socket, ip_from_v4(0), waiting.local_port), 0);
     socket_release(second.host.stack, socket);
-    waiting.local++;
+    waiting.local.bytes[15]++;
     assert_false(tcp_waiting_resume(second.host.stack, &waiting));
-    waiting.local--;
+    waiting.local.bytes[15]--;
     waiting.ends_ns = now + 3600 * SECOND; /* no such wait */
     waiting.remote_port++;
     assert_false(tcp_waiting_resume(second.host.stack, &waiting));
