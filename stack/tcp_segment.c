@@ -117,6 +117,7 @@ int tcp_segment_parse(struct tcp_segment *segment, const uint8_t *header, uint32
     segment->urgent = wire_get16(header + 18);
     segment->cookie.present = segment->signature.present = false;
     segment->key = NULL;
+    segment->follows = 0;
     segment->sack_count = 0;
     parse_options(segment, header + TCP_HEADER_BYTES, header + header_length);
     if (segment->signature.present)

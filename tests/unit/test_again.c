@@ -95,6 +95,30 @@ static unsigned ports_until_one_comes_back(struct host *host, uint16_t port) {
     }
 }
 
+/* Leaves other bytes where the next calls have their variables. */
+static __attribute__((noinline)) void leave_bytes(void) {
+    volatile uint8_t left[32768];
+    for (size_t i = 0; i < sizeof left; i++)
+        left[i] = 0x5a;
+}
+
+static void a_listener_begins_with_a_number_of_the_clock_too(void **state) {
+    static struct packet packet;
+    (void)state;
+    struct host host = host_begin();
+    struct socket *listener = make_socket(&host, SOCK_STREAM, 0, 80);
+    assert_int_equal(socket_listen(host.stack, listener, 8), 0);
+    for (uint16_t port = 2000; port < 2008; port++) {
+        leave_bytes();
+        peer_send(&host, port, 80, TCP_SYN, 77, 0, 5000, 1000, NULL, 0);
+        assert_true(peer_read(&host, &packet));
+        assert_int_equal(packet.tcp.flags, TCP_SYN | TCP_ACK);
+        assert_int_equal(packet.tcp.sequence,
+                         tcp_isn(KEY, now, ip_from_v4(HOST_A), 80, ip_from_v4(HOST_B), port));
+    }
+    host_destroy(&host);
+}
+
 static void port_comes_back_after_the_whole_range(void **state) {
     (void)state;
     struct host host = host_begin();
@@ -411,6 +435,7 @@ int main(void) {
         cmocka_unit_test(timestamps_of_two_pairs_of_addresses_tell_nothing_of_each_other),
         cmocka_unit_test(timestamps_without_a_secret_are_the_clock),
         cmocka_unit_test(initial_sequence_numbers_of_a_port_grow_over_stacks),
+        cmocka_unit_test(a_listener_begins_with_a_number_of_the_clock_too),
         cmocka_unit_test(port_comes_back_after_the_whole_range),
         cmocka_unit_test(ports_of_a_destination_do_not_tell_those_of_another),
         cmocka_unit_test(ports_of_the_next_stack_go_on),
