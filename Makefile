@@ -33,7 +33,7 @@ SHIM_CFLAGS = $(if $(SAN),-DPOOL_POISON) $(UNFORTIFIED) -fPIC -fvisibility=hidde
 STACK := $(wildcard stack/*.c)
 NIC := $(wildcard nic/*.c)
 REPORT := $(wildcard report/*.c)
-BOTH := shim/libc.c shim/kernel_calls.c shim/async.c shim/frames.c shim/config.c shim/door.c shim/clock.c shim/lock.c shim/lock_profile.c shim/wake.c shim/process.c shim/region_begin.c shim/flight.c shim/shared_repair.c shim/program.c
+BOTH := shim/libc.c shim/kernel_calls.c shim/async.c shim/frames.c shim/config.c shim/door.c shim/clock.c shim/lock.c shim/lock_profile.c shim/wake.c shim/process.c shim/region_begin.c shim/flight.c shim/shared_repair.c shim/program.c shim/instruction.c shim/syscall_concern.c shim/syscall_site.c
 DIGEST := $(BUILD)/digest.c
 KEEPER := $(DIGEST) $(wildcard shim/keeper*.c) shim/tracing_text.c shim/helping.c $(BOTH) $(NIC) $(STACK) $(REPORT)
 LIBRARY := $(DIGEST) $(filter-out shim/keeper%,$(wildcard shim/*.c)) nic/packet_frames.c $(STACK)
@@ -102,7 +102,7 @@ $(BUILD)/tests/model_program: tests/model/program.c tests/model/world.h
 	@echo "  CC  $@"
 	@$(CC) $(MODEL_CFLAGS) -o $@ $(filter %.c,$^) -lpthread
 
-$(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(BUILD)/plain/tests/unit/scene.o $(call objects,plain,$(STACK) $(REPORT) nic/guard.c nic/impair.c nic/train.c nic/quantity.c nic/capture.c nic/lan_segment.c nic/lan_wire.c shim/tracing_text.c shim/helping.c shim/nsswitch.c shim/lock_profile.c)
+$(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(BUILD)/plain/tests/unit/scene.o $(call objects,plain,$(STACK) $(REPORT) nic/guard.c nic/impair.c nic/train.c nic/quantity.c nic/capture.c nic/lan_segment.c nic/lan_wire.c shim/tracing_text.c shim/helping.c shim/nsswitch.c shim/lock_profile.c shim/instruction.c shim/syscall_site.c shim/syscall_concern.c)
 	$(LINK) $(CMOCKA_LIBS)
 
 $(BUILD)/tests/simulate: $(call objects,plain,$(wildcard tests/simulation/*.c) $(STACK) nic/impair.c nic/train.c nic/quantity.c)
@@ -135,10 +135,10 @@ $(BUILD)/tests/bad_link: $(call objects,plain,tests/bench/bad_link.c $(NIC))
 
 CONFORMANCE := $(wildcard tests/conformance/*.c tests/conformance/*.h)
 CONFORMANCE_TESTS := $(BUILD)/tests/conformance $(BUILD)/tests/conformance-raw $(BUILD)/tests/conformance-libc
-$(CONFORMANCE_TESTS): $(CONFORMANCE)
+$(CONFORMANCE_TESTS): $(CONFORMANCE) tests/raw_call.h
 	@mkdir -p $(@D)
 	@echo "  CC  $@"
-	@$(CC) -std=gnu17 -D_GNU_SOURCE -O1 -g -Wall -Werror -Wno-unused-result -Wno-stringop-overflow $(DOOR) -o $@ $(filter-out $(NO_DOOR),$(filter %.c,$^)) -lpthread
+	@$(CC) -std=gnu17 -D_GNU_SOURCE -I. -O1 -g -Wall -Werror -Wno-unused-result -Wno-stringop-overflow $(DOOR) -o $@ $(filter-out $(NO_DOOR),$(filter %.c,$^)) -lpthread
 
 # The same cases by other ways to the same calls.
 $(BUILD)/tests/conformance: NO_DOOR = tests/conformance/doors.c
@@ -202,7 +202,7 @@ deb: all
 	scripts/package build
 
 format:
-	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] report/*.[ch] tests/unit/*.[ch] tests/simulation/*.[ch] tests/model/*.[ch] tests/fuzz/*.[ch] tests/packetdrill/*.[ch] tests/conformance/*.[ch] tests/integration/programs/*.c tests/bench/*.c
+	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] report/*.[ch] tests/unit/*.[ch] tests/simulation/*.[ch] tests/model/*.[ch] tests/fuzz/*.[ch] tests/packetdrill/*.[ch] tests/conformance/*.[ch] tests/*.h tests/integration/programs/*.[ch] tests/bench/*.c
 
 clean:
 	rm -rf build build-asan build-tsan build-ubsan build-fuzz build-model

@@ -18,9 +18,10 @@ _barewire() {
             stats) word="--json --lock --name" ;;
             down) word="--name" ;;
             report) word="--live --text -o --name" ;;
-            doctor) word="" ;;
+            doctor) word="--json" ;;
             esac
             mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current")
+            [ "${COMP_WORDS[i]}" != doctor ] || mapfile -O ${#COMPREPLY[@]} -t COMPREPLY < <(compgen -c -- "$current")
             [ "${COMP_WORDS[i]}" != report ] || mapfile -O ${#COMPREPLY[@]} -t COMPREPLY < <(compgen -f -- "$current")
             return
             ;;
@@ -57,7 +58,7 @@ _barewire() {
     --publish | -g | --gateway | --dns | --spin | --mtu | --sysctl) ;;
     *)
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "--nic --publish --address --gateway --dns --mac --pcap --spin --io-uring --mtu --name --loopback --impair --sysctl --trace --output --profile --strict --verbose --help --version" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "--nic --publish --address --gateway --dns --mac --pcap --spin --io-uring --mtu --name --loopback --impair --sysctl --trace --output --profile --strict --explain --verbose --help --version" -- "$current")
         else
             # Our own commands first; programs, of which there are thousands, once a letter is typed.
             [ -z "$current" ] || mapfile -t COMPREPLY < <(compgen -c -- "$current")

@@ -68,6 +68,7 @@ void call_begin(void) {
     messages_begin();
     if (!config_read(&attach_config, error))
         attach_fail("%s", error);
+    user_dispatch_tell();
 }
 
 /* The end of the process, in an orderly way: what it has open is closed at once, rather than when the keeper

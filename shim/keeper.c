@@ -528,6 +528,8 @@ static int run_tool(int count, char **arguments) {
         return tool_down();
     if (count == 2 && strcmp(arguments[1], "--doctor") == 0)
         return tool_doctor(arguments[0]);
+    if (count > 2 && strcmp(arguments[1], "--explain") == 0)
+        return tool_explain(count - 2, arguments + 2);
     if (strcmp(arguments[1], "--ss") == 0)
         return tool_ss(count - 2, arguments + 2);
     if (strcmp(arguments[1], "--lan") == 0)

@@ -140,14 +140,14 @@ static int tell_interfaces(void) {
 #endif
 
 /* Tries it with every address allowed. */
-static bool has_user_dispatch(void) {
+bool doctor_has_user_dispatch(void) {
     bool has = prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0ul, 1ul << 47, 0ul) == 0;
     prctl(PR_SET_SYSCALL_USER_DISPATCH, 0, 0ul, 0ul, 0ul);
     return has;
 }
 
 /* Whether a page of libc's text may be written to in memory, as a stricter SELinux (execmod) forbids. */
-static bool may_change_text(void) {
+bool doctor_may_change_text(void) {
     void *page = (void *)((uintptr_t)gnu_get_libc_version & ~4095ul);
     bool may = mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) == 0;
     mprotect(page, 4096, PROT_READ | PROT_EXEC);
@@ -163,10 +163,13 @@ static void tell_kernel(void) {
     bool waitv = syscall(SYS_futex_waitv, NULL, 0, 0, NULL, 0) < 0 && errno != ENOSYS;
     row("futex_waitv", waitv, "",
         "before 5.16 a program that waits hears of the keeper's death by its next call only");
-    row("instructions", has_user_dispatch(), " of a program's own that make system calls (Go, rustix) are taken over",
-        "this kernel has no Syscall User Dispatch, or forbids it (kernel.syscall_user_dispatch): sockets of Go "
+    row("instructions", doctor_has_user_dispatch(),
+        " of a program's own that make system calls (Go, rustix) are taken over",
+        "this kernel has no Syscall User Dispatch, or forbids it (kernel.syscall_user_dispatch): sockets of "
+        "Go "
         "programs are the kernel's");
-    row("libc's text", may_change_text(), ": what plug-ins and libc itself ask of libc (RTLD_DEEPBIND, stdio) is taken over",
+    row("libc's text", doctor_may_change_text(),
+        ": what plug-ins and libc itself ask of libc (RTLD_DEEPBIND, stdio) is taken over",
         "it may not be changed in memory: only calls by name are taken over");
     row("user spaces", has_user_namespaces(), ": a lab of one's own (barewire lab), without root",
         "user namespaces are not allowed here: barewire lab wants root then");

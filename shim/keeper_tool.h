@@ -34,6 +34,14 @@ int tool_connect(struct config *config);
 /* Says what this machine allows. `self`: this program's path. */
 int tool_doctor(const char *self);
 
+/* barewire --explain PROGRAM: by which doors its system calls go. 0: all are held; 1: not all are. */
+int tool_explain(int count, char **arguments);
+
+/* Whether this kernel has Syscall User Dispatch, and lets us use it; whether libc's text may be changed in
+ * memory. */
+bool doctor_has_user_dispatch(void);
+bool doctor_may_change_text(void);
+
 /* Maps the stack that the environment names, or the only one there is, for reading. DOOR_TRACE: it notes what
  * happens (stack/trace.h) as long as this process lasts; DOOR_LOCK: how long its lock is held; DOOR_LOOK:
  * neither. Returns an exit status, after a line for the user. */

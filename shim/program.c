@@ -18,6 +18,7 @@
 
 #define INTERPRETERS_MAX 4 /* the kernel's limit, too */
 #define LOADER_BYTES 128   /* of the name that a program says; a longer one is none that we know */
+#define SCRIPT_LINE_BYTES 256
 
 /* The loader that a program names; empty: none. */
 static void find_loader(int file, const Elf64_Ehdr *header, char loader[LOADER_BYTES]) {
@@ -81,20 +82,23 @@ static const char *distrusted(const char *path) {
     return !plain && getuid() != 0 && has_capabilities(path) ? "has capabilities of its own" : NULL;
 }
 
-/* The interpreter that a script's first line names. */
-static bool script_interpreter(const char *start, size_t length, char interpreter[PATH_MAX]) {
-    char line[256];
+/* The interpreter that a script's first line names; `words`: what stands behind it. */
+static bool script_interpreter(const char *start, size_t length, char interpreter[PATH_MAX],
+                               char words[SCRIPT_LINE_BYTES]) {
+    char line[SCRIPT_LINE_BYTES];
     if (length < 3 || start[0] != '#' || start[1] != '!')
         return false;
     snprintf(line, sizeof line, "%.*s", (int)length - 2, start + 2);
     line[strcspn(line, "\n")] = 0;
     const char *from = line + strspn(line, " \t");
-    snprintf(interpreter, PATH_MAX, "%.*s", (int)strcspn(from, " \t"), from);
+    size_t end = strcspn(from, " \t");
+    snprintf(interpreter, PATH_MAX, "%.*s", (int)end, from);
+    snprintf(words, SCRIPT_LINE_BYTES, "%s", from + end);
     return interpreter[0];
 }
 
 const char *program_out_of_reach(const char *path) {
-    char interpreter[PATH_MAX];
+    char interpreter[PATH_MAX], words[SCRIPT_LINE_BYTES];
     union {
         Elf64_Ehdr header;
         char bytes[256];
@@ -111,7 +115,7 @@ const char *program_out_of_reach(const char *path) {
         close(file);
         if (elf)
             return reason;
-        if (length < 0 || !script_interpreter(start.bytes, (size_t)length, interpreter))
+        if (length < 0 || !script_interpreter(start.bytes, (size_t)length, interpreter, words))
             return NULL;
         path = interpreter;
     }
@@ -133,4 +137,31 @@ const char *program_find(const char *name, char *room) {
         path += *path == ':';
     }
     return NULL;
+}
+
+/* What env(1) runs: the first word that is neither an option nor an assignment. */
+static bool env_program(char *words, char room[PATH_MAX]) {
+    char *rest = words, *word;
+    while ((word = strsep(&rest, " \t")))
+        if (*word && *word != '-' && !strchr(word, '='))
+            return program_find(word, room) != NULL;
+    return false;
+}
+
+const char *program_image(const char *path, char *room) {
+    char interpreter[PATH_MAX], words[SCRIPT_LINE_BYTES], start[SCRIPT_LINE_BYTES];
+    for (int depth = 0; depth <= INTERPRETERS_MAX; depth++) {
+        int file = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t length = file < 0 ? -1 : read(file, start, sizeof start);
+        if (file >= 0)
+            close(file);
+        if (length < 0 || (length >= SELFMAG && memcmp(start, ELFMAG, SELFMAG) == 0))
+            return path;
+        if (!script_interpreter(start, (size_t)length, interpreter, words))
+            return "/bin/sh";
+        if (strcmp(base_of(interpreter), "env") != 0 || !env_program(words, room))
+            snprintf(room, PATH_MAX, "%s", interpreter);
+        path = room;
+    }
+    return path;
 }

@@ -1,16 +1,10 @@
 /*
  * syscall_sites.c - see syscall_sites.h.
  *
- * A jump takes five bytes, a system-call instruction has two (0f 05). There are two forms in which the
- * neighbours can move into the stub without anybody noticing:
- *
- *   b8 NN NN 00 00  0f 05              mov $number, %eax; syscall
- *   0f 05  48 3d NN f0 ff ff           syscall; cmp $-4096 or $-4095, %rax
- *
- * In the first the instruction itself stays where it is, so that code which jumps to it is right, as is a
- * thread which is asleep in it. Code never jumps between the two instructions of the second form: the
- * comparison is of the result just made. But a thread that is asleep in such an instruction would wake up in
- * the midst of the jump: these are replaced before there is another thread.
+ * In the first of the two forms (syscall_site.h) the instruction itself stays where it is, so that code which
+ * jumps to it is right, as is a thread which is asleep in it. Code never jumps between the two instructions
+ * of the second form: the comparison is of the result just made. But a thread that is asleep in such an
+ * instruction would wake up in the midst of the jump: these are replaced before there is another thread.
  *
  * A search of the whole of libc takes 0.1 ms and reads all of its pages, which every program would pay. libc
  * has nearly all of the instructions in question side by side, so the constructor searches between the first
@@ -38,7 +32,6 @@ static unsigned taken;
 #include <emmintrin.h>
 
 #define PAGE_BYTES 4096
-#define NUMBER_LOOKBACK 40 /* bytes, in which a number is loaded that is not loaded right before */
 #define SITES_MAX 512
 
 struct text {
@@ -46,37 +39,10 @@ struct text {
     void (*entry)(void); /* of the stubs: libc's when NULL */
 };
 
-static bool is_mov_number(const uint8_t *code) {
-    return code[0] == 0xb8 && code[3] == 0 && code[4] == 0;
-}
-
-static long number_of(const uint8_t *mov) {
-    return mov[1] | mov[2] << 8;
-}
-
-/* The register's extension in a prefix makes another instruction of it: mov $n, %r8d. */
-static bool is_extended(const uint8_t *mov) {
-    return (mov[-1] & 0xf1) == 0x41;
-}
-
-/* Whether no number that was loaded lately tells that the call is none of our business. */
-static bool may_concern(const uint8_t *instruction, const uint8_t *start) {
-    for (const uint8_t *at = instruction - 5; at > start && at > instruction - NUMBER_LOOKBACK; at--)
-        if (is_mov_number(at) && !is_extended(at))
-            return syscall_table_has(number_of(at));
-    return true;
-}
-
+/* Whether a jump can replace it, and no number tells that the call is none of our business. */
 static bool describe(const uint8_t *instruction, const struct text *text, struct syscall_site *site) {
-    const uint8_t *mov = instruction - 5;
-    *site = (struct syscall_site){.instruction = instruction};
-    if (mov > text->start && is_mov_number(mov) && !is_extended(mov)) {
-        site->before = mov;
-        site->before_bytes = 5;
-        return syscall_table_has(number_of(mov));
-    }
-    site->after_bytes = instruction + 8 <= text->end ? syscall_stub_behind(instruction + 2) : 0;
-    return site->after_bytes > 0 && may_concern(instruction, text->start);
+    return syscall_site_describe(site, instruction, text->start, text->end) &&
+           (site->number < 0 || syscall_table_has(site->number));
 }
 
 static unsigned find_sites(const struct text *text, struct syscall_site *sites) {
@@ -93,10 +59,8 @@ static unsigned find_sites(const struct text *text, struct syscall_site *sites) 
     return count;
 }
 
-/* Where other threads may be, what is stored must be one store, and of what replaces the system-call
- * instruction itself nothing. */
 static bool is_safe(const struct syscall_site *site, bool unused) {
-    return unused || __libc_single_threaded || (site->before && ((uintptr_t)site->before & 7) <= 3);
+    return unused || __libc_single_threaded || syscall_site_is_one_store(site);
 }
 
 static void lead(const struct syscall_site *site, const struct text *text, bool unused) {
@@ -171,9 +135,8 @@ static void take(const struct text *text, bool unused) {
     kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof before, 0, 0);
 }
 
-#define OTHER_MAX (8 << 20) /* of a library's text: a search takes a millisecond for ten of them */
-#define EXIT_BYTES 128      /* of _exit(2) */
-#define FUNCTION_BYTES 512  /* the last function's instructions are in as many */
+#define EXIT_BYTES 128     /* of _exit(2) */
+#define FUNCTION_BYTES 512 /* the last function's instructions are in as many */
 
 static struct text begun;
 
@@ -203,7 +166,7 @@ static int take_other(struct dl_phdr_info *object, size_t size, void *context) {
         return 0;
     struct text text = text_at(object->dlpi_addr);
     text.entry = syscall_entry_program;
-    if (text.end - text.start <= OTHER_MAX)
+    if (text.end - text.start <= SYSCALL_SITE_TEXT_MAX)
         take(&text, others->word != NULL);
     return 0;
 }

@@ -62,13 +62,6 @@ static uint8_t *put_far_jump(uint8_t *at, const void *to) {
 
 #define ENTRY_BYTES (10 + 7 + 5) /* rcx, r11, the jump */
 
-unsigned syscall_stub_behind(const uint8_t *behind) {
-    static const uint8_t rest[] = {0xf0, 0xff, 0xff};
-    bool compares =
-        behind[0] == 0x48 && behind[1] == 0x3d && behind[2] <= 1 && memcmp(behind + 3, rest, 3) == 0;
-    return compares ? 6 : 0; /* cmp $-4096 or $-4095, %rax */
-}
-
 /* The stub's own system-call instruction. */
 static const uint8_t *stub_pass(const uint8_t *stub, const struct syscall_site *site) {
     return stub + site->before_bytes + ENTRY_BYTES;

@@ -8,16 +8,9 @@
 #ifndef SHIM_SYSCALL_STUB_H
 #define SHIM_SYSCALL_STUB_H
 
+#include "syscall_site.h"
 #include <stdbool.h>
 #include <stdint.h>
-
-/* What a stub replaces. */
-struct syscall_site {
-    const uint8_t *instruction; /* the system-call instruction, 0f 05 */
-    const uint8_t *before;      /* instructions right before it that the stub does instead, or NULL; */
-    unsigned before_bytes;
-    unsigned after_bytes; /* right behind it: what compares the result */
-};
 
 /* Makes a stub. `entry` is one of syscall_entry.h's. NULL when there is no room, or the stubs can't be
  * written. Between syscall_stubs_open and syscall_stubs_close only: one thread at a time, with all signals
@@ -28,9 +21,5 @@ void syscall_stubs_close(void);
 
 /* In a child: nobody is between the two. */
 void syscall_stubs_forked(void);
-
-/* How many bytes of what follows a system-call instruction the stub can do instead: a comparison of the
- * result, else 0. */
-unsigned syscall_stub_behind(const uint8_t *behind);
 
 #endif

@@ -13,89 +13,16 @@
 #include "libc.h"
 #include "netlink.h"
 #include "preloaded.h"
+#include "syscall_concern.h"
 #include "user_dispatch.h"
 #include <errno.h>
 #include <pthread.h>
 #include <sys/single_threaded.h>
 #include <sys/syscall.h>
 
-#define NUMBERS 512
-
-/* When a system call is served. */
-enum concern {
-    NEVER,
-    OF_FD,    /* its first argument is a descriptor of ours */
-    OF_TWO,   /* its first, second or third is */
-    ALWAYS,   /* it may be the first of a process that does, or changes what descriptors and epoll sets there
-                 are */
-    PROGRAMS, /* as ALWAYS, but not from libc's text: libc's function is taken over by its name */
-    MASKS,    /* once the program's own instructions lead to us */
-};
-
-static const uint8_t concerns[NUMBERS] = {
-    [SYS_socket] = ALWAYS,
-    [SYS_io_uring_setup] = ALWAYS,
-    [SYS_io_uring_enter] = ALWAYS,
-    [SYS_io_uring_register] = ALWAYS,
-    [SYS_recvmsg] = ALWAYS, /* a descriptor of ours may come with it */
-    [SYS_recvmmsg] = ALWAYS,
-    [SYS_pidfd_getfd] = ALWAYS,
-    [SYS_bind] = OF_FD,
-    [SYS_listen] = OF_FD,
-    [SYS_accept] = OF_FD,
-    [SYS_accept4] = OF_FD,
-    [SYS_connect] = OF_FD,
-    [SYS_shutdown] = OF_FD,
-    [SYS_getsockname] = OF_FD,
-    [SYS_getpeername] = OF_FD,
-    [SYS_getsockopt] = OF_FD,
-    [SYS_setsockopt] = OF_FD,
-    [SYS_sendto] = OF_FD,
-    [SYS_recvfrom] = OF_FD,
-    [SYS_sendmsg] = ALWAYS, /* or go with this one */
-    [SYS_sendmmsg] = ALWAYS,
-    [SYS_read] = OF_FD,
-    [SYS_write] = OF_FD,
-    [SYS_readv] = OF_FD,
-    [SYS_writev] = OF_FD,
-    [SYS_preadv2] = OF_FD,
-    [SYS_pwritev2] = OF_FD,
-    [SYS_sendfile] = OF_TWO,
-    [SYS_splice] = OF_TWO,
-    [SYS_close] = ALWAYS, /* the library's own descriptors are not the program's to close */
-    [SYS_close_range] = ALWAYS,
-    [SYS_dup] = ALWAYS,
-    [SYS_dup2] = ALWAYS,
-    [SYS_dup3] = ALWAYS,
-    [SYS_fcntl] = ALWAYS,
-    [SYS_ioctl] = OF_FD,
-    [SYS_poll] = ALWAYS,
-    [SYS_ppoll] = ALWAYS,
-    [SYS_select] = ALWAYS,
-    [SYS_pselect6] = ALWAYS,
-    [SYS_epoll_create] = ALWAYS,
-    [SYS_epoll_create1] = ALWAYS,
-    [SYS_epoll_ctl] = ALWAYS,
-    [SYS_epoll_wait] = ALWAYS,
-    [SYS_epoll_pwait] = ALWAYS,
-    [SYS_epoll_pwait2] = ALWAYS,
-    [SYS_clone] = PROGRAMS,
-    [SYS_clone3] = PROGRAMS,
-    [SYS_fork] = PROGRAMS,
-    [SYS_vfork] = PROGRAMS,
-    [SYS_execve] = PROGRAMS,
-    [SYS_execveat] = PROGRAMS,
-    [SYS_exit_group] = ALWAYS,
-    [SYS_prctl] = PROGRAMS,
-    [SYS_seccomp] = PROGRAMS,
-    [SYS_rt_sigaction] = PROGRAMS,
-    [SYS_rt_sigprocmask] = MASKS,
-};
-
 bool syscall_table_has(long number) {
-    if (number < 0 || number >= NUMBERS || concerns[number] == NEVER || concerns[number] == PROGRAMS)
-        return false;
-    return concerns[number] != MASKS || user_dispatch_on;
+    enum syscall_concern concern = syscall_concern(number);
+    return concern != NEVER && concern != PROGRAMS && (concern != MASKS || user_dispatch_on);
 }
 
 #define NO_VECTORS __attribute__((target("general-regs-only")))
@@ -105,13 +32,14 @@ NO_VECTORS static inline bool is_ours(long fd) {
 }
 
 NO_VECTORS static inline bool concerns_us(const struct syscall_frame *frame, bool of_program) {
-    if ((unsigned long)frame->number >= NUMBERS || concerns[frame->number] == NEVER)
+    enum syscall_concern concern = syscall_concern(frame->number);
+    if (concern == NEVER)
         return false;
     if (preloaded_passing) {
         preloaded_passing = false;
         return false;
     }
-    switch (concerns[frame->number]) {
+    switch (concern) {
     case OF_FD:
         return is_ours(frame->rdi);
     case OF_TWO:

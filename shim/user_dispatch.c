@@ -11,10 +11,12 @@
  */
 #include "user_dispatch.h"
 #include "attach.h"
+#include "instruction.h"
 #include "kernel_calls.h"
 #include "libc.h"
 #include "memory.h"
 #include "signals.h"
+#include "syscall_concern.h"
 #include "syscall_entry.h"
 #include "syscall_patch.h"
 #include "syscall_sites.h"
@@ -43,13 +45,16 @@ bool user_dispatch_on;
 #define SYS_USER_DISPATCH_CODE 2 /* si_code */
 
 #define ADDRESSES_END (1ul << 47)
-#define SCAN_MAX (8ul << 20) /* of an executable, at every start */
-#define PLACES 8192          /* a power of two; at most half of them are taken */
-#define HOT 16               /* traps, after which an instruction is replaced */
+#define SCAN_MAX                                                                                   \
+    (8ul << 20)     /* of an executable's text, at every start: a larger one is taken to have some \
+                     */
+#define PLACES 8192 /* a power of two; at most half of them are taken */
+#define HOT 16      /* traps, after which an instruction is replaced */
 #define STACK_BYTES (256 << 10)
 #define STACKS_MAX 4 /* a thread: calls that signals interrupted are in the others */
 
 static uintptr_t allowed; /* the lowest address of the libraries that the process began with */
+static bool refused;      /* the program has instructions, and the kernel lets nobody have them */
 static bool small_stacks; /* the program runs on stacks that are too small for a call of ours: Go */
 
 /* Which stub an instruction has: by the address behind it, in a table that is read without a lock. */
@@ -83,7 +88,7 @@ static void unlock_places(void) {
 static void count_trap(size_t at) {
     uintptr_t behind = places[at].behind;
     if (!small_stacks || places[at].traps > HOT || ++places[at].traps != HOT ||
-        !syscall_stub_behind((const uint8_t *)behind))
+        !syscall_site_behind((const uint8_t *)behind))
         return;
     lock_places();
     syscall_patch((uint8_t *)behind - 2, places[at].stub);
@@ -101,7 +106,7 @@ static const uint8_t *stub_of(uintptr_t behind) {
     at = place_of(behind);
     if (!places[at].behind && places_taken < PLACES / 2 && syscall_stubs_open()) {
         struct syscall_site site = {.instruction = (const uint8_t *)behind - 2,
-                                    .after_bytes = syscall_stub_behind((const uint8_t *)behind)};
+                                    .after_bytes = syscall_site_behind((const uint8_t *)behind)};
         const uint8_t *stub = syscall_stub_make(&site, syscall_entry_program);
         syscall_stubs_close();
         if (stub) {
@@ -251,8 +256,33 @@ static struct object look_at(const struct dl_phdr_info *info) {
     return object;
 }
 
+/* That there are none is certain; that there are some is not, but costs no more than a signal handler. */
+static bool may_have_instructions(const struct object *object) {
+    return object->go || object->bytes > SCAN_MAX ||
+           (object->text && memmem(object->text, object->bytes, "\x0f\x05", 2));
+}
+
+struct search {
+    const struct object *object;
+    bool found;
+};
+
+static void note_instruction(const uint8_t *instruction, unsigned length, void *context) {
+    struct search *search = context;
+    struct syscall_site site;
+    const uint8_t *text = search->object->text;
+    if (!instruction_is_syscall(instruction, length))
+        return;
+    syscall_site_describe(&site, instruction, text, text + search->object->bytes);
+    search->found |= site.number < 0 || syscall_concern(site.number) != NEVER;
+}
+
+/* Whether there are some for certain, of calls that may concern us: that takes its time. */
 static bool has_instructions(const struct object *object) {
-    return object->go || (object->text && memmem(object->text, object->bytes, "\x0f\x05", 2));
+    struct search search = {.object = object, .found = object->go};
+    if (!search.found && object->text)
+        instruction_walk(object->text, object->bytes, note_instruction, &search);
+    return search.found;
 }
 
 struct view {
@@ -272,6 +302,16 @@ static int look_at_start(struct dl_phdr_info *info, size_t size, void *context) 
     return 0;
 }
 
+void user_dispatch_tell(void) {
+    static const char text[] =
+        "this kernel lets nobody take over system calls by instructions of the program's own "
+        "(Syscall User Dispatch): sockets that they make are the kernel's";
+    if (refused && attach_config.strict)
+        attach_fail("%s", text);
+    if (refused)
+        attach_say("%s", text);
+}
+
 void user_dispatch_begin(void) {
     struct view view = {.count = 0};
     allowed = ADDRESSES_END;
@@ -280,20 +320,15 @@ void user_dispatch_begin(void) {
     if (!view.program.text || (uintptr_t)view.program.text >= allowed)
         return; /* it was not the kernel that loaded the program */
     small_stacks = view.program.go;
-    if (!view.program.go && (view.program.bytes > SCAN_MAX || !has_instructions(&view.program)))
-        return;
-    if (!start() && view.program.go)
-        attach_say("this kernel lets nobody take over the system calls of a Go program: its sockets are the "
-                   "kernel's");
+    refused = may_have_instructions(&view.program) && !start() && has_instructions(&view.program);
 }
 
 static int look_later(struct dl_phdr_info *info, size_t size, void *context) {
     struct view *view = context;
     struct object object = look_at(info);
     (void)size;
-    view->count++;
-    if ((view->count == 1 && object.bytes > SCAN_MAX) || (view->count > 1 && object.lowest < allowed))
-        view->found |= has_instructions(&object);
+    if (view->count++ > 0 && object.lowest < allowed)
+        view->found |= may_have_instructions(&object);
     return view->found;
 }
 
@@ -334,6 +369,9 @@ void user_dispatch_begin(void) {
 }
 
 void user_dispatch_complete(void) {
+}
+
+void user_dispatch_tell(void) {
 }
 
 void user_dispatch_thread(void) {

@@ -14,6 +14,10 @@
 /* For the constructor: turns it on if the executable has instructions that make system calls. */
 void user_dispatch_begin(void);
 
+/* Once the configuration is read: says so, where the kernel refuses what is wanted. With --strict the process
+ * ends. */
+void user_dispatch_tell(void);
+
 /* At a process's first step on a stack: turns it on if an object that was loaded later has some. */
 void user_dispatch_complete(void);
 

@@ -5,6 +5,7 @@
  * by system-call instructions of the program's own, as Go's and Rust's do; with DOOR_LIBC, by functions that
  * are looked up in libc itself, as a plug-in with RTLD_DEEPBIND or Python's ctypes calls them.
  */
+#include "tests/raw_call.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,6 @@
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -23,24 +23,14 @@
 
 #define SIGNALS_BYTES 8 /* of the kernel's set of signals */
 
-static long raw(long number, long a, long b, long c, long d, long e, long f) {
-    long result;
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    if ((unsigned long)result <= -4096ul)
+static long told(long result) {
+    if (result >= 0)
         return result;
     errno = (int)-result;
     return -1;
 }
 
-#define GO(number, ...) GO_(number, __VA_ARGS__, 0, 0, 0, 0, 0, 0)
-#define GO_(number, a, b, c, d, e, f, ...) \
-    raw(SYS_##number, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#define GO(...) told(RAW_CALL(__VA_ARGS__))
 
 #endif
 

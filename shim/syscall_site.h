@@ -1,0 +1,40 @@
+/*
+ * syscall_site.h - the forms in which a system-call instruction stands, and which of them a jump can replace.
+ *
+ * A jump takes five bytes, a system-call instruction has two (0f 05). There are two forms in which the
+ * neighbours can move into a stub (syscall_stub.h) without anybody noticing:
+ *
+ *   b8 NN NN 00 00  0f 05              mov $number, %eax; syscall
+ *   0f 05  48 3d NN f0 ff ff           syscall; cmp $-4096 or $-4095, %rax
+ */
+#ifndef SHIM_SYSCALL_SITE_H
+#define SHIM_SYSCALL_SITE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a stub replaces. */
+struct syscall_site {
+    const uint8_t *instruction; /* the system-call instruction, 0f 05 */
+    const uint8_t *before;      /* instructions right before it that the stub does instead, or NULL; */
+    unsigned before_bytes;
+    unsigned after_bytes; /* right behind it: what compares the result */
+    long number;          /* of the system call, where it was loaded right before, or lately; -1: not known */
+};
+
+/* Describes an instruction of a text. Gives whether a jump can replace it. */
+bool syscall_site_describe(struct syscall_site *site, const uint8_t *instruction, const uint8_t *start,
+                           const uint8_t *end);
+
+/* Whether one store of eight bytes replaces it, and no thread can be asleep in what is replaced: while other
+ * threads are there only such a one may be. */
+bool syscall_site_is_one_store(const struct syscall_site *site);
+
+/* Libraries beyond libc are searched up to so many bytes of text: ten such take a millisecond. */
+#define SYSCALL_SITE_TEXT_MAX (8 << 20)
+
+/* How many bytes of what follows a system-call instruction the stub can do instead: a comparison of the
+ * result, else 0. */
+unsigned syscall_site_behind(const uint8_t *behind);
+
+#endif
