@@ -145,10 +145,11 @@ void bell_hang(struct handle *handle, int fd) {
         set->bell = bell;
         keep(handle, descriptor);
         event.data.u64 = BELL_MARK << 32 | bell->number;
+        request.waiter = bell;
+        request.waiter_number = bell->number;
     }
     shared_unlock();
     if (bell) {
-        request.waiter = bell;
         attach_tell(&request, descriptor);
         LIBC(epoll_ctl)(fd, EPOLL_CTL_ADD, descriptor, &event);
         event = BELL_KEEPER_EVENT;

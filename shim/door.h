@@ -57,12 +57,12 @@ struct door_header {
 
 struct door_request {
     struct door_header header;
-    struct config config;    /* DOOR_ATTACH */
-    struct waiter *waiter;   /* DOOR_WAITER, DOOR_PEER */
-    uint32_t waiter_number;  /* DOOR_PEER */
-    uint64_t flight;         /* DOOR_FLIGHT: its number */
-    bool inherited;          /* DOOR_RESUME: it has descriptors that may be ours */
-    struct process *account; /* DOOR_RESUME: made for it by its parent, or NULL; DOOR_CHILD: the child's */
+    struct config config;   /* DOOR_ATTACH */
+    struct waiter *waiter;  /* DOOR_WAITER, DOOR_PEER: its place ... */
+    uint32_t waiter_number; /* ... which may be another's by the time that the keeper looks */
+    uint64_t flight;        /* DOOR_FLIGHT: its number */
+    bool inherited;         /* DOOR_RESUME: it has descriptors that may be ours */
+    struct account account; /* DOOR_RESUME: made for it by its parent, or none; DOOR_CHILD: the child's */
 };
 
 struct door_reply {

@@ -28,6 +28,7 @@
 #include "lock.h"
 #include "memory.h"
 #include "netns.h"
+#include "process.h"
 #include "program.h"
 #include "random.h"
 #include "wake.h"
@@ -45,7 +46,7 @@
 #define PRELOAD "LD_PRELOAD="
 #define RUNTIME "XDG_RUNTIME_DIR="
 
-struct process *exec_account;
+struct account exec_account;
 
 static char *remembered[REMEMBERED_MAX]; /* NAME=VALUE */
 static size_t remembered_count;
@@ -65,7 +66,9 @@ void exec_begin(void) {
     Dl_info info;
     const char *account = getenv("BAREWIRE_ACCOUNT");
     if (account) {
-        exec_account = (struct process *)strtoull(account, NULL, 16);
+        char *made_ns;
+        exec_account.process = (struct process *)strtoull(account, &made_ns, 16);
+        exec_account.made_ns = *made_ns ? strtoull(made_ns + 1, NULL, 16) : 0;
         unsetenv("BAREWIRE_ACCOUNT");
     }
     const char *netns = getenv("BAREWIRE_NETNS");
@@ -111,7 +114,7 @@ static bool says_anything(char *const *environment) {
     return false;
 }
 
-#define ACCOUNT_BYTES 40
+#define ACCOUNT_BYTES 60
 #define NETNS "BAREWIRE_NETNS="
 
 static size_t count_of(char *const *environment) {
@@ -130,8 +133,7 @@ static size_t told_bytes(char *const *given) {
 }
 
 /* Makes an environment in `room`. `needed`: sockets go on. */
-static void tell(struct told *told, void *room, char *const *given, const struct process *account,
-                 bool needed) {
+static void tell(struct told *told, void *room, char *const *given, struct account account, bool needed) {
     static char *const nothing[] = {NULL};
     if (!given)
         given = nothing;
@@ -160,8 +162,9 @@ static void tell(struct told *told, void *room, char *const *given, const struct
         netns_tell(text);
         text += strlen(text) + 1;
     }
-    if (account) {
-        snprintf(text, ACCOUNT_BYTES, "BAREWIRE_ACCOUNT=%lx", (unsigned long)account);
+    if (account.process) {
+        snprintf(text, ACCOUNT_BYTES, "BAREWIRE_ACCOUNT=%lx,%llx", (unsigned long)account.process,
+                 (unsigned long long)account.made_ns);
         environment[count++] = text;
     }
     environment[count] = NULL;
@@ -176,7 +179,7 @@ static void tell(struct told *told, void *room, char *const *given, const struct
         (told)->given_memory = bytes > STACK_ROOM ? memory_take(bytes) : NULL;            \
         void *room = bytes > STACK_ROOM ? (told)->given_memory : __builtin_alloca(bytes); \
         if (room)                                                                         \
-            tell(told, room, given, account, needed);                                     \
+            tell(told, room, given, account_of(account), needed);                         \
         else                                                                              \
             (told)->environment = (char **)(given);                                       \
     } while (0)

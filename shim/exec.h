@@ -13,6 +13,6 @@ void exec_begin(void);
 int exec_remembered(char **variables, int room);
 
 /* The account that posix_spawn(3) made for this process, or NULL. */
-extern struct process *exec_account;
+extern struct account exec_account;
 
 #endif

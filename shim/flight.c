@@ -23,7 +23,7 @@ uint64_t flight_begin(struct socket *socket) {
             return 0;
         flight->number = ++shared->flights_made;
         flight->socket = socket;
-        flight->sender = wake_self;
+        flight->sender = account_of(wake_self);
         list_init(&flight->link);
         list_add_tail(&shared->flights, &flight->link);
         socket->holders++;
@@ -73,7 +73,7 @@ static bool found(const uint64_t *numbers, size_t count, uint64_t number) {
 
 /* Whether the process that began a flight may still tell the keeper of it. */
 static bool has_sender(const struct flight *flight) {
-    return pool_has(&shared->processes, flight->sender) && flight->sender->made_ns;
+    return account_find(flight->sender);
 }
 
 void flight_expire(const uint64_t *numbers, size_t count) {

@@ -24,7 +24,7 @@ struct flight {
     uint64_t number;   /* no other flight ever has it */
     uint32_t messages; /* that the socket is in, as far as is known */
     bool listed;       /* the keeper's epoll set has it */
-    struct process *sender;
+    struct account sender;
 };
 
 /* A socket takes off. The lock is held. Gives its flight's number, if the keeper is to be given a copy of the

@@ -136,7 +136,7 @@ static void in_parent(void) {
 }
 
 /* A number means nothing to a keeper outside of our PID namespace; a descriptor does. */
-static void tell_keeper(struct process *child, pid_t pid) {
+static void tell_keeper(struct account child, pid_t pid) {
     struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_CHILD}, .account = child};
     int pidfd = (int)LIBC(syscall)(SYS_pidfd_open, pid, 0);
     if (pidfd < 0)
@@ -191,7 +191,7 @@ static void in_child(void) {
     shared_lock();
     shared_unlock();
     if (!told && wake_self->nested)
-        tell_keeper(wake_self, getpid());
+        tell_keeper(account_of(wake_self), getpid());
 }
 
 /* Our atfork handler in the child, unless one before it had the child notice already. */
@@ -216,7 +216,7 @@ static pid_t forked(pid_t pid) {
     end_plan();
     shared_unlock();
     if (nested && pid > 0)
-        tell_keeper(child, pid);
+        tell_keeper((struct account){child, plan.made_ns}, pid);
     errno = error;
     return pid;
 }
@@ -362,7 +362,7 @@ static void give_account(pid_t pid) {
     end_plan();
     shared_unlock();
     if (account && wake_self->nested)
-        tell_keeper(account, pid);
+        tell_keeper((struct account){account, plan.made_ns}, pid);
     wake_keeper();
 }
 

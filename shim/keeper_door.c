@@ -237,9 +237,10 @@ static void reply(int connection, struct door_reply *reply, struct door_beside b
 
 /* The account of a process that begins with a new program: by exec, when what belonged to the old one's
  * threads is gone; or one that its parent made for it. The lock is held. NULL when it has none. */
-static struct process *find_account(int pid, struct process *made) {
+static struct process *find_account(int pid, struct account given) {
     struct list *link, *next;
-    if (made && pool_has(&shared->processes, made) && made->made_ns && made->pid == 0)
+    struct process *made = account_find(given);
+    if (made && made->pid == 0)
         made->pid = pid;
     keeper_watch_children();
     list_for_each(link, next, &shared->process_list) {
@@ -305,12 +306,13 @@ static int pid_of(int pidfd) {
     return !known ? -1 : pid > 0 ? pid : 0;
 }
 
-static bool take_child(struct process *process, int pidfd) {
+static bool take_child(struct account account, int pidfd) {
     int pid = pidfd >= 0 ? pid_of(pidfd) : -1;
     if (pid < 0)
         return false;
     shared_lock();
-    bool there = pool_has(&shared->processes, process) && process->made_ns && process->pid == 0;
+    struct process *process = account_find(account);
+    bool there = process && process->pid == 0;
     if (there) {
         process->pid = pid;
         process->pidfd = pidfd;
@@ -333,11 +335,12 @@ static bool is_eventfd(int descriptor) {
 }
 
 /* Whoever had to be woken meanwhile is. */
-static bool take_eventfd(struct waiter *waiter, int descriptor) {
+static bool take_eventfd(struct waiter *waiter, uint32_t number, int descriptor) {
     if (descriptor < 0 || !is_eventfd(descriptor))
         return false;
     shared_lock();
-    bool there = pool_has(&shared->waiters, waiter) && waiter->keeper_descriptor < 0;
+    bool there =
+        pool_has(&shared->waiters, waiter) && waiter->number == number && waiter->keeper_descriptor < 0;
     if (there)
         waiter->keeper_descriptor = descriptor;
     bool woken = there && waiter->word;
@@ -475,7 +478,7 @@ static bool answer(int connection, struct door_request *request, const struct uc
         *descriptor = -1;
         return false;
     } else if (kind == DOOR_WAITER) {
-        if (take_eventfd(request->waiter, *descriptor))
+        if (take_eventfd(request->waiter, request->waiter_number, *descriptor))
             *descriptor = -1; /* kept */
         return false;
     }

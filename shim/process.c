@@ -109,6 +109,16 @@ struct process *process_create(int pid) {
     return process;
 }
 
+struct account account_of(struct process *process) {
+    return (struct account){process, process ? process->made_ns : 0};
+}
+
+struct process *account_find(struct account account) {
+    bool there = account.made_ns && pool_has(&shared->processes, account.process) &&
+                 account.process->made_ns == account.made_ns;
+    return there ? account.process : NULL;
+}
+
 void waiter_enter(struct waiter *waiter) {
     while (!waiter->number || waiter->number == UINT32_MAX)
         waiter->number = ++shared->waiters_made;

@@ -33,6 +33,11 @@ void socket_drop(struct socket *socket);
 /* Makes a process's account, without an estate. The lock is held. NULL when memory is out. */
 struct process *process_create(int pid);
 
+struct account account_of(struct process *process);
+
+/* The account, or NULL when it is no more. The lock is held. */
+struct process *account_find(struct account account);
+
 /* Settles the account of a process that has ended: its sockets are closed, its waiters are gone. The lock is
  * held. */
 void process_settle(struct process *process);

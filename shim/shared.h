@@ -58,6 +58,12 @@ struct process {
     struct buffer *receptions[RECEPTION_OWN][RECEPTION_PIECES]; /* that its threads receive frames into */
 };
 
+/* How a message names an account, whose place may be another's by the time that it is read. */
+struct account {
+    struct process *process; /* NULL: none */
+    uint64_t made_ns;
+};
+
 enum holding_kind {
     HOLDING_SOCKET,
     HOLDING_EPOLL,

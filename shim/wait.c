@@ -173,7 +173,9 @@ int wait_eventfd(void) {
 bool wait_introduce(struct waiter *waiter) {
     if (waiter->descriptor >= 0)
         return true;
-    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_WAITER}, .waiter = waiter};
+    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_WAITER},
+                                   .waiter = waiter,
+                                   .waiter_number = waiter->number};
     int descriptor = wait_eventfd();
     if (descriptor < 0)
         return false;

@@ -209,6 +209,8 @@ static void step(uint8_t what, uint8_t how, const uint8_t *data, uint32_t length
     int number = what / KINDS % CONNECTIONS;
     size_t header = how & HOW_STRANGE ? 0 : sizeof request.header, room = sizeof request - header;
     size_t end = offsetof(struct door_request, waiter), behind = sizeof request - end;
+    struct waiter *waiter = NULL;
+    struct process *child = NULL;
     if (how & HOW_FULL)
         memset(&request.config, 'a', sizeof request.config);
     memcpy((char *)&request + end, data, length < behind ? length : behind);
@@ -218,15 +220,27 @@ static void step(uint8_t what, uint8_t how, const uint8_t *data, uint32_t length
     if (how & HOW_POINTERS) {
         struct list *first = list_first(&shared->process_list);
         struct process *process = first ? container_of(first, struct process, link) : NULL;
-        request.account = known(&shared->process_list, offsetof(struct process, link), request.account);
+        struct list *last = first ? shared->process_list.previous : NULL;
+        child = last ? container_of(last, struct process, link) : NULL;
+        request.account.process = child;
+        if (child && request.account.made_ns & 1)
+            request.account.made_ns = child->made_ns;
         request.waiter =
             process ? known(&process->waiters, offsetof(struct waiter, link), request.waiter) : NULL;
+        first = process ? list_first(&process->waiters) : NULL;
+        waiter = first ? container_of(first, struct waiter, link) : NULL;
+        if (waiter && request.waiter_number & 1)
+            request.waiter_number = waiter->number;
     }
     if (!knock(number))
         return;
     say(clients[number], how, &request, how & HOW_SHORT && length < room ? header + length : sizeof request);
     int connection = connections[number];
+    bool stranger = waiter && waiter->keeper_descriptor < 0 && request.waiter_number != waiter->number;
+    bool strange_child = child && child->pid == 0 && request.account.made_ns != child->made_ns;
     keeper_door_request(connection);
+    target_expect(!strange_child || child->pid == 0, "no account of one that had its place before");
+    target_expect(!stranger || waiter->keeper_descriptor < 0, "no eventfd of one that had its place before");
     int replies = hear(clients[number]);
     bool endless = how == HOW_FULL && length <= behind && request.header.kind != DOOR_DOWN &&
                    request.header.kind != DOOR_YIELD;
