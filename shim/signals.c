@@ -130,19 +130,33 @@ static void take_once(int signal, struct sigaction *action) {
     end_writing(&mask);
 }
 
+static void send_again(int signal, const siginfo_t *info) {
+    syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), signal, info);
+}
+
 static void release_held(void) {
     if (!held.pending)
         return;
     held.pending = false;
-    syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), held.signal, &held.info);
+    send_again(held.signal, &held.info);
     pthread_sigmask(SIG_SETMASK, &held.mask, NULL); /* the signal arrives here */
 }
 
+/* Of two that arrive at once the kernel lets the second in at the first's first instruction: it is held
+ * there, with the mask of that handler, and the first, which comes here after it, waits in the kernel beside
+ * it. What the thread goes back to in the end is the first's. */
 static void hold_back(int signal, const siginfo_t *info, ucontext_t *context) {
-    held.signal = signal;
-    held.info = *info;
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL); /* no third comes now */
+    if (held.pending) {
+        send_again(signal, info);
+    } else {
+        held.signal = signal;
+        held.info = *info;
+        held.pending = true;
+    }
     held.mask = context->uc_sigmask;
-    held.pending = true;
     sigfillset(&context->uc_sigmask);
 }
 
