@@ -102,7 +102,7 @@ $(BUILD)/tests/model_program: tests/model/program.c tests/model/world.h
 	@echo "  CC  $@"
 	@$(CC) $(MODEL_CFLAGS) -o $@ $(filter %.c,$^) -lpthread
 
-$(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(BUILD)/plain/tests/unit/scene.o $(call objects,plain,$(STACK) $(REPORT) nic/guard.c nic/impair.c nic/train.c nic/quantity.c nic/capture.c nic/lan_segment.c nic/lan_wire.c shim/tracing_text.c shim/helping.c shim/nsswitch.c shim/lock_profile.c shim/instruction.c shim/syscall_site.c shim/syscall_concern.c)
+$(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(BUILD)/plain/tests/unit/scene.o $(BUILD)/plain/tests/unit/peer6.o $(call objects,plain,$(STACK) $(REPORT) nic/guard.c nic/impair.c nic/train.c nic/quantity.c nic/capture.c nic/lan_segment.c nic/lan_wire.c shim/tracing_text.c shim/helping.c shim/nsswitch.c shim/lock_profile.c shim/instruction.c shim/syscall_site.c shim/syscall_concern.c)
 	$(LINK) $(CMOCKA_LIBS)
 
 $(BUILD)/tests/simulate: $(call objects,plain,$(wildcard tests/simulation/*.c) $(STACK) nic/impair.c nic/train.c nic/quantity.c)

@@ -98,7 +98,7 @@ bool keeper_frames_await_address(int patience_ms) {
 }
 
 static bool all_sent(const struct stack *stack) {
-    return stack->transmit.count == 0 && stack->arp.pendings.used == 0 && !shared->sending.owner;
+    return stack->transmit.count == 0 && stack->neighbours.pendings.used == 0 && !shared->sending.owner;
 }
 
 void keeper_frames_farewell(void) {

@@ -378,24 +378,24 @@ static int tell_routes(struct netlink_answer *answer, const struct interface *al
     return 0;
 }
 
-static uint16_t neighbour_state(enum arp_state state) {
-    static const uint16_t states[] = {[ARP_INCOMPLETE] = NUD_INCOMPLETE,
-                                      [ARP_REACHABLE] = NUD_REACHABLE,
-                                      [ARP_STALE] = NUD_STALE,
-                                      [ARP_DELAY] = NUD_DELAY,
-                                      [ARP_PROBE] = NUD_PROBE};
+static uint16_t neighbour_state(enum neighbour_state state) {
+    static const uint16_t states[] = {[NEIGHBOUR_INCOMPLETE] = NUD_INCOMPLETE,
+                                      [NEIGHBOUR_REACHABLE] = NUD_REACHABLE,
+                                      [NEIGHBOUR_STALE] = NUD_STALE,
+                                      [NEIGHBOUR_DELAY] = NUD_DELAY,
+                                      [NEIGHBOUR_PROBE] = NUD_PROBE};
     return states[state];
 }
 
-static void tell_neighbour(struct netlink_answer *answer, const struct arp_entry *entry, unsigned interface) {
+static void tell_neighbour(struct netlink_answer *answer, const struct neighbour *entry, unsigned interface) {
     struct nda_cacheinfo times = {.ndm_refcnt = 1};
     struct ndmsg header = {.ndm_family = AF_INET,
                            .ndm_ifindex = (int)interface,
                            .ndm_state = neighbour_state(entry->state),
                            .ndm_type = RTN_UNICAST};
     netlink_begin(answer, RTM_NEWNEIGH, &header, sizeof header);
-    netlink_put_address(answer, NDA_DST, entry->address);
-    if (entry->state != ARP_INCOMPLETE)
+    netlink_put_address(answer, NDA_DST, ip_to_v4(entry->address));
+    if (entry->state != NEIGHBOUR_INCOMPLETE)
         netlink_put(answer, NDA_LLADDR, entry->mac, sizeof entry->mac);
     netlink_put_u32(answer, NDA_PROBES, entry->probes);
     netlink_put(answer, NDA_CACHEINFO, &times, sizeof times);
@@ -408,8 +408,8 @@ static bool tell_some_neighbours(struct netlink_answer *answer, const struct lis
     struct list *link, *next;
     bool found = false;
     list_for_each(link, next, list) {
-        const struct arp_entry *entry = container_of(link, struct arp_entry, age);
-        if (address && entry->address != address)
+        const struct neighbour *entry = container_of(link, struct neighbour, age);
+        if (!ip_is_v4(entry->address) || (address && ip_to_v4(entry->address) != address))
             continue;
         tell_neighbour(answer, entry, interface);
         found = true;
@@ -435,7 +435,7 @@ static int tell_neighbours(struct netlink_answer *answer, const struct interface
     uint32_t address = 0;
     if (asked)
         memcpy(&address, asked, sizeof address);
-    const struct arp_cache *cache = &shared->stack.arp;
+    const struct neighbours *cache = &shared->stack.neighbours;
     bool found = dump;
     found |= tell_some_neighbours(answer, &cache->known, ntohl(address), all[INTERFACE_OWN].index);
     found |= tell_some_neighbours(answer, &cache->asked, ntohl(address), all[INTERFACE_OWN].index);

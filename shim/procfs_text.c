@@ -241,11 +241,13 @@ static void write_route(struct procfs_text *text) {
 static void print_neighbours(struct procfs_text *text, struct list *neighbours) {
     struct list *link, *next;
     list_for_each(link, next, neighbours) {
-        const struct arp_entry *entry = container_of(link, struct arp_entry, age);
+        const struct neighbour *entry = container_of(link, struct neighbour, age);
         const uint8_t *mac = entry->mac;
-        bool complete = entry->state != ARP_INCOMPLETE;
-        struct in_addr address = {htonl(entry->address)};
+        bool complete = entry->state != NEIGHBOUR_INCOMPLETE;
+        struct in_addr address = {htonl(ip_to_v4(entry->address))};
         char host[INET_ADDRSTRLEN], hardware[18] = "00:00:00:00:00:00";
+        if (!ip_is_v4(entry->address))
+            continue;
         inet_ntop(AF_INET, &address, host, sizeof host);
         if (complete)
             snprintf(hardware, sizeof hardware, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
@@ -257,8 +259,8 @@ static void print_neighbours(struct procfs_text *text, struct list *neighbours) 
 
 static void write_arp(struct procfs_text *text) {
     procfs_print(text, "IP address       HW type     Flags       HW address            Mask     Device\n");
-    print_neighbours(text, &shared->stack.arp.known);
-    print_neighbours(text, &shared->stack.arp.asked);
+    print_neighbours(text, &shared->stack.neighbours.known);
+    print_neighbours(text, &shared->stack.neighbours.asked);
 }
 
 static void write_igmp(struct procfs_text *text) {

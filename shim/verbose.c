@@ -29,9 +29,9 @@ void verbose_note(struct verbose_story *story, int fd) {
     const struct stack_config *config = &shared->stack.config;
     uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
     story->on_link = (ip_to_v4(story->tcp.remote_address) & mask) == (config->address & mask);
-    const struct arp_entry *hop =
-        arp_lookup(&shared->stack, story->on_link ? ip_to_v4(story->tcp.remote_address) : config->gateway);
-    story->neighbour_silent = hop && hop->state == ARP_INCOMPLETE;
+    const struct neighbour *hop = neighbour_lookup(
+        &shared->stack, story->on_link ? story->tcp.remote_address : ip_from_v4(config->gateway));
+    story->neighbour_silent = hop && hop->state == NEIGHBOUR_INCOMPLETE;
 }
 
 static const char *address_text(uint32_t host, uint16_t port, char text[32]) {

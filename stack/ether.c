@@ -22,6 +22,10 @@ void ether_input(struct stack *stack, struct buffer *frame, unsigned flags) {
         ip_input(stack, frame, flags | (group ? IP_INPUT_LINK_MULTICAST : 0));
         return;
     }
+    if (ours && !echo && type == ETHER_TYPE_IP6) {
+        ip6_input(stack, frame, flags | (group ? IP_INPUT_LINK_MULTICAST : 0));
+        return;
+    }
     if (ours && !echo && type == ETHER_TYPE_ARP)
         arp_input(stack, buffer_data(frame), buffer_length(frame));
     buffer_drop_chain(&stack->buffers, frame);

@@ -15,6 +15,7 @@ struct frame *frame_begin(struct frame_queue *queue) {
     frame->header_length = 0;
     frame->segment = 0;
     frame->checksum_offset = 0;
+    frame->transport_at = FRAME_TRANSPORT_AT;
     frame->note = (struct frame_note){0};
     return frame;
 }

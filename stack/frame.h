@@ -49,6 +49,7 @@ struct frame {
     const void *lent;           /* instead: the payload's bytes, good for as long as the lender waits */
     uint32_t payload_length;
     uint16_t header_length;
+    uint8_t transport_at; /* where the header of TCP, UDP or ICMP begins */
     uint16_t
         segment; /* the NIC cuts the payload, of TCP or UDP, into parts of so many bytes; 0: it does not */
     /* The NIC computes the checksum, from FRAME_TRANSPORT_AT on, and puts it so many bytes after that, where

@@ -141,46 +141,6 @@ void icmp_input(struct stack *stack, struct ip_packet *packet) {
     }
 }
 
-/* Linux's icmp_global_allow. */
-static bool limiter_allows(struct stack *stack) {
-    struct icmp_limiter *limiter = &stack->icmp_limiter;
-    uint64_t elapsed_ns = stack->now_ns - limiter->refilled_ns;
-    uint64_t earned =
-        elapsed_ns > 1000000000 ? ICMP_ERRORS_BURST : elapsed_ns * ICMP_ERRORS_PER_SECOND / 1000000000;
-    if (earned > 0) {
-        limiter->refilled_ns = stack->now_ns;
-        limiter->tokens += (int32_t)earned;
-        if (limiter->tokens > (int32_t)ICMP_ERRORS_BURST)
-            limiter->tokens = (int32_t)ICMP_ERRORS_BURST;
-    }
-    if (limiter->tokens <= 0)
-        stack->mib.IcmpOutRateLimitGlobal++;
-    return limiter->tokens > 0;
-}
-
-/* Linux's icmp_global_consume: by counting errors of one's own nobody is to find out how many others got, for
- * that would tell which ports are open (CVE-2020-25705). */
-static void limiter_take(struct stack *stack) {
-    stack->icmp_limiter.tokens -= (int32_t)random_below(&stack->random, 3);
-}
-
-/* Linux's inet_peer_xrlim_allow. */
-static bool limiter_allows_host(struct stack *stack, struct ip_address host) {
-    uint64_t hash = ip_hash(&stack->random, host);
-    uint64_t *tokens_ns = &stack->icmp_limiter.hosts[hash % ICMP_HOSTS].tokens_ns;
-    uint64_t *last_ns = &stack->icmp_limiter.hosts[hash % ICMP_HOSTS].last_ns;
-    *tokens_ns += stack->now_ns - *last_ns;
-    *last_ns = stack->now_ns;
-    if (*tokens_ns > ICMP_HOST_BURST * ICMP_HOST_NS)
-        *tokens_ns = ICMP_HOST_BURST * ICMP_HOST_NS;
-    if (*tokens_ns < ICMP_HOST_NS) {
-        stack->mib.IcmpOutRateLimitHost++;
-        return false;
-    }
-    *tokens_ns -= ICMP_HOST_NS;
-    return true;
-}
-
 /* RFC 1122 section 3.2.2: not about an ICMP error, a broadcast or multicast, a source that is no host, or
  * a fragment other than the first. */
 static bool may_be_answered(const struct ip_packet *packet) {
@@ -195,10 +155,13 @@ static bool may_be_answered(const struct ip_packet *packet) {
 
 void icmp_send_error(struct stack *stack, const struct ip_packet *packet, enum icmp_type type,
                      enum icmp_code code, uint32_t info) {
-    if (!may_be_answered(packet) || !limiter_allows(stack) ||
-        (!packet->looped && !limiter_allows_host(stack, packet->source)))
+    if (!may_be_answered(packet) || !icmp_limit_allows(stack, &stack->mib.IcmpOutRateLimitGlobal))
         return;
-    limiter_take(stack); /* only for what leaves: who asks too much does not silence us for others */
+    if (!packet->looped && !icmp_limit_allows_host(stack, packet->source, ICMP_HOST_NS)) {
+        stack->mib.IcmpOutRateLimitHost++;
+        return;
+    }
+    icmp_limit_take(stack); /* only for what leaves: who asks too much does not silence us for others */
     uint8_t header[ICMP_HEADER_BYTES] = {(uint8_t)type, (uint8_t)code};
     wire_put32(header + 4, info);
     struct byte_cursor quoted = {packet->chain, packet->header_at};

@@ -4,6 +4,7 @@
 #ifndef STACK_ICMP_H
 #define STACK_ICMP_H
 
+#include "icmp_limit.h"
 #include "ip.h"
 
 #define ICMP_HEADER_BYTES 8u
@@ -25,22 +26,6 @@ enum icmp_code {
     ICMP_PORT_UNREACHABLE = 3,
     ICMP_FRAGMENTATION_NEEDED = 4,
     ICMP_REASSEMBLY_TIME = 1, /* of time exceeded */
-};
-
-/* Linux's icmp_msgs_per_sec and icmp_msgs_burst, the bound on errors sent in all; and icmp_ratelimit, that
- * for one destination: one a second, after a burst of six. */
-#define ICMP_ERRORS_PER_SECOND 1000u
-#define ICMP_ERRORS_BURST 50u
-#define ICMP_HOST_NS UINT64_C(1000000000)
-#define ICMP_HOST_BURST 6u
-#define ICMP_HOSTS 256u
-
-struct icmp_limiter {
-    uint64_t refilled_ns;
-    int32_t tokens; /* for all destinations; what an error takes of them is left to chance */
-    struct {
-        uint64_t tokens_ns, last_ns;
-    } hosts[ICMP_HOSTS]; /* by a hash of the destination */
 };
 
 /* What an ICMP message, or a neighbour that does not answer, says of a packet of ours. */

@@ -45,7 +45,7 @@ bool ip_route_names(const struct ip_routes *routes, uint32_t gateway) {
 static void confirm4(struct stack *stack, uint32_t destination) {
     uint32_t next_hop;
     if (!ip4_is_local(stack, destination) && ip_route_lookup(&stack->routes, destination, &next_hop) == 0)
-        arp_confirm(stack, next_hop);
+        neighbour_confirm(stack, ip_from_v4(next_hop));
 }
 
 void ip_confirm(struct stack *stack, struct ip_address destination) {
@@ -365,7 +365,7 @@ int ip_output_whole(struct stack *stack, struct frame *frame, const struct ip_pa
         frame_release(&stack->buffers, frame);
         return -ENETUNREACH;
     }
-    int result = arp_output(stack, frame, next_hop);
+    int result = neighbour_output(stack, frame, ip_from_v4(next_hop));
     if (result)
         stack->mib.IpOutDiscards++;
     return result;

@@ -20,6 +20,7 @@
 
 struct stack;
 struct icmp_error;
+struct ip6_extensions;
 struct icmp_quoted;
 
 struct ip_route {
@@ -47,13 +48,15 @@ struct ip_packet {
     uint8_t protocol, ttl, tos; /* of IPv6: that of the last header, hop limit, traffic class */
     bool multicast;             /* sent to a broadcast or multicast address, of either layer */
     bool looped;                /* the stack sent it to itself */
-    bool checksum_partial; /* the transport checksum may be unfinished: see STACK_INPUT_CHECKSUM_PARTIAL */
-    bool checksum_good;    /* it is known to be right: see STACK_INPUT_CHECKSUM_GOOD */
-    uint32_t header_at;    /* the header's place in chain->storage */
-    uint32_t length;       /* payload bytes */
-    uint32_t covered;      /* UDP-Lite: bytes of it that the checksum covers; 0: all */
-    uint32_t flow_label;   /* of IPv6 */
-    uint32_t extensions;   /* ... bytes of headers between its own and the payload */
+    bool checksum_partial;   /* the transport checksum may be unfinished: see STACK_INPUT_CHECKSUM_PARTIAL */
+    bool checksum_good;      /* it is known to be right: see STACK_INPUT_CHECKSUM_GOOD */
+    uint32_t header_at;      /* the header's place in chain->storage */
+    uint32_t length;         /* payload bytes */
+    uint32_t covered;        /* UDP-Lite: bytes of it that the checksum covers; 0: all */
+    uint32_t flow_label;     /* of IPv6 */
+    uint32_t extensions;     /* ... bytes of headers between its own and the payload */
+    uint32_t next_header_at; /* ... the place in chain->storage of the byte that says what the payload is */
+    bool fragmented;         /* ... it has, or had, a fragment header */
     struct ip_options options;
     struct buffer *chain; /* owned by whoever handles the packet; NULL once taken */
 };
@@ -62,12 +65,13 @@ struct ip_packet {
 struct ip_parameters {
     struct ip_address source, destination;
     uint8_t protocol, ttl, tos;
-    uint32_t flow_label;              /* of IPv6, 20 bits; 0: none */
-    bool dont_fragment;               /* the header's flag */
-    bool on_link;                     /* to a neighbour only: SO_DONTROUTE */
-    bool loop;                        /* a multicast comes back to ourselves */
-    const struct ip_options *options; /* NULL: none; they are no part of mtu */
-    uint16_t *identification;         /* a connected socket's own counter, or NULL: see ip_identification.h */
+    uint32_t flow_label;                     /* of IPv6, 20 bits; 0: none */
+    bool dont_fragment;                      /* the header's flag */
+    bool on_link;                            /* to a neighbour only: SO_DONTROUTE */
+    bool loop;                               /* a multicast comes back to ourselves */
+    const struct ip_options *options;        /* NULL: none; they are no part of mtu */
+    const struct ip6_extensions *extensions; /* of IPv6; NULL: none */
+    uint16_t *identification; /* a connected socket's own counter, or NULL: see ip_identification.h */
     uint32_t mtu; /* what is longer goes in fragments; 0: the sender has seen to it that it fits */
 };
 

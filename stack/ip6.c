@@ -1,38 +1,333 @@
 /*
- * ip6.c - see ip6.h: a host without an address of IPv6.
+ * ip6.c - see ip6.h.
  */
 #include "ip6.h"
+#include "checksum.h"
+#include "ether.h"
+#include "icmp6.h"
+#include "ip6_source.h"
+#include "mld.h"
 #include "stack.h"
+#include "wire.h"
 #include <errno.h>
 
+#define FLOW_LABEL_MASK 0xfffffu
+#define EXTENSIONS_MAX (FRAME_HEADER_MAX - FRAME_IP_AT - IP6_HEADER_BYTES) /* with the transport's header */
+
+const struct ip_address IP6_ALL_NODES = {.bytes = {0xff, 2, [15] = 1}};
+const struct ip_address IP6_ALL_ROUTERS = {.bytes = {0xff, 2, [15] = 2}};
+
+static void begin(struct stack *stack) {
+    struct ip6 *ip6 = &stack->ip6;
+    ip6->mtu = 0;
+    ip6->hop_limit = 0;
+    ip6->reachable_ns = NEIGHBOUR_REACHABLE_NS;
+    ip6->retransmit_ns = NEIGHBOUR_RETRANSMIT_NS;
+    mld_init(stack);
+    nd_router_init(stack);
+    dhcp6_init(stack);
+}
+
+void ip6_repair(struct stack *stack) {
+    struct ip6 *ip6 = &stack->ip6;
+    list_init(&ip6->timer.link);
+    if (stack->at_work == ip6) {
+        begin(stack);
+        ip6_routes_repair(stack);
+        ip6_addresses_repair(stack);
+    }
+    ip6_wake(stack);
+}
+
+static void add_configured(struct stack *stack) {
+    const struct ip6_config *config = &stack->config.ip6;
+    if (!ip_is_any(config->address))
+        ip6_address_add(stack, config->address, config->prefix_length, IP6_ADDRESS_USER, NULL);
+    if (!ip_is_any(config->gateway)) {
+        struct ip6_route route = {.gateway = config->gateway, .until_ns = TIMER_NEVER};
+        ip6_route_add(stack, &route);
+    }
+}
+
+void ip6_init(struct stack *stack) {
+    struct ip6 *ip6 = &stack->ip6;
+    static const uint64_t key[2] = {0x6970362061646472, 0x6970362072656473};
+    timer_init(&ip6->timer, TIMER_IP6);
+    /* The same for all stacks of one boot, so that addresses are. */
+    for (int i = 0; i < 2; i++) {
+        uint64_t own[2] = {key[0], key[1] + (uint64_t)i};
+        ip6->key[i] = siphash(own, stack->isn_key, sizeof stack->isn_key);
+    }
+    begin(stack);
+    ip6->on = stack->config.ip6.on && stack->config.mtu >= IP6_MTU_MIN;
+    if (!ip6->on)
+        return;
+    ip6_addresses_start(stack);
+    add_configured(stack);
+    ip6_timer(stack);
+}
+
+void ip6_wake(struct stack *stack) {
+    uint64_t due[] = {ip6_addresses_due(stack), ip6_routes_due(stack), nd_router_due(stack), mld_due(stack),
+                      dhcp6_due(stack)};
+    uint64_t first_ns = TIMER_NEVER;
+    for (size_t i = 0; i < sizeof due / sizeof *due; i++)
+        first_ns = due[i] < first_ns ? due[i] : first_ns;
+    if (first_ns == TIMER_NEVER)
+        timer_stop(&stack->timers, &stack->ip6.timer);
+    else
+        timer_start(&stack->timers, &stack->ip6.timer, first_ns);
+}
+
+void ip6_timer(struct stack *stack) {
+    stack_work_on(stack, &stack->ip6);
+    mld_run(stack); /* before an address is checked: so that switches let the answer through */
+    ip6_addresses_run(stack);
+    ip6_routes_run(stack);
+    nd_router_run(stack);
+    dhcp6_run(stack);
+    ip6_wake(stack);
+}
+
 bool ip6_is_local(const struct stack *stack, struct ip_address address) {
-    (void)stack;
-    (void)address;
+    const struct ip6_addresses *addresses = &stack->ip6.addresses;
+    if (ip_is_loopback(address))
+        return stack->config.loopback;
+    for (uint32_t i = 0; i < addresses->count; i++)
+        if (ip_equal(addresses->entries[i].address, address))
+            return ip6_address_usable(&addresses->entries[i]);
     return false;
 }
 
 int ip6_reachable(const struct stack *stack, struct ip_address destination) {
-    (void)stack;
-    (void)destination;
-    return -ENETUNREACH;
+    struct ip_address way;
+    if (!stack->ip6.on)
+        return -ENETUNREACH;
+    if (ip6_is_local(stack, destination))
+        return 0;
+    if (ip6_source(stack, destination, 0, &way))
+        return -ENETUNREACH;
+    return ip_is_multicast(destination) ? 0
+                                        : ip6_route_lookup(stack, destination, (struct ip_address){0}, &way);
 }
 
-int ip6_source(const struct stack *stack, struct ip_address destination, unsigned preferences,
-               struct ip_address *source) {
-    (void)stack;
-    (void)destination;
-    (void)preferences;
-    (void)source;
-    return -EADDRNOTAVAIL;
+uint32_t ip6_link_mtu(const struct stack *stack) {
+    uint32_t mtu = stack->ip6.mtu;
+    return mtu && mtu < stack->config.mtu ? mtu : stack->config.mtu;
+}
+
+uint8_t ip6_hop_limit(const struct stack *stack) {
+    return stack->ip6.hop_limit ? stack->ip6.hop_limit : (uint8_t)stack->sysctl.ip6_hop_limit;
 }
 
 void ip6_confirm(struct stack *stack, struct ip_address destination) {
-    (void)stack;
-    (void)destination;
+    struct ip_address next_hop;
+    if (!ip6_is_local(stack, destination) &&
+        ip6_route_lookup(stack, destination, (struct ip_address){0}, &next_hop) == 0)
+        neighbour_confirm(stack, next_hop);
+}
+
+void ip6_group_mac(struct ip_address group, uint8_t mac[6]) {
+    mac[0] = mac[1] = 0x33;
+    memcpy(mac + 2, group.bytes + 12, 4);
+}
+
+/* Checks what needs no more than the header, and trims link padding. */
+static bool check_header(struct stack *stack, struct buffer *chain) {
+    const uint8_t *header = buffer_data(chain);
+    uint32_t present = buffer_chain_length(chain);
+    if (buffer_length(chain) < IP6_HEADER_BYTES || header[0] >> 4 != 6) {
+        stack->mib.Ip6InHdrErrors++;
+        return false;
+    }
+    uint32_t total = IP6_HEADER_BYTES + wire_get16(header + 4);
+    if (total > present) {
+        stack->mib.Ip6InTruncatedPkts++;
+        return false;
+    }
+    if (total < present)
+        buffer_trim_back(&stack->buffers, chain, total);
+    return true;
+}
+
+/* Addresses that no packet from the wire may bear: loopback (RFC 4291 section 2.5.3), an IPv4 address, a
+ * group as the source, groups of scope 0 and 1. */
+static bool is_martian(const struct ip_packet *packet) {
+    struct ip_address source = packet->source, destination = packet->destination;
+    bool group = ip_is_multicast(destination);
+    if (ip_is_multicast(source) || ip_is_v4(source) || ip_is_v4(destination) || ip_is_any(destination) ||
+        (group && ip_scope(destination) == 0))
+        return true;
+    return !packet->looped && (ip_is_loopback(source) || ip_is_loopback(destination) ||
+                               (group && ip_scope(destination) == IP_SCOPE_INTERFACE));
+}
+
+static bool wants(const struct stack *stack, const struct ip_packet *packet) {
+    if (ip_is_multicast(packet->destination))
+        return ip6_addresses_want(stack, packet->destination) ||
+               mld_wants(stack, packet->destination, packet->source);
+    return ip6_is_local(stack, packet->destination);
+}
+
+/* Only ICMPv6 has anything to say without an address, or about one that is ours. */
+static bool source_is_strange(const struct stack *stack, const struct ip_packet *packet) {
+    if (packet->protocol == IP_PROTOCOL_ICMP6)
+        return false;
+    return ip_is_any(packet->source) || (!packet->looped && ip6_is_local(stack, packet->source));
+}
+
+static void deliver(struct stack *stack, struct ip_packet *packet) {
+    if (source_is_strange(stack, packet)) {
+        stack->mib.Ip6InAddrErrors++;
+        return;
+    }
+    stack->mib.Ip6InDelivers++;
+    bool raw = !list_empty(&stack->raw_sockets) && raw_input(stack, packet);
+    switch (packet->protocol) {
+    case IP_PROTOCOL_TCP:
+        tcp_input(stack, packet);
+        break;
+    case IP_PROTOCOL_UDP:
+        if (dhcp6_input(stack, packet))
+            break;
+        udp_input(stack, packet);
+        break;
+    case IP_PROTOCOL_UDPLITE:
+        udp_input(stack, packet);
+        break;
+    case IP_PROTOCOL_ICMP6:
+        icmp6_input(stack, packet);
+        break;
+    case IP6_NO_NEXT_HEADER:
+        break;
+    default:
+        if (raw)
+            break;
+        stack->mib.Ip6InUnknownProtos++;
+        icmp6_send_error(stack, packet, ICMP6_PARAMETER_PROBLEM, ICMP6_UNKNOWN_NEXT_HEADER,
+                         packet->next_header_at - packet->header_at);
+        break;
+    }
+}
+
+void ip6_input(struct stack *stack, struct buffer *chain, unsigned flags) {
+    const uint8_t *header = buffer_data(chain);
+    struct ip_packet packet = {.header_at = chain->start,
+                               .next_header_at = chain->start + 6,
+                               .checksum_partial = flags & IP_INPUT_CHECKSUM_PARTIAL,
+                               .checksum_good = flags & IP_INPUT_CHECKSUM_GOOD,
+                               .looped = flags & IP_INPUT_LOOPED,
+                               .chain = chain};
+    stack->mib.Ip6InReceives++;
+    if (!stack->ip6.on || !check_header(stack, chain))
+        goto drop;
+    packet.source = ip_from_bytes(header + 8);
+    packet.destination = ip_from_bytes(header + 24);
+    packet.protocol = header[6];
+    packet.ttl = header[7];
+    packet.tos = (uint8_t)(wire_get16(header) >> 4);
+    packet.flow_label = wire_get32(header) & FLOW_LABEL_MASK;
+    packet.multicast = flags & IP_INPUT_LINK_MULTICAST || ip_is_multicast(packet.destination);
+    packet.length = wire_get16(header + 4);
+    if (ip_is_multicast(packet.destination))
+        stack->mib.Ip6InMcastPkts++;
+    if (is_martian(&packet) || !wants(stack, &packet)) {
+        stack->mib.Ip6InAddrErrors++;
+        goto drop;
+    }
+    chain->start +=
+        IP6_HEADER_BYTES; /* the buffer stays, even when nothing follows: errors quote its header */
+    if (ip6_extensions_input(stack, &packet))
+        deliver(stack, &packet);
+drop:
+    buffer_drop_chain(&stack->buffers, packet.chain);
+}
+
+uint32_t ip6_flow_label(const struct stack *stack, struct ip_address source, struct ip_address destination,
+                        uint8_t protocol, uint32_t ports) {
+    struct {
+        struct ip_address source, destination;
+        uint32_t protocol, ports;
+    } flow = {source, destination, protocol, ports};
+    if (!stack->sysctl.ip6_auto_flowlabels)
+        return 0;
+    return (uint32_t)siphash(stack->ip6.key, &flow, sizeof flow) & FLOW_LABEL_MASK;
+}
+
+void ip6_write_header(struct frame *frame, const struct ip_parameters *parameters, uint8_t protocol,
+                      const uint8_t *from, uint32_t extensions) {
+    uint8_t *header = frame->header + FRAME_IP_AT, *transport = header + IP6_HEADER_BYTES + extensions;
+    memmove(transport, frame->header + FRAME_TRANSPORT_AT, frame->header_length - FRAME_TRANSPORT_AT);
+    memcpy(header + IP6_HEADER_BYTES, from, extensions);
+    frame->transport_at = (uint8_t)(transport - frame->header);
+    frame->header_length = (uint16_t)(frame->header_length + IP6_HEADER_BYTES - IP_HEADER_BYTES + extensions);
+    wire_put32(header, UINT32_C(6) << 28 | (uint32_t)parameters->tos << 20 |
+                           (parameters->flow_label & FLOW_LABEL_MASK));
+    wire_put16(header + 4,
+               (uint16_t)(frame->header_length - FRAME_IP_AT - IP6_HEADER_BYTES + frame->payload_length));
+    header[6] = protocol;
+    header[7] = parameters->ttl;
+    memcpy(header + 8, parameters->source.bytes, 16);
+    memcpy(header + 24, parameters->destination.bytes, 16);
+}
+
+/* To a group, on the link: and to ourselves, who may be in it. */
+static int output_to_group(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters) {
+    struct ip_address group = parameters->destination;
+    uint8_t mac[6];
+    stack->mib.Ip6OutMcastPkts++;
+    if (parameters->loop && (ip6_addresses_want(stack, group) || mld_wants(stack, group, parameters->source)))
+        stack_loop_back(stack, frame);
+    if (parameters->ttl == 0 || ip_scope(group) <= IP_SCOPE_INTERFACE) {
+        frame_release(&stack->buffers, frame);
+        return 0;
+    }
+    ip6_group_mac(group, mac);
+    ether_output(stack, frame, mac, ETHER_TYPE_IP6);
+    return 0;
+}
+
+int ip6_output_whole(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters) {
+    struct ip_address destination = parameters->destination, next_hop = destination;
+    if (ip6_is_local(stack, destination)) {
+        int result = stack_loop_back(stack, frame);
+        frame_release(&stack->buffers, frame);
+        return result;
+    }
+    if (!stack->ip6.on || (!ip_is_multicast(destination) && !parameters->on_link &&
+                           ip6_route_lookup(stack, destination, parameters->source, &next_hop))) {
+        stack->mib.Ip6OutNoRoutes++;
+        frame_release(&stack->buffers, frame);
+        return -ENETUNREACH;
+    }
+    if (ip_is_multicast(destination))
+        return output_to_group(stack, frame, parameters);
+    int result = neighbour_output(stack, frame, next_hop);
+    if (result)
+        stack->mib.Ip6OutDiscards++;
+    ip6_route_probe(stack, destination);
+    return result;
 }
 
 int ip6_output(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters) {
-    (void)parameters;
-    frame_release(&stack->buffers, frame);
-    return -ENETUNREACH;
+    uint8_t bytes[IP6_CHAIN_MAX];
+    uint8_t protocol = parameters->protocol;
+    uint32_t length = parameters->extensions
+                          ? ip6_extensions_write(parameters->extensions, IP6_ALL_PARTS, &protocol, bytes)
+                          : 0;
+    uint32_t transport = frame->header_length - FRAME_TRANSPORT_AT;
+    uint32_t payload = frame->segment ? frame->segment : frame->payload_length;
+    stack->mib.Ip6OutRequests++;
+    if (length + transport > EXTENSIONS_MAX) {
+        frame_release(&stack->buffers, frame);
+        return -EMSGSIZE;
+    }
+    if (parameters->mtu && IP6_HEADER_BYTES + length + transport + payload > parameters->mtu) {
+        struct frame whole = *frame; /* its fragments begin in the same place */
+        int result = ip6_output_fragments(stack, &whole, parameters);
+        frame_release(&stack->buffers, &whole);
+        return result;
+    }
+    ip6_write_header(frame, parameters, protocol, bytes, length);
+    return ip6_output_whole(stack, frame, parameters);
 }

@@ -2,14 +2,9 @@
  * ip_reassembly.c - see ip_reassembly.h.
  */
 #include "ip_reassembly.h"
+#include "icmp6.h"
 #include "stack.h"
 #include "wire.h"
-
-struct fragment_key {
-    struct ip_address source, destination;
-    uint16_t identification;
-    uint16_t protocol;
-};
 
 void ip_reassembly_init(struct stack *stack) {
     struct ip_reassemblies *all = &stack->reassemblies;
@@ -24,7 +19,7 @@ static void drop_fragment(struct stack *stack, struct ip_fragment *fragment) {
     pool_return(&stack->reassemblies.fragments, fragment);
 }
 
-static void drop(struct stack *stack, struct ip_reassembly *reassembly) {
+void ip_reassembly_end(struct stack *stack, struct ip_reassembly *reassembly) {
     struct list *link;
     while ((link = list_first(&reassembly->fragments)))
         drop_fragment(stack, container_of(link, struct ip_fragment, link));
@@ -36,38 +31,55 @@ static void drop(struct stack *stack, struct ip_reassembly *reassembly) {
 }
 
 static void fail(struct stack *stack, struct ip_reassembly *reassembly) {
-    stack->mib.IpReasmFails++;
-    drop(stack, reassembly);
+    if (ip_is_v4(reassembly->name.source))
+        stack->mib.IpReasmFails++;
+    else
+        stack->mib.Ip6ReasmFails++;
+    ip_reassembly_end(stack, reassembly);
+}
+
+/* RFC 1122 section 3.3.2, RFC 8200 section 4.5: the sender is told, if the first fragment is there to quote.
+ */
+static void tell_timeout(struct stack *stack, const struct ip_datagram_name *name,
+                         const struct ip_fragment *first) {
+    const struct ip_packet packet = {.source = name->source,
+                                     .destination = name->destination,
+                                     .protocol = (uint8_t)name->protocol,
+                                     .multicast = ip_is_multicast(name->destination),
+                                     .header_at = first->header_at,
+                                     .length = first->length,
+                                     .chain = first->chain};
+    if (!ip_is_v4(name->source))
+        icmp6_send_error(stack, &packet, ICMP6_TIME_EXCEEDED, ICMP6_REASSEMBLY_TIME, 0);
+    else if (ip_is_local(stack, name->destination))
+        icmp_send_error(stack, &packet, ICMP_TIME_EXCEEDED, ICMP_REASSEMBLY_TIME, 0);
 }
 
 void ip_reassembly_timer(struct stack *stack, struct ip_reassembly *reassembly) {
     struct list *link = list_first(&reassembly->fragments);
-    stack->mib.IpReasmTimeout++;
-    if (link && ip_is_local(stack, reassembly->destination)) {
-        const struct ip_fragment *first = container_of(link, struct ip_fragment, link);
-        struct ip_packet packet = {.source = reassembly->source,
-                                   .destination = reassembly->destination,
-                                   .protocol = reassembly->protocol,
-                                   .header_at = first->header_at,
-                                   .length = first->length,
-                                   .chain = first->chain};
-        if (first->offset == 0) /* RFC 1122 section 3.3.2: with it, or not at all */
-            icmp_send_error(stack, &packet, ICMP_TIME_EXCEEDED, ICMP_REASSEMBLY_TIME, 0);
-    }
+    const struct ip_fragment *first = link ? container_of(link, struct ip_fragment, link) : NULL;
+    if (ip_is_v4(reassembly->name.source))
+        stack->mib.IpReasmTimeout++;
+    else
+        stack->mib.Ip6ReasmTimeout++;
+    if (first && first->offset == 0)
+        tell_timeout(stack, &reassembly->name, first);
     fail(stack, reassembly);
 }
 
-static struct ip_reassembly *find(struct stack *stack, const struct ip_packet *packet,
-                                  uint16_t identification) {
+static bool same_name(const struct ip_datagram_name *a, const struct ip_datagram_name *b) {
+    return ip_equal(a->source, b->source) && ip_equal(a->destination, b->destination) &&
+           a->identification == b->identification && a->protocol == b->protocol;
+}
+
+static struct ip_reassembly *find(struct stack *stack, const struct ip_datagram_name *name,
+                                  uint64_t wait_ns) {
     struct ip_reassemblies *all = &stack->reassemblies;
-    struct fragment_key key = {packet->source, packet->destination, identification, packet->protocol};
     struct hash_link **bucket =
-        &all->buckets[random_hash(&stack->random, &key, sizeof key) % IP_REASSEMBLY_BUCKETS];
+        &all->buckets[random_hash(&stack->random, name, sizeof *name) % IP_REASSEMBLY_BUCKETS];
     for (struct hash_link *link = *bucket; link; link = link->next) {
         struct ip_reassembly *reassembly = container_of(link, struct ip_reassembly, hash);
-        if (ip_equal(reassembly->source, packet->source) &&
-            ip_equal(reassembly->destination, packet->destination) &&
-            reassembly->identification == identification && reassembly->protocol == packet->protocol)
+        if (same_name(&reassembly->name, name))
             return reassembly;
     }
     if (all->pool.used == IP_REASSEMBLIES_MAX)
@@ -75,33 +87,22 @@ static struct ip_reassembly *find(struct stack *stack, const struct ip_packet *p
     struct ip_reassembly *made = pool_take_zeroed(&all->pool);
     if (!made)
         return NULL;
-    made->source = packet->source;
-    made->destination = packet->destination;
-    made->identification = identification;
-    made->protocol = packet->protocol;
+    made->name = *name;
     list_init(&made->fragments);
     list_init(&made->age);
     list_add_tail(&all->ages, &made->age);
     timer_init(&made->timer, TIMER_REASSEMBLY);
-    timer_start(&stack->timers, &made->timer, stack->now_ns + IP_REASSEMBLY_NS);
+    timer_start(&stack->timers, &made->timer, stack->now_ns + wait_ns);
     hash_add(bucket, &made->hash);
     return made;
 }
 
-/* Makes one packet of all fragments, with the header of the first. */
-static bool put_together(struct stack *stack, struct ip_reassembly *reassembly, struct ip_packet *packet) {
+struct buffer *ip_reassembly_join(struct stack *stack, const struct ip_reassembly *reassembly,
+                                  const uint8_t *header, uint32_t length) {
     struct byte_queue queue = {0};
     struct list *link, *next;
-    uint8_t header[IP_HEADER_BYTES];
-    struct ip_fragment *first = container_of(reassembly->fragments.next, struct ip_fragment, link);
-    memcpy(header, first->chain->storage + first->header_at, sizeof header);
-    header[0] = 0x45; /* options have been seen to */
-    wire_put16(header + 2, (uint16_t)(reassembly->total + IP_HEADER_BYTES));
-    wire_put16(header + 6, 0);
-    ip_seal_header(header);
-    struct iovec piece = {header, sizeof header};
-    uint32_t wanted = IP_HEADER_BYTES + reassembly->total;
-    byte_queue_append(&queue, &stack->buffers, &piece, 1, 0, sizeof header);
+    struct iovec piece = {(void *)header, length};
+    byte_queue_append(&queue, &stack->buffers, &piece, 1, 0, length);
     list_for_each(link, next, &reassembly->fragments) {
         const struct ip_fragment *fragment = container_of(link, struct ip_fragment, link);
         for (struct buffer *buffer = fragment->chain; buffer; buffer = buffer->next) {
@@ -109,11 +110,25 @@ static bool put_together(struct stack *stack, struct ip_reassembly *reassembly, 
             byte_queue_append(&queue, &stack->buffers, &piece, 1, 0, buffer_length(buffer));
         }
     }
-    if (queue.length < wanted) {
+    if (queue.length < length + reassembly->total) {
         buffer_drop_chain(&stack->buffers, queue.head);
-        return false;
+        return NULL;
     }
-    packet->chain = queue.head;
+    return queue.head;
+}
+
+/* Makes one packet of all fragments, with the header of the first. */
+static bool put_together(struct stack *stack, struct ip_reassembly *reassembly, struct ip_packet *packet) {
+    uint8_t header[IP_HEADER_BYTES];
+    struct ip_fragment *first = container_of(reassembly->fragments.next, struct ip_fragment, link);
+    memcpy(header, first->chain->storage + first->header_at, sizeof header);
+    header[0] = 0x45; /* options have been seen to */
+    wire_put16(header + 2, (uint16_t)(reassembly->total + IP_HEADER_BYTES));
+    wire_put16(header + 6, 0);
+    ip_seal_header(header);
+    packet->chain = ip_reassembly_join(stack, reassembly, header, sizeof header);
+    if (!packet->chain)
+        return false;
     packet->header_at = packet->chain->start;
     packet->chain->start += IP_HEADER_BYTES;
     packet->length = reassembly->total;
@@ -157,19 +172,19 @@ static uint32_t storage_of(const struct buffer *chain) {
     return bytes;
 }
 
-static bool add(struct stack *stack, struct ip_reassembly *reassembly, struct ip_packet *packet,
-                uint32_t offset, struct list *after) {
+static bool add(struct stack *stack, struct ip_reassembly *reassembly, const struct ip_piece *piece,
+                struct list *after) {
     struct ip_fragment *fragment = pool_take_zeroed(&stack->reassemblies.fragments);
     if (!fragment)
         return false;
-    fragment->offset = offset;
-    fragment->length = packet->length;
-    fragment->header_at = packet->header_at;
-    fragment->chain = packet->chain;
+    fragment->offset = piece->offset;
+    fragment->length = piece->length;
+    fragment->header_at = piece->header_at;
+    fragment->chain = *piece->chain;
     list_init(&fragment->link);
     list_add_head(after, &fragment->link);
-    uint32_t storage = storage_of(packet->chain);
-    packet->chain = NULL;
+    uint32_t storage = storage_of(fragment->chain);
+    *piece->chain = NULL;
     reassembly->received += fragment->length;
     reassembly->storage += storage;
     stack->reassemblies.storage += storage;
@@ -191,45 +206,65 @@ static bool make_room(struct stack *stack, struct ip_reassembly *newest) {
     return true;
 }
 
-bool ip_reassemble(struct stack *stack, struct ip_packet *packet, uint16_t flags_and_offset) {
-    const uint8_t *header = packet->chain->storage + packet->header_at;
-    uint32_t offset = (flags_and_offset & IP_OFFSET_MASK) * 8u;
-    bool last = !(flags_and_offset & IP_MORE_FRAGMENTS);
+static enum ip_piece_fate refuse(struct stack *stack, struct ip_reassembly *reassembly) {
+    fail(stack, reassembly);
+    return IP_PIECE_REFUSED;
+}
+
+enum ip_piece_fate ip_reassembly_keep(struct stack *stack, const struct ip_datagram_name *name,
+                                      const struct ip_piece *piece, uint64_t wait_ns,
+                                      struct ip_reassembly **whole) {
     struct list *after;
-    stack->mib.IpReasmReqds++;
-    if (packet->length == 0 || (!last && packet->length % 8) ||
-        offset + packet->length + IP_HEADER_BYTES > IP_DATAGRAM_MAX) {
-        stack->mib.IpReasmFails++;
-        return false;
-    }
-    struct ip_reassembly *reassembly = find(stack, packet, wire_get16(header + 4));
+    struct ip_reassembly *reassembly = find(stack, name, wait_ns);
     if (!reassembly) {
-        stack->mib.IpReasmFails++;
-        return false;
+        if (ip_is_v4(name->source))
+            stack->mib.IpReasmFails++;
+        else
+            stack->mib.Ip6ReasmFails++;
+        return IP_PIECE_REFUSED;
     }
-    switch (place(reassembly, offset, packet->length, last, &after)) {
+    switch (place(reassembly, piece->offset, piece->length, piece->last, &after)) {
     case KNOWN:
-        return false;
+        return IP_PIECE_HELD;
     case CONTRADICTS:
         stack->mib.IpExtReasmOverlaps++;
-        fail(stack, reassembly);
-        return false;
+        return refuse(stack, reassembly);
     case PLACED:
         break;
     }
-    if (last)
-        reassembly->total = offset + packet->length;
-    if (!add(stack, reassembly, packet, offset, after) || !make_room(stack, reassembly)) {
-        fail(stack, reassembly);
+    if (piece->last)
+        reassembly->total = piece->offset + piece->length;
+    if (!add(stack, reassembly, piece, after) || !make_room(stack, reassembly))
+        return refuse(stack, reassembly);
+    if (reassembly->received != reassembly->total)
+        return IP_PIECE_HELD;
+    *whole = reassembly;
+    return IP_PIECE_WHOLE;
+}
+
+bool ip_reassemble(struct stack *stack, struct ip_packet *packet, uint16_t flags_and_offset) {
+    const uint8_t *header = packet->chain->storage + packet->header_at;
+    const struct ip_datagram_name name = {packet->source, packet->destination, wire_get16(header + 4),
+                                          packet->protocol};
+    const struct ip_piece piece = {.chain = &packet->chain,
+                                   .header_at = packet->header_at,
+                                   .offset = (flags_and_offset & IP_OFFSET_MASK) * 8u,
+                                   .length = packet->length,
+                                   .last = !(flags_and_offset & IP_MORE_FRAGMENTS)};
+    struct ip_reassembly *reassembly;
+    stack->mib.IpReasmReqds++;
+    if (piece.length == 0 || (!piece.last && piece.length % 8) ||
+        piece.offset + piece.length + IP_HEADER_BYTES > IP_DATAGRAM_MAX) {
+        stack->mib.IpReasmFails++;
         return false;
     }
-    if (reassembly->received != reassembly->total)
+    if (ip_reassembly_keep(stack, &name, &piece, IP_REASSEMBLY_NS, &reassembly) != IP_PIECE_WHOLE)
         return false;
     if (!put_together(stack, reassembly, packet)) {
         fail(stack, reassembly);
         return false;
     }
     stack->mib.IpReasmOKs++;
-    drop(stack, reassembly);
+    ip_reassembly_end(stack, reassembly);
     return true;
 }

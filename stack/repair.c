@@ -24,8 +24,8 @@ void stack_repair_memory(struct stack *stack) {
                             &stack->held_segments,
                             &stack->datagrams,
                             &stack->datagram_states,
-                            &stack->arp.entries,
-                            &stack->arp.pendings,
+                            &stack->neighbours.entries,
+                            &stack->neighbours.pendings,
                             &stack->paths.pool,
                             &stack->reassemblies.pool,
                             &stack->reassemblies.fragments,
@@ -126,32 +126,32 @@ static void repair_frames(struct stack *stack) {
 /* What a neighbour's address is stays known, and packets wait for it. */
 static void repair_neighbour(void *object, void *context) {
     struct stack *stack = context;
-    struct arp_entry *entry = object;
+    struct neighbour *entry = object;
     bool ran = timer_running(&entry->timer);
-    if (!entry->address || stack->at_work == entry)
+    if (ip_is_any(entry->address) || stack->at_work == entry)
         return;
-    pool_mark(&stack->arp.entries, entry);
+    pool_mark(&stack->neighbours.entries, entry);
     entry->hash = (struct hash_link){NULL, NULL};
     list_init(&entry->age);
     list_init(&entry->pending);
     list_init(&entry->pending_link);
     entry->pending_count = entry->pending_bytes = 0;
-    timer_init(&entry->timer, TIMER_ARP);
+    timer_init(&entry->timer, TIMER_NEIGHBOUR);
     timer_start(&stack->timers, &entry->timer,
-                ran ? timer_deadline_ns(&entry->timer) : stack->now_ns + ARP_RETRANSMIT_NS);
-    arp_enter(stack, entry);
+                ran ? timer_deadline_ns(&entry->timer) : stack->now_ns + NEIGHBOUR_RETRANSMIT_NS);
+    neighbour_enter(stack, entry);
 }
 
 static void repair_pending(void *object, void *context) {
     struct stack *stack = context;
-    struct arp_pending *pending = object;
-    struct arp_entry *entry = pending->entry;
-    if (!pool_has(&stack->arp.entries, entry) || !entry->address || stack->at_work == entry ||
-        !frame_whole(stack, &pending->frame))
+    struct neighbour_pending *pending = object;
+    struct neighbour *entry = pending->neighbour;
+    if (!pool_has(&stack->neighbours.entries, entry) || ip_is_any(entry->address) ||
+        stack->at_work == entry || !frame_whole(stack, &pending->frame))
         return;
-    pool_mark(&stack->arp.pendings, pending);
+    pool_mark(&stack->neighbours.pendings, pending);
     hold_frame(stack, &pending->frame);
-    arp_wait(stack, pending);
+    neighbour_wait(stack, pending);
 }
 
 bool stack_socket_alive(const struct stack *stack, const struct socket *socket) {
@@ -272,6 +272,7 @@ static void repair_network(struct stack *stack) {
     list_init(&stack->paths.ages);
     list_init(&stack->reassemblies.ages);
     stack->reassemblies.storage = 0;
+    ip6_repair(stack);
     memset(stack->paths.buckets, 0, sizeof stack->paths.buckets);
     memset(stack->reassemblies.buckets, 0, sizeof stack->reassemblies.buckets);
     if (stack->dhcp.state == DHCP_OFF)
@@ -311,7 +312,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     list_init(&stack->events);
     list_init(&stack->output);
     list_init(&stack->corked);
-    arp_begin(stack);
+    neighbour_begin(stack);
     stack->memory.datagram_buffers = 0;
     size_classes_init(&stack->memory.out_of_order);
     memset(stack->datagram_sockets, 0, sizeof stack->datagram_sockets);
@@ -323,14 +324,14 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     if (each_held)
         each_held();
     repair_frames(stack);
-    pool_walk(&stack->arp.entries, repair_neighbour, stack);
-    pool_walk(&stack->arp.pendings, repair_pending, stack);
+    pool_walk(&stack->neighbours.entries, repair_neighbour, stack);
+    pool_walk(&stack->neighbours.pendings, repair_pending, stack);
     pool_walk(&stack->sockets, repair_socket, stack);
     pool_walk(&stack->igmp.memberships, repair_membership, stack);
     stack->time_wait_count = stack->orphan_count = 0;
     pool_walk(&stack->connections, tcp_repair, stack);
-    pool_sweep(&stack->arp.pendings);
-    pool_sweep(&stack->arp.entries);
+    pool_sweep(&stack->neighbours.pendings);
+    pool_sweep(&stack->neighbours.entries);
     pool_sweep(&stack->held_segments);
     pool_sweep(&stack->sent);
     pool_sweep(&stack->marks);

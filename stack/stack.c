@@ -60,7 +60,8 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
     stack->tcp_table = arena_take_fixed(&stack->arena, sizeof *stack->tcp_table);
     if (!stack->tcp_table)
         return -ENOMEM;
-    arp_init(stack);
+    neighbour_init(stack);
+    ip6_init(stack);
     if (!config->address)
         return 0;
     stack_set_routes(stack);
@@ -126,8 +127,8 @@ int stack_loop_back(struct stack *stack, const struct frame *frame) {
 
 static void run_timer(struct stack *stack, struct timer *timer) {
     switch ((enum timer_kind)timer->kind) {
-    case TIMER_ARP:
-        arp_timer(stack, container_of(timer, struct arp_entry, timer));
+    case TIMER_NEIGHBOUR:
+        neighbour_timer(stack, container_of(timer, struct neighbour, timer));
         break;
     case TIMER_TCP:
         tcp_alarm_timer(stack, container_of(timer, struct tcp, alarms.timer));
@@ -143,6 +144,9 @@ static void run_timer(struct stack *stack, struct timer *timer) {
         break;
     case TIMER_DHCP:
         dhcp_timer(stack);
+        break;
+    case TIMER_IP6:
+        ip6_timer(stack);
         break;
     }
 }
@@ -164,7 +168,8 @@ static bool run_loopback(struct stack *stack) {
     struct buffer *chain = stack->loopback[stack->loopback_first];
     stack->loopback_first = (stack->loopback_first + 1) % STACK_LOOPBACK_MAX;
     stack->loopback_count--;
-    ip_input(stack, chain, IP_INPUT_CHECKSUM_GOOD | IP_INPUT_LOOPED);
+    bool is_v6 = buffer_data(chain)[0] >> 4 == 6;
+    (is_v6 ? ip6_input : ip_input)(stack, chain, IP_INPUT_CHECKSUM_GOOD | IP_INPUT_LOOPED);
     return true;
 }
 

@@ -27,6 +27,7 @@
 #include "ip_reassembly.h"
 #include "memory.h"
 #include "mib.h"
+#include "neighbour.h"
 #include "random.h"
 #include "raw.h"
 #include "socket.h"
@@ -48,7 +49,8 @@ struct stack_config {
     uint32_t gateway;      /* 0: none */
     uint8_t mac[6];
     uint16_t mtu;
-    bool loopback;            /* 127.0.0.0/8 is the stack's own */
+    struct ip6_config ip6;
+    bool loopback;            /* 127.0.0.0/8 and ::1 are the stack's own */
     bool offload;             /* the NIC computes checksums and cuts segments: see frame.h */
     bool offload_datagrams;   /* ... and trains of datagrams (UDP_SEGMENT) */
     uint32_t interface_index; /* that programs are told; 0: 1 */
@@ -70,7 +72,8 @@ struct stack {
         sent, fastopen_keys, md5_keys, marks, bbr, corks;
     struct memory memory;
     struct frame_queue transmit;
-    struct arp_cache arp;
+    struct neighbours neighbours;
+    struct arp arp;
     uint32_t subnet_broadcast; /* UINT32_MAX when the network has none: of 31 or 32 bits */
     struct ip_routes routes;
     struct ip_paths paths;
@@ -83,6 +86,7 @@ struct stack {
     struct list blocked; /* of struct socket: the transmit ring was full */
     struct igmp igmp;
     struct dhcp dhcp;
+    struct ip6 ip6;
     struct tcp_table *tcp_table;
     struct tcp_flight resting; /* of all connections at rest: never written to */
     struct tcp_metrics_table metrics;
@@ -115,12 +119,13 @@ enum stack_input_flag {
 };
 
 enum timer_kind {
-    TIMER_ARP,
+    TIMER_NEIGHBOUR,
     TIMER_TCP,
     TIMER_REASSEMBLY,
     TIMER_PATH,
     TIMER_IGMP,
     TIMER_DHCP,
+    TIMER_IP6,
 };
 
 /* Whether all buffers together are less than tcp_mem[0]: whatever is within a connection's own limits may be

@@ -12,6 +12,7 @@
 
 enum kind {
     NUMBERS,
+    SIGNED,    /* one, of which -1 is the greatest: no bound */
     ALGORITHM, /* a congestion control's name */
     KEY,       /* 8-8-8-8 hexadecimal digits, and perhaps another after a comma */
 };
@@ -29,6 +30,9 @@ struct entry {
 #define ONE(prefix, field, low, high, value) {prefix #field, AT(field), 1, NUMBERS, low, high, {value}}
 #define CORE(field, low, high, value) ONE("net.core.", field, low, high, value)
 #define IPV4(field, low, high, value) ONE("net.ipv4.", field, low, high, value)
+#define CONF(name, field, low, high, value) {"net.ipv6.conf.all." #name, AT(field), 1, NUMBERS, low, high, {value}}
+#define NEIGH(name, low, high, value) {"net.ipv6.neigh.default." #name, AT(nd_##name), 1, NUMBERS, low, high, {value}}
+#define IPV6(name, field, low, high, value) {"net.ipv6." name, AT(field), 1, NUMBERS, low, high, {value}}
 #define MANY UINT32_MAX
 #define BUFFER_MAX (UINT32_C(64) << 20)
 
@@ -88,6 +92,45 @@ static const struct entry entries[] = {
     {"net.ipv4.tcp_wmem", AT(tcp_wmem), 3, NUMBERS, 1, BUFFER_MAX, {4096, 16384, 4194304}},
     {"net.ipv4.udp_mem", AT(udp_mem), 3, NUMBERS, 0, MANY, {MANY, MANY, MANY}},
     IPV4(udp_rmem_min, 0, BUFFER_MAX, 4096),
+    CONF(accept_dad, ip6_accept_dad, 0, 2, 1),
+    CONF(accept_ra, ip6_accept_ra, 0, 2, 1),
+    CONF(accept_ra_defrtr, ip6_accept_ra_defrtr, 0, 1, 1),
+    CONF(accept_ra_min_hop_limit, ip6_accept_ra_min_hop_limit, 0, 255, 1),
+    CONF(accept_ra_mtu, ip6_accept_ra_mtu, 0, 1, 1),
+    CONF(accept_ra_pinfo, ip6_accept_ra_pinfo, 0, 1, 1),
+    CONF(accept_ra_rt_info_max_plen, ip6_accept_ra_rt_info_max_plen, 0, 128, 0),
+    CONF(accept_ra_rtr_pref, ip6_accept_ra_rtr_pref, 0, 1, 1),
+    CONF(accept_redirects, ip6_accept_redirects, 0, 1, 1),
+    CONF(addr_gen_mode, ip6_addr_gen_mode, 0, 3, 2),
+    CONF(autoconf, ip6_autoconf, 0, 1, 1),
+    CONF(dad_transmits, ip6_dad_transmits, 0, 255, 1),
+    CONF(enhanced_dad, ip6_enhanced_dad, 0, 1, 1),
+    CONF(hop_limit, ip6_hop_limit, 1, 255, 64),
+    CONF(max_addresses, ip6_max_addresses, 0, 1024, 16),
+    CONF(max_desync_factor, ip6_max_desync_factor, 0, MANY, 600),
+    CONF(mldv1_unsolicited_report_interval, ip6_mldv1_interval, 0, 3600000, 10000),
+    CONF(mldv2_unsolicited_report_interval, ip6_mldv2_interval, 0, 3600000, 1000),
+    CONF(ndisc_notify, ip6_ndisc_notify, 0, 1, 0),
+    CONF(optimistic_dad, ip6_optimistic_dad, 0, 1, 1),
+    CONF(regen_max_retry, ip6_regen_max_retry, 0, 255, 3),
+    CONF(router_solicitation_delay, ip6_rtr_solicitation_delay, 0, 3600, 1),
+    CONF(router_solicitation_interval, ip6_rtr_solicitation_interval, 1, 3600, 4),
+    CONF(router_solicitation_max_interval, ip6_rtr_solicitation_max_interval, 1, 86400, 3600),
+    {"net.ipv6.conf.all.router_solicitations", AT(ip6_rtr_solicitations), 1, SIGNED, 0, MANY, {MANY}},
+    CONF(suppress_frag_ndisc, ip6_suppress_frag_ndisc, 0, 1, 1),
+    CONF(temp_prefered_lft, ip6_temp_prefered_lft, 0, MANY, 86400),
+    CONF(temp_valid_lft, ip6_temp_valid_lft, 0, MANY, 604800),
+    CONF(use_tempaddr, ip6_use_tempaddr, 0, 2, 0),
+    NEIGH(mcast_resolicit, 0, 255, 0),
+    NEIGH(mcast_solicit, 1, 255, 3),
+    NEIGH(ucast_solicit, 0, 255, 3),
+    IPV6("auto_flowlabels", ip6_auto_flowlabels, 0, 3, 1),
+    IPV6("icmp.echo_ignore_all", icmp6_echo_ignore_all, 0, 1, 0),
+    IPV6("icmp.echo_ignore_multicast", icmp6_echo_ignore_multicast, 0, 1, 0),
+    IPV6("icmp.ratelimit", icmp6_ratelimit, 0, 3600000, 1000),
+    IPV6("idgen_delay", ip6_idgen_delay, 0, 3600, 1),
+    IPV6("idgen_retries", ip6_idgen_retries, 0, 255, 3),
+    IPV6("ip6frag_time", ip6frag_time, 1, 3600, 60),
 };
 /* clang-format on */
 
@@ -110,9 +153,29 @@ static bool same_name(const char *known, const char *given) {
     return *known == *given;
 }
 
+/* What follows the interface's name in a family that has a set of tunables for each: the stack has one
+ * interface, so that whichever is named, "all" and "default" too, means it. NULL: another family. */
+static const char *after_interface(const char *name) {
+    static const char *const families[] = {"net.ipv6.conf.", "net.ipv6.neigh."};
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        size_t at = 0, length = strlen(families[i]);
+        while (at < length && (name[at] == families[i][at] || (name[at] == '/' && families[i][at] == '.')))
+            at++;
+        if (at == length)
+            return strpbrk(name + at, "./");
+    }
+    return NULL;
+}
+
+/* Whether both names are of one such family, and the same but for the interface. */
+static bool same_but_interface(const char *known, const char *given) {
+    const char *known_rest = after_interface(known), *given_rest = after_interface(given);
+    return known_rest && given_rest && known[9] == given[9] && same_name(known_rest, given_rest);
+}
+
 static const struct entry *find(const char *name) {
     for (size_t i = 0; i < ENTRIES; i++)
-        if (same_name(entries[i].name, name))
+        if (same_name(entries[i].name, name) || same_but_interface(entries[i].name, name))
             return &entries[i];
     return NULL;
 }
@@ -190,6 +253,12 @@ int sysctl_set(struct sysctl *sysctl, const char *name, const char *value) {
         return set_algorithm(to, value);
     case KEY:
         return set_key(to, value);
+    case SIGNED:
+        if (strcmp(value, "-1") == 0) {
+            *to = UINT32_MAX;
+            return 0;
+        }
+        return set_numbers(entry, to, value);
     default:
         return set_numbers(entry, to, value);
     }
@@ -226,6 +295,8 @@ int sysctl_get(const struct sysctl *sysctl, const char *name, char text[SYSCTL_T
     from = (const uint32_t *)((const char *)sysctl + entry->at);
     if (entry->kind == ALGORITHM) {
         snprintf(text, SYSCTL_TEXT_BYTES, "%s", tcp_congestion_name((enum tcp_algorithm)from[0]));
+    } else if (entry->kind == SIGNED) {
+        snprintf(text, SYSCTL_TEXT_BYTES, "%d", (int)from[0]);
     } else if (entry->kind == KEY) {
         used = snprintf(text, SYSCTL_TEXT_BYTES, "%08x-%08x-%08x-%08x", from[0], from[1], from[2], from[3]);
         if (from[4] | from[5] | from[6] | from[7])

@@ -70,6 +70,35 @@ struct sysctl {
     uint32_t tcp_wmem[3];
     uint32_t udp_mem[3]; /* pages */
     uint32_t udp_rmem_min;
+
+    /* net.ipv6; of net.ipv6.conf and net.ipv6.neigh there is one set, whatever interface is named. */
+    uint32_t ip6_accept_dad, ip6_accept_ra, ip6_accept_ra_defrtr, ip6_accept_ra_min_hop_limit;
+    uint32_t ip6_accept_ra_mtu, ip6_accept_ra_pinfo, ip6_accept_ra_rt_info_max_plen, ip6_accept_ra_rtr_pref;
+    uint32_t ip6_accept_redirects;
+    uint32_t ip6_addr_gen_mode; /* 0: EUI-64; 1: no address; 2: stable; 3: random */
+    uint32_t ip6_autoconf;
+    uint32_t ip6_dad_transmits;
+    uint32_t ip6_enhanced_dad;
+    uint32_t ip6_hop_limit;
+    uint32_t ip6_max_addresses;                      /* 0: no bound but the table's */
+    uint32_t ip6_max_desync_factor;                  /* s */
+    uint32_t ip6_mldv1_interval, ip6_mldv2_interval; /* ms */
+    uint32_t ip6_ndisc_notify;
+    uint32_t ip6_optimistic_dad;
+    uint32_t ip6_regen_max_retry;
+    uint32_t ip6_rtr_solicitation_delay, ip6_rtr_solicitation_interval; /* s */
+    uint32_t ip6_rtr_solicitation_max_interval;                         /* s */
+    uint32_t ip6_rtr_solicitations;                                     /* UINT32_MAX: no end (-1) */
+    uint32_t ip6_suppress_frag_ndisc;
+    uint32_t ip6_temp_prefered_lft, ip6_temp_valid_lft; /* s */
+    uint32_t ip6_use_tempaddr;                          /* 1: made; 2: and preferred */
+    uint32_t nd_mcast_resolicit, nd_mcast_solicit, nd_ucast_solicit;
+    uint32_t ip6_auto_flowlabels;
+    uint32_t ip6_idgen_delay; /* s */
+    uint32_t ip6_idgen_retries;
+    uint32_t ip6frag_time; /* s */
+    uint32_t icmp6_echo_ignore_all, icmp6_echo_ignore_multicast;
+    uint32_t icmp6_ratelimit; /* ms */
 };
 
 /* Linux's defaults, whatever the machine has; tcp_mem and udp_mem are without effect until memory_init. */

@@ -3,6 +3,7 @@
  */
 #include "udp.h"
 #include "checksum.h"
+#include "icmp6.h"
 #include "stack.h"
 #include "wire.h"
 #include <errno.h>
@@ -125,7 +126,10 @@ void udp_input(struct stack *stack, struct ip_packet *packet) {
     if (!many && !(socket = datagram_lookup(stack, packet->protocol, packet->source, source_port,
                                             packet->destination, port, view))) {
         COUNTER(stack, packet->protocol, NoPorts)++;
-        icmp_send_error(stack, packet, ICMP_DESTINATION_UNREACHABLE, ICMP_PORT_UNREACHABLE, 0);
+        if (ip_is_v4(packet->source))
+            icmp_send_error(stack, packet, ICMP_DESTINATION_UNREACHABLE, ICMP_PORT_UNREACHABLE, 0);
+        else
+            icmp6_send_error(stack, packet, ICMP6_UNREACHABLE, ICMP6_PORT_UNREACHABLE, 0);
         return;
     }
     packet->length -= UDP_HEADER_BYTES;

@@ -16,6 +16,12 @@
 #define IP_HEADER_MAX 60u
 #define IP6_HEADER_BYTES 40u
 #define IP_DATAGRAM_MAX 65535u
+#define IP6_HEADER_BYTES 40u
+#define IP6_HOP_BY_HOP 0u /* next headers of IPv6 alone */
+#define IP6_ROUTING 43u
+#define IP6_FRAGMENT 44u
+#define IP6_NO_NEXT_HEADER 59u
+#define IP6_DESTINATION_OPTIONS 60u
 #define IP_PROTOCOL_ICMP 1u
 #define IP_PROTOCOL_IGMP 2u
 #define IP_PROTOCOL_TCP 6u

@@ -773,8 +773,8 @@ static void world_end(void) {
         expect(stack->flights.used == 0, "%c: %u flights left", 'A' + side, stack->flights.used);
         expect(stack->held_segments.used == 0, "%c: %u held segments left", 'A' + side,
                stack->held_segments.used);
-        expect(stack->arp.pendings.used == 0, "%c: %u packets wait for a neighbour", 'A' + side,
-               stack->arp.pendings.used);
+        expect(stack->neighbours.pendings.used == 0, "%c: %u packets wait for a neighbour", 'A' + side,
+               stack->neighbours.pendings.used);
     }
     for (int side = 0; side < 2; side++) {
         munmap(world.hosts[side].mapped, REGION_BYTES + ARENA_BLOCK_BYTES);

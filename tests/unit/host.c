@@ -23,13 +23,6 @@ struct host host_create(uint32_t address, uint16_t mtu) {
 }
 
 struct host host_create_with_key(uint32_t address, uint16_t mtu, const uint8_t key[16]) {
-    /* Shared, so that a test may let another process change it. */
-    char *mapped = mmap(NULL, REGION_BYTES + ARENA_BLOCK_BYTES, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    assert_true(mapped != MAP_FAILED);
-    size_t beyond = (uintptr_t)mapped % ARENA_BLOCK_BYTES;
-    struct host host = {.mapped = mapped, .memory = mapped + (beyond ? ARENA_BLOCK_BYTES - beyond : 0)};
-    static uint8_t seed[RANDOM_SEED_BYTES];
     struct stack_config config = {.address = address,
                                   .prefix_length = 24,
                                   .mac = {2, 0, (uint8_t)(address >> 24), (uint8_t)(address >> 16),
@@ -37,11 +30,22 @@ struct host host_create_with_key(uint32_t address, uint16_t mtu, const uint8_t k
                                   .mtu = mtu,
                                   .offload = getenv("BAREWIRE_OFFLOAD") != NULL,
                                   .offload_datagrams = getenv("BAREWIRE_OFFLOAD") != NULL};
+    memcpy(config.key, key, sizeof config.key);
+    return host_create_configured(&config);
+}
+
+struct host host_create_configured(const struct stack_config *config) {
+    /* Shared, so that a test may let another process change it. */
+    char *mapped = mmap(NULL, REGION_BYTES + ARENA_BLOCK_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(mapped != MAP_FAILED);
+    size_t beyond = (uintptr_t)mapped % ARENA_BLOCK_BYTES;
+    struct host host = {.mapped = mapped, .memory = mapped + (beyond ? ARENA_BLOCK_BYTES - beyond : 0)};
+    static uint8_t seed[RANDOM_SEED_BYTES];
     seed[0]++;
     seed[16]++;
-    memcpy(config.key, key, sizeof config.key);
     host.stack = host.memory;
-    int error = stack_create(host.stack, host.memory, REGION_BYTES, sizeof(struct stack), &config, seed, now);
+    int error = stack_create(host.stack, host.memory, REGION_BYTES, sizeof(struct stack), config, seed, now);
     assert_int_equal(error, 0);
     return host;
 }
@@ -409,7 +413,7 @@ void assert_nothing_left(struct host *host) {
     assert_int_equal(stack->reassemblies.fragments.used, 0);
     assert_int_equal(stack->igmp.memberships.used, 0);
     assert_int_equal(stack->igmp.groups.used, 0);
-    assert_int_equal(stack->arp.pendings.used, 0);
+    assert_int_equal(stack->neighbours.pendings.used, 0);
     assert_int_equal(stack->marks.used, 0);
     assert_int_equal(stack->corks.used, 0);
     assert_int_equal(stack->bbr.used, 0);

@@ -43,6 +43,8 @@ extern bool host_lacks_memory; /* a frame for which there is none is lost; else 
 struct host host_create(uint32_t address, uint16_t mtu);
 /* The same with the key of a boot (stack_config.key). */
 struct host host_create_with_key(uint32_t address, uint16_t mtu, const uint8_t key[16]);
+/* The same as a config says. */
+struct host host_create_configured(const struct stack_config *config);
 void host_destroy(struct host *host);
 
 /* Gives a frame to a host, as the NIC would. */

@@ -61,7 +61,7 @@ static void ping_from(struct host *host, uint32_t address) {
 }
 
 static uint32_t waiting_for(struct host *host, uint32_t address) {
-    const struct arp_entry *entry = arp_lookup(host->stack, address);
+    const struct neighbour *entry = neighbour_lookup(host->stack, ip_from_v4(address));
     return entry ? entry->pending_count : 0;
 }
 
@@ -71,12 +71,12 @@ static void echo_requests_from_addresses_that_nobody_has_do_no_harm(void **state
     for (int i = 0; i < 110; i++)
         for (uint32_t a = 0; a < 13; a++)
             ping_from(&host, ON_LINK + a);
-    assert_true(host.stack->arp.pendings.used <= ARP_PENDINGS_MAX);
+    assert_true(host.stack->neighbours.pendings.used <= NEIGHBOUR_PENDINGS_MAX);
     for (uint32_t a = 0; a < 13; a++)
         assert_true(waiting_for(&host, ON_LINK + a) > 0);
     assert_nothing_left(&host);
-    assert_int_equal(host.stack->arp.pendings.used, 0);
-    assert_int_equal(host.stack->arp.pending_bytes, 0);
+    assert_int_equal(host.stack->neighbours.pendings.used, 0);
+    assert_int_equal(host.stack->neighbours.pending_bytes, 0);
     host_destroy(&host);
 }
 
@@ -90,7 +90,7 @@ static void packets_of_the_neighbour_with_the_most_make_room(void **state) {
     for (int i = 0; i < 200; i++)
         for (uint32_t a = 0; a < 60; a++)
             send_to(&host, socket, ON_LINK + a, 10);
-    assert_int_equal(host.stack->arp.pendings.used, ARP_PENDINGS_MAX);
+    assert_int_equal(host.stack->neighbours.pendings.used, NEIGHBOUR_PENDINGS_MAX);
     assert_int_equal(waiting_for(&host, HOST_B), 3);
     socket_release(host.stack, socket);
     assert_nothing_left(&host);
@@ -105,11 +105,12 @@ static void packets_that_wait_are_bounded_in_bytes(void **state) {
     set_option(&host, socket, SOL_SOCKET, SO_SNDBUF, large);
     for (int i = 0; i < 10; i++)
         send_to(&host, socket, HOST_B, 59000);
-    assert_true(arp_lookup(host.stack, HOST_B)->pending_bytes <= ARP_PENDING_BYTES_MAX);
+    assert_true(neighbour_lookup(host.stack, ip_from_v4(HOST_B))->pending_bytes <=
+                NEIGHBOUR_PENDING_BYTES_MAX);
     for (uint32_t a = 0; a < 100; a++)
         for (int i = 0; i < 5; i++)
             send_to(&host, socket, ON_LINK + a, 59000);
-    assert_true(host.stack->arp.pending_bytes <= ARP_PENDINGS_BYTES_MAX);
+    assert_true(host.stack->neighbours.pending_bytes <= NEIGHBOUR_PENDINGS_BYTES_MAX);
     assert_true(waiting_for(&host, ON_LINK + 99) > 0);
     socket_release(host.stack, socket);
     assert_nothing_left(&host);
@@ -123,15 +124,15 @@ static void neighbours_that_do_not_answer_take_half_of_the_table(void **state) {
         send_arp(&host, 1, OTHER, ON_LINK + a, HOST_A);
     for (uint32_t a = 0; a < 5000; a++)
         ping_from(&host, ON_LINK + 1000 + a);
-    assert_int_equal(host.stack->arp.asked_count, ARP_ASKED_MAX);
-    assert_int_equal(host.stack->arp.entries.used, ARP_ASKED_MAX + 201);
-    assert_non_null(arp_lookup(host.stack, ON_LINK));
-    assert_non_null(arp_lookup(host.stack, GATEWAY));
+    assert_int_equal(host.stack->neighbours.asked_count, NEIGHBOURS_ASKED_MAX);
+    assert_int_equal(host.stack->neighbours.entries.used, NEIGHBOURS_ASKED_MAX + 201);
+    assert_non_null(neighbour_lookup(host.stack, ip_from_v4(ON_LINK)));
+    assert_non_null(neighbour_lookup(host.stack, ip_from_v4(GATEWAY)));
     /* Who is asked for in the middle of it is found when it answers. */
     ping_from(&host, HOST_B);
     send_arp(&host, 2, PEER, HOST_B, HOST_A);
-    assert_int_equal(arp_lookup(host.stack, HOST_B)->state, ARP_REACHABLE);
-    assert_int_equal(host.stack->arp.asked_count, ARP_ASKED_MAX - 1);
+    assert_int_equal(neighbour_lookup(host.stack, ip_from_v4(HOST_B))->state, NEIGHBOUR_REACHABLE);
+    assert_int_equal(host.stack->neighbours.asked_count, NEIGHBOURS_ASKED_MAX - 1);
     assert_nothing_left(&host);
     host_destroy(&host);
 }
@@ -152,8 +153,8 @@ static void gateway_is_never_the_one_to_go(void **state) {
         send_arp(&host, 1, OTHER, ON_LINK + a, HOST_A);
         host_discard(&host);
     }
-    assert_true(host.stack->arp.entries.used <= ARP_CACHE_MAX);
-    assert_memory_equal(arp_lookup(host.stack, GATEWAY)->mac, PEER, 6);
+    assert_true(host.stack->neighbours.entries.used <= NEIGHBOURS_MAX);
+    assert_memory_equal(neighbour_lookup(host.stack, ip_from_v4(GATEWAY))->mac, PEER, 6);
     socket_release(host.stack, socket);
     assert_nothing_left(&host);
     host_destroy(&host);
@@ -170,8 +171,8 @@ static void neighbour_that_is_in_use_outlives_those_that_are_not(void **state) {
         if (a % 100 == 0)
             send_to(&host, socket, HOST_B, 1);
     }
-    assert_non_null(arp_lookup(host.stack, HOST_B));
-    assert_null(arp_lookup(host.stack, ON_LINK));
+    assert_non_null(neighbour_lookup(host.stack, ip_from_v4(HOST_B)));
+    assert_null(neighbour_lookup(host.stack, ip_from_v4(ON_LINK)));
     socket_release(host.stack, socket);
     host_destroy(&host);
 }
@@ -183,11 +184,11 @@ static void neighbours_are_on_the_link_or_gateways(void **state) {
     for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
         send_arp(&host, 1, OTHER, strangers[i], HOST_A);
         assert_true(host_sent(&host, &seen)); /* it is answered, as by Linux */
-        assert_null(arp_lookup(host.stack, strangers[i]));
+        assert_null(neighbour_lookup(host.stack, ip_from_v4(strangers[i])));
     }
     ip_route_add(&host.stack->routes, 0x0b000000, 0xff000000, 0xc0a80001); /* a gateway that is not */
     send_arp(&host, 1, OTHER, 0xc0a80001, HOST_A);
-    assert_non_null(arp_lookup(host.stack, 0xc0a80001));
+    assert_non_null(neighbour_lookup(host.stack, ip_from_v4(0xc0a80001)));
     host_destroy(&host);
 }
 
@@ -197,15 +198,15 @@ static void other_mac_address_is_not_believed_for_a_second(void **state) {
     send_arp(&host, 1, PEER, HOST_B, HOST_A);
     send_arp(&host, 2, PEER, HOST_B, HOST_A);
     send_arp(&host, 2, OTHER, HOST_B, HOST_A);
-    assert_memory_equal(arp_lookup(host.stack, HOST_B)->mac, PEER, 6);
+    assert_memory_equal(neighbour_lookup(host.stack, ip_from_v4(HOST_B))->mac, PEER, 6);
     send_arp(&host, 1, OTHER, HOST_B, HOST_A);
-    assert_memory_equal(arp_lookup(host.stack, HOST_B)->mac, PEER, 6);
-    assert_int_equal(arp_lookup(host.stack, HOST_B)->state, ARP_REACHABLE);
+    assert_memory_equal(neighbour_lookup(host.stack, ip_from_v4(HOST_B))->mac, PEER, 6);
+    assert_int_equal(neighbour_lookup(host.stack, ip_from_v4(HOST_B))->state, NEIGHBOUR_REACHABLE);
     host_run(&host, 1001 * MS);
     send_arp(&host, 2, OTHER, HOST_B, HOST_A);
-    assert_memory_equal(arp_lookup(host.stack, HOST_B)->mac, OTHER, 6);
+    assert_memory_equal(neighbour_lookup(host.stack, ip_from_v4(HOST_B))->mac, OTHER, 6);
     send_arp(&host, 1, FAR, HOST_B, HOST_B); /* an announcement: the address has moved */
-    assert_memory_equal(arp_lookup(host.stack, HOST_B)->mac, FAR, 6);
+    assert_memory_equal(neighbour_lookup(host.stack, ip_from_v4(HOST_B))->mac, FAR, 6);
     host_destroy(&host);
 }
 
@@ -213,13 +214,13 @@ static void neighbour_for_which_there_is_no_memory_is_not_left_behind(void **sta
     (void)state;
     struct host host = begin();
     struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 0);
-    uint32_t before = host.stack->arp.entries.used;
+    uint32_t before = host.stack->neighbours.entries.used;
     set_option(&host, socket, IPPROTO_IP, IP_RECVERR, 1);
-    host.stack->arp.pendings.limit = 0;
+    host.stack->neighbours.pendings.limit = 0;
     assert_int_equal(send_to(&host, socket, HOST_B, 10), -ENOBUFS);
-    assert_null(arp_lookup(host.stack, HOST_B));
-    assert_int_equal(host.stack->arp.entries.used, before);
-    host.stack->arp.pendings.limit = ARP_PENDINGS_MAX;
+    assert_null(neighbour_lookup(host.stack, ip_from_v4(HOST_B)));
+    assert_int_equal(host.stack->neighbours.entries.used, before);
+    host.stack->neighbours.pendings.limit = NEIGHBOUR_PENDINGS_MAX;
     assert_int_equal(send_to(&host, socket, HOST_B, 10), 10);
     assert_int_equal(waiting_for(&host, HOST_B), 1);
     socket_release(host.stack, socket);

@@ -95,7 +95,7 @@ static void request_for_us_is_answered_and_teaches_us(void **state) {
     assert_int_equal(read_arp(&host, &sender, &target), 2);
     assert_int_equal(sender, HOST_A);
     assert_int_equal(target, HOST_B);
-    assert_non_null(arp_lookup(host.stack, HOST_B));
+    assert_non_null(neighbour_lookup(host.stack, ip_from_v4(HOST_B)));
     send_arp(&host, 1, PEER, HOST_B, HOST_A + 1); /* for somebody else */
     assert_int_equal(read_arp(&host, &sender, &target), 0);
     host_destroy(&host);
@@ -156,7 +156,7 @@ static void queue_of_waiting_packets_is_bounded(void **state) {
     host_discard(&host);
     for (int i = 0; i < 500; i++)
         udp_send_to(&host, socket, HOST_B, 9, "x");
-    assert_int_equal(host.stack->arp.pendings.used, ARP_PENDING_MAX);
+    assert_int_equal(host.stack->neighbours.pendings.used, NEIGHBOUR_PENDING_MAX);
     socket_release(host.stack, socket);
     assert_nothing_left(&host);
     host_destroy(&host);
@@ -177,7 +177,7 @@ static void unanswered_request_is_repeated_each_second_then_fails(void **state) 
         host_run(&host, SECOND + 2 * MS);
     }
     assert_int_equal(socket_connect(host.stack, socket, ip_from_v4(HOST_B), 80), -EHOSTUNREACH);
-    assert_null(arp_lookup(host.stack, HOST_B));
+    assert_null(neighbour_lookup(host.stack, ip_from_v4(HOST_B)));
     socket_release(host.stack, socket);
     assert_nothing_left(&host);
     host_destroy(&host);
@@ -192,7 +192,7 @@ static void stale_neighbour_is_probed_by_unicast_and_dropped_when_silent(void **
     send_arp(&host, 2, PEER, HOST_B, HOST_A);
     host_run(&host, 31 * SECOND);
     host_discard(&host);
-    assert_int_equal(arp_lookup(host.stack, HOST_B)->state, ARP_STALE);
+    assert_int_equal(neighbour_lookup(host.stack, ip_from_v4(HOST_B))->state, NEIGHBOUR_STALE);
     udp_send_to(&host, socket, HOST_B, 9, "x"); /* goes out at once, and starts the check */
     assert_true(host_sent(&host, &seen));
     assert_int_equal(wire_get16(seen.bytes + 12), ETHER_TYPE_IP);
@@ -201,7 +201,7 @@ static void stale_neighbour_is_probed_by_unicast_and_dropped_when_silent(void **
     assert_int_equal(wire_get16(seen.bytes + 12), ETHER_TYPE_ARP);
     assert_memory_equal(seen.bytes, PEER, 6);
     host_run(&host, 4 * SECOND);
-    assert_null(arp_lookup(host.stack, HOST_B));
+    assert_null(neighbour_lookup(host.stack, ip_from_v4(HOST_B)));
     socket_release(host.stack, socket);
     host_destroy(&host);
 }
@@ -213,7 +213,7 @@ static void cache_is_bounded_against_a_flood(void **state) {
         send_arp(&host, 1, PEER, 0x0a4e0000 + i, HOST_A);
         host_discard(&host);
     }
-    assert_true(host.stack->arp.entries.used <= ARP_CACHE_MAX);
+    assert_true(host.stack->neighbours.entries.used <= NEIGHBOURS_MAX);
     host_destroy(&host);
 }
 
