@@ -36,7 +36,7 @@ REPORT := $(wildcard report/*.c)
 BOTH := shim/libc.c shim/kernel_calls.c shim/async.c shim/frames.c shim/config.c shim/door.c shim/clock.c shim/lock.c shim/lock_profile.c shim/wake.c shim/process.c shim/region_begin.c shim/flight.c shim/shared_repair.c shim/program.c shim/instruction.c shim/syscall_concern.c shim/syscall_site.c
 DIGEST := $(BUILD)/digest.c
 KEEPER := $(DIGEST) $(wildcard shim/keeper*.c) shim/tracing_text.c shim/helping.c $(BOTH) $(NIC) $(STACK) $(REPORT)
-LIBRARY := $(DIGEST) $(filter-out shim/keeper%,$(wildcard shim/*.c)) nic/packet_frames.c $(STACK)
+LIBRARY := $(DIGEST) $(filter-out shim/keeper% shim/load.c,$(wildcard shim/*.c)) nic/packet_frames.c $(STACK)
 FUZZ_NAMES := frames dhcp options filter config capture netlink door dns
 FUZZ_PARTS := $(STACK) $(REPORT) $(DIGEST) tests/fuzz/region.c nic/impair.c nic/train.c nic/quantity.c $(wildcard shim/netlink_*.c) \
     $(addprefix shim/,destination_policy.c nsswitch.c config.c dns.c dns_host.c libc.c kernel_calls.c keeper_door.c keeper_terms.c \
@@ -52,7 +52,7 @@ CMOCKA_LIBS = $(shell pkg-config --libs cmocka) -lm
 
 .PRECIOUS: $(BUILD)/plain/tests/fuzz/%.o $(BUILD)/plain/%.o $(BUILD)/plain/tests/unit/%.o
 .PHONY: all check quick unit simulate fuzz integration bench demo install deb clean format
-all: $(BUILD)/libbarewire.so $(BUILD)/barewire-keeper
+all: $(BUILD)/libbarewire.so $(BUILD)/barewire-keeper $(BUILD)/barewire-load
 
 LINK = @mkdir -p $(@D); echo "  LD  $@"; $(CC) $(ALL_CFLAGS) $(WRAPS) -o $@ $^
 
@@ -83,6 +83,9 @@ $(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/libbarewire.map
 # Under a sanitizer the keeper is made of the library's kind of objects, whose free objects of pools say so by their content.
 $(BUILD)/barewire-keeper: $(call objects,$(if $(SAN),shared,plain),$(KEEPER))
 	$(LINK) -pie $(HARD_LINK) $(KEEPER_LIBS)
+
+$(BUILD)/barewire-load: $(call objects,plain,shim/load.c)
+	$(LINK) -pie $(HARD_LINK) -ldl
 
 $(if $(SEAM),$(BUILD)/libbarewire.so $(BUILD)/barewire-keeper): $(SEAM)
 
@@ -192,6 +195,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/barewire
 	install -m 755 scripts/barewire $(DESTDIR)$(PREFIX)/bin/barewire
 	install -m 755 $(BUILD)/barewire-keeper $(DESTDIR)$(PREFIX)/lib/barewire/barewire-keeper
+	install -m 755 $(BUILD)/barewire-load $(DESTDIR)$(PREFIX)/lib/barewire/barewire-load
 	install -m 644 $(BUILD)/libbarewire.so $(DESTDIR)$(PREFIX)/lib/barewire/libbarewire.so
 	install -m 755 scripts/lab $(DESTDIR)$(PREFIX)/lib/barewire/lab
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions

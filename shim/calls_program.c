@@ -4,31 +4,17 @@
 #include "calls_program.h"
 #include "attach.h"
 #include "calls_syscall.h"
-#include "fork.h"
+#include "guest_thread.h"
 #include "kernel_calls.h"
 #include "libc.h"
-#include "user_dispatch.h"
+#include "signals.h"
 #include <errno.h>
-#include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #define KERNEL_SIGSET_BYTES 8
-#define KERNEL_SA_RESTORER 0x04000000
-
-/* What rt_sigaction(2) takes. */
-struct kernel_sigaction {
-    union {
-        void (*handler)(int);
-        void (*action)(int, siginfo_t *, void *);
-    };
-    unsigned long flags;
-    void (*restorer)(void);
-    uint64_t mask;
-};
-
 static const uint64_t sigsys_bit = 1ull << (SIGSYS - 1);
 
 static long change_action(int signal, const struct kernel_sigaction *wanted, struct kernel_sigaction *told) {
@@ -58,47 +44,11 @@ static long change_mask(int how, const uint64_t *set, uint64_t *old) {
     return result < 0 ? -1 : result;
 }
 
-/* A child that shares this memory would be served by tables that are its parent's, so it gets a copy, as
- * POSIX allows vfork(2) to do. One that is to begin on another stack is left to the kernel. */
-static bool of_children(long number, const long a[6], long *result) {
-    long copy[6];
-    struct clone_args *given = (struct clone_args *)a[0], changed;
-    const uint64_t shares = CLONE_VM | CLONE_VFORK;
-    memcpy(copy, a, sizeof copy);
-    switch (number) {
-    case SYS_fork:
-        break;
-    case SYS_vfork:
-        number = SYS_fork;
-        break;
-    case SYS_clone:
-        if (a[0] & CLONE_VM && (!(a[0] & CLONE_VFORK) || a[1]))
-            return false;
-        copy[0] &= ~(long)shares;
-        break;
-    case SYS_clone3:
-        if ((size_t)a[1] < CLONE_ARGS_SIZE_VER0 || (size_t)a[1] > sizeof changed ||
-            (given->flags & CLONE_VM && (!(given->flags & CLONE_VFORK) || given->stack)))
-            return false;
-        memset(&changed, 0, sizeof changed);
-        memcpy(&changed, given, (size_t)a[1]);
-        changed.flags &= ~shares;
-        copy[0] = (long)&changed;
-        break;
-    default:
-        return false;
-    }
-    *result = fork_by_syscall(number, copy);
-    if (*result == 0)
-        user_dispatch_thread();
-    return true;
-}
-
 bool syscall_take_program(long number, const long a[6], long *result) {
     switch (number) {
     case SYS_rt_sigaction:
-        if (a[3] != KERNEL_SIGSET_BYTES || a[0] == SIGRTMIN - 1 || a[0] == SIGRTMIN - 2)
-            return false; /* the last two are libc's own */
+        if (a[3] != KERNEL_SIGSET_BYTES || (signal_is_libcs((int)a[0]) && !guest_threads))
+            return false;
         *result =
             change_action((int)a[0], (const struct kernel_sigaction *)a[1], (struct kernel_sigaction *)a[2]);
         return true;
@@ -118,6 +68,6 @@ bool syscall_take_program(long number, const long a[6], long *result) {
         *result = prctl((int)a[0], a[1], a[2], a[3], a[4]);
         return true;
     default:
-        return of_children(number, a, result) || syscall_take(number, a, result);
+        return syscall_take(number, a, result);
     }
 }

@@ -9,6 +9,10 @@
  * there at all has been cleaned away.) Sockets that go on bring both back in any case: without them they
  * would be lost.
  *
+ * A program that has no dynamic linker, or not glibc's, is given to barewire-load, which has (guest_load.c):
+ * it is executed in the program's place, with the program's arguments, and told by a variable which one it
+ * is.
+ *
  * A program that can't be taken over is said, or with --strict not started; the keeper takes the sockets off
  * the process's account when it is there.
  *
@@ -24,6 +28,7 @@
 #include "borrowed.h"
 #include "descriptor.h"
 #include "fork.h"
+#include "guest_calls.h"
 #include "libc.h"
 #include "lock.h"
 #include "memory.h"
@@ -45,6 +50,8 @@
 #define STACK_ROOM 32768
 #define PRELOAD "LD_PRELOAD="
 #define RUNTIME "XDG_RUNTIME_DIR="
+#define PROGRAM "BAREWIRE_PROGRAM="
+#define LOADER "barewire-load"
 
 struct account exec_account;
 
@@ -53,6 +60,8 @@ static size_t remembered_count;
 static char store[4096];
 static size_t stored;
 static char library[PATH_MAX];
+static char loader[PATH_MAX]; /* barewire-load, beside it; empty: not there */
+char exec_program[PATH_MAX];
 
 static void remember(const char *variable) {
     size_t length = strlen(variable) + 1;
@@ -62,9 +71,20 @@ static void remember(const char *variable) {
     stored += length;
 }
 
+static void find_loader(void) {
+    const char *slash = strrchr(library, '/');
+    int length = slash ? (int)(slash + 1 - library) : 0;
+    if (!slash || snprintf(loader, sizeof loader, "%.*s" LOADER, length, library) >= (int)sizeof loader)
+        loader[0] = 0;
+}
+
 void exec_begin(void) {
     Dl_info info;
-    const char *account = getenv("BAREWIRE_ACCOUNT");
+    const char *account = getenv("BAREWIRE_ACCOUNT"), *program = getenv("BAREWIRE_PROGRAM");
+    if (program) {
+        snprintf(exec_program, sizeof exec_program, "%s", program);
+        unsetenv("BAREWIRE_PROGRAM");
+    }
     if (account) {
         char *made_ns;
         exec_account.process = (struct process *)strtoull(account, &made_ns, 16);
@@ -77,6 +97,7 @@ void exec_begin(void) {
         unsetenv("BAREWIRE_NETNS");
     if (!dladdr((void *)exec_begin, &info) || !realpath(info.dli_fname, library))
         library[0] = 0;
+    find_loader();
     for (char **variable = environ; variable && *variable; variable++)
         if (strncmp(*variable, "BAREWIRE_", 9) == 0 || strncmp(*variable, RUNTIME, strlen(RUNTIME)) == 0)
             remember(*variable);
@@ -125,21 +146,28 @@ static size_t count_of(char *const *environment) {
 }
 
 /* What tell needs for an environment. */
-static size_t told_bytes(char *const *given) {
+static size_t told_bytes(char *const *given, const char *guest) {
     const char *preload = given ? find_variable(given, PRELOAD) : NULL;
-    return (count_of(given) + remembered_count + 4) * sizeof(char *) +
+    return (count_of(given) + remembered_count + 5) * sizeof(char *) +
            (preload ? strlen(preload) : sizeof PRELOAD) + strlen(library) + 2 + ACCOUNT_BYTES + sizeof NETNS +
-           NETNS_TEXT_BYTES;
+           NETNS_TEXT_BYTES + (guest ? sizeof PROGRAM + strlen(guest) : 0);
 }
 
-/* Makes an environment in `room`. `needed`: sockets go on. */
-static void tell(struct told *told, void *room, char *const *given, struct account account, bool needed) {
+/* "Not this program": no matter what, unless sockets go on. */
+static bool is_dismissed(char *const *given, bool needed) {
+    const char *preload = given ? find_variable(given, PRELOAD) : NULL;
+    return preload && !preload[strlen(PRELOAD)] && !needed;
+}
+
+/* Makes an environment in `room`. `guest`: a program for barewire-load, or NULL; `needed`: sockets go on. */
+static void tell(struct told *told, void *room, char *const *given, const char *guest, struct account account,
+                 bool needed) {
     static char *const nothing[] = {NULL};
     if (!given)
         given = nothing;
-    char **environment = room, *text = (char *)(environment + count_of(given) + remembered_count + 4);
+    char **environment = room, *text = (char *)(environment + count_of(given) + remembered_count + 5);
     const char *preload = find_variable(given, PRELOAD);
-    bool dismissed = preload && !preload[strlen(PRELOAD)] && !needed;
+    bool dismissed = is_dismissed(given, needed);
     bool complete = dismissed || !library[0] || (preload && names_library(preload));
     bool silent = !says_anything(given);
     size_t count = 0;
@@ -163,9 +191,14 @@ static void tell(struct told *told, void *room, char *const *given, struct accou
         text += strlen(text) + 1;
     }
     if (account.process) {
-        snprintf(text, ACCOUNT_BYTES, "BAREWIRE_ACCOUNT=%lx,%llx", (unsigned long)account.process,
-                 (unsigned long long)account.made_ns);
         environment[count++] = text;
+        text += snprintf(text, ACCOUNT_BYTES, "BAREWIRE_ACCOUNT=%lx,%llx", (unsigned long)account.process,
+                         (unsigned long long)account.made_ns) +
+                1;
+    }
+    if (guest) {
+        environment[count++] = text;
+        sprintf(text, PROGRAM "%s", guest);
     }
     environment[count] = NULL;
     told->environment = environment;
@@ -173,13 +206,13 @@ static void tell(struct told *told, void *room, char *const *given, struct accou
 
 /* On the caller's stack, if it is not too much for that: memory taken in a child of vfork would stay its
  * parent's. */
-#define TELL(told, given, account, needed)                                                \
+#define TELL(told, given, guest, account, needed)                                         \
     do {                                                                                  \
-        size_t bytes = told_bytes(given);                                                 \
+        size_t bytes = told_bytes(given, guest);                                          \
         (told)->given_memory = bytes > STACK_ROOM ? memory_take(bytes) : NULL;            \
         void *room = bytes > STACK_ROOM ? (told)->given_memory : __builtin_alloca(bytes); \
         if (room)                                                                         \
-            tell(told, room, given, account_of(account), needed);                         \
+            tell(told, room, given, guest, account_of(account), needed);                  \
         else                                                                              \
             (told)->environment = (char **)(given);                                       \
     } while (0)
@@ -227,13 +260,38 @@ static void say_out_of_reach(const char *path, const char *reason, int count) {
         attach_say("%s %s and can't be taken over: it uses the kernel's network", path, reason);
 }
 
-/* Why a program can't be taken over, or NULL. Not asked for one that is not there. */
-static const char *out_of_reach(const char *path) {
+/* Not of a program that is not there. */
+static void look(const char *path, struct program *program) {
+    *program = (struct program){.out_of_reach = NULL};
     if (!path || access(path, X_OK) < 0)
-        return NULL;
-    const char *reason = program_out_of_reach(path);
-    return reason || !library[0] || access(library, R_OK) == 0 ? reason
-                                                               : "does not find libbarewire.so in its root";
+        return;
+    program_look(path, program);
+    if (!program->out_of_reach && library[0] && access(library, R_OK) < 0)
+        program->out_of_reach = "does not find libbarewire.so in its root";
+    else if (program->guest && access(loader, X_OK) < 0)
+        program->out_of_reach = "does not find " LOADER;
+}
+
+/* The arguments of barewire-load: the program's, for a script behind those of its interpreters, which `lines`
+ * has. `room`: for as many as there are, 2 for each interpreter, and the NULL. Returns the program's file. */
+static const char *guest_arguments(struct program *program, const char *path, char *const *given,
+                                   char **room) {
+    const char *file = path;
+    for (unsigned i = program->interpreters; i-- > 0;) {
+        char *argument = program_split_line(program->lines[i]);
+        *room++ = program->lines[i];
+        if (argument)
+            *room++ = argument;
+    }
+    if (program->interpreters) {
+        file = program->lines[program->interpreters - 1];
+        *room++ = (char *)path;
+        given += given && *given;
+    }
+    while (given && *given)
+        *room++ = *given++;
+    *room = NULL;
+    return file;
 }
 
 static void mark_leaving(bool leaving) {
@@ -275,7 +333,9 @@ static int run(const struct call *call, const char *found, char *const *environm
     struct told told;
     bool borrowed = memory_is_borrowed();
     int count = going_on();
-    const char *reason = out_of_reach(found);
+    struct program program;
+    look(found, &program);
+    const char *reason = program.out_of_reach, *guest = NULL;
     bool marks = reason && count > 0 && !borrowed;
     if (reason)
         say_out_of_reach(found, reason, count);
@@ -284,7 +344,16 @@ static int run(const struct call *call, const char *found, char *const *environm
         return -1;
     }
     struct process *account = borrowed && !reason ? fork_borrower_account() : NULL;
-    TELL(&told, environment, account, count > 0 || account);
+    bool needed = count > 0 || account;
+    struct call by_loader = {EXECVE, -1, loader, NULL, 0};
+    if (program.guest && !reason && !is_dismissed(environment, needed)) {
+        char **arguments =
+            __builtin_alloca((count_of(call->arguments) + 2 * program.interpreters + 2) * sizeof *arguments);
+        guest = guest_arguments(&program, found, call->arguments, arguments);
+        by_loader.arguments = arguments;
+        call = &by_loader;
+    }
+    TELL(&told, environment, guest, account, needed);
     if (marks)
         mark_leaving(true);
     if (borrowed && !reason)
@@ -305,6 +374,7 @@ static int run(const struct call *call, const char *found, char *const *environm
 }
 
 EXPORT int execve(const char *path, char *const *arguments, char *const *environment) {
+    path = guest_executable(path);
     return run(&(struct call){EXECVE, -1, path, arguments, 0}, path, environment);
 }
 
@@ -376,7 +446,9 @@ static int spawn(spawn_function *function, pid_t *pid, const char *file, const c
                  const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
                  char *const *arguments, char *const *environment) {
     int count = going_on();
-    const char *reason = out_of_reach(path);
+    struct program program;
+    look(path, &program);
+    const char *reason = program.out_of_reach, *guest = NULL;
     if (reason)
         say_out_of_reach(path, reason, count);
     if (reason && is_strict())
@@ -384,7 +456,13 @@ static int spawn(spawn_function *function, pid_t *pid, const char *file, const c
     struct told told;
     bool accounts = descriptor_any && path && !reason && !memory_is_borrowed();
     struct process *account = accounts ? fork_account() : NULL;
-    TELL(&told, environment, account, count > 0);
+    if (program.guest && !reason && !is_dismissed(environment, count > 0)) {
+        char **room = __builtin_alloca((count_of(arguments) + 2 * program.interpreters + 2) * sizeof *room);
+        guest = guest_arguments(&program, path, arguments, room);
+        arguments = room;
+        file = loader;
+    }
+    TELL(&told, environment, guest, account, count > 0);
     int result = function(pid, file, actions, attributes, arguments, told.environment);
     memory_give(told.given_memory);
     if (accounts && result)

@@ -12,6 +12,9 @@ void exec_begin(void);
  * Returns how many. */
 int exec_remembered(char **variables, int room);
 
+/* The program that this process has been started for, if it is barewire-load; else an empty string. */
+extern char exec_program[];
+
 /* The account that posix_spawn(3) made for this process, or NULL. */
 extern struct account exec_account;
 

@@ -6,6 +6,7 @@
 #include "keeper_rights.h"
 #include "keeper_tool.h"
 #include "nic.h"
+#include "program.h"
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -134,18 +135,6 @@ static int tell_interfaces(void) {
     return count;
 }
 
-#ifndef PR_SET_SYSCALL_USER_DISPATCH
-#define PR_SET_SYSCALL_USER_DISPATCH 59
-#define PR_SYS_DISPATCH_ON 1
-#endif
-
-/* Tries it with every address allowed. */
-bool doctor_has_user_dispatch(void) {
-    bool has = prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0ul, 1ul << 47, 0ul) == 0;
-    prctl(PR_SET_SYSCALL_USER_DISPATCH, 0, 0ul, 0ul, 0ul);
-    return has;
-}
-
 /* Whether a page of libc's text may be written to in memory, as a stricter SELinux (execmod) forbids. */
 bool doctor_may_change_text(void) {
     void *page = (void *)((uintptr_t)gnu_get_libc_version & ~4095ul);
@@ -163,11 +152,10 @@ static void tell_kernel(void) {
     bool waitv = syscall(SYS_futex_waitv, NULL, 0, 0, NULL, 0) < 0 && errno != ENOSYS;
     row("futex_waitv", waitv, "",
         "before 5.16 a program that waits hears of the keeper's death by its next call only");
-    row("instructions", doctor_has_user_dispatch(),
-        " of a program's own that make system calls (Go, rustix) are taken over",
+    row("instructions", program_calls_can_be_taken(),
+        " of a program's own that make system calls are taken over: static programs, Go, rustix",
         "this kernel has no Syscall User Dispatch, or forbids it (kernel.syscall_user_dispatch): sockets of "
-        "Go "
-        "programs are the kernel's");
+        "Go and static programs are the kernel's");
     row("libc's text", doctor_may_change_text(),
         ": what plug-ins and libc itself ask of libc (RTLD_DEEPBIND, stdio) is taken over",
         "it may not be changed in memory: only calls by name are taken over");

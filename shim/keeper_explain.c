@@ -63,7 +63,7 @@ static bool all_held(const struct explanation *all) {
 static const char no_dispatch[] = "this kernel has no Syscall User Dispatch, or forbids it";
 
 static void add_program(struct explanation *all, const struct image *image) {
-    bool held = doctor_has_user_dispatch();
+    bool held = program_calls_can_be_taken();
     if (image->go || image->instructions)
         add(all, "instructions", held, "%s%u of its own that make system calls: %s",
             image->go ? "a Go program, " : "", image->instructions,
@@ -160,7 +160,7 @@ static void add_libc(struct explanation *all) {
 }
 
 static void add_later(struct explanation *all) {
-    bool held = doctor_may_change_text() && doctor_has_user_dispatch();
+    bool held = doctor_may_change_text() && program_calls_can_be_taken();
     if (all->whole.loads)
         add(all, "plug-ins", held, "it loads libraries as it runs (dlopen): %s",
             held ? "what they look up in libc, and their instructions once there is a socket, are taken over"
@@ -179,14 +179,20 @@ static void add_rings(struct explanation *all, enum ring_kind kind) {
 static void explain(struct explanation *all, enum ring_kind rings) {
     char interpreter[PATH_MAX];
     const char *file = program_image(all->program, interpreter);
-    const char *reason = program_out_of_reach(all->program);
-    if (reason) {
+    static struct program program;
+    program_look(file, &program);
+    if (program.out_of_reach) {
         add(all, "loader", false, "it %s: nothing can be loaded into it, and it uses the kernel's network",
-            reason);
+            program.out_of_reach);
         return;
     }
     if (strcmp(file, all->program) != 0)
         add(all, "script", true, "%s runs it", file);
+    if (program.guest) {
+        add(all, "guest", true, "it has no dynamic linker of glibc's: barewire-load begins it, and all of its "
+                                "instructions that make system calls raise a signal (Syscall User Dispatch)");
+        return;
+    }
     add_libc(all);
     if (!image_read(file, &all->whole)) {
         add(all, "instructions", false, "%s can't be read: %s", file, strerror(errno));

@@ -13,10 +13,11 @@
 #include <sys/time.h>
 
 int tool_is_dynamic(const char *path) {
-    const char *reason = program_out_of_reach(path);
-    if (reason)
-        puts(reason);
-    return reason ? 1 : 0;
+    struct program program;
+    program_look(path, &program);
+    if (program.out_of_reach)
+        puts(program.out_of_reach);
+    return program.out_of_reach ? 1 : program.guest ? 3 : 0;
 }
 
 /* What is named and wrong is said before the program begins. A stack that is joined by its name may be in

@@ -37,9 +37,7 @@ int tool_doctor(const char *self);
 /* barewire --explain PROGRAM: by which doors its system calls go. 0: all are held; 1: not all are. */
 int tool_explain(int count, char **arguments);
 
-/* Whether this kernel has Syscall User Dispatch, and lets us use it; whether libc's text may be changed in
- * memory. */
-bool doctor_has_user_dispatch(void);
+/* Whether libc's text may be changed in memory. */
 bool doctor_may_change_text(void);
 
 /* Maps the stack that the environment names, or the only one there is, for reading. DOOR_TRACE: it notes what

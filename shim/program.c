@@ -3,6 +3,7 @@
  */
 #include "program.h"
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
@@ -16,9 +17,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define INTERPRETERS_MAX 4 /* the kernel's limit, too */
-#define LOADER_BYTES 128   /* of the name that a program says; a longer one is none that we know */
-#define SCRIPT_LINE_BYTES 256
+#define LOADER_BYTES 128 /* of the name that a program says; a longer one is none that we know */
 
 /* The loader that a program names; empty: none. */
 static void find_loader(int file, const Elf64_Ehdr *header, char loader[LOADER_BYTES]) {
@@ -44,14 +43,36 @@ static bool is_loader(const char *path) {
     return strncmp(base_of(path), "ld-linux", 8) == 0 || strncmp(base_of(path), "ld.so", 5) == 0;
 }
 
-static const char *image_out_of_reach(int file, const Elf64_Ehdr *header, const char *path) {
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#define PR_SYS_DISPATCH_ON 1
+#endif
+
+/* Asks for something impossible, so that nothing is changed: a kernel that has it finds the fault (EFAULT).
+ */
+bool program_calls_can_be_taken(void) {
+#if defined __x86_64__
+    int saved = errno;
+    bool can = prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0ul, 0ul, ~0ul) < 0 && errno == EFAULT;
+    errno = saved;
+    return can;
+#else
+    return false;
+#endif
+}
+
+static void look_at_image(int file, const Elf64_Ehdr *header, const char *path, struct program *program) {
     char loader[LOADER_BYTES];
-    if (header->e_ident[EI_CLASS] != ELFCLASS64)
-        return "is a program of 32 bits";
+    if (header->e_ident[EI_CLASS] != ELFCLASS64) {
+        program->out_of_reach = "is a program of 32 bits";
+        return;
+    }
     find_loader(file, header, loader);
-    if (!loader[0])
-        return is_loader(path) ? NULL : "is statically linked";
-    return is_loader(loader) ? NULL : "is of another C library";
+    if (is_loader(loader[0] ? loader : path))
+        return;
+    program->guest = header->e_machine == EM_X86_64 && program_calls_can_be_taken();
+    if (!program->guest)
+        program->out_of_reach = loader[0] ? "is of another C library" : "is statically linked";
 }
 
 /* Whether a file brings capabilities along (capabilities(7): security.capability). */
@@ -82,44 +103,57 @@ static const char *distrusted(const char *path) {
     return !plain && getuid() != 0 && has_capabilities(path) ? "has capabilities of its own" : NULL;
 }
 
-/* The interpreter that a script's first line names; `words`: what stands behind it. */
-static bool script_interpreter(const char *start, size_t length, char interpreter[PATH_MAX],
-                               char words[SCRIPT_LINE_BYTES]) {
-    char line[SCRIPT_LINE_BYTES];
+/* The interpreter that a script's first line names, and its argument. */
+static bool script_line(const char *start, size_t length, char line[PROGRAM_LINE_BYTES]) {
     if (length < 3 || start[0] != '#' || start[1] != '!')
         return false;
-    snprintf(line, sizeof line, "%.*s", (int)length - 2, start + 2);
+    snprintf(line, PROGRAM_LINE_BYTES, "%.*s", (int)length - 2, start + 2);
     line[strcspn(line, "\n")] = 0;
-    const char *from = line + strspn(line, " \t");
-    size_t end = strcspn(from, " \t");
-    snprintf(interpreter, PATH_MAX, "%.*s", (int)end, from);
-    snprintf(words, SCRIPT_LINE_BYTES, "%s", from + end);
-    return interpreter[0];
+    size_t blanks = strspn(line, " \t"), used;
+    memmove(line, line + blanks, strlen(line + blanks) + 1);
+    for (used = strlen(line); used > 0 && strchr(" \t", line[used - 1]); used--)
+        line[used - 1] = 0;
+    return line[0];
 }
 
-const char *program_out_of_reach(const char *path) {
-    char interpreter[PATH_MAX], words[SCRIPT_LINE_BYTES];
+char *program_split_line(char *line) {
+    size_t name = strcspn(line, " \t");
+    char *argument = line + name + strspn(line + name, " \t");
+    line[name] = 0;
+    return *argument ? argument : NULL;
+}
+
+/* Looks at one file. Returns whether it is a script, whose interpreter is the next. */
+static bool look_at(const char *path, struct program *program) {
     union {
         Elf64_Ehdr header;
-        char bytes[256];
+        char bytes[PROGRAM_LINE_BYTES];
     } start;
-    for (int depth = 0; depth <= INTERPRETERS_MAX; depth++) {
-        int file = open(path, O_RDONLY | O_CLOEXEC);
-        if (file < 0)
-            return access(path, X_OK) == 0 ? distrusted(path) : NULL; /* it may be run, but not read */
-        ssize_t length = read(file, &start, sizeof start);
-        bool elf = length >= (ssize_t)sizeof start.header && memcmp(start.bytes, ELFMAG, SELFMAG) == 0;
-        const char *reason = elf ? distrusted(path) : NULL;
-        if (elf && !reason)
-            reason = image_out_of_reach(file, &start.header, path);
-        close(file);
-        if (elf)
-            return reason;
-        if (length < 0 || !script_interpreter(start.bytes, (size_t)length, interpreter, words))
-            return NULL;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        if (access(path, X_OK) == 0)
+            program->out_of_reach = distrusted(path); /* it may be run, but not read */
+        return false;
+    }
+    ssize_t length = read(file, &start, sizeof start);
+    bool elf = length >= (ssize_t)sizeof start.header && memcmp(start.bytes, ELFMAG, SELFMAG) == 0;
+    if (elf && !(program->out_of_reach = distrusted(path)))
+        look_at_image(file, &start.header, path, program);
+    close(file);
+    return !elf && length > 0 && program->interpreters < PROGRAM_INTERPRETERS_MAX &&
+           script_line(start.bytes, (size_t)length, program->lines[program->interpreters]);
+}
+
+void program_look(const char *path, struct program *program) {
+    char interpreter[PROGRAM_LINE_BYTES];
+    program->out_of_reach = NULL;
+    program->guest = false;
+    program->interpreters = 0;
+    while (look_at(path, program)) {
+        memcpy(interpreter, program->lines[program->interpreters++], sizeof interpreter);
+        program_split_line(interpreter);
         path = interpreter;
     }
-    return NULL;
 }
 
 const char *program_find(const char *name, char *room) {
@@ -149,18 +183,19 @@ static bool env_program(char *words, char room[PATH_MAX]) {
 }
 
 const char *program_image(const char *path, char *room) {
-    char interpreter[PATH_MAX], words[SCRIPT_LINE_BYTES], start[SCRIPT_LINE_BYTES];
-    for (int depth = 0; depth <= INTERPRETERS_MAX; depth++) {
+    char line[PROGRAM_LINE_BYTES], start[PROGRAM_LINE_BYTES];
+    for (int depth = 0; depth <= PROGRAM_INTERPRETERS_MAX; depth++) {
         int file = open(path, O_RDONLY | O_CLOEXEC);
         ssize_t length = file < 0 ? -1 : read(file, start, sizeof start);
         if (file >= 0)
             close(file);
         if (length < 0 || (length >= SELFMAG && memcmp(start, ELFMAG, SELFMAG) == 0))
             return path;
-        if (!script_interpreter(start, (size_t)length, interpreter, words))
+        if (!script_line(start, (size_t)length, line))
             return "/bin/sh";
-        if (strcmp(base_of(interpreter), "env") != 0 || !env_program(words, room))
-            snprintf(room, PATH_MAX, "%s", interpreter);
+        char *words = program_split_line(line);
+        if (strcmp(base_of(line), "env") != 0 || !words || !env_program(words, room))
+            snprintf(room, PATH_MAX, "%s", line);
         path = room;
     }
     return path;

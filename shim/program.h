@@ -4,11 +4,29 @@
 #ifndef SHIM_PROGRAM_H
 #define SHIM_PROGRAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* Why the loader will not load a library into the program of a file: NULL when it will, or when that can't be
- * told. A script is what its interpreter is. */
-const char *program_out_of_reach(const char *path);
+#define PROGRAM_INTERPRETERS_MAX 4 /* the kernel's limit, too */
+#define PROGRAM_LINE_BYTES 256
+
+/* What can be said of a file that is to be executed. */
+struct program {
+    const char *out_of_reach; /* why it can't be taken over; NULL: it can, or that can't be told */
+    bool guest;               /* by barewire-load: it has no loader, or not glibc's */
+    /* A script's interpreter with its argument, as its first line has them, and that one's: "/bin/sh -e".
+     * What they lead to is the program. */
+    unsigned interpreters;
+    char lines[PROGRAM_INTERPRETERS_MAX][PROGRAM_LINE_BYTES];
+};
+
+void program_look(const char *path, struct program *program);
+
+/* Splits an interpreter's line: ends its name with 0, and gives the argument, or NULL. */
+char *program_split_line(char *line);
+
+/* Whether this kernel has Syscall User Dispatch, and lets us use it. */
+bool program_calls_can_be_taken(void);
 
 /* The ELF file that the kernel runs for a program: itself, or its interpreter; of a script that env(1) finds
  * an interpreter for, that; /bin/sh for what is neither. `room` has PATH_MAX bytes. */

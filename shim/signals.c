@@ -20,6 +20,8 @@
 #include "signals.h"
 #include "attach.h"
 #include "borrowed.h"
+#include "guest_thread.h"
+#include "kernel_calls.h"
 #include "libc.h"
 #include "lock.h"
 #include "user_dispatch.h"
@@ -78,6 +80,28 @@ static bool default_is_fatal_or_stops(int signal) {
     default:
         return signal < 32 || signal >= SIGRTMIN; /* 32 and 33 are libc's own */
     }
+}
+
+/* libc would refuse its own signals; what a handler returns by is the same for all. */
+static int ask_kernel(int signal, const struct sigaction *action, struct sigaction *old) {
+    struct kernel_sigaction wanted, told, other;
+    if (!signal_is_libcs(signal) || !guest_threads)
+        return LIBC(sigaction)(signal, action, old);
+    if (action) {
+        LIBC(syscall)(SYS_rt_sigaction, SIGSYS, NULL, &other, _NSIG / 8);
+        wanted = (struct kernel_sigaction){.handler = action->sa_handler,
+                                           .flags = (unsigned)action->sa_flags | KERNEL_SA_RESTORER,
+                                           .restorer = other.restorer};
+        memcpy(&wanted.mask, &action->sa_mask, sizeof wanted.mask);
+    }
+    if (LIBC(syscall)(SYS_rt_sigaction, signal, action ? &wanted : NULL, &told, _NSIG / 8) < 0)
+        return -1;
+    if (old) {
+        *old =
+            (struct sigaction){.sa_handler = told.handler, .sa_flags = (int)told.flags & ~KERNEL_SA_RESTORER};
+        memcpy(&old->sa_mask, &told.mask, sizeof told.mask);
+    }
+    return 0;
 }
 
 static bool is_fault(int signal, const siginfo_t *info) {
@@ -167,17 +191,26 @@ static void carry_out_default(int signal) {
     bool gated = attached() && !memory_is_borrowed();
     if (gated)
         shared_gate_close();
-    LIBC(sigaction)(signal, &plain, &ours);
+    ask_kernel(signal, &plain, &ours);
     syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), signal);
     sigemptyset(&only);
     sigaddset(&only, signal);
     pthread_sigmask(SIG_UNBLOCK, &only, NULL); /* here it ends or stops */
-    LIBC(sigaction)(signal, &ours, NULL);
+    ask_kernel(signal, &ours, NULL);
     if (gated)
         shared_gate_open(); /* it was only stopped */
 }
 
-void signals_enter(int signal, siginfo_t *info, void *context) {
+/* The program's handler: with its own FS, and with SIGSYS let through, whatever it waited with
+ * (sigsuspend(2)). */
+static void call_handler(const struct sigaction *action, int signal, siginfo_t *info, void *context) {
+    const uint64_t sigsys = 1ull << (SIGSYS - 1);
+    if (user_dispatch_on)
+        kernel_call(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&sigsys, 0, sizeof sigsys, 0, 0);
+    guest_call(action->sa_sigaction, signal, info, context);
+}
+
+static void enter(int signal, siginfo_t *info, void *context) {
     int saved = errno;
     struct sigaction action;
     if (shared_lock_held() && !is_fault(signal, info)) {
@@ -197,10 +230,13 @@ void signals_enter(int signal, siginfo_t *info, void *context) {
     }
     handled++;
     interruptions += !(action.sa_flags & SA_RESTART);
-    if (action.sa_flags & SA_SIGINFO)
-        action.sa_sigaction(signal, info, context);
-    else
-        action.sa_handler(signal);
+    call_handler(&action, signal, info, context);
+}
+
+GUEST_SAFE void signals_enter(int signal, siginfo_t *info, void *context) {
+    bool was = guest_enter();
+    enter(signal, info, context);
+    guest_leave(was);
 }
 
 /* Installs what makes `wanted` come about. */
@@ -218,13 +254,13 @@ static int install(int signal, const struct sigaction *wanted) {
         if (wanted->sa_handler == SIG_DFL)
             action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
     }
-    return LIBC(sigaction)(signal, &action, NULL);
+    return ask_kernel(signal, &action, NULL);
 }
 
 /* What a process has installed, as it was told: the kernel says whether that is the table's to know. */
 static int installed(int signal, struct sigaction *action) {
     struct sigaction there;
-    if (LIBC(sigaction)(signal, NULL, &there) < 0)
+    if (ask_kernel(signal, NULL, &there) < 0)
         return -1;
     if (there.sa_sigaction != signals_enter || !look_up(signal, action))
         *action = there;
@@ -238,7 +274,7 @@ static int install_borrowed(int signal, const struct sigaction *action, struct s
         return -1;
     if (action)
         wanted = *action;
-    if (action && LIBC(sigaction)(signal, &wanted, NULL) < 0)
+    if (action && ask_kernel(signal, &wanted, NULL) < 0)
         return -1;
     if (old)
         *old = before;
@@ -248,17 +284,17 @@ static int install_borrowed(int signal, const struct sigaction *action, struct s
 EXPORT int sigaction(int signal, const struct sigaction *action, struct sigaction *old) {
     struct sigaction before, wanted;
     if (signal <= 0 || signal >= NSIG)
-        return LIBC(sigaction)(signal, action, old);
+        return ask_kernel(signal, action, old);
     if (memory_is_borrowed())
         return install_borrowed(signal, action, old);
-    if (!look_up(signal, &before) && LIBC(sigaction)(signal, NULL, &before) < 0)
+    if (!look_up(signal, &before) && ask_kernel(signal, NULL, &before) < 0)
         return -1;
     if (action) {
         wanted = *action; /* may be the same memory as old */
         sigset_t mask;
         begin_writing(&mask);
         if (!look_up(signal, &before)) /* another thread may have installed something meanwhile */
-            LIBC(sigaction)(signal, NULL, &before);
+            ask_kernel(signal, NULL, &before);
         enter_wanted(signal, &wanted);
         int result = install(signal, &wanted);
         int error = errno;
@@ -279,7 +315,7 @@ void signals_take(int signal) {
     struct sigaction current;
     sigset_t mask;
     begin_writing(&mask);
-    if (!look_up(signal, &current) && LIBC(sigaction)(signal, NULL, &current) == 0)
+    if (!look_up(signal, &current) && ask_kernel(signal, NULL, &current) == 0)
         enter_wanted(signal, &current);
     end_writing(&mask);
 }
@@ -326,7 +362,7 @@ static void start(void) {
             continue;
         begin_writing(&mask);
         bool known = look_up(signal, &current);
-        if (!known && LIBC(sigaction)(signal, NULL, &current) == 0) {
+        if (!known && ask_kernel(signal, NULL, &current) == 0) {
             enter_wanted(signal, &current);
             known = true;
         }

@@ -5,7 +5,23 @@
 #define SHIM_SIGNALS_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
+
+/* What rt_sigaction(2) takes. */
+struct kernel_sigaction {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+#define KERNEL_SA_RESTORER 0x04000000
+
+/* Whether libc uses a signal itself and lets no program install a handler for it: 32 and 33. A guest's C
+ * library (guest_thread.h) has the same right. */
+static inline bool signal_is_libcs(int signal) {
+    return signal == 32 || signal == 33;
+}
 
 /* From the first socket on: default actions that would end or stop the program wait for the lock, too. */
 void signals_start(void);

@@ -26,28 +26,27 @@
     "    movaps 192(%rsp), %xmm12\n    movaps 208(%rsp), %xmm13\n    movaps 224(%rsp), %xmm14\n" \
     "    movaps 240(%rsp), %xmm15\n"
 
-/* struct syscall_frame, from its last member on. */
-#define ENTER(origin)                                                  \
-    ".globl syscall_entry_" origin "\n"                                \
-    ".hidden syscall_entry_" origin "\n"                               \
-    ".type syscall_entry_" origin ", @function\n"                      \
-    "syscall_entry_" origin ":\n"                                      \
-    "    .cfi_startproc\n"                                             \
-    "    leaq -128(%rsp), %rsp\n"                                      \
-    "    pushq %rcx\n"                                                 \
-    "    .cfi_def_cfa rsp, 136\n"                                      \
-    "    .cfi_offset rip, -136\n"                                      \
-    "    pushq %rbp\n"                                                 \
-    "    .cfi_def_cfa_offset 144\n"                                    \
-    "    .cfi_offset rbp, -144\n"                                      \
-    "    movq %rsp, %rbp\n"                                            \
-    "    .cfi_def_cfa_register rbp\n"                                  \
-    "    pushq %rdi\n    pushq %rsi\n    pushq %rdx\n    pushq %r10\n" \
-    "    pushq %r8\n    pushq %r9\n    pushq %r11\n    pushq %rax\n"   \
-    "    movq %rsp, %rdi\n"                                            \
-    "    andq $-64, %rsp\n"                                            \
-    "    call syscall_concerns_" origin "\n"                           \
-    "    testb %al, %al\n"                                             \
+/* struct syscall_frame, from its last member on; `more`: what comes before it in memory. */
+#define ENTER(origin, more)                                                                       \
+    ".globl syscall_entry_" origin "\n"                                                           \
+    ".hidden syscall_entry_" origin "\n"                                                          \
+    ".type syscall_entry_" origin ", @function\n"                                                 \
+    "syscall_entry_" origin ":\n"                                                                 \
+    "    .cfi_startproc\n"                                                                        \
+    "    leaq -128(%rsp), %rsp\n"                                                                 \
+    "    pushq %rcx\n"                                                                            \
+    "    .cfi_def_cfa rsp, 136\n"                                                                 \
+    "    .cfi_offset rip, -136\n"                                                                 \
+    "    pushq %rbp\n"                                                                            \
+    "    .cfi_def_cfa_offset 144\n"                                                               \
+    "    .cfi_offset rbp, -144\n"                                                                 \
+    "    movq %rsp, %rbp\n"                                                                       \
+    "    .cfi_def_cfa_register rbp\n"                                                             \
+    "    pushq %rdi\n    pushq %rsi\n    pushq %rdx\n    pushq %r10\n"                            \
+    "    pushq %r8\n    pushq %r9\n    pushq %r11\n    pushq %rax\n" more "    movq %rsp, %rdi\n" \
+    "    andq $-64, %rsp\n"                                                                       \
+    "    call syscall_concerns_" origin "\n"                                                      \
+    "    testb %al, %al\n"                                                                        \
     "    je 2f\n"
 
 /* Back to where rbp was saved; `at` is the register with the way on. */
@@ -61,64 +60,70 @@
     "    leaq 136(%rsp), %rsp\n"                                   \
     "    .cfi_def_cfa_offset 0\n"
 
-__asm__(".text\n" ENTER("libc") "    leaq -64(%rbp), %rdi\n"
-                                "    subq $256, %rsp\n" SAVE_VECTORS
-                                "    call syscall_serve_libc\n" RESTORE_VECTORS "    testb %dl, %dl\n"
-                                "    jne 2f\n"
-                                "    .cfi_remember_state\n" LEAVE(
-                                    "%r11") "    addq $2, %r11\n"
-                                            "    jmp *%r11\n"
-                                            "    .cfi_restore_state\n"
-                                            "2:\n"
-                                            "    movq -64(%rbp), %rax\n" LEAVE(
-                                                "%r11") "    jmp *%r11\n"
-                                                        "    .cfi_endproc\n"
-                                                        ".size syscall_entry_libc, . - syscall_entry_libc\n");
+__asm__(".text\n" ENTER("libc",
+                        "") "    leaq -64(%rbp), %rdi\n"
+                            "    subq $256, %rsp\n" SAVE_VECTORS
+                            "    call syscall_serve_libc\n" RESTORE_VECTORS "    testb %dl, %dl\n"
+                            "    jne 2f\n"
+                            "    .cfi_remember_state\n" LEAVE(
+                                "%r11") "    addq $2, %r11\n"
+                                        "    jmp *%r11\n"
+                                        "    .cfi_restore_state\n"
+                                        "2:\n"
+                                        "    movq -64(%rbp), %rax\n" LEAVE(
+                                            "%r11") "    jmp *%r11\n"
+                                                    "    .cfi_endproc\n"
+                                                    ".size syscall_entry_libc, . - syscall_entry_libc\n");
 
 /*
  * A program may have more live than libc has: all vector registers are saved, by xsavec, whose area must
  * begin with a clean header. Its stack may be too small: the call may get another (syscall_stack_take). Below
  * the frame lie the stack taken, the result and where it goes.
  */
+#define MORE "    pushq %rbx\n    pushq %r12\n    pushq %r13\n    pushq %r14\n    pushq %r15\n    pushq $0\n"
+
 __asm__(".text\n" ENTER(
-    "program") "    call syscall_stack_take\n"
-               "    leaq -96(%rbp), %rsp\n"
-               "    testq %rax, %rax\n"
-               "    cmovneq %rax, %rsp\n"
-               "    subq syscall_vector_bytes(%rip), %rsp\n"
-               "    andq $-64, %rsp\n"
-               "    xorl %eax, %eax\n"
-               "    movq %rax, 512(%rsp)\n    movq %rax, 520(%rsp)\n    movq %rax, 528(%rsp)\n"
-               "    movq %rax, 536(%rsp)\n    movq %rax, 544(%rsp)\n    movq %rax, 552(%rsp)\n"
-               "    movq %rax, 560(%rsp)\n    movq %rax, 568(%rsp)\n"
-               "    movl $" VECTOR_STATE ", %eax\n"
-               "    xorl %edx, %edx\n"
-               "    cmpb $0, syscall_vector_compact(%rip)\n"
-               "    je 1f\n"
-               "    xsavec (%rsp)\n"
-               "    jmp 3f\n"
-               "1:  xsave (%rsp)\n"
-               "3:\n"
-               "    leaq -64(%rbp), %rdi\n"
-               "    call syscall_serve_program\n"
-               "    movq %rax, -72(%rbp)\n"
-               "    movq %rdx, -80(%rbp)\n"
-               "    movl $" VECTOR_STATE ", %eax\n"
-               "    xorl %edx, %edx\n"
-               "    xrstor (%rsp)\n"
-               "    call syscall_stack_give\n"
-               "    cmpb $0, -80(%rbp)\n"
-               "    jne 2f\n"
-               "    movq -72(%rbp), %rax\n"
-               "    .cfi_remember_state\n" LEAVE(
-                   "%r11") "    addq $2, %r11\n"
-                           "    jmp *%r11\n"
-                           "    .cfi_restore_state\n"
-                           "2:\n"
-                           "    movq -64(%rbp), %rax\n" LEAVE(
-                               "%r11") "    jmp *%r11\n"
-                                       "    .cfi_endproc\n"
-                                       ".size syscall_entry_program, . - syscall_entry_program\n");
+    "program", MORE) "    call syscall_stack_take\n"
+                     "    leaq -128(%rbp), %rsp\n"
+                     "    testq %rax, %rax\n"
+                     "    cmovneq %rax, %rsp\n"
+                     "    subq syscall_vector_bytes(%rip), %rsp\n"
+                     "    andq $-64, %rsp\n"
+                     "    xorl %eax, %eax\n"
+                     "    movq %rax, 512(%rsp)\n    movq %rax, 520(%rsp)\n    movq %rax, 528(%rsp)\n"
+                     "    movq %rax, 536(%rsp)\n    movq %rax, 544(%rsp)\n    movq %rax, 552(%rsp)\n"
+                     "    movq %rax, 560(%rsp)\n    movq %rax, 568(%rsp)\n"
+                     "    movl $" VECTOR_STATE ", %eax\n"
+                     "    xorl %edx, %edx\n"
+                     "    cmpb $0, syscall_vector_compact(%rip)\n"
+                     "    je 1f\n"
+                     "    xsavec (%rsp)\n"
+                     "    jmp 3f\n"
+                     "1:  xsave (%rsp)\n"
+                     "3:\n"
+                     "    leaq -112(%rbp), %rdi\n"
+                     "    call syscall_serve_program\n"
+                     "    movq %rax, -120(%rbp)\n"
+                     "    movq %rdx, -128(%rbp)\n"
+                     "    movl $" VECTOR_STATE ", %eax\n"
+                     "    xorl %edx, %edx\n"
+                     "    xrstor (%rsp)\n"
+                     "    leaq -128(%rbp), %rsp\n" /* a handler may take the other stack from now on */
+                     "    andq $-64, %rsp\n"
+                     "    leaq -112(%rbp), %rdi\n"
+                     "    call syscall_program_leave\n"
+                     "    cmpb $0, -128(%rbp)\n"
+                     "    jne 2f\n"
+                     "    movq -120(%rbp), %rax\n"
+                     "    .cfi_remember_state\n" LEAVE(
+                         "%r11") "    addq $2, %r11\n"
+                                 "    jmp *%r11\n"
+                                 "    .cfi_restore_state\n"
+                                 "2:\n"
+                                 "    movq -64(%rbp), %rax\n" LEAVE(
+                                     "%r11") "    jmp *%r11\n"
+                                             "    .cfi_endproc\n"
+                                             ".size syscall_entry_program, . - syscall_entry_program\n");
 
 #include <cpuid.h>
 #include <stdbool.h>

@@ -5,7 +5,7 @@
  * Whoever includes it, each time anew, defines SERVED(name, when, call) and ALSO(name, when) before. `when`
  * is of enum syscall_concern. `call` serves the call with the arguments `a`: it is one of ours under another
  * name, which says of descriptors of the kernel's what libc's says. Those of ALSO are served by functions
- * that have more to do (calls_syscall.c, calls_program.c).
+ * that have more to do (calls_syscall.c, calls_program.c, guest_calls.c).
  */
 SERVED(socket, ALWAYS, socket((int)a[0], (int)a[1], (int)a[2]))
 SERVED(bind, OF_FD, bind((int)a[0], (const struct sockaddr *)a[1], (socklen_t)a[2]))
@@ -68,6 +68,8 @@ SERVED(epoll_wait, ALWAYS, epoll_wait((int)a[0], (struct epoll_event *)a[1], (in
 SERVED(open, PROGRAMS, open((const char *)a[0], (int)a[1], (mode_t)a[2]))
 ALSO(fork, PROGRAMS)
 ALSO(vfork, PROGRAMS)
+ALSO(readlink, PROGRAMS)
+ALSO(arch_prctl, PROGRAMS)
 #endif
 
 /* Files that tell of the network. */
@@ -94,3 +96,12 @@ ALSO(pivot_root, PROGRAMS)
 ALSO(seccomp, PROGRAMS)
 ALSO(rt_sigaction, PROGRAMS)
 ALSO(rt_sigprocmask, MASKS)
+
+/* What a program with a C library of its own has of its own (guest_calls.c). */
+ALSO(readlinkat, PROGRAMS)
+ALSO(exit, PROGRAMS)
+ALSO(set_tid_address, PROGRAMS)
+ALSO(set_robust_list, PROGRAMS)
+ALSO(rseq, PROGRAMS)
+ALSO(brk, PROGRAMS)
+ALSO(sigaltstack, PROGRAMS)

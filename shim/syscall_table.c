@@ -9,6 +9,8 @@
 #include "calls_program.h"
 #include "calls_syscall.h"
 #include "descriptor.h"
+#include "guest_calls.h"
+#include "guest_thread.h"
 #include "kernel_calls.h"
 #include "libc.h"
 #include "netlink.h"
@@ -31,7 +33,7 @@ NO_VECTORS static inline bool is_ours(long fd) {
     return descriptor_find((int)fd) || netlink_any;
 }
 
-NO_VECTORS static inline bool concerns_us(const struct syscall_frame *frame, bool of_program) {
+NO_VECTORS static bool concerns_us(const struct syscall_frame *frame, bool of_program) {
     enum syscall_concern concern = syscall_concern(frame->number);
     if (concern == NEVER)
         return false;
@@ -59,8 +61,20 @@ NO_VECTORS bool syscall_concerns_libc(const struct syscall_frame *frame) {
     return concerns_us(frame, false);
 }
 
-NO_VECTORS bool syscall_concerns_program(const struct syscall_frame *frame) {
-    return concerns_us(frame, true);
+/* Most calls of a program's concern nobody: FS is left alone for those. */
+GUEST_SAFE bool syscall_concerns_program(struct program_frame *frame) {
+    if (syscall_concern(frame->call.number) == NEVER)
+        return false;
+    frame->entered = guest_enter();
+    if (concerns_us(&frame->call, true))
+        return true;
+    guest_leave(frame->entered);
+    return false;
+}
+
+GUEST_SAFE void syscall_program_leave(const struct program_frame *frame) {
+    syscall_stack_give();
+    guest_leave(frame->entered);
 }
 
 /* Whether the call changes which descriptors there are: in a child that shares its parent's memory, as
@@ -116,12 +130,15 @@ struct syscall_answer syscall_serve_libc(const struct syscall_frame *frame) {
 }
 
 /* An instruction of the program's own is no cancellation point. */
-struct syscall_answer syscall_serve_program(const struct syscall_frame *frame) {
+struct syscall_answer syscall_serve_program(struct program_frame *frame) {
     int state = PTHREAD_CANCEL_ENABLE;
+    struct syscall_answer answer;
+    if (guest_take(frame, &answer.result))
+        return (struct syscall_answer){.result = answer.result};
     if (__libc_single_threaded)
-        return serve(frame, syscall_take_program);
+        return serve(&frame->call, syscall_take_program);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-    struct syscall_answer answer = serve(frame, syscall_take_program);
+    answer = serve(&frame->call, syscall_take_program);
     if (state == PTHREAD_CANCEL_ENABLE)
         pthread_setcancelstate(state, NULL);
     return answer;

@@ -16,7 +16,23 @@ struct syscall_frame {
     long number;
     const void *pass; /* the stub's own instruction; what it continues with lies two bytes after it */
     long r9, r8, r10, rdx, rsi, rdi;
+    long rbp;
+    const void *behind; /* the instruction replaced */
 };
+
+/* Of a program's own instruction: all registers, since a child may go on with them. */
+struct program_frame {
+    long entered; /* whether FS was a guest's (guest_thread.h) */
+    long r15, r14, r13, r12, rbx;
+    struct syscall_frame call;
+};
+
+#define RED_ZONE_BYTES 128
+
+/* The program's stack pointer. */
+static inline uintptr_t program_frame_stack(const struct program_frame *frame) {
+    return (uintptr_t)(frame + 1) + RED_ZONE_BYTES;
+}
 
 struct syscall_answer {
     long result; /* a negative errno */
@@ -30,10 +46,13 @@ bool syscall_table_has(long number);
 
 /* Whether this call does. Called with the program's vector registers live. */
 bool syscall_concerns_libc(const struct syscall_frame *frame);
-bool syscall_concerns_program(const struct syscall_frame *frame);
+
+/* The same for the program's; if so FS is libc's until syscall_program_leave. */
+bool syscall_concerns_program(struct program_frame *frame);
+void syscall_program_leave(const struct program_frame *frame);
 
 /* Serves a call that does. */
 struct syscall_answer syscall_serve_libc(const struct syscall_frame *frame);
-struct syscall_answer syscall_serve_program(const struct syscall_frame *frame);
+struct syscall_answer syscall_serve_program(struct program_frame *frame);
 
 #endif

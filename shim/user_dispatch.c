@@ -11,6 +11,7 @@
  */
 #include "user_dispatch.h"
 #include "attach.h"
+#include "guest_thread.h"
 #include "instruction.h"
 #include "kernel_calls.h"
 #include "libc.h"
@@ -52,10 +53,13 @@ bool user_dispatch_on;
 #define HOT 16      /* traps, after which an instruction is replaced */
 #define STACK_BYTES (256 << 10)
 #define STACKS_MAX 4 /* a thread: calls that signals interrupted are in the others */
+#define SIGNAL_STACK_BYTES (64 << 10)
+#define STACKS_BYTES (STACKS_MAX * STACK_BYTES + SIGNAL_STACK_BYTES)
 
 static uintptr_t allowed; /* the lowest address of the libraries that the process began with */
 static bool refused;      /* the program has instructions, and the kernel lets nobody have them */
 static bool small_stacks; /* the program runs on stacks that are too small for a call of ours: Go */
+static bool all_traps;    /* every call that was ever made by an instruction of the program's has trapped */
 
 /* Which stub an instruction has: by the address behind it, in a table that is read without a lock. */
 static struct {
@@ -83,11 +87,11 @@ static void unlock_places(void) {
 }
 
 /* An instruction that traps again and again. Only where each thread's calls trap from the thread's beginning,
- * as in a Go program, whose threads libc makes: nobody is asleep in one then, and each has what our calls
- * need. */
+ * as in a guest (guest_thread.h), or in a Go program, whose threads libc makes: nobody is asleep in one then,
+ * and each has what our calls need. */
 static void count_trap(size_t at) {
     uintptr_t behind = places[at].behind;
-    if (!small_stacks || places[at].traps > HOT || ++places[at].traps != HOT ||
+    if (!all_traps || places[at].traps > HOT || ++places[at].traps != HOT ||
         !syscall_site_behind((const uint8_t *)behind))
         return;
     lock_places();
@@ -130,12 +134,15 @@ static __thread struct {
 static pthread_key_t at_end;
 
 static void give_stacks(void *stacks) {
+    const stack_t none = {.ss_flags = SS_DISABLE};
+    if (guest_thread_is_made())
+        sigaltstack(&none, NULL);
     own.stacks = NULL;
-    munmap(stacks, STACKS_MAX * STACK_BYTES);
+    munmap(stacks, STACKS_BYTES);
 }
 
 static void take_stacks(void) {
-    void *memory = mmap(NULL, STACKS_MAX * STACK_BYTES, PROT_READ | PROT_WRITE,
+    void *memory = mmap(NULL, STACKS_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (memory == MAP_FAILED)
         attach_fail("there is no memory for a thread's calls");
@@ -143,8 +150,6 @@ static void take_stacks(void) {
     pthread_setspecific(at_end, memory);
 }
 
-/* For syscall_entry.c, with the program's vector registers live: the stack to go on with; NULL: the one in
- * use. */
 __attribute__((target("general-regs-only"))) void *syscall_stack_take(void) {
     unsigned number = own.taken++;
     return own.stacks && number < STACKS_MAX ? own.stacks + (number + 1) * STACK_BYTES : NULL;
@@ -162,31 +167,57 @@ static bool turn_on(void) {
 void user_dispatch_thread(void) {
     if (!user_dispatch_on)
         return;
+    guest_thread_begin();
     own.on = turn_on();
-    if (small_stacks && !own.stacks)
+    if ((small_stacks || guest_threads) && !own.stacks)
+        take_stacks();
+    stack_t stack;
+    if (user_dispatch_signal_stack(&stack))
+        sigaltstack(&stack, NULL);
+}
+
+void user_dispatch_leaves_stack(void) {
+    own.taken = 0;
+    if (!own.stacks)
         take_stacks();
 }
 
-static void in_child(void) {
+bool user_dispatch_signal_stack(stack_t *stack) {
+    if (!guest_thread_is_made() || !own.stacks)
+        return false;
+    *stack = (stack_t){.ss_sp = own.stacks + STACKS_MAX * STACK_BYTES, .ss_size = SIGNAL_STACK_BYTES};
+    return true;
+}
+
+void user_dispatch_forked(void) {
     unlock_places(); /* the thread that had them is not here */
     syscall_stubs_forked();
     user_dispatch_thread();
 }
 
-static void on_signal(int signal, siginfo_t *info, void *context) {
-    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
-    if (info->si_code == SI_TKILL && !own.on) {
-        user_dispatch_thread(); /* another thread has found that it is wanted */
-        return;
-    }
-    if (info->si_code != SYS_USER_DISPATCH_CODE) {
-        signals_enter(signal, info, context);
+/* Lets the thread go on in the stub of the instruction that trapped; or, at a thread's end, on a stack that
+ * is not its guest's. */
+static void lead_on(ucontext_t *context) {
+    greg_t *registers = context->uc_mcontext.gregs;
+    if (registers[REG_RAX] == SYS_exit && guest_thread_is_made()) {
+        guest_thread_end_at_return(context);
         return;
     }
     const uint8_t *stub = stub_of((uintptr_t)registers[REG_RIP]);
     if (!stub)
         attach_fail("this program has more instructions that make system calls than can be taken over");
     registers[REG_RIP] = (greg_t)(uintptr_t)stub;
+}
+
+GUEST_SAFE static void on_signal(int signal, siginfo_t *info, void *context) {
+    bool was = guest_enter();
+    if (info->si_code == SYS_USER_DISPATCH_CODE)
+        lead_on(context);
+    else if (info->si_code == SI_TKILL && !own.on)
+        user_dispatch_thread(); /* another thread has found that it is wanted */
+    else
+        signals_enter(signal, info, context);
+    guest_leave(was);
 }
 
 static bool install_handler(void) {
@@ -204,11 +235,12 @@ static bool start(void) {
     if (!turn_on())
         return false;
     own.on = user_dispatch_on = true;
+    guest_thread_begin();
     install_handler();
     pthread_key_create(&at_end, give_stacks);
-    if (small_stacks)
+    if (small_stacks || guest_threads)
         take_stacks();
-    pthread_atfork(NULL, NULL, in_child);
+    pthread_atfork(NULL, NULL, user_dispatch_forked);
     syscall_sites_complete();
     sigemptyset(&only);
     sigaddset(&only, SIGSYS);
@@ -319,8 +351,21 @@ void user_dispatch_begin(void) {
     allowed &= ~4095ul;
     if (!view.program.text || (uintptr_t)view.program.text >= allowed)
         return; /* it was not the kernel that loaded the program */
-    small_stacks = view.program.go;
+    small_stacks = all_traps = view.program.go;
     refused = may_have_instructions(&view.program) && !start() && has_instructions(&view.program);
+}
+
+bool user_dispatch_guest(bool go) {
+    if (!allowed)
+        return false;
+    small_stacks = go;
+    all_traps = true;
+    guest_threads_begin();
+    return start();
+}
+
+uintptr_t user_dispatch_end(void) {
+    return allowed;
 }
 
 static int look_later(struct dl_phdr_info *info, size_t size, void *context) {
@@ -375,6 +420,15 @@ void user_dispatch_tell(void) {
 }
 
 void user_dispatch_thread(void) {
+}
+
+bool user_dispatch_guest(bool go) {
+    (void)go;
+    return false;
+}
+
+uintptr_t user_dispatch_end(void) {
+    return 0;
 }
 
 #endif

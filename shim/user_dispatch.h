@@ -9,7 +9,9 @@
 #ifndef SHIM_USER_DISPATCH_H
 #define SHIM_USER_DISPATCH_H
 
+#include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* For the constructor: turns it on if the executable has instructions that make system calls. */
 void user_dispatch_begin(void);
@@ -26,5 +28,27 @@ extern bool user_dispatch_on;
 
 /* The kernel keeps it for each thread, and turns it off in a new one. */
 void user_dispatch_thread(void);
+
+/* For a call that has begun, with the program's vector registers live: the stack to go on with; NULL: the one
+ * in use. And when it ends. */
+void *syscall_stack_take(void);
+void syscall_stack_give(void);
+
+/* In a child made by a system call alone. */
+void user_dispatch_forked(void);
+
+/* In a child that goes on with a stack of a size unknown: what this thread was called for does not return. */
+void user_dispatch_leaves_stack(void);
+
+/* For a program that barewire-load is about to begin: its text lies below the libraries. `go`: it runs on
+ * stacks that are too small for a call of ours. False: the kernel does not let us. */
+bool user_dispatch_guest(bool go);
+
+/* The lowest address from which system calls are the kernel's; 0: there is none. */
+uintptr_t user_dispatch_end(void);
+
+/* The signal stack of a thread that guest_thread_make has made, while its guest has none. False: another
+ * thread. */
+bool user_dispatch_signal_stack(stack_t *stack);
 
 #endif

@@ -1,0 +1,290 @@
+/*
+ * guest_calls.c - see guest_calls.h.
+ *
+ * Children. One that shares this memory would be served by tables that are its parent's, so it gets a copy,
+ * as POSIX allows vfork(2) to do.
+ */
+#include "guest_calls.h"
+#include "fork.h"
+#include "guest_thread.h"
+#include "kernel_calls.h"
+#include "libc.h"
+#include "netns.h"
+#include "procfs.h"
+#include "user_dispatch.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+char guest_program[PATH_MAX];
+
+#if defined __x86_64__ && !defined CALLS_BY_LIBC
+#include <asm/prctl.h>
+
+#define ADDRESSES_END (1ul << 47)
+
+static long make_child(const struct program_frame *frame, long number, const long arguments[6],
+                       const struct clone_args *wanted) {
+    long pid = fork_by_syscall(number, arguments);
+    if (pid < 0)
+        return -errno;
+    if (pid > 0)
+        return pid;
+    user_dispatch_forked();
+    guest_clear_tid_set(wanted->flags & CLONE_CHILD_CLEARTID ? (int *)wanted->child_tid : NULL);
+    if (wanted->flags & CLONE_SETTLS) {
+        guest_threads_begin();
+        guest_fs_set(wanted->tls);
+    }
+    if (wanted->stack || wanted->flags & CLONE_SETTLS) {
+        user_dispatch_leaves_stack();
+        guest_resume(frame, wanted->stack ? wanted->stack + wanted->stack_size : 0);
+    }
+    return 0;
+}
+
+static long make(const struct program_frame *frame, const struct clone_args *wanted, long number,
+                 const long arguments[6]) {
+    if (wanted->flags & CLONE_NEWNET)
+        netns_leaving();
+    if (wanted->flags & CLONE_THREAD) {
+        if (!(wanted->flags & CLONE_VM) || !wanted->stack)
+            return -EINVAL;
+        struct guest_clone clone = {.flags = wanted->flags,
+                                    .stack = wanted->stack + wanted->stack_size,
+                                    .fs = wanted->flags & CLONE_SETTLS ? wanted->tls : guest_fs(),
+                                    .parent_tid = (int *)wanted->parent_tid,
+                                    .child_tid = (int *)wanted->child_tid};
+        return guest_thread_make(frame, &clone);
+    }
+    if (wanted->flags & CLONE_VM && !(wanted->flags & CLONE_VFORK))
+        return -EINVAL;
+    return make_child(frame, number, arguments, wanted);
+}
+
+/* What a child's clone is not to do: it does not share, and FS and the stack are changed by us. */
+#define NOT_BY_THE_KERNEL (CLONE_VM | CLONE_VFORK | CLONE_SIGHAND | CLONE_SETTLS | CLONE_CHILD_CLEARTID)
+
+static long take_clone(const struct program_frame *frame) {
+    const struct syscall_frame *call = &frame->call;
+    const struct clone_args wanted = {.flags = (uint64_t)call->rdi & ~(uint64_t)CSIGNAL,
+                                      .stack = (uint64_t)call->rsi,
+                                      .parent_tid = (uint64_t)call->rdx,
+                                      .child_tid = (uint64_t)call->r10,
+                                      .tls = (uint64_t)call->r8};
+    const long arguments[6] = {call->rdi & ~(long)NOT_BY_THE_KERNEL, 0, call->rdx, call->r10, 0, 0};
+    return make(frame, &wanted, SYS_clone, arguments);
+}
+
+static long take_clone3(const struct program_frame *frame) {
+    size_t bytes = (size_t)frame->call.rsi;
+    struct clone_args wanted = {0}, changed;
+    if (bytes < CLONE_ARGS_SIZE_VER0)
+        return -EINVAL;
+    if (bytes > sizeof wanted)
+        return -E2BIG;
+    memcpy(&wanted, (const void *)frame->call.rdi, bytes);
+    changed = wanted;
+    changed.flags &= ~(uint64_t)NOT_BY_THE_KERNEL;
+    changed.stack = changed.stack_size = 0;
+    const long arguments[6] = {(long)&changed, (long)bytes};
+    return make(frame, &wanted, SYS_clone3, arguments);
+}
+
+static bool take_child(const struct program_frame *frame, long *result) {
+    static const struct clone_args plain = {.exit_signal = SIGCHLD};
+    const long nothing[6] = {0};
+    switch (frame->call.number) {
+    case SYS_fork:
+    case SYS_vfork:
+        *result = make_child(frame, SYS_fork, nothing, &plain);
+        return true;
+    case SYS_clone:
+        *result = take_clone(frame);
+        return true;
+    case SYS_clone3:
+        *result = take_clone3(frame);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static struct {
+    uintptr_t start, end, limit;
+    atomic_flag busy;
+} data_break = {.busy = ATOMIC_FLAG_INIT};
+
+void guest_break_begin(uintptr_t end, size_t room) {
+    data_break.start = data_break.end = end;
+    data_break.limit = (end + room) & ~4095ul;
+}
+
+/* Pages between two breaks become accessible, or are given back. */
+static bool move_break(uintptr_t from, uintptr_t to) {
+    from = (from + 4095) & ~4095ul;
+    to = (to + 4095) & ~4095ul;
+    if (to > from)
+        return kernel_call(SYS_mprotect, (long)from, (long)(to - from), PROT_READ | PROT_WRITE, 0, 0, 0) == 0;
+    return to == from ||
+           kernel_call(SYS_mmap, (long)to, (long)(from - to), PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == (long)to;
+}
+
+static long take_break(uintptr_t wanted) {
+    while (atomic_flag_test_and_set_explicit(&data_break.busy, memory_order_acquire))
+        kernel_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+    if (wanted >= data_break.start && wanted <= data_break.limit && move_break(data_break.end, wanted))
+        data_break.end = wanted;
+    long end = (long)data_break.end;
+    atomic_flag_clear_explicit(&data_break.busy, memory_order_release);
+    return end;
+}
+
+static bool take_arch(struct program_frame *frame, long *result) {
+    uintptr_t address = (uintptr_t)frame->call.rsi;
+    *result = 0;
+    switch (frame->call.rdi) {
+    case ARCH_SET_FS:
+        if (address >= ADDRESSES_END)
+            *result = -EPERM;
+        else
+            guest_fs_set(address), frame->entered = true;
+        return true;
+    case ARCH_GET_FS:
+        *(uintptr_t *)address = guest_fs();
+        return true;
+    case ARCH_SET_GS: /* ours */
+        *result = -EPERM;
+        return true;
+    case ARCH_GET_GS:
+        *(uintptr_t *)address = 0;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* A thread that has no signal stack of its guest's has one of ours (user_dispatch.c). */
+static long take_signal_stack(const struct program_frame *frame, const stack_t ours) {
+    const stack_t *wanted = (const stack_t *)frame->call.rdi;
+    stack_t *told = (stack_t *)frame->call.rsi, now;
+    uintptr_t at = program_frame_stack(frame);
+    kernel_call(SYS_sigaltstack, 0, (long)&now, 0, 0, 0, 0);
+    bool is_ours = now.ss_sp == ours.ss_sp;
+    if (!is_ours && at > (uintptr_t)now.ss_sp && at <= (uintptr_t)now.ss_sp + now.ss_size)
+        now.ss_flags |= SS_ONSTACK;
+    const stack_t change = wanted && wanted->ss_flags & SS_DISABLE ? ours : wanted ? *wanted : now;
+    if (wanted && now.ss_flags & SS_ONSTACK)
+        return -EPERM;
+    long result = wanted ? kernel_call(SYS_sigaltstack, (long)&change, 0, 0, 0, 0, 0) : 0;
+    if (result == 0 && told)
+        *told = is_ours ? (stack_t){.ss_flags = SS_DISABLE} : now;
+    return result;
+}
+
+/* What is the guest's alone in a process or a thread of guests. */
+static bool take_own(struct program_frame *frame, long *result) {
+    stack_t ours;
+    switch (frame->call.number) {
+    case SYS_arch_prctl:
+        return take_arch(frame, result);
+    case SYS_set_tid_address:
+        guest_clear_tid_set((int *)frame->call.rdi);
+        *result = kernel_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+        return true;
+    case SYS_rseq: /* libc's own are registered */
+    case SYS_set_robust_list:
+        *result = -ENOSYS;
+        return true;
+    case SYS_exit:
+        guest_thread_end();
+        return false;
+    case SYS_sigaltstack:
+        if (!user_dispatch_signal_stack(&ours))
+            return false;
+        *result = take_signal_stack(frame, ours);
+        return true;
+    case SYS_brk:
+        if (!data_break.start)
+            return false;
+        *result = take_break((uintptr_t)frame->call.rdi);
+        return true;
+    default:
+        return false;
+    }
+}
+
+const char *guest_executable(const char *path) {
+    char own[32];
+    if (!guest_program[0] || !path || strncmp(path, "/proc/", 6) != 0)
+        return path;
+    snprintf(own, sizeof own, "/proc/%d/exe", (int)getpid());
+    bool is = strcmp(path, "/proc/self/exe") == 0 || strcmp(path, "/proc/thread-self/exe") == 0 ||
+              strcmp(path, own) == 0;
+    return is ? guest_program : path;
+}
+
+static long told(long result) {
+    return result < 0 ? -errno : result;
+}
+
+/* The program's own file. */
+static bool take_file(const struct syscall_frame *call, long *result) {
+    bool at = call->number == SYS_openat || call->number == SYS_readlinkat;
+    long a[4] = {call->rdi, call->rsi, call->rdx, call->r10};
+    const long *rest = at ? a + 2 : a + 1;
+    const char *path = (const char *)rest[-1];
+    if (!path || !procfs_may_be(path))
+        return false;
+    const char *meant = guest_executable(path);
+    if (meant == path)
+        return false;
+    if (call->number == SYS_open || call->number == SYS_openat) {
+        *result = told(openat(at ? (int)a[0] : AT_FDCWD, meant, (int)rest[0], (mode_t)rest[1]));
+        return true;
+    }
+    size_t length = strlen(guest_program);
+    *result = rest[1] <= 0 ? -EINVAL : (long)(length < (size_t)rest[1] ? length : (size_t)rest[1]);
+    if (*result > 0)
+        memcpy((char *)rest[0], guest_program, (size_t)*result);
+    return true;
+}
+
+bool guest_take(struct program_frame *frame, long *result) {
+    int saved = errno;
+    bool taken = false;
+    switch (frame->call.number) {
+    case SYS_open:
+    case SYS_openat:
+    case SYS_readlink:
+    case SYS_readlinkat:
+        taken = take_file(&frame->call, result);
+        break;
+    default:
+        taken = take_child(frame, result) || (guest_threads && take_own(frame, result));
+    }
+    errno = saved;
+    return taken;
+}
+
+#else
+
+bool guest_take(struct program_frame *frame, long *result) {
+    (void)frame, (void)result;
+    return false;
+}
+
+const char *guest_executable(const char *path) {
+    return path;
+}
+
+#endif
