@@ -66,7 +66,10 @@ $(BUILD)/plain/%.o: %.c
 $(BUILD)/shared/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC  $< (shared)"
-	@$(CC) $(ALL_CFLAGS) $(FRAMES) $(SHIM_CFLAGS) -c $< -o $@
+	@$(CC) $(ALL_CFLAGS) $(FRAMES) $(SHIM_CFLAGS) $(UNSANITIZED) -c $< -o $@
+
+# What sanitizers' runtimes come to before they are ready; and what writes to libc's instructions, whose shadow can't be written.
+$(addprefix $(BUILD)/shared/shim/,kernel_calls.o syscall_sites.o syscall_patch.o syscall_stub.o user_dispatch.o memory.o): UNSANITIZED := -fno-sanitize=all
 
 $(BUILD)/plain/report/html.o: report/page.html
 

@@ -158,7 +158,7 @@ static uint32_t fill(struct side *side, uint32_t start, uint32_t end, struct hol
 static bool was_sacked(const struct connection *connection, int sender, uint32_t start, uint32_t end) {
     for (uint32_t i = connection->count - 1, looks = 0; i-- > 0 && looks < 64; looks++) {
         const struct segment *segment = &connection->segments[i];
-        if (segment->side == sender)
+        if (segment->side == sender || segment->sack_count < 2)
             continue;
         const uint32_t *sack = connection->blocks + segment->sack_at;
         for (int j = 0; j + 1 < segment->sack_count; j += 2)

@@ -71,6 +71,10 @@ bool attached(void) {
     return is_attached;
 }
 
+__attribute__((no_sanitize("address", "thread"))) bool attached_unwatched(void) {
+    return is_attached;
+}
+
 void attach_forked(void) {
     attaching =
         (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; /* another thread of the parent's may have had it */

@@ -13,6 +13,7 @@ extern struct config attach_config;
  * was done. What can't work is said in one line, and ends the program with status 2. */
 void attach(void);
 bool attached(void);
+bool attached_unwatched(void); /* for who may be a sanitizer's runtime, before it is ready */
 
 /* The same, before this process gives up rights or a place that it needs for that: what can't work is not
  * said before it is needed. In a child that has only borrowed its parent's memory (vfork(2)), it gets an

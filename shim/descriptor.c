@@ -25,7 +25,7 @@
 #define DOOMED_MAX 32
 
 struct handle *_Atomic *_Atomic descriptor_pages[DESCRIPTOR_PAGES];
-bool descriptor_any;
+_Atomic bool descriptor_any;
 
 static struct list handles = {&handles, &handles};
 static struct list born = {&born, &born}; /* handles without a descriptor yet */

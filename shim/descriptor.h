@@ -24,7 +24,7 @@ struct handle {
     bool loopback;    /* the kernel's object is one of the loopback network's: worlds.h */
     bool kernel_next; /* ... and it is its turn to be asked first */
     struct socket *socket;
-    struct epoll_set *epoll;
+    struct epoll_set *_Atomic epoll; /* set once, and looked at without the lock */
     struct holding *holding;
     uint32_t descriptors; /* that point to it; 0 while the first is being made */
     /* Of an epoll set: see epoll_set.h, bell.h. Without sockets of ours in it `epoll` and `holding` are NULL.
@@ -39,7 +39,7 @@ struct handle {
 };
 
 extern struct handle *_Atomic *_Atomic descriptor_pages[DESCRIPTOR_PAGES];
-extern bool descriptor_any; /* this process has had one of ours */
+extern _Atomic bool descriptor_any; /* this process has had one of ours */
 
 /* In borrowed memory: what the calling process has under the number, which the table does not say. */
 struct handle *descriptor_find_borrowed(int fd);

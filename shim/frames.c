@@ -279,7 +279,8 @@ bool frames_received(int count) {
         bytes += receiving.frames[i].length;
     shared->moved_bytes += bytes;
     if (count > 0)
-        shared->bulk = bytes >= BULK_BYTES && bytes >= (uint32_t)count * BULK_FRAME;
+        atomic_store_explicit(&shared->bulk, bytes >= BULK_BYTES && bytes >= (uint32_t)count * BULK_FRAME,
+                              memory_order_relaxed);
     for (int i = 0; i < count; i++)
         if (receiving.frames[i].length > 0)
             stack_input(&shared->stack, now_ns, chain_of(i, receiving.frames[i].length),

@@ -8,7 +8,7 @@
 struct libc libc = {KERNEL_CALLS(KERNEL_CALL_FIELD)};
 
 void libc_find(void *place, const char *name) {
-    *(void **)place = dlsym(RTLD_NEXT, name);
+    __atomic_store_n((void **)place, dlsym(RTLD_NEXT, name), __ATOMIC_RELAXED);
 }
 
 void libc_load(void) {

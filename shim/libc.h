@@ -1,9 +1,10 @@
 /*
  * libc.h - the C library's own versions of the calls that the shim takes over.
  *
- * LIBC(read)(fd, buffer, n) asks the kernel (kernel_calls.h), where one system call is all there is to it, and calls
- * libc's function otherwise. The addresses of those are looked up at the first use, which may come before our
- * constructor has run: from another library's. The constructor looks up what a signal handler may call.
+ * LIBC(read)(fd, buffer, n) asks the kernel (kernel_calls.h), where one system call is all there is to it,
+ * and calls libc's function otherwise. The addresses of those are looked up at the first use, which may come
+ * before our constructor has run: from another library's. The constructor looks up what a signal handler may
+ * call.
  */
 #ifndef SHIM_LIBC_H
 #define SHIM_LIBC_H
@@ -143,8 +144,10 @@ void libc_load(void);
 /* Looks a function up, into its place in the table. */
 void libc_find(void *place, const char *name);
 
-#define LIBC(name) \
-    (__builtin_expect(libc.name != NULL, 1) ? libc.name : (libc_find((void *)&libc.name, #name), libc.name))
+#define LIBC_NOW(name) __atomic_load_n(&libc.name, __ATOMIC_RELAXED) /* two threads may find it at once */
+#define LIBC(name)                                                \
+    (__builtin_expect(LIBC_NOW(name) != NULL, 1) ? LIBC_NOW(name) \
+                                                 : (libc_find((void *)&libc.name, #name), LIBC_NOW(name)))
 
 /* A call of ours that takes the place of libc's. */
 #define EXPORT __attribute__((visibility("default")))

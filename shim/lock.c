@@ -38,11 +38,11 @@ static __thread struct {
     uint64_t waited_ns, since_ns;
 } measured __attribute__((tls_model("initial-exec")));
 
-void (*shared_unlocked)(void);
+void (*_Atomic shared_unlocked)(void);
 void (*shared_forked)(void);
 _Atomic unsigned *shared_unforked = &unwatched;
 void (*shared_begin)(void);
-void (*shared_traced)(void);
+void (*_Atomic shared_traced)(void);
 
 void lock_create(void) {
     pthread_mutexattr_t attributes;
@@ -63,7 +63,8 @@ _Atomic uint32_t *keeper_life_word(uint32_t *alive) {
 }
 
 bool keeper_has_died(void) {
-    uint32_t word = *(volatile uint32_t *)&shared->keeper_life.__data.__lock;
+    uint32_t word =
+        atomic_load_explicit((_Atomic uint32_t *)&shared->keeper_life.__data.__lock, memory_order_relaxed);
     if (!(word & FUTEX_OWNER_DIED))
         return false;
     if (!shared->broken)

@@ -73,9 +73,9 @@ extern _Atomic unsigned *shared_unforked;
 extern void (*shared_begin)(void);
 
 /* Called by shared_unlock, with no lock held, when somebody wants to see what happened. */
-extern void (*shared_traced)(void);
+extern void (*_Atomic shared_traced)(void);
 
 /* Called by shared_unlock, with no lock held, when a signal was held back. */
-extern void (*shared_unlocked)(void);
+extern void (*_Atomic shared_unlocked)(void);
 
 #endif

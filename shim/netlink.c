@@ -15,7 +15,7 @@
 #define ANSWERER_LOWEST 0x80000000u /* above all process numbers */
 #define ANSWERER_TRIES 16
 
-bool netlink_any;
+_Atomic bool netlink_any;
 static _Atomic uint64_t known[KNOWN_MAX]; /* descriptor + 1, and above it the protocol; or 0 */
 static _Atomic int answerer;              /* descriptor + 1, or 0 */
 static uint32_t answerer_port;

@@ -20,7 +20,7 @@ static inline bool netlink_is_told(int protocol) {
     return protocol == NETLINK_ROUTE || protocol == NETLINK_SOCK_DIAG;
 }
 
-extern bool netlink_any; /* this process has had such a socket */
+extern _Atomic bool netlink_any; /* this process has had such a socket */
 bool netlink_known(int fd);
 
 static inline bool netlink_is(int fd) {

@@ -220,9 +220,13 @@ bool sandbox_make_room(void) {
     return LIBC(prlimit)(0, RLIMIT_AS, &wide, NULL) == 0;
 }
 
-EXPORT int prlimit(pid_t pid, enum __rlimit_resource resource, const struct rlimit *wanted,
-                   struct rlimit *old) {
-    bool ours = attached() && resource == RLIMIT_AS && (pid == 0 || pid == getpid());
+/* The runtimes of the sanitizers ask for limits before they have made what instrumented code needs (make
+ * SAN=asan, tsan). */
+#define BEFORE_SANITIZERS __attribute__((no_sanitize("address", "thread")))
+
+EXPORT BEFORE_SANITIZERS int prlimit(pid_t pid, enum __rlimit_resource resource, const struct rlimit *wanted,
+                                     struct rlimit *old) {
+    bool ours = resource == RLIMIT_AS && (pid == 0 || pid == getpid()) && attached_unwatched();
     struct rlimit wide;
     if (ours && wanted) {
         wide = (struct rlimit){widen(wanted->rlim_cur), widen(wanted->rlim_max)};
@@ -234,24 +238,24 @@ EXPORT int prlimit(pid_t pid, enum __rlimit_resource resource, const struct rlim
     return result;
 }
 
-EXPORT int setrlimit(__rlimit_resource_t resource, const struct rlimit *limit) {
+EXPORT BEFORE_SANITIZERS int setrlimit(__rlimit_resource_t resource, const struct rlimit *limit) {
     return prlimit(0, resource, limit, NULL);
 }
 
-EXPORT int getrlimit(__rlimit_resource_t resource, struct rlimit *limit) {
+EXPORT BEFORE_SANITIZERS int getrlimit(__rlimit_resource_t resource, struct rlimit *limit) {
     return prlimit(0, resource, NULL, limit);
 }
 
 /* The same on machines of 64 bits. */
-EXPORT int prlimit64(pid_t pid, enum __rlimit_resource resource, const struct rlimit64 *wanted,
-                     struct rlimit64 *old) {
+EXPORT BEFORE_SANITIZERS int prlimit64(pid_t pid, enum __rlimit_resource resource,
+                                       const struct rlimit64 *wanted, struct rlimit64 *old) {
     return prlimit(pid, resource, (const struct rlimit *)wanted, (struct rlimit *)old);
 }
 
-EXPORT int setrlimit64(__rlimit_resource_t resource, const struct rlimit64 *limit) {
+EXPORT BEFORE_SANITIZERS int setrlimit64(__rlimit_resource_t resource, const struct rlimit64 *limit) {
     return prlimit(0, resource, (const struct rlimit *)limit, NULL);
 }
 
-EXPORT int getrlimit64(__rlimit_resource_t resource, struct rlimit64 *limit) {
+EXPORT BEFORE_SANITIZERS int getrlimit64(__rlimit_resource_t resource, struct rlimit64 *limit) {
     return prlimit(0, resource, NULL, (struct rlimit *)limit);
 }

@@ -197,8 +197,8 @@ struct shared {
     bool helped;          /* all frames go through the keeper: keeper_help.c */
     uint64_t moved_bytes; /* sent and received */
     bool ticking; /* programs take in frames when they call; the keeper looks now and then: keeper_tick.c */
-    bool bulk;    /* what was received last was much: two processors may share the work then */
-    bool missed;  /* somebody found that it was another's turn to receive, who looks once more then */
+    _Atomic bool bulk; /* what was received last was much: two processors may share the work then */
+    bool missed;       /* somebody found that it was another's turn to receive, who looks once more then */
     struct lock_profile lock_profile;
     struct buffer *receptions[RECEPTION_BATCH][RECEPTION_PIECES]; /* the keeper's, to receive frames into */
 };
