@@ -57,7 +57,7 @@ bool interface_filter(const uint8_t mac[6], struct bpf_program *program) {
     /* Not "inbound": libpcap also runs the filter itself, on the first frames, and can't tell there. */
     snprintf(filter, sizeof filter,
              "(ether dst %02x:%02x:%02x:%02x:%02x:%02x or ether broadcast or ether multicast) and "
-             "(ip or arp)",
+             "(ip or ip6 or arp)",
              mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
     /* Compiled for whole frames, however long: what a filter lets through is cut to the length that it was
      * compiled for. */

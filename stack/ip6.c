@@ -60,17 +60,15 @@ void ip6_init(struct stack *stack) {
     }
     begin(stack);
     ip6->on = stack->config.ip6.on && stack->config.mtu >= IP6_MTU_MIN;
-    if (!ip6->on)
-        return;
-    ip6_addresses_start(stack);
-    add_configured(stack);
-    ip6_timer(stack);
+    ip6->begins = ip6->on;
+    if (ip6->on)
+        timer_start(&stack->timers, &ip6->timer, stack->now_ns);
 }
 
 void ip6_wake(struct stack *stack) {
     uint64_t due[] = {ip6_addresses_due(stack), ip6_routes_due(stack), nd_router_due(stack), mld_due(stack),
                       dhcp6_due(stack)};
-    uint64_t first_ns = TIMER_NEVER;
+    uint64_t first_ns = stack->ip6.begins ? stack->now_ns : TIMER_NEVER;
     for (size_t i = 0; i < sizeof due / sizeof *due; i++)
         first_ns = due[i] < first_ns ? due[i] : first_ns;
     if (first_ns == TIMER_NEVER)
@@ -81,6 +79,11 @@ void ip6_wake(struct stack *stack) {
 
 void ip6_timer(struct stack *stack) {
     stack_work_on(stack, &stack->ip6);
+    if (stack->ip6.begins) {
+        stack->ip6.begins = false;
+        ip6_addresses_start(stack);
+        add_configured(stack);
+    }
     mld_run(stack); /* before an address is checked: so that switches let the answer through */
     ip6_addresses_run(stack);
     ip6_routes_run(stack);
@@ -218,8 +221,10 @@ void ip6_input(struct stack *stack, struct buffer *chain, unsigned flags) {
                                .checksum_good = flags & IP_INPUT_CHECKSUM_GOOD,
                                .looped = flags & IP_INPUT_LOOPED,
                                .chain = chain};
+    if (!stack->ip6.on)
+        goto drop;
     stack->mib.Ip6InReceives++;
-    if (!stack->ip6.on || !check_header(stack, chain))
+    if (!check_header(stack, chain))
         goto drop;
     packet.source = ip_from_bytes(header + 8);
     packet.destination = ip_from_bytes(header + 24);

@@ -38,6 +38,7 @@ struct ip6_config {
 
 struct ip6 {
     bool on;
+    bool begins; /* with the first look at the clock: tunables may be set before */
     struct timer timer;
     uint64_t key[2];        /* of addresses (RFC 7217) and flow labels */
     uint16_t mtu;           /* of the link, as a router has it; 0: as the NIC has it */
@@ -51,7 +52,8 @@ struct ip6 {
     struct dhcp6 dhcp6;
 };
 
-/* Sets IPv6 up, as stack->config.ip6 says: with `on` it takes a link-local address and asks for routers. */
+/* Sets IPv6 up, as stack->config.ip6 says: with `on` it takes a link-local address and asks for routers, as
+ * soon as time passes. */
 void ip6_init(struct stack *stack);
 
 /* After a death in the middle of a change (repair.h): what was being changed begins anew, but for what the

@@ -436,6 +436,6 @@ void ip6_addresses_repair(struct stack *stack) {
         if (addresses->entries[i].origin == IP6_ADDRESS_USER)
             ip6_address_add(stack, address, addresses->entries[i].prefix_length, IP6_ADDRESS_USER, NULL);
     }
-    if (stack->ip6.on)
+    if (stack->ip6.on && !stack->ip6.begins)
         ip6_addresses_start(stack);
 }

@@ -20,7 +20,9 @@ struct host host6_create(bool autoconf) {
                                         .mtu = 1500,
                                         .loopback = true,
                                         .ip6 = {.on = true, .autoconf = autoconf}};
-    return host_create_configured(&config);
+    struct host host = host_create_configured(&config);
+    stack_advance(host.stack, now + TIMER_TICK_NS); /* so that it begins */
+    return host;
 }
 
 struct host host6_settled(bool autoconf, struct ip_address *own) {
