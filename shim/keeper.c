@@ -7,6 +7,7 @@
 #include "frames.h"
 #include "guard.h"
 #include "keeper_key.h"
+#include "keeper_pidfd.h"
 #include "keeper_rights.h"
 #include "keeper_tool.h"
 #include "lock.h"
@@ -258,14 +259,15 @@ void keeper_watch_children(void) {
         keeper.unsettled |= process->pid == 0 || process->leaving;
         if (process->pid == 0 || process->pidfd >= 0)
             continue;
-        process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
-        if (process->pidfd >= 0) {
+        int pidfd = keeper_pidfd(process->pid);
+        if (pidfd >= 0) {
+            process->pidfd = pidfd;
             keeper_watch(process->pidfd, KEEPER_PROCESS);
-        } else if (errno == ESRCH) {
+        } else if (pidfd == -ESRCH) {
             settle(process); /* it has ended already */
             eventfd_write(keeper.leave, 1);
         } else {
-            keeper.unsettled = true; /* no descriptor is to be had: later, then */
+            keeper.unsettled = true; /* no descriptor is to be had: it is looked at again, then */
         }
     }
 }

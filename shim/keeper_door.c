@@ -7,13 +7,13 @@
  */
 #include "door.h"
 #include "keeper.h"
+#include "keeper_pidfd.h"
 #include "keeper_rights.h"
 #include "lock.h"
 #include "process.h"
 #include <errno.h>
 #include <linux/capability.h>
 #include <net/if.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,8 +98,7 @@ static bool is_member(int pid) {
     keeper_watch_children();
     list_for_each(link, next, &shared->process_list) {
         const struct process *process = container_of(link, struct process, link);
-        struct pollfd ended = {.fd = process->pidfd, .events = POLLIN};
-        if (pid > 0 && process->pid == pid && process->pidfd >= 0 && poll(&ended, 1, 0) == 0)
+        if (pid > 0 && process->pid == pid && keeper_lives(process))
             found = true;
     }
     shared_unlock();
@@ -261,11 +260,11 @@ static bool welcome(const struct ucred *sender, const struct door_request *reque
     answer->header.kind = keeper_terms(&request->config, resumes, answer->message);
     if (answer->header.kind != DOOR_WELCOME)
         return false;
-    int pidfd = sender->pid > 0 ? (int)syscall(SYS_pidfd_open, sender->pid, 0) : -1;
-    if (pidfd < 0) {
+    int pidfd = sender->pid > 0 ? keeper_pidfd(sender->pid) : -ESRCH;
+    if (pidfd < 0 && pidfd != -ENOSYS) {
         snprintf(answer->message, sizeof answer->message,
                  "the keeper of stack '%s' can't see this process: %s", keeper.config.name,
-                 sender->pid > 0 ? strerror(errno) : "it is in another PID namespace");
+                 sender->pid > 0 ? strerror(-pidfd) : "it is in another PID namespace");
         answer->header.kind = DOOR_REFUSED;
         return false;
     }
@@ -273,13 +272,14 @@ static bool welcome(const struct ucred *sender, const struct door_request *reque
     struct process *process = resumes && !shared->broken ? find_account(sender->pid, request->account) : NULL;
     bool known = process;
     if (!process && (!resumes || request->inherited) && (process = process_create(sender->pid)))
-        process->pidfd = pidfd;
+        process->pidfd = pidfd >= 0 ? pidfd : -1;
     if (process && !process->estate)
         process->estate = estate_create();
     shared_unlock();
     answer->process = process;
     if (known || !process) {
-        close(pidfd);
+        if (pidfd >= 0)
+            close(pidfd);
         if (!known && !resumes)
             snprintf(answer->message, sizeof answer->message, "stack '%s' is out of memory",
                      keeper.config.name);
@@ -287,7 +287,10 @@ static bool welcome(const struct ucred *sender, const struct door_request *reque
         return known;
     }
     keeper.joined = true;
-    keeper_watch(pidfd, KEEPER_PROCESS);
+    if (pidfd >= 0)
+        keeper_watch(pidfd, KEEPER_PROCESS);
+    else
+        keeper.unsettled = true; /* looked at now and then */
     return true;
 }
 

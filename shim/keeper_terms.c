@@ -9,11 +9,11 @@
  */
 #include "door.h"
 #include "keeper.h"
+#include "keeper_pidfd.h"
 #include "lock.h"
 #include "process.h"
 #include "tcp_waiting.h"
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,8 +119,7 @@ static int find_user(void) {
     keeper_watch_children();
     list_for_each(link, next, &shared->process_list) {
         const struct process *process = container_of(link, struct process, link);
-        struct pollfd ended = {.fd = process->pidfd, .events = POLLIN};
-        if (process->pidfd < 0 || poll(&ended, 1, 0) == 0)
+        if (process->pidfd < 0 || keeper_lives(process))
             user = process->pid ? process->pid : -1;
     }
     if (!user && !list_empty(&shared->flights))

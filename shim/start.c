@@ -12,6 +12,7 @@
 #include "attach.h"
 #include "exec.h"
 #include "libc.h"
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +41,25 @@ struct plan {
     char *stack;
 };
 
+/* All of the program's but its first three. Before Linux 5.9 there is no call for that. */
+static void close_others(void) {
+    char entries[1024];
+    long length;
+    if (LIBC(close_range)(3, ~0u, 0) == 0)
+        return;
+    int folder = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (folder >= 0 && (length = LIBC(syscall)(SYS_getdents64, folder, entries, sizeof entries)) > 0)
+        for (long at = 0; at < length;) {
+            const struct dirent64 *entry = (const void *)(entries + at);
+            int fd = atoi(entry->d_name);
+            if (fd > 2 && fd != folder)
+                LIBC(close)(fd);
+            at += entry->d_reclen;
+        }
+    if (folder >= 0)
+        LIBC(close)(folder);
+}
+
 static int run_keeper(void *context) {
     struct plan *plan = context;
     char *arguments[] = {plan->path, NULL};
@@ -47,7 +68,7 @@ static int run_keeper(void *context) {
     for (int signal = 1; signal < NSIG; signal++)
         LIBC(sigaction)(signal, &action, NULL); /* of this child: signal handlers are not shared, memory is */
     LIBC(dup2)(plan->status_pipe, 2);
-    LIBC(close_range)(3, ~0u, 0);
+    close_others();
     LIBC(close)(0);
     LIBC(close)(1);
     open("/dev/null", O_RDWR);
@@ -79,7 +100,8 @@ static bool find_keeper(char path[PATH_MAX]) {
         return false;
     char *slash = strrchr(resolved, '/');
     *slash = 0;
-    /* The package has it for a group alone, since it may open raw interfaces; another for everybody else may not. */
+    /* The package has it for a group alone, since it may open raw interfaces; another for everybody else may
+     * not. */
     static const char *const names[] = {"barewire-keeper", "barewire-plain"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (snprintf(path, PATH_MAX, "%s/%s", resolved, names[i]) < PATH_MAX &&
