@@ -40,7 +40,7 @@ LIBRARY := $(DIGEST) $(filter-out shim/keeper% shim/load.c,$(wildcard shim/*.c))
 FUZZ_NAMES := frames dhcp options filter config capture netlink door dns
 FUZZ_PARTS := $(STACK) $(REPORT) $(DIGEST) tests/fuzz/region.c nic/impair.c nic/train.c nic/quantity.c $(wildcard shim/netlink_*.c) \
     $(addprefix shim/,destination_policy.c nsswitch.c config.c dns.c dns_host.c libc.c kernel_calls.c keeper_door.c keeper_terms.c \
-    keeper_flights.c flight.c process.c door.c region_begin.c)
+    keeper_flights.c keeper_pidfd.c keeper_pidfd.c flight.c process.c door.c region_begin.c)
 FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
 UNIT := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
