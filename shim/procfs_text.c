@@ -269,7 +269,9 @@ static void write_igmp(struct procfs_text *text) {
                            *lo = &text->interfaces[INTERFACE_LOOPBACK];
     struct list *link, *next;
     int count = 1;
-    list_for_each(link, next, &igmp->list) count++;
+    list_for_each(link, next, &shared->stack.multicast.list) {
+        count += ip_is_v4(container_of(link, struct multicast_group, link)->address);
+    }
     procfs_print(text, "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n");
     procfs_print(text, "%u\t%-10s: %5d %7s\n\t\t\t\t%08X %5d %d:%08X\t\t%d\n", lo->index, lo->name, 1, "V3",
                  htonl(IP_ALL_HOSTS), 1, 0, 0, 0);
@@ -277,12 +279,15 @@ static void write_igmp(struct procfs_text *text) {
                  igmp->v1_until_ns > shared->stack.now_ns   ? "V1"
                  : igmp->v2_until_ns > shared->stack.now_ns ? "V2"
                                                             : "V3");
-    list_for_each(link, next, &igmp->list) {
-        const struct igmp_group *group = container_of(link, struct igmp_group, link);
+    list_for_each(link, next, &shared->stack.multicast.list) {
+        const struct multicast_group *group = container_of(link, struct multicast_group, link);
         struct list *member, *after;
         int users = 0;
+        if (!ip_is_v4(group->address))
+            continue;
         list_for_each(member, after, &group->members) users++;
-        procfs_print(text, "\t\t\t\t%08X %5d %d:%08X\t\t%d\n", htonl(group->address), users, 0, 0, 0);
+        procfs_print(text, "\t\t\t\t%08X %5d %d:%08X\t\t%d\n", htonl(ip_to_v4(group->address)), users, 0, 0,
+                     0);
     }
     procfs_print(text, "\t\t\t\t%08X %5d %d:%08X\t\t%d\n", htonl(IP_ALL_HOSTS), 1, 0, 0, 0);
 }

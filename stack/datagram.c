@@ -31,7 +31,7 @@ void datagram_end(struct stack *stack, struct socket *socket) {
     struct datagram_state *state = socket->datagram;
     datagram_purge(stack, socket);
     udp_cork_drop(stack, socket);
-    igmp_leave_all(stack, socket);
+    multicast_leave_all(stack, socket);
     hash_remove(&state->port_link);
     list_remove(&state->raw_link);
     list_remove(&state->blocked_link);

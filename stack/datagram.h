@@ -45,7 +45,7 @@ struct datagram_state {
     struct list raw_link;       /* in stack->raw_sockets */
     struct list blocked_link;   /* in stack->blocked, or in no list */
     struct list queue;          /* of struct datagram: received */
-    struct list memberships;    /* of struct igmp_membership */
+    struct list memberships;    /* of struct multicast_membership */
     struct udp_cork *cork;      /* or NULL */
     struct ip_address remote_address;
     uint16_t remote_port;

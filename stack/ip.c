@@ -216,7 +216,7 @@ static bool acceptable(struct stack *stack, const struct ip_packet *packet) {
     if (ip4_is_broadcast(stack, destination))
         return true;
     if (ip4_is_multicast(destination))
-        return igmp_wants(stack, destination, source);
+        return multicast_wants(stack, ip_from_v4(destination), ip_from_v4(source));
     return dhcp_expects(stack, destination, packet->protocol);
 }
 
@@ -338,7 +338,7 @@ static int output_to_many(struct stack *stack, struct frame *frame, const struct
         return 0;
     }
     stack->mib.IpExtOutMcastPkts++;
-    if (parameters->loop && igmp_wants(stack, destination, ip_to_v4(parameters->source)))
+    if (parameters->loop && multicast_wants(stack, parameters->destination, parameters->source))
         stack_loop_back(stack, frame);
     if (parameters->ttl == 0) {
         frame_release(&stack->buffers, frame);

@@ -23,7 +23,6 @@ static void begin(struct stack *stack) {
     ip6->hop_limit = 0;
     ip6->reachable_ns = NEIGHBOUR_REACHABLE_NS;
     ip6->retransmit_ns = NEIGHBOUR_RETRANSMIT_NS;
-    mld_init(stack);
     nd_router_init(stack);
     dhcp6_init(stack);
 }
@@ -66,7 +65,7 @@ void ip6_init(struct stack *stack) {
 }
 
 void ip6_wake(struct stack *stack) {
-    uint64_t due[] = {ip6_addresses_due(stack), ip6_routes_due(stack), nd_router_due(stack), mld_due(stack),
+    uint64_t due[] = {ip6_addresses_due(stack), ip6_routes_due(stack), nd_router_due(stack),
                       dhcp6_due(stack)};
     uint64_t first_ns = stack->ip6.begins ? stack->now_ns : TIMER_NEVER;
     for (size_t i = 0; i < sizeof due / sizeof *due; i++)
@@ -84,7 +83,7 @@ void ip6_timer(struct stack *stack) {
         ip6_addresses_start(stack);
         add_configured(stack);
     }
-    mld_run(stack); /* before an address is checked: so that switches let the answer through */
+    mld_tell(stack, NULL); /* before an address is checked: so that switches let the answer through */
     ip6_addresses_run(stack);
     ip6_routes_run(stack);
     nd_router_run(stack);
@@ -168,7 +167,7 @@ static bool is_martian(const struct ip_packet *packet) {
 static bool wants(const struct stack *stack, const struct ip_packet *packet) {
     if (ip_is_multicast(packet->destination))
         return ip6_addresses_want(stack, packet->destination) ||
-               mld_wants(stack, packet->destination, packet->source);
+               multicast_wants(stack, packet->destination, packet->source);
     return ip6_is_local(stack, packet->destination);
 }
 
@@ -281,7 +280,8 @@ static int output_to_group(struct stack *stack, struct frame *frame, const struc
     struct ip_address group = parameters->destination;
     uint8_t mac[6];
     stack->mib.Ip6OutMcastPkts++;
-    if (parameters->loop && (ip6_addresses_want(stack, group) || mld_wants(stack, group, parameters->source)))
+    if (parameters->loop &&
+        (ip6_addresses_want(stack, group) || multicast_wants(stack, group, parameters->source)))
         stack_loop_back(stack, frame);
     if (parameters->ttl == 0 || ip_scope(group) <= IP_SCOPE_INTERFACE) {
         frame_release(&stack->buffers, frame);

@@ -109,7 +109,7 @@ static struct ip6_address *add(struct stack *stack, struct ip_address address, u
     begin_check(stack, entry, delay_ns);
     atomic_signal_fence(memory_order_seq_cst); /* whole before it counts: see repair.h */
     addresses->count++;
-    mld_own(stack, ip_solicited_node(address), true);
+    multicast_own(stack, ip_solicited_node(address), true);
     ip6_wake(stack);
     return entry;
 }
@@ -136,7 +136,7 @@ void ip6_address_remove(struct stack *stack, struct ip6_address *address) {
     struct ip_address group = ip_solicited_node(address->address);
     memmove(address, address + 1, (addresses->count - index - 1) * sizeof *address);
     addresses->count--;
-    mld_own(stack, group, false);
+    multicast_own(stack, group, false);
 }
 
 /* RFC 5453: interface identifiers that are others'. */
@@ -209,7 +209,7 @@ static struct ip6_address *add_made(struct stack *stack, struct ip_address prefi
 
 void ip6_addresses_start(struct stack *stack) {
     const struct ip_address prefix = {.bytes = {0xfe, 0x80}};
-    mld_own(stack, IP6_ALL_NODES, true);
+    multicast_own(stack, IP6_ALL_NODES, true);
     if (stack->sysctl.ip6_addr_gen_mode != NO_ADDRESS)
         add_made(stack, prefix, 0, IP6_ADDRESS_LINK_LOCAL, NULL, 0);
 }

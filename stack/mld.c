@@ -11,29 +11,20 @@
 #include "wire.h"
 
 #define MS UINT64_C(1000000)
+#define ALERT_BYTES 8u /* the hop-by-hop header */
+#define REPORT_BYTES 8u
 #define RECORD_BYTES 20u
 #define QUERY_V1_BYTES 24u
 #define QUERY_V2_BYTES 28u
 
 enum record {
-    MODE_IS_EXCLUDE = 2, /* "I am a member, whatever the source" */
+    MODE_IS_INCLUDE = 1,
+    MODE_IS_EXCLUDE = 2, /* "I am a member, whatever the source" but for a few */
     CHANGE_TO_INCLUDE = 3,
     CHANGE_TO_EXCLUDE = 4,
 };
 
 static const struct ip_address MLD2_ROUTERS = {.bytes = {0xff, 2, [15] = 0x16}};
-
-void mld_init(struct stack *stack) {
-    stack->ip6.mld.count = 0;
-}
-
-static struct mld_group *find(struct stack *stack, struct ip_address address) {
-    struct mld *mld = &stack->ip6.mld;
-    for (uint32_t i = 0; i < mld->count; i++)
-        if (ip_equal(mld->groups[i].address, address))
-            return &mld->groups[i];
-    return NULL;
-}
 
 static bool is_v1(const struct stack *stack) {
     return stack->now_ns < stack->ip6.mld.v1_until_ns;
@@ -59,126 +50,118 @@ static void send_message(struct stack *stack, struct frame *frame, uint32_t leng
 }
 
 /* Of version 1, a message a group: to the group itself, or of its end to the routers. */
-static void tell_v1(struct stack *stack, const struct mld_group *group) {
+static void tell_v1(struct stack *stack, const struct multicast_group *group) {
     struct frame *frame = frame_begin(&stack->transmit);
+    bool wanted = multicast_has_members(group);
     if (!frame)
         return;
     uint8_t *message = frame->header + FRAME_TRANSPORT_AT;
     memset(message, 0, QUERY_V1_BYTES);
-    message[0] = group->own ? ICMP6_MLD_REPORT : ICMP6_MLD_DONE;
+    message[0] = wanted ? ICMP6_MLD_REPORT : ICMP6_MLD_DONE;
     memcpy(message + 8, group->address.bytes, 16);
     frame->header_length = FRAME_TRANSPORT_AT;
-    send_message(stack, frame, QUERY_V1_BYTES, group->own ? group->address : IP6_ALL_ROUTERS);
+    send_message(stack, frame, QUERY_V1_BYTES, wanted ? group->address : IP6_ALL_ROUTERS);
 }
 
-static void write_record(const struct mld_group *group, uint8_t *to) {
-    bool changed = group->changes > 0;
-    memset(to, 0, RECORD_BYTES);
-    to[0] = (uint8_t)(!changed ? MODE_IS_EXCLUDE : group->own ? CHANGE_TO_EXCLUDE : CHANGE_TO_INCLUDE);
-    memcpy(to + 4, group->address.bytes, 16);
-}
+/* A report in the making. */
+struct report {
+    struct byte_queue records;
+    uint16_t count;
+};
 
-/* Sends one report of all groups that are due. */
-static void report(struct stack *stack) {
-    struct mld *mld = &stack->ip6.mld;
-    struct byte_queue records = {0};
-    uint16_t count = 0;
-    for (uint32_t i = 0; i < mld->count; i++) {
-        uint8_t record[RECORD_BYTES];
-        struct iovec piece = {record, sizeof record};
-        if (mld->groups[i].due_ns > stack->now_ns)
-            continue;
-        write_record(&mld->groups[i], record);
-        count += byte_queue_append(&records, &stack->buffers, &piece, 1, 0, sizeof record) == sizeof record;
-    }
-    struct frame *frame = frame_begin(&stack->transmit);
-    if (frame && records.length == count * RECORD_BYTES) {
+static void send_report(struct stack *stack, struct report *report) {
+    struct frame *frame = report->count > 0 ? frame_begin(&stack->transmit) : NULL;
+    if (frame) {
         uint8_t *message = frame->header + FRAME_TRANSPORT_AT;
-        memset(message, 0, 8);
+        memset(message, 0, REPORT_BYTES);
         message[0] = ICMP6_MLD2_REPORT;
-        wire_put16(message + 6, count);
+        wire_put16(message + 6, report->count);
         frame->header_length = FRAME_TRANSPORT_AT;
-        frame_set_payload(frame, (struct byte_cursor){records.head, 0}, records.length);
-        send_message(stack, frame, 8, MLD2_ROUTERS);
+        frame_set_payload(frame, (struct byte_cursor){report->records.head, 0}, report->records.length);
+        send_message(stack, frame, REPORT_BYTES, MLD2_ROUTERS);
     }
-    buffer_drop_chain(&stack->buffers, records.head);
+    buffer_drop_chain(&stack->buffers, report->records.head);
+    *report = (struct report){0};
 }
 
-static uint64_t within(struct stack *stack, uint64_t ns) {
-    return stack->now_ns + (ns ? random_u64(&stack->random) % ns : 0);
+static enum record record_of(const struct multicast_group *group) {
+    if (group->changes > 0)
+        return group->told.includes ? CHANGE_TO_INCLUDE : CHANGE_TO_EXCLUDE;
+    return group->told.includes ? MODE_IS_INCLUDE : MODE_IS_EXCLUDE;
+}
+
+static void add_record(struct stack *stack, struct report *report, const struct multicast_group *group) {
+    uint8_t head[RECORD_BYTES] = {(uint8_t)record_of(group)};
+    const struct multicast_filter *filter = &group->told;
+    uint32_t sources = filter->count * (uint32_t)sizeof *filter->sources, length = RECORD_BYTES + sources;
+    struct iovec pieces[2] = {{head, sizeof head}, {(void *)filter->sources, sources}};
+    uint32_t room = ip6_link_mtu(stack) - IP6_HEADER_BYTES - ALERT_BYTES - REPORT_BYTES;
+    if (report->records.length + length > room)
+        send_report(stack, report);
+    wire_put16(head + 2, filter->count);
+    memcpy(head + 4, group->address.bytes, 16);
+    if (byte_queue_append(&report->records, &stack->buffers, pieces, 2, 0, length) == length) {
+        report->count++;
+    } else { /* memory is out: it is told again */
+        buffer_drop_chain(&stack->buffers, report->records.head);
+        *report = (struct report){0};
+    }
 }
 
 static uint64_t again_ns(const struct stack *stack) {
     const struct sysctl *sysctl = &stack->sysctl;
-    return (is_v1(stack) ? sysctl->ip6_mldv1_interval : sysctl->ip6_mldv2_interval) * MS;
+    uint32_t ms = is_v1(stack) ? sysctl->ip6_mldv1_interval : sysctl->ip6_mldv2_interval;
+    return (ms ? ms : 1) * MS;
 }
 
-static void changed(struct stack *stack, struct mld_group *group) {
-    group->changes = is_told(group->address) ? MLD_ROBUSTNESS : 0;
-    group->due_ns = group->changes ? stack->now_ns : TIMER_NEVER;
-    ip6_wake(stack);
-}
-
-static struct mld_group *make(struct stack *stack, struct ip_address address) {
-    struct mld *mld = &stack->ip6.mld;
-    if (mld->count == MLD_GROUPS_MAX)
-        return NULL;
-    struct mld_group *group = &mld->groups[mld->count++];
-    *group = (struct mld_group){.address = address, .due_ns = TIMER_NEVER};
-    return group;
-}
-
-void mld_own(struct stack *stack, struct ip_address address, bool wanted) {
-    struct mld_group *group = find(stack, address);
-    if (!group && wanted)
-        group = make(stack, address);
-    if (!group || (!wanted && group->own == 0))
+void mld_changed(struct stack *stack, struct multicast_group *group) {
+    if (!is_told(group->address)) {
+        if (!multicast_has_members(group))
+            multicast_forget(stack, group);
         return;
-    group->own += wanted ? 1u : UINT32_MAX;
-    if (group->own == (wanted ? 1u : 0u))
-        changed(stack, group);
-}
-
-bool mld_wants(const struct stack *stack, struct ip_address group, struct ip_address source) {
-    (void)stack, (void)group, (void)source;
-    return false;
+    }
+    group->changes = MULTICAST_ROBUSTNESS;
+    timer_start(&stack->timers, &group->timer, stack->now_ns); /* with others that change at the same time */
 }
 
 void mld_tell_again(struct stack *stack) {
-    struct mld *mld = &stack->ip6.mld;
-    for (uint32_t i = 0; i < mld->count; i++)
-        if (mld->groups[i].own)
-            changed(stack, &mld->groups[i]);
+    struct list *link, *next;
+    list_for_each(link, next, &stack->multicast.list) {
+        struct multicast_group *group = container_of(link, struct multicast_group, link);
+        if (!ip_is_v4(group->address) && multicast_has_members(group))
+            mld_changed(stack, group);
+    }
 }
 
-uint64_t mld_due(const struct stack *stack) {
-    const struct mld *mld = &stack->ip6.mld;
-    uint64_t due_ns = TIMER_NEVER;
-    for (uint32_t i = 0; i < mld->count; i++)
-        due_ns = mld->groups[i].due_ns < due_ns ? mld->groups[i].due_ns : due_ns;
-    return due_ns;
+static bool is_due(const struct stack *stack, const struct multicast_group *group) {
+    return timer_running(&group->timer) && group->timer.due <= timer_tick(stack->now_ns);
 }
 
-void mld_run(struct stack *stack) {
-    struct mld *mld = &stack->ip6.mld;
-    uint64_t next_ns = within(stack, again_ns(stack));
-    if (mld_due(stack) > stack->now_ns)
-        return;
-    if (!is_v1(stack))
-        report(stack);
-    for (uint32_t i = mld->count; i-- > 0;) {
-        struct mld_group *group = &mld->groups[i];
-        if (group->due_ns > stack->now_ns)
+/* A group has been told of: once more, if it has changed. */
+static void told(struct stack *stack, struct multicast_group *group, uint64_t again_at_ns) {
+    timer_stop(&stack->timers, &group->timer);
+    group->asked = false;
+    if (group->changes > 0 && --group->changes > 0)
+        timer_start(&stack->timers, &group->timer, again_at_ns);
+    else if (!multicast_has_members(group))
+        multicast_forget(stack, group);
+}
+
+void mld_tell(struct stack *stack, struct multicast_group *fired) {
+    uint64_t again_at_ns = stack->now_ns + random_u64(&stack->random) % again_ns(stack);
+    struct report report = {0};
+    struct list *link, *next;
+    list_for_each(link, next, &stack->multicast.list) {
+        struct multicast_group *group = container_of(link, struct multicast_group, link);
+        if (ip_is_v4(group->address) || (group != fired && !is_due(stack, group)))
             continue;
         if (is_v1(stack))
             tell_v1(stack, group);
-        group->asked = false;
-        group->due_ns = TIMER_NEVER;
-        if (group->changes > 0 && --group->changes > 0)
-            group->due_ns = next_ns;
-        else if (!group->own)
-            *group = mld->groups[--mld->count];
+        else if (group->changes > 0 || multicast_has_members(group))
+            add_record(stack, &report, group);
+        told(stack, group, again_at_ns);
     }
+    send_report(stack, &report);
 }
 
 /* RFC 3810 section 5.1.3: milliseconds, from 32768 on as a floating-point number. */
@@ -188,26 +171,26 @@ static uint64_t response_ns(uint16_t code) {
 }
 
 static void query(struct stack *stack, const struct ip_packet *packet, const uint8_t *message) {
-    struct mld *mld = &stack->ip6.mld;
     struct ip_address address = ip_from_bytes(message + 8);
     uint64_t within_ns = response_ns(wire_get16(message + 4));
+    struct list *link, *next;
     if (packet->length == QUERY_V1_BYTES) {
-        within_ns = wire_get16(message + 4) * MS;
-        mld->v1_until_ns = stack->now_ns + MLD_OLDER_ROUTER_NS;
+        within_ns = (wire_get16(message + 4) + 1) * MS;
+        stack->ip6.mld.v1_until_ns = stack->now_ns + MLD_OLDER_ROUTER_NS;
     } else if (packet->length < QUERY_V2_BYTES) {
         return; /* section 8.1: of no version */
     }
-    uint64_t when_ns = within(stack, within_ns); /* of all groups in one report */
-    for (uint32_t i = 0; i < mld->count; i++) {
-        struct mld_group *group = &mld->groups[i];
-        if (!group->own || !is_told(group->address) ||
+    uint64_t when_ns = random_u64(&stack->random) % within_ns + 1; /* of all groups in one report */
+    list_for_each(link, next, &stack->multicast.list) {
+        struct multicast_group *group = container_of(link, struct multicast_group, link);
+        uint64_t when = stack->now_ns + when_ns;
+        if (ip_is_v4(group->address) || !multicast_has_members(group) || !is_told(group->address) ||
             (!ip_is_any(address) && !ip_equal(address, group->address)))
             continue;
         group->asked = true;
-        if (when_ns < group->due_ns)
-            group->due_ns = when_ns;
+        if (!timer_running(&group->timer) || when < timer_deadline_ns(&group->timer))
+            timer_start(&stack->timers, &group->timer, when);
     }
-    ip6_wake(stack);
 }
 
 void mld_input(struct stack *stack, struct ip_packet *packet) {
@@ -223,9 +206,9 @@ void mld_input(struct stack *stack, struct ip_packet *packet) {
         return;
     }
     /* RFC 2710 section 4: one member's answer is enough. */
-    struct mld_group *group = find(stack, ip_from_bytes(message + 8));
-    if (group && group->own && is_v1(stack) && group->changes == 0) {
+    struct multicast_group *group = multicast_find(stack, ip_from_bytes(message + 8));
+    if (group && multicast_has_members(group) && is_v1(stack) && group->changes == 0) {
         group->asked = false;
-        group->due_ns = TIMER_NEVER;
+        timer_stop(&stack->timers, &group->timer);
     }
 }

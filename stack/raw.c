@@ -55,7 +55,7 @@ bool raw_input(struct stack *stack, const struct ip_packet *packet) {
         struct socket *socket = container_of(link, struct datagram_state, raw_link)->socket;
         if (!matches(socket, packet->protocol, packet->source, packet->destination) ||
             (ip_is_multicast(packet->destination) &&
-             !igmp_socket_wants(socket, ip_to_v4(packet->destination), ip_to_v4(packet->source))))
+             !multicast_socket_wants(socket, packet->destination, packet->source)))
             continue;
         wanted = true;
         if (filtered(socket, packet))

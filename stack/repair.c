@@ -29,8 +29,8 @@ void stack_repair_memory(struct stack *stack) {
                             &stack->paths.pool,
                             &stack->reassemblies.pool,
                             &stack->reassemblies.fragments,
-                            &stack->igmp.memberships,
-                            &stack->igmp.groups,
+                            &stack->multicast.memberships,
+                            &stack->multicast.groups,
                             &stack->sent,
                             &stack->marks,
                             &stack->fastopen_keys,
@@ -257,10 +257,10 @@ static void repair_socket(void *object, void *context) {
 
 static void repair_membership(void *object, void *context) {
     struct stack *stack = context;
-    struct igmp_membership *membership = object;
+    struct multicast_membership *membership = object;
     if (!stack_socket_alive(stack, membership->socket) || membership->socket->type == SOCK_STREAM)
         return;
-    pool_mark(&stack->igmp.memberships, membership);
+    pool_mark(&stack->multicast.memberships, membership);
     list_init(&membership->link);
     list_add_tail(&membership->socket->datagram->memberships, &membership->link);
 }
@@ -272,7 +272,6 @@ static void repair_network(struct stack *stack) {
     list_init(&stack->paths.ages);
     list_init(&stack->reassemblies.ages);
     stack->reassemblies.storage = 0;
-    ip6_repair(stack);
     memset(stack->paths.buckets, 0, sizeof stack->paths.buckets);
     memset(stack->reassemblies.buckets, 0, sizeof stack->reassemblies.buckets);
     if (stack->dhcp.state == DHCP_OFF)
@@ -327,7 +326,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     pool_walk(&stack->neighbours.entries, repair_neighbour, stack);
     pool_walk(&stack->neighbours.pendings, repair_pending, stack);
     pool_walk(&stack->sockets, repair_socket, stack);
-    pool_walk(&stack->igmp.memberships, repair_membership, stack);
+    pool_walk(&stack->multicast.memberships, repair_membership, stack);
     stack->time_wait_count = stack->orphan_count = 0;
     pool_walk(&stack->connections, tcp_repair, stack);
     pool_sweep(&stack->neighbours.pendings);
@@ -343,15 +342,16 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     pool_sweep(&stack->paths.pool);
     pool_sweep(&stack->reassemblies.fragments);
     pool_sweep(&stack->reassemblies.pool);
-    pool_sweep(&stack->igmp.groups);
-    pool_sweep(&stack->igmp.memberships);
+    pool_sweep(&stack->multicast.groups);
+    pool_sweep(&stack->multicast.memberships);
     pool_sweep(&stack->buffers);
     pool_sweep(&stack->connections);
     pool_sweep(&stack->flights);
     pool_sweep(&stack->extras);
     pool_sweep(&stack->sockets);
     pool_sweep(&stack->datagram_states);
-    igmp_repair(stack);
+    multicast_repair(stack);
+    ip6_repair(stack);
     pool_walk(&stack->connections, tcp_repair_resume, stack);
     pool_walk(&stack->sockets, resume_socket, stack);
     stack->at_work = NULL;

@@ -61,8 +61,8 @@ static int membership(struct stack *stack, struct socket *socket, int name, cons
     uint32_t group = ntohl(request.imr_multiaddr.s_addr);
     if (!is_ours(stack, ntohl(request.imr_address.s_addr), request.imr_ifindex))
         return -ENODEV;
-    return name == IP_ADD_MEMBERSHIP ? igmp_join(stack, socket, group, false)
-                                     : igmp_leave(stack, socket, group);
+    return name == IP_ADD_MEMBERSHIP ? multicast_join(stack, socket, ip_from_v4(group), false)
+                                     : multicast_leave(stack, socket, ip_from_v4(group));
 }
 
 /* RFC 3678's form of the same. */
@@ -80,8 +80,9 @@ static int group_request(struct stack *stack, struct socket *socket, int name, c
         return -EINVAL;
     if (!is_ours(stack, 0, (int)request.gr_interface))
         return -ENODEV;
-    return name == MCAST_JOIN_GROUP ? igmp_join(stack, socket, ntohl(group.sin_addr.s_addr), false)
-                                    : igmp_leave(stack, socket, ntohl(group.sin_addr.s_addr));
+    return name == MCAST_JOIN_GROUP
+               ? multicast_join(stack, socket, ip_from_v4(ntohl(group.sin_addr.s_addr)), false)
+               : multicast_leave(stack, socket, ip_from_v4(ntohl(group.sin_addr.s_addr)));
 }
 
 /* One source of a group, by either form of the request (RFC 3678). */
@@ -118,8 +119,8 @@ static int source_request(struct stack *stack, struct socket *socket, int name, 
         return -EINVAL;
     if (!ours)
         return -ENODEV;
-    return igmp_source(stack, socket, ntohl(group.sin_addr.s_addr), ntohl(source.sin_addr.s_addr), includes,
-                       add);
+    return multicast_source(stack, socket, ip_from_v4(ntohl(group.sin_addr.s_addr)),
+                            ip_from_v4(ntohl(source.sin_addr.s_addr)), includes, add);
 }
 
 /* A whole filter: the head of struct ip_msfilter or struct group_filter, and its sources. */
@@ -168,9 +169,9 @@ static int read_filter(const struct stack *stack, int name, const void *value, s
 static int set_filter(struct stack *stack, struct socket *socket, int name, const void *value,
                       socklen_t length) {
     struct filter_request request;
-    struct igmp_filter filter = {0};
+    struct multicast_filter filter = {0};
     int error = socket->tcp ? -EPROTO : read_filter(stack, name, value, length, &request);
-    if (!error && request.count > IGMP_SOURCES_MAX)
+    if (!error && request.count > MULTICAST_SOURCES4_MAX)
         return -ENOBUFS;
     if (!error && (length < request.head_bytes + request.count * request.source_bytes ||
                    !ip4_is_multicast(request.group)))
@@ -181,9 +182,9 @@ static int set_filter(struct stack *stack, struct socket *socket, int name, cons
         return error;
     filter.includes = request.includes;
     for (uint32_t i = 0; i < request.count; i++)
-        filter.sources[filter.count++] = wire_get32((const uint8_t *)value + request.head_bytes +
-                                                    i * request.source_bytes + request.source_at);
-    return igmp_set_filter(stack, socket, request.group, &filter);
+        filter.sources[filter.count++] = ip_from_v4(wire_get32((const uint8_t *)value + request.head_bytes +
+                                                               i * request.source_bytes + request.source_at));
+    return multicast_set_filter(stack, socket, ip_from_v4(request.group), &filter);
 }
 
 /* What was asked is in the same memory: the group, and for how many sources there is room. */
@@ -199,7 +200,7 @@ static int get_filter(const struct stack *stack, const struct socket *socket, in
         return -ENODEV;
     if (error)
         return error;
-    const struct igmp_filter *filter = igmp_get_filter(socket, request.group);
+    const struct multicast_filter *filter = multicast_get_filter(socket, ip_from_v4(request.group));
     if (!filter)
         return -EADDRNOTAVAIL;
     uint32_t mode = filter->includes ? MCAST_INCLUDE : MCAST_EXCLUDE, count = filter->count;
@@ -214,7 +215,8 @@ static int get_filter(const struct stack *stack, const struct socket *socket, in
            &count, sizeof count);
     for (; given < count && given < room; given++) {
         char *to = (char *)value + request.head_bytes + given * request.source_bytes;
-        struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr = {htonl(filter->sources[given])}};
+        struct sockaddr_in source = {.sin_family = AF_INET,
+                                     .sin_addr = {htonl(ip_to_v4(filter->sources[given]))}};
         memset(to, 0, request.source_bytes);
         memcpy(to, old ? (void *)&source.sin_addr : (void *)&source,
                old ? sizeof source.sin_addr : sizeof source);

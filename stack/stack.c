@@ -56,7 +56,7 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
     ip_path_init(stack);
     ip_reassembly_init(stack);
     ip_identification_init(stack);
-    igmp_init(stack);
+    multicast_init(stack);
     stack->tcp_table = arena_take_fixed(&stack->arena, sizeof *stack->tcp_table);
     if (!stack->tcp_table)
         return -ENOMEM;
@@ -139,8 +139,8 @@ static void run_timer(struct stack *stack, struct timer *timer) {
     case TIMER_PATH:
         ip_path_timer(stack, container_of(timer, struct ip_path, timer));
         break;
-    case TIMER_IGMP:
-        igmp_timer(stack, container_of(timer, struct igmp_group, timer));
+    case TIMER_MULTICAST:
+        multicast_timer(stack, container_of(timer, struct multicast_group, timer));
         break;
     case TIMER_DHCP:
         dhcp_timer(stack);

@@ -27,6 +27,7 @@
 #include "ip_reassembly.h"
 #include "memory.h"
 #include "mib.h"
+#include "multicast.h"
 #include "neighbour.h"
 #include "random.h"
 #include "raw.h"
@@ -84,6 +85,7 @@ struct stack {
     struct hash_link *datagram_sockets[PORT_BUCKETS]; /* UDP and ping */
     struct list raw_sockets;
     struct list blocked; /* of struct socket: the transmit ring was full */
+    struct multicast multicast;
     struct igmp igmp;
     struct dhcp dhcp;
     struct ip6 ip6;
@@ -123,7 +125,7 @@ enum timer_kind {
     TIMER_TCP,
     TIMER_REASSEMBLY,
     TIMER_PATH,
-    TIMER_IGMP,
+    TIMER_MULTICAST,
     TIMER_DHCP,
     TIMER_IP6,
 };

@@ -67,7 +67,7 @@ static void deliver_to_many(struct stack *stack, struct ip_packet *packet, uint1
                               port))
             continue;
         if (ip_is_multicast(packet->destination) &&
-            !igmp_socket_wants(socket, ip_to_v4(packet->destination), ip_to_v4(packet->source)))
+            !multicast_socket_wants(socket, packet->destination, packet->source))
             continue;
         struct ip_packet copy = *packet;
         for (struct buffer *buffer = copy.chain; buffer; buffer = buffer->next)

@@ -411,8 +411,8 @@ void assert_nothing_left(struct host *host) {
     assert_true(tcp_flight_is_blank(&stack->resting));
     assert_int_equal(stack->reassemblies.pool.used, 0);
     assert_int_equal(stack->reassemblies.fragments.used, 0);
-    assert_int_equal(stack->igmp.memberships.used, 0);
-    assert_int_equal(stack->igmp.groups.used, 0);
+    assert_int_equal(stack->multicast.memberships.used, 0);
+    assert_int_equal(stack->multicast.groups.used, 0);
     assert_int_equal(stack->neighbours.pendings.used, 0);
     assert_int_equal(stack->marks.used, 0);
     assert_int_equal(stack->corks.used, 0);

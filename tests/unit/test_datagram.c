@@ -211,7 +211,7 @@ static void groups_are_joined_told_and_left(void **state) {
     host_run(&host, 2 * SECOND);
     assert_int_equal(next_igmp(&host, &group), 0x322);
     socket_release(host.stack, one);
-    assert_int_equal(host.stack->igmp.groups.used, 0);
+    assert_int_equal(host.stack->multicast.groups.used, 0);
     assert_nothing_left(&host);
     host_destroy(&host);
 }
