@@ -25,32 +25,29 @@ HARDENING := $(if $(SANITIZE),,-fstack-protector-strong -Wformat -Werror=format-
 # The library defines what libc's headers then have as inline functions, which clang does not take.
 UNFORTIFIED := $(if $(findstring clang,$(CC)),-U_FORTIFY_SOURCE)
 HARD_LINK := -Wl,-z,relro -Wl,-z,now
-ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(HARDENING) $(SANITIZE) -Istack -Inic -Ishim -Ireport -MMD -MP
+ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(HARDENING) $(SANITIZE) -I. -MMD -MP
 # The library runs on whatever stack a program's thread or signal handler has: of a path's length, and little else.
 SHIM_FRAMES = $(if $(SANITIZE),,$(if $(filter shim/% nic/%,$<),-Wframe-larger-than=4864))
 SHIM_CFLAGS = $(if $(SAN),-DPOOL_POISON) $(UNFORTIFIED) -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-prototypes $(SHIM_FRAMES)
 
-STACK := $(wildcard stack/*.c)
-NIC := $(wildcard nic/*.c)
-REPORT := $(wildcard report/*.c)
-BOTH := shim/libc.c shim/kernel_calls.c shim/async.c shim/frames.c shim/config.c shim/door.c shim/clock.c shim/lock.c shim/lock_profile.c shim/wake.c shim/process.c shim/region_begin.c shim/flight.c shim/shared_repair.c shim/program.c shim/instruction.c shim/syscall_concern.c shim/syscall_site.c
+# Where a file lies is where it runs: stack and nic know nothing of the rest, shim/region is in both binaries, shim/library in the
+# library alone, shim/keeper in the keeper. A program's threads move frames by what is in nic/direct.
+sources = $(sort $(shell find $(1) -name '*.c'))
+STACK := $(call sources,stack)
+NIC := $(call sources,nic)
 DIGEST := $(BUILD)/digest.c
-KEEPER := $(DIGEST) $(wildcard shim/keeper*.c) shim/tracing_text.c shim/helping.c $(BOTH) $(NIC) $(STACK) $(REPORT)
-LIBRARY := $(DIGEST) $(filter-out shim/keeper% shim/load.c,$(wildcard shim/*.c)) nic/packet_frames.c $(STACK)
+LIBRARY := $(DIGEST) $(call sources,shim/library shim/region nic/direct stack)
+KEEPER := $(DIGEST) $(call sources,shim/keeper shim/region nic stack)
 FUZZ_NAMES := frames dhcp options filter config capture netlink door dns
-FUZZ_PARTS := $(STACK) $(REPORT) $(DIGEST) tests/fuzz/region.c nic/impair.c nic/train.c nic/quantity.c $(wildcard shim/netlink_*.c) \
-    $(addprefix shim/,destination_policy.c nsswitch.c config.c dns.c dns_host.c libc.c kernel_calls.c keeper_door.c keeper_terms.c \
-    keeper_flights.c keeper_pidfd.c keeper_pidfd.c flight.c process.c door.c region_begin.c)
 FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
-UNIT := $(wildcard tests/unit/test_*.c)
-UNIT_TESTS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
-
+UNIT := $(sort $(shell find tests/unit -name 'test_*.c'))
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(UNIT)))
 
 LIBRARY_LIBS = -ldl
 KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lvdeplug -lpthread -ldl
 CMOCKA_LIBS = $(shell pkg-config --libs cmocka) -lm
 
-.PRECIOUS: $(BUILD)/plain/tests/fuzz/%.o $(BUILD)/plain/%.o $(BUILD)/plain/tests/unit/%.o
+.PRECIOUS: $(BUILD)/plain/%.o
 .PHONY: all check quick unit simulate fuzz integration bench demo install deb clean format
 all: $(BUILD)/libbarewire.so $(BUILD)/barewire-keeper $(BUILD)/barewire-load
 
@@ -69,36 +66,36 @@ $(BUILD)/shared/%.o: %.c
 	@$(CC) $(ALL_CFLAGS) $(FRAMES) $(SHIM_CFLAGS) $(UNSANITIZED) -c $< -o $@
 
 # What sanitizers' runtimes come to before they are ready; and what writes to libc's instructions, whose shadow can't be written.
-$(addprefix $(BUILD)/shared/shim/,kernel_calls.o syscall_sites.o syscall_patch.o syscall_stub.o user_dispatch.o memory.o): UNSANITIZED := -fno-sanitize=all
+$(addprefix $(BUILD)/shared/shim/,region/kernel_calls.o library/memory.o $(addprefix library/syscalls/,syscall_sites.o syscall_patch.o syscall_stub.o user_dispatch.o)): UNSANITIZED := -fno-sanitize=all
 
-$(BUILD)/plain/report/html.o: report/page.html
+$(BUILD)/plain/shim/keeper/tools/report/html.o: shim/keeper/tools/report/page.html
 
-$(DIGEST): $(wildcard stack/*.[ch] shim/*.[ch] nic/*.[ch])
+$(DIGEST): $(sort $(shell find stack shim nic -name '*.[ch]'))
 	@mkdir -p $(@D)
-	@echo '#include "shared.h"' >$@
+	@echo '#include "shim/region/region.h"' >$@
 	@echo "uint32_t build_digest(void) { return $$(cat $^ | cksum | cut -d' ' -f1)u; }" >>$@
 
-$(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/libbarewire.map
+$(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/library/libbarewire.map
 	@echo "  LD  $@"
-	@$(CC) $(ALL_CFLAGS) -shared -o $@ $(filter %.o,$^) -Wl,--version-script=shim/libbarewire.map \
+	@$(CC) $(ALL_CFLAGS) -shared -o $@ $(filter %.o,$^) -Wl,--version-script=shim/library/libbarewire.map \
 	    -Wl,-z,defs $(HARD_LINK) -Wl,-Bsymbolic-functions $(LIBRARY_LIBS) $(SEAM)
 
 # Under a sanitizer the keeper is made of the library's kind of objects, whose free objects of pools say so by their content.
 $(BUILD)/barewire-keeper: $(call objects,$(if $(SAN),shared,plain),$(KEEPER))
 	$(LINK) -pie $(HARD_LINK) $(KEEPER_LIBS)
 
-$(BUILD)/barewire-load: $(call objects,plain,shim/load.c)
+$(BUILD)/barewire-load: $(call objects,plain,$(call sources,shim/loader))
 	$(LINK) -pie $(HARD_LINK) -ldl
 
 $(if $(SEAM),$(BUILD)/libbarewire.so $(BUILD)/barewire-keeper): $(SEAM)
 
-MODEL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -Istack -Inic -Ishim -Ireport -Itests/model
+MODEL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -I.
 $(BUILD)/tests/model_seam.so: tests/model/seam.c tests/model/schedule.c tests/model/world.h
 	@mkdir -p $(@D)
 	@echo "  CC  $@"
 	@$(CC) $(MODEL_CFLAGS) -fPIC -fvisibility=hidden -shared -Wl,-soname,model_seam.so -o $@ $(filter %.c,$^)
 
-$(BUILD)/tests/model: tests/model/model.c tests/model/schedule.c tests/model/world.h $(STACK) $(wildcard stack/*.h shim/*.h)
+$(BUILD)/tests/model: tests/model/model.c tests/model/schedule.c tests/model/world.h $(STACK) $(shell find stack shim/region -name '*.h')
 	@mkdir -p $(@D)
 	@echo "  CC  $@"
 	@$(CC) $(MODEL_CFLAGS) -o $@ $(filter %.c,$^)
@@ -108,28 +105,33 @@ $(BUILD)/tests/model_program: tests/model/program.c tests/model/world.h
 	@echo "  CC  $@"
 	@$(CC) $(MODEL_CFLAGS) -o $@ $(filter %.c,$^) -lpthread
 
-$(BUILD)/tests/%: $(BUILD)/plain/tests/unit/%.o $(BUILD)/plain/tests/unit/host.o $(BUILD)/plain/tests/unit/scene.o $(BUILD)/plain/tests/unit/peer6.o $(call objects,plain,$(STACK) $(REPORT) nic/guard.c nic/impair.c nic/train.c nic/quantity.c nic/capture.c nic/lan_segment.c nic/lan_wire.c shim/tracing_text.c shim/helping.c shim/nsswitch.c shim/lock_profile.c shim/instruction.c shim/syscall_site.c shim/syscall_concern.c)
-	$(LINK) $(CMOCKA_LIBS)
+# A test is made of its own file, of what tests/unit has for all of them, and of what these need of everything else.
+PARTS := $(DIGEST) $(call sources,stack nic shim/region shim/keeper shim/library/names shim/library/netinfo)
+$(BUILD)/parts.a: $(call objects,plain,$(PARTS))
+	@rm -f $@
+	@ar qcs $@ $^
 
-$(BUILD)/tests/simulate: $(call objects,plain,$(wildcard tests/simulation/*.c) $(STACK) nic/impair.c nic/train.c nic/quantity.c)
+define unit_test
+$(BUILD)/tests/$(basename $(notdir $(1))): $(call objects,plain,$(1) tests/unit/host.c tests/unit/scene.c tests/unit/peer6.c) $(BUILD)/parts.a
+	$$(LINK) $$(CMOCKA_LIBS)
+endef
+$(foreach test,$(UNIT),$(eval $(call unit_test,$(test))))
+
+$(BUILD)/tests/simulate: $(call objects,plain,$(call sources,tests/simulation)) $(BUILD)/parts.a
 	$(LINK)
 
 # Programs in which memory can be made to run out: tests/unit/failing.h.
 $(BUILD)/tests/test_failures $(BUILD)/tests/simulate: WRAPS := -Wl,--wrap=pool_take,--wrap=pool_take_zeroed,--wrap=arena_take_block
 $(BUILD)/tests/test_failures $(BUILD)/tests/simulate: $(BUILD)/plain/tests/unit/failing.o
 
-PACKETDRILL_OBJECT := $(wildcard tests/packetdrill/*.c) shim/control.c $(STACK)
+PACKETDRILL_OBJECT := $(wildcard tests/packetdrill/*.c) shim/library/calls/cmsg.c $(STACK)
 $(BUILD)/tests/packetdrill.so: $(call objects,shared,$(PACKETDRILL_OBJECT))
 	@mkdir -p $(@D)
 	@echo "  LD  $@"
 	@$(CC) $(ALL_CFLAGS) -shared -o $@ $^ -Wl,-z,defs -lpthread -ldl
 
 # A target is made of its own file, and of what that needs of everything else.
-$(BUILD)/fuzz.a: $(call objects,plain,$(FUZZ_PARTS))
-	@rm -f $@
-	@ar rcs $@ $^
-
-$(BUILD)/tests/fuzz_%: $(call objects,plain,tests/fuzz/fuzz_%.c tests/fuzz/target.c) $(BUILD)/fuzz.a
+$(BUILD)/tests/fuzz_%: $(call objects,plain,tests/fuzz/fuzz_%.c tests/fuzz/target.c tests/fuzz/region.c) $(BUILD)/parts.a
 	$(LINK) $(FUZZER) -lresolv -ldl
 
 # What the kernel would do, which a target does itself.
@@ -182,7 +184,7 @@ unit: $(UNIT_TESTS)
 	@set -e; for test in $^; do echo "== $$test"; $$test; done
 
 check: $(if $(SAN),,all model-parts $(BUILD)/tests/packetdrill.so $(CONFORMANCE_TESTS)) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
-	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(BUILD)/tests/simulate $(if $(SAN),,build-model/tests/model tests/analyze) $(UNIT_TESTS) tests/unit/run-offload tests/fuzz/run $(if $(SAN),,tests/packetdrill/run --alone tests/conformance/run tests/integration/run tests/integration/run-pcap tests/integration/run-old-kernel)
+	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(BUILD)/tests/simulate $(if $(SAN),,build-model/tests/model tests/analyze tests/includes) $(UNIT_TESTS) tests/unit/run-offload tests/fuzz/run $(if $(SAN),,tests/packetdrill/run --alone tests/conformance/run tests/integration/run tests/integration/run-pcap tests/integration/run-old-kernel)
 
 quick: all $(UNIT_TESTS) $(BUILD)/tests/simulate $(BUILD)/tests/conformance
 	$(BUILD)/tests/simulate 1 200
@@ -209,7 +211,7 @@ deb: all
 	scripts/package build
 
 format:
-	clang-format -i stack/*.[ch] nic/*.[ch] shim/*.[ch] report/*.[ch] tests/unit/*.[ch] tests/simulation/*.[ch] tests/model/*.[ch] tests/fuzz/*.[ch] tests/packetdrill/*.[ch] tests/conformance/*.[ch] tests/*.h tests/integration/programs/*.[ch] tests/bench/*.c
+	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean:
 	rm -rf build build-asan build-tsan build-ubsan build-fuzz build-model

@@ -2,7 +2,7 @@
  * capture.c - a NIC whose frames are written to a file as they pass, in pcapng (draft-ietf-opsawg-pcapng):
  * both directions, nanoseconds, and a comment on each frame that says whose it is.
  */
-#include "nic.h"
+#include "nic/nic.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

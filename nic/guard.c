@@ -4,7 +4,7 @@
  * The bytes that are looked at are copied first and sent from the copy: who shares the memory could change
  * them in between.
  */
-#include "guard.h"
+#include "nic/guard.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #ifndef NIC_GUARD_H
 #define NIC_GUARD_H
 
-#include "nic.h"
+#include "nic/nic.h"
 
 /* Puts a guard before a NIC. Until guard_allow is called the source may be 0.0.0.0 alone, as DHCP has it. The
  * MAC is that of nic_set_address. On failure gives NULL. */

@@ -6,10 +6,10 @@
  * held back once more the delay, at least a millisecond. What is on its way is a heap, by the time at which
  * it leaves, and by age.
  */
-#include "impair.h"
-#include "quantity.h"
-#include "splitmix.h"
-#include "train.h"
+#include "nic/impair.h"
+#include "nic/splitmix.h"
+#include "nic/tso.h"
+#include "nic/units.h"
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -26,7 +26,7 @@ struct impair_spec {
      * the way. */
     uint32_t queue;
     uint64_t queue_ns;
-    uint32_t longest; /* frames of more bytes are cut first, as a network card does (train.h); 0: none */
+    uint32_t longest; /* frames of more bytes are cut first, as a network card does (tso.h); 0: none */
 };
 
 /* Both directions, and the seed of their chances. */

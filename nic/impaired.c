@@ -5,8 +5,8 @@
  * descriptor readable then, and nic_receive does both: gives what has come, and sends what was held back.
  * Threads may send and receive at a time.
  */
-#include "impair.h"
-#include "nic.h"
+#include "nic/impair.h"
+#include "nic/nic.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
  * interface.c - see interface.h.
  */
-#include "interface.h"
+#include "nic/interface.h"
 #include <errno.h>
 #include <net/if.h>
 #include <net/if_arp.h>

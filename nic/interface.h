@@ -4,7 +4,7 @@
 #ifndef NIC_INTERFACE_H
 #define NIC_INTERFACE_H
 
-#include "nic.h"
+#include "nic/nic.h"
 #include <pcap/pcap.h>
 
 /* What is known of an interface by its name, which has to be up. On failure gives false and a line for the

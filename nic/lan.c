@@ -2,8 +2,8 @@
  * lan.c - a station on a local network in software (`barewire lan`): a UNIX socket to it carries what is on
  * the wire, frame by frame, with preamble and FCS. What is damaged, and what is for somebody else, ends here.
  */
-#include "lan_wire.h"
-#include "nic.h"
+#include "nic/lan_wire.h"
+#include "nic/nic.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

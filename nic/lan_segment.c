@@ -7,8 +7,8 @@
  * to its end unharmed is put on its way to everybody else. On a switch, a frame comes in at its sender's
  * rate, is looked at when it is there as a whole, and waits for its way out to be free.
  */
-#include "lan_segment.h"
-#include "splitmix.h"
+#include "nic/lan_segment.h"
+#include "nic/splitmix.h"
 #include <stdlib.h>
 #include <string.h>
 

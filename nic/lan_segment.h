@@ -6,7 +6,7 @@
 #ifndef NIC_LAN_SEGMENT_H
 #define NIC_LAN_SEGMENT_H
 
-#include "lan_wire.h"
+#include "nic/lan_wire.h"
 
 #define LAN_PORTS_MAX 64
 #define LAN_QUEUE_MAX 64u                 /* frames of a port */

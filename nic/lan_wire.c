@@ -1,7 +1,7 @@
 /*
  * lan_wire.c - see lan_wire.h.
  */
-#include "lan_wire.h"
+#include "nic/lan_wire.h"
 #include <string.h>
 
 #define PREAMBLE 0x55

@@ -1,7 +1,7 @@
 /*
  * nic.c - see nic.h.
  */
-#include "nic.h"
+#include "nic/nic.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -8,7 +8,7 @@
 #ifndef NIC_NIC_H
 #define NIC_NIC_H
 
-#include "impair.h"
+#include "nic/impair.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

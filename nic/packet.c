@@ -10,9 +10,9 @@
  * The address filter of an adapter is widened by promiscuous mode, because our address is not the
  * interface's.
  */
-#include "packet.h"
-#include "interface.h"
-#include "virtio.h"
+#include "nic/direct/packet.h"
+#include "nic/interface.h"
+#include "nic/virtio.h"
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>

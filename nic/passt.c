@@ -5,7 +5,7 @@
  * Each frame goes with its length before it, 32 bits in network order. passt answers ARP for everything,
  * gives an address, a router and name servers by DHCP, and lets in what is published.
  */
-#include "nic.h"
+#include "nic/nic.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -15,8 +15,8 @@
  * The address filter of an adapter is widened by promiscuous mode, because our address is not the
  * interface's.
  */
-#include "interface.h"
-#include "nic.h"
+#include "nic/interface.h"
+#include "nic/nic.h"
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <net/if.h>

@@ -4,9 +4,9 @@
  *
  * With offloads both ways, as a packet socket has them (IFF_VNET_HDR), but a system call a frame.
  */
-#include "interface.h"
-#include "nic.h"
-#include "virtio.h"
+#include "nic/interface.h"
+#include "nic/nic.h"
+#include "nic/virtio.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>

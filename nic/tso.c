@@ -1,8 +1,8 @@
 /*
- * train.c - see train.h. Each part gets the headers with its own length, sequence number and identification;
+ * tso.c - see tso.h. Each part gets the headers with its own length, sequence number and identification;
  * CWR is the first's alone, PSH and FIN are the last's.
  */
-#include "train.h"
+#include "nic/tso.h"
 #include <stdbool.h>
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /*
- * train.h - a long frame of TCP taken apart into those that a wire carries: what a network card does when it
+ * tso.h - a long frame of TCP taken apart into those that a wire carries: what a network card does when it
  * sends (TSO), and undoes when it receives (GRO).
  */
-#ifndef NIC_TRAIN_H
-#define NIC_TRAIN_H
+#ifndef NIC_TSO_H
+#define NIC_TSO_H
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /*
- * quantity.c - see quantity.h.
+ * units.c - see units.h.
  */
-#include "quantity.h"
+#include "nic/units.h"
 #include <stdlib.h>
 #include <string.h>
 

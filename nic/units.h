@@ -1,8 +1,8 @@
 /*
- * quantity.h - numbers with units, as options have them: 20ms, 100mbit, 1%.
+ * units.h - numbers with units, as options have them: 20ms, 100mbit, 1%.
  */
-#ifndef NIC_QUANTITY_H
-#define NIC_QUANTITY_H
+#ifndef NIC_UNITS_H
+#define NIC_UNITS_H
 
 #include <stdbool.h>
 

@@ -2,7 +2,7 @@
  * vde.c - a port of a Virtual Distributed Ethernet, by libvdeplug(3): a switch of this user's or another's
  * (vde:/run/switch), slirp, vxvde across machines, and whatever else a VDE URL names. Takes no rights.
  */
-#include "nic.h"
+#include "nic/nic.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <libvdeplug.h>

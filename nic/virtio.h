@@ -5,7 +5,7 @@
 #ifndef NIC_VIRTIO_H
 #define NIC_VIRTIO_H
 
-#include "nic.h"
+#include "nic/nic.h"
 #include <linux/virtio_net.h>
 #include <stdio.h>
 #include <string.h>

@@ -13,8 +13,8 @@
  *
  * A repair that dies itself is begun again by the next one.
  */
-#include "repair.h"
-#include "stack.h"
+#include "stack/repair.h"
+#include "stack/stack.h"
 #include <errno.h>
 
 void stack_repair_memory(struct stack *stack) {

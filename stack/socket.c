@@ -2,9 +2,9 @@
  * socket.c - see socket.h. What Linux's af_inet.c and tcp.c decide before the protocol comes in: which state
  * allows which call, and with which errno.
  */
-#include "socket.h"
-#include "minmax.h"
-#include "stack.h"
+#include "stack/socket.h"
+#include "stack/base/minmax.h"
+#include "stack/stack.h"
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>

@@ -8,9 +8,9 @@
 #ifndef STACK_SOCKET_H
 #define STACK_SOCKET_H
 
-#include "datagram.h"
-#include "filter.h"
-#include "port.h"
+#include "stack/datagram/datagram.h"
+#include "stack/ip/filter.h"
+#include "stack/ip/port.h"
 #include <sys/socket.h>
 
 #define SOCKET_SEND_MIN 4608u /* Linux's SOCK_MIN_SNDBUF */

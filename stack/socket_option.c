@@ -2,9 +2,9 @@
  * socket_option.c - getsockopt(2) and setsockopt(2), with the rules of socket(7), ip(7) and tcp(7). What is
  * not here is ENOPROTOOPT, as for an option that Linux does not have.
  */
-#include "socket_option.h"
-#include "stack.h"
-#include "tcp_bbr.h"
+#include "stack/socket_option.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp_bbr.h"
 #include <errno.h>
 #include <limits.h>
 #include <linux/net_tstamp.h>

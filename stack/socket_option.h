@@ -5,7 +5,7 @@
 #ifndef STACK_SOCKET_OPTION_H
 #define STACK_SOCKET_OPTION_H
 
-#include "socket.h"
+#include "stack/socket.h"
 #include <string.h>
 
 /* The levels IPPROTO_IP, IPPROTO_UDP and SOL_RAW (socket_option_ip.c); `number` is the value as an int, if it

@@ -1,8 +1,8 @@
 /*
  * socket_option_ip.c - the options of ip(7), udp(7) and raw(7).
  */
-#include "socket_option.h"
-#include "stack.h"
+#include "stack/socket_option.h"
+#include "stack/stack.h"
 #include <errno.h>
 #include <linux/icmp.h>
 #include <netinet/in.h>

@@ -1,10 +1,10 @@
 /*
  * stack.c - see stack.h.
  */
-#include "stack.h"
-#include "ether.h"
-#include "tcp_bbr.h"
-#include "wire.h"
+#include "stack/stack.h"
+#include "stack/base/wire.h"
+#include "stack/link/ether.h"
+#include "stack/tcp/tcp_bbr.h"
 #include <errno.h>
 
 #define ADVANCE_ROUNDS_MAX                                                           \

@@ -1,8 +1,8 @@
 /*
  * sysctl.c - see sysctl.h.
  */
-#include "sysctl.h"
-#include "tcp_congestion.h"
+#include "stack/sysctl.h"
+#include "stack/tcp/tcp_congestion.h"
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>

@@ -45,7 +45,7 @@ struct sysctl {
     uint32_t tcp_max_reordering;
     uint32_t tcp_max_syn_backlog;
     uint32_t tcp_max_tw_buckets;
-    uint32_t tcp_mem[3]; /* pages of 4,096 bytes: see memory.h */
+    uint32_t tcp_mem[3]; /* pages of 4,096 bytes: see pressure.h */
     uint32_t tcp_min_snd_mss;
     uint32_t tcp_min_tso_segs;
     uint32_t tcp_moderate_rcvbuf;

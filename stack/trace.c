@@ -1,8 +1,8 @@
 /*
  * trace.c - see trace.h.
  */
-#include "trace.h"
-#include "stack.h"
+#include "stack/trace.h"
+#include "stack/stack.h"
 
 bool trace_at(const struct trace *trace, uint64_t number, struct trace_event *event) {
     if (number >= atomic_load_explicit(&trace->next, memory_order_acquire))

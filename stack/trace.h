@@ -9,8 +9,8 @@
 #ifndef STACK_TRACE_H
 #define STACK_TRACE_H
 
-#include "frame.h"
-#include "ip_address.h"
+#include "stack/ip/ip_address.h"
+#include "stack/link/frame.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,11 +1,11 @@
 /*
  * packet.h - what the two parts of the packet NIC share.
  */
-#ifndef NIC_PACKET_H
-#define NIC_PACKET_H
+#ifndef NIC_DIRECT_PACKET_H
+#define NIC_DIRECT_PACKET_H
 
-#include "nic.h"
-#include "virtio.h"
+#include "nic/nic.h"
+#include "nic/virtio.h"
 #include <net/if.h>
 #include <sys/socket.h>
 

@@ -2,8 +2,8 @@
  * packet_frames.c - frames through a packet socket that is open: by who opened it (packet.c), and by whoever
  * shares it.
  */
-#include "packet.h"
-#include "virtio.h"
+#include "nic/direct/packet.h"
+#include "nic/virtio.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>

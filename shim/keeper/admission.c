@@ -1,18 +1,19 @@
 /*
- * keeper_terms.c - whether who comes to the door may join the stack as it is; and whether the stack gives
+ * admission.c - whether who comes to the door may join the stack as it is; and whether the stack gives
  * way.
  *
  * A stack whose programs have all ended waits for its last connections, a minute in TIME_WAIT for most. Who
  * asks then for the same stack joins it. Who asks for another one, with other options, is not put off: this
- * one ends, and leaves what it waits for to the next one of that name (tcp_waiting.h), in the file that both
- * lock. A stack that a program uses, or that has yet to send what a program has written, does not give way.
+ * one ends, and leaves what it waits for to the next one of that name (tcp_time_wait.h), in the file that
+ * both lock. A stack that a program uses, or that has yet to send what a program has written, does not give
+ * way.
  */
-#include "door.h"
-#include "keeper.h"
-#include "keeper_pidfd.h"
-#include "lock.h"
-#include "process.h"
-#include "tcp_waiting.h"
+#include "shim/keeper/keeper.h"
+#include "shim/keeper/pidfd.h"
+#include "shim/region/ipc.h"
+#include "shim/region/lock.h"
+#include "shim/region/process.h"
+#include "stack/tcp/tcp_time_wait.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,7 +130,7 @@ static int find_user(void) {
 }
 
 /* Leaves what is in TIME_WAIT to the next stack, in the locked file of its name: this keeper opens no files
- * any more (keeper_rights.c). */
+ * any more (privileges.c). */
 static void leave_waits(void) {
     static struct tcp_waiting waiting[WAITING_MAX];
     struct waits head = {.magic = SHARED_MAGIC, .version = SHARED_VERSION};

@@ -1,8 +1,8 @@
 /*
- * keeper_key.c - see keeper_key.h. The file has the boot's identity, then the key. Its name begins with a
+ * boot_key.c - see boot_key.h. The file has the boot's identity, then the key. Its name begins with a
  * dot, as no stack's does.
  */
-#include "keeper_key.h"
+#include "shim/keeper/boot_key.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>

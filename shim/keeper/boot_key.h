@@ -1,9 +1,9 @@
 /*
- * keeper_key.h - the key of a boot, by which the stacks of one user and one boot have TCP's numbers go on
+ * boot_key.h - the key of a boot, by which the stacks of one user and one boot have TCP's numbers go on
  * where the stack before them ended: see stack_config.key and tcp_isn.h.
  */
-#ifndef SHIM_KEEPER_KEY_H
-#define SHIM_KEEPER_KEY_H
+#ifndef SHIM_KEEPER_BOOT_KEY_H
+#define SHIM_KEEPER_BOOT_KEY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,11 +1,11 @@
 /*
- * keeper_capture.c - whose a frame is, for the comments of --pcap.
+ * frame_owner.c - whose a frame is, for the comments of --pcap.
  */
-#include "keeper.h"
-#include "keeper_tool.h"
-#include "lock.h"
-#include "tracing_text.h"
-#include "wire.h"
+#include "shim/keeper/keeper.h"
+#include "shim/keeper/tools/tool.h"
+#include "shim/region/lock.h"
+#include "shim/region/tracing_text.h"
+#include "stack/base/wire.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /*
- * keeper_flights.c - which sockets in flight somebody can still receive: see flight.h.
+ * inflight_watch.c - which sockets in flight somebody can still receive: see inflight.h.
  */
-#include "flight.h"
-#include "keeper.h"
-#include "lock.h"
+#include "shim/keeper/keeper.h"
+#include "shim/region/inflight.h"
+#include "shim/region/lock.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>

@@ -1,16 +1,16 @@
 /*
- * keeper_door.c - the door: processes join the stack there.
+ * ipc_server.c - the door: processes join the stack there.
  *
- * UNIX sockets (door.h), at which the sender's user is checked. A connection brings one question, and what
+ * UNIX sockets (ipc.h), at which the sender's user is checked. A connection brings one question, and what
  * may be said over it after that is what the answer made it; who sent a message is what the kernel says of
  * that moment, since a program may have become another user's in between. Nothing here waits for a client.
  */
-#include "door.h"
-#include "keeper.h"
-#include "keeper_pidfd.h"
-#include "keeper_rights.h"
-#include "lock.h"
-#include "process.h"
+#include "shim/keeper/keeper.h"
+#include "shim/keeper/pidfd.h"
+#include "shim/keeper/privileges.h"
+#include "shim/region/ipc.h"
+#include "shim/region/lock.h"
+#include "shim/region/process.h"
 #include <errno.h>
 #include <linux/capability.h>
 #include <net/if.h>

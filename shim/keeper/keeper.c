@@ -1,19 +1,19 @@
 /*
  * keeper.c - the keeper: one small process a stack. See README.md.
  */
-#include "keeper.h"
-#include "door.h"
-#include "flight.h"
-#include "frames.h"
-#include "guard.h"
-#include "keeper_key.h"
-#include "keeper_pidfd.h"
-#include "keeper_rights.h"
-#include "keeper_tool.h"
-#include "lock.h"
-#include "process.h"
-#include "region_begin.h"
-#include "wake.h"
+#include "shim/keeper/keeper.h"
+#include "nic/guard.h"
+#include "shim/keeper/boot_key.h"
+#include "shim/keeper/pidfd.h"
+#include "shim/keeper/privileges.h"
+#include "shim/keeper/tools/tool.h"
+#include "shim/region/frames.h"
+#include "shim/region/inflight.h"
+#include "shim/region/ipc.h"
+#include "shim/region/lock.h"
+#include "shim/region/process.h"
+#include "shim/region/region_begin.h"
+#include "shim/region/wake.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -1,12 +1,12 @@
 /*
  * keeper.h - the parts of the keeper. See README.md for what it is.
  */
-#ifndef SHIM_KEEPER_H
-#define SHIM_KEEPER_H
+#ifndef SHIM_KEEPER_KEEPER_H
+#define SHIM_KEEPER_KEEPER_H
 
-#include "config.h"
-#include "nic.h"
-#include "shared.h"
+#include "nic/nic.h"
+#include "shim/region/config.h"
+#include "shim/region/region.h"
 
 #define KEEPER_DOORS 3
 
@@ -16,7 +16,7 @@ struct keeper {
     char directory[108], door_path[108], lock_path[116];
     int lock;                /* the locked file that makes us the only keeper of this name in its directory */
     bool leaves_lock;        /* that file has something for the next keeper */
-    int doors[KEEPER_DOORS]; /* of our address, our name, our path: see door.h; -1: there is none */
+    int doors[KEEPER_DOORS]; /* of our address, our name, our path: see ipc.h; -1: there is none */
     int region;              /* memfd */
     int events;              /* epoll: NIC, door, its connections, processes, leave */
     int leave;               /* eventfd: something ended; see whether all has */
@@ -31,7 +31,7 @@ struct keeper {
 
 extern struct keeper keeper;
 
-/* keeper_door.c: who wants in. */
+/* ipc_server.c: who wants in. */
 /* Takes the names of the doors, which nobody else has then: the address's, and the stack's name. Returns
  * false if another keeper has one of them. */
 bool keeper_door_take_address(uint32_t address);
@@ -47,7 +47,7 @@ void keeper_door_request(int connection);
 
 void keeper_door_close(void); /* nobody finds the stack any more */
 
-/* keeper_terms.c: whether who wants in may join the stack as it is (enum door_status), with a line for the
+/* admission.c: whether who wants in may join the stack as it is (enum door_status), with a line for the
  * user in message (SHARED_MESSAGE_BYTES); whether the stack gives way. */
 uint32_t keeper_terms(const struct config *asked, bool resumes, char *message);
 uint32_t keeper_yields(void);
@@ -56,7 +56,7 @@ void keeper_take_over(void);
 
 void keeper_door_again(void); /* after accept(2) has failed for want of a descriptor */
 
-/* keeper_flights.c: sockets on their way between processes. Takes a copy of a descriptor in flight; says
+/* inflight_watch.c: sockets on their way between processes. Takes a copy of a descriptor in flight; says
  * after how long to look at them, and looks. */
 void keeper_flights_take(uint64_t number, int descriptor);
 uint64_t keeper_flights_delay_ms(void);
@@ -71,14 +71,14 @@ bool keeper_frames_await_address(int patience_ms);
 void keeper_frames_farewell(void);
 bool keeper_frames_waiting(void); /* whether any is still to be sent; the lock is held */
 
-/* keeper_tick.c: a program that is at work is left to take in its own frames. */
+/* polling.c: a program that is at work is left to take in its own frames. */
 void keeper_tick_begin(void); /* the NIC had something, and nobody slept on it */
 void keeper_tick(void);
 
-/* keeper_help.c: a program that has more to do than one processor can do is helped. Called often. */
+/* offload_control.c: a program that has more to do than one processor can do is helped. Called often. */
 void keeper_help(void);
 
-/* keeper_capture.c: whose a frame is. */
+/* frame_owner.c: whose a frame is. */
 void keeper_describe(const uint8_t *frame, uint32_t length, bool sent, uint64_t note, char *comment);
 
 /* Adds to a comment how a connection stands; why a segment left. As barewire report reads it. */

@@ -5,10 +5,10 @@
  * the stack under it. The transmitter sleeps on the doorbell until a program has something to send that it
  * can't send itself, or a timer is due. Whoever lets the lock go sends what waits (frames.h).
  */
-#include "frames.h"
-#include "keeper.h"
-#include "lock.h"
-#include "wake.h"
+#include "shim/keeper/keeper.h"
+#include "shim/region/frames.h"
+#include "shim/region/lock.h"
+#include "shim/region/wake.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>

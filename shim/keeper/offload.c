@@ -1,12 +1,12 @@
 /*
- * helping.c - see helping.h.
+ * offload.c - see offload.h.
  *
  * Theory of operation. Nobody can know beforehand, so it is tried: for some windows what is done is measured
  * the other way, and the way that does more is kept. Later, and ever more seldom, the other is tried again. A
  * trial of what is clearly worse ends with its first window.
  */
-#include "helping.h"
-#include "minmax.h"
+#include "shim/keeper/offload.h"
+#include "stack/base/minmax.h"
 
 #define WINDOW_MAX_NS (4 * HELPING_WINDOW_NS) /* longer: there was next to nothing to do */
 #define BUSY_MIN 4

@@ -1,8 +1,8 @@
 /*
- * helping.h - whether a program that is busy all the time gets more done when the keeper moves its frames.
+ * offload.h - whether a program that is busy all the time gets more done when the keeper moves its frames.
  */
-#ifndef SHIM_HELPING_H
-#define SHIM_HELPING_H
+#ifndef SHIM_KEEPER_OFFLOAD_H
+#define SHIM_KEEPER_OFFLOAD_H
 
 #include <stdbool.h>
 #include <stdint.h>

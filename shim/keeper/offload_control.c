@@ -1,18 +1,18 @@
 /*
- * keeper_help.c - a program that has more to do than one processor can do is helped.
+ * offload_control.c - a program that has more to do than one processor can do is helped.
  *
  * Theory of operation. A program's threads take in and send their own frames (frames.h): nothing is handed
  * over, and a wake-up is saved each way. But a thread that is busy all the time may get more done if the
  * keeper, on another processor, does that for it: all frames go through the keeper then, as those of a
  * process that can't reach the NIC. Whether that is so depends on what the program does (a new connection is
  * much work for the stack, a request on an old one little), on whether there is a processor to spare, and on
- * the other side; helping.c finds out, by what goes over the NIC. Programs that have time to sleep are left
+ * the other side; offload.c finds out, by what goes over the NIC. Programs that have time to sleep are left
  * alone, since a hand-over costs latency; so are those that spin for its sake.
  */
-#include "helping.h"
-#include "keeper.h"
-#include "lock.h"
-#include "minmax.h"
+#include "shim/keeper/keeper.h"
+#include "shim/keeper/offload.h"
+#include "shim/region/lock.h"
+#include "stack/base/minmax.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

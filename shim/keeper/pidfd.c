@@ -1,7 +1,7 @@
 /*
- * keeper_pidfd.c - see keeper_pidfd.h.
+ * pidfd.c - see pidfd.h.
  */
-#include "keeper_pidfd.h"
+#include "shim/keeper/pidfd.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

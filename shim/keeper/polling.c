@@ -1,5 +1,5 @@
 /*
- * keeper_tick.c - a program that is at work is left to take in its own frames.
+ * polling.c - a program that is at work is left to take in its own frames.
  *
  * Theory of operation. A frame that comes while no thread sleeps on the NIC would wake the keeper, on another
  * processor, to do what the program does anyway when it calls next: a wake-up for each batch, and two who
@@ -9,10 +9,10 @@
  * program is in the middle of a batch of events (frames.h). After some ticks without work the NIC is watched
  * again, and the keeper sleeps.
  */
-#include "frames.h"
-#include "keeper.h"
-#include "lock.h"
-#include "wake.h"
+#include "shim/keeper/keeper.h"
+#include "shim/region/frames.h"
+#include "shim/region/lock.h"
+#include "shim/region/wake.h"
 
 #define IDLE_TICKS 4
 

@@ -1,5 +1,5 @@
 /*
- * keeper_rights.c - see keeper_rights.h.
+ * privileges.c - see privileges.h.
  *
  * Theory of operation. To open a packet socket takes CAP_NET_RAW. Root has it; a plain user's keeper may have
  * it from its file, as the package installs it for a group. Such a borrowed right is as small as can be: the
@@ -11,9 +11,9 @@
  * Later the keeper needs no more than its descriptors, /proc and its directory, so a filter (seccomp(2))
  * refuses it all else.
  */
-#include "keeper_rights.h"
-#include "door.h"
-#include "guard.h"
+#include "shim/keeper/privileges.h"
+#include "nic/guard.h"
+#include "shim/region/ipc.h"
 #include <arpa/inet.h>
 #include <cap-ng.h>
 #include <errno.h>
@@ -64,7 +64,7 @@ void rights_begin(enum job job) {
     if (rights_borrowed())
         clean_environment();
     if (job == JOB_TOOL || (job == JOB_LAN && rights_borrowed()))
-        drop_capabilities(); /* without no_new_privs: a tool says what exec would do for this user (program.c) */
+        drop_capabilities(); /* without no_new_privs: a tool says what exec would do for this user (elf.c) */
 }
 
 bool rights_group_has(void) {

@@ -1,11 +1,11 @@
 /*
- * keeper_rights.h - what the keeper may do, and for how long.
+ * privileges.h - what the keeper may do, and for how long.
  */
-#ifndef SHIM_KEEPER_RIGHTS_H
-#define SHIM_KEEPER_RIGHTS_H
+#ifndef SHIM_KEEPER_PRIVILEGES_H
+#define SHIM_KEEPER_PRIVILEGES_H
 
-#include "config.h"
-#include "nic.h"
+#include "nic/nic.h"
+#include "shim/region/config.h"
 
 /* What this program was started for. */
 enum job {

@@ -1,7 +1,7 @@
 /*
  * memory.c - see memory.h.
  */
-#include "memory.h"
+#include "shim/library/memory.h"
 #include <sys/mman.h>
 
 /* Goes before the memory that is given out. */

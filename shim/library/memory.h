@@ -1,8 +1,8 @@
 /*
  * memory.h - the library's private memory, which is neither the program's malloc's nor the stack's.
  */
-#ifndef SHIM_MEMORY_H
-#define SHIM_MEMORY_H
+#ifndef SHIM_LIBRARY_MEMORY_H
+#define SHIM_LIBRARY_MEMORY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /*
  * async.c - see async.h.
  */
-#include "async.h"
+#include "shim/region/async.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>

@@ -5,10 +5,10 @@
  * Whose signals they are is kept twice: by the kernel, with the descriptor, which checks what is asked for
  * and answers F_GETOWN; and in the stack's socket, for whoever notices that it is ready, in whatever process.
  */
-#ifndef SHIM_ASYNC_H
-#define SHIM_ASYNC_H
+#ifndef SHIM_REGION_ASYNC_H
+#define SHIM_REGION_ASYNC_H
 
-#include "socket.h"
+#include "stack/socket.h"
 
 /* A signal to be sent once the lock is let go. */
 struct async_signal {

@@ -1,7 +1,7 @@
 /*
  * clock.c - see clock.h.
  */
-#include "clock.h"
+#include "shim/region/clock.h"
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,8 +6,8 @@
  * process may be in a time namespace of its own (time_namespaces(7)): when it joins the stack it finds out by
  * how much its clock differs from the keeper's.
  */
-#ifndef SHIM_CLOCK_H
-#define SHIM_CLOCK_H
+#ifndef SHIM_REGION_CLOCK_H
+#define SHIM_REGION_CLOCK_H
 
 #include <stdint.h>
 

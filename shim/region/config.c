@@ -1,9 +1,9 @@
 /*
  * config.c - see config.h. Also used by the keeper, which gets the same variables.
  */
-#include "config.h"
-#include "sysctl.h"
-#include "tracing.h"
+#include "shim/region/config.h"
+#include "shim/region/tracing_text.h"
+#include "stack/sysctl.h"
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>

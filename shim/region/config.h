@@ -1,8 +1,8 @@
 /*
  * config.h - what the user asked for: the environment that scripts/barewire sets, one variable an option.
  */
-#ifndef SHIM_CONFIG_H
-#define SHIM_CONFIG_H
+#ifndef SHIM_REGION_CONFIG_H
+#define SHIM_REGION_CONFIG_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /*
- * program.c - see program.h. Also used by the keeper's program, for the command.
+ * elf.c - see elf.h. Also used by the keeper's program, for the command.
  */
-#include "program.h"
+#include "shim/region/elf.h"
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /*
- * program.h - whether a program can be taken over.
+ * elf.h - whether a program can be taken over.
  */
-#ifndef SHIM_PROGRAM_H
-#define SHIM_PROGRAM_H
+#ifndef SHIM_REGION_ELF_H
+#define SHIM_REGION_ELF_H
 
 #include <stdbool.h>
 #include <stddef.h>

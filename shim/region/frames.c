@@ -6,10 +6,10 @@
  * handler runs meanwhile, nor does a signal stop the process. Who receives has buffers of its process's own
  * to receive into; it may be stopped then, and the keeper takes the turn over.
  */
-#include "frames.h"
-#include "lock.h"
-#include "repair.h"
-#include "wake.h"
+#include "shim/region/frames.h"
+#include "shim/region/lock.h"
+#include "shim/region/wake.h"
+#include "stack/repair.h"
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>

@@ -5,10 +5,10 @@
  * One at a time sends, and one at a time receives: it is somebody's turn. A turn is short, but its owner may
  * be killed or stopped in it; the keeper takes it away then.
  */
-#ifndef SHIM_FRAMES_H
-#define SHIM_FRAMES_H
+#ifndef SHIM_REGION_FRAMES_H
+#define SHIM_REGION_FRAMES_H
 
-#include "shared.h"
+#include "shim/region/region.h"
 
 /* This process's way to the NIC; NULL: it has none, and the keeper moves the frames. */
 extern struct nic *frames_nic;
@@ -77,7 +77,7 @@ void frames_look_at(struct lock_place *place, uint64_t age_ns);
 #define frames_look(age_ns) frames_look_at(LOCK_PLACE, age_ns)
 #define FRAMES_AGE_CALL_NS 100000       /* at any call */
 #define FRAMES_AGE_LOOK_NS 5000         /* when there is nothing for who does not want to wait */
-#define FRAMES_TICK_NS UINT64_C(500000) /* keeper_tick.c */
+#define FRAMES_TICK_NS UINT64_C(500000) /* polling.c */
 
 /* Whether frames wait that nobody is about to send. The lock is held. */
 bool frames_wait(void);

@@ -1,9 +1,9 @@
 /*
- * flight.c - see flight.h.
+ * inflight.c - see inflight.h.
  */
-#include "flight.h"
-#include "process.h"
-#include "wake.h"
+#include "shim/region/inflight.h"
+#include "shim/region/process.h"
+#include "shim/region/wake.h"
 
 static struct flight *find(const struct socket *socket) {
     struct list *link, *next;

@@ -1,5 +1,5 @@
 /*
- * flight.h - sockets on their way from one process to another (SCM_RIGHTS, unix(7)).
+ * inflight.h - sockets on their way from one process to another (SCM_RIGHTS, unix(7)).
  *
  * Theory of operation. A socket that was sent is held by its flight until somebody receives it, as the kernel
  * holds a file: the sender may close it at once. The kernel alone knows when a message is dropped that nobody
@@ -8,10 +8,10 @@
  * kernel's object alive, but lists it for as long as somebody has it, a process or a message (proc(5),
  * /proc/PID/fdinfo). What the set does not list any more nobody can receive: its flight ends.
  */
-#ifndef SHIM_FLIGHT_H
-#define SHIM_FLIGHT_H
+#ifndef SHIM_REGION_INFLIGHT_H
+#define SHIM_REGION_INFLIGHT_H
 
-#include "shared.h"
+#include "shim/region/region.h"
 
 /* How long after the last event about flights the keeper looks for such, and how much later the next time, up
  * to this. */

@@ -5,7 +5,7 @@
  * displacement), and an immediate operand. Two bits for each opcode say which of the last two it has; the few
  * whose operand depends on the prefixes, or on the ModRM byte, are told apart by hand.
  */
-#include "instruction.h"
+#include "shim/region/instruction.h"
 #include <string.h>
 
 #define LENGTH_MAX 15

@@ -5,8 +5,8 @@
  * addresses and constants: ten times as often as real ones in a library that has none. Who wants to know
  * whether a program has any must read its text instruction by instruction.
  */
-#ifndef SHIM_INSTRUCTION_H
-#define SHIM_INSTRUCTION_H
+#ifndef SHIM_REGION_INSTRUCTION_H
+#define SHIM_REGION_INSTRUCTION_H
 
 #include <stdbool.h>
 #include <stddef.h>

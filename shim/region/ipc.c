@@ -1,9 +1,9 @@
 /*
- * door.c - see door.h. Used on both sides of the door.
+ * ipc.c - see ipc.h. Used on both sides of the door.
  */
-#include "door.h"
-#include "libc.h"
-#include "random.h"
+#include "shim/region/ipc.h"
+#include "shim/region/libc.h"
+#include "stack/base/random.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /*
- * door.h - what is said at a stack's door, the keeper's UNIX socket (SOCK_SEQPACKET): one question and its
+ * ipc.h - what is said at a stack's door, the keeper's UNIX socket (SOCK_SEQPACKET): one question and its
  * answer, and then, over the same connection, what needs none.
  *
  * A stack has up to three doors:
@@ -13,11 +13,11 @@
  *
  * Anybody can bind an abstract name, and connect to it. So both sides look at the other's user (SO_PEERCRED).
  */
-#ifndef SHIM_DOOR_H
-#define SHIM_DOOR_H
+#ifndef SHIM_REGION_IPC_H
+#define SHIM_REGION_IPC_H
 
-#include "config.h"
-#include "shared.h"
+#include "shim/region/config.h"
+#include "shim/region/region.h"
 #include <sys/socket.h>
 #include <sys/un.h>
 

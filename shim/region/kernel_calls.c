@@ -5,8 +5,8 @@
  * sleeps. libc does that by making the thread cancellable at any instruction for as long as the system call
  * lasts, and so does this file, by pthread_setcanceltype(3), where the process has more than one thread.
  */
-#include "kernel_calls.h"
-#include "libc.h"
+#include "shim/region/kernel_calls.h"
+#include "shim/region/libc.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -6,15 +6,16 @@
  * manners (-1 and errno, cancellation points), and a system-call instruction of their own. libc.c puts them
  * into the table behind LIBC().
  */
-#ifndef SHIM_KERNEL_CALLS_H
-#define SHIM_KERNEL_CALLS_H
+#ifndef SHIM_REGION_KERNEL_CALLS_H
+#define SHIM_REGION_KERNEL_CALLS_H
 
-#include "libc.h"
+#include "shim/region/libc.h"
 
 #if defined __x86_64__ && !defined CALLS_BY_LIBC
 #define KERNEL_CALLS(CALL)                                                                                   \
     CALL(socket)                                                                                             \
-    CALL(bind) CALL(listen) CALL(accept4) CALL(connect) CALL(shutdown) CALL(getsockname) CALL(getpeername)   \
+    CALL(bind)                                                                                               \
+    CALL(listen) CALL(accept4) CALL(connect) CALL(shutdown) CALL(getsockname) CALL(getpeername)              \
         CALL(getsockopt) CALL(setsockopt) CALL(read) CALL(write) CALL(readv) CALL(writev) CALL(send)         \
             CALL(recv) CALL(sendto) CALL(recvfrom) CALL(sendmsg) CALL(recvmsg) CALL(sendmmsg) CALL(recvmmsg) \
                 CALL(sendfile) CALL(close) CALL(close_range) CALL(dup) CALL(dup2) CALL(dup3) CALL(fcntl)     \

@@ -1,8 +1,8 @@
 /*
  * libc.c - see libc.h.
  */
-#include "libc.h"
-#include "kernel_calls.h"
+#include "shim/region/libc.h"
+#include "shim/region/kernel_calls.h"
 #include <dlfcn.h>
 
 struct libc libc = {KERNEL_CALLS(KERNEL_CALL_FIELD)};

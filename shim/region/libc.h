@@ -6,8 +6,8 @@
  * before our constructor has run: from another library's. The constructor looks up what a signal handler may
  * call.
  */
-#ifndef SHIM_LIBC_H
-#define SHIM_LIBC_H
+#ifndef SHIM_REGION_LIBC_H
+#define SHIM_REGION_LIBC_H
 
 #include <dlfcn.h>
 #include <netdb.h>

@@ -2,16 +2,16 @@
  * lock.c - see lock.h.
  *
  * The lock is a robust mutex. Between taking it and letting it go, shared->busy is set: a process that dies
- * meanwhile leaves a state that is half changed, and the next one repairs it first (shared_repair.h).
+ * meanwhile leaves a state that is half changed, and the next one repairs it first (region_repair.h).
  *
  * Nothing is called with the lock held that is not the stack's: no handler, destructor or atfork handler of a
  * program's or a library's. A process that ends, stops or executes another program in an orderly way closes a
  * gate before: its other threads wait outside, and none of them leaves a half-made change.
  */
-#include "lock.h"
-#include "frames.h"
-#include "shared_repair.h"
-#include "wake.h"
+#include "shim/region/lock.h"
+#include "shim/region/frames.h"
+#include "shim/region/region_repair.h"
+#include "shim/region/wake.h"
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>

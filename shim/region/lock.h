@@ -1,12 +1,12 @@
 /*
  * lock.h - the stack's lock, and what happens when it is let go: whoever has to be woken is woken.
  */
-#ifndef SHIM_LOCK_H
-#define SHIM_LOCK_H
+#ifndef SHIM_REGION_LOCK_H
+#define SHIM_REGION_LOCK_H
 
-#include "clock.h"
-#include "lock_profile.h"
-#include "shared.h"
+#include "shim/region/clock.h"
+#include "shim/region/lock_profile.h"
+#include "shim/region/region.h"
 
 /* Makes the lock, and the sign of life: once, by the keeper's main thread. */
 void lock_create(void);
@@ -40,8 +40,8 @@ void shared_gate_open(void);
 /* After fork, in the child: no thread of its own has the lock. */
 void lock_forked(void);
 
-/* A child that ran in this thread's memory (borrowed.h) has left it: if it died with the lock, that is let
- * go, after a repair. */
+/* A child that ran in this thread's memory (address_space.h) has left it: if it died with the lock, that is
+ * let go, after a repair. */
 void lock_returned(void);
 
 /* Between two looks at what another processor may change. */

@@ -3,7 +3,7 @@
  *
  * A column of a histogram: the position of a time's highest bit, and the two bits behind that.
  */
-#include "lock_profile.h"
+#include "shim/region/lock_profile.h"
 #include <stdio.h>
 #include <string.h>
 

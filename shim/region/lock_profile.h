@@ -5,8 +5,8 @@
  * A function that takes the lock again after it has slept begins anew. All of it is written with the lock
  * held.
  */
-#ifndef SHIM_LOCK_PROFILE_H
-#define SHIM_LOCK_PROFILE_H
+#ifndef SHIM_REGION_LOCK_PROFILE_H
+#define SHIM_REGION_LOCK_PROFILE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

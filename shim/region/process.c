@@ -1,10 +1,10 @@
 /*
  * process.c - see process.h. The keeper uses it, too, to settle accounts.
  */
-#include "process.h"
-#include "flight.h"
-#include "frames.h"
-#include "wake.h"
+#include "shim/region/process.h"
+#include "shim/region/frames.h"
+#include "shim/region/inflight.h"
+#include "shim/region/wake.h"
 
 struct estate *estate_create(void) {
     struct estate *estate = pool_take_zeroed(&shared->estates);

@@ -2,10 +2,10 @@
  * process.h - this process's account in the stack: what it holds, and what becomes of that when it forks or
  * ends.
  */
-#ifndef SHIM_PROCESS_H
-#define SHIM_PROCESS_H
+#ifndef SHIM_REGION_PROCESS_H
+#define SHIM_REGION_PROCESS_H
 
-#include "shared.h"
+#include "shim/region/region.h"
 
 /* How long fork(2) may take until the child has told its number; and when its parent may have died on the
  * way. */

@@ -1,5 +1,5 @@
 /*
- * shared.h - what lies in a stack's memory beside the stack: the lock, and who uses what.
+ * region.h - what lies in a stack's memory beside the stack: the lock, and who uses what.
  *
  * Theory of operation. The region is a memfd that the keeper makes and every process of the stack maps at
  * SHARED_BASE, so that plain pointers are good everywhere. All of it is read and written with the lock held,
@@ -11,13 +11,13 @@
  * waits for descriptors of the kernel's at the same time watch     a waiter, or an item of an epoll set,
  * wants to know of a socket's readiness
  */
-#ifndef SHIM_SHARED_H
-#define SHIM_SHARED_H
+#ifndef SHIM_REGION_REGION_H
+#define SHIM_REGION_REGION_H
 
-#include "lock_profile.h"
-#include "nic.h"
-#include "stack.h"
-#include "tracing_text.h"
+#include "nic/nic.h"
+#include "shim/region/lock_profile.h"
+#include "shim/region/tracing_text.h"
+#include "stack/stack.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -53,7 +53,7 @@ struct process {
     struct list waiters;
     bool receives;         /* its threads can receive frames by themselves */
     bool spins;            /* --spin: not to be slowed down */
-    uint64_t cpu_ns;       /* processor time, when the keeper looked last: keeper_help.c */
+    uint64_t cpu_ns;       /* processor time, when the keeper looked last: offload_control.c */
     struct waiter *poller; /* the thread that sleeps on the NIC, or NULL */
     struct buffer *receptions[RECEPTION_OWN][RECEPTION_PIECES]; /* that its threads receive frames into */
 };
@@ -122,10 +122,11 @@ struct waiter {
 /* The sockets of ours in an epoll set of the kernel's. */
 struct epoll_set {
     uint32_t holders;
-    uint32_t passed;     /* of these, messages that nobody has read yet */
-    bool mixed;          /* the kernel's part has something, or had */
-    bool watched;        /* somebody may sleep on the epoll descriptor itself: its bell is to tell */
-    struct waiter *bell; /* by whose number the kernel's set is known: bell.h; NULL: none could be had */
+    uint32_t passed; /* of these, messages that nobody has read yet */
+    bool mixed;      /* the kernel's part has something, or had */
+    bool watched;    /* somebody may sleep on the epoll descriptor itself: its bell is to tell */
+    struct waiter
+        *bell; /* by whose number the kernel's set is known: epoll_eventfd.h; NULL: none could be had */
     struct list items;
     struct list ready;   /* of struct epoll_item */
     struct list waiters; /* of struct waiter */
@@ -194,9 +195,9 @@ struct shared {
     _Atomic bool overflow_told;
     struct impair_counters
         impairment[2];    /* ... which did this to what was sent, and to what came: by the keeper */
-    bool helped;          /* all frames go through the keeper: keeper_help.c */
+    bool helped;          /* all frames go through the keeper: offload_control.c */
     uint64_t moved_bytes; /* sent and received */
-    bool ticking; /* programs take in frames when they call; the keeper looks now and then: keeper_tick.c */
+    bool ticking;      /* programs take in frames when they call; the keeper looks now and then: polling.c */
     _Atomic bool bulk; /* what was received last was much: two processors may share the work then */
     bool missed;       /* somebody found that it was another's turn to receive, who looks once more then */
     struct lock_profile lock_profile;

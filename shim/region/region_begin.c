@@ -1,9 +1,9 @@
 /*
  * region_begin.c - see region_begin.h.
  */
-#include "region_begin.h"
-#include "flight.h"
-#include "shared.h"
+#include "shim/region/region_begin.h"
+#include "shim/region/inflight.h"
+#include "shim/region/region.h"
 
 void region_begin(void) {
     struct arena *arena = &shared->stack.arena;

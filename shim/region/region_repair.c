@@ -1,18 +1,18 @@
 /*
- * shared_repair.c - see shared_repair.h; and stack/repair.c, which does the same for the stack itself.
+ * region_repair.c - see region_repair.h; and stack/repair.c, which does the same for the stack itself.
  *
  * Accounts, holdings, flights, waiters, epoll sets and their items each say whom they belong to. All lists
  * and counts are made anew from that; what belongs to nobody is freed. Waiters are taken off everything and
  * woken: their threads look again at what they wait for. The dead process's account is settled by the keeper,
  * as always.
  */
-#include "shared_repair.h"
-#include "flight.h"
-#include "frames.h"
-#include "lock.h"
-#include "process.h"
-#include "repair.h"
-#include "wake.h"
+#include "shim/region/region_repair.h"
+#include "shim/region/frames.h"
+#include "shim/region/inflight.h"
+#include "shim/region/lock.h"
+#include "shim/region/process.h"
+#include "shim/region/wake.h"
+#include "stack/repair.h"
 #include <string.h>
 
 static bool is_process(const struct process *process) {

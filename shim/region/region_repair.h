@@ -1,9 +1,9 @@
 /*
- * shared_repair.h - makes all of the shared memory whole again after a process was killed while it was
+ * region_repair.h - makes all of the shared memory whole again after a process was killed while it was
  * changing it.
  */
-#ifndef SHIM_SHARED_REPAIR_H
-#define SHIM_SHARED_REPAIR_H
+#ifndef SHIM_REGION_REGION_REPAIR_H
+#define SHIM_REGION_REGION_REPAIR_H
 
 #include <stdbool.h>
 

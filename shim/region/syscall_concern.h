@@ -1,8 +1,8 @@
 /*
  * syscall_concern.h - when a system call concerns the library.
  */
-#ifndef SHIM_SYSCALL_CONCERN_H
-#define SHIM_SYSCALL_CONCERN_H
+#ifndef SHIM_REGION_SYSCALL_CONCERN_H
+#define SHIM_REGION_SYSCALL_CONCERN_H
 
 #include <stdint.h>
 

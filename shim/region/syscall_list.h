@@ -5,7 +5,7 @@
  * Whoever includes it, each time anew, defines SERVED(name, when, call) and ALSO(name, when) before. `when`
  * is of enum syscall_concern. `call` serves the call with the arguments `a`: it is one of ours under another
  * name, which says of descriptors of the kernel's what libc's says. Those of ALSO are served by functions
- * that have more to do (calls_syscall.c, calls_program.c, guest_calls.c).
+ * that have more to do (syscall.c, by_instruction.c, guest_calls.c).
  */
 SERVED(socket, ALWAYS, socket((int)a[0], (int)a[1], (int)a[2]))
 SERVED(bind, OF_FD, bind((int)a[0], (const struct sockaddr *)a[1], (socklen_t)a[2]))

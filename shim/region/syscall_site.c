@@ -1,7 +1,7 @@
 /*
  * syscall_site.c - see syscall_site.h. Also used by the keeper's program, which tells of it.
  */
-#include "syscall_site.h"
+#include "shim/region/syscall_site.h"
 #include <stddef.h>
 #include <string.h>
 

@@ -7,8 +7,8 @@
  *   b8 NN NN 00 00  0f 05              mov $number, %eax; syscall
  *   0f 05  48 3d NN f0 ff ff           syscall; cmp $-4096 or $-4095, %rax
  */
-#ifndef SHIM_SYSCALL_SITE_H
-#define SHIM_SYSCALL_SITE_H
+#ifndef SHIM_REGION_SYSCALL_SITE_H
+#define SHIM_REGION_SYSCALL_SITE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,11 +5,10 @@
  * direction is 0. Which that was is noted for the stack as a whole, since its events are shown by whichever
  * of its processes comes by.
  */
-#include "tracing_text.h"
-#include "ether.h"
-#include "stack.h"
-#include "tracing.h"
-#include "wire.h"
+#include "shim/region/tracing_text.h"
+#include "stack/base/wire.h"
+#include "stack/link/ether.h"
+#include "stack/stack.h"
 #include <stdarg.h>
 #include <stdio.h>
 

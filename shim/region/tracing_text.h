@@ -1,10 +1,18 @@
 /*
  * tracing_text.h - an event of the stack's as a line of text.
  */
-#ifndef SHIM_TRACING_TEXT_H
-#define SHIM_TRACING_TEXT_H
+#ifndef SHIM_REGION_TRACING_TEXT_H
+#define SHIM_REGION_TRACING_TEXT_H
 
-#include "trace.h"
+#include "stack/trace.h"
+
+enum tracing_group {
+    TRACING_CALL = 1,
+    TRACING_TCP = 2,
+    TRACING_IP = 4,
+    TRACING_ARP = 8,
+    TRACING_FRAME = 16,
+};
 
 #define TRACING_LINE_BYTES 512
 

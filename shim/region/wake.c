@@ -4,12 +4,12 @@
  * Whoever changes the stack wakes those whom the change concerns, after letting the lock go. A sleeping
  * thread is woken through its futex word, from any process. One that sleeps in poll(2), because it waits for
  * descriptors of the kernel's as well, has an eventfd there; its own process writes to that directly, the
- * keeper through its copy, and any other process through one that it asks the keeper for (peer.h); until it
- * has that, it asks the keeper to.
+ * keeper through its copy, and any other process through one that it asks the keeper for (remote_eventfd.h);
+ * until it has that, it asks the keeper to.
  */
-#include "wake.h"
-#include "frames.h"
-#include "lock.h"
+#include "shim/region/wake.h"
+#include "shim/region/frames.h"
+#include "shim/region/lock.h"
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>

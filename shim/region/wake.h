@@ -1,11 +1,11 @@
 /*
  * wake.h - waking those who wait for a socket.
  */
-#ifndef SHIM_WAKE_H
-#define SHIM_WAKE_H
+#ifndef SHIM_REGION_WAKE_H
+#define SHIM_REGION_WAKE_H
 
-#include "async.h"
-#include "shared.h"
+#include "shim/region/async.h"
+#include "shim/region/region.h"
 #include <pthread.h>
 
 #define WAKE_LIST_MAX 128

@@ -2,7 +2,7 @@
  * checksum.c - see checksum.h. Written for little-endian machines, which is all that Linux packages of this
  * program are built for; a static_assert says so.
  */
-#include "checksum.h"
+#include "stack/base/checksum.h"
 #include <assert.h>
 #include <string.h>
 

@@ -3,11 +3,11 @@
  *
  * Sums are kept unfolded in 64 bits, of 16-bit words as they lie in memory, so they need no byte swap.
  */
-#ifndef STACK_CHECKSUM_H
-#define STACK_CHECKSUM_H
+#ifndef STACK_BASE_CHECKSUM_H
+#define STACK_BASE_CHECKSUM_H
 
-#include "buffer.h"
-#include "ip_address.h"
+#include "stack/ip/ip_address.h"
+#include "stack/memory/buffer.h"
 
 /* Adds `length` bytes to a sum. The bytes begin at an even offset of the summed data. */
 uint64_t checksum_add(uint64_t sum, const void *data, size_t length);

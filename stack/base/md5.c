@@ -1,7 +1,7 @@
 /*
  * md5.c - see md5.h. Steps and tables are RFC 1321's, section 3.4.
  */
-#include "md5.h"
+#include "stack/base/md5.h"
 #include <string.h>
 
 static const uint8_t shifts[4][4] = {{7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};

@@ -1,8 +1,8 @@
 /*
  * md5.h - the MD5 digest (RFC 1321), for TCP's old signatures only: it is no good for anything else any more.
  */
-#ifndef STACK_MD5_H
-#define STACK_MD5_H
+#ifndef STACK_BASE_MD5_H
+#define STACK_BASE_MD5_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /*
  * minmax.h - the lesser and the greater of two numbers.
  */
-#ifndef STACK_MINMAX_H
-#define STACK_MINMAX_H
+#ifndef STACK_BASE_MINMAX_H
+#define STACK_BASE_MINMAX_H
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /*
  * random.c - see random.h.
  */
-#include "random.h"
+#include "stack/base/random.h"
 #include <string.h>
 
 static uint64_t rotate_left(uint64_t value, int bits) {

@@ -4,10 +4,10 @@
  * SipHash-2-4 (Aumasson and Bernstein, 2012) hashes what an outsider may choose (connection tables, RFC 6528
  * initial sequence numbers), and in counter mode gives unpredictable numbers (ports, RFC 6056).
  */
-#ifndef STACK_RANDOM_H
-#define STACK_RANDOM_H
+#ifndef STACK_BASE_RANDOM_H
+#define STACK_BASE_RANDOM_H
 
-#include "ip_address.h"
+#include "stack/ip/ip_address.h"
 #include <stddef.h>
 #include <stdint.h>
 

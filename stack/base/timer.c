@@ -5,7 +5,7 @@
  * level whose slots are just wide enough. When the wheel's tick enters a slot of a higher level, that slot's
  * timers are placed anew, one level or more further down.
  */
-#include "timer.h"
+#include "stack/base/timer.h"
 
 #define SLOT_BITS 6
 #define SLOT_MASK (TIMER_SLOTS - 1)

@@ -5,10 +5,10 @@
  * timer fires at the first tick after its deadline, never before it. A deadline beyond the wheel waits in its
  * last slot and is placed anew when that comes up.
  */
-#ifndef STACK_TIMER_H
-#define STACK_TIMER_H
+#ifndef STACK_BASE_TIMER_H
+#define STACK_BASE_TIMER_H
 
-#include "list.h"
+#include "stack/memory/list.h"
 #include <stdint.h>
 
 #define TIMER_TICK_NS UINT64_C(1048576)

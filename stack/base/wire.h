@@ -1,8 +1,8 @@
 /*
  * wire.h - reading and writing big-endian fields, and the constants of the formats on the wire.
  */
-#ifndef STACK_WIRE_H
-#define STACK_WIRE_H
+#ifndef STACK_BASE_WIRE_H
+#define STACK_BASE_WIRE_H
 
 #include <stdint.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 /*
  * datagram.c - see datagram.h.
  */
-#include "datagram.h"
-#include "minmax.h"
-#include "raw.h"
-#include "stack.h"
-#include "udp.h"
+#include "stack/datagram/datagram.h"
+#include "stack/base/minmax.h"
+#include "stack/datagram/raw.h"
+#include "stack/datagram/udp.h"
+#include "stack/stack.h"
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <netinet/in.h>

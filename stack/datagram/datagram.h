@@ -2,11 +2,11 @@
  * datagram.h - what UDP, ping and raw sockets have in common: a bounded queue of received datagrams, and one
  * of errors (IP_RECVERR).
  */
-#ifndef STACK_DATAGRAM_H
-#define STACK_DATAGRAM_H
+#ifndef STACK_DATAGRAM_DATAGRAM_H
+#define STACK_DATAGRAM_DATAGRAM_H
 
-#include "icmp.h"
-#include "port.h"
+#include "stack/ip/icmp.h"
+#include "stack/ip/port.h"
 #include <sys/socket.h>
 
 struct socket;

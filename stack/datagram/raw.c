@@ -1,9 +1,9 @@
 /*
  * raw.c - see raw.h.
  */
-#include "raw.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/datagram/raw.h"
+#include "stack/base/wire.h"
+#include "stack/stack.h"
 #include <errno.h>
 #include <netinet/in.h>
 

@@ -3,10 +3,10 @@
  *
  * They need no privilege: the address is the program's own.
  */
-#ifndef STACK_RAW_H
-#define STACK_RAW_H
+#ifndef STACK_DATAGRAM_RAW_H
+#define STACK_DATAGRAM_RAW_H
 
-#include "datagram.h"
+#include "stack/datagram/datagram.h"
 
 /* Gives a packet to every raw socket that wants it, as a copy. Returns whether any did. */
 bool raw_input(struct stack *stack, const struct ip_packet *packet);

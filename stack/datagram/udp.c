@@ -1,11 +1,11 @@
 /*
  * udp.c - see udp.h.
  */
-#include "udp.h"
-#include "checksum.h"
-#include "icmp6.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/datagram/udp.h"
+#include "stack/base/checksum.h"
+#include "stack/base/wire.h"
+#include "stack/ip/icmp6.h"
+#include "stack/stack.h"
 #include <errno.h>
 #include <netinet/in.h>
 

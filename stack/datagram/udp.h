@@ -2,12 +2,12 @@
  * udp.h - UDP (RFC 768), and UDP-Lite (RFC 3828, udplite(7)), which differs in what the checksum covers and
  * in its ports being its own.
  */
-#ifndef STACK_UDP_H
-#define STACK_UDP_H
+#ifndef STACK_DATAGRAM_UDP_H
+#define STACK_DATAGRAM_UDP_H
 
-#include "datagram.h"
-#include "socket.h"
-#include "wire.h"
+#include "stack/base/wire.h"
+#include "stack/datagram/datagram.h"
+#include "stack/socket.h"
 
 /* Linux's net/udplite.h, which is in no header for programs. */
 #define UDPLITE_SEND_CSCOV 10

@@ -4,10 +4,10 @@
  * An address is checked by three ARP probes before it is used. RFC 5227 would have a program wait for five
  * seconds for that; as other clients do, we ask in shorter intervals.
  */
-#include "dhcp.h"
-#include "arp.h"
-#include "stack.h"
-#include "udp.h"
+#include "stack/dhcp/dhcp.h"
+#include "stack/datagram/udp.h"
+#include "stack/link/arp.h"
+#include "stack/stack.h"
 #include <errno.h>
 
 #define SECOND_NS UINT64_C(1000000000)

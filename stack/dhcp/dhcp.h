@@ -2,11 +2,11 @@
  * dhcp.h - the stack's address from a DHCP server (RFC 2131, 2132, 3442), checked before it is used (RFC
  * 5227).
  */
-#ifndef STACK_DHCP_H
-#define STACK_DHCP_H
+#ifndef STACK_DHCP_DHCP_H
+#define STACK_DHCP_DHCP_H
 
-#include "ip.h"
-#include "timer.h"
+#include "stack/base/timer.h"
+#include "stack/ip/ip.h"
 
 #define DHCP_DNS_MAX 4u
 #define DHCP_ROUTES_MAX (IP_ROUTES_MAX - 2)

@@ -1,11 +1,11 @@
 /*
  * dhcp6.c - see dhcp6.h: the client's exchanges, after RFC 8415 section 18.2.
  */
-#include "dhcp6.h"
-#include "checksum.h"
-#include "icmp6.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/dhcp/dhcp6.h"
+#include "stack/base/checksum.h"
+#include "stack/base/wire.h"
+#include "stack/ip/icmp6.h"
+#include "stack/stack.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define FIRST_DELAY_NS SECOND_NS /* SOL_MAX_DELAY, INF_MAX_DELAY */

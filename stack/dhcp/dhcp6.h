@@ -2,10 +2,10 @@
  * dhcp6.h - DHCPv6's client (RFC 8415): name servers where a router says that a server has them (O), and an
  * address where it says that servers give them (M).
  */
-#ifndef STACK_DHCP6_H
-#define STACK_DHCP6_H
+#ifndef STACK_DHCP_DHCP6_H
+#define STACK_DHCP_DHCP6_H
 
-#include "ip_address.h"
+#include "stack/ip/ip_address.h"
 #include <stdbool.h>
 
 #define DHCP6_CLIENT_PORT 546u

@@ -1,8 +1,8 @@
 /*
  * dhcp6_message.c - the format of DHCPv6's messages (RFC 8415 sections 8 and 21; RFC 3646).
  */
-#include "dhcp6.h"
-#include "wire.h"
+#include "stack/base/wire.h"
+#include "stack/dhcp/dhcp6.h"
 
 enum option {
     OPTION_CLIENT_ID = 1,

@@ -1,8 +1,8 @@
 /*
  * dhcp_message.c - the format of DHCP's messages (RFC 2131 section 2, RFC 2132). See dhcp.h.
  */
-#include "dhcp.h"
-#include "wire.h"
+#include "stack/base/wire.h"
+#include "stack/dhcp/dhcp.h"
 #include <string.h>
 
 enum {

@@ -1,10 +1,10 @@
 /*
  * filter.c - see filter.h.
  */
-#include "filter.h"
-#include "minmax.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/ip/filter.h"
+#include "stack/base/minmax.h"
+#include "stack/base/wire.h"
+#include "stack/stack.h"
 #include <errno.h>
 #include <linux/if_arp.h>
 #include <linux/if_ether.h>

@@ -6,10 +6,10 @@
  * A program is checked when it is attached: it only jumps forward, within itself, and ends. One that loads
  * from beyond the packet ends with 0.
  */
-#ifndef STACK_FILTER_H
-#define STACK_FILTER_H
+#ifndef STACK_IP_FILTER_H
+#define STACK_IP_FILTER_H
 
-#include "buffer.h"
+#include "stack/memory/buffer.h"
 #include <linux/filter.h>
 #include <sys/socket.h>
 

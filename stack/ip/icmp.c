@@ -1,10 +1,10 @@
 /*
  * icmp.c - see icmp.h. Redirects are counted and ignored: whoever sends one could lead our packets astray.
  */
-#include "icmp.h"
-#include "checksum.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/ip/icmp.h"
+#include "stack/base/checksum.h"
+#include "stack/base/wire.h"
+#include "stack/stack.h"
 #include <errno.h>
 
 #define ICMP_PACKET_MAX 576u /* RFC 1812 section 4.3.2.3: an error quotes what fits */

@@ -1,11 +1,11 @@
 /*
  * icmp.h - ICMP (RFC 792): echo, errors in and out.
  */
-#ifndef STACK_ICMP_H
-#define STACK_ICMP_H
+#ifndef STACK_IP_ICMP_H
+#define STACK_IP_ICMP_H
 
-#include "icmp_limit.h"
-#include "ip.h"
+#include "stack/ip/icmp_limit.h"
+#include "stack/ip/ip.h"
 
 #define ICMP_HEADER_BYTES 8u
 

@@ -1,13 +1,13 @@
 /*
  * icmp6.c - see icmp6.h.
  */
-#include "icmp6.h"
-#include "checksum.h"
-#include "ip6_source.h"
-#include "mld.h"
-#include "nd.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/ip/icmp6.h"
+#include "stack/base/checksum.h"
+#include "stack/base/wire.h"
+#include "stack/ip/ip6_source.h"
+#include "stack/ip/mld.h"
+#include "stack/ip/nd.h"
+#include "stack/stack.h"
 #include <errno.h>
 
 #define MS UINT64_C(1000000)

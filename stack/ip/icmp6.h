@@ -2,10 +2,10 @@
  * icmp6.h - ICMPv6 (RFC 4443): echo, errors in and out. Neighbor Discovery (nd.h, nd_router.h) and Multicast
  * Listener Discovery (mld.h) are messages of it.
  */
-#ifndef STACK_ICMP6_H
-#define STACK_ICMP6_H
+#ifndef STACK_IP_ICMP6_H
+#define STACK_IP_ICMP6_H
 
-#include "ip6.h"
+#include "stack/ip/ip6.h"
 
 #define ICMP6_HEADER_BYTES 8u
 

@@ -1,8 +1,8 @@
 /*
  * icmp_limit.c - see icmp_limit.h.
  */
-#include "icmp_limit.h"
-#include "stack.h"
+#include "stack/ip/icmp_limit.h"
+#include "stack/stack.h"
 
 /* Linux's icmp_global_allow. */
 bool icmp_limit_allows(struct stack *stack, uint64_t *refused) {

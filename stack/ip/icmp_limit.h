@@ -4,10 +4,10 @@
  * Linux's icmp_msgs_per_sec and icmp_msgs_burst are the bound in all; icmp_ratelimit that for one
  * destination: one in so long, after a burst of six.
  */
-#ifndef STACK_ICMP_LIMIT_H
-#define STACK_ICMP_LIMIT_H
+#ifndef STACK_IP_ICMP_LIMIT_H
+#define STACK_IP_ICMP_LIMIT_H
 
-#include "ip_address.h"
+#include "stack/ip/ip_address.h"
 
 #define ICMP_ERRORS_PER_SECOND 1000u
 #define ICMP_ERRORS_BURST 50u

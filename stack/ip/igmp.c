@@ -1,11 +1,11 @@
 /*
  * igmp.c - see igmp.h.
  */
-#include "igmp.h"
-#include "checksum.h"
-#include "ether.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/ip/igmp.h"
+#include "stack/base/checksum.h"
+#include "stack/base/wire.h"
+#include "stack/link/ether.h"
+#include "stack/stack.h"
 
 #define IGMP_ROUTERS 0xe0000016u     /* 224.0.0.22: where version 3 reports to */
 #define IGMP_ALL_ROUTERS 0xe0000002u /* 224.0.0.2: where version 2 leaves to */

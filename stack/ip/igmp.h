@@ -2,11 +2,11 @@
  * igmp.h - telling routers of the IPv4 groups that the stack is a member of (RFC 3376; RFC 2236 and 1112 when
  * an older router asks); who is a member is in multicast.h.
  */
-#ifndef STACK_IGMP_H
-#define STACK_IGMP_H
+#ifndef STACK_IP_IGMP_H
+#define STACK_IP_IGMP_H
 
-#include "ip.h"
-#include "multicast.h"
+#include "stack/ip/ip.h"
+#include "stack/ip/multicast.h"
 
 #define IGMP_UNSOLICITED_NS \
     UINT64_C(1000000000) /* within so much time a change is told again; RFC 3376 section 8.11 */

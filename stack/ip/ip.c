@@ -1,11 +1,11 @@
 /*
  * ip.c - see ip.h.
  */
-#include "ip.h"
-#include "checksum.h"
-#include "ether.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/ip/ip.h"
+#include "stack/base/checksum.h"
+#include "stack/base/wire.h"
+#include "stack/link/ether.h"
+#include "stack/stack.h"
 #include <errno.h>
 
 int ip_route_add(struct ip_routes *routes, uint32_t destination, uint32_t mask, uint32_t gateway) {

@@ -5,12 +5,12 @@
  * What begins with ip_ and takes a struct ip_address is for both. IPv4's own part, ip4_, has its addresses in
  * host order.
  */
-#ifndef STACK_IP_H
-#define STACK_IP_H
+#ifndef STACK_IP_IP_H
+#define STACK_IP_IP_H
 
-#include "frame.h"
-#include "ip_address.h"
-#include "wire.h"
+#include "stack/base/wire.h"
+#include "stack/ip/ip_address.h"
+#include "stack/link/frame.h"
 
 #define IP_ROUTES_MAX 32u
 #define IP_DEFAULT_TTL 64u

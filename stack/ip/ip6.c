@@ -1,14 +1,14 @@
 /*
  * ip6.c - see ip6.h.
  */
-#include "ip6.h"
-#include "checksum.h"
-#include "ether.h"
-#include "icmp6.h"
-#include "ip6_source.h"
-#include "mld.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/ip/ip6.h"
+#include "stack/base/checksum.h"
+#include "stack/base/wire.h"
+#include "stack/ip/icmp6.h"
+#include "stack/ip/ip6_source.h"
+#include "stack/ip/mld.h"
+#include "stack/link/ether.h"
+#include "stack/stack.h"
 #include <errno.h>
 
 #define FLOW_LABEL_MASK 0xfffffu

@@ -9,20 +9,20 @@
  *     in    ip6_input -> ip6_extensions_input -> (ip6_reassemble) -> icmp6_input | udp_input | tcp_input
  *     out   ip6_output -> (ip6_output_fragments) -> ip6_route_lookup -> neighbour_output
  */
-#ifndef STACK_IP6_H
-#define STACK_IP6_H
+#ifndef STACK_IP_IP6_H
+#define STACK_IP_IP6_H
 
-#include "dhcp6.h"
-#include "frame.h"
-#include "ip.h"
-#include "ip6_addresses.h"
-#include "ip6_extension.h"
-#include "ip6_route.h"
-#include "ip6_source.h"
-#include "ip_address.h"
-#include "mld.h"
-#include "nd_router.h"
-#include "timer.h"
+#include "stack/base/timer.h"
+#include "stack/dhcp/dhcp6.h"
+#include "stack/ip/ip.h"
+#include "stack/ip/ip6_addresses.h"
+#include "stack/ip/ip6_extension.h"
+#include "stack/ip/ip6_route.h"
+#include "stack/ip/ip6_source.h"
+#include "stack/ip/ip_address.h"
+#include "stack/ip/mld.h"
+#include "stack/ip/nd_router.h"
+#include "stack/link/frame.h"
 
 #define IP6_MTU_MIN 1280u /* RFC 8200 section 5: every link carries so much */
 

@@ -5,11 +5,11 @@
  * the same, and another on each network. Linux's own for an interface with a MAC address of the maker's is
  * EUI-64 (addr_gen_mode 0); ours has a MAC address that was made up.
  */
-#include "ip6_addresses.h"
-#include "icmp6.h"
-#include "mld.h"
-#include "nd.h"
-#include "stack.h"
+#include "stack/ip/ip6_addresses.h"
+#include "stack/ip/icmp6.h"
+#include "stack/ip/mld.h"
+#include "stack/ip/nd.h"
+#include "stack/stack.h"
 #include <errno.h>
 
 #define SECOND_NS UINT64_C(1000000000)

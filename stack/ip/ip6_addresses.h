@@ -7,10 +7,10 @@
  * is usable while it is being checked. What is found in use is, if the stack chose it, tried again with
  * another; or else stays, marked, and is not used.
  */
-#ifndef STACK_IP6_ADDRESSES_H
-#define STACK_IP6_ADDRESSES_H
+#ifndef STACK_IP_IP6_ADDRESSES_H
+#define STACK_IP_IP6_ADDRESSES_H
 
-#include "ip_address.h"
+#include "stack/ip/ip_address.h"
 
 #define IP6_ADDRESSES_MAX 32u
 #define IP6_INTERFACE_BITS 64u /* of an address that is made of a router's prefix */

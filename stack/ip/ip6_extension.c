@@ -5,10 +5,10 @@
  * RFC 7045); so must the number of options in one. What is padding only is refused where it is more than
  * alignment needs, as in Linux.
  */
-#include "ip6_extension.h"
-#include "icmp6.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/ip/ip6_extension.h"
+#include "stack/base/wire.h"
+#include "stack/ip/icmp6.h"
+#include "stack/stack.h"
 
 enum {
     OPTION_PAD1 = 0,

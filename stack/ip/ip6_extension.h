@@ -1,8 +1,8 @@
 /*
  * ip6_extension.h - extension headers (RFC 8200 section 4).
  */
-#ifndef STACK_IP6_EXTENSION_H
-#define STACK_IP6_EXTENSION_H
+#ifndef STACK_IP_IP6_EXTENSION_H
+#define STACK_IP_IP6_EXTENSION_H
 
 #include <stdbool.h>
 #include <stdint.h>

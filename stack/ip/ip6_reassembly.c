@@ -2,10 +2,10 @@
  * ip6_reassembly.c - fragments of IPv6 packets (RFC 8200 section 4.5): what is IPv6's own of it; see
  * ip_reassembly.h for the rest.
  */
-#include "icmp6.h"
-#include "ip6.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/base/wire.h"
+#include "stack/ip/icmp6.h"
+#include "stack/ip/ip6.h"
+#include "stack/stack.h"
 
 #define OFFSET_MASK 0xfff8u
 #define MORE_FRAGMENTS 1u

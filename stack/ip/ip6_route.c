@@ -1,8 +1,8 @@
 /*
  * ip6_route.c - see ip6_route.h.
  */
-#include "ip6_route.h"
-#include "stack.h"
+#include "stack/ip/ip6_route.h"
+#include "stack/stack.h"
 #include <errno.h>
 
 #define PROBE_NS UINT64_C(60000000000) /* router_probe_interval */

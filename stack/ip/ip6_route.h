@@ -7,10 +7,10 @@
  * the one that gave us the prefix of the source address, then the older. Each has an end. The table is
  * bounded: what routers tell can't take the user's place, and redirects have a few places for themselves.
  */
-#ifndef STACK_IP6_ROUTE_H
-#define STACK_IP6_ROUTE_H
+#ifndef STACK_IP_IP6_ROUTE_H
+#define STACK_IP_IP6_ROUTE_H
 
-#include "ip_address.h"
+#include "stack/ip/ip_address.h"
 
 #define IP6_ROUTES_MAX 64u
 #define IP6_REDIRECTS_MAX 16u /* of them */

@@ -4,8 +4,8 @@
  * Each rule of RFC 6724 gives a candidate a number, the greater the better; the first rule in which two
  * differ decides. The interface's and the home agent's (4, 5) have nothing to choose from here.
  */
-#include "ip6_source.h"
-#include "stack.h"
+#include "stack/ip/ip6_source.h"
+#include "stack/stack.h"
 #include <errno.h>
 
 struct label {

@@ -1,10 +1,10 @@
 /*
  * ip6_source.h - which of the stack's addresses packets to a destination come from (RFC 6724 section 5).
  */
-#ifndef STACK_IP6_SOURCE_H
-#define STACK_IP6_SOURCE_H
+#ifndef STACK_IP_IP6_SOURCE_H
+#define STACK_IP_IP6_SOURCE_H
 
-#include "ip_address.h"
+#include "stack/ip/ip_address.h"
 
 struct stack;
 

@@ -1,7 +1,7 @@
 /*
  * ip_address.c - see ip_address.h.
  */
-#include "ip_address.h"
+#include "stack/ip/ip_address.h"
 #include <arpa/inet.h>
 #include <errno.h>
 

@@ -6,8 +6,8 @@
  * stack, which has its addresses in host order (uint32_t), makes them of each other at its edge: names with
  * ip4_ are its own, names with ip_ are for both families.
  */
-#ifndef STACK_IP_ADDRESS_H
-#define STACK_IP_ADDRESS_H
+#ifndef STACK_IP_IP_ADDRESS_H
+#define STACK_IP_IP_ADDRESS_H
 
 #include <stdbool.h>
 #include <stddef.h>

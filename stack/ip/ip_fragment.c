@@ -1,9 +1,9 @@
 /*
  * ip_fragment.c - sending what is longer than the path's MTU in fragments (RFC 791 section 3.2).
  */
-#include "ip.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/base/wire.h"
+#include "stack/ip/ip.h"
+#include "stack/stack.h"
 #include <errno.h>
 
 /* Moves a place in a chain on by `bytes`, which are there. */

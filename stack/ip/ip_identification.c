@@ -1,8 +1,8 @@
 /*
  * ip_identification.c - see ip_identification.h.
  */
-#include "ip_identification.h"
-#include "stack.h"
+#include "stack/ip/ip_identification.h"
+#include "stack/stack.h"
 
 #define TICK_NS 1000000u
 

@@ -8,10 +8,10 @@
  * destination, source and protocol, in a table of counters that a keyed hash chooses and that time moves on
  * by chance.
  */
-#ifndef STACK_IP_IDENTIFICATION_H
-#define STACK_IP_IDENTIFICATION_H
+#ifndef STACK_IP_IP_IDENTIFICATION_H
+#define STACK_IP_IP_IDENTIFICATION_H
 
-#include "ip.h"
+#include "stack/ip/ip.h"
 
 #define IP_IDENTIFICATIONS 2048u
 

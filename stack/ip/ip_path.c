@@ -1,8 +1,8 @@
 /*
  * ip_path.c - see ip_path.h.
  */
-#include "ip_path.h"
-#include "stack.h"
+#include "stack/ip/ip_path.h"
+#include "stack/stack.h"
 
 void ip_path_init(struct stack *stack) {
     pool_init(&stack->paths.pool, &stack->arena, sizeof(struct ip_path), IP_PATHS_MAX);

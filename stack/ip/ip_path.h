@@ -2,13 +2,13 @@
  * ip_path.h - the path MTU of destinations (RFC 1191): a bounded cache of what routers, or TCP's timeouts,
  * have told.
  */
-#ifndef STACK_IP_PATH_H
-#define STACK_IP_PATH_H
+#ifndef STACK_IP_IP_PATH_H
+#define STACK_IP_IP_PATH_H
 
-#include "hash.h"
-#include "ip_address.h"
-#include "pool.h"
-#include "timer.h"
+#include "stack/base/timer.h"
+#include "stack/ip/ip_address.h"
+#include "stack/memory/hash.h"
+#include "stack/memory/pool.h"
 #include <stdbool.h>
 #include <stdint.h>
 

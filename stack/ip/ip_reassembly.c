@@ -1,10 +1,10 @@
 /*
  * ip_reassembly.c - see ip_reassembly.h.
  */
-#include "ip_reassembly.h"
-#include "icmp6.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/ip/ip_reassembly.h"
+#include "stack/base/wire.h"
+#include "stack/ip/icmp6.h"
+#include "stack/stack.h"
 
 void ip_reassembly_init(struct stack *stack) {
     struct ip_reassemblies *all = &stack->reassemblies;

@@ -5,13 +5,13 @@
  * A datagram that two fragments describe differently is dropped whole, as RFC 5722 argues for IPv6 and Linux
  * does for IPv4. What is held is bounded, by memory and by time; the oldest makes room.
  */
-#ifndef STACK_IP_REASSEMBLY_H
-#define STACK_IP_REASSEMBLY_H
+#ifndef STACK_IP_IP_REASSEMBLY_H
+#define STACK_IP_IP_REASSEMBLY_H
 
-#include "hash.h"
-#include "ip.h"
-#include "ip_address.h"
-#include "timer.h"
+#include "stack/base/timer.h"
+#include "stack/ip/ip.h"
+#include "stack/ip/ip_address.h"
+#include "stack/memory/hash.h"
 
 #define IP_REASSEMBLIES_MAX 1024u
 #define IP_REASSEMBLY_BUCKETS 256u

@@ -4,11 +4,11 @@
  * What has changed, or was asked for, and is due at the same time leaves in one report. The group of all
  * nodes is never told of (RFC 3810 section 6).
  */
-#include "mld.h"
-#include "icmp6.h"
-#include "ip6_extension.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/ip/mld.h"
+#include "stack/base/wire.h"
+#include "stack/ip/icmp6.h"
+#include "stack/ip/ip6_extension.h"
+#include "stack/stack.h"
 
 #define MS UINT64_C(1000000)
 #define ALERT_BYTES 8u /* the hop-by-hop header */

@@ -3,10 +3,10 @@
  * the IPv6 groups that are wanted on the link, of solicited-node groups too, so that switches pass them on.
  * Who wants them is in multicast.h.
  */
-#ifndef STACK_MLD_H
-#define STACK_MLD_H
+#ifndef STACK_IP_MLD_H
+#define STACK_IP_MLD_H
 
-#include "multicast.h"
+#include "stack/ip/multicast.h"
 
 #define MLD_OLDER_ROUTER_NS UINT64_C(260000000000) /* RFC 3810 section 9.12 */
 

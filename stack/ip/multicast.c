@@ -1,10 +1,10 @@
 /*
  * multicast.c - see multicast.h.
  */
-#include "multicast.h"
-#include "igmp.h"
-#include "mld.h"
-#include "stack.h"
+#include "stack/ip/multicast.h"
+#include "stack/ip/igmp.h"
+#include "stack/ip/mld.h"
+#include "stack/stack.h"
 #include <errno.h>
 
 void multicast_init(struct stack *stack) {

@@ -3,12 +3,12 @@
  * wants a group's packets from all but a few, or from a few only, and routers are told what all sockets
  * together want (igmp.h, mld.h).
  */
-#ifndef STACK_MULTICAST_H
-#define STACK_MULTICAST_H
+#ifndef STACK_IP_MULTICAST_H
+#define STACK_IP_MULTICAST_H
 
-#include "ip_address.h"
-#include "pool.h"
-#include "timer.h"
+#include "stack/base/timer.h"
+#include "stack/ip/ip_address.h"
+#include "stack/memory/pool.h"
 
 #define MULTICAST_GROUPS_MAX 1024u
 #define MULTICAST_MEMBERSHIPS_MAX 20u /* of a socket, of IPv4's: net.ipv4.igmp_max_memberships */

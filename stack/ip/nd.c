@@ -2,13 +2,13 @@
  * nd.c - see nd.h. An optimistic address (RFC 4429) overrides nobody's entry: where it is the source, our MAC
  * address is left out, and asked for.
  */
-#include "nd.h"
-#include "ether.h"
-#include "icmp6.h"
-#include "ip6_source.h"
-#include "nd_router.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/ip/nd.h"
+#include "stack/base/wire.h"
+#include "stack/ip/icmp6.h"
+#include "stack/ip/ip6_source.h"
+#include "stack/ip/nd_router.h"
+#include "stack/link/ether.h"
+#include "stack/stack.h"
 
 #define TARGET_AT 8u
 #define OPTIONS_AT 24u /* of solicitations and advertisements */

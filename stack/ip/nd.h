@@ -3,10 +3,10 @@
  * neighbours keeps (neighbour.h), and questions about our own addresses (ip6_addresses.h). What routers say
  * is in nd_router.h.
  */
-#ifndef STACK_ND_H
-#define STACK_ND_H
+#ifndef STACK_IP_ND_H
+#define STACK_IP_ND_H
 
-#include "ip6.h"
+#include "stack/ip/ip6.h"
 
 #define ND_HOP_LIMIT 255u /* a packet with less has passed a router */
 #define ND_NONCE_BYTES 6u /* RFC 7527 */

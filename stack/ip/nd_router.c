@@ -1,11 +1,11 @@
 /*
  * nd_router.c - see nd_router.h.
  */
-#include "nd_router.h"
-#include "icmp6.h"
-#include "nd.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/ip/nd_router.h"
+#include "stack/base/wire.h"
+#include "stack/ip/icmp6.h"
+#include "stack/ip/nd.h"
+#include "stack/stack.h"
 
 #define MS UINT64_C(1000000)
 #define SECOND_NS UINT64_C(1000000000)

@@ -3,10 +3,10 @@
  * 8.3), with preferences and routes (RFC 4191), and name servers (RFC 8106). They are asked for until one
  * answers (RFC 7559).
  */
-#ifndef STACK_ND_ROUTER_H
-#define STACK_ND_ROUTER_H
+#ifndef STACK_IP_ND_ROUTER_H
+#define STACK_IP_ND_ROUTER_H
 
-#include "ip_address.h"
+#include "stack/ip/ip_address.h"
 #include <stdbool.h>
 
 #define ND_DNS_MAX 4u

@@ -11,8 +11,8 @@
  * on where another of its address has ended. Even ports are for connections, odd ones for bind(2), while
  * there are any.
  */
-#include "port.h"
-#include "stack.h"
+#include "stack/ip/port.h"
+#include "stack/stack.h"
 #include <errno.h>
 #include <string.h>
 

@@ -4,11 +4,11 @@
  * Whatever has a local port has a struct binding in the table of its stack: a UDP socket, a TCP connection, a
  * listener.
  */
-#ifndef STACK_PORT_H
-#define STACK_PORT_H
+#ifndef STACK_IP_PORT_H
+#define STACK_IP_PORT_H
 
-#include "hash.h"
-#include "ip_address.h"
+#include "stack/ip/ip_address.h"
+#include "stack/memory/hash.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -4,10 +4,10 @@
  * just been learnt is kept for a second, whatever else is claimed, as Linux does, unless it is announced (RFC
  * 5227).
  */
-#include "arp.h"
-#include "ether.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/link/arp.h"
+#include "stack/base/wire.h"
+#include "stack/link/ether.h"
+#include "stack/stack.h"
 
 enum {
     ARP_REQUEST = 1,

@@ -2,10 +2,10 @@
  * arp.h - address resolution for IPv4 (RFC 826), which the table of neighbours keeps (neighbour.h), and
  * conflict detection for the stack's own address (RFC 5227).
  */
-#ifndef STACK_ARP_H
-#define STACK_ARP_H
+#ifndef STACK_LINK_ARP_H
+#define STACK_LINK_ARP_H
 
-#include "neighbour.h"
+#include "stack/link/neighbour.h"
 
 #define ARP_DEFEND_NS UINT64_C(10000000000) /* RFC 5227 DEFEND_INTERVAL */
 

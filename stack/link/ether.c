@@ -1,9 +1,9 @@
 /*
  * ether.c - see ether.h.
  */
-#include "ether.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/link/ether.h"
+#include "stack/base/wire.h"
+#include "stack/stack.h"
 
 const uint8_t ETHER_BROADCAST[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 

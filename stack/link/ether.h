@@ -1,10 +1,10 @@
 /*
  * ether.h - Ethernet II frames (RFC 894).
  */
-#ifndef STACK_ETHER_H
-#define STACK_ETHER_H
+#ifndef STACK_LINK_ETHER_H
+#define STACK_LINK_ETHER_H
 
-#include "frame.h"
+#include "stack/link/frame.h"
 
 struct stack;
 

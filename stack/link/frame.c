@@ -1,7 +1,7 @@
 /*
  * frame.c - see frame.h.
  */
-#include "frame.h"
+#include "stack/link/frame.h"
 #include <errno.h>
 #include <string.h>
 

@@ -5,10 +5,10 @@
  * The transmit queue is a bounded ring. A layer begins a frame in the ring's next slot, fills its header in
  * place (TCP and UDP at FRAME_TRANSPORT_AT, IP at FRAME_IP_AT, Ethernet at 0) and commits it; or leaves it.
  */
-#ifndef STACK_FRAME_H
-#define STACK_FRAME_H
+#ifndef STACK_LINK_FRAME_H
+#define STACK_LINK_FRAME_H
 
-#include "buffer.h"
+#include "stack/memory/buffer.h"
 
 #define FRAME_IP_AT 14u
 #define FRAME_TRANSPORT_AT 34u
@@ -94,7 +94,7 @@ void frame_copy(const struct frame *frame, uint32_t at, void *to, uint32_t lengt
 void frame_commit(struct frame_queue *queue);
 
 /* Writes the packet that the NIC makes of the index-th segment of a frame, whole, to memory that has room for
- * it (frame_cut.c). Returns its length; 0 when there are not so many. */
+ * it (software_gso.c). Returns its length; 0 when there are not so many. */
 uint32_t frame_cut(const struct frame *frame, uint32_t index, uint8_t *to);
 
 /* Drops a frame's references. */

@@ -16,13 +16,13 @@
  * - Packets that wait for all neighbours: the oldest of a neighbour with the most bytes goes, so that a
  *   neighbour for which little waits does not pay for the others.
  */
-#include "neighbour.h"
-#include "arp.h"
-#include "ether.h"
-#include "icmp6.h"
-#include "nd.h"
-#include "stack.h"
-#include "wire.h"
+#include "stack/link/neighbour.h"
+#include "stack/base/wire.h"
+#include "stack/ip/icmp6.h"
+#include "stack/ip/nd.h"
+#include "stack/link/arp.h"
+#include "stack/link/ether.h"
+#include "stack/stack.h"
 #include <errno.h>
 
 #define QUOTED_BYTES 520u /* of a payload, for the socket that is told that it could not be delivered */

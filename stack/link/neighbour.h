@@ -4,14 +4,14 @@
  *
  * ARP (arp.h) and Neighbor Discovery (nd.h) are its two resolvers: they ask, and say what they heard.
  */
-#ifndef STACK_NEIGHBOUR_H
-#define STACK_NEIGHBOUR_H
+#ifndef STACK_LINK_NEIGHBOUR_H
+#define STACK_LINK_NEIGHBOUR_H
 
-#include "frame.h"
-#include "hash.h"
-#include "ip_address.h"
-#include "size_class.h"
-#include "timer.h"
+#include "stack/base/timer.h"
+#include "stack/ip/ip_address.h"
+#include "stack/link/frame.h"
+#include "stack/memory/hash.h"
+#include "stack/memory/size_class.h"
 
 #define NEIGHBOURS_MAX 1024u                      /* gc_thresh3 */
 #define NEIGHBOURS_ASKED_MAX (NEIGHBOURS_MAX / 2) /* of them, those that have not answered yet */

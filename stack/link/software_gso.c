@@ -1,16 +1,16 @@
 /*
- * frame_cut.c - what a NIC makes of a frame that leaves work to it (frame.h): the packets that will be on the
- * wire, with their checksums.
+ * software_gso.c - what a NIC makes of a frame that leaves work to it (frame.h): the packets that will be on
+ * the wire, with their checksums.
  *
  * Of a train each segment gets the header with its own sequence number, length and identification; CWR is the
  * first's alone, PSH and FIN are the last's. A train of datagrams
  * (UDP_SEGMENT) is cut into datagrams.
  */
-#include "checksum.h"
-#include "frame.h"
-#include "ip.h"
-#include "tcp_segment.h"
-#include "wire.h"
+#include "stack/base/checksum.h"
+#include "stack/base/wire.h"
+#include "stack/ip/ip.h"
+#include "stack/link/frame.h"
+#include "stack/tcp/tcp_segment.h"
 #include <string.h>
 
 static void finish_checksum(uint8_t *packet, uint32_t length, uint32_t offset) {

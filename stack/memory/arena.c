@@ -2,7 +2,7 @@
  * arena.c - see arena.h. Block 0 holds the arena itself, so 0 can mean "none" in the list of free blocks,
  * which lives outside the blocks so that a punched-out block stays on it.
  */
-#include "arena.h"
+#include "stack/memory/arena.h"
 #include <string.h>
 
 static uint32_t blocks_of(size_t bytes) {

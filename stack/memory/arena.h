@@ -6,8 +6,8 @@
  * out after its return, costs no memory. The arena makes no system call; arena_trim tells the caller what may
  * be given back to the machine.
  */
-#ifndef STACK_ARENA_H
-#define STACK_ARENA_H
+#ifndef STACK_MEMORY_ARENA_H
+#define STACK_MEMORY_ARENA_H
 
 #include <stdbool.h>
 #include <stddef.h>

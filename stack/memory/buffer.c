@@ -1,8 +1,8 @@
 /*
  * buffer.c - see buffer.h.
  */
-#include "buffer.h"
-#include "minmax.h"
+#include "stack/memory/buffer.h"
+#include "stack/base/minmax.h"
 #include <assert.h>
 #include <stdatomic.h>
 #include <string.h>

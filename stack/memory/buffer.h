@@ -6,10 +6,10 @@
  * queue, and frames refer to them there until they are sent. A buffer is freed when the last reference is
  * dropped.
  */
-#ifndef STACK_BUFFER_H
-#define STACK_BUFFER_H
+#ifndef STACK_MEMORY_BUFFER_H
+#define STACK_MEMORY_BUFFER_H
 
-#include "pool.h"
+#include "stack/memory/pool.h"
 #include <sys/uio.h>
 
 #define BUFFER_BYTES 2048u

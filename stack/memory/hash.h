@@ -2,8 +2,8 @@
  * hash.h - chains of a hash table whose zero-filled state is empty, so that a large table costs no memory
  * until used.
  */
-#ifndef STACK_HASH_H
-#define STACK_HASH_H
+#ifndef STACK_MEMORY_HASH_H
+#define STACK_MEMORY_HASH_H
 
 #include <stddef.h>
 

@@ -4,8 +4,8 @@
  * A struct list is both a list's head and a member's link. A link that is in no list points to itself, so
  * list_remove may be called on it. Everything is a plain pointer into the arena.
  */
-#ifndef STACK_LIST_H
-#define STACK_LIST_H
+#ifndef STACK_MEMORY_LIST_H
+#define STACK_MEMORY_LIST_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -2,8 +2,8 @@
  * pool.c - see pool.h. A block starts with a header; the header of an object's block is found by rounding the
  * object's address down, since blocks are aligned to their size.
  */
-#include "pool.h"
-#include "pool_poison.h"
+#include "stack/memory/pool.h"
+#include "stack/memory/pool_poison.h"
 #include <assert.h>
 #include <stdatomic.h>
 #include <string.h>

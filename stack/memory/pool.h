@@ -6,11 +6,11 @@
  * so a pool can be walked, and be made whole again when its user died in the middle of a change
  * (pool_repair).
  */
-#ifndef STACK_POOL_H
-#define STACK_POOL_H
+#ifndef STACK_MEMORY_POOL_H
+#define STACK_MEMORY_POOL_H
 
-#include "arena.h"
-#include "list.h"
+#include "stack/memory/arena.h"
+#include "stack/memory/list.h"
 
 struct pool {
     struct arena *arena;

@@ -7,10 +7,10 @@
  * content tells
  * (-DPOOL_POISON): free objects are filled with a byte, and who takes one makes sure that they still are.
  */
-#ifndef STACK_POOL_POISON_H
-#define STACK_POOL_POISON_H
+#ifndef STACK_MEMORY_POOL_POISON_H
+#define STACK_MEMORY_POOL_POISON_H
 
-#include "arena.h"
+#include "stack/memory/arena.h"
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /*
- * memory.c - see memory.h.
+ * pressure.c - see pressure.h.
  */
-#include "memory.h"
-#include "minmax.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/memory/pressure.h"
+#include "stack/base/minmax.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 
 #define LINE 64u      /* bytes: a cache line */
 #define PRUNE_MOST 16 /* connections at a time */

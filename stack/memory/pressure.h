@@ -1,6 +1,6 @@
 /*
- * memory.h - how much of the region sockets may fill, and what is done when it becomes short: Linux's tcp_mem
- * and udp_mem.
+ * pressure.h - how much of the region sockets may fill, and what is done when it becomes short: Linux's
+ * tcp_mem and udp_mem.
  *
  * Theory of operation. What a peer sends, and what a program writes, waits in buffers until somebody takes
  * it. Each socket has a limit; but there may be so many sockets that those of a few, or of one program, fill
@@ -19,10 +19,10 @@
  * or read brings it further.
  * - Above udp_mem[0] a datagram is taken only by a socket that holds less than udp_rmem_min.
  */
-#ifndef STACK_MEMORY_H
-#define STACK_MEMORY_H
+#ifndef STACK_MEMORY_PRESSURE_H
+#define STACK_MEMORY_PRESSURE_H
 
-#include "size_class.h"
+#include "stack/memory/size_class.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -4,10 +4,10 @@
  * There is a list for each power of two. A member moves to another list only when its size passes such a
  * power, so that keeping it in its place costs next to nothing.
  */
-#ifndef STACK_SIZE_CLASS_H
-#define STACK_SIZE_CLASS_H
+#ifndef STACK_MEMORY_SIZE_CLASS_H
+#define STACK_MEMORY_SIZE_CLASS_H
 
-#include "list.h"
+#include "stack/memory/list.h"
 #include <stdint.h>
 
 #define SIZE_CLASSES 32u

@@ -1,7 +1,7 @@
 /*
  * treap.c - see treap.h.
  */
-#include "treap.h"
+#include "stack/memory/treap.h"
 
 /* Where the pointer to a node lies. */
 static struct treap_node **place_of(struct treap_node **root, const struct treap_node *node) {

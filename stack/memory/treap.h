@@ -6,10 +6,10 @@
  * may keep sums: what each node says of all that is below it (the smallest of something, whether there is any
  * of something). The caller's function makes one node's sum of its own content and of its children's.
  */
-#ifndef STACK_TREAP_H
-#define STACK_TREAP_H
+#ifndef STACK_MEMORY_TREAP_H
+#define STACK_MEMORY_TREAP_H
 
-#include "list.h"
+#include "stack/memory/list.h"
 #include <stdint.h>
 
 struct treap_node {

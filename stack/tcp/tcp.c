@@ -1,9 +1,9 @@
 /*
  * tcp.c - connection blocks: their life, and where they are found.
  */
-#include "tcp.h"
-#include "minmax.h"
-#include "stack.h"
+#include "stack/tcp/tcp.h"
+#include "stack/base/minmax.h"
+#include "stack/stack.h"
 #include <errno.h>
 
 struct tcp *tcp_create(struct stack *stack) {

@@ -16,29 +16,29 @@
  * in flight beside the SYN, and snd_una is beyond it before it is acknowledged; the receive queue's last byte
  * has number rcv_nxt - 1 (less one after a FIN); rcv_nxt <= rcv_adv.
  */
-#ifndef STACK_TCP_H
-#define STACK_TCP_H
+#ifndef STACK_TCP_TCP_H
+#define STACK_TCP_TCP_H
 
-#include "ip.h"
-#include "port.h"
-#include "socket.h"
-#include "tcp_ack.h"
-#include "tcp_alarm.h"
-#include "tcp_congestion.h"
-#include "tcp_fastopen.h"
-#include "tcp_flight.h"
-#include "tcp_info.h"
-#include "tcp_mark.h"
-#include "tcp_md5.h"
-#include "tcp_pacing.h"
-#include "tcp_rate.h"
-#include "tcp_recovery.h"
-#include "tcp_repair.h"
-#include "tcp_segment.h"
-#include "tcp_sent.h"
-#include "tcp_timestamp.h"
-#include "tcp_tuning.h"
-#include "tcp_urgent.h"
+#include "stack/ip/ip.h"
+#include "stack/ip/port.h"
+#include "stack/socket.h"
+#include "stack/tcp/tcp_ack.h"
+#include "stack/tcp/tcp_active.h"
+#include "stack/tcp/tcp_alarm.h"
+#include "stack/tcp/tcp_autotune.h"
+#include "stack/tcp/tcp_congestion.h"
+#include "stack/tcp/tcp_fastopen.h"
+#include "stack/tcp/tcp_info.h"
+#include "stack/tcp/tcp_md5.h"
+#include "stack/tcp/tcp_pacing.h"
+#include "stack/tcp/tcp_rate.h"
+#include "stack/tcp/tcp_recovery.h"
+#include "stack/tcp/tcp_repair.h"
+#include "stack/tcp/tcp_retransmit.h"
+#include "stack/tcp/tcp_segment.h"
+#include "stack/tcp/tcp_timestamp.h"
+#include "stack/tcp/tcp_urgent.h"
+#include "stack/tcp/tcp_write_mark.h"
 #include <netinet/tcp.h>
 
 #define TCP_BUCKETS 131072u
@@ -93,7 +93,7 @@ struct tcp_path {
 
 struct tcp {
     struct hash_link tuple_link; /* by addresses and ports; in no chain for a listener */
-    struct tcp_flight *flight;   /* its own, or the stack's: see tcp_flight.h */
+    struct tcp_flight *flight;   /* its own, or the stack's: see tcp_active.h */
     struct socket *socket;       /* NULL: an orphan, or in a listener's queue */
     struct list output_link;     /* in stack->output or stack->corked, or in no list */
 
@@ -260,7 +260,7 @@ void tcp_state_timer(struct stack *stack, struct tcp *tcp);
 void tcp_arm_retransmit(struct stack *stack, struct tcp *tcp);
 void tcp_arm_keepalive(struct stack *stack, struct tcp *tcp);
 
-/* tcp_path.c */
+/* tcp_pmtu.c */
 void tcp_path_begin(const struct stack *stack, struct tcp *tcp, uint16_t mss_peer); /* the MSS is known */
 void tcp_path_measure(struct stack *stack, struct tcp *tcp); /* its headers have another length */
 /* A timeout: `retransmits` is how many came before it. */

@@ -1,10 +1,10 @@
 /*
  * tcp_ack.c - see tcp_ack.h.
  */
-#include "tcp_ack.h"
-#include "minmax.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/tcp/tcp_ack.h"
+#include "stack/base/minmax.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 
 #define DELAY_MIN_NS UINT64_C(40000000)        /* TCP_ATO_MIN, TCP_DELACK_MIN */
 #define DUPLICATES_AT_ONCE 3u                  /* the sender's threshold */

@@ -6,8 +6,8 @@
  * so that the sender's window grows ("quick" mode). Two full segments always are. A program that answers what
  * it reads ("ping-pong") has its acknowledgments wait for the answer, for as long as answers took of late.
  */
-#ifndef STACK_TCP_ACK_H
-#define STACK_TCP_ACK_H
+#ifndef STACK_TCP_TCP_ACK_H
+#define STACK_TCP_TCP_ACK_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,10 +1,10 @@
 /*
- * tcp_flight.c - see tcp_flight.h.
+ * tcp_active.c - see tcp_active.h.
  */
-#include "tcp_flight.h"
-#include "minmax.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/tcp/tcp_active.h"
+#include "stack/base/minmax.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 #include <string.h>
 
 void tcp_flight_init(struct tcp_flight *flight) {

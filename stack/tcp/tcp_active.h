@@ -1,5 +1,5 @@
 /*
- * tcp_flight.h - what a connection needs while it is at work, and an idle one does without: the records of
+ * tcp_active.h - what a connection needs while it is at work, and an idle one does without: the records of
  * what is in flight and what they add up to, what is held out of order, and what is measured meanwhile.
  *
  * Every connection has a struct tcp_flight to read from. One that is at rest has the stack's
@@ -7,18 +7,18 @@
  * comes or is to be sent (tcp_flight_take), and gives it back when it has been idle for a while. What it has
  * learnt of its path by then (windows, round trips, reordering) is in struct tcp and stays.
  */
-#ifndef STACK_TCP_FLIGHT_H
-#define STACK_TCP_FLIGHT_H
+#ifndef STACK_TCP_TCP_ACTIVE_H
+#define STACK_TCP_TCP_ACTIVE_H
 
-#include "buffer.h"
-#include "list.h"
-#include "tcp_congestion.h"
-#include "tcp_held.h"
-#include "tcp_rate.h"
-#include "tcp_recovery.h"
-#include "tcp_segment.h"
-#include "tcp_sent.h"
-#include "tcp_tuning.h"
+#include "stack/memory/buffer.h"
+#include "stack/memory/list.h"
+#include "stack/tcp/tcp_autotune.h"
+#include "stack/tcp/tcp_congestion.h"
+#include "stack/tcp/tcp_out_of_order.h"
+#include "stack/tcp/tcp_rate.h"
+#include "stack/tcp/tcp_recovery.h"
+#include "stack/tcp/tcp_retransmit.h"
+#include "stack/tcp/tcp_segment.h"
 
 #define TCP_FLIGHT_IDLE_NS UINT64_C(1000000000)
 

@@ -1,9 +1,9 @@
 /*
  * tcp_alarm.c - see tcp_alarm.h.
  */
-#include "tcp_alarm.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/tcp/tcp_alarm.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 
 void tcp_alarm_init(struct tcp_alarms *alarms) {
     timer_init(&alarms->timer, TIMER_TCP);

@@ -3,13 +3,13 @@
  *
  * To set or to stop an alarm mostly writes a number: the timer is moved only when it must fire sooner than it
  * would, and when it fires for an alarm that was stopped or put off meanwhile, it is started again for the
- * next. When none is due, that is the time to see whether the connection is idle (tcp_flight.h). So an
+ * next. When none is due, that is the time to see whether the connection is idle (tcp_active.h). So an
  * acknowledgment that puts off the retransmission touches no list, and no other connection's memory.
  */
-#ifndef STACK_TCP_ALARM_H
-#define STACK_TCP_ALARM_H
+#ifndef STACK_TCP_TCP_ALARM_H
+#define STACK_TCP_TCP_ALARM_H
 
-#include "timer.h"
+#include "stack/base/timer.h"
 
 struct stack;
 struct tcp;

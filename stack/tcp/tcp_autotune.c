@@ -1,11 +1,11 @@
 /*
- * tcp_tuning.c - see tcp_tuning.h. The formulas are Linux's (tcp_rcv_space_adjust, tcp_rcv_rtt_update,
+ * tcp_autotune.c - see tcp_autotune.h. The formulas are Linux's (tcp_rcv_space_adjust, tcp_rcv_rtt_update,
  * tcp_sndbuf_expand), with half of a receive buffer as its window.
  */
-#include "tcp_tuning.h"
-#include "minmax.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/tcp/tcp_autotune.h"
+#include "stack/base/minmax.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 
 void tcp_tuning_begin(struct tcp *tcp, const struct socket *socket) {
     bool begun = tcp->tuning.offered > 0;

@@ -1,12 +1,12 @@
 /*
- * tcp_tuning.h - how large a connection's buffers are, when the program did not say (SO_RCVBUF, SO_SNDBUF).
+ * tcp_autotune.h - how large a connection's buffers are, when the program did not say (SO_RCVBUF, SO_SNDBUF).
  *
  * The receive buffer follows what the program reads in a round trip, so that the window is never what limits
  * the sender (Linux's dynamic right-sizing); the send buffer follows the congestion window. Both stay within
  * tcp_rmem and tcp_wmem.
  */
-#ifndef STACK_TCP_TUNING_H
-#define STACK_TCP_TUNING_H
+#ifndef STACK_TCP_TCP_AUTOTUNE_H
+#define STACK_TCP_TCP_AUTOTUNE_H
 
 #include <stdbool.h>
 #include <stdint.h>

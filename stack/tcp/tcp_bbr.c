@@ -1,10 +1,10 @@
 /*
  * tcp_bbr.c - see tcp_bbr.h. Sections are those of draft-ietf-ccwg-bbr.
  */
-#include "tcp_bbr.h"
-#include "minmax.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/tcp/tcp_bbr.h"
+#include "stack/base/minmax.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define MIN_RTT_WINDOW_NS (10 * SECOND_NS)

@@ -10,8 +10,8 @@
  *
  * The names of fields are the draft's.
  */
-#ifndef STACK_TCP_BBR_H
-#define STACK_TCP_BBR_H
+#ifndef STACK_TCP_TCP_BBR_H
+#define STACK_TCP_TCP_BBR_H
 
 #include <stdbool.h>
 #include <stdint.h>

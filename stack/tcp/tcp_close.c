@@ -2,8 +2,8 @@
  * tcp_close.c - how connections end (RFC 9293 section 3.6): the four-way close, half close, simultaneous
  * close, resets, TIME_WAIT.
  */
-#include "stack.h"
-#include "tcp.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 
 void tcp_shutdown_send(struct stack *stack, struct tcp *tcp) {
     switch (tcp->state) {

@@ -1,10 +1,10 @@
 /*
  * tcp_congestion.c - see tcp_congestion.h.
  */
-#include "tcp_congestion.h"
-#include "stack.h"
-#include "tcp.h"
-#include "tcp_bbr.h"
+#include "stack/tcp/tcp_congestion.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_bbr.h"
 #include <string.h>
 
 #define BETA 0.7 /* RFC 9438 section 4.6 */

@@ -6,8 +6,8 @@
  * after a loss. What is lost, and what happens during recovery, is tcp_recovery.c's. BBR (tcp_bbr.h) is of
  * another kind: it sets the window and the rate by its model of the path, whatever the state of recovery.
  */
-#ifndef STACK_TCP_CONGESTION_H
-#define STACK_TCP_CONGESTION_H
+#ifndef STACK_TCP_TCP_CONGESTION_H
+#define STACK_TCP_TCP_CONGESTION_H
 
 #include <stdbool.h>
 #include <stdint.h>

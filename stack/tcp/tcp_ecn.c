@@ -1,9 +1,9 @@
 /*
  * tcp_ecn.c - see tcp_ecn.h.
  */
-#include "tcp_ecn.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/tcp/tcp_ecn.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 
 void tcp_ecn_syn(const struct stack *stack, struct tcp *tcp, struct tcp_segment *segment, bool again) {
     if (segment->flags & TCP_ACK) {

@@ -5,8 +5,8 @@
  * CE says ECE in every acknowledgment until the sender says CWR: it has reduced its window. A peer that asks
  * for AccECN (RFC 9768) gets classic ECN, which is what such a peer falls back to.
  */
-#ifndef STACK_TCP_ECN_H
-#define STACK_TCP_ECN_H
+#ifndef STACK_TCP_TCP_ECN_H
+#define STACK_TCP_TCP_ECN_H
 
 #include <stdbool.h>
 #include <stdint.h>

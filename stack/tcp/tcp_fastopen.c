@@ -1,11 +1,11 @@
 /*
  * tcp_fastopen.c - see tcp_fastopen.h.
  */
-#include "tcp_fastopen.h"
-#include "socket_option.h"
-#include "stack.h"
-#include "tcp.h"
-#include "tcp_metrics.h"
+#include "stack/tcp/tcp_fastopen.h"
+#include "stack/socket_option.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_metrics.h"
 #include <errno.h>
 #include <string.h>
 

@@ -5,11 +5,11 @@
  * A client keeps the cookies that it was given, by address (tcp_metrics.h). With a cookie, the server's
  * connection is there for accept(2) as soon as the SYN has come.
  */
-#ifndef STACK_TCP_FASTOPEN_H
-#define STACK_TCP_FASTOPEN_H
+#ifndef STACK_TCP_TCP_FASTOPEN_H
+#define STACK_TCP_TCP_FASTOPEN_H
 
-#include "ip_address.h"
-#include "tcp_segment.h"
+#include "stack/ip/ip_address.h"
+#include "stack/tcp/tcp_segment.h"
 #include <sys/socket.h>
 
 #define TCP_FASTOPEN_KEY_BYTES 16u

@@ -9,12 +9,12 @@
  * With Fast Open (tcp_fastopen.h) data may be in flight before the handshake is complete: snd_nxt is beyond
  * the SYN then, and so is snd_una, though the SYN is not acknowledged: tcp_is_opening tells.
  */
-#include "stack.h"
-#include "tcp.h"
-#include "tcp_ecn.h"
-#include "tcp_isn.h"
-#include "tcp_rtt.h"
-#include "tcp_syncookie.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_ecn.h"
+#include "stack/tcp/tcp_isn.h"
+#include "stack/tcp/tcp_rtt.h"
+#include "stack/tcp/tcp_syncookie.h"
 #include <errno.h>
 
 /* What the way to the peer is known to carry, the way back is thought to. */

@@ -1,10 +1,10 @@
 /*
  * tcp_info.c - see tcp_info.h.
  */
-#include "tcp_info.h"
-#include "stack.h"
-#include "tcp.h"
-#include "tcp_ecn.h"
+#include "stack/tcp/tcp_info.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_ecn.h"
 
 #define MS_NS UINT64_C(1000000)
 #define OPTION_SYN_DATA 32 /* TCPI_OPT_SYN_DATA */

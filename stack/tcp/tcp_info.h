@@ -2,10 +2,10 @@
  * tcp_info.h - what a connection did and does, for those who ask: TCP_INFO (tcp(7)), in the layout of Linux's
  * <linux/tcp.h> with all that was ever added to its end.
  */
-#ifndef STACK_TCP_INFO_H
-#define STACK_TCP_INFO_H
+#ifndef STACK_TCP_TCP_INFO_H
+#define STACK_TCP_TCP_INFO_H
 
-#include "ip_address.h"
+#include "stack/ip/ip_address.h"
 #include <stdbool.h>
 #include <stdint.h>
 

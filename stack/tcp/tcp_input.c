@@ -1,12 +1,12 @@
 /*
  * tcp_input.c - arriving segments, in the order of RFC 9293 section 3.10.7.
  */
-#include "checksum.h"
-#include "minmax.h"
-#include "stack.h"
-#include "tcp.h"
-#include "tcp_ecn.h"
-#include "tcp_rtt.h"
+#include "stack/base/checksum.h"
+#include "stack/base/minmax.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_ecn.h"
+#include "stack/tcp/tcp_rtt.h"
 #include <errno.h>
 
 static bool checksum_good(const struct ip_packet *packet, const uint8_t *header) {

@@ -1,8 +1,8 @@
 /*
  * tcp_isn.c - see tcp_isn.h.
  */
-#include "tcp_isn.h"
-#include "random.h"
+#include "stack/tcp/tcp_isn.h"
+#include "stack/base/random.h"
 #include <string.h>
 
 #define TICK_NS 64 /* Linux's: a connection would have to send 15.6 MB a second to leave the clock behind */

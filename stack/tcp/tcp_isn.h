@@ -7,10 +7,10 @@
  * begins with: so both are a clock plus an offset which only a key decides. With the same key they go on
  * growing over connections, and over stacks of the same address (stack_config.key).
  */
-#ifndef STACK_TCP_ISN_H
-#define STACK_TCP_ISN_H
+#ifndef STACK_TCP_TCP_ISN_H
+#define STACK_TCP_TCP_ISN_H
 
-#include "ip_address.h"
+#include "stack/ip/ip_address.h"
 
 /* A clock that ticks every 64 ns, plus a keyed hash of the connection's addresses and ports. */
 uint32_t tcp_isn(const uint8_t key[16], uint64_t now_ns, struct ip_address local, uint16_t local_port,

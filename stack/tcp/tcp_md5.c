@@ -1,12 +1,12 @@
 /*
  * tcp_md5.c - see tcp_md5.h.
  */
-#include "tcp_md5.h"
-#include "md5.h"
-#include "minmax.h"
-#include "stack.h"
-#include "tcp.h"
-#include "wire.h"
+#include "stack/tcp/tcp_md5.h"
+#include "stack/base/md5.h"
+#include "stack/base/minmax.h"
+#include "stack/base/wire.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 #include <errno.h>
 #include <netinet/in.h>
 

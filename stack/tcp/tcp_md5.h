@@ -6,11 +6,11 @@
  * there is a key, a segment without the right signature is dropped without a word, and so is one with a
  * signature where there is none.
  */
-#ifndef STACK_TCP_MD5_H
-#define STACK_TCP_MD5_H
+#ifndef STACK_TCP_TCP_MD5_H
+#define STACK_TCP_TCP_MD5_H
 
-#include "ip_address.h"
-#include "tcp_segment.h"
+#include "stack/ip/ip_address.h"
+#include "stack/tcp/tcp_segment.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,10 +1,10 @@
 /*
  * tcp_metrics.c - see tcp_metrics.h. What is saved in which state is Linux's tcp_update_metrics.
  */
-#include "tcp_metrics.h"
-#include "minmax.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/tcp/tcp_metrics.h"
+#include "stack/base/minmax.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 #include <string.h>
 
 #define RTO_UNMEASURED_NS \

@@ -9,11 +9,11 @@
  * have been empty then. The table is bounded: of the few entries of its hash that which was used longest ago
  * makes room. What is older than an hour counts no more, but for Fast Open's cookies.
  */
-#ifndef STACK_TCP_METRICS_H
-#define STACK_TCP_METRICS_H
+#ifndef STACK_TCP_TCP_METRICS_H
+#define STACK_TCP_TCP_METRICS_H
 
-#include "ip_address.h"
-#include "tcp_fastopen.h"
+#include "stack/ip/ip_address.h"
+#include "stack/tcp/tcp_fastopen.h"
 
 #define TCP_METRICS_SETS 256u
 #define TCP_METRICS_WAYS 5u /* Linux's TCP_METRICS_RECLAIM_DEPTH */

@@ -1,7 +1,7 @@
 /*
  * tcp_nagle.c - see tcp_nagle.h.
  */
-#include "tcp_nagle.h"
+#include "stack/tcp/tcp_nagle.h"
 
 bool nagle_allows(const struct nagle_segment *segment) {
     if (segment->length >= segment->mss)

@@ -2,8 +2,8 @@
  * tcp_nagle.h - whether a segment may leave now: Nagle's delay (RFC 896, RFC 9293 section 3.7.4), corking,
  * and the sender's side of silly window avoidance (RFC 9293 section 3.8.6.2.1).
  */
-#ifndef STACK_TCP_NAGLE_H
-#define STACK_TCP_NAGLE_H
+#ifndef STACK_TCP_TCP_NAGLE_H
+#define STACK_TCP_TCP_NAGLE_H
 
 #include <stdbool.h>
 #include <stdint.h>

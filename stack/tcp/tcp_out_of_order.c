@@ -1,9 +1,9 @@
 /*
- * tcp_held.c - see tcp_held.h.
+ * tcp_out_of_order.c - see tcp_out_of_order.h.
  */
-#include "tcp_held.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/tcp/tcp_out_of_order.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 
 static struct tcp_held *held_at(struct treap_node *node) {
     return container_of(node, struct tcp_held, node);

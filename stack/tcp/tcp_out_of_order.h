@@ -1,16 +1,16 @@
 /*
- * tcp_held.h - the blocks of what arrived ahead of its turn, in order of their sequence numbers.
+ * tcp_out_of_order.h - the blocks of what arrived ahead of its turn, in order of their sequence numbers.
  *
  * A peer decides how many blocks there are and where the next segment belongs, so a place among them is found
  * in a number of steps that grows with the logarithm of their count: beside the list, which goes from one to
  * the next, the blocks form a tree (treap.h).
  */
-#ifndef STACK_TCP_HELD_H
-#define STACK_TCP_HELD_H
+#ifndef STACK_TCP_TCP_OUT_OF_ORDER_H
+#define STACK_TCP_TCP_OUT_OF_ORDER_H
 
-#include "buffer.h"
-#include "list.h"
-#include "treap.h"
+#include "stack/memory/buffer.h"
+#include "stack/memory/list.h"
+#include "stack/memory/treap.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -5,14 +5,14 @@
  * changed. What is lost goes first, then what is new, as far as the peer's window, the congestion window,
  * Nagle and the transmit queue allow; when the transmit queue is full it asks to be called again.
  */
-#include "checksum.h"
-#include "minmax.h"
-#include "stack.h"
-#include "tcp.h"
-#include "tcp_bbr.h"
-#include "tcp_ecn.h"
-#include "tcp_nagle.h"
-#include "wire.h"
+#include "stack/base/checksum.h"
+#include "stack/base/minmax.h"
+#include "stack/base/wire.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_bbr.h"
+#include "stack/tcp/tcp_ecn.h"
+#include "stack/tcp/tcp_nagle.h"
 #include <errno.h>
 
 #define TRAIN_BYTES_MAX 65400u /* with its headers no longer than a packet can be */

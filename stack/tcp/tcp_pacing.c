@@ -1,10 +1,10 @@
 /*
  * tcp_pacing.c - see tcp_pacing.h.
  */
-#include "tcp_pacing.h"
-#include "stack.h"
-#include "tcp.h"
-#include "tcp_bbr.h"
+#include "stack/tcp/tcp_pacing.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_bbr.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define CREDIT_NS (2 * TIMER_TICK_NS) /* that a sender which was late may catch up on */

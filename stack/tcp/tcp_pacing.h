@@ -5,8 +5,8 @@
  * Segments leave as their time comes, up to a tick of the timer wheel early, so that a train is what the rate
  * sends in a millisecond or two.
  */
-#ifndef STACK_TCP_PACING_H
-#define STACK_TCP_PACING_H
+#ifndef STACK_TCP_TCP_PACING_H
+#define STACK_TCP_TCP_PACING_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /*
- * tcp_path.c - what a connection learns of the way to its peer: ICMP errors (RFC 5927), the path's MTU (RFC
+ * tcp_pmtu.c - what a connection learns of the way to its peer: ICMP errors (RFC 5927), the path's MTU (RFC
  * 1191), and routers that swallow what is too long without a word (RFC 4821).
  *
  * A black hole is suspected when segments longer than the default MSS time out three times in a row: the MSS
@@ -7,9 +7,9 @@
  * was merely down, it gets through and all is as before; when it is lost, the next is tried after ten
  * minutes.
  */
-#include "stack.h"
-#include "tcp.h"
-#include "wire.h"
+#include "stack/base/wire.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 #include <errno.h>
 
 #define PROBE_AGAIN_NS UINT64_C(600000000000) /* net.ipv4.tcp_probe_interval */

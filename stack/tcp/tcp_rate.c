@@ -1,10 +1,10 @@
 /*
  * tcp_rate.c - see tcp_rate.h.
  */
-#include "tcp_rate.h"
-#include "minmax.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/tcp/tcp_rate.h"
+#include "stack/base/minmax.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 
 #define US_NS 1000u
 

@@ -7,8 +7,8 @@
  * acknowledged, is a sample of the path's rate: too low when the sender had nothing more to send, never too
  * high.
  */
-#ifndef STACK_TCP_RATE_H
-#define STACK_TCP_RATE_H
+#ifndef STACK_TCP_TCP_RATE_H
+#define STACK_TCP_TCP_RATE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -6,9 +6,9 @@
  * take with what waits to be read, depends on its window: what is highest makes room for what is lower, which
  * is needed first.
  */
-#include "minmax.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/base/minmax.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 
 #define LENIENT_BUFFERS 32u /* beyond twice the window, for windows that are small */
 

@@ -1,13 +1,13 @@
 /*
  * tcp_recovery.c - see tcp_recovery.h.
  */
-#include "tcp_recovery.h"
-#include "minmax.h"
-#include "stack.h"
-#include "tcp.h"
-#include "tcp_bbr.h"
-#include "tcp_ecn.h"
-#include "tcp_rtt.h"
+#include "stack/tcp/tcp_recovery.h"
+#include "stack/base/minmax.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_bbr.h"
+#include "stack/tcp/tcp_ecn.h"
+#include "stack/tcp/tcp_rtt.h"
 
 #define PROBE_MARGIN_NS UINT64_C(2000000) /* Linux's TCP_TIMEOUT_MIN */
 

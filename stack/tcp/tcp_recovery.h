@@ -3,8 +3,8 @@
  * RACK-TLP (RFC 6675, 8985), without them (RFC 6582); the rate of it (PRR, RFC 6937); timeouts; and taking
  * back what was needless (RFC 4015, 2883).
  */
-#ifndef STACK_TCP_RECOVERY_H
-#define STACK_TCP_RECOVERY_H
+#ifndef STACK_TCP_TCP_RECOVERY_H
+#define STACK_TCP_TCP_RECOVERY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,11 +4,11 @@
  * A connection is reset when it belongs to nobody, when its queues are not whole, and when a call of the dead
  * process itself was changing it otherwise than by tcp_work_on.
  */
-#include "tcp_repair.h"
-#include "minmax.h"
-#include "repair.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/tcp/tcp_repair.h"
+#include "stack/base/minmax.h"
+#include "stack/repair.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 #include <errno.h>
 
 static bool connected(uint8_t state) {

@@ -9,8 +9,8 @@
  * by one store each. So a repair finds out what is acknowledged, and what has been received, by measuring
  * them; all else of the flight is forgotten, and what may be lost of it is sent again.
  */
-#ifndef STACK_TCP_REPAIR_H
-#define STACK_TCP_REPAIR_H
+#ifndef STACK_TCP_TCP_REPAIR_H
+#define STACK_TCP_TCP_REPAIR_H
 
 #include <stdint.h>
 

@@ -1,10 +1,10 @@
 /*
- * tcp_sent.c - see tcp_sent.h.
+ * tcp_retransmit.c - see tcp_retransmit.h.
  */
-#include "tcp_sent.h"
-#include "minmax.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/tcp/tcp_retransmit.h"
+#include "stack/base/minmax.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 
 #define WAITING_LOOKED_AT 64 /* records, for the time when RACK looks again */
 

@@ -1,6 +1,6 @@
 /*
- * tcp_sent.h - what a connection has in flight: a record a frame, the SACK scoreboard (RFC 2018, 6675), and
- * RACK's judgment of what is lost (RFC 8985).
+ * tcp_retransmit.h - what a connection has in flight: a record a frame, the SACK scoreboard (RFC 2018, 6675),
+ * and RACK's judgment of what is lost (RFC 8985).
  *
  * The records of a connection cover [snd_una, snd_nxt), in order and without gaps. A record is in one of four
  * states: in flight; sacked (the peer has it); lost, to be sent again; or lost and sent again, which is in
@@ -14,12 +14,12 @@
  * first that is sacked, lost or sent again until all records of that time are acknowledged they form, beside
  * their list, a tree by sequence, which knows what is below each of them.
  */
-#ifndef STACK_TCP_SENT_H
-#define STACK_TCP_SENT_H
+#ifndef STACK_TCP_TCP_RETRANSMIT_H
+#define STACK_TCP_TCP_RETRANSMIT_H
 
-#include "buffer.h"
-#include "tcp_rate.h"
-#include "treap.h"
+#include "stack/memory/buffer.h"
+#include "stack/memory/treap.h"
+#include "stack/tcp/tcp_rate.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /*
  * tcp_rtt.c - see tcp_rtt.h.
  */
-#include "tcp_rtt.h"
+#include "stack/tcp/tcp_rtt.h"
 
 static uint64_t clamp_rto(uint64_t rto_ns) {
     return rto_ns < TCP_RTO_MIN_NS ? TCP_RTO_MIN_NS : rto_ns > TCP_RTO_MAX_NS ? TCP_RTO_MAX_NS : rto_ns;

@@ -1,10 +1,10 @@
 /*
  * tcp_rtt.h - round-trip time and retransmission timeout (RFC 6298), with Linux's bounds.
  */
-#ifndef STACK_TCP_RTT_H
-#define STACK_TCP_RTT_H
+#ifndef STACK_TCP_TCP_RTT_H
+#define STACK_TCP_TCP_RTT_H
 
-#include "tcp.h"
+#include "stack/tcp/tcp.h"
 
 /* Takes a measurement: section 2. RTO = SRTT + max(4 RTTVAR, 200 ms), as Linux has it. */
 void tcp_rtt_sample(struct tcp_rtt *rtt, uint64_t measured_ns);

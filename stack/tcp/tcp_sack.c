@@ -2,8 +2,8 @@
  * tcp_sack.c - what we tell a peer of the segments that we hold (RFC 2018), and of those that came twice (RFC
  * 2883).
  */
-#include "stack.h"
-#include "tcp.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 #include <string.h>
 
 void tcp_sack_duplicate(struct stack *stack, struct tcp *tcp, uint32_t start, uint32_t end) {

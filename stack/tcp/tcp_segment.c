@@ -1,8 +1,8 @@
 /*
  * tcp_segment.c - see tcp_segment.h.
  */
-#include "tcp_segment.h"
-#include "wire.h"
+#include "stack/tcp/tcp_segment.h"
+#include "stack/base/wire.h"
 #include <string.h>
 
 #define FAST_OPEN_EXPERIMENT 0xf989 /* RFC 6994's identifier of it */

@@ -2,10 +2,10 @@
  * tcp_segment.h - the format of a TCP segment (RFC 9293 section 3.1), and arithmetic on sequence numbers
  * (section 3.4).
  */
-#ifndef STACK_TCP_SEGMENT_H
-#define STACK_TCP_SEGMENT_H
+#ifndef STACK_TCP_TCP_SEGMENT_H
+#define STACK_TCP_TCP_SEGMENT_H
 
-#include "frame.h"
+#include "stack/link/frame.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -1,9 +1,9 @@
 /*
  * tcp_syncookie.c - see tcp_syncookie.h. The sequence number: 8 bits of time, 24 of hash and MSS.
  */
-#include "tcp_syncookie.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/tcp/tcp_syncookie.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 
 #define PERIOD_NS UINT64_C(64000000000)
 #define PERIODS_VALID 2u

@@ -6,8 +6,8 @@
  * addresses. With timestamps, the lowest bits of ours hold the peer's window scale and whether it has SACK
  * and ECN; the peer echoes them.
  */
-#ifndef STACK_TCP_SYNCOOKIE_H
-#define STACK_TCP_SYNCOOKIE_H
+#ifndef STACK_TCP_TCP_SYNCOOKIE_H
+#define STACK_TCP_TCP_SYNCOOKIE_H
 
 #include <stdbool.h>
 

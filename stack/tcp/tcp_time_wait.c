@@ -1,8 +1,8 @@
 /*
- * tcp_waiting.c - see tcp_waiting.h.
+ * tcp_time_wait.c - see tcp_time_wait.h.
  */
-#include "tcp_waiting.h"
-#include "stack.h"
+#include "stack/tcp/tcp_time_wait.h"
+#include "stack/stack.h"
 
 bool tcp_all_waiting(const struct stack *stack) {
     return stack->connections.used == stack->time_wait_count;

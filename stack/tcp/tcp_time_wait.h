@@ -1,12 +1,12 @@
 /*
- * tcp_waiting.h - connections in TIME_WAIT, handed on from a stack that ends to the next one of the same
+ * tcp_time_wait.h - connections in TIME_WAIT, handed on from a stack that ends to the next one of the same
  * address: what is left of them is a few numbers. So the next stack answers a FIN that comes again (RFC 9293,
  * section 3.10.7.8), and takes none of their ports too early.
  */
-#ifndef STACK_TCP_WAITING_H
-#define STACK_TCP_WAITING_H
+#ifndef STACK_TCP_TCP_TIME_WAIT_H
+#define STACK_TCP_TCP_TIME_WAIT_H
 
-#include "ip_address.h"
+#include "stack/ip/ip_address.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -2,9 +2,9 @@
  * tcp_timer.c - the timers of a connection: retransmission and persist, delayed acknowledgment, and one for
  * the state (keepalive, FIN_WAIT_2 of an orphan, TIME_WAIT).
  */
-#include "stack.h"
-#include "tcp.h"
-#include "tcp_rtt.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_rtt.h"
 #include <errno.h>
 
 #define SECOND_NS UINT64_C(1000000000)

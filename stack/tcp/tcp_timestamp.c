@@ -1,9 +1,9 @@
 /*
  * tcp_timestamp.c - see tcp_timestamp.h.
  */
-#include "tcp_timestamp.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/tcp/tcp_timestamp.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 
 #define TICK_NS UINT64_C(1000000)
 #define VALID_NS \

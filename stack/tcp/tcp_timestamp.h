@@ -2,8 +2,8 @@
  * tcp_timestamp.h - the timestamps option (RFC 7323): round trips, and protection against wrapped sequence
  * numbers.
  */
-#ifndef STACK_TCP_TIMESTAMP_H
-#define STACK_TCP_TIMESTAMP_H
+#ifndef STACK_TCP_TCP_TIMESTAMP_H
+#define STACK_TCP_TCP_TIMESTAMP_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,9 +1,9 @@
 /*
  * tcp_urgent.c - see tcp_urgent.h. The rules are those of Linux's tcp_check_urg, tcp_urg and tcp_recv_urg.
  */
-#include "tcp_urgent.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/tcp/tcp_urgent.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 #include <errno.h>
 
 /* Takes the byte once it lies in the queue. */

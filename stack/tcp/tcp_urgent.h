@@ -3,8 +3,8 @@
  * with MSG_OOB is urgent. The receiver may read it out of band (MSG_OOB), or in its place (SO_OOBINLINE), and
  * can tell when it has come to that place (SIOCATMARK).
  */
-#ifndef STACK_TCP_URGENT_H
-#define STACK_TCP_URGENT_H
+#ifndef STACK_TCP_TCP_URGENT_H
+#define STACK_TCP_TCP_URGENT_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,9 +4,9 @@
  * The right edge never moves back. It moves on only by worthwhile steps (section 3.8.6.2.2, silly window
  * avoidance): a program that reads little by little does not make the peer send little by little.
  */
-#include "minmax.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/base/minmax.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 
 uint32_t tcp_receive_start(const struct tcp *tcp) {
     return tcp->rcv_nxt - tcp->fin_received - tcp->receive.length;

@@ -1,9 +1,9 @@
 /*
- * tcp_mark.c - see tcp_mark.h.
+ * tcp_write_mark.c - see tcp_write_mark.h.
  */
-#include "tcp_mark.h"
-#include "stack.h"
-#include "tcp.h"
+#include "stack/tcp/tcp_write_mark.h"
+#include "stack/stack.h"
+#include "stack/tcp/tcp.h"
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <linux/net_tstamp.h>

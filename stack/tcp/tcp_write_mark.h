@@ -1,14 +1,15 @@
 /*
- * tcp_mark.h - places in what a program writes to which something is tied: the end of a record (MSG_EOR), of
- * a write whose memory it wants back (MSG_ZEROCOPY), or of one whose way it wants to know (SO_TIMESTAMPING).
+ * tcp_write_mark.h - places in what a program writes to which something is tied: the end of a record
+ * (MSG_EOR), of a write whose memory it wants back (MSG_ZEROCOPY), or of one whose way it wants to know
+ * (SO_TIMESTAMPING).
  *
  * A mark lies behind a write's last byte. What is told of one goes to the socket's queue of errors
  * (MSG_ERRQUEUE), as in Linux.
  */
-#ifndef STACK_TCP_MARK_H
-#define STACK_TCP_MARK_H
+#ifndef STACK_TCP_TCP_WRITE_MARK_H
+#define STACK_TCP_TCP_WRITE_MARK_H
 
-#include "list.h"
+#include "stack/memory/list.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -4,8 +4,8 @@
  * Frames that come in on one leave by the other as nic/impair.h says (`tx:` is from A to B). Runs until it is
  * ended.
  */
-#include "impair.h"
-#include "nic.h"
+#include "nic/impair.h"
+#include "nic/nic.h"
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -10,7 +10,7 @@
  * One line: figures by the clock. Under callgrind (valgrind --tool=callgrind --toggle-collect=measure) the
  * count of instructions, divided by the line's segments, repeats exactly.
  */
-#include "stack.h"
+#include "stack/stack.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>

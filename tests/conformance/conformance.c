@@ -1,7 +1,7 @@
 /*
  * conformance.c - see conformance.h. conformance OWN NOBODY [PART]
  */
-#include "conformance.h"
+#include "tests/conformance/conformance.h"
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>

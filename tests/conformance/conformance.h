@@ -4,8 +4,8 @@
  * The program does the same on the kernel's sockets and on ours, and says what every call returned: a line a
  * case, without addresses, ports or times that differ between runs. tests/conformance/run compares the two.
  */
-#ifndef CONFORMANCE_H
-#define CONFORMANCE_H
+#ifndef TESTS_CONFORMANCE_CONFORMANCE_H
+#define TESTS_CONFORMANCE_CONFORMANCE_H
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,7 +1,7 @@
 /*
  * errno.c - a call that succeeds leaves errno alone, whatever it does on the way: some programs look at it.
  */
-#include "conformance.h"
+#include "tests/conformance/conformance.h"
 #include <aio.h>
 #include <fcntl.h>
 #include <ifaddrs.h>

@@ -2,7 +2,7 @@
  * filters.c - programs on sockets (SO_ATTACH_FILTER), which the kernel and we must understand alike, and
  * sharing of ports (SO_REUSEPORT, SO_ATTACH_REUSEPORT_CBPF).
  */
-#include "conformance.h"
+#include "tests/conformance/conformance.h"
 #include <linux/filter.h>
 #include <poll.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * multicast.c - membership in groups, and filters by source (RFC 3678): what each call answers, and what
  * comes.
  */
-#include "conformance.h"
+#include "tests/conformance/conformance.h"
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <poll.h>

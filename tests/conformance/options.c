@@ -2,7 +2,7 @@
  * options.c - every option of socket(7), ip(7), tcp(7) and udp(7): what it is at first, what it takes, and
  * what it is then, on sockets of either kind and in several states.
  */
-#include "conformance.h"
+#include "tests/conformance/conformance.h"
 #include <limits.h>
 #include <linux/net_tstamp.h>
 #include <netinet/tcp.h>

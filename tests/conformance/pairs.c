@@ -2,7 +2,7 @@
  * pairs.c - splice(2), sendfile(2), tee(2), vmsplice(2) and copy_file_range(2) from every kind of descriptor
  * to every other; and read(2), write(2) and their kin on what is none of theirs.
  */
-#include "conformance.h"
+#include "tests/conformance/conformance.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>

@@ -2,7 +2,7 @@
  * readiness.c - epoll in its ways: level and edge, one shot, exclusive, sets in sets, sets that are shared;
  * and poll while things change.
  */
-#include "conformance.h"
+#include "tests/conformance/conformance.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * added by one number and waited for by another. Each case runs in a process of its own, which has no socket
  * before.
  */
-#include "conformance.h"
+#include "tests/conformance/conformance.h"
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>

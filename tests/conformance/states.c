@@ -1,7 +1,7 @@
 /*
  * states.c - every call on a socket in every state that it can be in.
  */
-#include "conformance.h"
+#include "tests/conformance/conformance.h"
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>

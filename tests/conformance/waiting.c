@@ -2,7 +2,7 @@
  * waiting.c - calls that wait: what ends them, and how. signal(7) says which go on after a handler with
  * SA_RESTART, and which don't.
  */
-#include "conformance.h"
+#include "tests/conformance/conformance.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>

@@ -2,7 +2,7 @@
  * ways.c - other ways to the same: aio(7), system calls by their number, and MSG_PEEK that moves on
  * (SO_PEEK_OFF).
  */
-#include "conformance.h"
+#include "tests/conformance/conformance.h"
 #include <aio.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -1,9 +1,9 @@
 /*
  * fuzz_capture.c - captures: the input is a file, pcapng or pcap, and what barewire report makes of it.
  */
-#include "capture.h"
-#include "connection.h"
-#include "target.h"
+#include "shim/keeper/tools/report/capture.h"
+#include "shim/keeper/tools/report/connection.h"
+#include "tests/fuzz/target.h"
 #include <stdio.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -5,11 +5,11 @@
  *   hosts ...     a line of nsswitch.conf, from behind "hosts:"
  *   anything else a line of gai.conf
  */
-#include "config.h"
-#include "destination_policy.h"
-#include "impair.h"
-#include "nsswitch.h"
-#include "target.h"
+#include "nic/impair.h"
+#include "shim/library/names/destination_policy.h"
+#include "shim/library/names/nsswitch.h"
+#include "shim/region/config.h"
+#include "tests/fuzz/target.h"
 #include <stdio.h>
 #include <stdlib.h>
 

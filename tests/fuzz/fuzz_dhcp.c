@@ -2,7 +2,7 @@
  * fuzz_dhcp.c - a DHCP server's answers: the input is a list of messages, each two bytes of length and the
  * message from the BOOTP header on. The transaction, the MAC address and the cookie are put right.
  */
-#include "target.h"
+#include "tests/fuzz/target.h"
 
 static void send_message(struct stack *stack, const uint8_t *data, uint32_t length) {
     uint8_t frame[2000];

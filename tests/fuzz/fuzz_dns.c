@@ -2,14 +2,14 @@
  * fuzz_dns.c - what name servers answer: the input is what is asked (a byte for how, one for how much room,
  * the name up to a zero), and a list of answers, each a byte for how, two for how long, and so many bytes.
  */
-#include "../../shim/memory.h"
-#include "attach.h"
-#include "clock.h"
-#include "dns.h"
-#include "dns_host.h"
-#include "libc.h"
-#include "region.h"
-#include "target.h"
+#include "shim/library/memory.h"
+#include "shim/library/names/dns.h"
+#include "shim/library/names/dns_host.h"
+#include "shim/library/process/attach.h"
+#include "shim/region/clock.h"
+#include "shim/region/libc.h"
+#include "tests/fuzz/region.h"
+#include "tests/fuzz/target.h"
 #include <arpa/nameser.h>
 #include <errno.h>
 #include <netdb.h>

@@ -3,16 +3,16 @@
  * and on which of its connections, a byte for how, two for how long, and so many bytes: the end of the
  * request, and then what is before it, from behind the header on.
  */
-#include "door.h"
-#include "flight.h"
-#include "frames.h"
-#include "keeper.h"
-#include "keeper_rights.h"
-#include "lock.h"
-#include "process.h"
-#include "region.h"
-#include "target.h"
-#include "wake.h"
+#include "shim/keeper/keeper.h"
+#include "shim/keeper/privileges.h"
+#include "shim/region/frames.h"
+#include "shim/region/inflight.h"
+#include "shim/region/ipc.h"
+#include "shim/region/lock.h"
+#include "shim/region/process.h"
+#include "shim/region/wake.h"
+#include "tests/fuzz/region.h"
+#include "tests/fuzz/target.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>

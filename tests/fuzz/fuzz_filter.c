@@ -5,7 +5,7 @@
  *
  *   a byte: instructions, then each as in struct sock_filter; the rest is the packet
  */
-#include "target.h"
+#include "tests/fuzz/target.h"
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -5,8 +5,8 @@
  * An input is a list of steps, each a byte for what, two for how long, and so many bytes. Steps that fix
  * checksums, addresses and sequence numbers get beyond the first checks; step 0 is a frame as it is.
  */
-#include "checksum.h"
-#include "target.h"
+#include "stack/base/checksum.h"
+#include "tests/fuzz/target.h"
 #include <netinet/in.h>
 
 enum step {

@@ -3,12 +3,12 @@
  * is the request. The stack has sockets, neighbours and routes to tell of; the kernel answers with what the
  * program has asked, so that its answers are of any form, too.
  */
-#include "../../shim/memory.h"
-#include "interfaces.h"
-#include "netlink_answer.h"
-#include "netlink_kernel.h"
-#include "region.h"
-#include "target.h"
+#include "shim/library/memory.h"
+#include "shim/library/netinfo/interfaces.h"
+#include "shim/library/netinfo/netlink_answer.h"
+#include "shim/library/netinfo/netlink_kernel.h"
+#include "tests/fuzz/region.h"
+#include "tests/fuzz/target.h"
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>

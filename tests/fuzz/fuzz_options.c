@@ -2,8 +2,8 @@
  * fuzz_options.c - options of IP and TCP, and the boundaries of their headers: the input's first byte says
  * how much of it is IP's, the rest is TCP's.
  */
-#include "checksum.h"
-#include "target.h"
+#include "stack/base/checksum.h"
+#include "tests/fuzz/target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -1,10 +1,10 @@
 /*
  * region.c - see region.h.
  */
-#include "region.h"
-#include "lock.h"
-#include "region_begin.h"
-#include "target.h"
+#include "tests/fuzz/region.h"
+#include "shim/region/lock.h"
+#include "shim/region/region_begin.h"
+#include "tests/fuzz/target.h"
 #include <sys/mman.h>
 
 bool target_locked;

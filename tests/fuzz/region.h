@@ -4,7 +4,7 @@
 #ifndef TESTS_FUZZ_REGION_H
 #define TESTS_FUZZ_REGION_H
 
-#include "shared.h"
+#include "shim/region/region.h"
 
 /* As target_stack, in the region that `shared` is; its pools and lists are made. */
 struct stack *target_region(void);

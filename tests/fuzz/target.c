@@ -2,7 +2,7 @@
  * target.c - see target.h. Without libFuzzer (make check) the main of this file runs a target over the files
  * given.
  */
-#include "target.h"
+#include "tests/fuzz/target.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -4,7 +4,7 @@
 #ifndef TESTS_FUZZ_TARGET_H
 #define TESTS_FUZZ_TARGET_H
 
-#include "stack.h"
+#include "stack/stack.h"
 
 #define TARGET_ADDRESS 0x0a4d000au /* 10.77.0.10 */
 #define TARGET_PEER 0x0a4d0002u

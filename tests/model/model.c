@@ -9,10 +9,10 @@
  * minute. Always: no process dies by itself, and memory of the pools that was given back is not written to
  * (POOL_POISON). In the end: the keeper leaves, since nobody is left.
  */
-#include "shared.h"
-#include "splitmix.h"
-#include "stack.h"
-#include "world.h"
+#include "nic/splitmix.h"
+#include "shim/region/region.h"
+#include "stack/stack.h"
+#include "tests/model/world.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>

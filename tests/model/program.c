@@ -3,8 +3,8 @@
  * all ways of waiting, and do what is hard for the library at the same time. What it says of itself
  * (model_at) lets the director see who waits for what.
  */
-#include "splitmix.h"
-#include "world.h"
+#include "nic/splitmix.h"
+#include "tests/model/world.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /*
  * schedule.c - who has the token next. See world.h.
  */
-#include "splitmix.h"
-#include "world.h"
+#include "nic/splitmix.h"
+#include "tests/model/world.h"
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>

@@ -8,7 +8,7 @@
  * Watching the NIC alone, edge-triggered and by one of many (EPOLLEXCLUSIVE), is done as the kernel does it,
  * since who is woken there is what is to be tested.
  */
-#include "world.h"
+#include "tests/model/world.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>

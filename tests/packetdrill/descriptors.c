@@ -1,7 +1,7 @@
 /*
  * descriptors.c - see descriptors.h.
  */
-#include "descriptors.h"
+#include "tests/packetdrill/descriptors.h"
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <unistd.h>

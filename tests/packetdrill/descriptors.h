@@ -2,10 +2,10 @@
  * descriptors.h - what a script's descriptors stand for: sockets, epoll sets, and the two ends of pipes; and
  * when they are ready.
  */
-#ifndef PACKETDRILL_DESCRIPTORS_H
-#define PACKETDRILL_DESCRIPTORS_H
+#ifndef TESTS_PACKETDRILL_DESCRIPTORS_H
+#define TESTS_PACKETDRILL_DESCRIPTORS_H
 
-#include "machine.h"
+#include "tests/packetdrill/machine.h"
 #include <poll.h>
 #include <sys/epoll.h>
 

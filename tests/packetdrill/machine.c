@@ -1,8 +1,8 @@
 /*
  * machine.c - see machine.h.
  */
-#include "machine.h"
-#include "wire.h"
+#include "tests/packetdrill/machine.h"
+#include "stack/base/wire.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -8,10 +8,10 @@
  * call that has become able to go on does so before time passes any further, and its thread reads the clock
  * before that, too: the times that a script checks are exact.
  */
-#ifndef PACKETDRILL_MACHINE_H
-#define PACKETDRILL_MACHINE_H
+#ifndef TESTS_PACKETDRILL_MACHINE_H
+#define TESTS_PACKETDRILL_MACHINE_H
 
-#include "stack.h"
+#include "stack/stack.h"
 
 #define MACHINE_MTU 1500u
 

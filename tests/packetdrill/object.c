@@ -8,9 +8,9 @@
  * packetdrill's default, when there is none. An address that the script binds to or sends a packet to first
  * is taken as well.
  */
-#include "control.h"
-#include "descriptors.h"
-#include "patch.h"
+#include "shim/library/calls/cmsg.h"
+#include "tests/packetdrill/descriptors.h"
+#include "tests/packetdrill/patch.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
  * patch.c - see patch.h. The program's relocations (elf(5), DT_JMPREL and DT_RELA) say where it keeps the
  * addresses of what it imports.
  */
-#include "patch.h"
+#include "tests/packetdrill/patch.h"
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>

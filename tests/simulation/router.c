@@ -1,10 +1,10 @@
 /*
  * router.c - see router.h.
  */
-#include "router.h"
-#include "checksum.h"
-#include "ip.h"
-#include "wire.h"
+#include "tests/simulation/router.h"
+#include "stack/base/checksum.h"
+#include "stack/base/wire.h"
+#include "stack/ip/ip.h"
 
 #define FRAME_BYTES_MAX 66000u
 

@@ -3,8 +3,8 @@
  * it cuts what may be cut, and answers what may not with "fragmentation needed"; or says nothing, as a black
  * hole does.
  */
-#ifndef TESTS_ROUTER_H
-#define TESTS_ROUTER_H
+#ifndef TESTS_SIMULATION_ROUTER_H
+#define TESTS_SIMULATION_ROUTER_H
 
 #include <stdbool.h>
 #include <stdint.h>

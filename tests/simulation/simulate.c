@@ -10,12 +10,12 @@
  * hold; what is read is what was written; what was written is read, unless an error says otherwise; and in
  * the end nothing is left over.
  */
-#include "../unit/failing.h"
-#include "impair.h"
-#include "router.h"
-#include "splitmix.h"
-#include "stack.h"
-#include "udp.h"
+#include "nic/impair.h"
+#include "nic/splitmix.h"
+#include "stack/datagram/udp.h"
+#include "stack/stack.h"
+#include "tests/simulation/router.h"
+#include "tests/unit/failing.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>

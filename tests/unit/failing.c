@@ -2,9 +2,9 @@
  * failing.c - see failing.h. The linker's --wrap puts __wrap_X in the place of X, which is called __real_X
  * then.
  */
-#include "failing.h"
-#include "pool.h"
-#include "splitmix.h"
+#include "tests/unit/failing.h"
+#include "nic/splitmix.h"
+#include "stack/memory/pool.h"
 
 static uint64_t taken, failed, first_failing, end_failing, chance_state;
 static uint32_t chance;

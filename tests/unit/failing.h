@@ -5,8 +5,8 @@
  * buffer, too), and each take of an arena's block, passes through here, and can be made to fail. What is
  * built is the stack as it is.
  */
-#ifndef TESTS_FAILING_H
-#define TESTS_FAILING_H
+#ifndef TESTS_UNIT_FAILING_H
+#define TESTS_UNIT_FAILING_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /*
  * host.c - see host.h.
  */
-#include "host.h"
-#include "checksum.h"
+#include "tests/unit/host.h"
+#include "stack/base/checksum.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

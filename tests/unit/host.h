@@ -1,10 +1,10 @@
 /*
  * host.h - stacks for tests: one alone with a scripted peer, or two joined by a cable, in virtual time.
  */
-#ifndef TESTS_HOST_H
-#define TESTS_HOST_H
+#ifndef TESTS_UNIT_HOST_H
+#define TESTS_UNIT_HOST_H
 
-#include "stack.h"
+#include "stack/stack.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,10 +1,10 @@
 /*
  * peer6.c - see peer6.h.
  */
-#include "peer6.h"
-#include "checksum.h"
-#include "icmp6.h"
-#include "nd.h"
+#include "tests/unit/peer6.h"
+#include "stack/base/checksum.h"
+#include "stack/ip/icmp6.h"
+#include "stack/ip/nd.h"
 #include <string.h>
 
 const uint8_t PEER6_MAC[6] = {2, 0, 0x0a, 0x4d, 0, 2}, OTHER6_MAC[6] = {2, 9, 9, 9, 9, 9};

@@ -4,7 +4,7 @@
 #ifndef TESTS_UNIT_PEER6_H
 #define TESTS_UNIT_PEER6_H
 
-#include "host.h"
+#include "tests/unit/host.h"
 
 /* An address by its text. */
 struct ip_address v6(const char *text);

@@ -1,7 +1,7 @@
 /*
  * scene.c - see scene.h.
  */
-#include "scene.h"
+#include "tests/unit/scene.h"
 #include <errno.h>
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /*
  * scene.h - one stack against a scripted peer, segment by segment.
  */
-#ifndef TESTS_SCENE_H
-#define TESTS_SCENE_H
+#ifndef TESTS_UNIT_SCENE_H
+#define TESTS_UNIT_SCENE_H
 
-#include "host.h"
+#include "tests/unit/host.h"
 
 #define PEER_ISS 5000u
 #define MSS 1460u

@@ -6,9 +6,9 @@
  * Whatever a call says then is an error that it may give; what arrives is what was sent; and when all is
  * closed nothing is left over. What fails stops no later attempt.
  */
-#include "failing.h"
-#include "host.h"
-#include "splitmix.h"
+#include "nic/splitmix.h"
+#include "tests/unit/failing.h"
+#include "tests/unit/host.h"
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/net_tstamp.h>

@@ -5,8 +5,8 @@
  * The stack is repaired then. Connections of others must go on with their data right, whatever the child was
  * at; that which a call of its own was about goes on, or is reset; and in the end nothing is left over.
  */
-#include "repair.h"
-#include "scene.h"
+#include "stack/repair.h"
+#include "tests/unit/scene.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>

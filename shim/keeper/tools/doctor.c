@@ -1,12 +1,12 @@
 /*
- * keeper_doctor.c - `barewire doctor`: what this machine allows, which kinds of NIC work here, and what to do
+ * doctor.c - `barewire doctor`: what this machine allows, which kinds of NIC work here, and what to do
  * for the others. It tries rather than guesses: this is the very program that opens the NIC.
  */
-#include "config.h"
-#include "keeper_rights.h"
-#include "keeper_tool.h"
-#include "nic.h"
-#include "program.h"
+#include "nic/nic.h"
+#include "shim/keeper/privileges.h"
+#include "shim/keeper/tools/tool.h"
+#include "shim/region/config.h"
+#include "shim/region/elf.h"
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>

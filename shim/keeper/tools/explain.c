@@ -1,13 +1,13 @@
 /*
- * keeper_explain.c - `barewire --explain PROGRAM`: by which doors (README.md) a program's system calls go,
+ * explain.c - `barewire --explain PROGRAM`: by which doors (README.md) a program's system calls go,
  * and whether all of them are held, in advance. Nothing of the program is run; glibc's loader says which
  * libraries it would load, as it does for ldd(1).
  */
-#include "config.h"
-#include "keeper_image.h"
-#include "keeper_tool.h"
-#include "program.h"
-#include "syscall_site.h"
+#include "shim/keeper/tools/image.h"
+#include "shim/keeper/tools/tool.h"
+#include "shim/region/config.h"
+#include "shim/region/elf.h"
+#include "shim/region/syscall_site.h"
 #include <errno.h>
 #include <limits.h>
 #include <spawn.h>
@@ -189,8 +189,9 @@ static void explain(struct explanation *all, enum ring_kind rings) {
     if (strcmp(file, all->program) != 0)
         add(all, "script", true, "%s runs it", file);
     if (program.guest) {
-        add(all, "guest", true, "it has no dynamic linker of glibc's: barewire-load begins it, and all of its "
-                                "instructions that make system calls raise a signal (Syscall User Dispatch)");
+        add(all, "guest", true,
+            "it has no dynamic linker of glibc's: barewire-load begins it, and all of its "
+            "instructions that make system calls raise a signal (Syscall User Dispatch)");
         return;
     }
     add_libc(all);

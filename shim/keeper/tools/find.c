@@ -1,12 +1,12 @@
 /*
- * keeper_find.c - the stacks of this user that run, for the command's tools.
+ * find.c - the stacks of this user that run, for the command's tools.
  *
  * Stacks of this network namespace have abstract names, which /proc/net/unix lists whatever directory they
- * were started with; those of others, that were named by hand, have a door in this user's directory (door.h).
+ * were started with; those of others, that were named by hand, have a door in this user's directory (ipc.h).
  * Whatever a name leads to counts only if this user listens there.
  */
-#include "door.h"
-#include "keeper_tool.h"
+#include "shim/keeper/tools/tool.h"
+#include "shim/region/ipc.h"
 #include <dirent.h>
 #include <net/if.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
 /*
- * keeper_image.c - see keeper_image.h. The file is anybody's: each offset in it is checked before it is
+ * image.c - see image.h. The file is anybody's: each offset in it is checked before it is
  * followed.
  */
-#include "keeper_image.h"
-#include "instruction.h"
-#include "syscall_concern.h"
-#include "syscall_site.h"
+#include "shim/keeper/tools/image.h"
+#include "shim/region/instruction.h"
+#include "shim/region/syscall_concern.h"
+#include "shim/region/syscall_site.h"
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /*
- * keeper_image.h - what the file of a program or a library says about how it makes its system calls.
+ * image.h - what the file of a program or a library says about how it makes its system calls.
  */
-#ifndef SHIM_KEEPER_IMAGE_H
-#define SHIM_KEEPER_IMAGE_H
+#ifndef SHIM_KEEPER_TOOLS_IMAGE_H
+#define SHIM_KEEPER_TOOLS_IMAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,11 +1,11 @@
 /*
- * keeper_lan.c - `barewire lan`: a hub or a switch in software (nic/lan_segment.h), in the time of the clock,
+ * lan.c - `barewire lan`: a hub or a switch in software (nic/lan_segment.h), in the time of the clock,
  * whose stations come by a UNIX socket.
  */
-#include "keeper_tool.h"
-#include "lan_segment.h"
-#include "lock.h"
-#include "quantity.h"
+#include "nic/lan_segment.h"
+#include "nic/units.h"
+#include "shim/keeper/tools/tool.h"
+#include "shim/region/lock.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

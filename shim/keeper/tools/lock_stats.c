@@ -1,10 +1,10 @@
 /*
- * keeper_lock.c - `barewire stats --lock`: how long a live stack's lock is held, and waited for, by the
+ * lock_stats.c - `barewire stats --lock`: how long a live stack's lock is held, and waited for, by the
  * function that takes it.
  */
-#include "keeper_tool.h"
-#include "lock_profile.h"
-#include "shared.h"
+#include "shim/keeper/tools/tool.h"
+#include "shim/region/lock_profile.h"
+#include "shim/region/region.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

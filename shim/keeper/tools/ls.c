@@ -1,9 +1,9 @@
 /*
- * keeper_ls.c - `barewire ls`: this user's stacks that run, and who is on them.
+ * ls.c - `barewire ls`: this user's stacks that run, and who is on them.
  */
-#include "door.h"
-#include "keeper_tool.h"
-#include "shared.h"
+#include "shim/keeper/tools/tool.h"
+#include "shim/region/ipc.h"
+#include "shim/region/region.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

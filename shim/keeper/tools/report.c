@@ -1,15 +1,15 @@
 /*
- * keeper_report.c - `barewire report`: a capture, or what a live stack does meanwhile, explained (report/).
+ * report.c - `barewire report`: a capture, or what a live stack does meanwhile, explained (report/).
  *
  * A live stack is watched through the ring of its events, from a mapping for reading only: frames become
  * packets of a capture, and what the stack says of a connection becomes their comment.
  */
 #include <stdio.h>
 
-#include "connection.h"
-#include "keeper.h"
-#include "keeper_tool.h"
-#include "lock.h"
+#include "shim/keeper/keeper.h"
+#include "shim/keeper/tools/report/connection.h"
+#include "shim/keeper/tools/tool.h"
+#include "shim/region/lock.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -1,15 +1,15 @@
 /*
- * keeper_ss.c - `barewire ss` and `barewire stats`: a live stack, looked at from outside.
+ * ss.c - `barewire ss` and `barewire stats`: a live stack, looked at from outside.
  *
  * The region is mapped for reading only, and no lock is taken: nobody is stopped, and nothing can be harmed.
  * What is in use is found by owners and bitmaps, never by links, which may be changing; of each object a copy
  * is looked at, and what it points to is believed only if it is in use itself.
  */
-#include "config.h"
-#include "door.h"
-#include "keeper_tool.h"
-#include "shared.h"
-#include "tracing_text.h"
+#include "shim/keeper/tools/tool.h"
+#include "shim/region/config.h"
+#include "shim/region/ipc.h"
+#include "shim/region/region.h"
+#include "shim/region/tracing_text.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>

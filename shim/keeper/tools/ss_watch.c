@@ -1,10 +1,10 @@
 /*
- * keeper_watch.c - `barewire ss -w`: what the connections of a live stack are doing, again and again.
+ * ss_watch.c - `barewire ss -w`: what the connections of a live stack are doing, again and again.
  */
-#include "keeper_tool.h"
-#include "lock.h"
-#include "shared.h"
-#include "tracing_text.h"
+#include "shim/keeper/tools/tool.h"
+#include "shim/region/lock.h"
+#include "shim/region/region.h"
+#include "shim/region/tracing_text.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

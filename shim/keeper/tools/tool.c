@@ -1,13 +1,13 @@
 /*
- * keeper_tool.c - what the command asks the keeper's program for, beside keeping: is a program dynamically
+ * tool.c - what the command asks the keeper's program for, beside keeping: is a program dynamically
  * linked; end a stack.
  */
-#include "keeper_tool.h"
-#include "config.h"
-#include "door.h"
-#include "impair.h"
-#include "interface.h"
-#include "program.h"
+#include "shim/keeper/tools/tool.h"
+#include "nic/impair.h"
+#include "nic/interface.h"
+#include "shim/region/config.h"
+#include "shim/region/elf.h"
+#include "shim/region/ipc.h"
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/time.h>

@@ -1,11 +1,11 @@
 /*
- * keeper_tool.h - what the command asks the keeper's program for, beside keeping. Each returns an exit
+ * tool.h - what the command asks the keeper's program for, beside keeping. Each returns an exit
  * status.
  */
-#ifndef SHIM_KEEPER_TOOL_H
-#define SHIM_KEEPER_TOOL_H
+#ifndef SHIM_KEEPER_TOOLS_TOOL_H
+#define SHIM_KEEPER_TOOLS_TOOL_H
 
-#include "door.h"
+#include "shim/region/ipc.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,14 +1,14 @@
 /*
- * calls_aio.c - aio(7) on sockets of ours: glibc's threads read and write from inside itself, where nobody
+ * aio.c - aio(7) on sockets of ours: glibc's threads read and write from inside itself, where nobody
  * can take them over.
  *
  * A descriptor with requests has a thread that carries them out in turn, as glibc's does. A request's state
  * is its __error_code: EINPROGRESS until it has ended; libc's aio_error and aio_return read just that.
  */
-#include "call.h"
-#include "memory.h"
-#include "notify.h"
-#include "wake.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/calls/sigevent.h"
+#include "shim/library/memory.h"
+#include "shim/region/wake.h"
 #include <aio.h>
 #include <fcntl.h>
 #include <pthread.h>

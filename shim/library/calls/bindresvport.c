@@ -1,8 +1,8 @@
 /*
- * calls_resvport.c - bindresvport(3), rresvport(3) and rresvport_af: a reserved port, which libc would ask of
+ * bindresvport.c - bindresvport(3), rresvport(3) and rresvport_af: a reserved port, which libc would ask of
  * the kernel's object under the descriptor.
  */
-#include "call.h"
+#include "shim/library/calls/call.h"
 #include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>

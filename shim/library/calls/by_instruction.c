@@ -1,13 +1,13 @@
 /*
- * calls_program.c - see calls_program.h.
+ * by_instruction.c - see by_instruction.h.
  */
-#include "calls_program.h"
-#include "attach.h"
-#include "calls_syscall.h"
-#include "guest_thread.h"
-#include "kernel_calls.h"
-#include "libc.h"
-#include "signals.h"
+#include "shim/library/calls/by_instruction.h"
+#include "shim/library/calls/syscall.h"
+#include "shim/library/guest/guest_thread.h"
+#include "shim/library/process/attach.h"
+#include "shim/library/process/signals.h"
+#include "shim/region/kernel_calls.h"
+#include "shim/region/libc.h"
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

@@ -1,18 +1,18 @@
 /*
  * call.c - see call.h; and the library's beginning and end.
  */
-#include "call.h"
-#include "borrowed.h"
-#include "exec.h"
-#include "fork.h"
-#include "frames.h"
-#include "messages.h"
-#include "preloaded.h"
-#include "process.h"
-#include "resume.h"
-#include "syscall_sites.h"
-#include "user_dispatch.h"
-#include "wake.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/output/messages.h"
+#include "shim/library/process/address_space.h"
+#include "shim/library/process/after_exec.h"
+#include "shim/library/process/exec.h"
+#include "shim/library/process/fork.h"
+#include "shim/library/process/preloaded.h"
+#include "shim/library/syscalls/syscall_sites.h"
+#include "shim/library/syscalls/user_dispatch.h"
+#include "shim/region/frames.h"
+#include "shim/region/process.h"
+#include "shim/region/wake.h"
 #include <stdlib.h>
 #include <string.h>
 

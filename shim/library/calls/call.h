@@ -1,16 +1,16 @@
 /*
  * call.h - what the interposed calls share.
  */
-#ifndef SHIM_CALL_H
-#define SHIM_CALL_H
+#ifndef SHIM_LIBRARY_CALLS_CALL_H
+#define SHIM_LIBRARY_CALLS_CALL_H
 
-#include "attach.h"
-#include "descriptor.h"
-#include "family.h"
-#include "libc.h"
-#include "lock.h"
-#include "tracing.h"
-#include "wait.h"
+#include "shim/library/fd/fd_table.h"
+#include "shim/library/fd/inet6_mapped.h"
+#include "shim/library/output/tracing.h"
+#include "shim/library/process/attach.h"
+#include "shim/library/wait/wait.h"
+#include "shim/region/libc.h"
+#include "shim/region/lock.h"
 #include <errno.h>
 #include <netinet/in.h>
 

@@ -1,7 +1,7 @@
 /*
- * control.c - see control.h.
+ * cmsg.c - see cmsg.h.
  */
-#include "control.h"
+#include "shim/library/calls/cmsg.h"
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <netinet/in.h>

@@ -1,10 +1,10 @@
 /*
- * control.h - control messages (cmsg(3)) of datagrams: what sendmsg(2) is told, and recvmsg(2) tells.
+ * cmsg.h - control messages (cmsg(3)) of datagrams: what sendmsg(2) is told, and recvmsg(2) tells.
  */
-#ifndef SHIM_CONTROL_H
-#define SHIM_CONTROL_H
+#ifndef SHIM_LIBRARY_CALLS_CMSG_H
+#define SHIM_LIBRARY_CALLS_CMSG_H
 
-#include "stack.h"
+#include "stack/stack.h"
 
 /* Reads what a program says of a datagram that it sends. Returns 0 or -EINVAL. (A stream's are passed over.)
  */

@@ -1,5 +1,5 @@
 /*
- * calls_user.c - the rights and places that a program gives up: setuid(2) and its kin, capset(2), chroot(2),
+ * credentials.c - the rights and places that a program gives up: setuid(2) and its kin, capset(2), chroot(2),
  * prctl(2).
  *
  * A server opens its sockets after it has become somebody else as often as before, and the kernel lets it.
@@ -7,13 +7,13 @@
  * is started, and this process joins it, before the rights go; if that can't be, the program is told when it
  * opens a socket.
  */
-#include "calls_user.h"
-#include "borrowed.h"
-#include "call.h"
-#include "door.h"
-#include "frames.h"
-#include "memory.h"
-#include "wake.h"
+#include "shim/library/calls/credentials.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/memory.h"
+#include "shim/library/process/address_space.h"
+#include "shim/region/frames.h"
+#include "shim/region/ipc.h"
+#include "shim/region/wake.h"
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <sys/fsuid.h>

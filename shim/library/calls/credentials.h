@@ -1,8 +1,8 @@
 /*
- * calls_user.h - what a program does that costs it a right, seen before it happens.
+ * credentials.h - what a program does that costs it a right, seen before it happens.
  */
-#ifndef SHIM_CALLS_USER_H
-#define SHIM_CALLS_USER_H
+#ifndef SHIM_LIBRARY_CALLS_CREDENTIALS_H
+#define SHIM_LIBRARY_CALLS_CREDENTIALS_H
 
 void user_before_prctl(int option, unsigned long argument);
 void user_before_syscall(long number, const long arguments[6]);

@@ -1,21 +1,21 @@
 /*
- * calls_epoll.c - epoll(7) over descriptors of ours and of the kernel's in one set.
+ * epoll.c - epoll(7) over descriptors of ours and of the kernel's in one set.
  *
  * The kernel's epoll descriptor stays what it is, and knows the kernel's descriptors. Our sockets in it are
  * items of an epoll_set in the arena: a socket's event puts its items on the set's ready list and wakes who
  * waits, as in Linux. A wait gives what is ready of ours, then what the kernel has; when there is nothing it
  * sleeps in poll(2) on the epoll descriptor and the thread's eventfd.
  */
-#include "bell.h"
-#include "call.h"
-#include "epoll_set.h"
-#include "frames.h"
-#include "orphan.h"
-#include "poller.h"
-#include "process.h"
-#include "resume.h"
-#include "wake.h"
-#include "worlds.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/fd/udp_loopback.h"
+#include "shim/library/process/after_exec.h"
+#include "shim/library/wait/epoll_eventfd.h"
+#include "shim/library/wait/epoll_set.h"
+#include "shim/library/wait/orphan.h"
+#include "shim/library/wait/poller.h"
+#include "shim/region/frames.h"
+#include "shim/region/process.h"
+#include "shim/region/wake.h"
 #include <limits.h>
 #include <signal.h>
 #include <sys/syscall.h>

@@ -1,16 +1,16 @@
 /*
- * calls_fd.c - close(2), dup, fcntl, ioctl and their kin.
+ * fd.c - close(2), dup, fcntl, ioctl and their kin.
  *
  * The kernel's object under a descriptor of ours takes part: dup and close-on-exec are the kernel's own, and
- * we keep the table in step. A child in borrowed memory (borrowed.h) has only the kernel's.
+ * we keep the table in step. A child in borrowed memory (address_space.h) has only the kernel's.
  */
-#include "async.h"
-#include "borrowed.h"
-#include "call.h"
-#include "interfaces.h"
-#include "netlink.h"
-#include "spare.h"
-#include "worlds.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/fd/placeholder.h"
+#include "shim/library/fd/udp_loopback.h"
+#include "shim/library/netinfo/interfaces.h"
+#include "shim/library/netinfo/netlink.h"
+#include "shim/library/process/address_space.h"
+#include "shim/region/async.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>

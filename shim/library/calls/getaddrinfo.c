@@ -1,5 +1,5 @@
 /*
- * calls_resolver.c - getaddrinfo(3), getnameinfo, gethostbyname, gethostbyaddr and their _r forms; see
+ * getaddrinfo.c - getaddrinfo(3), getnameinfo, gethostbyname, gethostbyaddr and their _r forms; see
  * resolver.h.
  *
  * What needs no name server stays libc's: numbers, services, the making of a result. A list of addresses is
@@ -10,11 +10,11 @@
  * the kernel's to say. Yet of a name with addresses of both families a program that asks for any is told the
  * IPv4 ones: the stack reaches no others. ::1 in /etc/hosts is the kernel's, and told.
  */
-#include "call.h"
-#include "destination_order.h"
-#include "memory.h"
-#include "netns.h"
-#include "resolver.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/memory.h"
+#include "shim/library/names/destination_order.h"
+#include "shim/library/names/resolver.h"
+#include "shim/library/process/netns.h"
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <netdb.h>

@@ -1,10 +1,10 @@
 /*
- * calls_resolver_a.c - getaddrinfo_a(3) and its kin: questions that are answered by threads.
+ * getaddrinfo_a.c - getaddrinfo_a(3) and its kin: questions that are answered by threads.
  *
  * A request's state is its __return: EAI_INPROGRESS until it is answered. libc's gai_error reads just that.
  */
-#include "libc.h"
-#include "notify.h"
+#include "shim/library/calls/sigevent.h"
+#include "shim/region/libc.h"
 #include <errno.h>
 #include <netdb.h>
 #include <pthread.h>

@@ -1,9 +1,9 @@
 /*
- * calls_interfaces.c - getifaddrs(3), if_nameindex, and netdevice(7)'s ioctls; see interfaces.h.
+ * getifaddrs.c - getifaddrs(3), if_nameindex, and netdevice(7)'s ioctls; see interfaces.h.
  */
-#include "call.h"
-#include "interfaces.h"
-#include "netns.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/netinfo/interfaces.h"
+#include "shim/library/process/netns.h"
 #include <ifaddrs.h>
 #include <linux/if_link.h>
 #include <linux/if_packet.h>

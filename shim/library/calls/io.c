@@ -1,15 +1,15 @@
 /*
- * calls_io.c - read(2), write, send, recv, and their kin: all are one transfer of a struct socket_message.
+ * io.c - read(2), write, send, recv, and their kin: all are one transfer of a struct socket_message.
  */
-#include "call.h"
-#include "calls_splice.h"
-#include "control.h"
-#include "frames.h"
-#include "memory.h"
-#include "netlink.h"
-#include "passing.h"
-#include "signals.h"
-#include "worlds.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/calls/cmsg.h"
+#include "shim/library/calls/splice.h"
+#include "shim/library/fd/udp_loopback.h"
+#include "shim/library/memory.h"
+#include "shim/library/netinfo/netlink.h"
+#include "shim/library/process/scm_rights.h"
+#include "shim/library/process/signals.h"
+#include "shim/region/frames.h"
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -163,7 +163,7 @@ static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct 
 }
 
 /* Whether what is sent, to an address if there is one, is for the kernel to send: a UDP socket has an object
- * of the kernel's for that (worlds.h), any other that is fresh becomes the kernel's altogether. */
+ * of the kernel's for that (udp_loopback.h), any other that is fresh becomes the kernel's altogether. */
 static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, int flags, int *error) {
     uint32_t host;
     uint16_t port;

@@ -1,10 +1,10 @@
 /*
- * calls_ring.c - see calls_ring.h.
+ * io_uring.c - see io_uring.h.
  */
-#include "calls_ring.h"
-#include "attach.h"
-#include "kernel_calls.h"
-#include "libc.h"
+#include "shim/library/calls/io_uring.h"
+#include "shim/library/process/attach.h"
+#include "shim/region/kernel_calls.h"
+#include "shim/region/libc.h"
 #include <errno.h>
 #include <liburing.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /*
- * calls_open.c - open(2), fopen(3) and their kin: of what there is below /proc and /sys some tells of the
+ * open.c - open(2), fopen(3) and their kin: of what there is below /proc and /sys some tells of the
  * network, and so of the stack (procfs.h).
  */
-#include "libc.h"
-#include "procfs.h"
+#include "shim/library/netinfo/procfs.h"
+#include "shim/region/libc.h"
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>

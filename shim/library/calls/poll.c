@@ -1,18 +1,18 @@
 /*
- * calls_poll.c - poll(2), ppoll, select, pselect, over descriptors of ours and of the kernel's in one set.
+ * poll.c - poll(2), ppoll, select, pselect, over descriptors of ours and of the kernel's in one set.
  *
  * A set without one of ours goes to libc as it is. Otherwise ours are asked first: when one is ready the
  * kernel's are asked without waiting, so that both kinds are reported together; when none is, the thread
  * sleeps in poll(2), with an eventfd among the kernel's.
  */
-#include "bell.h"
-#include "call.h"
-#include "frames.h"
-#include "memory.h"
-#include "orphan.h"
-#include "poller.h"
-#include "wake.h"
-#include "worlds.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/fd/udp_loopback.h"
+#include "shim/library/memory.h"
+#include "shim/library/wait/epoll_eventfd.h"
+#include "shim/library/wait/orphan.h"
+#include "shim/library/wait/poller.h"
+#include "shim/region/frames.h"
+#include "shim/region/wake.h"
 #include <string.h>
 #include <time.h>
 

@@ -1,10 +1,10 @@
 /*
- * calls_res.c - res_query(3) and its kin: messages to name servers, which dns.c carries.
+ * res_query.c - res_query(3) and its kin: messages to name servers, which dns.c carries.
  *
  * Programs that were linked before glibc 2.34 have the names with two underscores.
  */
-#include "call.h"
-#include "dns.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/names/dns.h"
 #include <netdb.h>
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /*
- * notify.c - see notify.h.
+ * sigevent.c - see sigevent.h.
  */
-#include "notify.h"
-#include "memory.h"
+#include "shim/library/calls/sigevent.h"
+#include "shim/library/memory.h"
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -1,8 +1,8 @@
 /*
- * notify.h - sigevent(7): how a program wants to be told that something has ended.
+ * sigevent.h - sigevent(7): how a program wants to be told that something has ended.
  */
-#ifndef SHIM_NOTIFY_H
-#define SHIM_NOTIFY_H
+#ifndef SHIM_LIBRARY_CALLS_SIGEVENT_H
+#define SHIM_LIBRARY_CALLS_SIGEVENT_H
 
 #include <signal.h>
 

@@ -1,12 +1,12 @@
 /*
- * calls_socket.c - socket(2), bind, listen, accept, connect, shutdown, getsockname, getpeername, getsockopt,
+ * socket.c - socket(2), bind, listen, accept, connect, shutdown, getsockname, getpeername, getsockopt,
  * setsockopt.
  */
-#include "call.h"
-#include "loopback.h"
-#include "netlink.h"
-#include "netns.h"
-#include "worlds.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/fd/loopback.h"
+#include "shim/library/fd/udp_loopback.h"
+#include "shim/library/netinfo/netlink.h"
+#include "shim/library/process/netns.h"
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/netlink.h>
@@ -23,7 +23,7 @@ static struct handle *hold(struct socket *made) {
     return handle;
 }
 
-/* Of AF_INET6 all that may carry IPv4: see family.h. */
+/* Of AF_INET6 all that may carry IPv4: see inet6_mapped.h. */
 static bool is_ours(int domain, int base, int protocol) {
     bool transport =
         base == SOCK_STREAM ||

@@ -1,15 +1,15 @@
 /*
- * calls_splice.c - splice(2) between a pipe and a socket of ours, and sendfile(2) from a socket to a pipe.
+ * splice.c - splice(2) between a pipe and a socket of ours, and sendfile(2) from a socket to a pipe.
  * The bytes are copied.
  *
  * None is lost: what the pipe takes is taken from the socket only then, and what is read from a pipe is what
  * the socket has room for. What is wrong is found in the kernel's order (do_splice in its fs/splice.c).
  */
-#include "calls_splice.h"
-#include "call.h"
-#include "frames.h"
-#include "memory.h"
-#include "worlds.h"
+#include "shim/library/calls/splice.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/fd/udp_loopback.h"
+#include "shim/library/memory.h"
+#include "shim/region/frames.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>

@@ -1,8 +1,8 @@
 /*
- * calls_splice.h - what sendfile(2) shares with splice(2).
+ * splice.h - what sendfile(2) shares with splice(2).
  */
-#ifndef SHIM_CALLS_SPLICE_H
-#define SHIM_CALLS_SPLICE_H
+#ifndef SHIM_LIBRARY_CALLS_SPLICE_H
+#define SHIM_LIBRARY_CALLS_SPLICE_H
 
 #include <sys/types.h>
 

@@ -1,17 +1,17 @@
 /*
- * calls_syscall.c - syscall(2): system calls by their number, of which some concern us.
+ * syscall.c - syscall(2): system calls by their number, of which some concern us.
  */
-#include "calls_syscall.h"
-#include "attach.h"
-#include "call.h"
-#include "calls_ring.h"
-#include "calls_user.h"
-#include "fork.h"
-#include "libc.h"
-#include "lock.h"
-#include "memory.h"
-#include "netns.h"
-#include "sandbox.h"
+#include "shim/library/calls/syscall.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/calls/credentials.h"
+#include "shim/library/calls/io_uring.h"
+#include "shim/library/memory.h"
+#include "shim/library/process/attach.h"
+#include "shim/library/process/fork.h"
+#include "shim/library/process/netns.h"
+#include "shim/library/process/sandbox.h"
+#include "shim/region/libc.h"
+#include "shim/region/lock.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -110,7 +110,7 @@ static long call_epoll_pwait2(const long a[6]) {
 /* System calls that are one of ours under another name. */
 static bool is_ours(long number, const long a[6], long *result) {
     switch (number) {
-#include "syscall_list.h"
+#include "shim/region/syscall_list.h"
     default:
         return false;
     }

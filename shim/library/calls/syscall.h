@@ -1,8 +1,8 @@
 /*
- * calls_syscall.h - system calls by their number.
+ * syscall.h - system calls by their number.
  */
-#ifndef SHIM_CALLS_SYSCALL_H
-#define SHIM_CALLS_SYSCALL_H
+#ifndef SHIM_LIBRARY_CALLS_SYSCALL_H
+#define SHIM_LIBRARY_CALLS_SYSCALL_H
 
 #include <stdbool.h>
 

@@ -2,11 +2,11 @@
  * fallback.c - a socket of ours becomes the kernel's, before anything was sent: its destination is not ours
  * to reach.
  */
-#include "fallback.h"
-#include "call.h"
-#include "memory.h"
-#include "process.h"
-#include "wake.h"
+#include "shim/library/fd/fallback.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/memory.h"
+#include "shim/region/process.h"
+#include "shim/region/wake.h"
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -71,7 +71,7 @@ static void carry_over_options(struct socket *socket, int kernel) {
         carry_over_number(kernel, SOL_SOCKET, SO_RCVBUF, (int)socket->receive_limit / 2);
 }
 
-/* What the kernel's object bears for us: see family.h. */
+/* What the kernel's object bears for us: see inet6_mapped.h. */
 static void carry_over_inet6(int fd, int kernel) {
     static const int names[] = {IPV6_V6ONLY,       IPV6_UNICAST_HOPS,   IPV6_TCLASS,        IPV6_MTU_DISCOVER,
                                 IPV6_RECVERR,      IPV6_RECVPKTINFO,    IPV6_RECVTCLASS,    IPV6_RECVHOPLIMIT,

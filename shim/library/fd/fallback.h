@@ -1,10 +1,10 @@
 /*
  * fallback.h - what goes from a socket of ours to one of the kernel's.
  */
-#ifndef SHIM_FALLBACK_H
-#define SHIM_FALLBACK_H
+#ifndef SHIM_LIBRARY_FD_FALLBACK_H
+#define SHIM_LIBRARY_FD_FALLBACK_H
 
-#include "descriptor.h"
+#include "shim/library/fd/fd_table.h"
 #include <stddef.h>
 #include <sys/epoll.h>
 

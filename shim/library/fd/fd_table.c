@@ -1,18 +1,18 @@
 /*
- * descriptor.c - see descriptor.h.
+ * fd_table.c - see fd_table.h.
  */
-#include "descriptor.h"
-#include "bell.h"
-#include "borrowed.h"
-#include "fork.h"
-#include "libc.h"
-#include "lock.h"
-#include "memory.h"
-#include "process.h"
-#include "sandbox.h"
-#include "spare.h"
-#include "wake.h"
-#include "worlds.h"
+#include "shim/library/fd/fd_table.h"
+#include "shim/library/fd/placeholder.h"
+#include "shim/library/fd/udp_loopback.h"
+#include "shim/library/memory.h"
+#include "shim/library/process/address_space.h"
+#include "shim/library/process/fork.h"
+#include "shim/library/process/sandbox.h"
+#include "shim/library/wait/epoll_eventfd.h"
+#include "shim/region/libc.h"
+#include "shim/region/lock.h"
+#include "shim/region/process.h"
+#include "shim/region/wake.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

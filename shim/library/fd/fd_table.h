@@ -1,15 +1,15 @@
 /*
- * descriptor.h - which of the process's descriptors are ours.
+ * fd_table.h - which of the process's descriptors are ours.
  *
  * A table of pointers, by descriptor number: NULL for what is the kernel's. Looking up costs two loads, and
  * before the process has its first socket of ours, one. The entry is a handle: this process's own notes, in
  * its private memory, of a holding in its estate.
  */
-#ifndef SHIM_DESCRIPTOR_H
-#define SHIM_DESCRIPTOR_H
+#ifndef SHIM_LIBRARY_FD_FD_TABLE_H
+#define SHIM_LIBRARY_FD_FD_TABLE_H
 
-#include "borrowed.h"
-#include "shared.h"
+#include "shim/library/process/address_space.h"
+#include "shim/region/region.h"
 
 #define DESCRIPTOR_PAGE 1024
 #define DESCRIPTOR_PAGES 1024 /* fs.nr_open's default, 1,048,576 descriptors */
@@ -21,13 +21,14 @@ struct handle {
     uint8_t kind;     /* enum holding_kind */
     bool altered;     /* the kernel's object is not as it was made any more */
     bool orphan_told; /* orphan.h */
-    bool loopback;    /* the kernel's object is one of the loopback network's: worlds.h */
+    bool loopback;    /* the kernel's object is one of the loopback network's: udp_loopback.h */
     bool kernel_next; /* ... and it is its turn to be asked first */
     struct socket *socket;
     struct epoll_set *_Atomic epoll; /* set once, and looked at without the lock */
     struct holding *holding;
     uint32_t descriptors; /* that point to it; 0 while the first is being made */
-    /* Of an epoll set: see epoll_set.h, bell.h. Without sockets of ours in it `epoll` and `holding` are NULL.
+    /* Of an epoll set: see epoll_set.h, epoll_eventfd.h. Without sockets of ours in it `epoll` and `holding`
+     * are NULL.
      */
     bool own;     /* this process has made it, before its fork number `forks`; nobody was given it */
     bool elder;   /* it was there before the process joined its stack */

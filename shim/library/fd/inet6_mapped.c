@@ -1,7 +1,7 @@
 /*
- * family.c - see family.h.
+ * inet6_mapped.c - see inet6_mapped.h.
  */
-#include "family.h"
+#include "shim/library/fd/inet6_mapped.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>

@@ -1,13 +1,13 @@
 /*
- * family.h - addresses as programs give them: AF_INET, or AF_INET6 with IPv4 mapped into it (RFC 4291 section
- * 2.5.5.2; ipv6(7)).
+ * inet6_mapped.h - addresses as programs give them: AF_INET, or AF_INET6 with IPv4 mapped into it (RFC 4291
+ * section 2.5.5.2; ipv6(7)).
  *
  * An AF_INET6 socket is ours as long as it may carry IPv4. The kernel's object under its descriptor is an
  * AF_INET6 socket of the same type, which bears the options of IPPROTO_IPV6; as soon as the program names an
  * address that is IPv6 indeed, or says IPV6_V6ONLY, that object takes over (fallback.c).
  */
-#ifndef SHIM_FAMILY_H
-#define SHIM_FAMILY_H
+#ifndef SHIM_LIBRARY_FD_INET6_MAPPED_H
+#define SHIM_LIBRARY_FD_INET6_MAPPED_H
 
 #include <stdbool.h>
 #include <stdint.h>

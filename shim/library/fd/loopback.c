@@ -1,10 +1,10 @@
 /*
  * loopback.c - see loopback.h.
  */
-#include "loopback.h"
-#include "lock.h"
-#include "netlink_kernel.h"
-#include "shared.h"
+#include "shim/library/fd/loopback.h"
+#include "shim/library/netinfo/netlink_kernel.h"
+#include "shim/region/lock.h"
+#include "shim/region/region.h"
 #include <arpa/inet.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>

@@ -2,8 +2,8 @@
  * loopback.h - 127.0.0.0/8, which is the kernel's: but a server that listens at any address listens there,
  * too.
  */
-#ifndef SHIM_LOOPBACK_H
-#define SHIM_LOOPBACK_H
+#ifndef SHIM_LIBRARY_FD_LOOPBACK_H
+#define SHIM_LIBRARY_FD_LOOPBACK_H
 
 #include <stdbool.h>
 #include <stdint.h>

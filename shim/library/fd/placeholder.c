@@ -1,9 +1,9 @@
 /*
- * spare.c - see spare.h.
+ * placeholder.c - see placeholder.h.
  */
-#include "spare.h"
-#include "libc.h"
-#include "sandbox.h"
+#include "shim/library/fd/placeholder.h"
+#include "shim/library/process/sandbox.h"
+#include "shim/region/libc.h"
 #include <fcntl.h>
 
 #define SPARES_MAX 32

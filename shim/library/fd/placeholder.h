@@ -1,14 +1,14 @@
 /*
- * spare.h - kernel objects for descriptors, used again.
+ * placeholder.h - kernel objects for descriptors, used again.
  *
  * Making the object that holds a descriptor's number, and destroying it, costs more than the rest of a short
  * connection. The object of a socket that nobody else has any more is kept under a private number instead,
  * and serves the next socket of its kind: two duplications instead of a socket(2) and its end.
  */
-#ifndef SHIM_SPARE_H
-#define SHIM_SPARE_H
+#ifndef SHIM_LIBRARY_FD_PLACEHOLDER_H
+#define SHIM_LIBRARY_FD_PLACEHOLDER_H
 
-#include "descriptor.h"
+#include "shim/library/fd/fd_table.h"
 #include <sys/types.h>
 
 /* Keeps the object under fd, whose handle is about to lose its last descriptor, if it is as good as new and

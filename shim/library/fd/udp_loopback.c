@@ -1,10 +1,10 @@
 /*
- * worlds.c - see worlds.h.
+ * udp_loopback.c - see udp_loopback.h.
  */
-#include "worlds.h"
-#include "call.h"
-#include "fallback.h"
-#include "wake.h"
+#include "shim/library/fd/udp_loopback.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/fd/fallback.h"
+#include "shim/region/wake.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/udp.h>

@@ -1,6 +1,6 @@
 /*
- * worlds.h - a UDP socket of ours that talks to the kernel's loopback network as well: 127.0.0.0/8 is the
- * kernel's, all else is the stack's, and the program has one socket for both.
+ * udp_loopback.h - a UDP socket of ours that talks to the kernel's loopback network as well: 127.0.0.0/8 is
+ * the kernel's, all else is the stack's, and the program has one socket for both.
  *
  * The kernel's object under the socket's descriptors does nothing at first. With the first destination that
  * is the kernel's it is replaced by one that can reach the loopback interface, and no other, and that has the
@@ -9,10 +9,10 @@
  * dup, fork, exec and messages with descriptors need nothing more; but a process that was forked before has
  * the old object, and gets one of its own, at another port.
  */
-#ifndef SHIM_WORLDS_H
-#define SHIM_WORLDS_H
+#ifndef SHIM_LIBRARY_FD_UDP_LOOPBACK_H
+#define SHIM_LIBRARY_FD_UDP_LOOPBACK_H
 
-#include "descriptor.h"
+#include "shim/library/fd/fd_table.h"
 #include <poll.h>
 #include <sys/epoll.h>
 

@@ -4,14 +4,14 @@
  * Children. One that shares this memory would be served by tables that are its parent's, so it gets a copy,
  * as POSIX allows vfork(2) to do.
  */
-#include "guest_calls.h"
-#include "fork.h"
-#include "guest_thread.h"
-#include "kernel_calls.h"
-#include "libc.h"
-#include "netns.h"
-#include "procfs.h"
-#include "user_dispatch.h"
+#include "shim/library/guest/guest_calls.h"
+#include "shim/library/guest/guest_thread.h"
+#include "shim/library/netinfo/procfs.h"
+#include "shim/library/process/fork.h"
+#include "shim/library/process/netns.h"
+#include "shim/library/syscalls/user_dispatch.h"
+#include "shim/region/kernel_calls.h"
+#include "shim/region/libc.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

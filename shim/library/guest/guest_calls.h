@@ -3,10 +3,10 @@
  * that make threads and children, end a thread, or concern what a C library has one of in a process: FS, the
  * signal stack, the program break.
  */
-#ifndef SHIM_GUEST_CALLS_H
-#define SHIM_GUEST_CALLS_H
+#ifndef SHIM_LIBRARY_GUEST_GUEST_CALLS_H
+#define SHIM_LIBRARY_GUEST_GUEST_CALLS_H
 
-#include "syscall_table.h"
+#include "shim/library/syscalls/syscall_table.h"
 #include <stddef.h>
 
 /* Serves a call: false if it is none of those. `result`: what it returns, a negative errno for an error. May

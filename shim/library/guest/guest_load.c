@@ -10,13 +10,13 @@
  *
  * The file is the user's own, as for the kernel; but what it says of itself is checked before it is mapped.
  */
-#include "attach.h"
-#include "exec.h"
-#include "guest_calls.h"
-#include "guest_thread.h"
-#include "kernel_calls.h"
-#include "libc.h"
-#include "user_dispatch.h"
+#include "shim/library/guest/guest_calls.h"
+#include "shim/library/guest/guest_thread.h"
+#include "shim/library/process/attach.h"
+#include "shim/library/process/exec.h"
+#include "shim/library/syscalls/user_dispatch.h"
+#include "shim/region/kernel_calls.h"
+#include "shim/region/libc.h"
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -9,10 +9,10 @@
  * there as libc's threads do. The word that clone(2) was told to clear (CLONE_CHILD_CLEARTID) is cleared
  * last.
  */
-#include "guest_thread.h"
-#include "kernel_calls.h"
-#include "libc.h"
-#include "user_dispatch.h"
+#include "shim/library/guest/guest_thread.h"
+#include "shim/library/syscalls/user_dispatch.h"
+#include "shim/region/kernel_calls.h"
+#include "shim/region/libc.h"
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/sched.h>

@@ -10,10 +10,10 @@
  * Every thread is one of libc's. Where the guest makes one by clone(2), libc makes it, and then it takes the
  * stack, the registers and the FS that the guest asked for (guest_thread_make).
  */
-#ifndef SHIM_GUEST_THREAD_H
-#define SHIM_GUEST_THREAD_H
+#ifndef SHIM_LIBRARY_GUEST_GUEST_THREAD_H
+#define SHIM_LIBRARY_GUEST_GUEST_THREAD_H
 
-#include "syscall_table.h"
+#include "shim/library/syscalls/syscall_table.h"
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -6,11 +6,11 @@
  * prefix (9), which means something for IPv4 only on one subnet. What no rule tells apart stays in order
  * (10).
  */
-#include "destination_order.h"
-#include "attach.h"
-#include "call.h"
-#include "destination_policy.h"
-#include "memory.h"
+#include "shim/library/names/destination_order.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/memory.h"
+#include "shim/library/names/destination_policy.h"
+#include "shim/library/process/attach.h"
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
  * destination_policy.c - see destination_policy.h.
  */
-#include "destination_policy.h"
+#include "shim/library/names/destination_policy.h"
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
  * destination_policy.h - the tables by which a name's addresses are ordered (RFC 6724 section 2.1), as
  * gai.conf(5) has them, or glibc's own.
  */
-#ifndef SHIM_DESTINATION_POLICY_H
-#define SHIM_DESTINATION_POLICY_H
+#ifndef SHIM_LIBRARY_NAMES_DESTINATION_POLICY_H
+#define SHIM_LIBRARY_NAMES_DESTINATION_POLICY_H
 
 #include <netinet/in.h>
 #include <stdbool.h>

@@ -2,12 +2,12 @@
  * dns.c - see dns.h. Facts about the order of tries and of domains: resolver(3), resolv.conf(5), and what
  * glibc does.
  */
-#include "dns.h"
-#include "attach.h"
-#include "libc.h"
-#include "lock.h"
-#include "memory.h"
-#include "shared.h"
+#include "shim/library/names/dns.h"
+#include "shim/library/memory.h"
+#include "shim/library/process/attach.h"
+#include "shim/region/libc.h"
+#include "shim/region/lock.h"
+#include "shim/region/region.h"
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
 #include <ctype.h>

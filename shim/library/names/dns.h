@@ -5,8 +5,8 @@
  * ask over the kernel's network. What it reads from resolv.conf(5), and its making and reading of messages,
  * stay its own; the exchange with the servers is here.
  */
-#ifndef SHIM_DNS_H
-#define SHIM_DNS_H
+#ifndef SHIM_LIBRARY_NAMES_DNS_H
+#define SHIM_LIBRARY_NAMES_DNS_H
 
 #include <netinet/in.h>
 #include <resolv.h>

@@ -1,9 +1,9 @@
 /*
  * dns_host.c - see dns_host.h.
  */
-#include "dns_host.h"
-#include "dns.h"
-#include "memory.h"
+#include "shim/library/names/dns_host.h"
+#include "shim/library/memory.h"
+#include "shim/library/names/dns.h"
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
 #include <errno.h>

@@ -1,10 +1,10 @@
 /*
  * dns_host.h - what name servers answer about hosts, as NSS's module "dns" would tell it.
  */
-#ifndef SHIM_DNS_HOST_H
-#define SHIM_DNS_HOST_H
+#ifndef SHIM_LIBRARY_NAMES_DNS_HOST_H
+#define SHIM_LIBRARY_NAMES_DNS_HOST_H
 
-#include "resolver.h"
+#include "shim/library/names/resolver.h"
 #include <nss.h>
 
 /* Appends the addresses of a name; AF_UNSPEC asks for both kinds at once. */

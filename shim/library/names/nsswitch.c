@@ -1,7 +1,7 @@
 /*
  * nsswitch.c - see nsswitch.h.
  */
-#include "nsswitch.h"
+#include "shim/library/names/nsswitch.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,8 +2,8 @@
  * nsswitch.h - which sources know a host's name, and in which order: the line "hosts" of /etc/nsswitch.conf
  * (nsswitch.conf(5)).
  */
-#ifndef SHIM_NSSWITCH_H
-#define SHIM_NSSWITCH_H
+#ifndef SHIM_LIBRARY_NAMES_NSSWITCH_H
+#define SHIM_LIBRARY_NAMES_NSSWITCH_H
 
 #include <nss.h>
 #include <stdbool.h>

@@ -2,11 +2,11 @@
  * resolver.c - see resolver.h: the sources in turn. What counts as an answer, and which error is told when
  * there is none, is as glibc's getaddrinfo(3) and gethostbyname_r(3) have it.
  */
-#include "resolver.h"
-#include "dns_host.h"
-#include "libc.h"
-#include "memory.h"
-#include "nsswitch.h"
+#include "shim/library/names/resolver.h"
+#include "shim/library/memory.h"
+#include "shim/library/names/dns_host.h"
+#include "shim/library/names/nsswitch.h"
+#include "shim/region/libc.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <resolv.h>

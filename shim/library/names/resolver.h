@@ -4,8 +4,8 @@
  * "files" is libc's own, and so is any other module of NSS, which does what it does through the calls that
  * are taken over; "dns" is asked through the stack (dns.h).
  */
-#ifndef SHIM_RESOLVER_H
-#define SHIM_RESOLVER_H
+#ifndef SHIM_LIBRARY_NAMES_RESOLVER_H
+#define SHIM_LIBRARY_NAMES_RESOLVER_H
 
 #include <netdb.h>
 #include <netinet/in.h>

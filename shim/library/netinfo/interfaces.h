@@ -2,8 +2,8 @@
  * interfaces.h - what a program is told of interfaces: the kernel's lo, whose 127.0.0.0/8 it may use, and the
  * stack's own, by the name of the NIC, with the stack's addresses.
  */
-#ifndef SHIM_INTERFACES_H
-#define SHIM_INTERFACES_H
+#ifndef SHIM_LIBRARY_NETINFO_INTERFACES_H
+#define SHIM_LIBRARY_NETINFO_INTERFACES_H
 
 #include <net/if.h>
 #include <stdbool.h>

@@ -1,10 +1,10 @@
 /*
  * netlink.c - see netlink.h: the sockets. netlink_answer.c knows the answers.
  */
-#include "netlink.h"
-#include "call.h"
-#include "memory.h"
-#include "netlink_answer.h"
+#include "shim/library/netinfo/netlink.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/memory.h"
+#include "shim/library/netinfo/netlink_answer.h"
 #include <limits.h>
 #include <linux/netlink.h>
 #include <string.h>

@@ -7,8 +7,8 @@
  * sends to the kernel is answered at once, from a socket that this process keeps for that. The program's is
  * connected to it: nobody else can send to it.
  */
-#ifndef SHIM_NETLINK_H
-#define SHIM_NETLINK_H
+#ifndef SHIM_LIBRARY_NETINFO_NETLINK_H
+#define SHIM_LIBRARY_NETINFO_NETLINK_H
 
 #include <stdbool.h>
 #include <sys/socket.h>

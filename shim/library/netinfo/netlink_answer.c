@@ -1,13 +1,13 @@
 /*
  * netlink_answer.c - see netlink_answer.h: the messages of a request in turn, and how each answer ends.
  */
-#include "netlink_answer.h"
-#include "lock.h"
-#include "memory.h"
-#include "netlink_diag.h"
-#include "netlink_kernel.h"
-#include "netlink_route.h"
-#include "shared.h"
+#include "shim/library/netinfo/netlink_answer.h"
+#include "shim/library/memory.h"
+#include "shim/library/netinfo/netlink_diag.h"
+#include "shim/library/netinfo/netlink_kernel.h"
+#include "shim/library/netinfo/netlink_route.h"
+#include "shim/region/lock.h"
+#include "shim/region/region.h"
 #include <errno.h>
 #include <linux/rtnetlink.h>
 

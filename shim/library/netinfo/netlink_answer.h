@@ -1,8 +1,8 @@
 /*
  * netlink_answer.h - what the kernel would answer to netlink(7) requests, if the stack were its own.
  */
-#ifndef SHIM_NETLINK_ANSWER_H
-#define SHIM_NETLINK_ANSWER_H
+#ifndef SHIM_LIBRARY_NETINFO_NETLINK_ANSWER_H
+#define SHIM_LIBRARY_NETINFO_NETLINK_ANSWER_H
 
 #include <stdbool.h>
 #include <stddef.h>

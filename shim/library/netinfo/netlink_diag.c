@@ -3,9 +3,9 @@
  *
  * A filter in bytecode is not looked at: ss(8) filters what it is told once more.
  */
-#include "netlink_diag.h"
-#include "netlink_kernel.h"
-#include "shared.h"
+#include "shim/library/netinfo/netlink_diag.h"
+#include "shim/library/netinfo/netlink_kernel.h"
+#include "shim/region/region.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/inet_diag.h>

@@ -1,10 +1,10 @@
 /*
  * netlink_diag.h - what sock_diag(7) would answer of the stack's sockets: ss(8) asks so.
  */
-#ifndef SHIM_NETLINK_DIAG_H
-#define SHIM_NETLINK_DIAG_H
+#ifndef SHIM_LIBRARY_NETINFO_NETLINK_DIAG_H
+#define SHIM_LIBRARY_NETINFO_NETLINK_DIAG_H
 
-#include "netlink_message.h"
+#include "shim/library/netinfo/netlink_message.h"
 
 /* Whether a request is about sockets that are the kernel's: of AF_UNIX and the like. */
 bool netlink_diag_is_kernels(const struct nlmsghdr *request);

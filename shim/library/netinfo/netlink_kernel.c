@@ -1,11 +1,11 @@
 /*
  * netlink_kernel.c - see netlink_kernel.h.
  */
-#include "netlink_kernel.h"
-#include "libc.h"
-#include "memory.h"
-#include "netlink_message.h"
-#include "shared.h"
+#include "shim/library/netinfo/netlink_kernel.h"
+#include "shim/library/memory.h"
+#include "shim/library/netinfo/netlink_message.h"
+#include "shim/region/libc.h"
+#include "shim/region/region.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/neighbour.h>

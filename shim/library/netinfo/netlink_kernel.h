@@ -2,10 +2,10 @@
  * netlink_kernel.h - netlink requests that are the kernel's to answer: about its own interfaces, a tun that a
  * program makes or lo, and its own sockets.
  */
-#ifndef SHIM_NETLINK_KERNEL_H
-#define SHIM_NETLINK_KERNEL_H
+#ifndef SHIM_LIBRARY_NETINFO_NETLINK_KERNEL_H
+#define SHIM_LIBRARY_NETINFO_NETLINK_KERNEL_H
 
-#include "interfaces.h"
+#include "shim/library/netinfo/interfaces.h"
 #include <linux/netlink.h>
 #include <stddef.h>
 

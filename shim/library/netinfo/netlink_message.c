@@ -1,7 +1,7 @@
 /*
  * netlink_message.c - see netlink_message.h. Formats: netlink(7).
  */
-#include "netlink_message.h"
+#include "shim/library/netinfo/netlink_message.h"
 #include <arpa/inet.h>
 #include <linux/rtnetlink.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
  * netlink_message.h - making netlink(7) messages, and reading requests.
  */
-#ifndef SHIM_NETLINK_MESSAGE_H
-#define SHIM_NETLINK_MESSAGE_H
+#ifndef SHIM_LIBRARY_NETINFO_NETLINK_MESSAGE_H
+#define SHIM_LIBRARY_NETINFO_NETLINK_MESSAGE_H
 
 #include <linux/netlink.h>
 #include <stdbool.h>

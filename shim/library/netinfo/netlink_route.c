@@ -1,8 +1,8 @@
 /*
  * netlink_route.c - see netlink_route.h. Formats: rtnetlink(7), <linux/rtnetlink.h>.
  */
-#include "netlink_route.h"
-#include "shared.h"
+#include "shim/library/netinfo/netlink_route.h"
+#include "shim/region/region.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/fib_rules.h>

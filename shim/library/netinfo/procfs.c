@@ -1,11 +1,11 @@
 /*
  * procfs.c - see procfs.h: which paths are meant, and the files in memory.
  */
-#include "procfs.h"
-#include "call.h"
-#include "memory.h"
-#include "netns.h"
-#include "procfs_text.h"
+#include "shim/library/netinfo/procfs.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/memory.h"
+#include "shim/library/netinfo/procfs_text.h"
+#include "shim/library/process/netns.h"
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
  * procfs.h - what a program reads of the network below /proc and /sys: the stack's own, in the kernel's
  * format (proc(5)).
  */
-#ifndef SHIM_PROCFS_H
-#define SHIM_PROCFS_H
+#ifndef SHIM_LIBRARY_NETINFO_PROCFS_H
+#define SHIM_LIBRARY_NETINFO_PROCFS_H
 
 #include <stdbool.h>
 

@@ -3,9 +3,9 @@
  *
  * lo stays the kernel's, so its sockets with an address of 127.0.0.0/8 are told beside the stack's.
  */
-#include "procfs_text.h"
-#include "lock.h"
-#include "shared.h"
+#include "shim/library/netinfo/procfs_text.h"
+#include "shim/region/lock.h"
+#include "shim/region/region.h"
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <net/if_arp.h>

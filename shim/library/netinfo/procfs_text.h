@@ -1,10 +1,10 @@
 /*
  * procfs_text.h - the texts of the files below /proc/net that tell of the stack.
  */
-#ifndef SHIM_PROCFS_TEXT_H
-#define SHIM_PROCFS_TEXT_H
+#ifndef SHIM_LIBRARY_NETINFO_PROCFS_TEXT_H
+#define SHIM_LIBRARY_NETINFO_PROCFS_TEXT_H
 
-#include "interfaces.h"
+#include "shim/library/netinfo/interfaces.h"
 #include <stdbool.h>
 #include <stddef.h>
 

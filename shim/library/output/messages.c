@@ -1,9 +1,9 @@
 /*
  * messages.c - see messages.h.
  */
-#include "messages.h"
-#include "libc.h"
-#include "sandbox.h"
+#include "shim/library/output/messages.h"
+#include "shim/library/process/sandbox.h"
+#include "shim/region/libc.h"
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>

@@ -4,8 +4,8 @@
  * They go to what descriptor 2 was when the program began, and nowhere else: a program may close it and open
  * something of its own under that number. Nor does a reader that has gone end the program.
  */
-#ifndef SHIM_MESSAGES_H
-#define SHIM_MESSAGES_H
+#ifndef SHIM_LIBRARY_OUTPUT_MESSAGES_H
+#define SHIM_LIBRARY_OUTPUT_MESSAGES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,13 +1,13 @@
 /*
  * tracing.c - see tracing.h.
  */
-#include "tracing.h"
-#include "attach.h"
-#include "descriptor.h"
-#include "libc.h"
-#include "lock.h"
-#include "messages.h"
-#include "tracing_text.h"
+#include "shim/library/output/tracing.h"
+#include "shim/library/fd/fd_table.h"
+#include "shim/library/output/messages.h"
+#include "shim/library/process/attach.h"
+#include "shim/region/libc.h"
+#include "shim/region/lock.h"
+#include "shim/region/tracing_text.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -5,20 +5,13 @@
  * The calls are noted here, by whoever makes them. The stack's events lie in its ring (stack/trace.h); each
  * is written once, by whichever traced process comes by next, without the lock.
  */
-#ifndef SHIM_TRACING_H
-#define SHIM_TRACING_H
+#ifndef SHIM_LIBRARY_OUTPUT_TRACING_H
+#define SHIM_LIBRARY_OUTPUT_TRACING_H
 
+#include "shim/region/tracing_text.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/uio.h>
-
-enum tracing_group {
-    TRACING_CALL = 1,
-    TRACING_TCP = 2,
-    TRACING_IP = 4,
-    TRACING_ARP = 8,
-    TRACING_FRAME = 16,
-};
 
 extern unsigned tracing; /* enum tracing_group: what is wanted */
 

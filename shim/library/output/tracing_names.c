@@ -1,7 +1,7 @@
 /*
  * tracing_names.c - the names of options and commands, as strace(1) has them.
  */
-#include "tracing.h"
+#include "shim/library/output/tracing.h"
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>

@@ -1,8 +1,8 @@
 /*
  * verbose.c - `barewire -v`: what a connection did, told on stderr when the program closes it.
  */
-#include "call.h"
-#include "messages.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/output/messages.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
- * borrowed.c - see borrowed.h.
+ * address_space.c - see address_space.h.
  */
-#include "borrowed.h"
-#include "lock.h"
+#include "shim/library/process/address_space.h"
+#include "shim/region/lock.h"
 #include <sys/mman.h>
 #include <unistd.h>
 

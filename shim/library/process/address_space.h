@@ -1,13 +1,13 @@
 /*
- * borrowed.h - which process runs in this memory.
+ * address_space.h - which process runs in this memory.
  *
  * A child of vfork(2), or of clone(2) with CLONE_VM, runs in its parent's memory, beside the parent's other
  * threads. It has descriptors, signal handlers and user IDs of its own, so what the library notes of those in
  * its tables is the parent's: such a child's calls go to libc and leave the tables as they are. A child of
  * fork(2) has a copy of the memory, and learns here, before anything else, that it is a new process.
  */
-#ifndef SHIM_BORROWED_H
-#define SHIM_BORROWED_H
+#ifndef SHIM_LIBRARY_PROCESS_ADDRESS_SPACE_H
+#define SHIM_LIBRARY_PROCESS_ADDRESS_SPACE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

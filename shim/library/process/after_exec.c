@@ -1,5 +1,5 @@
 /*
- * resume.c - see resume.h.
+ * after_exec.c - see after_exec.h.
  *
  * A descriptor survives exec, our table does not. So each program that begins while its stack runs asks the
  * keeper whether its process has an account, and looks at the descriptors that it finds open: the inode of
@@ -7,15 +7,15 @@
  * closed by exec. A program that starts while there is no stack, which is nearly every one, finds no door and
  * asks nobody.
  */
-#include "resume.h"
-#include "attach.h"
-#include "descriptor.h"
-#include "epoll_set.h"
-#include "exec.h"
-#include "libc.h"
-#include "lock.h"
-#include "process.h"
-#include "wake.h"
+#include "shim/library/process/after_exec.h"
+#include "shim/library/fd/fd_table.h"
+#include "shim/library/process/attach.h"
+#include "shim/library/process/exec.h"
+#include "shim/library/wait/epoll_set.h"
+#include "shim/region/libc.h"
+#include "shim/region/lock.h"
+#include "shim/region/process.h"
+#include "shim/region/wake.h"
 #include <dirent.h>
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -1,8 +1,8 @@
 /*
- * resume.h - a program that begins with sockets of ours: after exec, or made by posix_spawn.
+ * after_exec.h - a program that begins with sockets of ours: after exec, or made by posix_spawn.
  */
-#ifndef SHIM_RESUME_H
-#define SHIM_RESUME_H
+#ifndef SHIM_LIBRARY_PROCESS_AFTER_EXEC_H
+#define SHIM_LIBRARY_PROCESS_AFTER_EXEC_H
 
 #include <stdbool.h>
 

@@ -1,11 +1,11 @@
 /*
  * attach.h - how a process comes to its stack.
  */
-#ifndef SHIM_ATTACH_H
-#define SHIM_ATTACH_H
+#ifndef SHIM_LIBRARY_PROCESS_ATTACH_H
+#define SHIM_LIBRARY_PROCESS_ATTACH_H
 
-#include "config.h"
-#include "door.h"
+#include "shim/region/config.h"
+#include "shim/region/ipc.h"
 
 extern struct config attach_config;
 

@@ -1,5 +1,5 @@
 /*
- * exec.c - see exec.h; and resume.c, for what the next program does.
+ * exec.c - see exec.h; and after_exec.c, for what the next program does.
  *
  * Theory of operation. A program started by barewire stays on its stack, and so does whatever it starts. The
  * next program must be told of both: by LD_PRELOAD, and by the variables that this one was told itself. Many
@@ -23,20 +23,20 @@
  * A program that begins in another network namespace than the stack's (ip netns exec, nsenter, unshare) is
  * told which that is, so that its sockets are the kernel's there, as they were in the program before it.
  */
-#include "exec.h"
-#include "attach.h"
-#include "borrowed.h"
-#include "descriptor.h"
-#include "fork.h"
-#include "guest_calls.h"
-#include "libc.h"
-#include "lock.h"
-#include "memory.h"
-#include "netns.h"
-#include "process.h"
-#include "program.h"
-#include "random.h"
-#include "wake.h"
+#include "shim/library/process/exec.h"
+#include "shim/library/fd/fd_table.h"
+#include "shim/library/guest/guest_calls.h"
+#include "shim/library/memory.h"
+#include "shim/library/process/address_space.h"
+#include "shim/library/process/attach.h"
+#include "shim/library/process/fork.h"
+#include "shim/library/process/netns.h"
+#include "shim/region/elf.h"
+#include "shim/region/libc.h"
+#include "shim/region/lock.h"
+#include "shim/region/process.h"
+#include "shim/region/wake.h"
+#include "stack/base/random.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /*
  * exec.h - sockets of ours go on in the next program.
  */
-#ifndef SHIM_EXEC_H
-#define SHIM_EXEC_H
+#ifndef SHIM_LIBRARY_PROCESS_EXEC_H
+#define SHIM_LIBRARY_PROCESS_EXEC_H
 
 /* Remembers how this program was told of its stack: it may clean its environment, or its children's.
  * Takes out what was for this program alone. Called when the program begins. */

@@ -7,28 +7,28 @@
  * until the child exists. What they open and do not close is entered into the child's estate, too
  * (fork_each_child); what the child turns out not to have, since it was closed before, the child gives up
  * (descriptor_rebuild). The child notices that it is one at its first call of ours, be it in another's atfork
- * handler (borrowed.h), or in our own. It tells the keeper its number, which watches it from then on.
+ * handler (address_space.h), or in our own. It tells the keeper its number, which watches it from then on.
  *
  * vfork(2), and clone(2) with CLONE_VM: the child runs in the parent's memory and must not change what is
- * noted there (borrowed.h). An account is made for it as well; it is told to the program that the child
+ * noted there (address_space.h). An account is made for it as well; it is told to the program that the child
  * executes. A child that ends without that leaves the account to be dropped by the parent.
  */
-#include "fork.h"
-#include "attach.h"
-#include "bell.h"
-#include "borrowed.h"
-#include "descriptor.h"
-#include "epoll_set.h"
-#include "frames.h"
-#include "libc.h"
-#include "lock.h"
-#include "memory.h"
-#include "netns.h"
-#include "process.h"
-#include "signals.h"
-#include "spare.h"
-#include "wait.h"
-#include "wake.h"
+#include "shim/library/process/fork.h"
+#include "shim/library/fd/fd_table.h"
+#include "shim/library/fd/placeholder.h"
+#include "shim/library/memory.h"
+#include "shim/library/process/address_space.h"
+#include "shim/library/process/attach.h"
+#include "shim/library/process/netns.h"
+#include "shim/library/process/signals.h"
+#include "shim/library/wait/epoll_eventfd.h"
+#include "shim/library/wait/epoll_set.h"
+#include "shim/library/wait/wait.h"
+#include "shim/region/frames.h"
+#include "shim/region/libc.h"
+#include "shim/region/lock.h"
+#include "shim/region/process.h"
+#include "shim/region/wake.h"
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>

@@ -1,8 +1,8 @@
 /*
  * fork.h - what fork(2) does with our sockets.
  */
-#ifndef SHIM_FORK_H
-#define SHIM_FORK_H
+#ifndef SHIM_LIBRARY_PROCESS_FORK_H
+#define SHIM_LIBRARY_PROCESS_FORK_H
 
 /* The library begins in this process: what it notes is put right in children. */
 void fork_begin(void);
@@ -15,7 +15,7 @@ long fork_by_syscall(long number, const long arguments[6]);
  * one of the three that follow is called is the child's, too. The lock is not held in any of these. */
 struct process *fork_account(void);
 
-/* The child was made: it takes the account over when it comes to the stack (resume.h). */
+/* The child was made: it takes the account over when it comes to the stack (after_exec.h). */
 void fork_account_given(void);
 
 /* There is no such child. */

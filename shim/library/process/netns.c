@@ -2,8 +2,8 @@
  * netns.c - see netns.h. A namespace is known by the cookie of its sockets (SO_NETNS_COOKIE, Linux 5.14),
  * which takes neither /proc nor a privilege.
  */
-#include "netns.h"
-#include "libc.h"
+#include "shim/library/process/netns.h"
+#include "shim/region/libc.h"
 #include <errno.h>
 #include <sched.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
  * netns.h - a thread that has left the network namespace of its stack, by unshare(2), setns(2) or clone(2):
  * what it opens from then on belongs to the namespace where it is, so it is the kernel's.
  */
-#ifndef SHIM_NETNS_H
-#define SHIM_NETNS_H
+#ifndef SHIM_LIBRARY_PROCESS_NETNS_H
+#define SHIM_LIBRARY_PROCESS_NETNS_H
 
 #include <stdbool.h>
 

@@ -4,8 +4,8 @@
  * The next library calls libc's function in the end, whose instruction leads to us (syscall_sites.h): without
  * a mark it would go round in a circle.
  */
-#include "preloaded.h"
-#include "libc.h"
+#include "shim/library/process/preloaded.h"
+#include "shim/region/libc.h"
 #include <dlfcn.h>
 #include <gnu/lib-names.h>
 #include <link.h>

@@ -5,8 +5,8 @@
  * us: a second preloaded library (stderred, libfaketime) or a sanitizer's runtime. Only a process that has
  * such a library is looked at for it.
  */
-#ifndef SHIM_PRELOADED_H
-#define SHIM_PRELOADED_H
+#ifndef SHIM_LIBRARY_PROCESS_PRELOADED_H
+#define SHIM_LIBRARY_PROCESS_PRELOADED_H
 
 #include <stdbool.h>
 

@@ -6,16 +6,16 @@
  * could do beyond that to another process, one in a stack can do through its memory anyway. A filter that
  * would become too long is installed as it is.
  */
-#include "sandbox.h"
-#include "async.h"
-#include "attach.h"
-#include "borrowed.h"
-#include "calls_user.h"
-#include "frames.h"
-#include "libc.h"
-#include "memory.h"
-#include "shared.h"
-#include "wake.h"
+#include "shim/library/process/sandbox.h"
+#include "shim/library/calls/credentials.h"
+#include "shim/library/memory.h"
+#include "shim/library/process/address_space.h"
+#include "shim/library/process/attach.h"
+#include "shim/region/async.h"
+#include "shim/region/frames.h"
+#include "shim/region/libc.h"
+#include "shim/region/region.h"
+#include "shim/region/wake.h"
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>

@@ -1,8 +1,8 @@
 /*
  * sandbox.h - a program's own sandbox must let the stack's system calls pass.
  */
-#ifndef SHIM_SANDBOX_H
-#define SHIM_SANDBOX_H
+#ifndef SHIM_LIBRARY_PROCESS_SANDBOX_H
+#define SHIM_LIBRARY_PROCESS_SANDBOX_H
 
 #include <stdbool.h>
 

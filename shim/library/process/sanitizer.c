@@ -8,7 +8,7 @@
  *
  * Where this library is built with one (make SAN=asan), what leaks is the program's.
  */
-#include "libc.h"
+#include "shim/region/libc.h"
 
 const char *__asan_default_options(void);
 

@@ -1,12 +1,12 @@
 /*
- * passing.c - see passing.h.
+ * scm_rights.c - see scm_rights.h.
  */
-#include "passing.h"
-#include "call.h"
-#include "epoll_set.h"
-#include "flight.h"
-#include "resume.h"
-#include "wake.h"
+#include "shim/library/process/scm_rights.h"
+#include "shim/library/calls/call.h"
+#include "shim/library/process/after_exec.h"
+#include "shim/library/wait/epoll_set.h"
+#include "shim/region/inflight.h"
+#include "shim/region/wake.h"
 #include <string.h>
 
 /* pidfd_getfd(2): a copy of another process's descriptor. */

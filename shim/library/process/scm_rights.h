@@ -1,8 +1,8 @@
 /*
- * passing.h - descriptors of ours in messages over the kernel's UNIX sockets.
+ * scm_rights.h - descriptors of ours in messages over the kernel's UNIX sockets.
  */
-#ifndef SHIM_PASSING_H
-#define SHIM_PASSING_H
+#ifndef SHIM_LIBRARY_PROCESS_SCM_RIGHTS_H
+#define SHIM_LIBRARY_PROCESS_SCM_RIGHTS_H
 
 #include <stdbool.h>
 #include <sys/socket.h>

@@ -14,17 +14,17 @@
  * What the program installed last is read by handlers in any thread, while another thread may install
  * something else: each signal has two places for that, and a count that says which of them is whole.
  *
- * A child in borrowed memory (borrowed.h) has dispositions of its own in the kernel: what it installs goes
- * there as it is, and nowhere else.
+ * A child in borrowed memory (address_space.h) has dispositions of its own in the kernel: what it installs
+ * goes there as it is, and nowhere else.
  */
-#include "signals.h"
-#include "attach.h"
-#include "borrowed.h"
-#include "guest_thread.h"
-#include "kernel_calls.h"
-#include "libc.h"
-#include "lock.h"
-#include "user_dispatch.h"
+#include "shim/library/process/signals.h"
+#include "shim/library/guest/guest_thread.h"
+#include "shim/library/process/address_space.h"
+#include "shim/library/process/attach.h"
+#include "shim/library/syscalls/user_dispatch.h"
+#include "shim/region/kernel_calls.h"
+#include "shim/region/libc.h"
+#include "shim/region/lock.h"
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>

@@ -1,8 +1,8 @@
 /*
  * signals.h - signals that arrive while a thread holds the stack's lock are held back until it has let it go.
  */
-#ifndef SHIM_SIGNALS_H
-#define SHIM_SIGNALS_H
+#ifndef SHIM_LIBRARY_PROCESS_SIGNALS_H
+#define SHIM_LIBRARY_PROCESS_SIGNALS_H
 
 #include <signal.h>
 #include <stdbool.h>

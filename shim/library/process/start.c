@@ -8,10 +8,10 @@
  * -f, gdb): the keeper is not the program's, outlives it, and would stand still at each of its system calls
  * while the tracer itself may be waiting for the stack.
  */
-#include "start.h"
-#include "attach.h"
-#include "exec.h"
-#include "libc.h"
+#include "shim/library/process/start.h"
+#include "shim/library/process/attach.h"
+#include "shim/library/process/exec.h"
+#include "shim/region/libc.h"
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>

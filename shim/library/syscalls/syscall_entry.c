@@ -4,7 +4,7 @@
  * The frame looks to an unwinder as if the code at rcx had called us, with the 128 bytes of its red zone
  * between: a thread is cancelled through here, and a debugger sees who called.
  */
-#include "syscall_entry.h"
+#include "shim/library/syscalls/syscall_entry.h"
 
 #if defined __x86_64__ && !defined CALLS_BY_LIBC
 

@@ -6,8 +6,8 @@
  * the code replaced that unwinders are to see, and r11 = the stub's own system-call instruction. All other
  * registers, and the 128 bytes below the stack pointer, are kept.
  */
-#ifndef SHIM_SYSCALL_ENTRY_H
-#define SHIM_SYSCALL_ENTRY_H
+#ifndef SHIM_LIBRARY_SYSCALLS_SYSCALL_ENTRY_H
+#define SHIM_LIBRARY_SYSCALLS_SYSCALL_ENTRY_H
 
 void syscall_entry_libc(void);
 void syscall_entry_program(void);

@@ -5,9 +5,9 @@
  * execute: first a jump to itself, in which a thread that comes by stays; then the rest of the new jump; then
  * its first two bytes. In between membarrier(2) makes every processor see what was stored.
  */
-#include "syscall_patch.h"
-#include "kernel_calls.h"
-#include "libc.h"
+#include "shim/library/syscalls/syscall_patch.h"
+#include "shim/region/kernel_calls.h"
+#include "shim/region/libc.h"
 #include <linux/membarrier.h>
 #include <string.h>
 #include <sys/mman.h>

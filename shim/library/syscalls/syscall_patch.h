@@ -6,8 +6,8 @@
  * it (as in syscall_sites.h), which the stub makes instead. The stub is too far from the program's text for
  * such a jump, so it goes by a page near that.
  */
-#ifndef SHIM_SYSCALL_PATCH_H
-#define SHIM_SYSCALL_PATCH_H
+#ifndef SHIM_LIBRARY_SYSCALLS_SYSCALL_PATCH_H
+#define SHIM_LIBRARY_SYSCALLS_SYSCALL_PATCH_H
 
 #include <stdbool.h>
 #include <stdint.h>

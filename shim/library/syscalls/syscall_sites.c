@@ -10,12 +10,12 @@
  * has nearly all of the instructions in question side by side, so the constructor searches between the first
  * and the last of a few functions; the first socket, the rest.
  */
-#include "syscall_sites.h"
-#include "kernel_calls.h"
-#include "libc.h"
-#include "syscall_entry.h"
-#include "syscall_stub.h"
-#include "syscall_table.h"
+#include "shim/library/syscalls/syscall_sites.h"
+#include "shim/library/syscalls/syscall_entry.h"
+#include "shim/library/syscalls/syscall_stub.h"
+#include "shim/library/syscalls/syscall_table.h"
+#include "shim/region/kernel_calls.h"
+#include "shim/region/libc.h"
 #include <dlfcn.h>
 #include <gnu/lib-names.h>
 #include <gnu/libc-version.h>
@@ -197,7 +197,7 @@ void syscall_sites_begin(void) {
         struct text around = {.start = end, .end = (const uint8_t *)end + EXIT_BYTES};
         take(&around, true);
     }
-    take_others("liburing"); /* io_uring_setup and its kin; the rest is in calls_ring.c */
+    take_others("liburing"); /* io_uring_setup and its kin; the rest is in io_uring.c */
 }
 
 void syscall_sites_complete(void) {

@@ -7,8 +7,8 @@
  * these end in one of some ninety instructions that make a system call which concerns us. In this process's
  * copy of libc each becomes a jump to a stub (syscall_stub.h).
  */
-#ifndef SHIM_SYSCALL_SITES_H
-#define SHIM_SYSCALL_SITES_H
+#ifndef SHIM_LIBRARY_SYSCALLS_SYSCALL_SITES_H
+#define SHIM_LIBRARY_SYSCALLS_SYSCALL_SITES_H
 
 #include <link.h>
 

@@ -1,8 +1,8 @@
 /*
  * syscall_stub.c - see syscall_stub.h.
  */
-#include "syscall_stub.h"
-#include "kernel_calls.h"
+#include "shim/library/syscalls/syscall_stub.h"
+#include "shim/region/kernel_calls.h"
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>

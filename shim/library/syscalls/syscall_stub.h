@@ -5,10 +5,10 @@
  * has a system-call instruction of its own, for calls that are the kernel's, and goes on behind the one
  * replaced. Stubs lie in this library: one place for all, known to be ours, and near the C library.
  */
-#ifndef SHIM_SYSCALL_STUB_H
-#define SHIM_SYSCALL_STUB_H
+#ifndef SHIM_LIBRARY_SYSCALLS_SYSCALL_STUB_H
+#define SHIM_LIBRARY_SYSCALLS_SYSCALL_STUB_H
 
-#include "syscall_site.h"
+#include "shim/region/syscall_site.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -4,19 +4,19 @@
  * The first question is asked with the vector registers of the caller live, so what answers it may not use
  * any (general-regs-only): it is compiled without calls to anything but inline functions.
  */
-#include "syscall_table.h"
-#include "borrowed.h"
-#include "calls_program.h"
-#include "calls_syscall.h"
-#include "descriptor.h"
-#include "guest_calls.h"
-#include "guest_thread.h"
-#include "kernel_calls.h"
-#include "libc.h"
-#include "netlink.h"
-#include "preloaded.h"
-#include "syscall_concern.h"
-#include "user_dispatch.h"
+#include "shim/library/syscalls/syscall_table.h"
+#include "shim/library/calls/by_instruction.h"
+#include "shim/library/calls/syscall.h"
+#include "shim/library/fd/fd_table.h"
+#include "shim/library/guest/guest_calls.h"
+#include "shim/library/guest/guest_thread.h"
+#include "shim/library/netinfo/netlink.h"
+#include "shim/library/process/address_space.h"
+#include "shim/library/process/preloaded.h"
+#include "shim/library/syscalls/user_dispatch.h"
+#include "shim/region/kernel_calls.h"
+#include "shim/region/libc.h"
+#include "shim/region/syscall_concern.h"
 #include <errno.h>
 #include <pthread.h>
 #include <sys/single_threaded.h>

@@ -5,8 +5,8 @@
  * A system-call instruction that leads to us (syscall_sites.h: libc's own; user_dispatch.h: the program's)
  * asks here first, and most often goes on to the kernel: the answer costs a few loads and no system call.
  */
-#ifndef SHIM_SYSCALL_TABLE_H
-#define SHIM_SYSCALL_TABLE_H
+#ifndef SHIM_LIBRARY_SYSCALLS_SYSCALL_TABLE_H
+#define SHIM_LIBRARY_SYSCALLS_SYSCALL_TABLE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -9,19 +9,19 @@
  * SIGSYS must not be blocked where a system call may come from the program's text: the kernel ends a process
  * for it. So it is taken out of every mask that the program sets.
  */
-#include "user_dispatch.h"
-#include "attach.h"
-#include "guest_thread.h"
-#include "instruction.h"
-#include "kernel_calls.h"
-#include "libc.h"
-#include "memory.h"
-#include "signals.h"
-#include "syscall_concern.h"
-#include "syscall_entry.h"
-#include "syscall_patch.h"
-#include "syscall_sites.h"
-#include "syscall_stub.h"
+#include "shim/library/syscalls/user_dispatch.h"
+#include "shim/library/guest/guest_thread.h"
+#include "shim/library/memory.h"
+#include "shim/library/process/attach.h"
+#include "shim/library/process/signals.h"
+#include "shim/library/syscalls/syscall_entry.h"
+#include "shim/library/syscalls/syscall_patch.h"
+#include "shim/library/syscalls/syscall_sites.h"
+#include "shim/library/syscalls/syscall_stub.h"
+#include "shim/region/instruction.h"
+#include "shim/region/kernel_calls.h"
+#include "shim/region/libc.h"
+#include "shim/region/syscall_concern.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

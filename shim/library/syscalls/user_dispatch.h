@@ -6,8 +6,8 @@
  * the process began with, libc and this one among them. The handler makes a stub of the instruction
  * (syscall_stub.h) and goes on there.
  */
-#ifndef SHIM_USER_DISPATCH_H
-#define SHIM_USER_DISPATCH_H
+#ifndef SHIM_LIBRARY_SYSCALLS_USER_DISPATCH_H
+#define SHIM_LIBRARY_SYSCALLS_USER_DISPATCH_H
 
 #include <signal.h>
 #include <stdbool.h>

@@ -1,16 +1,16 @@
 /*
- * bell.c - see bell.h.
+ * epoll_eventfd.c - see epoll_eventfd.h.
  */
-#include "bell.h"
-#include "attach.h"
-#include "epoll_set.h"
-#include "libc.h"
-#include "lock.h"
-#include "orphan.h"
-#include "peer.h"
-#include "process.h"
-#include "wait.h"
-#include "wake.h"
+#include "shim/library/wait/epoll_eventfd.h"
+#include "shim/library/process/attach.h"
+#include "shim/library/wait/epoll_set.h"
+#include "shim/library/wait/orphan.h"
+#include "shim/library/wait/remote_eventfd.h"
+#include "shim/library/wait/wait.h"
+#include "shim/region/libc.h"
+#include "shim/region/lock.h"
+#include "shim/region/process.h"
+#include "shim/region/wake.h"
 #include <errno.h>
 #include <string.h>
 

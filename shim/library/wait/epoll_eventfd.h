@@ -1,5 +1,5 @@
 /*
- * bell.h - how those who sleep on an epoll descriptor itself learn of our sockets in it.
+ * epoll_eventfd.h - how those who sleep on an epoll descriptor itself learn of our sockets in it.
  *
  * Threads that sleep in the kernel know nothing of our sockets: in an epoll_wait(2) that began before the set
  * had one, or in a process that has not joined the stack; in poll(2) on the epoll descriptor, or on a set
@@ -7,10 +7,10 @@
  * the set is ready. It is one for all processes, belongs to the set, and is a struct waiter, so that whoever
  * changes a socket rings it. It is rung only where somebody may sleep so.
  */
-#ifndef SHIM_BELL_H
-#define SHIM_BELL_H
+#ifndef SHIM_LIBRARY_WAIT_EPOLL_EVENTFD_H
+#define SHIM_LIBRARY_WAIT_EPOLL_EVENTFD_H
 
-#include "descriptor.h"
+#include "shim/library/fd/fd_table.h"
 #include <sys/epoll.h>
 
 /* A bell's event in the kernel's set has this and its number as data. */

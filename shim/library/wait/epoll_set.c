@@ -1,15 +1,15 @@
 /*
  * epoll_set.c - see epoll_set.h.
  */
-#include "epoll_set.h"
-#include "attach.h"
-#include "bell.h"
-#include "libc.h"
-#include "lock.h"
-#include "process.h"
-#include "resume.h"
-#include "sandbox.h"
-#include "wake.h"
+#include "shim/library/wait/epoll_set.h"
+#include "shim/library/process/after_exec.h"
+#include "shim/library/process/attach.h"
+#include "shim/library/process/sandbox.h"
+#include "shim/library/wait/epoll_eventfd.h"
+#include "shim/region/libc.h"
+#include "shim/region/lock.h"
+#include "shim/region/process.h"
+#include "shim/region/wake.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

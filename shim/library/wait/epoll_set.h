@@ -3,18 +3,19 @@
  *
  * Theory of operation. An epoll set is known by the kernel's object, not by a descriptor's number. In a
  * process that has joined its stack each number of a set points to one handle, whatever made the number:
- * dup(2) and fork(2) take the table's entry along (calls_fd.c, fork.c); a number that nobody saw coming is
+ * dup(2) and fork(2) take the table's entry along (fd.c, fork.c); a number that nobody saw coming is
  * compared with the sets that the process has: an eventfd that is put into the one is then in the other, too.
  *
- * When a set gets its first socket of ours, it gets a struct epoll_set in the region, and a bell (bell.h): an
- * eventfd in the kernel's set, whose data is the bell's number. By that number whoever has the descriptor
- * finds the set in the region, however he got it: by exec(2), in a message, from a parent that had not joined
- * the stack yet. The keeper has the eventfd, too, so that it stays in the kernel's set when the process ends.
+ * When a set gets its first socket of ours, it gets a struct epoll_set in the region, and a bell
+ * (epoll_eventfd.h): an eventfd in the kernel's set, whose data is the bell's number. By that number whoever
+ * has the descriptor finds the set in the region, however he got it: by exec(2), in a message, from a parent
+ * that had not joined the stack yet. The keeper has the eventfd, too, so that it stays in the kernel's set
+ * when the process ends.
  */
-#ifndef SHIM_EPOLL_SET_H
-#define SHIM_EPOLL_SET_H
+#ifndef SHIM_LIBRARY_WAIT_EPOLL_SET_H
+#define SHIM_LIBRARY_WAIT_EPOLL_SET_H
 
-#include "descriptor.h"
+#include "shim/library/fd/fd_table.h"
 
 /* A set that this process has just made. The lock is not held, here and below. */
 void epoll_made(int fd);

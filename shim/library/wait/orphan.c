@@ -1,8 +1,8 @@
 /*
  * orphan.c - see orphan.h.
  */
-#include "orphan.h"
-#include "wake.h"
+#include "shim/library/wait/orphan.h"
+#include "shim/region/wake.h"
 #include <sys/epoll.h>
 
 #define CONNECTION_EVENTS (POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLRDHUP | POLLERR | POLLHUP)

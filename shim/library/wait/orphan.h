@@ -7,10 +7,10 @@
  * once; then nothing comes to them any more, and who waits sleeps. The waiting calls themselves do not fail:
  * descriptors of the kernel's go on.
  */
-#ifndef SHIM_ORPHAN_H
-#define SHIM_ORPHAN_H
+#ifndef SHIM_LIBRARY_WAIT_ORPHAN_H
+#define SHIM_LIBRARY_WAIT_ORPHAN_H
 
-#include "descriptor.h"
+#include "shim/library/fd/fd_table.h"
 #include <poll.h>
 #include <sys/epoll.h>
 

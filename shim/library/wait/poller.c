@@ -1,16 +1,16 @@
 /*
  * poller.c - see poller.h.
  */
-#include "poller.h"
-#include "attach.h"
-#include "descriptor.h"
-#include "frames.h"
-#include "libc.h"
-#include "lock.h"
-#include "sandbox.h"
-#include "signals.h"
-#include "wait.h"
-#include "wake.h"
+#include "shim/library/wait/poller.h"
+#include "shim/library/fd/fd_table.h"
+#include "shim/library/process/attach.h"
+#include "shim/library/process/sandbox.h"
+#include "shim/library/process/signals.h"
+#include "shim/library/wait/wait.h"
+#include "shim/region/frames.h"
+#include "shim/region/libc.h"
+#include "shim/region/lock.h"
+#include "shim/region/wake.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>

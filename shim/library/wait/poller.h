@@ -8,10 +8,10 @@
  * registers behind everybody else. So the kernel wakes, for a frame, the first who sleeps: a program's
  * thread, or, while they are all busy, stopped or gone, the keeper. Nobody hands the role on.
  */
-#ifndef SHIM_POLLER_H
-#define SHIM_POLLER_H
+#ifndef SHIM_LIBRARY_WAIT_POLLER_H
+#define SHIM_LIBRARY_WAIT_POLLER_H
 
-#include "shared.h"
+#include "shim/region/region.h"
 #include <poll.h>
 #include <signal.h>
 

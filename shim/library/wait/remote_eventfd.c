@@ -1,14 +1,14 @@
 /*
- * peer.c - see peer.h. All of it runs with the lock held.
+ * remote_eventfd.c - see remote_eventfd.h. All of it runs with the lock held.
  */
-#include "peer.h"
-#include "attach.h"
-#include "bell.h"
-#include "descriptor.h"
-#include "libc.h"
-#include "lock.h"
-#include "sandbox.h"
-#include "wake.h"
+#include "shim/library/wait/remote_eventfd.h"
+#include "shim/library/fd/fd_table.h"
+#include "shim/library/process/attach.h"
+#include "shim/library/process/sandbox.h"
+#include "shim/library/wait/epoll_eventfd.h"
+#include "shim/region/libc.h"
+#include "shim/region/lock.h"
+#include "shim/region/wake.h"
 #include <errno.h>
 
 #define PEERS_MAX 32

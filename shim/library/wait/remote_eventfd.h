@@ -1,14 +1,14 @@
 /*
- * peer.h - waking threads of other processes that sleep in poll(2) or epoll_wait(2).
+ * remote_eventfd.h - waking threads of other processes that sleep in poll(2) or epoll_wait(2).
  *
  * Such a thread has an eventfd, which others need a copy of. The keeper has one of each and gives it to who
  * asks: the first time that a process wakes a waiter it asks the keeper to do that, and for the eventfd; the
  * answer is picked up the next time, and neither waits. A process keeps so many copies, those that are used.
  */
-#ifndef SHIM_PEER_H
-#define SHIM_PEER_H
+#ifndef SHIM_LIBRARY_WAIT_REMOTE_EVENTFD_H
+#define SHIM_LIBRARY_WAIT_REMOTE_EVENTFD_H
 
-#include "shared.h"
+#include "shim/region/region.h"
 
 /* From now on wake_peer knows. */
 void peers_begin(void);

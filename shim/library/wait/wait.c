@@ -1,16 +1,16 @@
 /*
  * wait.c - see wait.h.
  */
-#include "wait.h"
-#include "attach.h"
-#include "descriptor.h"
-#include "frames.h"
-#include "libc.h"
-#include "lock.h"
-#include "poller.h"
-#include "process.h"
-#include "signals.h"
-#include "wake.h"
+#include "shim/library/wait/wait.h"
+#include "shim/library/fd/fd_table.h"
+#include "shim/library/process/attach.h"
+#include "shim/library/process/signals.h"
+#include "shim/library/wait/poller.h"
+#include "shim/region/frames.h"
+#include "shim/region/libc.h"
+#include "shim/region/lock.h"
+#include "shim/region/process.h"
+#include "shim/region/wake.h"
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>

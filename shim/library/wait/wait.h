@@ -1,10 +1,10 @@
 /*
  * wait.h - how a thread sleeps until a socket is ready.
  */
-#ifndef SHIM_WAIT_H
-#define SHIM_WAIT_H
+#ifndef SHIM_LIBRARY_WAIT_WAIT_H
+#define SHIM_LIBRARY_WAIT_WAIT_H
 
-#include "shared.h"
+#include "shim/region/region.h"
 #include <poll.h>
 #include <signal.h>
 

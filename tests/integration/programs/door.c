@@ -1,5 +1,5 @@
 /*
- * door.c - at a stack's door, which lies at a path: says what must not be said there, and prints what comes
+ * ipc.c - at a stack's door, which lies at a path: says what must not be said there, and prints what comes
  * of it.
  *
  *   door PATH again       joins, and over the same connection once more, as a member that has become somebody
@@ -7,7 +7,7 @@
  * connections, each with an empty message that brings a descriptor door PATH block       joins, and gives a
  * full pipe for an eventfd
  */
-#include "door.h"
+#include "shim/region/ipc.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

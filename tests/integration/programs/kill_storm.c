@@ -7,7 +7,7 @@
  *
  * Prints how many deaths the stack had to be repaired after. Exits with 0 when all data came back right.
  */
-#include "shared.h"
+#include "shim/region/region.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/udp.h>

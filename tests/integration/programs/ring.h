@@ -1,8 +1,8 @@
 /*
  * ring.h - an io_uring without liburing: by system-call instructions of the program's own.
  */
-#ifndef PROGRAMS_RING_H
-#define PROGRAMS_RING_H
+#ifndef TESTS_INTEGRATION_PROGRAMS_RING_H
+#define TESTS_INTEGRATION_PROGRAMS_RING_H
 
 #include "tests/raw_call.h"
 #include <errno.h>

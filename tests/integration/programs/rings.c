@@ -3,7 +3,7 @@
  * operations in the first: one that does nothing, and one that would make a socket (IORING_OP_SOCKET). Prints
  * the errors.
  */
-#include "ring.h"
+#include "tests/integration/programs/ring.h"
 #include <stdio.h>
 #include <sys/socket.h>
 

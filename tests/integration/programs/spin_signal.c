@@ -1,5 +1,6 @@
 /*
- * spin_signal.c - a signal ends a wait that still spins (--spin), as one that sleeps; with SA_RESTART recv goes on.
+ * spin_signal.c - a signal ends a wait that still spins (--spin), as one that sleeps; with SA_RESTART recv
+ * goes on.
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -3,7 +3,7 @@
  *
  *   uring ADDRESS PORT      of a TCP server that answers what it is sent
  */
-#include "ring.h"
+#include "tests/integration/programs/ring.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>

@@ -2,13 +2,13 @@
  * test_machines.c - the small machines that stand alone: checksum.c, random.c, timer.c, tcp_segment.c,
  * tcp_isn.c, tcp_rtt.c, tcp_congestion.c, tcp_nagle.c.
  */
-#include "checksum.h"
-#include "host.h"
-#include "md5.h"
-#include "tcp_congestion.h"
-#include "tcp_isn.h"
-#include "tcp_nagle.h"
-#include "tcp_rtt.h"
+#include "stack/base/checksum.h"
+#include "stack/base/md5.h"
+#include "stack/tcp/tcp_congestion.h"
+#include "stack/tcp/tcp_isn.h"
+#include "stack/tcp/tcp_nagle.h"
+#include "stack/tcp/tcp_rtt.h"
+#include "tests/unit/host.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

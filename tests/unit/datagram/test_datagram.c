@@ -1,8 +1,8 @@
 /*
  * test_datagram.c - datagram.c, udp.c, raw.c, igmp.c, socket_option_ip.c: sockets that are no streams.
  */
-#include "checksum.h"
-#include "host.h"
+#include "stack/base/checksum.h"
+#include "tests/unit/host.h"
 #include <errno.h>
 #include <linux/icmp.h>
 #include <netinet/in.h>

@@ -1,8 +1,8 @@
 /*
  * test_udplite.c - UDP-Lite (RFC 3828, udplite(7)): what the checksum covers, and what is taken.
  */
-#include "checksum.h"
-#include "host.h"
+#include "stack/base/checksum.h"
+#include "tests/unit/host.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>

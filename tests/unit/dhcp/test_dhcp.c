@@ -1,8 +1,8 @@
 /*
  * test_dhcp.c - dhcp.c, dhcp_message.c: a stack that has no address yet, and a scripted server.
  */
-#include "checksum.h"
-#include "host.h"
+#include "stack/base/checksum.h"
+#include "tests/unit/host.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /*
- * test_ip.c - ip_fragment.c, ip_reassembly.c, ip_path.c, icmp.c, tcp_path.c: packets that are too long, and
+ * test_ip.c - ip_fragment.c, ip_reassembly.c, ip_path.c, icmp.c, tcp_pmtu.c: packets that are too long, and
  * what ICMP says.
  */
-#include "checksum.h"
-#include "host.h"
+#include "stack/base/checksum.h"
+#include "tests/unit/host.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>

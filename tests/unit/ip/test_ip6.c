@@ -2,9 +2,9 @@
  * test_ip6.c - ip6.c, ip6_extension.c, ip6_reassembly.c, ip6_fragment.c, icmp6.c: one stack, packets made by
  * hand.
  */
-#include "checksum.h"
-#include "icmp6.h"
-#include "peer6.h"
+#include "stack/base/checksum.h"
+#include "stack/ip/icmp6.h"
+#include "tests/unit/peer6.h"
 #include <stdio.h>
 #include <string.h>
 

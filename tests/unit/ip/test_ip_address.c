@@ -1,7 +1,7 @@
 /*
- * test_address.c - addresses of both families in one type (stack/ip_address.h).
+ * test_ip_address.c - addresses of both families in one type (stack/ip_address.h).
  */
-#include "ip_address.h"
+#include "stack/ip/ip_address.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /*
  * test_mld.c - mld.c, multicast.c over IPv6: what routers are told of groups, byte for byte.
  */
-#include "icmp6.h"
-#include "peer6.h"
+#include "stack/ip/icmp6.h"
+#include "tests/unit/peer6.h"
 #include <errno.h>
 #include <string.h>
 

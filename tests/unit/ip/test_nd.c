@@ -1,10 +1,10 @@
 /*
  * test_nd.c - nd.c, ip6_addresses.c, neighbour.c over IPv6: one stack, messages made by hand.
  */
-#include "checksum.h"
-#include "icmp6.h"
-#include "nd.h"
-#include "peer6.h"
+#include "stack/base/checksum.h"
+#include "stack/ip/icmp6.h"
+#include "stack/ip/nd.h"
+#include "tests/unit/peer6.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -1,11 +1,11 @@
 /*
  * test_nd_router.c - nd_router.c, ip6_route.c, ip6_source.c, and what of ip6_addresses.c routers bring about.
  */
-#include "checksum.h"
-#include "icmp6.h"
-#include "ip6_source.h"
-#include "nd.h"
-#include "peer6.h"
+#include "stack/base/checksum.h"
+#include "stack/ip/icmp6.h"
+#include "stack/ip/ip6_source.h"
+#include "stack/ip/nd.h"
+#include "tests/unit/peer6.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
  * test_network.c - ether.c, arp.c, ip.c, icmp.c, udp.c, port.c: one stack, frames made by hand.
  */
-#include "checksum.h"
-#include "host.h"
+#include "stack/base/checksum.h"
+#include "tests/unit/host.h"
 #include <errno.h>
 #include <poll.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
  * test_arp.c - arp.c: what a table of neighbours holds when somebody on the link wants it to overflow.
  */
-#include "host.h"
-#include "ip.h"
+#include "stack/ip/ip.h"
+#include "tests/unit/host.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>

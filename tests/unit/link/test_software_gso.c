@@ -1,9 +1,10 @@
 /*
- * test_trains.c - frame_cut.c, and trains in tcp_output.c: a NIC that cuts segments and computes checksums is
- * given long ones. (run-offload has all other tests see that what is on the wire stays the same.)
+ * test_software_gso.c - software_gso.c, and trains in tcp_output.c: a NIC that cuts segments and computes
+ * checksums is given long ones. (run-offload has all other tests see that what is on the wire stays the
+ * same.)
  */
-#include "checksum.h"
-#include "scene.h"
+#include "stack/base/checksum.h"
+#include "tests/unit/scene.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

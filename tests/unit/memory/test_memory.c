@@ -1,7 +1,7 @@
 /*
  * test_memory.c - arena.c, pool.c, buffer.c.
  */
-#include "host.h"
+#include "tests/unit/host.h"
 #include <stdlib.h>
 #include <string.h>
 

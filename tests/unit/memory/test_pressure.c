@@ -3,8 +3,8 @@
  * that everything else goes on then; and for how long a packet can keep a stack busy. Frames that can't be
  * received for want of memory fail a test (host_input).
  */
-#include "checksum.h"
-#include "host.h"
+#include "stack/base/checksum.h"
+#include "tests/unit/host.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>

@@ -1,8 +1,8 @@
 /*
  * test_treap.c - treap.c: order, sums and depth, whatever is put in and taken out.
  */
-#include "host.h"
-#include "treap.h"
+#include "stack/memory/treap.h"
+#include "tests/unit/host.h"
 #include <stdlib.h>
 
 #define COUNT 5000

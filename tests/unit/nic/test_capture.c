@@ -1,8 +1,8 @@
 /*
  * test_capture.c - nic/capture.c: what --pcap writes, when the answer is faster than the one who sends.
  */
-#include "host.h"
-#include "nic.h"
+#include "nic/nic.h"
+#include "tests/unit/host.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,8 +1,8 @@
 /*
  * test_guard.c - nic/guard.c: frames in another host's name do not leave.
  */
-#include "guard.h"
-#include "host.h"
+#include "nic/guard.h"
+#include "tests/unit/host.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

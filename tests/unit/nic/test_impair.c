@@ -1,10 +1,10 @@
 /*
  * test_impair.c - nic/impair.c: what becomes of frames on a bad link.
  */
-#include "checksum.h"
-#include "host.h"
-#include "impair.h"
-#include "train.h"
+#include "nic/impair.h"
+#include "nic/tso.h"
+#include "stack/base/checksum.h"
+#include "tests/unit/host.h"
 #include <string.h>
 
 #define FRAMES 100000

@@ -1,8 +1,8 @@
 /*
  * test_lan.c - nic/lan_wire.c, nic/lan_segment.c: frames on the wire, a hub, a switch.
  */
-#include "host.h"
-#include "lan_segment.h"
+#include "nic/lan_segment.h"
+#include "tests/unit/host.h"
 #include <stdlib.h>
 #include <string.h>
 

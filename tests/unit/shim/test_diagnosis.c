@@ -6,9 +6,9 @@
  * says what must be found, and what else may be; anything beyond that is a wrong verdict. Figures must be
  * possible ones.
  */
-#include "connection.h"
-#include "host.h"
-#include "impair.h"
+#include "nic/impair.h"
+#include "shim/keeper/tools/report/connection.h"
+#include "tests/unit/host.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -1,10 +1,10 @@
 /*
- * test_instruction.c - where instructions end, and which bytes make a system call (shim/instruction.h,
- * shim/syscall_site.h). The instructions are a disassembler's.
+ * test_instruction.c - where instructions end, and which bytes make a system call (shim/region/instruction.h,
+ * shim/region/syscall_site.h). The instructions are a disassembler's.
  */
-#include "instruction.h"
-#include "syscall_concern.h"
-#include "syscall_site.h"
+#include "shim/region/instruction.h"
+#include "shim/region/syscall_concern.h"
+#include "shim/region/syscall_site.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

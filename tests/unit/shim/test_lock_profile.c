@@ -1,8 +1,8 @@
 /*
- * test_lock_profile.c - shim/lock_profile.c: histograms of how long a lock is held.
+ * test_lock_profile.c - shim/region/lock_profile.c: histograms of how long a lock is held.
  */
-#include "host.h"
-#include "lock_profile.h"
+#include "shim/region/lock_profile.h"
+#include "tests/unit/host.h"
 #include <stdio.h>
 #include <string.h>
 

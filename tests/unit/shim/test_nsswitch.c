@@ -1,8 +1,8 @@
 /*
- * test_nsswitch.c - shim/nsswitch.c: which sources know a host, and when the search ends.
+ * test_nsswitch.c - shim/library/names/nsswitch.c: which sources know a host, and when the search ends.
  */
-#include "host.h"
-#include "nsswitch.h"
+#include "shim/library/names/nsswitch.h"
+#include "tests/unit/host.h"
 #include <string.h>
 
 /* Sources with the statuses that end the search: T, U, N, S for TRYAGAIN, UNAVAIL, NOTFOUND, SUCCESS. */

@@ -1,9 +1,9 @@
 /*
- * test_helping.c - shim/helping.c: a busy program is helped if that is worth it.
+ * test_offload.c - shim/keeper/offload.c: a busy program is helped if that is worth it.
  */
-#include "helping.h"
-#include "host.h"
-#include "random.h"
+#include "shim/keeper/offload.h"
+#include "stack/base/random.h"
+#include "tests/unit/host.h"
 
 /* A program that does so much in a window, helped or not, give or take some percent. */
 struct program {

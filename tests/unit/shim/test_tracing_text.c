@@ -1,11 +1,11 @@
 /*
- * test_tracing.c - shim/tracing_text.c: the lines of --trace.
+ * test_tracing_text.c - shim/region/tracing_text.c: the lines of --trace.
  */
-#include "ether.h"
-#include "host.h"
-#include "tracing.h"
-#include "tracing_text.h"
-#include "wire.h"
+#include "shim/library/output/tracing.h"
+#include "shim/region/tracing_text.h"
+#include "stack/base/wire.h"
+#include "stack/link/ether.h"
+#include "tests/unit/host.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,8 +2,8 @@
  * test_attack.c - what strangers and hostile peers may try: forged resets, SYNs, data and ICMP errors in and
  * around the window, storms of acknowledgments, tiny segments, and numbers at the end of their range.
  */
-#include "scene.h"
-#include "tcp_isn.h"
+#include "stack/tcp/tcp_isn.h"
+#include "tests/unit/scene.h"
 #include <errno.h>
 #include <linux/filter.h>
 #include <netinet/in.h>

@@ -1,7 +1,7 @@
 /*
  * test_connection.c - whole connections between two stacks, in virtual time.
  */
-#include "host.h"
+#include "tests/unit/host.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>

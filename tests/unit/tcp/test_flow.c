@@ -1,8 +1,8 @@
 /*
- * test_flow.c - when data and acknowledgments leave, and how much is offered: tcp_nagle.c, tcp_mark.c,
- * tcp_urgent.c, tcp_ack.c, tcp_tuning.c, tcp_window.c, tcp_info.c.
+ * test_flow.c - when data and acknowledgments leave, and how much is offered: tcp_nagle.c, tcp_write_mark.c,
+ * tcp_urgent.c, tcp_ack.c, tcp_autotune.c, tcp_window.c, tcp_info.c.
  */
-#include "scene.h"
+#include "tests/unit/scene.h"
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <netinet/in.h>

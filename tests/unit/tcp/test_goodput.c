@@ -3,8 +3,8 @@
  * delay and random loss, in virtual time. The references are what theory says of the algorithms (RFC 9438
  * section 5.1 and Mathis et al., 1997), less what a real implementation may fall short by; and BBR's states.
  */
-#include "host.h"
-#include "tcp_bbr.h"
+#include "stack/tcp/tcp_bbr.h"
+#include "tests/unit/host.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -2,9 +2,9 @@
  * test_opening.c - how connections begin, beyond the plain handshake: tcp_fastopen.c, tcp_syncookie.c,
  * tcp_ecn.c, sysctl.c.
  */
-#include "checksum.h"
-#include "scene.h"
-#include "tcp_ecn.h"
+#include "stack/base/checksum.h"
+#include "stack/tcp/tcp_ecn.h"
+#include "tests/unit/scene.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>

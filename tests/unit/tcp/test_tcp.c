@@ -2,8 +2,8 @@
  * test_tcp.c - one stack against a scripted peer, segment by segment: tcp_handshake.c, tcp_input.c,
  * tcp_output.c, tcp_timer.c, tcp_reassembly.c, tcp_window.c, tcp_close.c.
  */
-#include "checksum.h"
-#include "scene.h"
+#include "stack/base/checksum.h"
+#include "tests/unit/scene.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>

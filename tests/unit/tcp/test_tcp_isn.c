@@ -1,9 +1,9 @@
 /*
- * test_again.c - connections between the same addresses, one after another: what the peer remembers of the
+ * test_tcp_isn.c - connections between the same addresses, one after another: what the peer remembers of the
  * one before (tcp_isn.c, port.c, and TIME_WAIT from both of its ends).
  */
-#include "scene.h"
-#include "tcp_isn.h"
+#include "stack/tcp/tcp_isn.h"
+#include "tests/unit/scene.h"
 #include <errno.h>
 #include <poll.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
- * test_metrics.c - tcp_metrics.c: what a connection leaves to the next of its destination.
+ * test_tcp_metrics.c - tcp_metrics.c: what a connection leaves to the next of its destination.
  */
-#include "scene.h"
-#include "tcp_rtt.h"
+#include "stack/tcp/tcp_rtt.h"
+#include "tests/unit/scene.h"
 #include <errno.h>
 #include <string.h>
 

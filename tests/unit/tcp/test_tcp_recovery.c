@@ -1,8 +1,8 @@
 /*
- * test_recovery.c - tcp_sent.c, tcp_recovery.c, tcp_sack.c, tcp_timestamp.c: one stack against a scripted
- * peer that has SACK and timestamps.
+ * test_tcp_recovery.c - tcp_retransmit.c, tcp_recovery.c, tcp_sack.c, tcp_timestamp.c: one stack against a
+ * scripted peer that has SACK and timestamps.
  */
-#include "host.h"
+#include "tests/unit/host.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>

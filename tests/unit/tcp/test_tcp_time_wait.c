@@ -1,8 +1,8 @@
 /*
- * test_waiting.c - stack/tcp_waiting.c: TIME_WAIT outlives its stack.
+ * test_tcp_time_wait.c - stack/tcp/tcp_time_wait.c: TIME_WAIT outlives its stack.
  */
-#include "scene.h"
-#include "tcp_waiting.h"
+#include "stack/tcp/tcp_time_wait.h"
+#include "tests/unit/scene.h"
 #include <errno.h>
 #include <sys/socket.h>
 

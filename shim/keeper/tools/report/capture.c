@@ -3,7 +3,7 @@
  *
  * A file may come from anywhere: every length in it is checked against what is there.
  */
-#include "capture.h"
+#include "shim/keeper/tools/report/capture.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
  * capture.h - reads capture files: pcapng (as --pcap writes them, with comments) and pcap, as tcpdump(8) and
  * Wireshark write them.
  */
-#ifndef REPORT_CAPTURE_H
-#define REPORT_CAPTURE_H
+#ifndef SHIM_KEEPER_TOOLS_REPORT_CAPTURE_H
+#define SHIM_KEEPER_TOOLS_REPORT_CAPTURE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
 /*
  * connection.c - see connection.h: packets into connections, and each segment's marks.
  */
-#include "connection.h"
-#include "network.h"
-#include "table.h"
+#include "shim/keeper/tools/report/connection.h"
+#include "shim/keeper/tools/report/network.h"
+#include "shim/keeper/tools/report/table.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -8,11 +8,11 @@
  * there as segments sent twice; both are the network's. When all has come, path.c measures the way to both
  * ends from where the capture was made, and what waited there. diagnose.c makes sentences of it.
  */
-#ifndef REPORT_CONNECTION_H
-#define REPORT_CONNECTION_H
+#ifndef SHIM_KEEPER_TOOLS_REPORT_CONNECTION_H
+#define SHIM_KEEPER_TOOLS_REPORT_CONNECTION_H
 
-#include "finding.h"
-#include "packet.h"
+#include "shim/keeper/tools/report/finding.h"
+#include "shim/keeper/tools/report/packet.h"
 #include <stdio.h>
 
 #define HOLES_MAX 4096u

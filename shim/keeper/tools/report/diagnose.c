@@ -5,7 +5,7 @@
  * Each finding stands on marks that segments have (connection.h). A transfer in which nothing went wrong has
  * none: what is usual (a window that opens, a delayed acknowledgment, a tail that is not full) is not told.
  */
-#include "network.h"
+#include "shim/keeper/tools/report/network.h"
 
 #define MS UINT64_C(1000000)
 #define UNKNOWN_WINDOW_MAX (UINT64_C(64) << 20)

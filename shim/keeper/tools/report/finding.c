@@ -1,7 +1,7 @@
 /*
  * finding.c - see finding.h.
  */
-#include "finding.h"
+#include "shim/keeper/tools/report/finding.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /*
  * finding.h - what was found to be wrong, and whose it is.
  */
-#ifndef REPORT_FINDING_H
-#define REPORT_FINDING_H
+#ifndef SHIM_KEEPER_TOOLS_REPORT_FINDING_H
+#define SHIM_KEEPER_TOOLS_REPORT_FINDING_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
  * html.c - a report as one HTML page: page.html with the data in it. Nothing is fetched from anywhere, and
  * nothing of a capture is ever taken for markup: it goes in as JSON, and comes out by textContent.
  */
-#include "connection.h"
+#include "shim/keeper/tools/report/connection.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +16,7 @@
 /* The page, in two parts: the data goes between them. */
 __asm__(".section .rodata\n"
         "report_page:\n"
-        ".incbin \"report/page.html\"\n"
+        ".incbin \"shim/keeper/tools/report/page.html\"\n"
         ".byte 0\n"
         ".previous\n");
 extern const char report_page[];

@@ -6,7 +6,7 @@
  * discovery: RFC 4861. DNS: RFC 1035. DHCP: RFC 2131. ICMP's errors quote the packet that they are about (RFC
  * 792, RFC 4443).
  */
-#include "network.h"
+#include "shim/keeper/tools/report/network.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>

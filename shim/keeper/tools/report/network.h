@@ -2,10 +2,10 @@
  * network.h - what a capture shows beside TCP: who was asked for by ARP (or IPv6's neighbour discovery), by
  * DNS and DHCP, and whether an answer came; and errors that ICMP tells of.
  */
-#ifndef REPORT_NETWORK_H
-#define REPORT_NETWORK_H
+#ifndef SHIM_KEEPER_TOOLS_REPORT_NETWORK_H
+#define SHIM_KEEPER_TOOLS_REPORT_NETWORK_H
 
-#include "connection.h"
+#include "shim/keeper/tools/report/connection.h"
 
 /* Takes a packet of ARP, or of IP that is not TCP. */
 void network_arp(struct report *report, const struct capture_packet *packet);

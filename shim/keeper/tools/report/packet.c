@@ -1,7 +1,7 @@
 /*
  * packet.c - see packet.h. Every length is checked against what is there.
  */
-#include "packet.h"
+#include "shim/keeper/tools/report/packet.h"
 #include <arpa/inet.h>
 #include <string.h>
 

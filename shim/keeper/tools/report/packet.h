@@ -1,10 +1,10 @@
 /*
  * packet.h - the headers of a captured packet: IPv4, IPv6, and TCP with its options, in host order.
  */
-#ifndef REPORT_PACKET_H
-#define REPORT_PACKET_H
+#ifndef SHIM_KEEPER_TOOLS_REPORT_PACKET_H
+#define SHIM_KEEPER_TOOLS_REPORT_PACKET_H
 
-#include "capture.h"
+#include "shim/keeper/tools/report/capture.h"
 
 #define PROTOCOL_ICMP 1
 #define PROTOCOL_TCP 6

@@ -12,7 +12,7 @@
  * acknowledgment: so an echo counts only if data came without a gap meanwhile, and an acknowledgment only if
  * more was in flight than a receiver waits for.
  */
-#include "connection.h"
+#include "shim/keeper/tools/report/connection.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,7 +2,7 @@
  * table.c - which connection of a capture a segment belongs to: a hash table with a key of its own, which
  * grows, so that neither a capture of many connections nor one that was made to collide takes long.
  */
-#include "table.h"
+#include "shim/keeper/tools/report/table.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>

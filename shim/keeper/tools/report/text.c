@@ -1,7 +1,7 @@
 /*
  * text.c - a report for a terminal.
  */
-#include "connection.h"
+#include "shim/keeper/tools/report/connection.h"
 #include <stdlib.h>
 #include <string.h>
 
