@@ -2,6 +2,7 @@
  * elf.c - see elf.h. Also used by the keeper's program, for the command.
  */
 #include "shim/region/elf.h"
+#include "shim/region/kernel_calls.h"
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -42,11 +43,6 @@ static const char *base_of(const char *path) {
 static bool is_loader(const char *path) {
     return strncmp(base_of(path), "ld-linux", 8) == 0 || strncmp(base_of(path), "ld.so", 5) == 0;
 }
-
-#ifndef PR_SET_SYSCALL_USER_DISPATCH
-#define PR_SET_SYSCALL_USER_DISPATCH 59
-#define PR_SYS_DISPATCH_ON 1
-#endif
 
 /* Asks for something impossible, so that nothing is changed: a kernel that has it finds the fault (EFAULT).
  */

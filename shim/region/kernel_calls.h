@@ -11,6 +11,11 @@
 
 #include "shim/region/libc.h"
 
+#ifndef PR_SET_SYSCALL_USER_DISPATCH /* younger than glibc 2.36's headers */
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#define PR_SYS_DISPATCH_ON 1
+#endif
+
 #if defined __x86_64__ && !defined CALLS_BY_LIBC
 #define KERNEL_CALLS(CALL)                                                                                   \
     CALL(socket)                                                                                             \

@@ -25,6 +25,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <threads.h>
 #include <unistd.h>
 
 struct aiocb;
@@ -124,6 +125,7 @@ struct __res_state;
     CALL(int, setreuid, (uid_t, uid_t))                                                                     \
     CALL(int, setresuid, (uid_t, uid_t, uid_t))                                                             \
     CALL(int, pthread_create, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))             \
+    CALL(int, thrd_create, (thrd_t *, thrd_start_t, void *))                                                \
     CALL(int, io_uring_queue_init_params, (unsigned, struct io_uring *, struct io_uring_params *))          \
     CALL(void, io_uring_queue_exit, (struct io_uring *))                                                    \
     CALL(void *, dlmopen, (Lmid_t, const char *, int))                                                      \

@@ -16,7 +16,7 @@ enum syscall_concern {
     ALWAYS,   /* it may be the first of a process that does, or changes what descriptors and epoll sets there
                  are */
     PROGRAMS, /* as ALWAYS, but not from libc's text: libc's function is taken over by its name */
-    MASKS,    /* once the program's own instructions lead to us */
+    WITH_DISPATCH, /* once the program's own instructions lead to us (user_dispatch.h) */
 };
 
 /* By number: enum syscall_concern, of what syscall_list.h has. */

@@ -95,7 +95,7 @@ ALSO(chroot, PROGRAMS)
 ALSO(pivot_root, PROGRAMS)
 ALSO(seccomp, PROGRAMS)
 ALSO(rt_sigaction, PROGRAMS)
-ALSO(rt_sigprocmask, MASKS)
+ALSO(rt_sigprocmask, WITH_DISPATCH)
 
 /* What a program with a C library of its own has of its own (guest_calls.c). */
 ALSO(readlinkat, PROGRAMS)

@@ -141,7 +141,7 @@ bool syscall_take(long number, const long arguments[6], long *result) {
     }
     if (filter)
         sandbox_before((const struct sock_fprog *)arguments[2]);
-    if (attached() && filter) {
+    if (filter) {
         *result = install_filter(arguments);
         return true;
     }

@@ -11,8 +11,11 @@
 #include "shim/library/memory.h"
 #include "shim/library/process/address_space.h"
 #include "shim/library/process/attach.h"
+#include "shim/library/syscalls/syscall_stub.h"
+#include "shim/library/syscalls/user_dispatch.h"
 #include "shim/region/async.h"
 #include "shim/region/frames.h"
+#include "shim/region/kernel_calls.h"
 #include "shim/region/libc.h"
 #include "shim/region/region.h"
 #include "shim/region/wake.h"
@@ -34,48 +37,96 @@
 #define THIS_ARCHITECTURE AUDIT_ARCH_AARCH64
 #endif
 
-/* What the library calls between a program's calls. */
-static const int ALLOWED[] = {
-    SYS_futex,   SYS_futex_waitv, SYS_ppoll,          SYS_eventfd2,
-    SYS_sendmsg, SYS_fcntl,       SYS_clock_gettime,  SYS_getpid,
-    SYS_gettid,  SYS_tgkill,      SYS_read,           SYS_write,
-    SYS_close,   SYS_fstat,       SYS_rt_sigprocmask, SYS_rt_tgsigqueueinfo,
+/* A system call that the library makes between a program's calls. */
+struct rule {
+    int number;
+    bool only;      /* with this as its first argument: */
+    uint64_t first; /* else it is left to the program's filter */
+    enum { ON_A_STACK = 1, WITH_SOCKETS = 2, WITH_DISPATCH_ON = 4 } when;
 };
-#define ALLOWED_COUNT (sizeof ALLOWED / sizeof *ALLOWED)
-#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 
-/* Instructions that go before a filter. `sockets`: the kernel's object under a descriptor of ours is a UNIX
- * socket; a program that may make TCP's may have those made for it. Returns how many; jumps to what follows
- * when none of our calls is meant. */
-static size_t write_prefix(struct sock_filter *to, bool sockets) {
-    const unsigned char socket_count = sockets ? 4 : 0;
+#define RULES_MAX 32
+#define RULE_STEPS 5 /* instructions of one that looks at an argument */
+#define PREFIX_MAX (4 + RULES_MAX * RULE_STEPS + 2)
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define LOAD_HIGH(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field) + 4)
+#define EQUAL(value, yes, no) \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)(value), (unsigned char)(yes), (unsigned char)(no))
+
+/* The rules of this moment. Returns how many. */
+static size_t find_rules(struct rule rules[RULES_MAX], unsigned when) {
+    const struct rule all[] = {
+        {SYS_futex, .when = ON_A_STACK},
+        {SYS_futex_waitv, .when = ON_A_STACK},
+        {SYS_ppoll, .when = ON_A_STACK},
+        {SYS_eventfd2, .when = ON_A_STACK},
+        {SYS_sendmsg, .when = ON_A_STACK},
+        {SYS_fcntl, .when = ON_A_STACK},
+        {SYS_clock_gettime, .when = ON_A_STACK},
+        {SYS_getpid, .when = ON_A_STACK},
+        {SYS_gettid, .when = ON_A_STACK},
+        {SYS_tgkill, .when = ON_A_STACK},
+        {SYS_read, .when = ON_A_STACK},
+        {SYS_write, .when = ON_A_STACK},
+        {SYS_close, .when = ON_A_STACK},
+        {SYS_fstat, .when = ON_A_STACK},
+        {SYS_rt_sigprocmask, .when = ON_A_STACK | WITH_DISPATCH_ON},
+        {SYS_rt_tgsigqueueinfo, .when = ON_A_STACK},
+        /* The kernel's object under a descriptor of ours is a UNIX socket: a program that may make TCP's may
+         * have those made for it. */
+        {SYS_socket, true, AF_UNIX, WITH_SOCKETS},
+        /* Each thread turns it on (user_dispatch.h), comes back from the signal, and has stubs made. */
+        {SYS_prctl, true, PR_SET_SYSCALL_USER_DISPATCH, WITH_DISPATCH_ON},
+        {SYS_rt_sigreturn, .when = WITH_DISPATCH_ON},
+        {SYS_sched_yield, .when = WITH_DISPATCH_ON},
+        {SYS_mprotect, true, (uintptr_t)syscall_stubs_room, WITH_DISPATCH_ON},
+#ifdef SYS_arch_prctl
+        {SYS_arch_prctl, .when = WITH_DISPATCH_ON},
+#endif
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].when & when)
+            rules[count++] = all[i];
+    return count;
+}
+
+/* Instructions that go before a filter. Returns how many; jumps to what follows when none of our calls is
+ * meant. */
+static size_t write_prefix(struct sock_filter *to, unsigned when) {
+    struct rule rules[RULES_MAX];
+    size_t count = find_rules(rules, when), end = 4 + 2, at = 4;
+    for (size_t i = 0; i < count; i++)
+        end += rules[i].only ? RULE_STEPS : 1;
+    const size_t allow = end - 1;
     const struct sock_filter start[] = {
         LOAD(arch),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCHITECTURE, 1, 0),
-        BPF_STMT(BPF_JMP | BPF_JA, ALLOWED_COUNT + 3u + socket_count),
+        EQUAL(THIS_ARCHITECTURE, 1, 0),
+        BPF_STMT(BPF_JMP | BPF_JA, (unsigned)end - 3),
         LOAD(nr),
     };
-    size_t at = sizeof start / sizeof *start;
     memcpy(to, start, sizeof start);
-    for (size_t i = 0; i < ALLOWED_COUNT; i++) {
-        unsigned char to_allow = (unsigned char)(ALLOWED_COUNT - i + socket_count);
-        to[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)ALLOWED[i], to_allow, 0);
-    }
-    if (sockets) {
-        const struct sock_filter unix_socket[] = {
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+    for (size_t i = 0; i < count; i++) {
+        const struct rule *rule = &rules[i];
+        if (!rule->only) {
+            to[at] = (struct sock_filter)EQUAL(rule->number, allow - at - 1, 0);
+            at++;
+            continue;
+        }
+        const struct sock_filter steps[RULE_STEPS] = {
+            EQUAL(rule->number, 0, RULE_STEPS - 1),
             LOAD(args[0]),
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 2, 0),
-            BPF_STMT(BPF_JMP | BPF_JA, 2),
+            EQUAL(rule->first & UINT32_MAX, 0, end - (at + 2) - 1),
+            LOAD_HIGH(args[0]),
+            EQUAL(rule->first >> 32, allow - (at + 4) - 1, end - (at + 4) - 1),
         };
-        memcpy(to + at, unix_socket, sizeof unix_socket);
-        at += socket_count;
+        memcpy(to + at, steps, sizeof steps);
+        at += RULE_STEPS;
     }
     to[at++] = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 1);
     to[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     return at;
 }
-#define PREFIX_MAX (4 + ALLOWED_COUNT + 4 + 2)
 
 /* What a filter says of a system call; SECCOMP_RET_KILL_PROCESS for what this does not understand of it. */
 static unsigned filter_verdict(const struct sock_fprog *program, const struct seccomp_data *data) {
@@ -158,20 +209,28 @@ bool sandboxed(void) {
     return has_filter;
 }
 
+/* Whether there is anything of ours in this process that a filter could stop. */
+static bool sandbox_widens(void) {
+    return attached() || user_dispatch_on;
+}
+
 struct sock_fprog *sandbox_widen(const struct sock_fprog *program) {
     if (!borrowed_by_caller()) {
         has_filter = async_confined = true;
         if (wake_self)
             frames_leave_nic(); /* its filter may not let frames pass: the keeper moves them */
     }
-    if (!program->filter || PREFIX_MAX + program->len > BPF_MAXINSNS)
+    if (!sandbox_widens() || !program->filter || PREFIX_MAX + program->len > BPF_MAXINSNS)
         return NULL;
     size_t bytes = (PREFIX_MAX + program->len) * sizeof *program->filter;
     struct sock_fprog *wide = memory_take(sizeof *wide + bytes);
     if (!wide)
         return NULL;
     wide->filter = (struct sock_filter *)(wide + 1);
-    size_t prefix = write_prefix(wide->filter, allows_sockets(program));
+    unsigned when = (attached() ? ON_A_STACK : 0) |
+                    (attached() && allows_sockets(program) ? WITH_SOCKETS : 0) |
+                    (user_dispatch_on ? WITH_DISPATCH_ON : 0);
+    size_t prefix = write_prefix(wide->filter, when);
     memcpy(wide->filter + prefix, program->filter, program->len * sizeof *program->filter);
     wide->len = (unsigned short)(prefix + program->len);
     return wide;
@@ -188,7 +247,7 @@ EXPORT int prctl(int option, ...) {
     user_before_prctl(option, arguments[0]);
     if (option == PR_SET_SECCOMP && arguments[0] == SECCOMP_MODE_FILTER && arguments[1])
         sandbox_before((const struct sock_fprog *)arguments[1]);
-    if (attached() && option == PR_SET_SECCOMP && arguments[0] == SECCOMP_MODE_FILTER && arguments[1])
+    if (option == PR_SET_SECCOMP && arguments[0] == SECCOMP_MODE_FILTER && arguments[1])
         wide = sandbox_widen((const struct sock_fprog *)arguments[1]);
     if (wide)
         arguments[1] = (unsigned long)wide;

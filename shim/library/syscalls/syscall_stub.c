@@ -14,12 +14,12 @@
 #define STUBS_BYTES (192 << 10)
 
 /* Whole pages of the library's, made executable when they are first needed. */
-static uint8_t room[STUBS_BYTES] __attribute__((aligned(4096)));
+uint8_t syscall_stubs_room[STUBS_BYTES] __attribute__((aligned(4096)));
 static unsigned used;
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 
 static bool protect(int protection) {
-    return kernel_call(SYS_mprotect, (long)room, sizeof room, protection, 0, 0, 0) == 0;
+    return kernel_call(SYS_mprotect, (long)syscall_stubs_room, sizeof syscall_stubs_room, protection, 0, 0, 0) == 0;
 }
 
 /* Other threads may be in stubs that there are: they stay executable. */
@@ -68,9 +68,9 @@ static const uint8_t *stub_pass(const uint8_t *stub, const struct syscall_site *
 }
 
 const uint8_t *syscall_stub_make(const struct syscall_site *site, void (*entry)(void)) {
-    if (used + STUB_BYTES > sizeof room || site->before_bytes + site->after_bytes > STUB_BYTES - 40)
+    if (used + STUB_BYTES > sizeof syscall_stubs_room || site->before_bytes + site->after_bytes > STUB_BYTES - 40)
         return NULL;
-    uint8_t *stub = room + used, *at = stub;
+    uint8_t *stub = syscall_stubs_room + used, *at = stub;
     const uint8_t *behind = site->instruction + 2;
     used += STUB_BYTES;
     at = put(at, site->before, site->before_bytes);
@@ -82,5 +82,9 @@ const uint8_t *syscall_stub_make(const struct syscall_site *site, void (*entry)(
     put_far_jump(at, behind + site->after_bytes);
     return stub;
 }
+
+#else
+
+uint8_t syscall_stubs_room[1];
 
 #endif

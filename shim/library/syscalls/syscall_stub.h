@@ -19,6 +19,9 @@ const uint8_t *syscall_stub_make(const struct syscall_site *site, void (*entry)(
 bool syscall_stubs_open(void);
 void syscall_stubs_close(void);
 
+/* Where stubs lie: whole pages, of which syscall_stubs_open and syscall_stubs_close change the protection. */
+extern uint8_t syscall_stubs_room[] __attribute__((visibility("hidden")));
+
 /* In a child: nobody is between the two. */
 void syscall_stubs_forked(void);
 

@@ -24,7 +24,7 @@
 
 bool syscall_table_has(long number) {
     enum syscall_concern concern = syscall_concern(number);
-    return concern != NEVER && concern != PROGRAMS && (concern != MASKS || user_dispatch_on);
+    return concern != NEVER && concern != PROGRAMS && (concern != WITH_DISPATCH || user_dispatch_on);
 }
 
 #define NO_VECTORS __attribute__((target("general-regs-only")))
@@ -48,7 +48,7 @@ NO_VECTORS static bool concerns_us(const struct syscall_frame *frame, bool of_pr
         return is_ours(frame->rdi) || is_ours(frame->rsi) || is_ours(frame->rdx);
     case ALWAYS:
         return true;
-    case MASKS:
+    case WITH_DISPATCH:
         return user_dispatch_on;
     case PROGRAMS:
         return of_program;
@@ -111,7 +111,8 @@ static struct syscall_answer serve(const struct syscall_frame *frame,
 
 /* Masks of signals are changed inside libc, too, once the program's instructions lead to us. */
 static bool of_libc(long number, const long arguments[6], long *result) {
-    return (number == SYS_rt_sigprocmask ? syscall_take_program : syscall_take)(number, arguments, result);
+    bool with_dispatch = syscall_concern(number) == WITH_DISPATCH;
+    return (with_dispatch ? syscall_take_program : syscall_take)(number, arguments, result);
 }
 
 /*

@@ -13,6 +13,7 @@
 #include "shim/library/guest/guest_thread.h"
 #include "shim/library/memory.h"
 #include "shim/library/process/attach.h"
+#include "shim/library/process/sandbox.h"
 #include "shim/library/process/signals.h"
 #include "shim/library/syscalls/syscall_entry.h"
 #include "shim/library/syscalls/syscall_patch.h"
@@ -33,16 +34,20 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <threads.h>
 #include <ucontext.h>
 
 bool user_dispatch_on;
 
+static void unblock_signal(void) {
+    sigset_t only;
+    sigemptyset(&only);
+    sigaddset(&only, SIGSYS);
+    pthread_sigmask(SIG_UNBLOCK, &only, NULL);
+}
+
 #if defined __x86_64__ && !defined CALLS_BY_LIBC
 
-#ifndef PR_SET_SYSCALL_USER_DISPATCH
-#define PR_SET_SYSCALL_USER_DISPATCH 59
-#define PR_SYS_DISPATCH_ON 1
-#endif
 #define SYS_USER_DISPATCH_CODE 2 /* si_code */
 
 #define ADDRESSES_END (1ul << 47)
@@ -229,7 +234,6 @@ static bool install_handler(void) {
 
 /* Gives whether the kernel lets us. */
 static bool start(void) {
-    sigset_t only;
     if (user_dispatch_on)
         return true;
     if (!turn_on())
@@ -242,9 +246,7 @@ static bool start(void) {
         take_stacks();
     pthread_atfork(NULL, NULL, user_dispatch_forked);
     syscall_sites_complete();
-    sigemptyset(&only);
-    sigaddset(&only, SIGSYS);
-    pthread_sigmask(SIG_UNBLOCK, &only, NULL);
+    unblock_signal();
     return true;
 }
 
@@ -433,27 +435,55 @@ uintptr_t user_dispatch_end(void) {
 
 #endif
 
-/* A new thread turns it on before it does anything of the program's. */
+/* A new thread turns it on before it does anything of the program's. Its attributes may have a mask of
+ * signals. */
 struct start {
     void *(*function)(void *);
+    thrd_start_t c11_function; /* or this one */
     void *argument;
 };
 
-static void *begin_thread(void *context) {
+static struct start begin_thread(void *context) {
     struct start start = *(struct start *)context;
     memory_give(context);
     user_dispatch_thread();
+    unblock_signal();
+    return start;
+}
+
+static void *begin_posix(void *context) {
+    struct start start = begin_thread(context);
     return start.function(start.argument);
+}
+
+static int begin_c11(void *context) {
+    struct start start = begin_thread(context);
+    return start.c11_function(start.argument);
+}
+
+/* NULL: the thread needs nothing of us. */
+static struct start *to_start(const struct start *wanted) {
+    struct start *start = user_dispatch_on ? memory_take(sizeof *start) : NULL;
+    if (start)
+        *start = *wanted;
+    return start;
 }
 
 EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
                           void *argument) {
-    struct start *start = user_dispatch_on ? memory_take(sizeof *start) : NULL;
-    if (!start)
-        return LIBC(pthread_create)(thread, attributes, function, argument);
-    *start = (struct start){function, argument};
-    int error = LIBC(pthread_create)(thread, attributes, begin_thread, start);
+    struct start *start = to_start(&(struct start){.function = function, .argument = argument});
+    int error = start ? LIBC(pthread_create)(thread, attributes, begin_posix, start)
+                      : LIBC(pthread_create)(thread, attributes, function, argument);
     if (error)
         memory_give(start);
     return error;
+}
+
+EXPORT int thrd_create(thrd_t *thread, thrd_start_t function, void *argument) {
+    struct start *start = to_start(&(struct start){.c11_function = function, .argument = argument});
+    int result =
+        start ? LIBC(thrd_create)(thread, begin_c11, start) : LIBC(thrd_create)(thread, function, argument);
+    if (result != thrd_success)
+        memory_give(start);
+    return result;
 }

@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <threads.h>
 #include <unistd.h>
 
 static struct sockaddr_in echo;
@@ -133,6 +134,21 @@ static void *in_thread(void *context) {
     return NULL;
 }
 
+static int in_c11_thread(void *context) {
+    int fd = connected();
+    (void)context;
+    speak(fd, "from a thread of C11");
+    CALL(close, fd);
+    return 5;
+}
+
+static void c11_thread(void) {
+    thrd_t thread;
+    int result = 0;
+    CHECK(thrd_create(&thread, in_c11_thread, NULL) == thrd_success, 0);
+    CHECK(thrd_join(thread, &result) == thrd_success && result == 5, result);
+}
+
 /* A child of each kind speaks over the parent's socket, and ends; the parent's is whole afterwards. */
 static void children(int fd) {
     for (int kind = 0; kind < 3; kind++) {
@@ -182,9 +198,15 @@ int main(int count, char **arguments) {
     speak(fd, "from the main thread");
     speak_by_epoll(fd);
     signals_come(fd);
-    pthread_create(&thread, NULL, in_thread, NULL);
+    pthread_attr_t attributes;
+    sigset_t all;
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setsigmask_np(&attributes, &all);
+    pthread_create(&thread, &attributes, in_thread, NULL);
     speak(fd, "beside a thread");
     pthread_join(thread, NULL);
+    c11_thread();
     children(fd);
     next_program();
     CHECK(CALL(shutdown, fd, SHUT_WR) == 0, 0);
