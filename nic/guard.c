@@ -19,6 +19,7 @@ struct nic_guard {
     struct nic *inner;
     uint8_t mac[6];
     _Atomic uint32_t address;
+    uint32_t (*ask)(void);
     /* One thread sends at a time. */
     struct nic_frame frames[AT_ONCE];
     struct iovec pieces[AT_ONCE][PIECES_MAX + 1];
@@ -50,6 +51,15 @@ bool guard_lets(const uint8_t *start, size_t length, const uint8_t mac[6], uint3
     return source == 0 || source == address;
 }
 
+static bool lets(struct nic_guard *guard, const uint8_t *start, size_t length) {
+    uint32_t known = guard->address;
+    if (guard_lets(start, length, guard->mac, known))
+        return true;
+    if (guard->ask)
+        guard->address = guard->ask();
+    return guard->address != known && guard_lets(start, length, guard->mac, guard->address);
+}
+
 /* Makes frame `at` of a copy, if it may leave. */
 static bool take(struct nic_guard *guard, int at, const struct nic_frame *given) {
     size_t first = given->piece_count > 0 ? given->pieces[0].iov_len : 0,
@@ -57,7 +67,7 @@ static bool take(struct nic_guard *guard, int at, const struct nic_frame *given)
     if (copied == 0 || given->piece_count > PIECES_MAX)
         return false;
     memcpy(guard->starts[at], given->pieces[0].iov_base, copied);
-    if (!guard_lets(guard->starts[at], copied, guard->mac, guard->address))
+    if (!lets(guard, guard->starts[at], copied))
         return false;
     struct iovec *pieces = guard->pieces[at];
     int count = 0;
@@ -124,4 +134,8 @@ struct nic *nic_guard(struct nic *inner) {
 
 void guard_allow(struct nic *guard, uint32_t address) {
     guard_of(guard)->address = address;
+}
+
+void guard_ask(struct nic *guard, uint32_t (*address)(void)) {
+    guard_of(guard)->ask = address;
 }

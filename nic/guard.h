@@ -16,6 +16,9 @@ struct nic *nic_guard(struct nic *inner);
 /* The address, in host order. */
 void guard_allow(struct nic *guard, uint32_t address);
 
+/* Who says what the address is now, 0: none, when a frame has another one. One thread asks at a time. */
+void guard_ask(struct nic *guard, uint32_t (*address)(void));
+
 /* Whether a frame that begins with these bytes may leave. */
 bool guard_lets(const uint8_t *start, size_t length, const uint8_t mac[6], uint32_t address);
 

@@ -90,6 +90,12 @@ bool keeper_door_open_leased(uint32_t address) {
            (keeper.doors[DOOR_OF_ADDRESS] < 0 || open_door(DOOR_OF_ADDRESS) == 0);
 }
 
+void keeper_door_leave_address(void) {
+    if (keeper.doors[DOOR_OF_ADDRESS] >= 0)
+        close(keeper.doors[DOOR_OF_ADDRESS]);
+    keeper.doors[DOOR_OF_ADDRESS] = -1;
+}
+
 /* Whether a process has an account already: it may have become another user's, and another program, since. */
 static bool is_member(int pid) {
     struct list *link, *next;

@@ -426,6 +426,20 @@ static int wait_for_events(struct epoll_event *events, int limit) {
     return epoll_wait(keeper.events, events, limit, patience_ms());
 }
 
+/* For the guard: what a DHCP server has given. */
+static uint32_t own_address(void) {
+    return rights_own(shared->stack.config.address);
+}
+
+/* The server has given another address, or taken it back. */
+static void note_address(void) {
+    uint32_t address = shared->stack.config.address;
+    if (address == keeper.address)
+        return;
+    keeper.address = address;
+    keeper_door_leave_address();
+}
+
 static void run(void) {
     struct epoll_event events[64];
     for (;;) {
@@ -476,6 +490,7 @@ static void run(void) {
             }
         }
         close_ended();
+        note_address();
         if (shared->stack.arena.dirty_count >= TRIM_EARLY &&
             clock_now() - trimmed_ns >= TRIM_EARLY_MS * UINT64_C(1000000))
             trim_memory();
@@ -567,6 +582,8 @@ static void open_nic(void) {
     keeper.guard = rights_borrowed() && door_interface(keeper.config.nic) ? keeper.nic : NULL;
     if (keeper.guard)
         guard_allow(keeper.guard, keeper.config.address);
+    if (keeper.guard && !keeper.config.address)
+        guard_ask(keeper.guard, own_address);
     if (keeper.config.impair[0] &&
         !(keeper.impaired = keeper.nic = nic_impair(keeper.nic, keeper.config.impair, error)))
         keeper_fail("%s", error);
@@ -615,9 +632,14 @@ int main(int count, char **arguments) {
         keeper_fail("the DHCP server on %s gave %u.%u.%u.%u, which another stack here has", keeper.config.nic,
                     leased >> 24, leased >> 16 & 255, leased >> 8 & 255, leased & 255);
     }
+    if (rights_own(leased) != leased) {
+        keeper_frames_farewell();
+        unlink(keeper.door_path);
+        keeper_fail("the DHCP server on %s gave %u.%u.%u.%u, which is this host's own", keeper.config.nic,
+                    leased >> 24, leased >> 16 & 255, leased >> 8 & 255, leased & 255);
+    }
+    keeper.address = leased;
     keeper_take_over();
-    if (keeper.guard)
-        guard_allow(keeper.guard, leased);
     if (strncmp(keeper.config.nic, "vde:", 4) != 0) /* whose plug-ins may do anything */
         rights_confine();
     if (write(2, "ready", 5) != 5)

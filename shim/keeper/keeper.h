@@ -24,8 +24,9 @@ struct keeper {
         unsettled; /* accounts are to be looked at again: of children not yet made, of processes that leave */
     bool joined;   /* somebody has been here: not before may the keeper leave */
     struct nic *nic;
-    struct nic *impaired; /* --impair, or NULL */
-    struct nic *guard;    /* before it, if the right to open it was borrowed; or NULL */
+    struct nic *impaired;     /* --impair, or NULL */
+    _Atomic uint32_t address; /* that the stack had when the keeper looked last */
+    struct nic *guard;        /* before it, if the right to open it was borrowed; or NULL */
     struct process self;
 };
 
@@ -42,6 +43,10 @@ bool keeper_door_take_mac(const uint8_t mac[6]);
 int keeper_door_open(void);
 /* Once a DHCP server has given an address: that one's. False if another stack here has it. */
 bool keeper_door_open_leased(uint32_t address);
+/* The stack has another address now: whoever wants the one that it had does not come in here. That of the new
+ * one can't be opened any more, since a confined keeper takes no names; a stack that is to be started with it
+ * finds it in use on the network. */
+void keeper_door_leave_address(void);
 void keeper_door_accept(int door);
 void keeper_door_request(int connection);
 

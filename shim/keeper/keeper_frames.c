@@ -136,9 +136,11 @@ static void *transmitter(void *unused) {
         if (!shared->broken) {
             stack_advance(&shared->stack, shared->stack.now_ns);
             check_conflict();
-            /* The main thread is to see whether all has ended, or that there are flights to look after. */
+            /* The main thread is to see whether all has ended, that there are flights to look after, or that
+             * the address is another one. */
             if ((list_empty(&shared->process_list) && !stack_busy(&shared->stack)) ||
-                !list_empty(&shared->flights) || keeper.unsettled || shared->ended_count >= ENDED_AT_ONCE)
+                !list_empty(&shared->flights) || keeper.unsettled || shared->ended_count >= ENDED_AT_ONCE ||
+                shared->stack.config.address != keeper.address)
                 eventfd_write(keeper.leave, 1);
         }
         shared_unlock(); /* sends what there is */

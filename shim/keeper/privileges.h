@@ -37,6 +37,10 @@ void rights_drop(void);
  * of the stack's; says why not in error. Needs no rights itself. */
 bool rights_allow(const struct config *config, const uint8_t mac[6], char *error);
 
+/* An address that a DHCP server has given; 0, if the right was borrowed and an interface of this host has it.
+ * Works after rights_confine, too. */
+uint32_t rights_own(uint32_t address);
+
 /* Once all is open: what the keeper's work never needs is refused to it, in all its threads. */
 void rights_confine(void);
 

@@ -96,6 +96,32 @@ static void only_own_addresses_leave(void **state) {
     free(guard);
 }
 
+static uint32_t leased;
+
+static uint32_t now_leased(void) {
+    return leased;
+}
+
+static void another_address_is_known_with_the_first_frame_in_its_name(void **state) {
+    (void)state;
+    struct nic *guard = guarded();
+    uint8_t bytes[64];
+    guard_ask(guard, now_leased);
+    leased = OWN;
+    packet(bytes, own_mac, 0x0806, OTHER);
+    assert_false(leaves(guard, bytes, 42));
+    leased = OTHER;
+    assert_true(leaves(guard, bytes, 42)); /* an announcement */
+    packet(bytes, own_mac, 0x0800, OWN);
+    assert_false(leaves(guard, bytes, 64));
+    leased = 0; /* taken back */
+    packet(bytes, own_mac, 0x0800, OTHER + 1);
+    assert_false(leaves(guard, bytes, 64));
+    packet(bytes, own_mac, 0x0800, OTHER);
+    assert_false(leaves(guard, bytes, 64));
+    free(guard);
+}
+
 static void arp_tells_of_its_own_address_alone(void **state) {
     (void)state;
     struct nic *guard = guarded();
@@ -155,6 +181,7 @@ static void guarded_nic_is_not_shared(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_own_addresses_leave),
+        cmocka_unit_test(another_address_is_known_with_the_first_frame_in_its_name),
         cmocka_unit_test(arp_tells_of_its_own_address_alone),
         cmocka_unit_test(batches_go_on_behind_what_is_lost),
         cmocka_unit_test(guarded_nic_is_not_shared),
