@@ -1,7 +1,8 @@
 /*
  * open.c - open(2), fopen(3) and their kin: of what there is below /proc and /sys some tells of the
- * network, and so of the stack (procfs.h).
+ * network, and so of the stack (procfs.h), as does /etc/resolv.conf (resolv_conf.h).
  */
+#include "shim/library/names/resolv_conf.h"
 #include "shim/library/netinfo/procfs.h"
 #include "shim/region/libc.h"
 #include <fcntl.h>
@@ -14,7 +15,11 @@ static mode_t mode_of(int flags, va_list list) {
 }
 
 static int try_open(const char *path, int flags) {
-    return path && __builtin_expect(procfs_may_be(path), 0) ? procfs_open(path, flags) : -1;
+    if (!path)
+        return -1;
+    if (__builtin_expect(procfs_may_be(path), 0))
+        return procfs_open(path, flags);
+    return __builtin_expect(resolv_conf_is(path), 0) ? resolv_conf_open(flags) : -1;
 }
 
 EXPORT int open(const char *path, int flags, ...) {

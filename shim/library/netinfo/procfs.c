@@ -96,12 +96,11 @@ static void read_kernels(const char *name, char *to) {
     LIBC(close)(fd);
 }
 
-/* A file in memory with a text, to be read from its beginning. */
-static int make_file(const struct procfs_text *text, int flags) {
+int procfs_file(const char *text, size_t length, int flags) {
     int fd = memfd_create("barewire", flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
     size_t done = 0;
-    while (fd >= 0 && done < text->used) {
-        ssize_t written = LIBC(write)(fd, text->bytes + done, text->used - done);
+    while (fd >= 0 && done < length) {
+        ssize_t written = LIBC(write)(fd, text + done, length - done);
         if (written <= 0) {
             LIBC(close)(fd);
             return -1;
@@ -126,7 +125,7 @@ static int open_text(const char *in_proc, const char *in_sys, int pid, int flags
                      (in_proc ? procfs_write(in_proc, &text) : write_attribute(in_sys, &text));
         shared_unlock();
         if (known)
-            fd = make_file(&text, flags);
+            fd = procfs_file(text.bytes, text.used, flags);
     }
     memory_give(text.bytes);
     memory_give(kernels);

@@ -6,6 +6,7 @@
 #define SHIM_LIBRARY_NETINFO_PROCFS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Whether a path might be one of those: nearly none is. */
 static inline bool procfs_may_be(const char *path) {
@@ -15,5 +16,8 @@ static inline bool procfs_may_be(const char *path) {
 /* Opens what the stack has to say under a path, with the flags of open(2), as a file in memory. Returns the
  * descriptor; -1 when the kernel is to be asked: there is no stack, or the file tells of something else. */
 int procfs_open(const char *path, int flags);
+
+/* A file in memory with a text, to be read from its beginning. Returns the descriptor or -1. */
+int procfs_file(const char *text, size_t length, int flags);
 
 #endif
