@@ -5,6 +5,7 @@
 #   make fuzz SECONDS=N              libFuzzer on what comes from elsewhere, so long each target
 #   make check SAN=asan|tsan|ubsan   the unit tests under a sanitizer
 #   make CC=clang
+#   make arm64                       builds all for arm64, and runs the unit tests on an emulator (scripts/setup arm64)
 
 CC = gcc
 , := ,
@@ -181,7 +182,12 @@ simulate: $(BUILD)/tests/simulate
 	$< $(FIRST) $(SEEDS)
 
 unit: $(UNIT_TESTS)
-	@set -e; for test in $^; do echo "== $$test"; $$test; done
+	@set -e; for test in $^; do echo "== $$test"; $(EMULATOR) $$test; done
+
+# There the library takes calls over by libc's names alone, which doctor says.
+.PHONY: arm64
+arm64:
+	@$(MAKE) --no-print-directory CC=aarch64-linux-gnu-gcc BUILD=build-arm64 EMULATOR=qemu-aarch64 all unit
 
 check: $(if $(SAN),,all model-parts $(BUILD)/tests/packetdrill.so $(CONFORMANCE_TESTS)) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
 	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(BUILD)/tests/simulate $(if $(SAN),,build-model/tests/model tests/analyze tests/includes) $(UNIT_TESTS) tests/unit/run-offload tests/fuzz/run $(if $(SAN),,tests/packetdrill/run --alone tests/conformance/run tests/integration/run tests/integration/run-pcap tests/integration/run-old-kernel)
@@ -214,6 +220,6 @@ format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	rm -rf build build-asan build-tsan build-ubsan build-fuzz build-model
+	rm -rf build build-asan build-tsan build-ubsan build-fuzz build-model build-arm64
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -84,7 +84,9 @@ static bool changes_descriptors(long number) {
     case SYS_close:
     case SYS_close_range:
     case SYS_dup:
+#ifdef SYS_dup2 /* a new architecture has the other alone */
     case SYS_dup2:
+#endif
     case SYS_dup3:
     case SYS_fcntl:
     case SYS_ioctl:

@@ -88,6 +88,9 @@ static void forms_that_a_jump_can_replace_are_told_from_others(void **state) {
     const uint8_t *end = text + sizeof text;
     struct syscall_site site;
     (void)state;
+#ifndef __x86_64__
+    skip(); /* the numbers of system calls are others */
+#endif
     assert_true(syscall_site_describe(&site, text + 6, text, end));
     assert_int_equal(site.number, SYS_socket);
     assert_ptr_equal(site.before, text + 1);
