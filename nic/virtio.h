@@ -27,9 +27,12 @@ static inline struct virtio_net_hdr nic_virtio_header(const struct nic_frame *fr
     if (!frame->checksum_offset)
         return (struct virtio_net_hdr){0};
     bool cut = frame->segment != 0, datagrams = frame->checksum_offset == 6;
+    const uint8_t *type = (const uint8_t *)frame->pieces[0].iov_base + 12;
+    bool six = type[0] == 0x86 && type[1] == 0xdd;
     return (struct virtio_net_hdr){.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
                                    .gso_type = !cut        ? VIRTIO_NET_HDR_GSO_NONE
                                                : datagrams ? GSO_UDP
+                                               : six       ? VIRTIO_NET_HDR_GSO_TCPV6
                                                            : VIRTIO_NET_HDR_GSO_TCPV4,
                                    .hdr_len = (uint16_t)frame->pieces[0].iov_len,
                                    .gso_size = frame->segment,

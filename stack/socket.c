@@ -30,6 +30,12 @@ static struct socket *socket_make(struct stack *stack, int type) {
     socket->options.multicast_ttl = 1;
     socket->options.multicast_loop = socket->options.multicast_all = true;
     socket->options.path_mtu_discover = IP_PMTUDISC_WANT;
+    socket->options.six = (struct socket_options6){.hop_limit = -1,
+                                                   .multicast_hop_limit = -1,
+                                                   .path_mtu_discover = IPV6_PMTUDISC_WANT,
+                                                   .auto_flow_label = true,
+                                                   .multicast_loop = true,
+                                                   .multicast_all = true};
     return socket;
 }
 
@@ -39,7 +45,7 @@ static bool protocol_fits(int type, int protocol) {
         return protocol == 0 || protocol == IPPROTO_TCP;
     case SOCK_DGRAM:
         return protocol == 0 || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE ||
-               protocol == IPPROTO_ICMP;
+               protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
     default:
         return protocol > 0 && protocol < 256;
     }
@@ -94,9 +100,38 @@ static struct binding *binding_of(struct socket *socket) {
     return socket->tcp ? &socket->tcp->binding : &socket->datagram->binding;
 }
 
+/* Which families a socket takes: an AF_INET6 socket IPv4's, too, as long as IPV6_V6ONLY is not set. */
+static void take_families(struct socket *socket) {
+    struct binding *binding = binding_of(socket);
+    binding->inet6 = binding->takes_v6 = socket->options.inet6;
+    binding->takes_v4 = !(socket->options.inet6 && socket->options.six.only);
+}
+
+void socket_settle_families(struct socket *socket) {
+    const struct binding *binding = binding_of(socket);
+    if (!binding->takes_v4 && !binding->takes_v6)
+        take_families(socket);
+}
+
+int socket_reaches(const struct socket *socket, struct ip_address address) {
+    const struct ip_address bound =
+        socket->tcp ? socket->tcp->binding.address : socket->datagram->binding.address;
+    bool v4 = ip_is_v4(address);
+    if (v4 ? socket->options.inet6 && socket->options.six.only : !socket->options.inet6)
+        return v4 ? -ENETUNREACH : -EAFNOSUPPORT;
+    if (!ip_is_any(bound) && ip_is_v4(bound) != v4)
+        return v4 ? -EINVAL : -EAFNOSUPPORT;
+    return 0;
+}
+
 int socket_bind(struct stack *stack, struct socket *socket, struct ip_address address, uint16_t port) {
     struct binding *binding = binding_of(socket);
-    bool any = ip_is_any(address), many = ip_is_multicast(address) || ip_is_broadcast(stack, address);
+    bool any = ip_is_any(address), v4 = ip_is_v4(address),
+         many = ip_is_multicast(address) || ip_is_broadcast(stack, address);
+    if (!socket->options.inet6 && !v4 && !any)
+        return -EAFNOSUPPORT;
+    if (socket->options.inet6 && socket->options.six.only && v4)
+        return -EINVAL;
     if (any)
         address = (struct ip_address){0};
     if (!any && !socket->options.free_bind && !ip_is_local(stack, address) && (!many || socket->tcp))
@@ -108,6 +143,9 @@ int socket_bind(struct stack *stack, struct socket *socket, struct ip_address ad
     if (binding->port || (socket->tcp && socket->tcp->state != TCP_CLOSE))
         return -EINVAL;
     stack_work_on(stack, socket);
+    take_families(socket);
+    if (any && v4)
+        binding->takes_v6 = false;
     binding->reuse_address = socket->options.reuse_address;
     binding->reuse_port = socket->options.reuse_port;
     if (!port && socket->options.bind_without_port) {
@@ -134,6 +172,7 @@ int socket_listen(struct stack *stack, struct socket *socket, int backlog) {
         return 0;
     tcp->binding.reuse_address = socket->options.reuse_address;
     tcp->binding.reuse_port = socket->options.reuse_port;
+    socket_settle_families(socket);
     return tcp_listen(stack, tcp);
 }
 
@@ -148,8 +187,11 @@ static struct tcp *prepare_connect(struct stack *stack, struct socket *socket) {
     socket->read_shutdown = socket->write_shutdown = false;
     tcp->binding.reuse_address = socket->options.reuse_address;
     tcp->binding.reuse_port = socket->options.reuse_port;
+    socket_settle_families(socket);
     tcp->options.ttl = socket->options.ttl;
     tcp->options.tos = socket->options.tos;
+    tcp->options.hop_limit = socket->options.six.hop_limit > 0 ? (uint8_t)socket->options.six.hop_limit : 0;
+    tcp->options.traffic_class = socket->options.six.traffic_class;
     return tcp;
 }
 
@@ -172,10 +214,13 @@ int socket_connect(struct stack *stack, struct socket *socket, struct ip_address
     }
     if (tcp->state != TCP_CLOSE || socket->connected)
         return -EISCONN;
+    int error = socket_reaches(socket, address);
+    if (error)
+        return error;
     tcp = prepare_connect(stack, socket);
     if (tcp->options.fastopen_connect)
         tcp->fastopen |= tcp_fastopen_ready(stack, tcp, address) ? TCP_FASTOPEN_DEFERRED : TCP_FASTOPEN_ASKED;
-    int error = tcp_connect(stack, tcp, address, port);
+    error = tcp_connect(stack, tcp, address, port);
     if (error) {
         tcp->fastopen = 0;
         return error;
@@ -195,6 +240,9 @@ static ssize_t open_with_data(struct stack *stack, struct socket *socket,
         return -EOPNOTSUPP;
     if (!deferred && !message->has_address)
         return -EDESTADDRREQ;
+    int error = deferred ? 0 : socket_reaches(socket, address);
+    if (error)
+        return error;
     stack_work_on(stack, socket);
     if (!deferred)
         tcp = prepare_connect(stack, socket);
@@ -209,7 +257,7 @@ static ssize_t open_with_data(struct stack *stack, struct socket *socket,
     if (deferred) {
         tcp_send_syn(stack, tcp);
     } else {
-        int error = tcp_connect(stack, tcp, address, message->port);
+        error = tcp_connect(stack, tcp, address, message->port);
         if (error) {
             byte_queue_drop(&tcp->send, &stack->buffers, tcp->send.length);
             tcp->fastopen = 0;
@@ -471,7 +519,8 @@ bool socket_is_opening(const struct socket *socket) {
 
 int socket_local(const struct socket *socket, struct ip_address *address, uint16_t *port) {
     const struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->datagram->binding;
-    *address = binding->address;
+    bool v4 = !socket->options.inet6 || (binding->takes_v4 && !binding->takes_v6);
+    *address = ip_is_any(binding->address) && v4 ? ip_from_v4(0) : binding->address;
     *port = binding->port || !socket->tcp ? binding->port : socket->tcp->former_port;
     return 0;
 }

@@ -18,6 +18,24 @@
 
 struct tcp;
 
+/* ipv6(7): what an AF_INET6 socket says of packets of IPv6. */
+struct socket_options6 {
+    int16_t hop_limit;           /* IPV6_UNICAST_HOPS; -1: the network's */
+    int16_t multicast_hop_limit; /* IPV6_MULTICAST_HOPS; -1: 1 */
+    uint8_t traffic_class, min_hop_limit;
+    uint8_t path_mtu_discover;  /* IPV6_PMTUDISC_* */
+    uint8_t source_preferences; /* IPV6_PREFER_SRC_*, of its lower byte */
+    bool only : 1;              /* IPV6_V6ONLY */
+    bool dont_fragment : 1;     /* IPV6_DONTFRAG */
+    bool auto_flow_label : 1, send_flow_info : 1;
+    bool multicast_loop : 1, multicast_all : 1;
+    bool receive_errors : 1, receive_hop_limit : 1, receive_traffic_class : 1, receive_flow_info : 1;
+    bool receive_packet_info : 1; /* IPV6_RECVPKTINFO */
+    bool receive_path_mtu : 1, receive_fragment_size : 1, receive_destination : 1;
+    bool receive_hop_options : 1, receive_destination_options : 1, receive_routing : 1;
+    bool free_bind : 1; /* IPV6_FREEBIND */
+};
+
 struct socket_options {
     uint64_t receive_timeout_ns, send_timeout_ns; /* 0: none */
     int linger_seconds;
@@ -34,9 +52,9 @@ struct socket_options {
     bool inq;      /* TCP_INQ */
 
     /* ip(7), of datagram sockets. */
-    bool receive_errors, receive_ttl, receive_tos, receive_packet_info, receive_destination;
-    bool receive_options, return_options;
-    bool multicast_loop, multicast_all;
+    bool receive_errors : 1, receive_ttl : 1, receive_tos : 1, receive_packet_info : 1;
+    bool receive_destination : 1, receive_options : 1, return_options : 1;
+    bool multicast_loop : 1, multicast_all : 1;
     bool header_included : 1; /* IP_HDRINCL */
     bool receive_drops : 1;   /* SO_RXQ_OVFL */
     bool gro : 1;             /* UDP_GRO */
@@ -44,10 +62,11 @@ struct socket_options {
 
     bool reuse_address : 1, reuse_port : 1, keepalive : 1, broadcast : 1, dont_route : 1, oob_inline : 1;
     bool linger : 1;
-    bool free_bind : 1;            /* IP_FREEBIND */
-    bool bind_without_port : 1;    /* IP_BIND_ADDRESS_NO_PORT */
-    bool inet6 : 1;                /* the caller's: the program's socket is of AF_INET6 */
-    bool receive_packet_info6 : 1; /* the caller's: IPV6_RECVPKTINFO */
+    bool free_bind : 1;         /* IP_FREEBIND */
+    bool bind_without_port : 1; /* IP_BIND_ADDRESS_NO_PORT */
+    bool inet6 : 1;             /* the program's socket is of AF_INET6; the caller sets it */
+
+    struct socket_options6 six;
 };
 
 enum socket_timestamp {
@@ -84,11 +103,11 @@ struct socket {
     uint8_t type;     /* SOCK_STREAM, SOCK_DGRAM or SOCK_RAW */
     bool nonblocking; /* the caller's: O_NONBLOCK */
     bool read_shutdown, write_shutdown;
-    bool no_space;   /* a writer waits for room */
-    bool connecting; /* connect was called, and its outcome not yet told by another connect */
-    bool connected;  /* it was, and that has been told; of a stream until it is disconnected, whatever becomes
-                        of it */
-    bool send_limit_set, receive_limit_set;
+    bool no_space : 1;   /* a writer waits for room */
+    bool connecting : 1; /* connect was called, and its outcome not yet told by another connect */
+    bool connected : 1;  /* it was, and that has been told; of a stream until it is disconnected, whatever
+                        becomes  of it */
+    bool send_limit_set : 1, receive_limit_set : 1;
     int error;                          /* SO_ERROR */
     uint32_t send_limit, receive_limit; /* bytes */
     struct socket_options options;
@@ -121,6 +140,7 @@ struct socket_message {
     /* Of datagrams, what control messages say (cmsg(3)). 0 in a send: as the socket says. */
     struct ip_address local_address; /* to send from; what it was sent to */
     int ttl, tos;
+    uint32_t flow_label; /* of IPv6, of one that is received */
     bool has_tos;
     bool lend; /* the pieces stay good until the caller has sent the frame, before anybody else can (frame.h)
                 */
@@ -142,6 +162,13 @@ int socket_create(struct stack *stack, int type, int protocol, struct socket **m
 /* Ends a socket that nobody holds any more, as close(2) does for the last descriptor. The connection may
  * outlive it. */
 void socket_release(struct stack *stack, struct socket *socket);
+
+/* Notes which families a socket takes that has not been bound: when it gets a port without bind(2). */
+void socket_settle_families(struct socket *socket);
+
+/* Whether a socket may speak with an address, by its own family and that of what it is bound to: 0,
+ * -ENETUNREACH, -EAFNOSUPPORT or -EINVAL. */
+int socket_reaches(const struct socket *socket, struct ip_address address);
 
 int socket_bind(struct stack *stack, struct socket *socket, struct ip_address address, uint16_t port);
 int socket_listen(struct stack *stack, struct socket *socket, int backlog);

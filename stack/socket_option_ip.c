@@ -17,28 +17,41 @@
 #endif
 
 /* The options that are no more than a flag. */
-static bool *flag_of(struct socket_options *options, int name) {
+#define FLAGS(FLAG)                               \
+    FLAG(IP_RECVERR, receive_errors)              \
+    FLAG(IP_RECVTTL, receive_ttl)                 \
+    FLAG(IP_RECVOPTS, receive_options)            \
+    FLAG(IP_RETOPTS, return_options)              \
+    FLAG(IP_RECVTOS, receive_tos)                 \
+    FLAG(IP_PKTINFO, receive_packet_info)         \
+    FLAG(IP_RECVORIGDSTADDR, receive_destination) \
+    FLAG(IP_MULTICAST_LOOP, multicast_loop)       \
+    FLAG(IP_MULTICAST_ALL, multicast_all)
+
+/* False: the option is none of them. */
+static bool set_flag(struct socket_options *options, int name, bool value) {
     switch (name) {
-    case IP_RECVERR:
-        return &options->receive_errors;
-    case IP_RECVTTL:
-        return &options->receive_ttl;
-    case IP_RECVOPTS:
-        return &options->receive_options;
-    case IP_RETOPTS:
-        return &options->return_options;
-    case IP_RECVTOS:
-        return &options->receive_tos;
-    case IP_PKTINFO:
-        return &options->receive_packet_info;
-    case IP_RECVORIGDSTADDR:
-        return &options->receive_destination;
-    case IP_MULTICAST_LOOP:
-        return &options->multicast_loop;
-    case IP_MULTICAST_ALL:
-        return &options->multicast_all;
+#define SET(option, field)      \
+    case option:                \
+        options->field = value; \
+        return true;
+        FLAGS(SET)
+#undef SET
     default:
-        return NULL;
+        return false;
+    }
+}
+
+/* -1: the option is none of them. */
+static int get_flag(const struct socket_options *options, int name) {
+    switch (name) {
+#define GET(option, field) \
+    case option:           \
+        return options->field;
+        FLAGS(GET)
+#undef GET
+    default:
+        return -1;
     }
 }
 
@@ -254,7 +267,6 @@ static int set_ip_options(struct stack *stack, struct socket *socket, const void
 int ip_option_set(struct stack *stack, struct socket *socket, int name, const void *value, socklen_t length,
                   int number) {
     struct socket_options *options = &socket->options;
-    bool *flag = flag_of(options, name);
     bool wants_value = name == IP_MULTICAST_TTL || name == IP_MULTICAST_LOOP || name == IP_MULTICAST_ALL ||
                        name == IP_MINTTL || name == IP_FREEBIND;
     if (wants_value && length < 1)
@@ -287,8 +299,7 @@ int ip_option_set(struct stack *stack, struct socket *socket, int name, const vo
     }
     if (name == IP_MULTICAST_ALL && number != 0 && number != 1)
         return -EINVAL;
-    if (flag) {
-        *flag = number != 0;
+    if (set_flag(options, name, number != 0)) {
         return 0;
     }
     switch (name) {
@@ -339,9 +350,9 @@ int ip_option_set(struct stack *stack, struct socket *socket, int name, const vo
 
 int ip_option_get(struct stack *stack, struct socket *socket, int name, void *value, socklen_t *length) {
     struct socket_options *options = &socket->options;
-    const bool *flag = flag_of(options, name);
-    if (flag)
-        return option_give_number(value, length, *flag);
+    int flag = get_flag(options, name);
+    if (flag >= 0)
+        return option_give_number(value, length, flag);
     switch (name) {
     case IP_TTL:
         return option_give_number(value, length, options->ttl);

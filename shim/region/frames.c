@@ -141,7 +141,7 @@ int frames_take(void) {
                                .piece_count = 1 + more,
                                .note = note_of(frame),
                                .segment = frame->segment,
-                               .checksum_start = frame->checksum_offset ? FRAME_TRANSPORT_AT : 0,
+                               .checksum_start = frame->checksum_offset ? frame->transport_at : 0,
                                .checksum_offset = frame->checksum_offset};
         pieces += sending.frames[count - 1].piece_count;
     }

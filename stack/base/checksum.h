@@ -16,6 +16,21 @@ uint64_t checksum_add(uint64_t sum, const void *data, size_t length);
 uint64_t checksum_add_chain(uint64_t sum, const struct buffer *chain);
 uint64_t checksum_add_range(uint64_t sum, struct byte_cursor cursor, uint32_t length);
 
+/* The sum of an IPv4 header, of `length` bytes: 20 or more, and a multiple of 4. */
+static inline uint64_t checksum_header(const uint8_t *header, uint32_t length) {
+    uint64_t first, second;
+    uint32_t word;
+    memcpy(&first, header, sizeof first);
+    memcpy(&second, header + 8, sizeof second);
+    memcpy(&word, header + 16, sizeof word);
+    uint64_t sum = (uint64_t)(uint32_t)first + (first >> 32) + (uint32_t)second + (second >> 32) + word;
+    for (uint32_t at = 20; at < length; at += 4) {
+        memcpy(&word, header + at, sizeof word);
+        sum += word;
+    }
+    return sum;
+}
+
 /* Folds a sum to 16 bits, not complemented, in memory order. */
 uint16_t checksum_fold(uint64_t sum);
 

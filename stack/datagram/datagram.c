@@ -17,6 +17,7 @@ int datagram_begin(struct stack *stack, struct socket *socket, uint8_t protocol)
         return -ENOBUFS;
     state->socket = socket;
     state->binding.protocol = protocol;
+    state->checksum_offset = protocol == IP_PROTOCOL_ICMP6 ? ICMP6_CHECKSUM_AT : -1;
     list_init(&state->raw_link);
     list_init(&state->blocked_link);
     list_init(&state->queue);
@@ -103,6 +104,7 @@ bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet
     datagram->source_port = source_port;
     datagram->options = packet->options;
     datagram->ttl = packet->ttl;
+    datagram->flow_label = packet->flow_label;
     datagram->tos = packet->tos;
     datagram->drops = socket->datagram->drops;
     datagram->length = packet->length;
@@ -134,17 +136,20 @@ static void queue_error(struct stack *stack, struct socket *socket, const struct
 
 void datagram_error(struct stack *stack, struct socket *socket, const struct icmp_error *error,
                     struct ip_address destination, uint16_t port, const uint8_t *payload, uint32_t length) {
+    const struct socket_options *options = &socket->options;
+    bool v4 = ip_is_v4(destination);
+    bool wanted = v4 ? options->receive_errors : options->six.receive_errors;
     struct icmp_error told = *error;
-    told.origin = SO_EE_ORIGIN_ICMP;
+    told.origin = v4 ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6;
     if (icmp_is_too_long(error)) {
-        if (socket->options.path_mtu_discover == IP_PMTUDISC_DONT)
+        if ((v4 ? options->path_mtu_discover : options->six.path_mtu_discover) == IP_PMTUDISC_DONT)
             return;
         told.fatal = true;
     }
-    if (!socket->options.receive_errors && !(told.fatal && socket->connected))
+    if (!wanted && !(told.fatal && socket->connected))
         return;
     stack_work_on(stack, NULL);
-    if (socket->options.receive_errors)
+    if (wanted)
         queue_error(stack, socket, &told, destination, port, payload, length);
     socket->error = told.error;
     socket_event(stack, socket);
@@ -197,6 +202,7 @@ static void describe(struct socket_message *message, const struct datagram *data
     message->local_address = datagram->destination;
     message->options = datagram->options;
     message->ttl = datagram->ttl;
+    message->flow_label = datagram->flow_label;
     message->tos = datagram->tos;
     message->received_ns = datagram->received_ns;
     message->drops = datagram->drops;
@@ -326,10 +332,23 @@ static struct ip_address source_for(struct stack *stack, const struct socket *so
     return ip_source(stack, destination);
 }
 
+static uint8_t ttl_of(const struct stack *stack, const struct socket_options *options,
+                      struct ip_address destination) {
+    bool multicast = ip_is_multicast(destination);
+    if (ip_is_v4(destination))
+        return multicast ? options->multicast_ttl : options->ttl;
+    int16_t hops = multicast ? options->six.multicast_hop_limit : options->six.hop_limit;
+    if (hops >= 0)
+        return (uint8_t)hops;
+    return multicast ? 1 : ip6_hop_limit(stack);
+}
+
 int datagram_parameters(struct stack *stack, struct socket *socket, const struct socket_message *message,
                         struct ip_address destination, uint32_t length, struct ip_parameters *parameters) {
     const struct socket_options *options = &socket->options;
-    bool multicast = ip_is_multicast(destination);
+    int error = socket_reaches(socket, destination);
+    if (error)
+        return error;
     bool on_link = options->dont_route || message->flags & MSG_DONTROUTE;
     if (!on_link && ip_reachable(stack, destination))
         return -ENETUNREACH;
@@ -340,32 +359,40 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
     struct ip_address source = source_for(stack, socket, message, destination);
     if (ip_is_loopback(source) && !ip_is_loopback(destination))
         return -EINVAL; /* no address to be seen outside */
+    bool v4 = ip_is_v4(destination);
     const struct ip_options *ip_options =
         message->has_options ? &message->options : socket_ip_options(socket);
-    bool path = options->path_mtu_discover < IP_PMTUDISC_PROBE;
+    uint8_t discover = v4 ? options->path_mtu_discover : options->six.path_mtu_discover;
+    bool path = discover < IP_PMTUDISC_PROBE;
     uint32_t mtu = path || ip_is_local(stack, destination) ? ip_mtu(stack, destination) : stack->config.mtu;
+    if (!v4)
+        ip_options = NULL;
     if (ip_options)
         mtu = mtu > STACK_MTU_MIN + ip_options->length ? mtu - ip_options->length : STACK_MTU_MIN;
     bool whole =
-        options->path_mtu_discover == IP_PMTUDISC_DO || options->path_mtu_discover == IP_PMTUDISC_PROBE;
+        discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE || (!v4 && options->six.dont_fragment);
     if (length > mtu && whole)
         return -EMSGSIZE;
     *parameters = (struct ip_parameters){
         .source = source,
         .destination = destination,
         .protocol = socket->datagram->binding.protocol,
-        .ttl = message->ttl ? (uint8_t)message->ttl
-               : multicast  ? options->multicast_ttl
-                            : options->ttl,
-        .tos = message->has_tos ? (uint8_t)message->tos : options->tos,
-        .dont_fragment = whole || (options->path_mtu_discover == IP_PMTUDISC_WANT && length <= mtu &&
-                                   ip_path_whole(stack, destination)),
+        .ttl = message->ttl ? (uint8_t)message->ttl : ttl_of(stack, options, destination),
+        .tos = (uint8_t)(message->has_tos ? message->tos
+                         : v4             ? options->tos
+                                          : options->six.traffic_class),
+        .dont_fragment =
+            whole || (discover == IP_PMTUDISC_WANT && length <= mtu && ip_path_whole(stack, destination)),
         .on_link = on_link,
-        .loop = options->multicast_loop,
+        .loop = v4 ? options->multicast_loop : options->six.multicast_loop,
         .options = ip_options,
         .mtu = mtu,
         .identification = socket->connected ? &socket->datagram->ip_identification : NULL,
     };
+    if (!v4 && options->six.auto_flow_label)
+        parameters->flow_label =
+            ip6_flow_label(stack, source, destination, parameters->protocol,
+                           (uint32_t)socket->datagram->binding.port << 16 | message->port);
     ip_path_sent(stack, destination);
     if (message->flags & MSG_CONFIRM)
         ip_confirm(stack, destination);
@@ -413,7 +440,7 @@ ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_
     ssize_t result;
     if (socket->type == SOCK_RAW)
         result = raw_send(stack, socket, message, (uint32_t)length);
-    else if (socket->datagram->binding.protocol == IP_PROTOCOL_ICMP)
+    else if (!by_port)
         result = ping_send(stack, socket, message, (uint32_t)length);
     else
         result = udp_send(stack, socket, message, (uint32_t)length);
@@ -427,6 +454,7 @@ ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_
 int datagram_autobind(struct stack *stack, struct socket *socket) {
     if (socket->datagram->binding.port || socket->type == SOCK_RAW)
         return 0;
+    socket_settle_families(socket);
     int error = port_bind(stack, &socket->datagram->binding, socket->datagram->binding.address, 0);
     if (error)
         return -EAGAIN;
@@ -435,6 +463,9 @@ int datagram_autobind(struct stack *stack, struct socket *socket) {
 }
 
 int datagram_connect(struct stack *stack, struct socket *socket, struct ip_address address, uint16_t port) {
+    int error = socket_reaches(socket, address);
+    if (error)
+        return error;
     if (ip_is_loopback(socket->datagram->binding.address) && !ip_is_loopback(address))
         return -EINVAL; /* no address to be seen outside */
     if (ip_reachable(stack, address))
@@ -495,9 +526,9 @@ bool datagram_matches(const struct socket *socket, uint8_t protocol, struct ip_a
     const struct binding *binding = &socket->datagram->binding;
     if (binding->protocol != protocol || binding->port != port)
         return false;
-    if (!ip_is_any(binding->address) && !ip_equal(binding->address, destination))
+    if (!port_takes(binding, destination))
         return false;
-    return !socket->connected || protocol == IP_PROTOCOL_ICMP ||
+    return !socket->connected || protocol == IP_PROTOCOL_ICMP || protocol == IP_PROTOCOL_ICMP6 ||
            (socket->datagram->remote_port == source_port &&
             ip_equal(socket->datagram->remote_address, source));
 }
@@ -506,8 +537,11 @@ bool datagram_matches(const struct socket *socket, uint8_t protocol, struct ip_a
 static bool shares(const struct socket *a, const struct socket *b) {
     return a->datagram->binding.reuse_port && b->datagram->binding.reuse_port &&
            a->connected == b->connected &&
-           ip_equal(a->datagram->binding.address, b->datagram->binding.address);
+           ip_equal(a->datagram->binding.address, b->datagram->binding.address) &&
+           a->datagram->binding.inet6 == b->datagram->binding.inet6;
 }
+
+#define CONNECTED 8 /* counts more than how well a binding fits: see port_fits */
 
 struct socket *datagram_lookup(struct stack *stack, uint8_t protocol, struct ip_address source,
                                uint16_t source_port, struct ip_address destination, uint16_t port,
@@ -518,7 +552,7 @@ struct socket *datagram_lookup(struct stack *stack, uint8_t protocol, struct ip_
     uint32_t count = 0, chosen;
     for (struct hash_link *link = chain; link; link = link->next) {
         struct socket *socket = container_of(link, struct datagram_state, port_link)->socket;
-        int score = socket->connected * 2 + !ip_is_any(socket->datagram->binding.address);
+        int score = socket->connected * CONNECTED + port_fits(&socket->datagram->binding, destination);
         if (score < best_score || !datagram_matches(socket, protocol, source, source_port, destination, port))
             continue;
         if (score > best_score) {

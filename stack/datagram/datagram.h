@@ -21,6 +21,7 @@ struct datagram {
     struct ip_address source, destination; /* of an error: where the datagram was sent to is in `source` */
     uint16_t source_port;
     uint8_t ttl, tos;
+    uint32_t flow_label; /* of IPv6 */
     uint64_t received_ns;
     uint32_t drops; /* of the socket, until then: SO_RXQ_OVFL */
     uint32_t length;
@@ -52,6 +53,8 @@ struct datagram_state {
     uint16_t segment;           /* UDP_SEGMENT; 0: none */
     uint16_t ip_identification; /* of the next packet, while it is connected */
     uint32_t icmp_filter;       /* a bit a type that is not wanted */
+    uint32_t icmp6_filter[8];   /* the same of ICMPv6: ICMP6_FILTER */
+    int32_t checksum_offset;    /* IPV6_CHECKSUM, of a raw socket; -1: none */
     bool address_by_connect;
     struct udp_coverage sends, accepts; /* of UDP-Lite */
     uint32_t drops;

@@ -2,7 +2,9 @@
  * raw.c - see raw.h.
  */
 #include "stack/datagram/raw.h"
+#include "stack/base/checksum.h"
 #include "stack/base/wire.h"
+#include "stack/ip/icmp6.h"
 #include "stack/stack.h"
 #include <errno.h>
 #include <netinet/in.h>
@@ -10,7 +12,7 @@
 /* Whether a raw socket takes packets between these two of this protocol. */
 static bool matches(const struct socket *socket, uint8_t protocol, struct ip_address remote,
                     struct ip_address local) {
-    return socket->datagram->binding.protocol == protocol &&
+    return socket->datagram->binding.protocol == protocol && socket->options.inet6 == !ip_is_v4(local) &&
            (ip_is_any(socket->datagram->binding.address) ||
             ip_equal(socket->datagram->binding.address, local)) &&
            (!socket->connected || ip_equal(socket->datagram->remote_address, remote));
@@ -18,14 +20,25 @@ static bool matches(const struct socket *socket, uint8_t protocol, struct ip_add
 
 static bool filtered(const struct socket *socket, const struct ip_packet *packet) {
     uint8_t type = buffer_length(packet->chain) > 0 ? buffer_data(packet->chain)[0] : 0;
+    if (packet->protocol == IP_PROTOCOL_ICMP6)
+        return socket->datagram->icmp6_filter[type / 32] >> type % 32 & 1;
     return packet->protocol == IP_PROTOCOL_ICMP && type < 32 && socket->datagram->icmp_filter >> type & 1;
 }
 
-/* A packet as raw sockets see it: from its IP header on. */
-static struct ip_packet with_header(struct stack *stack, const struct ip_packet *packet) {
+/* Whether a packet has the checksum that an AF_INET6 socket wants to see (RFC 3542 section 3.1). */
+static bool checksum_good(const struct socket *socket, const struct ip_packet *packet) {
+    if (socket->datagram->checksum_offset < 0 || packet->checksum_good)
+        return true;
+    uint64_t pseudo = checksum_pseudo_header(packet->source, packet->destination, packet->protocol,
+                                             (uint16_t)packet->length);
+    return checksum_fold(checksum_add_chain(pseudo, packet->chain)) == 0xffff;
+}
+
+/* A packet as raw sockets see it: from its IP header on, or of IPv6 what follows its headers. */
+static struct ip_packet seen_by_raw(struct stack *stack, const struct ip_packet *packet) {
     struct byte_queue queue = {0};
     struct ip_packet copy = *packet;
-    uint32_t start = packet->header_at;
+    uint32_t start = ip_is_v4(packet->source) ? packet->header_at : packet->chain->start;
     for (struct buffer *buffer = packet->chain; buffer; buffer = buffer->next) {
         struct iovec piece = {buffer->storage + start, buffer->end - start};
         byte_queue_append(&queue, &stack->buffers, &piece, 1, 0, (uint32_t)piece.iov_len);
@@ -43,7 +56,7 @@ static bool admitted(struct stack *stack, struct socket *socket, struct ip_packe
     if (!socket->extra)
         return true;
     filter_view(stack, &view, packet, 0);
-    if (socket->type == SOCK_RAW)
+    if (socket->type == SOCK_RAW && ip_is_v4(packet->source))
         view.network_length = view.base = 0; /* it is in the chain */
     return datagram_admitted(stack, socket, &view, packet);
 }
@@ -58,9 +71,9 @@ bool raw_input(struct stack *stack, const struct ip_packet *packet) {
              !multicast_socket_wants(socket, packet->destination, packet->source)))
             continue;
         wanted = true;
-        if (filtered(socket, packet))
+        if (filtered(socket, packet) || !checksum_good(socket, packet))
             continue;
-        struct ip_packet copy = with_header(stack, packet);
+        struct ip_packet copy = seen_by_raw(stack, packet);
         if (copy.chain && admitted(stack, socket, &copy))
             datagram_queue(stack, socket, &copy, 0);
         buffer_drop_chain(&stack->buffers, copy.chain);
@@ -84,6 +97,36 @@ static int take_header(struct stack *stack, struct frame *frame, const struct ip
     return ip_output_whole(stack, frame, parameters);
 }
 
+/* The same of a whole packet of IPv6, which leaves as it is. */
+static int take_header6(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters,
+                        const uint8_t *header) {
+    memcpy(frame->header + FRAME_IP_AT, header, IP6_HEADER_BYTES);
+    frame->header_length = FRAME_IP_AT + IP6_HEADER_BYTES;
+    return ip6_output_whole(stack, frame, parameters);
+}
+
+/* Writes the checksum of a message that lies in buffers of its own. False: its place is beyond the end. */
+static bool put_checksum(const struct ip_parameters *parameters, struct byte_queue *message, uint32_t at) {
+    struct buffer *buffer = message->head;
+    uint32_t place = at;
+    if (at + 2 > message->length)
+        return false;
+    while (buffer && place >= buffer_length(buffer)) {
+        place -= buffer_length(buffer);
+        buffer = buffer->next;
+    }
+    if (!buffer || place + 2 > buffer_length(buffer))
+        return false;
+    uint8_t *field = buffer_data(buffer) + place;
+    wire_put16(field, 0);
+    uint64_t sum = checksum_pseudo_header(parameters->source, parameters->destination, parameters->protocol,
+                                          (uint16_t)message->length);
+    uint16_t folded = (uint16_t)~checksum_fold(
+        checksum_add_range(sum, (struct byte_cursor){message->head, message->head->start}, message->length));
+    wire_put_sum(field, folded ? folded : 0xffff);
+    return true;
+}
+
 static void copy_start(const struct socket_message *message, uint8_t *to, uint32_t length) {
     for (int i = 0; i < message->count && length > 0; i++) {
         uint32_t here = message->pieces[i].iov_len < length ? (uint32_t)message->pieces[i].iov_len : length;
@@ -95,31 +138,40 @@ static void copy_start(const struct socket_message *message, uint8_t *to, uint32
 
 ssize_t raw_send(struct stack *stack, struct socket *socket, const struct socket_message *message,
                  uint32_t length) {
-    bool included = socket->options.header_included;
+    bool included = socket->options.header_included, v4 = ip_is_v4(message->address);
     uint8_t header[IP_HEADER_MAX] = {0};
     struct ip_parameters parameters;
     uint32_t header_length = 0;
-    uint32_t total = length + (included ? 0 : IP_HEADER_BYTES);
+    uint32_t total = length + (included ? 0 : ip_header_bytes(message->address));
     struct byte_queue payload;
     int error = datagram_parameters(stack, socket, message, message->address, total, &parameters);
     if (error)
         return error;
     if (included) {
         copy_start(message, header, length < sizeof header ? length : sizeof header);
-        header_length = (header[0] & 15) * 4u;
+        header_length = v4 ? (header[0] & 15) * 4u : IP6_HEADER_BYTES;
         if (length < IP_HEADER_BYTES || header_length < IP_HEADER_BYTES || header_length > length)
             return -EINVAL;
     }
-    if (total > IP_DATAGRAM_MAX || (included && total > parameters.mtu))
+    uint32_t largest = ip_payload_max(message->address) + ip_header_bytes(message->address);
+    if (total > largest || (included && total > parameters.mtu))
         return -EMSGSIZE;
     struct frame *frame = frame_begin(&stack->transmit);
     if (!frame || datagram_payload(stack, message, header_length, length - header_length, &payload))
         return -ENOBUFS;
+    if (!v4 && !included && socket->datagram->checksum_offset >= 0 &&
+        !put_checksum(&parameters, &payload, (uint32_t)socket->datagram->checksum_offset)) {
+        buffer_drop_chain(&stack->buffers, payload.head);
+        return -EINVAL;
+    }
     frame->header_length = FRAME_TRANSPORT_AT;
     if (payload.length > 0)
         frame_set_payload(frame, (struct byte_cursor){payload.head, 0}, payload.length);
-    error = included ? take_header(stack, frame, &parameters, header, header_length, total)
-                     : ip_output(stack, frame, &parameters);
+    if (!included)
+        error = ip_output(stack, frame, &parameters);
+    else
+        error = v4 ? take_header(stack, frame, &parameters, header, header_length, total)
+                   : take_header6(stack, frame, &parameters, header);
     buffer_drop_chain(&stack->buffers, payload.head);
     return error ? error : (ssize_t)length;
 }
@@ -134,8 +186,8 @@ void raw_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
         bool included = socket->options.header_included;
         const uint8_t *payload = included ? quoted->header : quoted->transport;
         uint32_t length = quoted->transport_length + (included ? header_length : 0);
-        if (icmp_is_too_long(error) && quoted->protocol == IP_PROTOCOL_ICMP &&
-            ip_path_sent_lately(stack, quoted->remote))
+        bool icmp = quoted->protocol == IP_PROTOCOL_ICMP || quoted->protocol == IP_PROTOCOL_ICMP6;
+        if (icmp_is_too_long(error) && icmp && ip_path_sent_lately(stack, quoted->remote))
             ip_path_reduce(stack, quoted->remote, error->info, quoted->total);
         datagram_error(stack, socket, error, quoted->remote, 0, payload, length);
     }
@@ -144,9 +196,20 @@ void raw_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
 void ping_input(struct stack *stack, struct ip_packet *packet) {
     uint16_t ident = wire_get16(buffer_data(packet->chain) + 4);
     struct socket *socket =
-        datagram_lookup(stack, IP_PROTOCOL_ICMP, packet->source, 0, packet->destination, ident, NULL);
+        datagram_lookup(stack, packet->protocol, packet->source, 0, packet->destination, ident, NULL);
     if (socket && ident && admitted(stack, socket, packet))
         datagram_queue(stack, socket, packet, 0);
+}
+
+static int send_echo6(struct stack *stack, const uint8_t header[ICMP_HEADER_BYTES], struct byte_cursor rest,
+                      uint32_t length, const struct ip_parameters *parameters) {
+    struct frame *frame = frame_begin(&stack->transmit);
+    if (!frame)
+        return -ENOBUFS;
+    memcpy(frame->header + FRAME_TRANSPORT_AT, header, ICMP_HEADER_BYTES);
+    frame->header_length = FRAME_TRANSPORT_AT + ICMP_HEADER_BYTES;
+    frame_set_payload(frame, rest, length);
+    return icmp6_output(stack, frame, parameters);
 }
 
 ssize_t ping_send(struct stack *stack, struct socket *socket, const struct socket_message *message,
@@ -156,15 +219,18 @@ ssize_t ping_send(struct stack *stack, struct socket *socket, const struct socke
     struct byte_queue payload;
     if (length < ICMP_HEADER_BYTES)
         return -EINVAL;
-    copy_start(message, header, sizeof header);
-    if (header[0] != ICMP_ECHO_REQUEST || header[1] != 0)
+    bool v4 = socket->datagram->binding.protocol == IP_PROTOCOL_ICMP;
+    if (v4 != ip_is_v4(message->address))
         return -EINVAL;
-    if (length > IP_DATAGRAM_MAX - IP_HEADER_BYTES)
+    copy_start(message, header, sizeof header);
+    if (header[0] != (v4 ? ICMP_ECHO_REQUEST : ICMP6_ECHO_REQUEST) || header[1] != 0)
+        return -EINVAL;
+    if (length > ip_payload_max(message->address))
         return -EMSGSIZE;
     int error = datagram_autobind(stack, socket);
     if (!error)
-        error = datagram_parameters(stack, socket, message, message->address, length + IP_HEADER_BYTES,
-                                    &parameters);
+        error = datagram_parameters(stack, socket, message, message->address,
+                                    length + ip_header_bytes(message->address), &parameters);
     if (error)
         return error;
     uint32_t rest = length - (uint32_t)sizeof header;
@@ -172,18 +238,21 @@ ssize_t ping_send(struct stack *stack, struct socket *socket, const struct socke
         return -ENOBUFS;
     wire_put16(header + 2, 0);
     wire_put16(header + 4, socket->datagram->binding.port);
-    stack->mib.IcmpOutEchos++;
-    error = icmp_output(stack, header, (struct byte_cursor){payload.head, 0}, rest, &parameters);
+    struct byte_cursor start = {payload.head, 0};
+    error = v4 ? icmp_output(stack, header, start, rest, &parameters)
+               : send_echo6(stack, header, start, rest, &parameters);
+    stack->mib.IcmpOutEchos += v4;
     buffer_drop_chain(&stack->buffers, payload.head);
     return error ? error : (ssize_t)length;
 }
 
 void ping_error(struct stack *stack, const struct icmp_quoted *quoted, const struct icmp_error *error) {
     uint16_t ident = wire_get16(quoted->transport + 4);
-    if (quoted->transport[0] != ICMP_ECHO_REQUEST || !ident)
+    uint8_t request = quoted->protocol == IP_PROTOCOL_ICMP ? ICMP_ECHO_REQUEST : ICMP6_ECHO_REQUEST;
+    if (quoted->transport[0] != request || !ident)
         return;
     struct socket *socket =
-        datagram_lookup(stack, IP_PROTOCOL_ICMP, quoted->remote, 0, quoted->local, ident, NULL);
+        datagram_lookup(stack, quoted->protocol, quoted->remote, 0, quoted->local, ident, NULL);
     if (!socket)
         return;
     if (icmp_is_too_long(error) && ip_path_sent_lately(stack, quoted->remote))

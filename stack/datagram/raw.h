@@ -8,6 +8,8 @@
 
 #include "stack/datagram/datagram.h"
 
+#define ICMP6_CHECKSUM_AT 2 /* in a message */
+
 /* Gives a packet to every raw socket that wants it, as a copy. Returns whether any did. */
 bool raw_input(struct stack *stack, const struct ip_packet *packet);
 ssize_t raw_send(struct stack *stack, struct socket *socket, const struct socket_message *message,

@@ -21,7 +21,7 @@ static bool checksum_good(const struct ip_packet *packet, const uint8_t *header)
     if (packet->checksum_good)
         return true;
     if (field == 0)
-        return !lite; /* the sender computed none: UDP may */
+        return !lite && ip_is_v4(packet->source); /* the sender computed none: UDP may, by IPv4 */
     uint64_t pseudo = checksum_pseudo_header(packet->source, packet->destination, packet->protocol,
                                              (uint16_t)packet->length);
     if (packet->checksum_partial && field == checksum_fold(pseudo))
@@ -114,7 +114,8 @@ void udp_input(struct stack *stack, struct ip_packet *packet) {
         return;
     }
     uint16_t source_port = wire_get16(header), port = wire_get16(header + 2);
-    if (packet->protocol == IP_PROTOCOL_UDP && dhcp_input(stack, packet, source_port, port))
+    if (packet->protocol == IP_PROTOCOL_UDP && ip_is_v4(packet->source) &&
+        dhcp_input(stack, packet, source_port, port))
         return;
     struct socket *socket = NULL;
     struct filter_view seen, *view = stack->extras.used > 0 ? &seen : NULL;
@@ -126,10 +127,7 @@ void udp_input(struct stack *stack, struct ip_packet *packet) {
     if (!many && !(socket = datagram_lookup(stack, packet->protocol, packet->source, source_port,
                                             packet->destination, port, view))) {
         COUNTER(stack, packet->protocol, NoPorts)++;
-        if (ip_is_v4(packet->source))
-            icmp_send_error(stack, packet, ICMP_DESTINATION_UNREACHABLE, ICMP_PORT_UNREACHABLE, 0);
-        else
-            icmp6_send_error(stack, packet, ICMP6_UNREACHABLE, ICMP6_PORT_UNREACHABLE, 0);
+        ip_refuse_port(stack, packet);
         return;
     }
     packet->length -= UDP_HEADER_BYTES;
@@ -210,7 +208,7 @@ static ssize_t add_to_cork(struct stack *stack, struct socket *socket, const str
     struct udp_cork *cork = socket->datagram->cork;
     if (!cork)
         return -ENOBUFS;
-    bool too_long = cork->payload.length + length > IP_DATAGRAM_MAX - IP_HEADER_BYTES - UDP_HEADER_BYTES;
+    bool too_long = cork->payload.length + length > ip_payload_max(cork->first.address) - UDP_HEADER_BYTES;
     if (!too_long && byte_queue_append(&cork->payload, &stack->buffers, message->pieces, message->count, 0,
                                        length) == length)
         return length;
@@ -258,15 +256,15 @@ static ssize_t send_now(struct stack *stack, struct socket *socket, const struct
     uint32_t segment = message->segment ? message->segment : socket->datagram->segment;
     uint32_t one = segment && segment < length ? segment : length, sent = 0;
     struct ip_parameters parameters;
-    if (length > IP_DATAGRAM_MAX - IP_HEADER_BYTES - UDP_HEADER_BYTES)
+    uint32_t headers = UDP_HEADER_BYTES + ip_header_bytes(message->address);
+    if (length > ip_payload_max(message->address) - UDP_HEADER_BYTES)
         return -EMSGSIZE;
     int error = datagram_autobind(stack, socket);
     if (!error)
-        error = datagram_parameters(stack, socket, message, message->address,
-                                    one + UDP_HEADER_BYTES + IP_HEADER_BYTES, &parameters);
+        error = datagram_parameters(stack, socket, message, message->address, one + headers, &parameters);
     if (error)
         return error;
-    if (one < length && one + UDP_HEADER_BYTES + IP_HEADER_BYTES > parameters.mtu)
+    if (one < length && one + headers > parameters.mtu)
         return -EMSGSIZE;
     if (length > one * UDP_SEGMENTS_MAX)
         return -EINVAL;
@@ -289,7 +287,9 @@ void udp_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
         return;
     if (icmp_is_too_long(error) && !ip_path_sent_lately(stack, quoted->remote))
         return; /* a port is soon guessed: it is about nothing that was sent */
-    if (icmp_is_too_long(error) && socket->options.path_mtu_discover < IP_PMTUDISC_PROBE)
+    uint8_t discover =
+        ip_is_v4(quoted->remote) ? socket->options.path_mtu_discover : socket->options.six.path_mtu_discover;
+    if (icmp_is_too_long(error) && discover < IP_PMTUDISC_PROBE)
         ip_path_reduce(stack, quoted->remote, error->info, quoted->total);
     datagram_error(stack, socket, error, quoted->remote, remote_port, quoted->transport + UDP_HEADER_BYTES,
                    quoted->transport_length - UDP_HEADER_BYTES);

@@ -21,6 +21,7 @@ void filter_view(const struct stack *stack, struct filter_view *view, const stru
     uint32_t network_length = first->start - packet->header_at;
     *view = (struct filter_view){.chain = first,
                                  .interface = stack->config.interface_index,
+                                 .protocol = ip_is_v4(packet->source) ? ETH_P_IP : ETH_P_IPV6,
                                  .type = !packet->multicast                     ? PACKET_HOST
                                          : ip_is_multicast(packet->destination) ? PACKET_MULTICAST
                                                                                 : PACKET_BROADCAST};
@@ -61,7 +62,7 @@ static bool take(const struct filter_view *view, uint32_t at, uint8_t *to, uint3
 static bool ancillary(const struct filter_view *view, uint32_t what, uint32_t *value) {
     switch (what) {
     case SKF_AD_PROTOCOL:
-        *value = ETH_P_IP;
+        *value = view->protocol;
         return true;
     case SKF_AD_PKTTYPE:
         *value = view->type;

@@ -41,6 +41,7 @@ struct filter_view {
     const struct buffer *chain;
     uint32_t skip;            /* bytes of it that are in `headers`, too */
     uint32_t interface, type; /* SKF_AD_IFINDEX, SKF_AD_PKTTYPE */
+    uint32_t protocol;        /* SKF_AD_PROTOCOL */
 };
 
 /* Describes a packet whose chain begins with a transport header of that length; and once that has been taken

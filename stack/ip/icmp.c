@@ -4,6 +4,7 @@
 #include "stack/ip/icmp.h"
 #include "stack/base/checksum.h"
 #include "stack/base/wire.h"
+#include "stack/ip/icmp6.h"
 #include "stack/stack.h"
 #include <errno.h>
 
@@ -23,6 +24,22 @@ int icmp_output(struct stack *stack, const uint8_t header[ICMP_HEADER_BYTES], st
     wire_put_sum(message + 2, (uint16_t)~checksum_fold(sum));
     stack->mib.IcmpOutMsgs++;
     return ip_output(stack, frame, parameters);
+}
+
+static bool is_inet6(const struct icmp_error *error) {
+    return !ip_is_v4(error->offender) && !ip_is_any(error->offender);
+}
+
+bool icmp_is_too_long(const struct icmp_error *error) {
+    return is_inet6(error)
+               ? error->type == ICMP6_TOO_BIG
+               : error->type == ICMP_DESTINATION_UNREACHABLE && error->code == ICMP_FRAGMENTATION_NEEDED;
+}
+
+bool icmp_is_unreachable(const struct icmp_error *error) {
+    return is_inet6(error)
+               ? error->type == ICMP6_UNREACHABLE && error->code != ICMP6_PORT_UNREACHABLE
+               : error->type == ICMP_DESTINATION_UNREACHABLE && error->code <= ICMP_HOST_UNREACHABLE;
 }
 
 /* A message of the stack's own, whose rest is a range of a received packet. */

@@ -49,15 +49,11 @@ struct icmp_quoted {
     const uint8_t *header; /* of IP */
 };
 
-/* Whether an error says that a packet was too long for the path, and may not be cut. */
-static inline bool icmp_is_too_long(const struct icmp_error *error) {
-    return error->type == ICMP_DESTINATION_UNREACHABLE && error->code == ICMP_FRAGMENTATION_NEEDED;
-}
+/* Whether an error, of either family, says that a packet was too long for the path, and may not be cut. */
+bool icmp_is_too_long(const struct icmp_error *error);
 
 /* ... or that it did not get to the host: nobody knows a way, or the host does not answer. */
-static inline bool icmp_is_unreachable(const struct icmp_error *error) {
-    return error->type == ICMP_DESTINATION_UNREACHABLE && error->code <= ICMP_HOST_UNREACHABLE;
-}
+bool icmp_is_unreachable(const struct icmp_error *error);
 
 void icmp_input(struct stack *stack, struct ip_packet *packet);
 

@@ -4,6 +4,7 @@
 #include "stack/ip/ip.h"
 #include "stack/base/checksum.h"
 #include "stack/base/wire.h"
+#include "stack/ip/icmp6.h"
 #include "stack/link/ether.h"
 #include "stack/stack.h"
 #include <errno.h>
@@ -102,6 +103,8 @@ struct ip_address ip_source(const struct stack *stack, struct ip_address destina
 }
 
 uint32_t ip_mtu(const struct stack *stack, struct ip_address destination) {
+    if (ip_is_v4(destination) && stack->paths.pool.used == 0) /* nothing is known of any path */
+        return ip4_is_local(stack, ip_to_v4(destination)) ? STACK_MTU_MAX : stack->config.mtu;
     return ip_is_local(stack, destination) ? STACK_MTU_MAX : ip_path_mtu(stack, destination);
 }
 
@@ -147,7 +150,7 @@ static uint32_t check_header(struct stack *stack, struct buffer *chain, const ui
     uint32_t total = wire_get16(header + 2);
     if (header_length < IP_HEADER_BYTES || header_length > buffer_length(chain) || total < header_length)
         goto bad;
-    if (checksum_fold(checksum_add(0, header, header_length)) != 0xffff) {
+    if (checksum_fold(checksum_header(header, header_length)) != 0xffff) {
         stack->mib.IpExtInCsumErrors++;
         goto bad;
     }
@@ -274,7 +277,7 @@ drop:
 
 void ip_seal_header(uint8_t *header) {
     wire_put16(header + 10, 0);
-    wire_put_sum(header + 10, (uint16_t)~checksum_fold(checksum_add(0, header, (header[0] & 15) * 4u)));
+    wire_put_sum(header + 10, (uint16_t)~checksum_fold(checksum_header(header, (header[0] & 15) * 4u)));
 }
 
 int ip_options_set(struct ip_options *options, const uint8_t *from, uint32_t length) {
@@ -373,14 +376,17 @@ int ip_output_whole(struct stack *stack, struct frame *frame, const struct ip_pa
 
 static bool is_too_long(const struct ip_parameters *parameters, const struct frame *frame) {
     uint32_t payload = frame->segment ? frame->segment : frame->payload_length;
-    return parameters->mtu && frame->header_length - FRAME_IP_AT + payload > parameters->mtu;
+    uint32_t more =
+        ip_header_bytes(parameters->destination) - IP_HEADER_BYTES; /* that is not in the frame yet */
+    return parameters->mtu && frame->header_length - FRAME_IP_AT + more + payload > parameters->mtu;
 }
 
 bool ip_offloads(const struct stack *stack, const struct ip_parameters *parameters,
                  const struct frame *frame) {
     struct ip_address destination = parameters->destination;
     return stack->config.offload && !ip_is_multicast(destination) && !ip_is_broadcast(stack, destination) &&
-           !(parameters->options && parameters->options->length) && !is_too_long(parameters, frame);
+           !(parameters->options && parameters->options->length) && !parameters->extensions &&
+           !is_too_long(parameters, frame);
 }
 
 int ip_output(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters) {
@@ -414,6 +420,13 @@ void ip_error(struct stack *stack, const uint8_t *header, uint32_t length, const
         .header = header,
     };
     ip_error_quoted(stack, &quoted, error);
+}
+
+void ip_refuse_port(struct stack *stack, const struct ip_packet *packet) {
+    if (ip_is_v4(packet->source))
+        icmp_send_error(stack, packet, ICMP_DESTINATION_UNREACHABLE, ICMP_PORT_UNREACHABLE, 0);
+    else
+        icmp6_send_error(stack, packet, ICMP6_UNREACHABLE, ICMP6_PORT_UNREACHABLE, 0);
 }
 
 void ip_error_quoted(struct stack *stack, const struct icmp_quoted *quoted, const struct icmp_error *error) {

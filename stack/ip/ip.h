@@ -103,6 +103,11 @@ int ip_reachable(const struct stack *stack, struct ip_address destination);
 struct ip_address ip_source(const struct stack *stack, struct ip_address destination);
 uint32_t ip_mtu(const struct stack *stack, struct ip_address destination);
 
+/* The most that a packet carries behind IP's own header. */
+static inline uint32_t ip_payload_max(struct ip_address address) {
+    return ip_is_v4(address) ? IP_DATAGRAM_MAX - IP_HEADER_BYTES : IP_DATAGRAM_MAX;
+}
+
 /* The bytes of an IP header, without options, in a packet between addresses of that family. */
 static inline uint32_t ip_header_bytes(struct ip_address address) {
     return ip_is_v4(address) ? IP_HEADER_BYTES : IP6_HEADER_BYTES;
@@ -114,6 +119,9 @@ enum ip_input_flag {
     IP_INPUT_LOOPED = 4,           /* the stack sent it to itself */
     IP_INPUT_CHECKSUM_GOOD = 8,    /* see STACK_INPUT_CHECKSUM_GOOD */
 };
+
+/* Answers a packet whose port nobody has with an error of its family. */
+void ip_refuse_port(struct stack *stack, const struct ip_packet *packet);
 
 /* Handles a received packet in a chain that begins at the IP header; takes the chain. */
 void ip_input(struct stack *stack, struct buffer *chain, unsigned flags);

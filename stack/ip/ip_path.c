@@ -24,10 +24,11 @@ static struct ip_path *lookup(const struct stack *stack, struct ip_address desti
 }
 
 uint32_t ip_path_mtu(const struct stack *stack, struct ip_address destination) {
+    uint32_t mtu = ip_is_v4(destination) ? stack->config.mtu : ip6_link_mtu(stack);
     if (stack->paths.pool.used == 0)
-        return stack->config.mtu;
+        return mtu;
     const struct ip_path *path = lookup(stack, destination);
-    return path && path->mtu < stack->config.mtu ? path->mtu : stack->config.mtu;
+    return path && path->mtu < mtu ? path->mtu : mtu;
 }
 
 bool ip_path_whole(const struct stack *stack, struct ip_address destination) {
@@ -64,13 +65,8 @@ static uint32_t plateau_below(uint32_t total) {
     return IP_MTU_MIN;
 }
 
-bool ip_path_reduce(struct stack *stack, struct ip_address destination, uint32_t mtu, uint32_t total) {
-    if (mtu == 0)
-        mtu = plateau_below(total);
-    uint32_t floor = IP_PATH_MTU_MIN < stack->config.mtu ? IP_PATH_MTU_MIN : stack->config.mtu;
-    bool locked = mtu < floor;
-    if (locked)
-        mtu = floor;
+/* Notes what a path carries, if it is less than was thought. Returns whether it is. */
+static bool note(struct stack *stack, struct ip_address destination, uint32_t mtu, bool locked) {
     struct ip_path *path = lookup(stack, destination);
     if (mtu > ip_path_mtu(stack, destination) || (path && mtu == path->mtu && locked == path->locked))
         return false;
@@ -83,6 +79,18 @@ bool ip_path_reduce(struct stack *stack, struct ip_address destination, uint32_t
     timer_start(&stack->timers, &path->timer, stack->now_ns + IP_PATH_EXPIRES_NS);
     stack->paths.generation++;
     return true;
+}
+
+bool ip_path_reduce(struct stack *stack, struct ip_address destination, uint32_t mtu, uint32_t total) {
+    if (!ip_is_v4(destination))
+        return mtu >= IP6_PATH_MTU_MIN && note(stack, destination, mtu, false);
+    if (mtu == 0)
+        mtu = plateau_below(total);
+    uint32_t floor = IP_PATH_MTU_MIN < stack->config.mtu ? IP_PATH_MTU_MIN : stack->config.mtu;
+    bool locked = mtu < floor;
+    if (locked)
+        mtu = floor;
+    return note(stack, destination, mtu, locked);
 }
 
 static uint32_t place_of(const struct stack *stack, struct ip_address destination) {

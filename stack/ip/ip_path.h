@@ -15,6 +15,7 @@
 #define IP_PATHS_MAX 1024u
 #define IP_PATH_BUCKETS 256u
 #define IP_PATH_MTU_MIN 552u                      /* net.ipv4.route.min_pmtu */
+#define IP6_PATH_MTU_MIN 1280u                    /* RFC 8200 section 5; who says less is not believed */
 #define IP_PATH_EXPIRES_NS UINT64_C(600000000000) /* net.ipv4.route.mtu_expires */
 
 struct stack;

@@ -74,7 +74,9 @@ static struct multicast_membership *membership_of(const struct socket *socket, s
 
 bool multicast_socket_wants(const struct socket *socket, struct ip_address group, struct ip_address source) {
     const struct multicast_membership *membership = membership_of(socket, group);
-    return membership ? allows(&membership->filter, source) : socket->options.multicast_all;
+    if (membership)
+        return allows(&membership->filter, source);
+    return ip_is_v4(group) ? socket->options.multicast_all : socket->options.six.multicast_all;
 }
 
 /* Whether routers may as well keep back what comes from a source: nobody wants it. */

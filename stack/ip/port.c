@@ -1,8 +1,8 @@
 /*
  * port.c - see port.h. The rules for sharing a port are those of Linux (socket(7), SO_REUSEADDR and
- * SO_REUSEPORT): two bindings conflict when protocol and port are equal and their addresses equal or one of
- * them any, unless both have SO_REUSEPORT, or both have SO_REUSEADDR and neither listens. UDP needs no
- * "neither listens".
+ * SO_REUSEPORT): two bindings conflict when protocol and port are equal and there is an address that both
+ * take (that of an AF_INET6 socket without IPV6_V6ONLY takes IPv4's, too), unless both have SO_REUSEPORT, or
+ * both have SO_REUSEADDR and neither listens. UDP needs no "neither listens".
  *
  * Connections get their ports as Linux's __inet_hash_connect gives them (RFC 6056, its algorithm 4 with the
  * increments of algorithm 5): a keyed hash of the destination says where its ports begin, and a counter goes
@@ -29,10 +29,17 @@ static struct hash_link **bucket_of(struct stack *stack, uint16_t port) {
     return &stack->ports.buckets[port % PORT_BUCKETS];
 }
 
+/* Whether there is an address that both take. */
+static bool overlap(const struct binding *a, const struct binding *b) {
+    if (ip_is_any(a->address) && ip_is_any(b->address))
+        return (a->takes_v4 && b->takes_v4) || (a->takes_v6 && b->takes_v6);
+    return ip_is_any(a->address) ? port_takes(a, b->address) : port_takes(b, a->address);
+}
+
 static bool bindings_conflict(const struct binding *a, const struct binding *b) {
     if (a->protocol != b->protocol || a->port != b->port)
         return false;
-    if (!ip_is_any(a->address) && !ip_is_any(b->address) && !ip_equal(a->address, b->address))
+    if (!overlap(a, b))
         return false;
     if (a->reuse_port && b->reuse_port)
         return false;

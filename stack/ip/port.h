@@ -19,9 +19,11 @@ struct stack;
 
 struct binding {
     struct hash_link link;
-    struct ip_address address; /* "::": any, of either family */
+    struct ip_address address; /* "::": any, of the families that it takes */
     uint16_t port;             /* 0: not bound, and in no table */
     uint8_t protocol;          /* IP_PROTOCOL_* */
+    bool takes_v4 : 1, takes_v6 : 1;
+    bool inet6 : 1; /* an AF_INET6 socket's */
     bool reuse_address : 1, reuse_port : 1;
     bool listening : 1;
     bool chosen : 1;         /* the port was asked for by bind(2), rather than picked */
@@ -33,6 +35,27 @@ struct port_table {
     uint32_t counters[PORT_COUNTERS]; /* how far connections to a destination have come */
     uint32_t start;                   /* where all of them began: RFC 6056 */
 };
+
+/* Whether what is sent to an address may be for a binding. */
+static inline bool port_takes(const struct binding *binding, struct ip_address address) {
+    if (!ip_is_any(binding->address))
+        return ip_equal(binding->address, address);
+    return ip_is_v4(address) ? binding->takes_v4 : binding->takes_v6;
+}
+
+/* How well a binding fits what is sent to an address, as Linux's compute_score has it: 0, not at all; most of
+ * all an address of its own, then a socket of the address's own family. */
+static inline int port_fits(const struct binding *binding, struct ip_address address) {
+    if (!port_takes(binding, address))
+        return 0;
+    return 1 + 2 * !ip_is_any(binding->address) + !(binding->inet6 && ip_is_v4(address));
+}
+
+static inline void port_take_families_of(struct binding *binding, const struct binding *other) {
+    binding->inet6 = other->inet6;
+    binding->takes_v4 = other->takes_v4;
+    binding->takes_v6 = other->takes_v6;
+}
 
 /* Of a stack whose clock and key are set. */
 void port_init(struct stack *stack);

@@ -52,7 +52,7 @@ struct frame {
     uint8_t transport_at; /* where the header of TCP, UDP or ICMP begins */
     uint16_t
         segment; /* the NIC cuts the payload, of TCP or UDP, into parts of so many bytes; 0: it does not */
-    /* The NIC computes the checksum, from FRAME_TRANSPORT_AT on, and puts it so many bytes after that, where
+    /* The NIC computes the checksum, from transport_at on, and puts it so many bytes after that, where
      * the pseudo-header's sum lies; 0: it is there already. */
     uint8_t checksum_offset;
     struct frame_note note;

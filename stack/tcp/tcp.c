@@ -71,6 +71,7 @@ void tcp_renew(struct stack *stack, struct tcp *tcp) {
     tcp->fastopen_key = NULL;
     tcp->md5_keys = NULL;
     fresh->former_port = tcp->former_port;
+    port_take_families_of(&fresh->binding, &tcp->binding);
     if (tcp->binding.address_chosen) {
         fresh->binding.address = tcp->binding.address;
         fresh->binding.address_chosen = true;
@@ -117,19 +118,27 @@ struct tcp *tcp_lookup(struct stack *stack, struct ip_address local, uint16_t lo
     return NULL;
 }
 
-static bool listens_at(const struct tcp *tcp, struct ip_address address, uint16_t port) {
-    return tcp->binding.port == port && ip_equal(tcp->binding.address, address);
+/* How well a listener fits. */
+static int listener_fits(const struct hash_link *link, struct ip_address address, uint16_t port) {
+    const struct tcp *tcp = container_of(link, struct tcp, tuple_link);
+    return tcp->binding.port == port ? port_fits(&tcp->binding, address) : 0;
 }
 
-/* The first listener at just this address, and how many share the port with it. */
-static struct tcp *find_listener(struct hash_link *chain, struct ip_address address, uint16_t port,
+/* The first listener of those that fit best, and how many of them share the port. */
+static struct tcp *find_listener(struct hash_link *chain, struct ip_address address, uint16_t port, int *best,
                                  uint32_t *count, struct tcp **steering) {
     struct tcp *first = NULL;
     for (struct hash_link *link = chain; link; link = link->next) {
         struct tcp *tcp = container_of(link, struct tcp, tuple_link);
-        if (!listens_at(tcp, address, port))
+        int fits = listener_fits(link, address, port);
+        if (fits == 0 || fits < *best)
             continue;
-        first = first ? first : tcp;
+        if (fits > *best) {
+            first = tcp;
+            *best = fits;
+            *count = 0;
+            *steering = NULL;
+        }
         *count += tcp->binding.reuse_port;
         if (filter_has_steering(tcp->socket))
             *steering = tcp;
@@ -141,11 +150,9 @@ struct tcp *tcp_lookup_listener(struct stack *stack, struct ip_address local, ui
                                 struct ip_address remote, uint16_t remote_port, struct filter_view *view) {
     struct hash_link *chain = stack->tcp_table->listeners[local_port % TCP_LISTEN_BUCKETS];
     struct tcp *steering = NULL;
-    struct ip_address address = local;
     uint32_t count = 0;
-    struct tcp *first = find_listener(chain, local, local_port, &count, &steering);
-    if (!first)
-        first = find_listener(chain, address = (struct ip_address){0}, local_port, &count, &steering);
+    int best = 0;
+    struct tcp *first = find_listener(chain, local, local_port, &best, &count, &steering);
     if (count < 2)
         return first;
     uint32_t chosen = steering && view ? filter_steers(steering->socket, view) : count;
@@ -153,7 +160,7 @@ struct tcp *tcp_lookup_listener(struct stack *stack, struct ip_address local, ui
         chosen = port_share(stack, remote, remote_port, count);
     for (struct hash_link *link = chain; link; link = link->next) { /* the youngest comes first */
         struct tcp *tcp = container_of(link, struct tcp, tuple_link);
-        if (listens_at(tcp, address, local_port) && tcp->binding.reuse_port && --count == chosen)
+        if (listener_fits(link, local, local_port) == best && tcp->binding.reuse_port && --count == chosen)
             return tcp;
     }
     return first;

@@ -44,6 +44,7 @@
 #define TCP_BUCKETS 131072u
 #define TCP_LISTEN_BUCKETS 1024u
 #define TCP_WINDOW_SCALE_MAX 14u /* RFC 7323 section 2.3 */
+#define TCP_MSS_DEFAULT6 1220u   /* by IPv6: the least that links carry, less headers */
 #define TCP_INITIAL_SEGMENTS 10u /* RFC 6928 */
 #define TCP_RTO_INITIAL_NS UINT64_C(1000000000)
 #define TCP_SYN_AGAIN_NS UINT64_C(2000000) /* Linux's TCP_TIMEOUT_MIN */
@@ -67,11 +68,13 @@ struct tcp_options {
     uint16_t mss_limit;        /* TCP_MAXSEG; 0: none */
     int16_t linger2;           /* TCP_LINGER2, s; 0: as the sysctl says; -1: not at all */
     uint8_t keepalive_probes;
-    uint8_t syn_retries; /* TCP_SYNCNT */
-    uint8_t ttl, tos;
-    uint8_t congestion;   /* enum tcp_algorithm */
-    uint8_t defer_accept; /* TCP_DEFER_ACCEPT, in retransmissions of a SYN-ACK */
-    uint8_t min_ttl;      /* IP_MINTTL: what comes with less has not come from near */
+    uint8_t syn_retries;              /* TCP_SYNCNT */
+    uint8_t ttl, tos;                 /* by IPv4 */
+    uint8_t hop_limit, traffic_class; /* by IPv6; hop limit 0: the network's */
+    uint8_t min_hop_limit;            /* IPV6_MINHOPCOUNT: what min_ttl is to IPv4 */
+    uint8_t congestion;               /* enum tcp_algorithm */
+    uint8_t defer_accept;             /* TCP_DEFER_ACCEPT, in retransmissions of a SYN-ACK */
+    uint8_t min_ttl;                  /* IP_MINTTL: what comes with less has not come from near */
     bool nodelay : 1, cork : 1, keepalive : 1, fastopen_no_cookie : 1, fastopen_connect : 1;
 };
 
@@ -121,6 +124,7 @@ struct tcp {
     uint8_t fate;        /* enum tcp_fate: what a repair has found */
     int16_t soft_error;  /* what an ICMP error said; 0: none since the last acknowledgment */
     int16_t final_error; /* it has ended, with this, before it was accepted */
+    uint16_t flow;       /* of which the flow label is made, by IPv6; 0: there is none */
 
     /* Sending. */
     uint32_t iss, snd_una, snd_nxt;
@@ -201,6 +205,11 @@ void tcp_input_syn_sent(struct stack *stack, struct tcp *tcp, struct tcp_segment
 /* A connection in SYN_RECV got its acknowledgment. False: it can't be accepted now, the segment is to be
  * dropped. */
 bool tcp_handshake_done(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment);
+/* What is assumed of a peer that does not say it: RFC 9293 section 3.7.1. */
+static inline uint16_t tcp_default_mss(const struct tcp *tcp) {
+    return ip_is_v4(tcp->remote_address) ? TCP_MSS_DEFAULT : TCP_MSS_DEFAULT6;
+}
+
 uint16_t tcp_own_mss(const struct stack *stack, const struct tcp *tcp); /* that we offer */
 void tcp_send_syn(struct stack *stack, struct tcp *tcp);
 void tcp_leave_queue(struct tcp *tcp);
@@ -235,6 +244,9 @@ bool tcp_send_beyond(struct stack *stack, struct tcp *tcp);
 void tcp_advance_next(struct tcp *tcp, struct byte_cursor place, uint32_t length, bool fin);
 /* Sends what was sent last again. */
 void tcp_resend_last(struct stack *stack, struct tcp *tcp);
+/* Chooses the flow by which IPv6's routers know a connection, another than the one before: when it begins,
+ * and when it times out, in case the way of the one before is broken. */
+void tcp_choose_flow(struct stack *stack, struct tcp *tcp);
 uint32_t tcp_send_end(const struct tcp *tcp); /* the number after the last byte of the send queue */
 uint32_t tcp_unsent(const struct tcp *tcp);   /* bytes that have not left yet */
 bool tcp_writable(struct stack *stack, const struct tcp *tcp); /* poll(2)'s POLLOUT */

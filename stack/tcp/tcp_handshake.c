@@ -63,6 +63,7 @@ static void open_send_side(struct stack *stack, struct tcp *tcp, uint32_t follow
     if (stack->sysctl.tcp_timestamps == 1) /* 2: it begins with the boot */
         tcp->timestamp_offset =
             tcp_timestamp_origin(stack->isn_key, tcp->binding.address, tcp->remote_address);
+    tcp_choose_flow(stack, tcp);
     tcp_tuning_begin(tcp, tcp->socket ? tcp->socket : tcp->listener);
     tcp->scaling = stack->sysctl.tcp_window_scaling;
     tcp->rcv_scale = tcp->scaling ? tcp_window_scale(largest_window(stack, tcp)) : 0;
@@ -76,7 +77,7 @@ static bool may_have_timestamps(const struct stack *stack, const struct tcp *tcp
 
 /* Takes what the peer's SYN says. */
 static void take_syn(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
-    uint16_t peer_mss = segment->mss ? segment->mss : TCP_MSS_DEFAULT;
+    uint16_t peer_mss = segment->mss ? segment->mss : tcp_default_mss(tcp);
     uint16_t ours = tcp_own_mss(stack, tcp);
     if (peer_mss < stack->sysctl.tcp_min_snd_mss) /* a tiny MSS is an attack on our resources */
         peer_mss = (uint16_t)stack->sysctl.tcp_min_snd_mss;
@@ -298,6 +299,7 @@ static struct tcp *make_child(struct stack *stack, struct tcp *listener, const s
     tcp->options = listener->options;
     tcp->binding.address = packet->destination;
     tcp->binding.port = listener->binding.port;
+    port_take_families_of(&tcp->binding, &listener->binding);
     tcp->binding.reuse_address = listener->binding.reuse_address;
     tcp->binding.reuse_port = listener->binding.reuse_port;
     tcp->remote_port = segment->source_port;

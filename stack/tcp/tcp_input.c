@@ -464,7 +464,7 @@ static void make_room(struct stack *stack, struct tcp *tcp) {
 /* Whether a segment may be looked at: signed as it must be, and from near enough (IP_MINTTL; RFC 5082). */
 static bool trusted(struct stack *stack, const struct tcp *tcp, const struct ip_packet *packet,
                     const struct tcp_segment *segment) {
-    if (packet->ttl < tcp->options.min_ttl) {
+    if (packet->ttl < (ip_is_v4(packet->source) ? tcp->options.min_ttl : tcp->options.min_hop_limit)) {
         stack->mib.TcpExtTCPMinTTLDrop++;
         return false;
     }

@@ -51,6 +51,29 @@ static bool send_segment(struct stack *stack, const struct tcp_segment *segment,
     return true;
 }
 
+void tcp_choose_flow(struct stack *stack, struct tcp *tcp) {
+    if (ip_is_v4(tcp->remote_address))
+        return;
+    uint32_t ports = (uint32_t)tcp->binding.port << 16 | tcp->remote_port;
+    uint32_t label = ip6_flow_label(stack, tcp->binding.address, tcp->remote_address, IP_PROTOCOL_TCP,
+                                    ports ^ (uint32_t)random_u64(&stack->random));
+    tcp->flow = (uint16_t)label;
+}
+
+/* Twenty bits of the flow's sixteen. */
+static uint32_t flow_label(const struct tcp *tcp) {
+    return (uint32_t)tcp->flow << 4 | tcp->flow >> 12;
+}
+
+/* What is IPv6's in a segment's parameters. */
+static void put_inet6(const struct stack *stack, const struct tcp *tcp, struct ip_parameters *parameters) {
+    const struct tcp_options *options = &tcp->options;
+    parameters->ttl = options->hop_limit ? options->hop_limit : ip6_hop_limit(stack);
+    parameters->tos = options->traffic_class;
+    parameters->flow_label = flow_label(tcp);
+    parameters->options = NULL;
+}
+
 bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
                   struct byte_cursor payload) {
     struct tcp_segment marked;
@@ -62,6 +85,8 @@ bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment
                                        .dont_fragment = !tcp->path.may_fragment,
                                        .options = socket_ip_options(tcp->socket),
                                        .identification = &tcp->ip_identification};
+    if (!ip_is_v4(tcp->remote_address))
+        put_inet6(stack, tcp, &parameters);
     if (tcp->ecn & TCP_ECN_ON || tcp->md5_keys) {
         marked = *segment;
         marked.key = tcp_md5_find(tcp, tcp->remote_address);
@@ -157,7 +182,8 @@ static void send_reset(struct stack *stack, const struct tcp_segment *reset, str
     struct ip_parameters parameters = {.source = from,
                                        .destination = to,
                                        .protocol = IP_PROTOCOL_TCP,
-                                       .ttl = (uint8_t)stack->sysctl.ip_default_ttl,
+                                       .ttl = ip_is_v4(to) ? (uint8_t)stack->sysctl.ip_default_ttl
+                                                           : ip6_hop_limit(stack),
                                        .dont_fragment = true};
     send_segment(stack, reset, (struct byte_cursor){NULL, 0}, &parameters);
 }

@@ -54,10 +54,11 @@ void tcp_path_measure(struct stack *stack, struct tcp *tcp) {
 void tcp_path_timeout(struct stack *stack, struct tcp *tcp) {
     tcp_path_lost(stack, tcp);
     uint32_t in_flight = tcp->snd_nxt - tcp->snd_una;
-    if (tcp->retransmits < SUSPICIOUS_TIMEOUTS || tcp->mss <= TCP_MSS_DEFAULT || in_flight <= TCP_MSS_DEFAULT)
+    uint16_t least = tcp_default_mss(tcp);
+    if (tcp->retransmits < SUSPICIOUS_TIMEOUTS || tcp->mss <= least || in_flight <= least)
         return;
     stack->mib.TcpExtTCPMTUPFail++;
-    tcp->mss = tcp->mss / 2 > TCP_MSS_DEFAULT ? tcp->mss / 2 : TCP_MSS_DEFAULT;
+    tcp->mss = tcp->mss / 2 > least ? tcp->mss / 2 : least;
     tcp->path.narrowed = true;
     tcp->path.probe_due_ns = stack->now_ns;
 }

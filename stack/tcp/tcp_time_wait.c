@@ -33,8 +33,8 @@ static void save_one(void *object, void *context) {
         .mss = tcp->mss,
         .snd_scale = tcp->snd_scale,
         .rcv_scale = tcp->rcv_scale,
-        .ttl = tcp->options.ttl,
-        .tos = tcp->options.tos,
+        .ttl = ip_is_v4(tcp->remote_address) ? tcp->options.ttl : tcp->options.hop_limit,
+        .tos = ip_is_v4(tcp->remote_address) ? tcp->options.tos : tcp->options.traffic_class,
         .timestamps = tcp->timestamps,
         .sack_permitted = tcp->sack_permitted,
         .scaling = tcp->scaling,
@@ -74,8 +74,8 @@ bool tcp_waiting_resume(struct stack *stack, const struct tcp_waiting *waiting) 
     tcp->mss = waiting->mss ? waiting->mss : TCP_MSS_DEFAULT;
     tcp->snd_scale = waiting->snd_scale & 15;
     tcp->rcv_scale = waiting->rcv_scale & 15;
-    tcp->options.ttl = waiting->ttl;
-    tcp->options.tos = waiting->tos;
+    tcp->options.ttl = tcp->options.hop_limit = waiting->ttl;
+    tcp->options.tos = tcp->options.traffic_class = waiting->tos;
     tcp->timestamps = waiting->timestamps;
     tcp->sack_permitted = waiting->sack_permitted;
     tcp->scaling = waiting->scaling;

@@ -104,6 +104,7 @@ static void data_timeout(struct stack *stack, struct tcp *tcp) {
     trace_timer(stack, tcp, TRACE_TIMER_RETRANSMIT, tcp->retransmits + 1u);
     stack->mib.TcpExtTCPTimeouts++;
     tcp->history.timeouts++;
+    tcp_choose_flow(stack, tcp);
     tcp_path_timeout(stack, tcp);
     tcp_recovery_timeout(stack, tcp);
     tcp->retransmits++;

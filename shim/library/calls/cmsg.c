@@ -158,7 +158,7 @@ static void put_ip(const struct stack *stack, struct writing *writing, const str
             info.ipi_spec_dst.s_addr = htonl(config->address);
         put(writing, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
     }
-    if (options->receive_packet_info6) {
+    if (options->six.receive_packet_info) {
         struct in6_pktinfo info = {.ipi6_ifindex = config->interface_index ? config->interface_index : 1};
         memset(&info.ipi6_addr.s6_addr[10], 0xff, 2);
         memcpy(&info.ipi6_addr.s6_addr[12], &destination, sizeof destination);

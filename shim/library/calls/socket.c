@@ -352,7 +352,7 @@ static int set_inet6_option(int fd, int name, const void *value, socklen_t lengt
     } else if (name == IPV6_RECVPKTINFO) {
         struct socket *socket = call_enter(fd, &error);
         if (socket) {
-            socket->options.receive_packet_info6 = number != 0;
+            socket->options.six.receive_packet_info = number != 0;
             shared_unlock();
         }
     }

@@ -269,7 +269,7 @@ static void lent_train_waits_for_its_neighbour_as_a_copy(void **state) {
     host_discard(&scene.host);
     struct socket *socket = make_socket(&scene.host, SOCK_DGRAM, 0, 4000);
     lend(&scene, socket, own);
-    assert_int_equal(scene.host.stack->arp.pendings.used, 1);
+    assert_int_equal(scene.host.stack->neighbours.pendings.used, 1);
     memset(own, 0xee, MANY);
     peer_answer_arp(&scene.host);
     expect_train(&scene);
