@@ -39,7 +39,7 @@ NIC := $(call sources,nic)
 DIGEST := $(BUILD)/digest.c
 LIBRARY := $(DIGEST) $(call sources,shim/library shim/region nic/direct stack)
 KEEPER := $(DIGEST) $(call sources,shim/keeper shim/region nic stack)
-FUZZ_NAMES := frames dhcp options filter config capture netlink door dns
+FUZZ_NAMES := frames ip6 dhcp options filter config capture netlink door dns
 FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
 UNIT := $(sort $(shell find tests/unit -name 'test_*.c'))
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(UNIT)))

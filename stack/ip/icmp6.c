@@ -221,7 +221,9 @@ static bool may_be_answered(const struct ip_packet *packet, enum icmp6_type type
         return true; /* cut off: whatever it is, it was for us */
     if (protocol != IP_PROTOCOL_ICMP6)
         return true;
-    return at < length && start[at] >= ICMP6_ECHO_REQUEST && start[at] != ICMP6_REDIRECT;
+    if (at >= length)
+        return packet->fragmented;
+    return start[at] >= ICMP6_ECHO_REQUEST && start[at] != ICMP6_REDIRECT;
 }
 
 /* Linux's icmpv6_xrlim_allow: one in icmp.ratelimit, and more for destinations on a wider route. */

@@ -14,6 +14,7 @@ enum {
     OPTION_PAD1 = 0,
     OPTION_PADN = 1,
     OPTION_ROUTER_ALERT = 5,
+    OPTION_JUMBO = 0xc2,
 };
 
 /* RFC 8200 section 4.2: what an option's two highest bits say of hosts that do not know it. */
@@ -63,6 +64,18 @@ static uint32_t padding(const uint8_t *option, uint32_t left) {
     return option[1] + 2u;
 }
 
+/* RFC 2675: what is longer than any link here carries is not taken; what is no such thing is told. */
+static bool jumbo(struct stack *stack, struct ip_packet *packet, uint32_t at) {
+    const uint8_t *storage = packet->chain->storage, *option = storage + at;
+    if (option[1] != 4 || (at - packet->header_at) % 4 != 2)
+        return drop(stack);
+    if (wire_get32(option + 2) <= IP_DATAGRAM_MAX)
+        return problem(stack, packet, ICMP6_WRONG_FIELD, at + 2);
+    if (wire_get16(storage + packet->header_at + 4))
+        return problem(stack, packet, ICMP6_WRONG_FIELD, at);
+    return drop(stack);
+}
+
 /* The options of a header whose place in the first buffer is [at, end). */
 static bool check_options(struct stack *stack, struct ip_packet *packet, uint32_t at, uint32_t end,
                           bool hop_by_hop) {
@@ -83,6 +96,8 @@ static bool check_options(struct stack *stack, struct ip_packet *packet, uint32_
         if (hop_by_hop && storage[at] == OPTION_ROUTER_ALERT) {
             if (storage[at + 1] != 2)
                 return drop(stack);
+        } else if (hop_by_hop && storage[at] == OPTION_JUMBO) {
+            return jumbo(stack, packet, at);
         } else if (!unknown_option(stack, packet, at)) {
             return false;
         }

@@ -75,13 +75,11 @@ bool ip6_reassemble(struct stack *stack, struct ip_packet *packet, uint32_t frag
                                    .last = last};
     struct ip_reassembly *reassembly;
     packet->fragmented = true;
+    if (nested)
+        return refuse(stack, packet, ICMP6_WRONG_FIELD, fragment_header_at - packet->header_at);
     if (offset == 0 && last)
         return true; /* RFC 6946 */
     stack->mib.Ip6ReasmReqds++;
-    if (nested) {
-        stack->mib.Ip6ReasmFails++;
-        return false;
-    }
     if (!last && packet->length % 8)
         return refuse(stack, packet, ICMP6_WRONG_FIELD, 4); /* the payload's length */
     if (offset + packet->length > IP_DATAGRAM_MAX)

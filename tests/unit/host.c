@@ -81,6 +81,10 @@ static void keep_frame(const uint8_t *bytes, uint32_t length) {
     uint32_t header = length > 54 ? (ip[0] & 15) * 4u : 0;
     if (!folder)
         return;
+    if (length > ETHER_HEADER_BYTES && wire_get16(bytes + 12) == ETHER_TYPE_IP6) {
+        keep(folder, "ip6", whole, sizeof whole, bytes, length);
+        return;
+    }
     keep(folder, "frames", whole, sizeof whole, bytes, length);
     if (header < IP_HEADER_BYTES || length < ETHER_HEADER_BYTES + header + 20)
         return;

@@ -230,6 +230,19 @@ static void options_that_are_none_are_dropped(void **state) {
     host_destroy(&host);
 }
 
+/* RFC 2675; as Linux tells of it. */
+static void jumbograms_are_refused(void **state) {
+    (void)state;
+    struct host host = new_host();
+    send_with_options(&host, IP6_HOP_BY_HOP, (uint8_t[6]){0xc2, 4, 0, 1, 0, 0}); /* it has a length, too */
+    assert_problem(&host, ICMP6_WRONG_FIELD, 42);
+    send_with_options(&host, IP6_HOP_BY_HOP, (uint8_t[6]){0xc2, 4, 0, 0, 0xff, 0xff}); /* it is none */
+    assert_problem(&host, ICMP6_WRONG_FIELD, 44);
+    send_with_options(&host, IP6_HOP_BY_HOP, (uint8_t[6]){0xc2, 3, 0, 1, 0, 0});
+    assert_silent(&host);
+    host_destroy(&host);
+}
+
 static void hop_by_hop_options_come_first_or_not_at_all(void **state) {
     (void)state;
     struct host host = new_host();
@@ -398,6 +411,9 @@ static void first_fragment_has_all_headers(void **state) {
                            IP_PROTOCOL_ICMP6,       1, 1, 4}; /* 16 bytes of options, 8 of them here */
     send_packet(&host, IP6_FRAGMENT, packet, 16);
     assert_problem(&host, ICMP6_INCOMPLETE_CHAIN, 0);
+    packet[0] = IP_PROTOCOL_ICMP6; /* nothing of it */
+    send_packet(&host, IP6_FRAGMENT, packet, 8);
+    assert_problem(&host, ICMP6_INCOMPLETE_CHAIN, 0);
     packet[0] = IP_PROTOCOL_TCP; /* a header of 20 bytes */
     send_packet(&host, IP6_FRAGMENT, packet, 24);
     assert_problem(&host, ICMP6_INCOMPLETE_CHAIN, 0);
@@ -439,14 +455,14 @@ static void flood_of_fragments_is_bounded(void **state) {
     host_destroy(&host);
 }
 
-static void nested_fragments_are_dropped(void **state) {
+static void nested_fragments_are_refused(void **state) {
     (void)state;
     struct host host = new_host();
     uint8_t packet[100] = {IP6_FRAGMENT,      0, 0, 0, 0, 0, 0, 1, /* a whole one, with a fragment in it */
                            IP_PROTOCOL_ICMP6, 0, 0, 1, 0, 0, 0, 2};
     write_echo(packet + 16, 8);
     send_packet(&host, IP6_FRAGMENT, packet, 32);
-    assert_silent(&host);
+    assert_problem(&host, ICMP6_WRONG_FIELD, 48);
     assert_int_equal(host.stack->reassemblies.pool.used, 0);
     host_destroy(&host);
 }
@@ -489,6 +505,7 @@ int main(void) {
         cmocka_unit_test(unknown_protocol_is_told_with_its_place),
         cmocka_unit_test(unknown_options_are_treated_as_they_ask),
         cmocka_unit_test(options_that_are_none_are_dropped),
+        cmocka_unit_test(jumbograms_are_refused),
         cmocka_unit_test(hop_by_hop_options_come_first_or_not_at_all),
         cmocka_unit_test(routing_header_with_a_way_left_is_refused),
         cmocka_unit_test(chain_of_headers_that_is_cut_off_is_dropped),
@@ -501,7 +518,7 @@ int main(void) {
         cmocka_unit_test(first_fragment_has_all_headers),
         cmocka_unit_test(fragments_wait_a_minute),
         cmocka_unit_test(flood_of_fragments_is_bounded),
-        cmocka_unit_test(nested_fragments_are_dropped),
+        cmocka_unit_test(nested_fragments_are_refused),
         cmocka_unit_test(long_answer_leaves_in_fragments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
