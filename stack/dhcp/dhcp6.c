@@ -220,12 +220,14 @@ static void replied(struct stack *stack, const struct dhcp6_message *message) {
 
 static void handle(struct stack *stack, const struct dhcp6_message *message) {
     enum dhcp6_state state = stack->ip6.dhcp6.state;
+    stack_work_on(stack, &stack->ip6);
     bool waits = state != DHCP6_OFF && state != DHCP6_BOUND && state != DHCP6_INFORMED;
     if (message->type == DHCP6_ADVERTISE && state == DHCP6_SOLICITING)
         advertised(stack, message);
     else if (message->type == DHCP6_REPLY && waits)
         replied(stack, message);
     ip6_wake(stack);
+    stack_work_on(stack, NULL);
 }
 
 bool dhcp6_input(struct stack *stack, const struct ip_packet *packet) {

@@ -204,6 +204,7 @@ void icmp6_input(struct stack *stack, struct ip_packet *packet) {
     default: /* RFC 4443 section 2.4 (b): what is unknown and no error is dropped */
         break;
     }
+    stack_work_on(stack, NULL);
 }
 
 /* RFC 4443 section 2.4 (e): not about an error or a redirect, a group (but for what path MTU discovery and

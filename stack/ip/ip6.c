@@ -34,6 +34,8 @@ void ip6_repair(struct stack *stack) {
         begin(stack);
         ip6_routes_repair(stack);
         ip6_addresses_repair(stack);
+    } else if (ip6->on && !ip6->begins) {
+        ip6_addresses_join(stack);
     }
     ip6_wake(stack);
 }
@@ -89,6 +91,7 @@ void ip6_timer(struct stack *stack) {
     nd_router_run(stack);
     dhcp6_run(stack);
     ip6_wake(stack);
+    stack_work_on(stack, NULL);
 }
 
 bool ip6_is_local(const struct stack *stack, struct ip_address address) {
@@ -114,8 +117,8 @@ int ip6_reachable(const struct stack *stack, struct ip_address destination) {
 }
 
 uint32_t ip6_link_mtu(const struct stack *stack) {
-    uint32_t mtu = stack->ip6.mtu;
-    return mtu && mtu < stack->config.mtu ? mtu : stack->config.mtu;
+    uint32_t mtu = stack->ip6.mtu && stack->ip6.mtu < stack->config.mtu ? stack->ip6.mtu : stack->config.mtu;
+    return mtu > IP6_MTU_MIN ? mtu : IP6_MTU_MIN; /* DHCP's MTU may be less, the NIC's is not */
 }
 
 uint8_t ip6_hop_limit(const struct stack *stack) {

@@ -427,6 +427,12 @@ void ip6_addresses_run(struct stack *stack) {
     }
 }
 
+void ip6_addresses_join(struct stack *stack) {
+    multicast_own(stack, IP6_ALL_NODES, true);
+    for (uint32_t i = 0; i < all(stack)->count; i++)
+        multicast_own(stack, ip_solicited_node(all(stack)->entries[i].address), true);
+}
+
 void ip6_addresses_repair(struct stack *stack) {
     struct ip6_addresses *addresses = all(stack);
     uint32_t count = addresses->count < IP6_ADDRESSES_MAX ? addresses->count : IP6_ADDRESSES_MAX;

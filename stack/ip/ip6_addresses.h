@@ -101,6 +101,9 @@ void ip6_address_taken(struct stack *stack, struct ip6_address *address);
  * group. */
 bool ip6_addresses_want(const struct stack *stack, struct ip_address group);
 
+/* The groups have been made anew, of sockets' memberships alone: those of the addresses are wanted again. */
+void ip6_addresses_join(struct stack *stack);
+
 /* After a death in the middle of a change: the user's addresses are checked anew, and others made anew. */
 void ip6_addresses_repair(struct stack *stack);
 

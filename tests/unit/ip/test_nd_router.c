@@ -5,6 +5,7 @@
 #include "stack/ip/icmp6.h"
 #include "stack/ip/ip6_source.h"
 #include "stack/ip/nd.h"
+#include "stack/repair.h"
 #include "tests/unit/peer6.h"
 #include <errno.h>
 #include <stdio.h>
@@ -433,6 +434,59 @@ static void names_that_are_none_are_not_taken(void **state) {
     host_destroy(&host);
 }
 
+static void tunables_go_by_the_name_of_any_interface(void **state) {
+    (void)state;
+    struct ip_address own;
+    struct host host = host6_settled(false, &own);
+    struct sysctl *sysctl = &host.stack->sysctl;
+    char text[SYSCTL_TEXT_BYTES];
+    assert_int_equal(sysctl_set(sysctl, "net.ipv6.conf.eth0.hop_limit", "7"), 0);
+    assert_int_equal(sysctl_get(sysctl, "net/ipv6/conf/default/hop_limit", text), 0);
+    assert_string_equal(text, "7");
+    assert_int_equal(ip6_hop_limit(host.stack), 7);
+    assert_int_equal(sysctl_set(sysctl, "net.ipv6.neigh.eth0.hop_limit", "7"), -ENOENT);
+    assert_int_equal(sysctl_set(sysctl, "net.ipv6.neigh.eth0.ucast_solicit", "5"), 0);
+    assert_int_equal(sysctl_set(sysctl, "net.ipv6.conf.eth0.ucast_solicit", "5"), -ENOENT);
+    assert_int_equal(sysctl_set(sysctl, "net.ipv6.conf.hop_limit", "7"), -ENOENT);
+    assert_int_equal(sysctl_get(sysctl, "net.ipv6.conf.all.router_solicitations", text), 0);
+    assert_string_equal(text, "-1");
+    assert_int_equal(sysctl_set(sysctl, "net.ipv6.conf.all.router_solicitations", "-1"), 0);
+    assert_int_equal(sysctl_set(sysctl, "net.ipv6.conf.all.router_solicitations", "-2"), -EINVAL);
+    host_destroy(&host);
+}
+
+/* See repair.h: a user died while it changed what is known of the network. */
+static void repair_begins_anew_with_the_same_addresses(void **state) {
+    (void)state;
+    struct ip_address own, user = v6("2001:db8::10");
+    struct host host = host6_settled(true, &own);
+    advertise_prefix(&host, "2001:db8:1::", ON_LINK | AUTONOMOUS, 86400, 86400);
+    assert_int_equal(ip6_address_add(host.stack, user, 64, IP6_ADDRESS_USER, NULL), 0);
+    struct ip_address stable = made_of(&host, "2001:db8:1::", IP6_ADDRESS_STABLE)->address;
+    host_run(&host, 5 * SECOND);
+    host_discard(&host);
+    for (int torn = 0; torn < 2; torn++) {
+        if (torn) {
+            stack_work_on(host.stack, &host.stack->ip6);
+            host.stack->ip6.routes.count = 12345;
+            memset(&host.stack->ip6.router, 0xff, sizeof host.stack->ip6.router);
+        }
+        stack_repair_memory(host.stack);
+        assert_true(stack_repair(host.stack, now, NULL));
+        assert_true(ip6_is_local(host.stack, own));
+        assert_true(ip6_is_local(host.stack, user));
+        assert_int_equal(ip6_is_local(host.stack, stable), !torn);
+        host_run(&host, 5 * SECOND);
+        advertise_prefix(&host, "2001:db8:1::", ON_LINK | AUTONOMOUS, 86400, 86400);
+        assert_true(ip6_is_local(host.stack, stable));
+        assert_true(goes_by(&host, FAR, FIRST));
+        assert_true(multicast_wants(host.stack, ip_solicited_node(stable), PEER6));
+        host_run(&host, 5 * SECOND);
+        host_discard(&host);
+    }
+    host_destroy(&host);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(routers_are_asked_ever_less_often),
@@ -455,6 +509,8 @@ int main(void) {
         cmocka_unit_test(link_is_as_the_router_says),
         cmocka_unit_test(names_are_as_the_router_says_for_as_long),
         cmocka_unit_test(names_that_are_none_are_not_taken),
+        cmocka_unit_test(tunables_go_by_the_name_of_any_interface),
+        cmocka_unit_test(repair_begins_anew_with_the_same_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
