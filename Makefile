@@ -143,14 +143,15 @@ $(BUILD)/tests/bad_link: $(call objects,plain,tests/bench/bad_link.c $(NIC))
 	$(LINK) $(KEEPER_LIBS)
 
 CONFORMANCE := $(wildcard tests/conformance/*.c tests/conformance/*.h)
-CONFORMANCE_TESTS := $(BUILD)/tests/conformance $(BUILD)/tests/conformance-raw $(BUILD)/tests/conformance-libc
+CONFORMANCE_TESTS := $(BUILD)/tests/conformance $(BUILD)/tests/conformance-raw $(BUILD)/tests/conformance-libc $(BUILD)/tests/conformance-static
 $(CONFORMANCE_TESTS): $(CONFORMANCE) tests/raw_call.h
 	@mkdir -p $(@D)
 	@echo "  CC  $@"
 	@$(CC) -std=gnu17 -D_GNU_SOURCE -I. -O1 -g -Wall -Werror -Wno-unused-result -Wno-stringop-overflow $(DOOR) -o $@ $(filter-out $(NO_DOOR),$(filter %.c,$^)) -lpthread
 
 # The same cases by other ways to the same calls.
-$(BUILD)/tests/conformance: NO_DOOR = tests/conformance/doors.c
+$(BUILD)/tests/conformance $(BUILD)/tests/conformance-static: NO_DOOR = tests/conformance/doors.c
+$(BUILD)/tests/conformance-static: DOOR = -static
 $(BUILD)/tests/conformance-raw: DOOR = -DDOOR_RAW
 $(BUILD)/tests/conformance-libc: DOOR = -DDOOR_LIBC
 

@@ -10,6 +10,7 @@
  * last.
  */
 #include "shim/library/guest/guest_thread.h"
+#include "shim/library/process/signals.h"
 #include "shim/library/syscalls/user_dispatch.h"
 #include "shim/region/kernel_calls.h"
 #include "shim/region/libc.h"
@@ -18,6 +19,7 @@
 #include <linux/sched.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
@@ -221,6 +223,9 @@ long guest_thread_make(const struct program_frame *frame, const struct guest_clo
     int error = LIBC(pthread_create)(&thread, &attributes, run, &start);
     while (!error && !start.tid)
         kernel_call(SYS_futex, (long)&start.tid, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0);
+    static atomic_flag given_back = ATOMIC_FLAG_INIT;
+    if (!atomic_flag_test_and_set(&given_back))
+        signals_give_back(SIGNAL_SETXID); /* which libc takes with its first thread */
     kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&start.mask, 0, KERNEL_SIGSET_BYTES, 0, 0);
     pthread_attr_destroy(&attributes);
     return error ? -error : start.tid;

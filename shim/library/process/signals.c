@@ -257,6 +257,15 @@ static int install(int signal, const struct sigaction *wanted) {
     return ask_kernel(signal, &action, NULL);
 }
 
+void signals_give_back(int signal) {
+    struct sigaction wanted;
+    sigset_t mask;
+    begin_writing(&mask);
+    if (look_up(signal, &wanted))
+        install(signal, &wanted);
+    end_writing(&mask);
+}
+
 /* What a process has installed, as it was told: the kernel says whether that is the table's to know. */
 static int installed(int signal, struct sigaction *action) {
     struct sigaction there;

@@ -19,8 +19,10 @@ struct kernel_sigaction {
 
 /* Whether libc uses a signal itself and lets no program install a handler for it: 32 and 33. A guest's C
  * library (guest_thread.h) has the same right. */
+#define SIGNAL_CANCEL 32
+#define SIGNAL_SETXID 33
 static inline bool signal_is_libcs(int signal) {
-    return signal == 32 || signal == 33;
+    return signal == SIGNAL_CANCEL || signal == SIGNAL_SETXID;
 }
 
 /* From the first socket on: default actions that would end or stop the program wait for the lock, too. */
@@ -37,6 +39,9 @@ uint32_t signals_handled(void);
 
 /* The handler that the kernel calls for each of the program's. */
 void signals_enter(int signal, siginfo_t *info, void *context);
+
+/* Installs what a guest has for one of libc's signals again, after libc has installed its own. */
+void signals_give_back(int signal);
 
 /* Notes what the program has installed for a signal whose handler the library is about to replace. */
 void signals_take(int signal);
