@@ -32,6 +32,7 @@
 #include "shim/library/process/fork.h"
 #include "shim/library/process/netns.h"
 #include "shim/region/elf.h"
+#include "shim/region/kernel_calls.h"
 #include "shim/region/libc.h"
 #include "shim/region/lock.h"
 #include "shim/region/process.h"
@@ -45,6 +46,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #define REMEMBERED_MAX 32
 #define STACK_ROOM 32768
@@ -393,6 +395,27 @@ EXPORT int execveat(int folder, const char *path, char *const *arguments, char *
                     int flags) {
     bool known = folder == AT_FDCWD || *path == '/';
     return run(&(struct call){EXECVEAT, folder, path, arguments, flags}, known ? path : NULL, environment);
+}
+
+/* The stack that libc gives a child of posix_spawn(3) has 32 KB. */
+#define SPAWN_STACK_ROOM 8192
+
+bool exec_by_libc(const long a[6], long *result) {
+    char *const *given = (char *const *)a[2], *preload = given ? find_variable(given, PRELOAD) : NULL;
+    if (!library[0] || (preload && names_library(preload)) || is_dismissed(given, false))
+        return false;
+    struct told told;
+    size_t bytes = told_bytes(given, NULL);
+    void *taken = bytes > SPAWN_STACK_ROOM ? memory_take(bytes) : NULL;
+    void *room = bytes > SPAWN_STACK_ROOM ? taken : __builtin_alloca(bytes);
+    if (!room)
+        return false;
+    tell(&told, room, given, NULL, account_of(NULL), false);
+    *result = kernel_call(SYS_execve, a[0], a[1], (long)told.environment, 0, 0, 0);
+    memory_give(taken);
+    errno = (int)-*result;
+    *result = -1;
+    return true;
 }
 
 EXPORT int execv(const char *path, char *const *arguments) {

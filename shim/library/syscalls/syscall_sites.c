@@ -135,7 +135,7 @@ static void take(const struct text *text, bool unused) {
     kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof before, 0, 0);
 }
 
-#define EXIT_BYTES 128     /* of _exit(2) */
+#define SMALL_BYTES 128    /* of a function that is little more than its system call */
 #define FUNCTION_BYTES 512 /* the last function's instructions are in as many */
 
 static struct text begun;
@@ -184,6 +184,7 @@ static void take_others(const char *word) {
 void syscall_sites_begin(void) {
     static const char *const functions[] = {"read",    "close_range",  "poll",   "writev",
                                             "syscall", "epoll_pwait2", "socket", "sendmmsg"};
+    static const char *const apart[] = {"_exit", "execve"}; /* on one page, which is another one */
     struct text text = text_of_libc();
     void *library = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
     for (size_t i = 0; library && i < sizeof functions / sizeof *functions; i++) {
@@ -192,9 +193,9 @@ void syscall_sites_begin(void) {
             include((void *)function);
     }
     take(&begun, true);
-    void *end = library ? dlsym(library, "_exit") : NULL;
-    if (end) {
-        struct text around = {.start = end, .end = (const uint8_t *)end + EXIT_BYTES};
+    for (size_t i = 0; library && i < sizeof apart / sizeof *apart; i++) {
+        const uint8_t *function = dlsym(library, apart[i]);
+        struct text around = {.start = function, .end = function ? function + SMALL_BYTES : NULL};
         take(&around, true);
     }
     take_others("liburing"); /* io_uring_setup and its kin; the rest is in io_uring.c */

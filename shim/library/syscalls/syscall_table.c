@@ -12,6 +12,7 @@
 #include "shim/library/guest/guest_thread.h"
 #include "shim/library/netinfo/netlink.h"
 #include "shim/library/process/address_space.h"
+#include "shim/library/process/exec.h"
 #include "shim/library/process/preloaded.h"
 #include "shim/library/syscalls/user_dispatch.h"
 #include "shim/region/kernel_calls.h"
@@ -113,6 +114,8 @@ static struct syscall_answer serve(const struct syscall_frame *frame,
 
 /* Masks of signals are changed inside libc, too, once the program's instructions lead to us. */
 static bool of_libc(long number, const long arguments[6], long *result) {
+    if (number == SYS_execve)
+        return exec_by_libc(arguments, result);
     bool with_dispatch = syscall_concern(number) == WITH_DISPATCH;
     return (with_dispatch ? syscall_take_program : syscall_take)(number, arguments, result);
 }
