@@ -262,12 +262,17 @@ static void say_out_of_reach(const char *path, const char *reason, int count) {
         attach_say("%s %s and can't be taken over: it uses the kernel's network", path, reason);
 }
 
-/* Not of a program that is not there. */
-static void look(const char *path, struct program *program) {
+#define VALGRIND "VALGRIND_LAUNCHER="
+
+/* Not of a program that is not there. Valgrind's tools are static, and load what is preloaded into the program that
+ * they run in themselves. */
+static void look(const char *path, char *const *environment, struct program *program) {
     *program = (struct program){.out_of_reach = NULL};
     if (!path || access(path, X_OK) < 0)
         return;
     program_look(path, program);
+    if (program->guest && environment && find_variable(environment, VALGRIND))
+        program->guest = false;
     if (!program->out_of_reach && library[0] && access(library, R_OK) < 0)
         program->out_of_reach = "does not find libbarewire.so in its root";
     else if (program->guest && access(loader, X_OK) < 0)
@@ -336,7 +341,7 @@ static int run(const struct call *call, const char *found, char *const *environm
     bool borrowed = memory_is_borrowed();
     int count = going_on();
     struct program program;
-    look(found, &program);
+    look(found, environment, &program);
     const char *reason = program.out_of_reach, *guest = NULL;
     bool marks = reason && count > 0 && !borrowed;
     if (reason)
@@ -470,7 +475,7 @@ static int spawn(spawn_function *function, pid_t *pid, const char *file, const c
                  char *const *arguments, char *const *environment) {
     int count = going_on();
     struct program program;
-    look(path, &program);
+    look(path, environment, &program);
     const char *reason = program.out_of_reach, *guest = NULL;
     if (reason)
         say_out_of_reach(path, reason, count);

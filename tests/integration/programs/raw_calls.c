@@ -204,6 +204,7 @@ int main(int count, char **arguments) {
     pthread_attr_init(&attributes);
     pthread_attr_setsigmask_np(&attributes, &all);
     pthread_create(&thread, &attributes, in_thread, NULL);
+    pthread_attr_destroy(&attributes);
     speak(fd, "beside a thread");
     pthread_join(thread, NULL);
     c11_thread();
