@@ -2,7 +2,9 @@
  * machine.c - see machine.h.
  */
 #include "tests/packetdrill/machine.h"
+#include "stack/base/checksum.h"
 #include "stack/base/wire.h"
+#include "stack/ip/icmp6.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -21,7 +23,7 @@ struct machine machine;
 struct packet {
     uint64_t at_ns;
     uint32_t length;
-    uint8_t bytes[MACHINE_MTU + 64];
+    uint8_t bytes[MACHINE_MTU_MAX + 64];
 };
 
 /* What the second thread is at. */
@@ -47,7 +49,16 @@ static struct {
 
 static const uint8_t FAR_MAC[6] = {2, 0, 0, 0, 0, 2};
 
-void machine_create(uint32_t address, uint8_t prefix_length) {
+static void work(void);
+
+/* Everything that is not ourselves is beyond a router that is the script. */
+static void route_to_the_script(void) {
+    const struct ip6_route all = {.until_ns = TIMER_NEVER, .origin = IP6_ROUTE_USER};
+    ip_route_add(&machine.stack->routes, 0, 0, 0);
+    ip6_route_add(machine.stack, &all);
+}
+
+void machine_create(struct ip_address address, uint16_t mtu) {
     struct timespec time;
     uint8_t seed[RANDOM_SEED_BYTES];
     char *mapped = mmap(NULL, REGION_BYTES + ARENA_BLOCK_BYTES, PROT_READ | PROT_WRITE,
@@ -57,20 +68,28 @@ void machine_create(uint32_t address, uint8_t prefix_length) {
         abort();
     clock_gettime(CLOCK_REALTIME, &time);
     machine.now_ns = (uint64_t)time.tv_sec * SECOND_NS;
-    struct stack_config config = {.address = address,
-                                  .prefix_length = prefix_length,
+    bool v4 = ip_is_v4(address);
+    struct stack_config config = {.address = v4 ? ip_to_v4(address) : 0,
+                                  .prefix_length = v4 ? 16 : 0,
                                   .mac = {2, 0, 0, 0, 0, 1},
-                                  .mtu = MACHINE_MTU,
+                                  .mtu = mtu,
                                   .offload = getenv("BAREWIRE_OFFLOAD") != NULL};
+    if (!v4) {
+        config.ip6.on = true;
+        config.ip6.address = address;
+        config.ip6.prefix_length = 64;
+    }
     size_t beyond = (uintptr_t)mapped % ARENA_BLOCK_BYTES;
     state.mapped = mapped;
     machine.stack = (struct stack *)(mapped + (beyond ? ARENA_BLOCK_BYTES - beyond : 0));
     if (stack_create(machine.stack, machine.stack, REGION_BYTES, sizeof(struct stack), &config, seed,
                      machine.now_ns))
         abort();
-    /* Everything else is beyond a router that is the script. */
-    ip_route_add(&machine.stack->routes, 0, 0, 0);
     state.script = pthread_self();
+    machine.stack->sysctl.ip6_dad_transmits = 0; /* the addresses are good at once */
+    machine.now_ns += SECOND_NS;
+    work();
+    route_to_the_script();
 }
 
 void machine_destroy(void) {
@@ -79,15 +98,18 @@ void machine_destroy(void) {
     state.packets = NULL;
 }
 
-void machine_adopt(uint32_t address) {
-    if (state.used || !address || ip4_is_multicast(address) || address == UINT32_MAX ||
-        ip4_is_loopback(address))
+void machine_adopt(struct ip_address address) {
+    if (state.used || ip_is_any(address) || ip_is_multicast(address) ||
+        ip_is_broadcast(machine.stack, address) || ip_is_loopback(address))
         return;
     state.used = true;
-    if (address == machine.stack->config.address)
+    if (ip_is_local(machine.stack, address))
         return;
-    stack_set_address(machine.stack, address, machine.stack->config.prefix_length);
-    ip_route_add(&machine.stack->routes, 0, 0, 0);
+    if (ip_is_v4(address))
+        stack_set_address(machine.stack, ip_to_v4(address), 16);
+    else
+        ip6_address_add(machine.stack, address, 64, IP6_ADDRESS_USER, NULL);
+    route_to_the_script();
 }
 
 /* The machine's own choice of congestion control says nothing of what a script expects, which is cubic unless
@@ -120,7 +142,39 @@ static void read_sysctls(void) {
     }
 }
 
-/* The link's far end answers ARP for everybody. */
+static void put_in(const uint8_t *frame, uint32_t length) {
+    struct byte_queue queue = {0};
+    struct iovec piece = {(void *)frame, length};
+    byte_queue_append(&queue, &machine.stack->buffers, &piece, 1, 0, length);
+    stack_input(machine.stack, machine.now_ns, queue.head, 0);
+}
+
+/* The link's far end answers Neighbor Discovery and ARP for everybody. */
+static void answer_solicitation(const uint8_t *ip, const uint8_t *message) {
+    uint8_t frame[14 + IP6_HEADER_BYTES + 32] = {0}, *to = frame + 14, *answer = to + IP6_HEADER_BYTES;
+    struct ip_address target = ip_from_bytes(message + 8), source = ip_from_bytes(ip + 8);
+    if (ip_is_any(source))
+        return; /* an address is being checked */
+    memcpy(frame, machine.stack->config.mac, 6);
+    memcpy(frame + 6, FAR_MAC, 6);
+    wire_put16(frame + 12, ETHER_TYPE_IP6);
+    to[0] = 0x60;
+    wire_put16(to + 4, 32);
+    to[6] = IP_PROTOCOL_ICMP6;
+    to[7] = 255;
+    memcpy(to + 8, target.bytes, 16);
+    memcpy(to + 24, source.bytes, 16);
+    answer[0] = ICMP6_NEIGHBOUR_ADVERTISEMENT;
+    answer[4] = 0x60; /* solicited, override */
+    memcpy(answer + 8, target.bytes, 16);
+    answer[24] = 2; /* target link-layer address */
+    answer[25] = 1;
+    memcpy(answer + 26, FAR_MAC, 6);
+    uint64_t sum = checksum_pseudo_header(target, source, IP_PROTOCOL_ICMP6, 32);
+    wire_put_sum(answer + 2, (uint16_t)~checksum_fold(checksum_add(sum, answer, 32)));
+    put_in(frame, sizeof frame);
+}
+
 static void answer_arp(const uint8_t *frame) {
     uint8_t answer[42];
     const uint8_t *arp = frame + 14;
@@ -133,10 +187,22 @@ static void answer_arp(const uint8_t *frame) {
     memcpy(answer + 22, FAR_MAC, 6);
     memcpy(answer + 28, arp + 24, 4);
     memcpy(answer + 32, arp + 8, 10);
-    struct byte_queue queue = {0};
-    struct iovec piece = {answer, sizeof answer};
-    byte_queue_append(&queue, &machine.stack->buffers, &piece, 1, 0, sizeof answer);
-    stack_input(machine.stack, machine.now_ns, queue.head, 0);
+    put_in(answer, sizeof answer);
+}
+
+/* A message between neighbours or about groups: the script knows nothing of them. Its questions are answered.
+ */
+static bool is_of_the_link(const uint8_t *frame, uint32_t length) {
+    const uint8_t *ip = frame + 14, *message = ip + IP6_HEADER_BYTES;
+    if (wire_get16(frame + 12) != ETHER_TYPE_IP6 || length < 14 + IP6_HEADER_BYTES + 8)
+        return false;
+    if (ip[6] == 0) /* with a router alert: a report of groups */
+        return true;
+    if (ip[6] != IP_PROTOCOL_ICMP6 || message[0] < ICMP6_MLD_QUERY || message[0] > ICMP6_MLD2_REPORT)
+        return false;
+    if (message[0] == ICMP6_NEIGHBOUR_SOLICITATION && length >= 14 + IP6_HEADER_BYTES + 24)
+        answer_solicitation(ip, message);
+    return true;
 }
 
 static void keep_packet(const uint8_t *frame, uint32_t length) {
@@ -149,12 +215,12 @@ static void keep_packet(const uint8_t *frame, uint32_t length) {
 }
 
 static void take_frame(const struct frame *frame) {
-    uint8_t bytes[MACHINE_MTU + 64];
+    uint8_t bytes[MACHINE_MTU_MAX + 64];
     for (uint32_t i = 0; i < frame_segments(frame); i++) {
         uint32_t length = frame_cut(frame, i, bytes);
         if (wire_get16(bytes + 12) == 0x0806)
             answer_arp(bytes);
-        else
+        else if (!is_of_the_link(bytes, length))
             keep_packet(bytes, length);
     }
 }
@@ -263,11 +329,15 @@ uint64_t machine_clock(void) {
 
 void machine_send(const void *packet, size_t length) {
     uint8_t header[14] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0};
+    const uint8_t *bytes = packet;
+    bool six = length >= IP6_HEADER_BYTES && bytes[0] >> 4 == 6;
+    if (six)
+        wire_put16(header + 12, ETHER_TYPE_IP6);
     struct iovec pieces[2] = {{header, sizeof header}, {(void *)packet, length}};
     struct byte_queue queue = {0};
     machine_enter();
     if (length >= 20)
-        machine_adopt(wire_get32((const uint8_t *)packet + 16));
+        machine_adopt(six ? ip_from_bytes(bytes + 24) : ip_from_v4(wire_get32(bytes + 16)));
     byte_queue_append(&queue, &machine.stack->buffers, pieces, 2, 0, (uint32_t)(sizeof header + length));
     stack_input(machine.stack, machine.now_ns, queue.head, 0);
     machine_leave();

@@ -14,6 +14,7 @@
 #include "stack/stack.h"
 
 #define MACHINE_MTU 1500u
+#define MACHINE_MTU_MAX 9000u
 
 struct machine {
     struct stack *stack;
@@ -22,7 +23,7 @@ struct machine {
 
 /* Makes the machine, with an address. `address` may be changed by machine_adopt as long as nothing has
  * happened. */
-void machine_create(uint32_t address, uint8_t prefix_length);
+void machine_create(struct ip_address address, uint16_t mtu);
 void machine_destroy(void);
 extern struct machine machine;
 
@@ -36,7 +37,7 @@ void machine_leave(void);
 bool machine_wait(uint64_t deadline_ns);
 
 /* The script uses this address for its own: takes it when nothing has been connected yet. */
-void machine_adopt(uint32_t address);
+void machine_adopt(struct ip_address address);
 
 void machine_sleep(uint64_t ns);
 uint64_t machine_clock(void); /* ns since the epoch; also tells that a blocked call's thread has gone on */

@@ -84,40 +84,54 @@ static int sd_socket(void *userdata, int domain, int type, int protocol) {
     struct socket *socket;
     (void)userdata;
     machine_enter();
-    int error =
-        domain != AF_INET ? -EAFNOSUPPORT : socket_create(machine.stack, type & 15, protocol, &socket);
+    int error = domain != AF_INET && domain != AF_INET6
+                    ? -EAFNOSUPPORT
+                    : socket_create(machine.stack, type & 15, protocol, &socket);
     if (error)
         return (int)result_of(error);
+    socket->options.inet6 = domain == AF_INET6;
     int fd = descriptor_add(SOCKET, socket);
     if (fd > 0)
         descriptor_of(fd)->nonblocking = type & SOCK_NONBLOCK;
     return (int)result_of(fd);
 }
 
-static int read_address(const struct sockaddr *from, socklen_t length, uint32_t *address, uint16_t *port) {
+static int read_address(const struct sockaddr *from, socklen_t length, struct ip_address *address,
+                        uint16_t *port) {
     struct sockaddr_in in;
+    struct sockaddr_in6 six;
     if (length < sizeof in)
         return -EINVAL;
     memcpy(&in, from, sizeof in);
-    if (in.sin_family != AF_INET)
-        return -EAFNOSUPPORT;
-    *address = ntohl(in.sin_addr.s_addr);
+    *address = ip_from_v4(ntohl(in.sin_addr.s_addr));
     *port = ntohs(in.sin_port);
+    if (in.sin_family == AF_INET)
+        return 0;
+    if (in.sin_family != AF_INET6)
+        return -EAFNOSUPPORT;
+    if (length < offsetof(struct sockaddr_in6, sin6_scope_id))
+        return -EINVAL;
+    memcpy(&six, from, offsetof(struct sockaddr_in6, sin6_scope_id));
+    *address = ip_from_bytes(&six.sin6_addr);
     return 0;
 }
 
-static void give_address(struct sockaddr *to, socklen_t *length, uint32_t address, uint16_t port) {
+static void give_address(struct sockaddr *to, socklen_t *length, const struct socket *socket,
+                         struct ip_address address, uint16_t port) {
     struct sockaddr_in in = {
-        .sin_family = AF_INET, .sin_addr.s_addr = htonl(address), .sin_port = htons(port)};
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(ip_to_v4(address)), .sin_port = htons(port)};
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    memcpy(&six.sin6_addr, address.bytes, sizeof address.bytes);
+    socklen_t size = socket->options.inet6 ? sizeof six : sizeof in;
     if (!to || !length)
         return;
-    memcpy(to, &in, *length < sizeof in ? *length : sizeof in);
-    *length = sizeof in;
+    memcpy(to, socket->options.inet6 ? (void *)&six : &in, *length < size ? *length : size);
+    *length = size;
 }
 
 static int sd_bind(void *userdata, int fd, const struct sockaddr *to, socklen_t length) {
     ssize_t error;
-    uint32_t address;
+    struct ip_address address;
     uint16_t port;
     (void)userdata;
     struct descriptor *descriptor = enter(fd, &error);
@@ -125,7 +139,7 @@ static int sd_bind(void *userdata, int fd, const struct sockaddr *to, socklen_t 
         error = read_address(to, length, &address, &port);
     if (!error) {
         machine_adopt(address);
-        error = socket_bind(machine.stack, descriptor->socket, ip_from_v4(address), port);
+        error = socket_bind(machine.stack, descriptor->socket, address, port);
     }
     return (int)result_of(error);
 }
@@ -158,13 +172,13 @@ static int sd_accept(void *userdata, int fd, struct sockaddr *from, socklen_t *l
         ;
     if (error)
         return (int)result_of(error);
-    give_address(from, length, ip_to_v4(made->tcp->remote_address), made->tcp->remote_port);
+    give_address(from, length, made, made->tcp->remote_address, made->tcp->remote_port);
     return (int)result_of(descriptor_add(SOCKET, made));
 }
 
 static int sd_connect(void *userdata, int fd, const struct sockaddr *to, socklen_t length) {
     ssize_t error;
-    uint32_t address;
+    struct ip_address address;
     uint16_t port;
     (void)userdata;
     struct descriptor *descriptor = enter(fd, &error);
@@ -176,11 +190,11 @@ static int sd_connect(void *userdata, int fd, const struct sockaddr *to, socklen
     if (error)
         return (int)result_of(error);
     uint64_t deadline = deadline_after(descriptor->socket->options.send_timeout_ns);
-    error = socket_connect(machine.stack, descriptor->socket, ip_from_v4(address), port);
+    error = socket_connect(machine.stack, descriptor->socket, address, port);
     while ((error == -EINPROGRESS || error == -EALREADY) && waits(descriptor, 0)) {
         if (!machine_wait(deadline))
             break;
-        error = socket_connect(machine.stack, descriptor->socket, ip_from_v4(address), port);
+        error = socket_connect(machine.stack, descriptor->socket, address, port);
     }
     return (int)result_of(error == -EALREADY && waits(descriptor, 0) ? -EINPROGRESS : error);
 }
@@ -225,12 +239,10 @@ static ssize_t transfer_out(struct descriptor *descriptor, const struct msghdr *
         return -EFAULT;
     if (header->msg_name) {
         const struct sockaddr *to = header->msg_name;
-        uint32_t address = 0;
         message.has_address = true;
         message.unspecified = header->msg_namelen >= sizeof to->sa_family && to->sa_family == AF_UNSPEC;
         if (!message.unspecified)
-            result = read_address(to, header->msg_namelen, &address, &message.port);
-        message.address = ip_from_v4(address);
+            result = read_address(to, header->msg_namelen, &message.address, &message.port);
     }
     if (!result)
         result = control_read(header, &message);
@@ -284,7 +296,8 @@ static ssize_t transfer_in(struct descriptor *descriptor, struct msghdr *header,
     if (received == 0 && result < 0)
         return result;
     if (message.has_address)
-        give_address(header->msg_name, &header->msg_namelen, ip_to_v4(message.address), message.port);
+        give_address(header->msg_name, &header->msg_namelen, descriptor->socket, message.address,
+                     message.port);
     else
         header->msg_namelen = 0;
     header->msg_flags = flags & MSG_ERRQUEUE;
@@ -573,24 +586,39 @@ static void make_tun0(void) {
         close(fd);
 }
 
-/* The stack's address, in network order: told by flags, or to packetdrill itself; its default, else. */
-static struct in_addr address_of(const char *flags) {
-    struct in_addr address = {htonl(0xc0a80001)};
-    char line[8192] = "", text[INET_ADDRSTRLEN] = "";
-    const char *given = flags ? strstr(flags, "address=") : NULL;
-    FILE *file = given ? NULL : fopen("/proc/self/cmdline", "re");
-    size_t length = file ? fread(line, 1, sizeof line - 1, file) : 0;
-    if (file)
+/* What packetdrill itself was told by an option, "--NAME="; "": nothing. */
+static const char *told(const char *option) {
+    static char line[8192];
+    static size_t length;
+    FILE *file = length ? NULL : fopen("/proc/self/cmdline", "re");
+    if (file) {
+        length = fread(line, 1, sizeof line - 1, file);
         fclose(file);
+    }
     for (const char *at = line; at < line + length; at += strlen(at) + 1)
-        if (strncmp(at, "--local_ip=", 11) == 0)
-            given = at;
-    given = given ? strchr(given, '=') + 1 : "";
-    if (sscanf(given, "%15[0-9.]", text) == 1 && inet_pton(AF_INET, text, &address) != 1) {
+        if (strncmp(at, option, strlen(option)) == 0)
+            return at + strlen(option);
+    return "";
+}
+
+/* The stack's address: told by flags, or to packetdrill; its default, else. */
+static struct ip_address address_of(const char *flags) {
+    struct ip_address address = ip_from_v4(0xc0a80001);
+    char text[IP_ADDRESS_TEXT] = "";
+    const char *given = flags ? strstr(flags, "address=") : NULL;
+    given = given ? strchr(given, '=') + 1 : told("--local_ip=");
+    if (!*given && strcmp(told("--ip_version="), "ipv6") == 0)
+        given = "fd3d:0a0b:17d6::1";
+    if (sscanf(given, "%45[0-9a-fA-F.:]", text) == 1 && ip_parse(text, &address)) {
         fprintf(stderr, "packetdrill.so: '%s' is no address\n", text);
         exit(2);
     }
     return address;
+}
+
+static uint16_t mtu_of(void) {
+    long mtu = atol(told("--mtu="));
+    return mtu >= (long)IP_MTU_MIN && mtu <= (long)MACHINE_MTU_MAX ? (uint16_t)mtu : MACHINE_MTU;
 }
 
 /* packetdrill asks for TCP_INFO by libc's own getsockopt. */
@@ -626,7 +654,7 @@ static ssize_t sendfile_of_scripts(int to, int from, off_t *offset, size_t lengt
 
 void packetdrill_interface_init(const char *flags, struct packetdrill_interface *table) {
     make_tun0();
-    machine_create(ntohl(address_of(flags).s_addr), 16);
+    machine_create(address_of(flags), mtu_of());
     patch_import("getsockopt", (void *)getsockopt_of_scripts);
     patch_import("system", (void *)system_of_scripts);
     patch_import("sendfile", (void *)sendfile_of_scripts);
