@@ -4,11 +4,11 @@
  *   simulate [FIRST COUNT]    runs so many seeds (1 to 2,000); says which fail, and why
  *   simulate --trace SEED     runs one, and tells what happens
  *
- * Everything is chosen by the seed: the link, the MTU of either end and of a router between them, which
- * changes on the way, clocks that run apart, buffers, memory that runs out, what the programs at the ends of
- * up to six connections do, and datagrams of any length. After every event the invariants of each connection
- * hold; what is read is what was written; what was written is read, unless an error says otherwise; and in
- * the end nothing is left over.
+ * Everything is chosen by the seed: whether there is IPv6 besides IPv4, and by which each connection goes,
+ * the link, the MTU of either end and of a router between them, which changes on the way, clocks that run
+ * apart, buffers, memory that runs out, what the programs at the ends of up to six connections do, and
+ * datagrams of any length. After every event the invariants of each connection hold; what is read is what was
+ * written; what was written is read, unless an error says otherwise; and in the end nothing is left over.
  */
 #include "nic/impair.h"
 #include "nic/splitmix.h"
@@ -51,7 +51,7 @@ struct end {
 struct connection {
     struct end ends[2]; /* 0: on host A; the client is at `client` */
     int client;
-    bool accepted;
+    bool six, accepted;
     uint16_t client_port;
 };
 
@@ -73,6 +73,7 @@ static struct {
                       in its sum. */
     uint32_t path_mtu;
     uint32_t datagram_max;
+    bool six; /* both hosts have IPv6, too */
     bool black_hole;
     uint64_t path_changes_ns;
     uint64_t down_from_ns, down_until_ns;
@@ -143,13 +144,23 @@ static uint64_t global_time(const struct host *host, uint64_t local_ns) {
     return guess;
 }
 
-static struct host make_host(uint32_t address, uint16_t mtu) {
+/* An address of a host, of either family. */
+static struct ip_address address_of(int side, bool six) {
+    struct ip_address address = {.bytes = {0xfd, [15] = (uint8_t)(side + 1)}};
+    return six ? address : ip_from_v4(0x0a000001u + (uint32_t)side);
+}
+
+static struct host make_host(int side, uint16_t mtu) {
+    uint32_t address = ip_to_v4(address_of(side, false));
     struct host host = {.mapped = mmap(NULL, REGION_BYTES + ARENA_BLOCK_BYTES, PROT_READ | PROT_WRITE,
                                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)};
     uint8_t seed[RANDOM_SEED_BYTES];
     struct stack_config config = {
         .address = address, .prefix_length = 24, .mac = {2, 0, 0, 0, 0, (uint8_t)address}, .mtu = mtu};
     uintptr_t base = ((uintptr_t)host.mapped + ARENA_BLOCK_BYTES - 1) & ~(uintptr_t)(ARENA_BLOCK_BYTES - 1);
+    config.ip6.on = world.six;
+    config.ip6.address = address_of(side, true);
+    config.ip6.prefix_length = 64;
     for (size_t i = 0; i < sizeof seed; i++)
         seed[i] = (uint8_t)splitmix64(&world.random);
     config.offload = config.offload_datagrams = below(2);
@@ -157,8 +168,10 @@ static struct host make_host(uint32_t address, uint16_t mtu) {
     host.drift_ppm = (int32_t)below(1001) - 500;
     host.stack = (struct stack *)base;
     if (stack_create(host.stack, host.stack, REGION_BYTES, sizeof(struct stack), &config, seed,
-                     local_time(&host, 0)))
+                     local_time(&host, 0) - 100 * MS))
         abort();
+    host.stack->sysctl.ip6_dad_transmits = 0; /* addresses are good from the beginning */
+    stack_advance(host.stack, local_time(&host, 0));
     host.stack->sysctl.tcp_congestion_control = (uint32_t)(random_u64(&host.stack->random) % TCP_ALGORITHMS);
     return host;
 }
@@ -373,7 +386,8 @@ static void connect_one(struct connection *connection) {
         return;
     }
     set_up_socket(stack, socket);
-    int error = socket_connect(stack, socket, ip_from_v4(world.hosts[1 - side].stack->config.address), PORT);
+    socket->options.inet6 = connection->six || one_in(2); /* an IPv4 address may be a mapped one */
+    int error = socket_connect(stack, socket, address_of(1 - side, connection->six), PORT);
     if (error == -ENOBUFS && world.fails) {
         socket_release(stack, socket);
         connection->ends[side].failed = true;
@@ -382,8 +396,8 @@ static void connect_one(struct connection *connection) {
     expect(error == -EINPROGRESS, "connect: %d", error);
     socket_local(socket, &address, &connection->client_port);
     connection->ends[side].socket = socket;
-    tell("%c opens connection %d from port %u", 'A' + side, (int)(connection - world.connections),
-         connection->client_port);
+    tell("%c opens connection %d by IPv%d from port %u", 'A' + side, (int)(connection - world.connections),
+         connection->six ? 6 : 4, connection->client_port);
 }
 
 /* Who is there is told by its port. */
@@ -395,6 +409,7 @@ static void accept_all(int side) {
         for (int i = 0; i < world.connection_count; i++)
             if (world.connections[i].client == 1 - side &&
                 world.connections[i].client_port == socket->tcp->remote_port &&
+                ip_equal(socket->tcp->remote_address, address_of(1 - side, world.connections[i].six)) &&
                 !world.connections[i].accepted)
                 found = &world.connections[i];
         expect(found, "a connection that nobody has opened");
@@ -437,7 +452,7 @@ static void send_datagram(int side) {
     struct socket_message message = {.pieces = &piece,
                                      .count = 1,
                                      .has_address = true,
-                                     .address = ip_from_v4(world.hosts[1 - side].stack->config.address),
+                                     .address = address_of(1 - side, world.six && one_in(2)),
                                      .port = DATAGRAM_PORT,
                                      .segment = train ? (uint16_t)one : 0,
                                      .lend = !stack_frame(host->stack, 0)};
@@ -463,7 +478,7 @@ static void take_datagrams(int side) {
     struct socket_message message = {.pieces = &piece, .count = 1};
     ssize_t length;
     while ((length = socket_receive(world.hosts[side].stack, world.hosts[side].datagrams, &message)) >= 0) {
-        expect(length >= 4 && ip_to_v4(message.address) == world.hosts[1 - side].stack->config.address,
+        expect(length >= 4 && ip_equal(message.address, address_of(1 - side, !ip_is_v4(message.address))),
                "a strange datagram");
         for (ssize_t i = 4; i < length; i++)
             expect(bytes[i] == pattern(1 - side, 7, wire_get32(bytes) + (uint32_t)i),
@@ -478,7 +493,8 @@ static struct socket *datagrams_on(struct stack *stack) {
     if (socket_create(stack, SOCK_DGRAM, 0, &socket))
         abort();
     socket_set_option(stack, socket, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof discover);
-    socket_bind(stack, socket, ip_from_v4(0), DATAGRAM_PORT);
+    socket->options.inet6 = world.six;
+    socket_bind(stack, socket, (struct ip_address){0}, DATAGRAM_PORT);
     return socket;
 }
 
@@ -487,7 +503,8 @@ static struct socket *listen_on(struct stack *stack) {
     if (socket_create(stack, SOCK_STREAM, 0, &listener))
         abort();
     set_up_socket(stack, listener);
-    socket_bind(stack, listener, ip_from_v4(0), PORT);
+    listener->options.inet6 = world.six || one_in(2);
+    socket_bind(stack, listener, (struct ip_address){0}, PORT);
     socket_listen(stack, listener, 1 + (int)below(8));
     return listener;
 }
@@ -519,10 +536,11 @@ static void world_begin(uint64_t seed, bool trace) {
     world.random = seed * UINT64_C(0x2545f4914f6cdd1d) + 1;
     world.trace = trace;
     uint16_t mtu = mtus[below(sizeof mtus / sizeof *mtus)];
+    world.six = mtu >= IP6_MTU_MIN && !one_in(4);
     for (int i = 0; i < 2; i++) {
         struct impair_spec spec = choose_link();
         world.corrupts |= spec.corrupt > 0;
-        world.hosts[i] = make_host(0x0a000001u + (uint32_t)i, mtu);
+        world.hosts[i] = make_host(i, mtu);
         world.hosts[i].listener = listen_on(world.hosts[i].stack);
         world.hosts[i].datagrams = datagrams_on(world.hosts[i].stack);
         world.hosts[i].datagram_ns = one_in(3) ? below(SECOND) : TIMER_NEVER;
@@ -536,7 +554,7 @@ static void world_begin(uint64_t seed, bool trace) {
     world.path_mtu = mtu;
     world.black_hole = one_in(4);
     world.path_changes_ns = one_in(3) && !world.corrupts ? any_size(5 * SECOND) : TIMER_NEVER;
-    world.datagram_max = world.corrupts && mtu < DATAGRAM_MAX ? mtu - 28u : DATAGRAM_MAX;
+    world.datagram_max = world.corrupts && mtu < DATAGRAM_MAX ? mtu - 48u : DATAGRAM_MAX;
     if (one_in(4)) {
         world.down_from_ns = below(10 * SECOND);
         world.down_until_ns = world.down_from_ns + any_size(20 * SECOND);
@@ -556,6 +574,7 @@ static void world_begin(uint64_t seed, bool trace) {
         choose_end(&connection->ends[0]);
         choose_end(&connection->ends[1]);
         connection->client = (int)below(2);
+        connection->six = world.six && one_in(2);
         connection->ends[connection->client].acts_ns = below(2 * SECOND);
         connection->ends[1 - connection->client].acts_ns = TIMER_NEVER;
     }
