@@ -32,6 +32,7 @@ static struct socket *socket_make(struct stack *stack, int type) {
     socket->options.path_mtu_discover = IP_PMTUDISC_WANT;
     socket->options.six = (struct socket_options6){.hop_limit = -1,
                                                    .multicast_hop_limit = -1,
+                                                   .only = stack->sysctl.ip6_bindv6only,
                                                    .path_mtu_discover = IPV6_PMTUDISC_WANT,
                                                    .auto_flow_label = true,
                                                    .multicast_loop = true,

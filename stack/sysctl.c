@@ -125,6 +125,7 @@ static const struct entry entries[] = {
     NEIGH(mcast_solicit, 1, 255, 3),
     NEIGH(ucast_solicit, 0, 255, 3),
     IPV6("auto_flowlabels", ip6_auto_flowlabels, 0, 3, 1),
+    IPV6("bindv6only", ip6_bindv6only, 0, 1, 0),
     IPV6("icmp.echo_ignore_all", icmp6_echo_ignore_all, 0, 1, 0),
     IPV6("icmp.echo_ignore_multicast", icmp6_echo_ignore_multicast, 0, 1, 0),
     IPV6("icmp.ratelimit", icmp6_ratelimit, 0, 3600000, 1000),

@@ -94,6 +94,7 @@ struct sysctl {
     uint32_t ip6_use_tempaddr;                          /* 1: made; 2: and preferred */
     uint32_t nd_mcast_resolicit, nd_mcast_solicit, nd_ucast_solicit;
     uint32_t ip6_auto_flowlabels;
+    uint32_t ip6_bindv6only;
     uint32_t ip6_idgen_delay; /* s */
     uint32_t ip6_idgen_retries;
     uint32_t ip6frag_time; /* s */

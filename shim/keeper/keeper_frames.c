@@ -103,10 +103,11 @@ static bool all_sent(const struct stack *stack) {
 
 void keeper_frames_farewell(void) {
     shared_lock();
-    bool leased = !shared->broken && shared->stack.dhcp.lease.address;
+    bool leased = !shared->broken && (shared->stack.dhcp.lease.address || dhcp6_is_bound(&shared->stack));
     if (leased) {
         stack_advance(&shared->stack, shared->stack.now_ns);
         dhcp_release(&shared->stack);
+        dhcp6_release(&shared->stack);
     }
     shared_unlock();
     if (leased)

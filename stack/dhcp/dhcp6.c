@@ -261,10 +261,14 @@ void dhcp6_taken(struct stack *stack, struct ip_address address) {
     ip6_wake(stack);
 }
 
+bool dhcp6_is_bound(const struct stack *stack) {
+    enum dhcp6_state state = stack->ip6.dhcp6.state;
+    return state == DHCP6_BOUND || state == DHCP6_RENEWING || state == DHCP6_REBINDING;
+}
+
 void dhcp6_release(struct stack *stack) {
     struct dhcp6 *dhcp = &stack->ip6.dhcp6;
-    bool has = dhcp->state == DHCP6_BOUND || dhcp->state == DHCP6_RENEWING || dhcp->state == DHCP6_REBINDING;
-    if (has) {
+    if (dhcp6_is_bound(stack)) {
         enter(stack, DHCP6_BOUND, 0);
         ask(stack, DHCP6_RELEASE);
         remove_address(stack, dhcp->best.address);
@@ -313,7 +317,7 @@ void dhcp6_run(struct stack *stack) {
     }
     if (dhcp->state == DHCP6_INFORMED)
         enter(stack, DHCP6_INFORMING, first_delay(stack));
-    else if (dhcp->state == DHCP6_BOUND || dhcp->state == DHCP6_RENEWING || dhcp->state == DHCP6_REBINDING)
+    else if (dhcp6_is_bound(stack))
         lease_goes_on(stack);
     else if (dhcp->state == DHCP6_SOLICITING && dhcp->has_best)
         enter(stack, DHCP6_REQUESTING, 0); /* of those that answered within the first interval */

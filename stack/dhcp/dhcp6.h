@@ -70,7 +70,8 @@ void dhcp6_taken(struct stack *stack, struct ip_address address);
 /* Handles a UDP packet, if it is DHCPv6's; says whether it was. */
 bool dhcp6_input(struct stack *stack, const struct ip_packet *packet);
 
-/* Gives the address back. */
+/* Whether there is an address to give back; and gives it back. */
+bool dhcp6_is_bound(const struct stack *stack);
 void dhcp6_release(struct stack *stack);
 
 uint64_t dhcp6_due(const struct stack *stack);

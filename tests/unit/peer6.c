@@ -5,6 +5,7 @@
 #include "stack/base/checksum.h"
 #include "stack/ip/icmp6.h"
 #include "stack/ip/nd.h"
+#include <stdlib.h>
 #include <string.h>
 
 const uint8_t PEER6_MAC[6] = {2, 0, 0x0a, 0x4d, 0, 2}, OTHER6_MAC[6] = {2, 9, 9, 9, 9, 9};
@@ -19,6 +20,7 @@ struct host host6_create(bool autoconf) {
     const struct stack_config config = {.mac = {2, 0, 0x0a, 0x4d, 0, 1},
                                         .mtu = 1500,
                                         .loopback = true,
+                                        .offload = getenv("BAREWIRE_OFFLOAD") != NULL,
                                         .ip6 = {.on = true, .autoconf = autoconf}};
     struct host host = host_create_configured(&config);
     stack_advance(host.stack, now + TIMER_TICK_NS); /* so that it begins */
