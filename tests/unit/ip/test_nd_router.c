@@ -281,6 +281,22 @@ static void router_that_is_gone_is_left_for_another(void **state) {
     host_destroy(&host);
 }
 
+/* RFC 4191. */
+static void router_that_prefers_itself_is_used(void **state) {
+    (void)state;
+    struct ip_address own;
+    struct host host = host6_settled(true, &own);
+    advertise(&host, FIRST, LOW, 1800, NULL, 0);
+    advertise(&host, SECOND_ROUTER, 0, 1800, NULL, 0);
+    assert_true(goes_by(&host, FAR, SECOND_ROUTER));
+    advertise(&host, FIRST, HIGH, 1800, NULL, 0);
+    assert_true(goes_by(&host, FAR, FIRST));
+    advertise(&host, FIRST, 0x10, 1800, NULL, 0); /* reserved: as if nothing was said */
+    advertise(&host, SECOND_ROUTER, LOW, 1800, NULL, 0);
+    assert_true(goes_by(&host, FAR, FIRST));
+    host_destroy(&host);
+}
+
 static void router_that_says_it_is_none_is_left(void **state) {
     (void)state;
     struct ip_address own;
@@ -501,6 +517,7 @@ int main(void) {
         cmocka_unit_test(stable_address_is_the_same_each_time_and_another_elsewhere),
         cmocka_unit_test(temporary_address_is_preferred_if_wished_and_renewed),
         cmocka_unit_test(router_that_is_gone_is_left_for_another),
+        cmocka_unit_test(router_that_prefers_itself_is_used),
         cmocka_unit_test(router_that_says_it_is_none_is_left),
         cmocka_unit_test(packets_go_by_the_router_that_gave_their_source),
         cmocka_unit_test(routes_of_routers_are_taken_as_far_as_wished),
