@@ -207,6 +207,7 @@ static bool take_own(struct program_frame *frame, long *result) {
         return true;
     case SYS_exit:
         guest_thread_end();
+        guest_clear_tid(); /* the main thread, which ends before others */
         return false;
     case SYS_sigaltstack:
         if (!user_dispatch_signal_stack(&ours))

@@ -90,7 +90,7 @@ static void check_segment(struct image *image, const Elf64_Phdr *segment) {
 static void read_headers(struct image *image, const char *path) {
     const Elf64_Ehdr *header = &image->header;
     *image = (struct image){.low = ADDRESSES_END};
-    image->file = LIBC(open)(path, O_RDONLY | O_CLOEXEC);
+    image->file = access(path, X_OK) < 0 ? -1 : LIBC(open)(path, O_RDONLY | O_CLOEXEC);
     if (image->file < 0)
         fail(strerror(errno));
     read_at(image, &image->header, sizeof image->header, 0);
@@ -139,17 +139,22 @@ static uintptr_t alignment_of(const struct image *image) {
     return alignment;
 }
 
-/* Takes the addresses, with `room` bytes behind the data; gives whether there was so much. */
+#define BELOW_BYTES (16ul << 30) /* of what is mapped later, between a program and the libraries */
+
+/* Takes the addresses, with `room` bytes behind the data; gives whether there was so much. Where a file does
+ * not say which, they must lie below the libraries, too. */
 static bool reserve(struct image *image, size_t room) {
     uintptr_t alignment = alignment_of(image), bytes = page_behind(image->high) - image->low + room;
     bool fixed = image->header.e_type == ET_EXEC;
-    void *wanted = fixed ? (void *)image->low : NULL;
     if (!fixed)
         bytes += alignment;
+    void *wanted = (void *)(fixed ? image->low : page_of(user_dispatch_end() - BELOW_BYTES - bytes));
     void *got = mmap(wanted, bytes, PROT_NONE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (fixed ? MAP_FIXED_NOREPLACE : 0), -1, 0);
     if (got == MAP_FAILED)
         return false;
+    if ((uintptr_t)got + bytes > user_dispatch_end())
+        fail("there is no room for it below the libraries");
     if (!fixed)
         image->bias = (((uintptr_t)got + alignment - 1) & ~(alignment - 1)) - (image->low & ~(alignment - 1));
     return true;
@@ -200,6 +205,14 @@ static void close_holes(void) {
     }
     if (maps)
         fclose(maps);
+}
+
+/* With a stack without a limit (ulimit -s) the kernel maps upwards. */
+static bool maps_below_libraries(void) {
+    void *page = mmap(NULL, PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page != MAP_FAILED)
+        munmap(page, PAGE_BYTES);
+    return page != MAP_FAILED && (uintptr_t)page < user_dispatch_end();
 }
 
 /* Where the program headers lie in memory. */
@@ -295,6 +308,8 @@ EXPORT void barewire_load(char **arguments, char **environment) {
         hide_library(environment);
     }
     close_holes();
+    if (interpreted && !maps_below_libraries())
+        fail("its libraries would lie above ours, as with 'ulimit -s unlimited'");
     map_image(&program, BREAK_BYTES);
     if (interpreted)
         map_image(&interpreter, 0);

@@ -183,6 +183,12 @@ struct start {
     _Atomic int tid;
 };
 
+void guest_clear_tid(void) {
+    if (self.clear_tid) /* sets it to 0 and wakes one that waits; nothing if it is not there any more */
+        kernel_call(SYS_futex, (long)self.clear_tid, FUTEX_WAKE_OP, 1, 0, (long)self.clear_tid,
+                    FUTEX_OP(FUTEX_OP_SET, 0, FUTEX_OP_CMP_EQ, 0));
+}
+
 static void *run(void *context) {
     struct start *start = context;
     struct program_frame frame = *start->frame;
@@ -204,9 +210,7 @@ static void *run(void *context) {
         kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, KERNEL_SIGSET_BYTES, 0, 0);
         guest_resume(&frame, clone.stack);
     }
-    if (self.clear_tid) /* sets it to 0 and wakes one that waits; nothing if it is not there any more */
-        kernel_call(SYS_futex, (long)self.clear_tid, FUTEX_WAKE_OP, 1, 0, (long)self.clear_tid,
-                    FUTEX_OP(FUTEX_OP_SET, 0, FUTEX_OP_CMP_EQ, 0));
+    guest_clear_tid();
     return NULL;
 }
 

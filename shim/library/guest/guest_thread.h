@@ -59,8 +59,9 @@ struct guest_clone {
 };
 long guest_thread_make(const struct program_frame *frame, const struct guest_clone *clone);
 
-/* set_tid_address(2). */
+/* set_tid_address(2); and what the kernel does with the word when the thread ends. */
 void guest_clear_tid_set(int *address);
+void guest_clear_tid(void);
 
 /* exit(2): a thread ends that guest_thread_make has made; returns in the others. The guest's stack may be
  * gone. The first is for a signal handler: the thread ends when that returns. */

@@ -390,16 +390,33 @@ EXPORT int execvpe(const char *file, char *const *arguments, char *const *enviro
     return run(&(struct call){EXECVPE, -1, file, arguments, 0}, program_find(file, room), environment);
 }
 
+/* The path of a program that is named by a descriptor, or from one of a folder: the descriptor may not
+ * outlive exec. A file without a name, as memfd_create(2) makes them, is told by its descriptor alone. NULL:
+ * it is too long. */
+static const char *path_at(int folder, const char *path, char room[PATH_MAX]) {
+    char link[40];
+    if (folder == AT_FDCWD || *path == '/')
+        return path;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
+    ssize_t length = readlink(link, room, PATH_MAX - 1);
+    if (length < 0)
+        return NULL;
+    int rest = snprintf(room + length, (size_t)(PATH_MAX - length), "%s%s", *path ? "/" : "", path);
+    if (!*path && access(room, F_OK) < 0)
+        strcpy(room, link);
+    return rest < PATH_MAX - length ? room : NULL;
+}
+
 EXPORT int fexecve(int fd, char *const *arguments, char *const *environment) {
-    char path[40];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    return run(&(struct call){FEXECVE, fd, NULL, arguments, 0}, path, environment);
+    char room[PATH_MAX];
+    return run(&(struct call){FEXECVE, fd, NULL, arguments, 0}, path_at(fd, "", room), environment);
 }
 
 EXPORT int execveat(int folder, const char *path, char *const *arguments, char *const *environment,
                     int flags) {
-    bool known = folder == AT_FDCWD || *path == '/';
-    return run(&(struct call){EXECVEAT, folder, path, arguments, flags}, known ? path : NULL, environment);
+    char room[PATH_MAX];
+    return run(&(struct call){EXECVEAT, folder, path, arguments, flags}, path_at(folder, path, room),
+               environment);
 }
 
 /* The stack that libc gives a child of posix_spawn(3) has 32 KB. */

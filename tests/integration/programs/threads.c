@@ -139,6 +139,17 @@ static void *use_signal_stack_in_thread(void *nothing) {
     return nothing;
 }
 
+/* Goes on when the main thread has ended. */
+static void *end_last(void *nothing) {
+    pthread_t other;
+    usleep(100000);
+    CHECK(pthread_create(&other, NULL, do_nothing, NULL) == 0);
+    CHECK(pthread_join(other, NULL) == 0);
+    fetch();
+    exit(0);
+    return nothing;
+}
+
 int main(int count, char **arguments) {
     struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
     struct itimerval often = {{0, 1000}, {0, 1000}}, never = {{0, 0}, {0, 0}};
@@ -159,5 +170,6 @@ int main(int count, char **arguments) {
     CHECK(pthread_create(&thread, NULL, use_signal_stack_in_thread, NULL) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
     fetch();
-    return 0;
+    CHECK(pthread_create(&thread, NULL, end_last, NULL) == 0);
+    pthread_exit(NULL);
 }
