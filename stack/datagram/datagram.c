@@ -329,7 +329,7 @@ static struct ip_address source_for(struct stack *stack, const struct socket *so
         return message->local_address;
     if (!ip_is_any(bound) && !ip_is_multicast(bound) && !ip_is_broadcast(stack, bound))
         return bound;
-    return ip_source(stack, destination);
+    return ip_source(stack, destination, socket->options.six.source_preferences);
 }
 
 static uint8_t ttl_of(const struct stack *stack, const struct socket_options *options,
@@ -485,7 +485,7 @@ int datagram_connect_elsewhere(struct stack *stack, struct socket *socket, struc
     socket->connected = true;
     socket->datagram->ip_identification = (uint16_t)random_u64(&stack->random);
     if (ip_is_any(socket->datagram->binding.address)) {
-        socket->datagram->binding.address = ip_source(stack, address);
+        socket->datagram->binding.address = ip_source(stack, address, socket->options.six.source_preferences);
         socket->datagram->address_by_connect = true;
     }
     return 0;

@@ -94,11 +94,11 @@ int ip_reachable(const struct stack *stack, struct ip_address destination) {
                                  : ip6_reachable(stack, destination);
 }
 
-struct ip_address ip_source(const struct stack *stack, struct ip_address destination) {
+struct ip_address ip_source(const struct stack *stack, struct ip_address destination, unsigned preferences) {
     struct ip_address source = {0};
     if (ip_is_v4(destination))
         return ip_from_v4(ip_is_loopback(destination) ? IP_LOOPBACK : stack->config.address);
-    ip6_source(stack, destination, 0, &source);
+    ip6_source(stack, destination, preferences, &source);
     return source;
 }
 

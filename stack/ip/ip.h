@@ -98,9 +98,9 @@ bool ip4_is_multicast(uint32_t address);
 /* Whether there is a way to a destination: 0 or -ENETUNREACH. */
 int ip_reachable(const struct stack *stack, struct ip_address destination);
 
-/* The source address for a destination, and the largest packet on the way to it (ip_path.h): packets to
- * ourselves have no MTU but IP's own. */
-struct ip_address ip_source(const struct stack *stack, struct ip_address destination);
+/* The source address for a destination, of IPv6 by preferences (enum ip6_source_preference, 0: none), and the
+ * largest packet on the way to it (ip_path.h): packets to ourselves have no MTU but IP's own. */
+struct ip_address ip_source(const struct stack *stack, struct ip_address destination, unsigned preferences);
 uint32_t ip_mtu(const struct stack *stack, struct ip_address destination);
 
 /* The most that a packet carries behind IP's own header. */

@@ -195,7 +195,8 @@ int tcp_connect(struct stack *stack, struct tcp *tcp, struct ip_address address,
     tcp->remote_address = address;
     tcp->remote_port = port;
     if (ip_is_any(tcp->binding.address))
-        tcp->binding.address = ip_source(stack, address);
+        tcp->binding.address =
+            ip_source(stack, address, tcp->socket ? tcp->socket->options.six.source_preferences : 0);
     if (tcp->binding.port) {
         if (tuple_taken(&question, tcp->binding.port))
             return -EADDRNOTAVAIL;

@@ -241,6 +241,16 @@ static void temporary_address_is_preferred_if_wished_and_renewed(void **state) {
     assert_true(ip_equal(source, first));
     assert_int_equal(ip6_source(host.stack, FAR, IP6_PREFER_PUBLIC, &source), 0);
     assert_false(ip_equal(source, first));
+    struct socket *usual = make_socket(&host, SOCK_DGRAM, 0, 0),
+                  *public = make_socket(&host, SOCK_DGRAM, 0, 0);
+    usual->options.inet6 = public->options.inet6 = true;
+    public->options.six.source_preferences = IP6_PREFER_PUBLIC; /* IPV6_ADDR_PREFERENCES */
+    assert_int_equal(socket_connect(host.stack, usual, FAR, 9), 0);
+    assert_int_equal(socket_connect(host.stack, public, FAR, 9), 0);
+    assert_true(ip_equal(usual->datagram->binding.address, first));
+    assert_true(ip_equal(public->datagram->binding.address, source));
+    socket_release(host.stack, usual);
+    socket_release(host.stack, public);
     host_run(&host, 25 * HOUR); /* temp_prefered_lft is a day */
     assert_int_equal(ip6_source(host.stack, FAR, 0, &source), 0);
     assert_false(ip_equal(source, first));
