@@ -127,6 +127,24 @@
     MIB(UdpLite, InCsumErrors)            \
     MIB(UdpLite, IgnoredMulti)            \
     MIB(UdpLite, MemErrors)               \
+    MIB(Udp6, InDatagrams)                \
+    MIB(Udp6, NoPorts)                    \
+    MIB(Udp6, InErrors)                   \
+    MIB(Udp6, OutDatagrams)               \
+    MIB(Udp6, RcvbufErrors)               \
+    MIB(Udp6, SndbufErrors)               \
+    MIB(Udp6, InCsumErrors)               \
+    MIB(Udp6, IgnoredMulti)               \
+    MIB(Udp6, MemErrors)                  \
+    MIB(UdpLite6, InDatagrams)            \
+    MIB(UdpLite6, NoPorts)                \
+    MIB(UdpLite6, InErrors)               \
+    MIB(UdpLite6, OutDatagrams)           \
+    MIB(UdpLite6, RcvbufErrors)           \
+    MIB(UdpLite6, SndbufErrors)           \
+    MIB(UdpLite6, InCsumErrors)           \
+    MIB(UdpLite6, IgnoredMulti)           \
+    MIB(UdpLite6, MemErrors)              \
     MIB(Ip6, InReceives)                  \
     MIB(Ip6, InHdrErrors)                 \
     MIB(Ip6, InAddrErrors)                \

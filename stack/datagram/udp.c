@@ -9,9 +9,12 @@
 #include <errno.h>
 #include <netinet/in.h>
 
-/* Which of the two a counter is of. */
-#define COUNTER(stack, protocol, name) \
-    (*((protocol) == IP_PROTOCOL_UDPLITE ? &(stack)->mib.UdpLite##name : &(stack)->mib.Udp##name))
+/* Which of the four a counter is of: by protocol and family of a packet, or of what is to be sent. */
+#define COUNTER(stack, packet, name)                                                                        \
+    (*(ip_is_v4((packet)->source) ? (packet)->protocol == IP_PROTOCOL_UDPLITE ? &(stack)->mib.UdpLite##name \
+                                                                              : &(stack)->mib.Udp##name     \
+       : (packet)->protocol == IP_PROTOCOL_UDPLITE ? &(stack)->mib.UdpLite6##name                           \
+                                                   : &(stack)->mib.Udp6##name))
 
 static bool checksum_good(const struct ip_packet *packet, const uint8_t *header) {
     bool lite = packet->protocol == IP_PROTOCOL_UDPLITE;
@@ -39,19 +42,19 @@ static bool covers_enough(const struct socket *socket, const struct ip_packet *p
 static void deliver(struct stack *stack, struct socket *socket, struct ip_packet *packet,
                     uint16_t source_port, struct filter_view *view) {
     if (!covers_enough(socket, packet)) {
-        COUNTER(stack, packet->protocol, InErrors)++;
+        COUNTER(stack, packet, InErrors)++;
         socket->datagram->drops++;
         return;
     }
     if (socket->extra && view && !datagram_admitted(stack, socket, view, packet)) {
-        COUNTER(stack, packet->protocol, InErrors)++;
+        COUNTER(stack, packet, InErrors)++;
         return;
     }
     if (datagram_queue(stack, socket, packet, source_port)) {
-        COUNTER(stack, packet->protocol, InDatagrams)++;
+        COUNTER(stack, packet, InDatagrams)++;
     } else {
-        COUNTER(stack, packet->protocol, RcvbufErrors)++;
-        COUNTER(stack, packet->protocol, InErrors)++;
+        COUNTER(stack, packet, RcvbufErrors)++;
+        COUNTER(stack, packet, InErrors)++;
     }
 }
 
@@ -77,7 +80,7 @@ static void deliver_to_many(struct stack *stack, struct ip_packet *packet, uint1
         buffer_drop_chain(&stack->buffers, copy.chain);
     }
     if (!wanted)
-        COUNTER(stack, packet->protocol, IgnoredMulti)++;
+        COUNTER(stack, packet, IgnoredMulti)++;
 }
 
 /* Takes the length from a UDP header, or the coverage from one of UDP-Lite. False: it can't be. */
@@ -98,19 +101,19 @@ void udp_input(struct stack *stack, struct ip_packet *packet) {
     const uint8_t *header = buffer_data(packet->chain);
     if (packet->length < UDP_HEADER_BYTES || buffer_length(packet->chain) < UDP_HEADER_BYTES ||
         wire_get16(header + 4) > packet->length) {
-        COUNTER(stack, packet->protocol, InErrors)++;
+        COUNTER(stack, packet, InErrors)++;
         return;
     }
     if (!take_length(stack, packet, header)) {
         bool lite =
             packet->protocol == IP_PROTOCOL_UDPLITE; /* a coverage that can't be is a wrong checksum */
-        COUNTER(stack, packet->protocol, InCsumErrors) += lite;
-        COUNTER(stack, packet->protocol, InErrors)++;
+        COUNTER(stack, packet, InCsumErrors) += lite;
+        COUNTER(stack, packet, InErrors)++;
         return;
     }
     if (!checksum_good(packet, header)) {
-        COUNTER(stack, packet->protocol, InCsumErrors)++;
-        COUNTER(stack, packet->protocol, InErrors)++;
+        COUNTER(stack, packet, InCsumErrors)++;
+        COUNTER(stack, packet, InErrors)++;
         return;
     }
     uint16_t source_port = wire_get16(header), port = wire_get16(header + 2);
@@ -126,7 +129,7 @@ void udp_input(struct stack *stack, struct ip_packet *packet) {
         return; /* let in for DHCP's sake alone */
     if (!many && !(socket = datagram_lookup(stack, packet->protocol, packet->source, source_port,
                                             packet->destination, port, view))) {
-        COUNTER(stack, packet->protocol, NoPorts)++;
+        COUNTER(stack, packet, NoPorts)++;
         ip_refuse_port(stack, packet);
         return;
     }
@@ -165,7 +168,7 @@ int udp_output(struct stack *stack, struct frame *frame, uint16_t source_port, u
         uint16_t folded = (uint16_t)~checksum_fold(sum);
         wire_put_sum(header + 6, folded ? folded : 0xffff);
     }
-    COUNTER(stack, parameters->protocol, OutDatagrams) += frame_segments(frame);
+    COUNTER(stack, parameters, OutDatagrams) += frame_segments(frame);
     return ip_output(stack, frame, parameters);
 }
 
@@ -176,7 +179,7 @@ static int send_one(struct stack *stack, struct socket *socket, const struct soc
     struct frame *frame = frame_begin(&stack->transmit);
     bool train = segment < length, lend = train && message->lend && message->count == 1;
     if (!frame || (!lend && datagram_payload(stack, message, skip, length, &payload))) {
-        COUNTER(stack, parameters->protocol, SndbufErrors)++;
+        COUNTER(stack, parameters, SndbufErrors)++;
         return -ENOBUFS;
     }
     if (train)

@@ -19,25 +19,39 @@ static struct tcp_md5_key **find_exactly(struct tcp *tcp, struct ip_address addr
     return link;
 }
 
+/* Reads whom a key is for: an address of the socket's family and how many bits of it count. */
+static int read_peer(const struct tcp *tcp, const struct tcp_md5sig *told, bool by_prefix,
+                     struct ip_address *address, uint8_t *prefix_length) {
+    struct sockaddr_in in;
+    struct sockaddr_in6 six;
+    memcpy(&in, &told->tcpm_addr, sizeof in);
+    memcpy(&six, &told->tcpm_addr, sizeof six);
+    bool inet6 = tcp->socket && tcp->socket->options.inet6;
+    if (in.sin_family != (inet6 ? AF_INET6 : AF_INET))
+        return -EINVAL;
+    *address = inet6 ? ip_from_bytes(&six.sin6_addr) : ip_from_v4(ntohl(in.sin_addr.s_addr));
+    uint8_t first = ip_is_v4(*address) ? IP_V4_PREFIX : 0; /* bits that are no part of its own */
+    if (by_prefix && told->tcpm_prefixlen > IP_ADDRESS_BITS - first)
+        return -EINVAL;
+    *prefix_length = by_prefix ? (uint8_t)(first + told->tcpm_prefixlen) : IP_ADDRESS_BITS;
+    *address = ip_prefix(*address, *prefix_length);
+    return 0;
+}
+
 int tcp_md5_set(struct stack *stack, struct tcp *tcp, const void *value, size_t length, bool extended) {
     struct tcp_md5sig told;
-    struct sockaddr_in peer;
-    uint8_t prefix_length = IP_ADDRESS_BITS;
+    struct ip_address address;
+    uint8_t prefix_length;
     uint32_t count;
     if (length < sizeof told)
         return -EINVAL;
     memcpy(&told, value, sizeof told);
-    memcpy(&peer, &told.tcpm_addr, sizeof peer);
-    if (peer.sin_family != AF_INET)
-        return -EINVAL;
-    if (extended && told.tcpm_flags & TCP_MD5SIG_FLAG_PREFIX) {
-        if (told.tcpm_prefixlen > 32)
-            return -EINVAL;
-        prefix_length = (uint8_t)(IP_V4_PREFIX + told.tcpm_prefixlen);
-    }
+    int error =
+        read_peer(tcp, &told, extended && told.tcpm_flags & TCP_MD5SIG_FLAG_PREFIX, &address, &prefix_length);
+    if (error)
+        return error;
     if (told.tcpm_keylen > TCP_MD5_KEY_MAX)
         return -EINVAL;
-    struct ip_address address = ip_prefix(ip_from_v4(ntohl(peer.sin_addr.s_addr)), prefix_length);
     struct tcp_md5_key **link = find_exactly(tcp, address, prefix_length, &count), *key = *link;
     if (told.tcpm_keylen == 0) {
         if (!key)

@@ -3,9 +3,9 @@
  * same sockets (port.c, socket.c, tcp_*.c, udp.c, raw.c).
  */
 #include "stack/base/checksum.h"
+#include "stack/datagram/udp.h"
 #include "stack/ip/icmp6.h"
 #include "tests/unit/peer6.h"
-#include "stack/datagram/udp.h"
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <netinet/in.h>
@@ -440,6 +440,60 @@ static void data_goes_with_the_syn_to_a_peer_that_was_met(void **state) {
     assert_int_equal(b.stack->mib.TcpExtTCPFastOpenPassive, 1);
 }
 
+static int sign_with(struct host *host, struct socket *socket, struct ip_address peer, int prefix,
+                     const char *key) {
+    struct tcp_md5sig request = {.tcpm_keylen = (uint16_t)strlen(key)};
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6};
+    memcpy(&address.sin6_addr, peer.bytes, sizeof peer.bytes);
+    memcpy(&request.tcpm_addr, &address, sizeof address);
+    memcpy(request.tcpm_key, key, strlen(key));
+    if (prefix >= 0) {
+        request.tcpm_flags = TCP_MD5SIG_FLAG_PREFIX;
+        request.tcpm_prefixlen = (uint8_t)prefix;
+    }
+    return socket_set_option(host->stack, socket, IPPROTO_TCP, prefix >= 0 ? TCP_MD5SIG_EXT : TCP_MD5SIG,
+                             &request, sizeof request);
+}
+
+static void segments_are_signed_in_both_families(void **state) {
+    (void)state;
+    for (int six = 0; six < 2; six++) {
+        struct socket *client = make(&a, SOCK_STREAM, 0), *server, *listener = make(&b, SOCK_STREAM, 0);
+        uint16_t port = (uint16_t)(80 + six);
+        assert_int_equal(sign_with(&b, listener, six ? A6 : V4(HOST_A), six ? 129 : 33, "key"), -EINVAL);
+        assert_int_equal(sign_with(&b, listener, six ? A6 : V4(HOST_A), six ? 64 : 24, "key"), 0);
+        assert_int_equal(sign_with(&a, client, six ? B6 : V4(HOST_B), -1, "key"), 0);
+        assert_int_equal(socket_bind(b.stack, listener, v6("::"), port), 0);
+        assert_int_equal(socket_listen(b.stack, listener, 8), 0);
+        stack_advance(a.stack, now);
+        assert_int_equal(socket_connect(a.stack, client, six ? B6 : V4(HOST_B), port), -EINPROGRESS);
+        cable_run(&cable, 20 * MS);
+        assert_int_equal(socket_connect(a.stack, client, six ? B6 : V4(HOST_B), port), 0);
+        assert_int_equal(socket_accept(b.stack, listener, &server), 0);
+        transfer(&a, client, &b, server, 20000);
+        struct socket *stranger;
+        assert_int_equal(connect_to(six ? B6 : V4(HOST_B), port, true, &stranger), -EALREADY); /* unsigned */
+        assert_true(b.stack->mib.TcpExtTCPMD5NotFound > 0);
+        assert_int_equal(b.stack->mib.TcpExtTCPMD5Failure, 0);
+    }
+}
+
+static void datagrams_are_counted_by_family(void **state) {
+    (void)state;
+    struct socket *from = make(&a, SOCK_DGRAM, 0), *to = bound(&b, SOCK_DGRAM, 0, v6("::"), 9);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(send_to(&a, from, i ? B6 : V4(HOST_B), 9, 10), 10);
+    assert_int_equal(send_to(&a, from, B6, 10, 10), 10);
+    cable_run(&cable, 20 * MS);
+    assert_int_equal(a.stack->mib.UdpOutDatagrams, 1);
+    assert_int_equal(a.stack->mib.Udp6OutDatagrams, 3);
+    assert_int_equal(b.stack->mib.UdpInDatagrams, 1);
+    assert_int_equal(b.stack->mib.Udp6InDatagrams, 2);
+    assert_int_equal(b.stack->mib.Udp6NoPorts, 1);
+    assert_int_equal(b.stack->mib.UdpNoPorts, 0);
+    (void)to;
+}
+
 static void path_that_is_narrower_is_found_by_packet_too_big(void **state) {
     (void)state;
     struct socket *client, *server, *listener = listening(&b, v6("::"), 80);
@@ -567,6 +621,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(trains_of_datagrams_arrive_as_datagrams, begin, end),
         cmocka_unit_test_setup_teardown(syn_cookie_carries_a_connection, begin, end),
         cmocka_unit_test_setup_teardown(data_goes_with_the_syn_to_a_peer_that_was_met, begin, end),
+        cmocka_unit_test_setup_teardown(segments_are_signed_in_both_families, begin, end),
+        cmocka_unit_test_setup_teardown(datagrams_are_counted_by_family, begin, end),
         cmocka_unit_test_setup_teardown(path_that_is_narrower_is_found_by_packet_too_big, begin, end),
         cmocka_unit_test_setup_teardown(flow_has_a_label_and_another_one_after_a_timeout, begin, end),
         cmocka_unit_test_setup_teardown(ping_is_answered, begin, end),
