@@ -5,6 +5,7 @@
 #   make fuzz SECONDS=N              libFuzzer on what comes from elsewhere, so long each target
 #   make check SAN=asan|tsan|ubsan   the unit tests under a sanitizer
 #   make CC=clang
+#   make analyze                     gcc -fanalyzer; what else analyzes the sources is a part of make check
 #   make arm64                       builds all for arm64, and runs the unit tests on an emulator (scripts/setup arm64)
 
 CC = gcc
@@ -181,6 +182,11 @@ model: model-parts
 
 simulate: $(BUILD)/tests/simulate
 	$< $(FIRST) $(SEEDS)
+
+# What gcc's own analyzer says: minutes, and clean; tests/analyze names what is switched off.
+.PHONY: analyze
+analyze:
+	tests/analyze gcc
 
 unit: $(UNIT_TESTS)
 	@set -e; for test in $^; do echo "== $$test"; $(EMULATOR) $$test; done

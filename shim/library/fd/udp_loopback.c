@@ -96,8 +96,8 @@ static void signalling_set(int fd, const struct signalling *wanted) {
 int worlds_next_length(int fd, int stack) {
     struct handle *handle = descriptor_find(fd);
     int kernel = 0;
-    if (LIBC(ioctl)(fd, FIONREAD, &kernel) < 0 || kernel == 0)
-        return stack;
+    if (!handle || LIBC(ioctl)(fd, FIONREAD, &kernel) < 0 || kernel == 0)
+        return stack; /* another thread may have closed it meanwhile */
     handle->kernel_next = handle->kernel_next || stack == 0;
     return handle->kernel_next ? kernel : stack;
 }

@@ -199,8 +199,8 @@ static void close_holes(void) {
             continue;
         if (before >= user_dispatch_end() && start > before && start - before <= GAP_MAX &&
             !strstr(line, "[stack]"))
-            mmap((void *)before, start - before, PROT_NONE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+            (void)mmap((void *)before, start - before, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
         before = end;
     }
     if (maps)
