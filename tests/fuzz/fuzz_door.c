@@ -239,6 +239,8 @@ static void step(uint8_t what, uint8_t how, const uint8_t *data, uint32_t length
     bool stranger = waiter && waiter->keeper_descriptor < 0 && request.waiter_number != waiter->number;
     bool strange_child = child && child->pid == 0 && request.account.made_ns != child->made_ns;
     keeper_door_request(connection);
+    strange_child &= child && pool_has(&shared->processes, child); /* the request may have ended either */
+    stranger &= waiter && pool_has(&shared->waiters, waiter);
     target_expect(!strange_child || child->pid == 0, "no account of one that had its place before");
     target_expect(!stranger || waiter->keeper_descriptor < 0, "no eventfd of one that had its place before");
     int replies = hear(clients[number]);
