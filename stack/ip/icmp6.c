@@ -89,6 +89,7 @@ static void echo_reply(struct stack *stack, const struct ip_packet *packet) {
         return;
     memcpy(header, buffer_data(chain), ICMP6_HEADER_BYTES);
     header[0] = ICMP6_ECHO_REPLY;
+    ip_path_sent(stack, packet->source);
     send_message(stack, packet->destination, packet->source, header,
                  (struct byte_cursor){chain, chain->start + ICMP6_HEADER_BYTES},
                  packet->length - ICMP6_HEADER_BYTES, packet->tos);
@@ -123,6 +124,11 @@ static struct icmp_error convert(uint8_t type, uint8_t code) {
     return error;
 }
 
+/* The stack's own: routers cut no packet of IPv6, so that it has to know how long its answers may be. */
+static bool is_echo_reply(const struct icmp_quoted *quoted) {
+    return quoted->protocol == IP_PROTOCOL_ICMP6 && quoted->transport[0] == ICMP6_ECHO_REPLY;
+}
+
 /* Tells the socket of a packet of ours, of which so many bytes are there. */
 static void tell(struct stack *stack, const uint8_t *packet, uint32_t length,
                  const struct icmp_error *error) {
@@ -135,6 +141,8 @@ static void tell(struct stack *stack, const uint8_t *packet, uint32_t length,
     quoted.transport = packet + at;
     quoted.transport_length = length - at;
     quoted.total = IP6_HEADER_BYTES + wire_get16(packet + 4);
+    if (error->type == ICMP6_TOO_BIG && is_echo_reply(&quoted) && ip_path_sent_lately(stack, quoted.remote))
+        ip_path_reduce(stack, quoted.remote, error->info, quoted.total);
     ip_error_quoted(stack, &quoted, error);
 }
 
@@ -151,7 +159,7 @@ static void error_input(struct stack *stack, const struct ip_packet *packet) {
     error.info = wire_get32(message + 4);
     error.offender = packet->source;
     if (ip_is_multicast(packet->destination) || quoted < IP6_HEADER_BYTES ||
-        !ip6_address_find(stack, ip_from_bytes(message + ICMP6_HEADER_BYTES + 8))) {
+        !ip6_is_local(stack, ip_from_bytes(message + ICMP6_HEADER_BYTES + 8))) {
         stack->mib.Icmp6InErrors++;
         return;
     }

@@ -5,6 +5,7 @@
 #include "stack/base/checksum.h"
 #include "stack/ip/icmp6.h"
 #include "tests/unit/peer6.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -494,6 +495,61 @@ static void long_answer_leaves_in_fragments(void **state) {
     host_destroy(&host);
 }
 
+/* A router's word that an answer of `length` bytes was too long for a link of that MTU. */
+static void too_big(struct host *host, struct ip_address destination, uint32_t mtu, uint16_t length) {
+    uint8_t message[8 + 40 + 8] = {ICMP6_TOO_BIG};
+    const struct packet6 packet = {.ttl = 64};
+    wire_put32(message + 4, mtu);
+    message[8] = 0x60;
+    wire_put16(message + 12, length);
+    message[14] = IP_PROTOCOL_ICMP6;
+    memcpy(message + 16, own.bytes, 16);
+    memcpy(message + 32, destination.bytes, 16);
+    message[48] = ICMP6_ECHO_REPLY;
+    peer6_send(host, &packet, message, sizeof message);
+}
+
+/* RFC 8201. */
+static void answers_fit_the_path_as_a_router_says(void **state) {
+    (void)state;
+    struct host host = new_host();
+    struct seen6 seen;
+    uint8_t echo[1400];
+    assert_int_equal(write_echo(echo, 1392), sizeof echo);
+    too_big(&host, PEER6, 1300, 1400); /* nothing was sent */
+    assert_int_equal(ip_mtu(host.stack, PEER6), 1500);
+    send_packet(&host, IP_PROTOCOL_ICMP6, echo, sizeof echo);
+    assert_true(peer6_read(&host, &seen));
+    assert_int_equal(seen.length, 1400);
+    too_big(&host, PEER6, 1279, 1400); /* no link is so narrow */
+    too_big(&host, v6("fe80::77"), 1300, 1400);
+    assert_int_equal(ip_mtu(host.stack, PEER6), 1500);
+    too_big(&host, PEER6, 1300, 1400);
+    assert_int_equal(ip_mtu(host.stack, PEER6), 1300);
+    assert_int_equal(ip_mtu(host.stack, v6("fe80::77")), 1500);
+    send_packet(&host, IP_PROTOCOL_ICMP6, echo, sizeof echo);
+    assert_true(peer6_read(&host, &seen));
+    assert_int_equal(seen.protocol, IP6_FRAGMENT);
+    assert_true(seen.length + IP6_HEADER_BYTES <= 1300);
+    host_run(&host, 601 * SECOND);
+    assert_int_equal(ip_mtu(host.stack, PEER6), 1500);
+    host_destroy(&host);
+}
+
+static void error_about_a_packet_to_ourselves_reaches_its_socket(void **state) {
+    (void)state;
+    struct host host = new_host();
+    struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 0);
+    char byte = 0;
+    socket->options.inet6 = true;
+    assert_int_equal(socket_connect(host.stack, socket, v6("::1"), 9), 0);
+    assert_int_equal(send_bytes(&host, socket, "x", 1, 0), 1);
+    host_run(&host, 10 * MS);
+    assert_int_equal(receive_bytes(&host, socket, &byte, 1, 0), -ECONNREFUSED);
+    socket_release(host.stack, socket);
+    host_destroy(&host);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(echo_is_answered),
@@ -520,6 +576,8 @@ int main(void) {
         cmocka_unit_test(flood_of_fragments_is_bounded),
         cmocka_unit_test(nested_fragments_are_refused),
         cmocka_unit_test(long_answer_leaves_in_fragments),
+        cmocka_unit_test(answers_fit_the_path_as_a_router_says),
+        cmocka_unit_test(error_about_a_packet_to_ourselves_reaches_its_socket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
