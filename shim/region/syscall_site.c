@@ -36,6 +36,59 @@ unsigned syscall_site_behind(const uint8_t *behind) {
     return compares ? 6 : 0; /* cmp $-4096 or $-4095, %rax */
 }
 
+#define REX_W 0x48
+#define IS_REGISTER 0xc0 /* in a ModRM byte: no memory */
+
+/* No operation, of two bytes at least; or what a debugger fills a gap with. */
+static bool is_filling(const uint8_t *code) {
+    while (code[0] == 0x66 || code[0] == 0x2e)
+        if (*++code == 0x90)
+            return true;
+    return (code[0] == 0x0f && code[1] == 0x1f) || (code[0] == 0x90 && code[1] == 0x90) ||
+           (code[0] == 0xcc && code[1] == 0xcc);
+}
+
+unsigned syscall_site_movable_behind(const uint8_t *behind) {
+    if (behind[0] == 0xc3)
+        return is_filling(behind + 1) ? 1 : 0;
+    if (behind[0] != REX_W || (behind[2] & IS_REGISTER) != IS_REGISTER)
+        return 0;
+    switch (behind[1]) {
+    case 0x85: /* test */
+    case 0x89: /* mov */
+    case 0x63: /* movslq */
+        return 3;
+    case 0x83: /* cmp with a constant of a byte */
+        return behind[2] == 0xf8 ? 4 : 0;
+    default:
+        return 0;
+    }
+}
+
+/* Whether the bytes at `at` could be a jump or a call to an address. */
+static bool leads_to(const uint8_t *at, const uint8_t *address, const uint8_t *end) {
+    int8_t near;
+    int32_t far;
+    bool is_near = (at[0] & 0xf0) == 0x70 || at[0] == 0xeb || (at[0] & 0xfc) == 0xe0;
+    bool is_conditional = at[0] == 0x0f && at + 6 <= end && (at[1] & 0xf0) == 0x80;
+    const uint8_t *distance = at + (is_conditional ? 2 : 1);
+    if (is_near && at + 2 <= end) {
+        memcpy(&near, distance, sizeof near);
+        return at + 2 + near == address;
+    }
+    if (!is_conditional && ((at[0] & 0xfe) != 0xe8 || at + 5 > end))
+        return false;
+    memcpy(&far, distance, sizeof far);
+    return distance + sizeof far + far == address;
+}
+
+bool syscall_site_is_target(const uint8_t *address, const uint8_t *start, const uint8_t *end) {
+    for (const uint8_t *at = start; at < end; at++)
+        if (leads_to(at, address, end))
+            return true;
+    return false;
+}
+
 bool syscall_site_is_one_store(const struct syscall_site *site) {
     return site->before && ((uintptr_t)site->before & 7) <= 3;
 }

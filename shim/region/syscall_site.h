@@ -6,6 +6,11 @@
  *
  *   b8 NN NN 00 00  0f 05              mov $number, %eax; syscall
  *   0f 05  48 3d NN f0 ff ff           syscall; cmp $-4096 or $-4095, %rax
+ *
+ * and one in which they can if no jump leads to them:
+ *
+ *   0f 05  48 OP MM                    syscall; and mov, movslq, test or cmp of registers alone, as musl's
+ * has it
  */
 #ifndef SHIM_REGION_SYSCALL_SITE_H
 #define SHIM_REGION_SYSCALL_SITE_H
@@ -36,5 +41,12 @@ bool syscall_site_is_one_store(const struct syscall_site *site);
 /* How many bytes of what follows a system-call instruction the stub can do instead: a comparison of the
  * result, else 0. */
 unsigned syscall_site_behind(const uint8_t *behind);
+
+/* The same of the last two forms. */
+unsigned syscall_site_movable_behind(const uint8_t *behind);
+
+/* Whether any jump of a text may lead to an address: whatever looks like one is taken for one, also inside of
+ * other instructions. Reads all of the text. */
+bool syscall_site_is_target(const uint8_t *address, const uint8_t *start, const uint8_t *end);
 
 #endif

@@ -121,6 +121,8 @@ static void map_segment(const struct image *image, const Elf64_Phdr *segment) {
     if (segment->p_filesz > 0 && mmap((void *)first, data_end - first, protection, MAP_PRIVATE | MAP_FIXED,
                                       image->file, (off_t)page_of(segment->p_offset)) == MAP_FAILED)
         fail(strerror(errno));
+    if (segment->p_flags & PF_X)
+        user_dispatch_text((const void *)start, segment->p_filesz);
     uintptr_t zeros = segment->p_filesz > 0 ? page_behind(data_end) : first;
     if (segment->p_memsz > segment->p_filesz && segment->p_filesz > 0 && protection & PROT_WRITE)
         memset((void *)data_end, 0, zeros - data_end);

@@ -91,13 +91,39 @@ static void unlock_places(void) {
     atomic_flag_clear_explicit(&busy, memory_order_release);
 }
 
+static struct { const uint8_t *start, *end; } texts[2]; /* a guest's: a program's and its loader's */
+static unsigned text_count;
+
+void user_dispatch_text(const void *start, size_t bytes) {
+    if (text_count < sizeof texts / sizeof *texts && bytes <= SYSCALL_SITE_TEXT_MAX) {
+        texts[text_count].start = start;
+        texts[text_count++].end = (const uint8_t *)start + bytes;
+    }
+}
+
+static bool is_replaceable(const uint8_t *behind) {
+    if (syscall_site_behind(behind))
+        return true;
+    for (unsigned i = 0; i < text_count; i++)
+        if (behind >= texts[i].start && behind + 8 < texts[i].end)
+            return syscall_site_movable_behind(behind) &&
+                   !syscall_site_is_target(behind, texts[i].start, texts[i].end);
+    return false;
+}
+
+/* What a stub does of what follows, be it replaced one day or not. */
+static unsigned stub_does(const uint8_t *behind) {
+    unsigned bytes = syscall_site_behind(behind);
+    return bytes ? bytes : syscall_site_movable_behind(behind);
+}
+
 /* An instruction that traps again and again. Only where each thread's calls trap from the thread's beginning,
  * as in a guest (guest_thread.h), or in a Go program, whose threads libc makes: nobody is asleep in one then,
  * and each has what our calls need. */
 static void count_trap(size_t at) {
     uintptr_t behind = places[at].behind;
     if (!all_traps || places[at].traps > HOT || ++places[at].traps != HOT ||
-        !syscall_site_behind((const uint8_t *)behind))
+        !is_replaceable((const uint8_t *)behind))
         return;
     lock_places();
     syscall_patch((uint8_t *)behind - 2, places[at].stub);
@@ -115,7 +141,7 @@ static const uint8_t *stub_of(uintptr_t behind) {
     at = place_of(behind);
     if (!places[at].behind && places_taken < PLACES / 2 && syscall_stubs_open()) {
         struct syscall_site site = {.instruction = (const uint8_t *)behind - 2,
-                                    .after_bytes = syscall_site_behind((const uint8_t *)behind)};
+                                    .after_bytes = stub_does((const uint8_t *)behind)};
         const uint8_t *stub = syscall_stub_make(&site, syscall_entry_program);
         syscall_stubs_close();
         if (stub) {
@@ -232,8 +258,8 @@ static bool install_handler(void) {
     return LIBC(sigaction)(SIGSYS, &action, NULL) == 0;
 }
 
-/* Whether Valgrind translates this program (valgrind.h's client request 0x1001, which is nothing to a processor):
- * the kernel would take Valgrind's own system calls for the program's. */
+/* Whether Valgrind translates this program (valgrind.h's client request 0x1001, which is nothing to a
+ * processor): the kernel would take Valgrind's own system calls for the program's. */
 static bool is_translated(void) {
     volatile unsigned long request[6] = {0x1001};
     unsigned long result = 0;
@@ -439,6 +465,10 @@ void user_dispatch_thread(void) {
 bool user_dispatch_guest(bool go) {
     (void)go;
     return false;
+}
+
+void user_dispatch_text(const void *start, size_t bytes) {
+    (void)start, (void)bytes;
 }
 
 uintptr_t user_dispatch_end(void) {

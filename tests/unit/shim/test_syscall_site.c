@@ -1,0 +1,83 @@
+/* Which neighbours of a system-call instruction may move into a stub. */
+#include "shim/region/syscall_site.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void comparison_of_the_result_moves(void **state) {
+    (void)state;
+    assert_int_equal(syscall_site_behind((const uint8_t *)"\x48\x3d\x00\xf0\xff\xff"), 6);
+    assert_int_equal(syscall_site_behind((const uint8_t *)"\x48\x3d\x01\xf0\xff\xff"), 6);
+    assert_int_equal(syscall_site_behind((const uint8_t *)"\x48\x3d\x02\xf0\xff\xff"), 0);
+}
+
+static void instructions_of_registers_alone_move(void **state) {
+    (void)state;
+    assert_int_equal(syscall_site_movable_behind((const uint8_t *)"\x48\x89\xc7\xe8"),
+                     3); /* mov %rax, %rdi */
+    assert_int_equal(syscall_site_movable_behind((const uint8_t *)"\x48\x85\xc0\x74"),
+                     3); /* test %rax, %rax */
+    assert_int_equal(syscall_site_movable_behind((const uint8_t *)"\x48\x63\xf8\xe8"),
+                     3); /* movslq %eax, %rdi */
+    assert_int_equal(syscall_site_movable_behind((const uint8_t *)"\x48\x83\xf8\xda"),
+                     4); /* cmp $-38, %rax */
+    assert_int_equal(syscall_site_movable_behind((const uint8_t *)"\x48\x83\xc4\x10"), 0); /* add $16, %rsp */
+    assert_int_equal(syscall_site_movable_behind((const uint8_t *)"\x48\x89\x45\xf8"),
+                     0); /* mov %rax, -8(%rbp) */
+    assert_int_equal(syscall_site_movable_behind((const uint8_t *)"\x89\xc7\xe8\x00"),
+                     0); /* mov %eax, %edi */
+}
+
+static void return_moves_if_a_gap_follows(void **state) {
+    (void)state;
+    assert_int_equal(syscall_site_movable_behind((const uint8_t *)"\xc3\x0f\x1f\x00"), 1);
+    assert_int_equal(syscall_site_movable_behind((const uint8_t *)"\xc3\x66\x2e\x0f\x1f\x84"), 1);
+    assert_int_equal(syscall_site_movable_behind((const uint8_t *)"\xc3\x66\x90\x55"), 1);
+    assert_int_equal(syscall_site_movable_behind((const uint8_t *)"\xc3\x90\x90\x55"), 1);
+    assert_int_equal(syscall_site_movable_behind((const uint8_t *)"\xc3\x90\x55\x53"), 0);
+    assert_int_equal(syscall_site_movable_behind((const uint8_t *)"\xc3\x48\x89\xf8"), 0);
+    assert_int_equal(syscall_site_movable_behind((const uint8_t *)"\xc3\x66\x0f\x6f\xc0"), 0);
+}
+
+static uint8_t text[64];
+
+static bool is_target_with(size_t at, const char *code, size_t length) {
+    memset(text, 0x90, sizeof text);
+    memcpy(text + at, code, length);
+    return syscall_site_is_target(text + 30, text, text + sizeof text);
+}
+
+static void jumps_of_each_form_are_found(void **state) {
+    (void)state;
+    assert_false(is_target_with(0, "\x90", 1));
+    assert_true(is_target_with(10, "\xeb\x12", 2)); /* jmp */
+    assert_true(is_target_with(40, "\x74\xf4", 2)); /* je, backwards */
+    assert_true(is_target_with(10, "\xe2\x12", 2)); /* loop */
+    assert_true(is_target_with(10, "\xe9\x0f\0\0\0", 5));
+    assert_true(is_target_with(10, "\xe8\x0f\0\0\0", 5));
+    assert_true(is_target_with(40, "\x0f\x85\xf0\xff\xff\xff", 6));
+    assert_false(is_target_with(10, "\xeb\x13", 2));
+    assert_false(is_target_with(40, "\x0f\x95\xf0\xff\xff\xff", 6)); /* setne */
+}
+
+static void last_bytes_of_a_text_are_no_jump(void **state) {
+    (void)state;
+    assert_false(is_target_with(63, "\xeb", 1));
+    assert_false(is_target_with(62, "\x0f\x85", 2));
+    assert_false(is_target_with(60, "\xe9\0\0\0", 4));
+    assert_true(is_target_with(62, "\xeb\xde", 2));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(comparison_of_the_result_moves),
+        cmocka_unit_test(instructions_of_registers_alone_move),
+        cmocka_unit_test(return_moves_if_a_gap_follows),
+        cmocka_unit_test(jumps_of_each_form_are_found),
+        cmocka_unit_test(last_bytes_of_a_text_are_no_jump),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
