@@ -119,10 +119,10 @@ static unsigned stub_does(const uint8_t *behind) {
 
 /* An instruction that traps again and again. Only where each thread's calls trap from the thread's beginning,
  * as in a guest (guest_thread.h), or in a Go program, whose threads libc makes: nobody is asleep in one then,
- * and each has what our calls need. */
+ * and each has what our calls need. A filter of the program's might not allow it. */
 static void count_trap(size_t at) {
     uintptr_t behind = places[at].behind;
-    if (!all_traps || places[at].traps > HOT || ++places[at].traps != HOT ||
+    if (!all_traps || sandboxed() || places[at].traps > HOT || ++places[at].traps != HOT ||
         !is_replaceable((const uint8_t *)behind))
         return;
     lock_places();
