@@ -198,7 +198,7 @@ void ip6_route_probe(struct stack *stack, struct ip_address destination) {
         if (!route->failed || stack->now_ns - route->asked_ns < PROBE_NS || !matches(route, destination))
             continue;
         used = used ? used : best(stack, destination, (struct ip_address){0});
-        if (used->failed || route->prefix_length < used->prefix_length ||
+        if (!used || used->failed || route->prefix_length < used->prefix_length ||
             (route->prefix_length == used->prefix_length && route->preference < used->preference))
             continue;
         route->asked_ns = stack->now_ns;

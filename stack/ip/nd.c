@@ -176,7 +176,7 @@ static void solicitation(struct stack *stack, const struct ip_packet *packet, co
     bool checks = ip_is_any(packet->source), to_group = ip_is_multicast(packet->destination);
     if (checks && (mac || !ip_equal(packet->destination, ip_solicited_node(target))))
         return;
-    if (!own)
+    if (!own || ip6_address_find(stack, packet->source))
         return;
     if (own->flags & IP6_FLAG_TENTATIVE && checks) {
         asked_while_checking(stack, own, nd_find_option(options, left, ND_OPTION_NONCE));

@@ -244,7 +244,8 @@ void nd_router_advertisement(struct stack *stack, const struct ip_packet *packet
     uint32_t left = packet->length - 16;
     struct nd_router *router = &stack->ip6.router;
     uint32_t lifetime_s = wire_get16(message + 6);
-    if (!ip_is_link_local(packet->source) || !stack->config.ip6.autoconf || !stack->sysctl.ip6_accept_ra)
+    if (!ip_is_link_local(packet->source) || ip6_address_find(stack, packet->source) ||
+        !stack->config.ip6.autoconf || !stack->sysctl.ip6_accept_ra)
         return;
     router->answered = true;
     router->asking = false;

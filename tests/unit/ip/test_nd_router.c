@@ -142,6 +142,20 @@ static void stranger_is_no_router(void **state) {
     host_destroy(&host);
 }
 
+static void messages_in_our_own_name_are_not_taken(void **state) {
+    (void)state;
+    struct ip_address own;
+    struct host host = host6_settled(true, &own);
+    struct seen6 seen;
+    advertise(&host, own, 0, 1800, NULL, 0);
+    assert_int_equal(ip6_reachable(host.stack, FAR), -ENETUNREACH);
+    peer6_solicit(&host, own, ip_solicited_node(own), own, PEER6_MAC);
+    host_run(&host, 3 * SECOND);
+    assert_false(peer6_read_message(&host, ICMP6_NEIGHBOUR_ADVERTISEMENT, &seen));
+    assert_int_equal(host.stack->ip6.addresses.conflicts, 0);
+    host_destroy(&host);
+}
+
 /* RFC 4862 section 5.5.3 (e). */
 static void nobody_takes_an_address_away_within_two_hours(void **state) {
     (void)state;
@@ -520,6 +534,7 @@ int main(void) {
         cmocka_unit_test(router_gives_a_way_and_an_address),
         cmocka_unit_test(router_goes_with_its_lifetime),
         cmocka_unit_test(stranger_is_no_router),
+        cmocka_unit_test(messages_in_our_own_name_are_not_taken),
         cmocka_unit_test(nobody_takes_an_address_away_within_two_hours),
         cmocka_unit_test(deprecated_address_is_used_last),
         cmocka_unit_test(prefixes_that_make_no_address_make_none),
