@@ -91,8 +91,15 @@ void tcp_renew(struct stack *stack, struct tcp *tcp) {
 static inline __attribute__((always_inline)) struct hash_link **
 tuple_bucket(struct stack *stack, struct ip_address local, uint16_t local_port, struct ip_address remote,
              uint16_t remote_port) {
-    uint32_t tuple[IP_TUPLE_WORDS];
-    size_t length = ip_tuple(tuple, local, local_port, remote, remote_port);
+    uint32_t tuple[] = {(uint32_t)local_port << 16 | remote_port,
+                        local.words[3],
+                        remote.words[3],
+                        remote.words[2],
+                        remote.words[1],
+                        remote.words[0]};
+    /* Of our own addresses, which nobody else chooses, the last four bytes will do; of IPv4's that is all
+     * there is. */
+    size_t length = ip_is_v4(remote) ? 3 * sizeof *tuple : sizeof tuple;
     return &stack->tcp_table->by_tuple[random_hash(&stack->random, tuple, length) % TCP_BUCKETS];
 }
 

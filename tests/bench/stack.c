@@ -6,6 +6,7 @@
  *   stack connect [IDLE] [CONNECTIONS]        open and close, beside so many that are idle
  *   stack beside [IDLE] [MEGABYTES]           data one way over one connection, beside so many that are idle
  *   stack idle [CONNECTIONS]                  memory of an open connection, of both its ends' one
+ *   stack -6 ...                              the same over IPv6
  *
  * One line: figures by the clock. Under callgrind (valgrind --tool=callgrind --toggle-collect=measure) the
  * count of instructions, divided by the line's segments, repeats exactly.
@@ -27,15 +28,27 @@ static struct stack *a, *b;
 static struct socket **clients, **servers;
 static uint64_t frames, data_segments;
 
+static bool six; /* all goes over IPv6 */
+
+static struct ip_address address_of(uint32_t host, bool by_six) {
+    struct ip_address address = {.bytes = {0xfd, [15] = (uint8_t)host}};
+    return by_six ? address : ip_from_v4(host);
+}
+
 static struct stack *make(uint32_t address) {
     static const uint8_t seed[RANDOM_SEED_BYTES] = {1};
     struct stack_config config = {
         .address = address, .prefix_length = 8, .mac = {2, 0, 0, 0, 0, (uint8_t)address}, .mtu = 1500};
+    config.ip6.on = six;
+    config.ip6.address = address_of(address, true);
+    config.ip6.prefix_length = 64;
     char *mapped = mmap(NULL, REGION_BYTES + ARENA_BLOCK_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     struct stack *stack = (struct stack *)(void *)(mapped + (-(uintptr_t)mapped & (ARENA_BLOCK_BYTES - 1)));
     if (mapped == MAP_FAILED || stack_create(stack, stack, REGION_BYTES, sizeof *stack, &config, seed, now))
         abort();
+    stack->sysctl.ip6_dad_transmits = 0; /* addresses are good at once */
+    stack_advance(stack, now + 100000000);
     return stack;
 }
 
@@ -64,8 +77,10 @@ static void exchange(void) {
 
 static struct socket *listen_on(uint16_t port) {
     struct socket *listener;
-    if (socket_create(b, SOCK_STREAM, 0, &listener) || socket_bind(b, listener, ip_from_v4(0), port) ||
-        socket_listen(b, listener, 4096))
+    if (socket_create(b, SOCK_STREAM, 0, &listener))
+        abort();
+    listener->options.inet6 = six;
+    if (socket_bind(b, listener, (struct ip_address){0}, port) || socket_listen(b, listener, 4096))
         abort();
     return listener;
 }
@@ -74,7 +89,8 @@ static void connect_one(struct socket *listener, uint16_t port, struct socket **
                         struct socket **server) {
     if (socket_create(a, SOCK_STREAM, 0, client))
         abort();
-    socket_connect(a, *client, ip_from_v4(SERVER), port);
+    (*client)->options.inet6 = six;
+    socket_connect(a, *client, address_of(SERVER, six), port);
     stack_advance(a, now);
     exchange();
     if (socket_accept(b, listener, server))
@@ -191,6 +207,9 @@ void measure(const char *what, uint32_t connections, uint64_t amount) {
 }
 
 int main(int count, char **arguments) {
+    six = count > 1 && strcmp(arguments[1], "-6") == 0;
+    arguments += six;
+    count -= six;
     const char *what = count > 1 ? arguments[1] : "bulk";
     uint32_t connections = count > 2 ? (uint32_t)strtoul(arguments[2], NULL, 10) : 1;
     uint64_t amount = count > 3 ? strtoull(arguments[3], NULL, 10)
@@ -198,6 +217,7 @@ int main(int count, char **arguments) {
                                                                                  : 100000;
     a = make(CLIENT + 1);
     b = make(SERVER);
+    now += 100000000;
     sysctl_set(&a->sysctl, "net.ipv4.ip_local_port_range", "1024 65535");
     connect_many(connections);
     frames = data_segments = 0;
