@@ -18,11 +18,13 @@ enum step {
     STEP_ICMP, /* an error that quotes what we last sent, or whatever the bytes say */
     STEP_TIME,
     STEP_PROGRAM, /* a program reads, writes, closes */
+    STEP_PACKET6, /* IPv6, to us or to a group, with a right length, and a right checksum if its first header
+                     is TCP's, UDP's or ICMPv6's */
     STEP_COUNT,
 };
 
 static struct stack *stack;
-static struct socket *connection, *listener, *udp, *lite, *ping, *raw;
+static struct socket *connection, *listener, *udp, *lite, *ping, *raw, *ping6, *raw6;
 static uint8_t frame[66000], last_sent[66000];
 static uint32_t last_length;
 
@@ -114,6 +116,50 @@ static void packet(const uint8_t *data, uint32_t length) {
     target_input(stack, frame, ETHER_HEADER_BYTES + length);
 }
 
+/* Where the checksum of a protocol stands; 0: nowhere. */
+static uint32_t checksum_place(uint8_t protocol) {
+    switch (protocol) {
+    case IP_PROTOCOL_TCP:
+        return 16;
+    case IP_PROTOCOL_UDP:
+        return 6;
+    case IP_PROTOCOL_ICMP6:
+        return 2;
+    default:
+        return 0;
+    }
+}
+
+static void packet6(const uint8_t *data, uint32_t length) {
+    static const struct ip_address own = TARGET_ADDRESS6, peer = TARGET_PEER6;
+    uint8_t *ip = frame + ETHER_HEADER_BYTES, *body = ip + IP6_HEADER_BYTES;
+    if (length < IP6_HEADER_BYTES || length > 65000)
+        return;
+    memcpy(frame, stack->config.mac, 6);
+    memset(frame + 6, 4, 6);
+    wire_put16(frame + 12, ETHER_TYPE_IP6);
+    memcpy(ip, data, length);
+    ip[0] = (uint8_t)(0x60 | (ip[0] & 15));
+    if (ip[8] == 0)
+        memcpy(ip + 8, peer.bytes, sizeof peer.bytes);
+    if (ip[24] == 0xff)
+        ip6_group_mac(ip_from_bytes(ip + 24), frame);
+    else
+        memcpy(ip + 24, own.bytes, sizeof own.bytes);
+    uint32_t rest = length - IP6_HEADER_BYTES, at = checksum_place(ip[6]);
+    wire_put16(ip + 4, (uint16_t)rest);
+    if (ip[6] == IP_PROTOCOL_UDP && rest >= UDP_HEADER_BYTES)
+        wire_put16(body + 4, (uint16_t)rest);
+    if (at && rest >= at + 2) {
+        uint64_t sum =
+            checksum_pseudo_header(ip_from_bytes(ip + 8), ip_from_bytes(ip + 24), ip[6], (uint16_t)rest);
+        wire_put16(body + at, 0);
+        uint16_t folded = (uint16_t)~checksum_fold(checksum_add(sum, body, rest));
+        wire_put_sum(body + at, folded ? folded : 0xffff);
+    }
+    target_input(stack, frame, ETHER_HEADER_BYTES + length);
+}
+
 static void receive_all(struct socket *socket, int flags) {
     static uint8_t bytes[70000];
     struct iovec piece = {bytes, sizeof bytes};
@@ -127,7 +173,9 @@ static void program(const uint8_t *data, uint32_t length) {
     struct iovec piece = {(void *)data, length};
     struct socket_message sent = {
         .pieces = &piece, .count = 1, .has_address = true, .address = ip_from_v4(TARGET_PEER), .port = 9};
-    switch (length > 0 ? data[0] % 6 : 0) {
+    if (length > 1 && data[1] & 1)
+        sent.address = (struct ip_address)TARGET_PEER6;
+    switch (length > 0 ? data[0] % 7 : 0) {
     case 0:
         receive_all(connection, 0);
         receive_all(udp, 0);
@@ -135,6 +183,8 @@ static void program(const uint8_t *data, uint32_t length) {
         receive_all(lite, 0);
         receive_all(ping, 0);
         receive_all(raw, 0);
+        receive_all(ping6, 0);
+        receive_all(raw6, 0);
         break;
     case 1:
         socket_send(stack, udp, &sent);
@@ -155,18 +205,27 @@ static void program(const uint8_t *data, uint32_t length) {
     case 5:
         socket_send(stack, ping, &sent);
         break;
+    case 6:
+        socket_send(stack, ping6, &sent);
+        socket_send(stack, raw6, &sent);
+        break;
     }
     stack_advance(stack, target_now);
 }
 
-static struct socket *make(int type, int protocol, uint16_t port) {
+static struct socket *make6(int type, int protocol, uint16_t port, bool inet6) {
     struct socket *socket;
     int yes = 1;
     target_expect(socket_create(stack, type, protocol, &socket) == 0, "a socket");
+    socket->options.inet6 = socket->options.six.receive_errors = inet6;
     if (port)
-        socket_bind(stack, socket, ip_from_v4(0), port);
+        socket_bind(stack, socket, (struct ip_address){0}, port);
     socket_set_option(stack, socket, IPPROTO_IP, IP_RECVERR, &yes, sizeof yes);
     return socket;
+}
+
+static struct socket *make(int type, int protocol, uint16_t port) {
+    return make6(type, protocol, port, false);
 }
 
 /* A connection to the peer's port 7, established. */
@@ -213,11 +272,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     stack = target_stack(TARGET_ADDRESS);
     introduce_peer();
     connect_peer();
-    listener = make(SOCK_STREAM, 0, 80);
+    listener = make6(SOCK_STREAM, 0, 80, true); /* of both families */
     socket_listen(stack, listener, 4);
-    udp = make(SOCK_DGRAM, 0, 9);
+    udp = make6(SOCK_DGRAM, 0, 9, true);
     socket_set_option(stack, udp, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group);
-    lite = make(SOCK_DGRAM, IPPROTO_UDPLITE, 9);
+    lite = make6(SOCK_DGRAM, IPPROTO_UDPLITE, 9, true);
+    ping6 = make6(SOCK_DGRAM, IPPROTO_ICMPV6, 3, true);
+    raw6 = make6(SOCK_RAW, IPPROTO_ICMPV6, 0, true);
     ping = make(SOCK_DGRAM, IPPROTO_ICMP, 3);
     raw = make(SOCK_RAW, 99, 0);
     while (size >= 3) {
@@ -250,6 +311,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             break;
         case STEP_PROGRAM:
             program(data, length);
+            break;
+        case STEP_PACKET6:
+            packet6(data, length);
             break;
         case STEP_COUNT:
             break;

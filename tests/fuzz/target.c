@@ -29,11 +29,17 @@ struct stack *target_create(void *start, size_t bytes, size_t reserved, uint32_t
                                         .prefix_length = 24,
                                         .gateway = address ? TARGET_PEER : 0,
                                         .mac = {2, 0, 0, 0, 0, 10},
-                                        .mtu = 1500};
+                                        .mtu = 1500,
+                                        .ip6 = {.on = address != 0,
+                                                .autoconf = true,
+                                                .address = TARGET_ADDRESS6,
+                                                .prefix_length = 64,
+                                                .gateway = TARGET_PEER6}};
     struct stack *stack = start;
     target_now = 1000 * SECOND;
     int error = stack_create(stack, start, bytes, reserved, &config, seed, target_now);
     target_expect(!error, "a stack");
+    stack->sysctl.ip6_dad_transmits = 0; /* its addresses are good at once */
     return stack;
 }
 

@@ -10,6 +10,15 @@
 #define TARGET_PEER 0x0a4d0002u
 #define SECOND UINT64_C(1000000000)
 
+#define TARGET_ADDRESS6              \
+    {                                \
+        .bytes = { 0xfd, [15] = 10 } \
+    }
+#define TARGET_PEER6                \
+    {                               \
+        .bytes = { 0xfd, [15] = 2 } \
+    }
+
 extern uint64_t target_now;
 
 /* Makes a stack at the start of zeroed memory, of which it leaves so many bytes alone. */

@@ -82,7 +82,10 @@ static void keep_frame(const uint8_t *bytes, uint32_t length) {
     if (!folder)
         return;
     if (length > ETHER_HEADER_BYTES && wire_get16(bytes + 12) == ETHER_TYPE_IP6) {
+        uint32_t packet = length - ETHER_HEADER_BYTES;
+        uint8_t step[3] = {8, (uint8_t)(packet >> 8), (uint8_t)packet}; /* STEP_PACKET6 of fuzz_frames.c */
         keep(folder, "ip6", whole, sizeof whole, bytes, length);
+        keep(folder, "frames", step, sizeof step, ip, packet);
         return;
     }
     keep(folder, "frames", whole, sizeof whole, bytes, length);
