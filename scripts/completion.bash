@@ -41,7 +41,7 @@ _barewire() {
         for i in /sys/class/net/*; do word+=" packet:${i##*/} pcap:${i##*/} tap:${i##*/}"; done
         mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current")
         ;;
-    -a | --address) mapfile -t COMPREPLY < <(compgen -W "dhcp" -- "$current") ;;
+    -a | --address) mapfile -t COMPREPLY < <(compgen -W "dhcp auto" -- "$current") ;;
     --mac) mapfile -t COMPREPLY < <(compgen -W "nic" -- "$current") ;;
     --loopback) mapfile -t COMPREPLY < <(compgen -W "kernel stack" -- "$current") ;;
     --io-uring) mapfile -t COMPREPLY < <(compgen -W "none files kernel" -- "$current") ;;
@@ -58,7 +58,7 @@ _barewire() {
     --publish | -g | --gateway | --dns | --spin | --mtu | --sysctl) ;;
     *)
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "--nic --publish --address --gateway --dns --mac --pcap --spin --io-uring --mtu --name --loopback --impair --sysctl --trace --output --profile --strict --explain --verbose --help --version" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "--nic --publish --address --gateway --dns --mac --pcap --spin --io-uring --mtu --name --loopback --impair --sysctl --trace --output --profile --no-ipv6 --strict --explain --verbose --help --version" -- "$current")
         else
             # Our own commands first; programs, of which there are thousands, once a letter is typed.
             [ -z "$current" ] || mapfile -t COMPREPLY < <(compgen -c -- "$current")

@@ -33,7 +33,8 @@ struct socket_options6 {
     bool receive_packet_info : 1; /* IPV6_RECVPKTINFO */
     bool receive_path_mtu : 1, receive_fragment_size : 1, receive_destination : 1;
     bool receive_hop_options : 1, receive_destination_options : 1, receive_routing : 1;
-    bool free_bind : 1; /* IPV6_FREEBIND */
+    bool free_bind : 1;           /* IPV6_FREEBIND */
+    bool multicast_interface : 1; /* IPV6_MULTICAST_IF named the one that there is */
 };
 
 struct socket_options {

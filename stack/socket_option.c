@@ -325,6 +325,10 @@ int socket_set_option(struct stack *stack, struct socket *socket, int level, int
         number = *(const unsigned char *)value; /* ip(7): these take a byte, too */
     if (level == IPPROTO_IP)
         return ip_option_set(stack, socket, name, value, length, number);
+    if (level == IPPROTO_IPV6 && socket->options.inet6)
+        return ip6_option_set(stack, socket, name, value, length, number);
+    if (level == IPPROTO_ICMPV6 && socket->options.inet6)
+        return icmp6_option_set(socket, name, value, length);
     if (level == SOL_RAW && socket->type == SOCK_RAW)
         return raw_option_set(socket, name, value, length);
     if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
@@ -520,7 +524,8 @@ int socket_get_option(struct stack *stack, struct socket *socket, int level, int
                       socklen_t *length) {
     bool known = level == SOL_SOCKET || level == IPPROTO_IP ||
                  (level == SOL_RAW && socket->type == SOCK_RAW) || is_udp_level(socket, level) ||
-                 (level == IPPROTO_TCP && socket->tcp);
+                 (level == IPPROTO_TCP && socket->tcp) ||
+                 ((level == IPPROTO_IPV6 || level == IPPROTO_ICMPV6) && socket->options.inet6);
     if (!known)
         return -ENOPROTOOPT; /* of another kind of socket */
     if ((int)*length < 0)
@@ -529,6 +534,10 @@ int socket_get_option(struct stack *stack, struct socket *socket, int level, int
         return get_socket_level(socket, name, value, length);
     if (level == IPPROTO_IP)
         return ip_option_get(stack, socket, name, value, length);
+    if (level == IPPROTO_IPV6)
+        return ip6_option_get(stack, socket, name, value, length);
+    if (level == IPPROTO_ICMPV6)
+        return icmp6_option_get(socket, name, value, length);
     if (level == SOL_RAW)
         return raw_option_get(socket, name, value, length);
     if (is_udp_level(socket, level))

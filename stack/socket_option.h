@@ -13,6 +13,14 @@
 int ip_option_set(struct stack *stack, struct socket *socket, int name, const void *value, socklen_t length,
                   int number);
 int ip_option_get(struct stack *stack, struct socket *socket, int name, void *value, socklen_t *length);
+
+/* IPPROTO_IPV6 and IPPROTO_ICMPV6 (socket_option_ip6.c), of an AF_INET6 socket. */
+int ip6_option_set(struct stack *stack, struct socket *socket, int name, const void *value, socklen_t length,
+                   int number);
+int ip6_option_get(struct stack *stack, struct socket *socket, int name, void *value, socklen_t *length);
+int icmp6_option_set(struct socket *socket, int name, const void *value, socklen_t length);
+int icmp6_option_get(const struct socket *socket, int name, void *value, socklen_t *length);
+
 int udp_option_set(struct stack *stack, struct socket *socket, int name, int number);
 int udp_option_get(const struct socket *socket, int name, void *value, socklen_t *length);
 int raw_option_set(struct socket *socket, int name, const void *value, socklen_t length);

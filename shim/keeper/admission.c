@@ -57,6 +57,12 @@ static bool agrees(const struct config *asked, char *message, bool *advised) {
                      config->address >> 8 & 255, config->address & 255, config->prefix_length);
         return false;
     }
+    if ((asked->count6 != config->count6 && asked->count6) ||
+        memcmp(asked->addresses6, config->addresses6, asked->count6 * sizeof asked->addresses6[0]) != 0) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s IPv6 address%s", config->name,
+                 config->count6 ? "another" : "no", config->count6 ? "" : " of its own");
+        return false;
+    }
     if (asked->gateway && asked->gateway != config->gateway) {
         snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with another gateway", config->name);
         return false;
@@ -104,8 +110,12 @@ static bool is_the_same(const struct config *asked) {
     const struct config *config = &keeper.config;
     return strcmp(asked->nic, config->nic) == 0 && strcmp(asked->name, config->name) == 0 &&
            asked->address == config->address && asked->prefix_length == config->prefix_length &&
-           asked->gateway == config->gateway && asked->mtu == config->mtu &&
-           asked->mac_given == config->mac_given && asked->mac_of_nic == config->mac_of_nic &&
+           asked->dhcp == config->dhcp && asked->autoconf == config->autoconf &&
+           asked->count6 == config->count6 &&
+           memcmp(asked->addresses6, config->addresses6, sizeof asked->addresses6) == 0 &&
+           ip_equal(asked->gateway6, config->gateway6) && asked->gateway == config->gateway &&
+           asked->mtu == config->mtu && asked->mac_given == config->mac_given &&
+           asked->mac_of_nic == config->mac_of_nic &&
            memcmp(asked->mac, config->mac, sizeof asked->mac) == 0 && asked->loopback == config->loopback &&
            strcmp(asked->impair, config->impair) == 0 && strcmp(asked->pcap, config->pcap) == 0 &&
            strcmp(asked->publish, config->publish) == 0 && strcmp(asked->sysctl, config->sysctl) == 0;

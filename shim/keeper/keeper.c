@@ -167,6 +167,10 @@ static void make_stack(void) {
         .prefix_length = keeper.config.prefix_length,
         .gateway = keeper.config.gateway,
         .loopback = true,
+        .ip6 = {.on = config_inet6(&keeper.config),
+                .at_once = true,
+                .autoconf = keeper.config.autoconf,
+                .gateway = keeper.config.gateway6},
         .offload = keeper.nic->facts.features & NIC_OFFLOAD,
         .offload_datagrams = keeper.nic->facts.features & NIC_OFFLOAD_DATAGRAMS,
         .interface_index = keeper.nic->facts.index,
@@ -191,8 +195,12 @@ static void make_stack(void) {
                              &config, seed, clock_now());
     if (error)
         keeper_fail("can't make a stack of --address and --mac: %s", strerror(-error));
+    shared->stack.sysctl.ip6_rtr_solicitation_delay = 0;
     sysctl_set_all(&shared->stack.sysctl, keeper.config.sysctl, NULL);
-    if (!config.address)
+    for (unsigned i = 0; i < keeper.config.count6; i++)
+        ip6_address_add(&shared->stack, keeper.config.addresses6[i].address,
+                        keeper.config.addresses6[i].prefix_length, IP6_ADDRESS_USER, NULL);
+    if (keeper.config.dhcp)
         dhcp_start(&shared->stack);
     region_begin();
     shared->keeper_pid = getpid();
@@ -623,10 +631,10 @@ int main(int count, char **arguments) {
         failed = keeper_door_open();
     if (failed)
         keeper_fail("can't open the stack's door: %s", strerror(-failed));
-    if (!keeper_frames_await_address(DHCP_PATIENCE_MS))
+    if (keeper.config.dhcp && !keeper_frames_await_address(DHCP_PATIENCE_MS))
         no_address();
     uint32_t leased = shared->stack.config.address;
-    if (!keeper.config.address && !keeper_door_open_leased(leased)) {
+    if (keeper.config.dhcp && !keeper_door_open_leased(leased)) {
         keeper_frames_farewell();
         unlink(keeper.door_path);
         keeper_fail("the DHCP server on %s gave %u.%u.%u.%u, which another stack here has", keeper.config.nic,

@@ -35,6 +35,24 @@ bool keeper_frames_waiting(void) {
 /* A conflict that shows while the stack is young means that the address was never ours. */
 #define YOUNG_NS UINT64_C(2000000000)
 
+/* An address of IPv6 that the user gave, and somebody has, is not used (RFC 4862 section 5.4.5); of others
+ * another is chosen. */
+static void check_conflict6(void) {
+    struct stack *stack = &shared->stack;
+    const struct ip6_addresses *addresses = &stack->ip6.addresses;
+    char message[SHARED_MESSAGE_BYTES], text[IP_ADDRESS_TEXT];
+    bool news = addresses->conflicts != shared->conflicts6_seen;
+    shared->conflicts6_seen = addresses->conflicts;
+    const struct ip6_address *entry = news ? ip6_address_find(stack, addresses->conflict) : NULL;
+    if (!entry || entry->origin != IP6_ADDRESS_USER)
+        return;
+    snprintf(message, sizeof message, "address %s is in use on the link; choose another",
+             ip_text(addresses->conflict, text));
+    shared->refused = true;
+    shared_break(message);
+    eventfd_write(keeper.leave, 1);
+}
+
 static void check_conflict(void) {
     static uint64_t born_ns;
     struct stack *stack = &shared->stack;
@@ -137,6 +155,7 @@ static void *transmitter(void *unused) {
         if (!shared->broken) {
             stack_advance(&shared->stack, shared->stack.now_ns);
             check_conflict();
+            check_conflict6();
             /* The main thread is to see whether all has ended, that there are flights to look after, or that
              * the address is another one. */
             if ((list_empty(&shared->process_list) && !stack_busy(&shared->stack)) ||

@@ -38,18 +38,45 @@ static bool parse_number(const char *text, uint32_t low, uint32_t high, uint32_t
     return true;
 }
 
+static bool parse_ipv6(const char *text, struct ip_address *address) {
+    return inet_pton(AF_INET6, text, address->bytes) == 1 && !ip_is_v4(*address);
+}
+
+static bool parse_address6(const char *text, const char *given, uint32_t prefix, struct config *config,
+                           char *error) {
+    struct ip_address address;
+    if (!parse_ipv6(text, &address) || ip_is_any(address) || ip_is_loopback(address) ||
+        ip_is_multicast(address))
+        return fail(error, "%s can't be a host's own address", given);
+    if (config->count6 == CONFIG_ADDRESSES6_MAX)
+        return fail(error, "%s is one --address of IPv6 too many: there may be four", given);
+    config->addresses6[config->count6].address = address;
+    config->addresses6[config->count6++].prefix_length = (uint8_t)prefix;
+    return true;
+}
+
 static bool parse_address(const char *text, struct config *config, char *error) {
     char copy[CONFIG_TEXT_BYTES];
-    uint32_t prefix;
-    if (strcmp(text, "dhcp") == 0)
-        return true;
+    uint32_t prefix, before = config->address;
+    bool *const asked = strcmp(text, "dhcp") == 0   ? &config->dhcp
+                        : strcmp(text, "auto") == 0 ? &config->autoconf
+                                                    : NULL;
+    if (asked)
+        return *asked = true;
     snprintf(copy, sizeof copy, "%s", text);
     char *slash = strchr(copy, '/');
+    bool six = strchr(copy, ':');
     if (slash)
         *slash++ = 0;
+    if (slash && six && parse_number(slash, 0, 128, &prefix))
+        return parse_address6(copy, text, prefix, config, error);
     if (!slash || !parse_ipv4(copy, &config->address) || !parse_number(slash, 0, 32, &prefix))
-        return fail(error, "'%s' is no address; give --address A.B.C.D/N, such as 10.77.0.10/24, or dhcp",
+        return fail(error,
+                    "'%s' is no address; give --address ADDRESS/N, such as 10.77.0.10/24 or "
+                    "2001:db8::10/64, or dhcp or auto",
                     text);
+    if (before)
+        return fail(error, "%s is one --address of IPv4 too many: there may be one", text);
     uint32_t first = config->address >> 24;
     uint32_t hosts = prefix >= 31 ? 0 : UINT32_MAX >> prefix;
     bool names_no_host = hosts && ((config->address & hosts) == 0 || (config->address & hosts) == hosts);
@@ -57,6 +84,37 @@ static bool parse_address(const char *text, struct config *config, char *error) 
         return fail(error, "%s can't be a host's own address", text);
     config->prefix_length = (uint8_t)prefix;
     return true;
+}
+
+/* A list with commas, of which each is read on its own. */
+static bool parse_each(const char *list, struct config *config, char *error,
+                       bool (*parse)(const char *, struct config *, char *)) {
+    char copy[CONFIG_TEXT_BYTES * 4], *rest = copy, *one;
+    if (snprintf(copy, sizeof copy, "%s", list) >= (int)sizeof copy)
+        return fail(error, "'%.40s...' is too long", list);
+    while ((one = strsep(&rest, ",")))
+        if (!parse(one, config, error))
+            return false;
+    return true;
+}
+
+static bool parse_addresses(struct config *config, char *error) {
+    const char *given = getenv("BAREWIRE_ADDRESS");
+    config->dhcp = config->autoconf = !given;
+    if (given && !parse_each(given, config, error, parse_address))
+        return false;
+    if (config->dhcp && config->address)
+        return fail(error, "--address %s: IPv4's is either given or DHCP's", given);
+    if (getenv("BAREWIRE_NO_IPV6")) {
+        config->autoconf = false;
+        config->count6 = 0;
+    }
+    return true;
+}
+
+static bool parse_gateway(const char *text, struct config *config, char *error) {
+    return parse_ipv4(text, &config->gateway) || parse_ipv6(text, &config->gateway6) ||
+           fail(error, "--gateway '%s': give A.B.C.D, or an address of IPv6", text);
 }
 
 static bool parse_mac(const char *text, struct config *config, char *error) {
@@ -93,10 +151,13 @@ static bool set_name(const char *text, struct config *config, char *error) {
 static void default_name(struct config *config) {
     struct stat namespace = {0};
     stat("/proc/self/ns/net", &namespace);
-    struct in_addr address = {htonl(config->address)};
-    char text[INET_ADDRSTRLEN] = "dhcp";
+    char text[IP_ADDRESS_TEXT] = "dhcp";
     if (config->address)
-        inet_ntop(AF_INET, &address, text, sizeof text);
+        ip_text(ip_from_v4(config->address), text);
+    else if (!config->dhcp && config->count6 > 0)
+        ip_text(config->addresses6[0].address, text);
+    else if (!config->dhcp)
+        snprintf(text, sizeof text, "auto");
     snprintf(config->name, sizeof config->name, "%lu-%.48s-%s", (unsigned long)namespace.st_ino, config->nic,
              text);
     for (char *at = config->name; *at; at++)
@@ -107,11 +168,12 @@ static void default_name(struct config *config) {
 static bool parse_dns(const char *text, struct config *config, char *error) {
     char copy[CONFIG_TEXT_BYTES], *rest = copy, *server;
     uint32_t address;
+    struct ip_address six;
     bool good = snprintf(copy, sizeof copy, "%s", text) < (int)sizeof copy && *text;
     while (good && (server = strsep(&rest, ",")))
-        good = parse_ipv4(server, &address);
+        good = parse_ipv4(server, &address) || parse_ipv6(server, &six);
     if (!good)
-        return fail(error, "--dns '%s': give A.B.C.D, or several with commas between them", text);
+        return fail(error, "--dns '%s': give an address, or several with commas between them", text);
     snprintf(config->dns, sizeof config->dns, "%.*s", CONFIG_TEXT_BYTES - 1, text);
     return true;
 }
@@ -232,10 +294,10 @@ bool config_read(struct config *config, char *error) {
         config_nic(PASST, config->nic);
     if ((value = getenv("BAREWIRE_PUBLISH")) && !parse_publish(value, config, error))
         return false;
-    if ((value = getenv("BAREWIRE_ADDRESS")) && !parse_address(value, config, error))
+    if (!parse_addresses(config, error))
         return false;
-    if ((value = getenv("BAREWIRE_GATEWAY")) && !parse_ipv4(value, &config->gateway))
-        return fail(error, "--gateway '%s': give A.B.C.D", value);
+    if ((value = getenv("BAREWIRE_GATEWAY")) && !parse_each(value, config, error, parse_gateway))
+        return false;
     if ((value = getenv("BAREWIRE_MAC")) && !parse_mac(value, config, error))
         return false;
     if ((value = getenv("BAREWIRE_MTU")) && !parse_number(value, 68, 65535, &config->mtu))
@@ -322,11 +384,13 @@ bool config_directory(char path[108], char *error) {
 bool config_is_whole(const struct config *config) {
     static const struct {
         size_t at, room; /* of a text; 0: a flag */
-    } parts[] = {TEXT(nic),        TEXT(name),      TEXT(publish),    TEXT(pcap),
-                 TEXT(impair),     TEXT(sysctl),    TEXT(dns),        TEXT(trace_file),
-                 FLAG(name_given), FLAG(mac_given), FLAG(mac_of_nic), FLAG(loopback_given),
-                 FLAG(loopback),   FLAG(verbose),   FLAG(strict)};
+    } parts[] = {TEXT(nic),        TEXT(name),      TEXT(publish),    TEXT(pcap),           TEXT(impair),
+                 TEXT(sysctl),     TEXT(dns),       TEXT(trace_file), FLAG(dhcp),           FLAG(autoconf),
+                 FLAG(name_given), FLAG(mac_given), FLAG(mac_of_nic), FLAG(loopback_given), FLAG(loopback),
+                 FLAG(verbose),    FLAG(strict)};
     const uint8_t *bytes = (const uint8_t *)config;
+    if (config->count6 > CONFIG_ADDRESSES6_MAX)
+        return false;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         const uint8_t *part = bytes + parts[i].at;
         if (parts[i].room ? !memchr(part, 0, parts[i].room) : *part > 1)

@@ -4,11 +4,13 @@
 #ifndef SHIM_REGION_CONFIG_H
 #define SHIM_REGION_CONFIG_H
 
+#include "stack/ip/ip_address.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 #define CONFIG_TEXT_BYTES 128
 #define CONFIG_ERROR_BYTES 320
+#define CONFIG_ADDRESSES6_MAX 4u
 
 /* What a program gets that asks for an io_uring. */
 enum ring_kind { IO_URING_NONE, IO_URING_FILES, IO_URING_KERNEL };
@@ -17,11 +19,19 @@ struct config {
     char nic[CONFIG_TEXT_BYTES];  /* BAREWIRE_NIC; empty: none named */
     char name[CONFIG_TEXT_BYTES]; /* BAREWIRE_NAME, or made of network namespace, NIC and address */
     bool name_given;
-    uint32_t address; /* BAREWIRE_ADDRESS; 0: from a DHCP server */
+    /* BAREWIRE_ADDRESS: one of IPv4, or dhcp; some of IPv6, or auto; nothing: dhcp and auto. */
+    bool dhcp, autoconf;
+    uint32_t address; /* 0: none, or from a DHCP server */
     uint8_t prefix_length;
-    uint32_t gateway; /* BAREWIRE_GATEWAY; 0: none */
-    bool mac_given;   /* BAREWIRE_MAC */
-    bool mac_of_nic;  /* ... is "nic" */
+    uint8_t count6;
+    struct {
+        struct ip_address address;
+        uint8_t prefix_length;
+    } addresses6[CONFIG_ADDRESSES6_MAX];
+    uint32_t gateway;           /* BAREWIRE_GATEWAY: one of each family; 0: none */
+    struct ip_address gateway6; /* "::": none */
+    bool mac_given;             /* BAREWIRE_MAC */
+    bool mac_of_nic;            /* ... is "nic" */
     uint8_t mac[6];
     char publish[CONFIG_TEXT_BYTES];        /* BAREWIRE_PUBLISH: ports that passt lets in; empty: none */
     char pcap[2 * CONFIG_TEXT_BYTES];       /* BAREWIRE_PCAP, an absolute path; empty: none */
@@ -40,6 +50,11 @@ struct config {
 
 /* Reads the environment. On failure gives false and a line for the user in error (CONFIG_ERROR_BYTES). */
 bool config_read(struct config *config, char *error);
+
+/* Whether the stack has IPv6. */
+static inline bool config_inet6(const struct config *config) {
+    return config->autoconf || config->count6 > 0;
+}
 
 /* What --nic says, with its kind: packet:eth0 of eth0. False if it says nothing known. */
 bool config_nic(const char *value, char nic[CONFIG_TEXT_BYTES]);

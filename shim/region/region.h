@@ -190,6 +190,7 @@ struct shared {
     _Atomic uint64_t trace_shown;     /* the number of the next of the stack's events that --trace shows */
     struct tracing_flows trace_flows; /* by who shows it */
     uint32_t conflicts_seen;          /* of the stack's address: by the keeper */
+    uint32_t conflicts6_seen;         /* ... of those of IPv6 */
     struct turn sending, receiving;
     bool impaired; /* there is a bad network before the stack (--impair) ... */
     _Atomic bool overflow_told;

@@ -82,6 +82,7 @@ void ip6_timer(struct stack *stack) {
     stack_work_on(stack, &stack->ip6);
     if (stack->ip6.begins) {
         stack->ip6.begins = false;
+        stack->ip6.begun_ns = stack->now_ns;
         ip6_addresses_start(stack);
         add_configured(stack);
     }
@@ -102,6 +103,15 @@ bool ip6_is_local(const struct stack *stack, struct ip_address address) {
         if (ip_equal(addresses->entries[i].address, address))
             return ip6_address_usable(&addresses->entries[i]);
     return false;
+}
+
+#define ASKING_NS \
+    UINT64_C(1500000000) /* a router on the link takes up to half a second (RFC 4861 section 6.2.6) */
+
+bool ip6_is_asking(const struct stack *stack) {
+    const struct ip6 *ip6 = &stack->ip6;
+    bool awaited = ip6->begins || (ip6->router.asking && !ip6->router.answered);
+    return ip6->on && stack->config.ip6.autoconf && awaited && stack->now_ns - ip6->begun_ns < ASKING_NS;
 }
 
 int ip6_reachable(const struct stack *stack, struct ip_address destination) {

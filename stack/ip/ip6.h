@@ -29,8 +29,10 @@
 struct stack;
 
 struct ip6_config {
-    bool on;                   /* without it the stack neither sends nor hears IPv6 */
-    bool autoconf;             /* routers are asked, and give addresses and routes */
+    bool on;       /* without it the stack neither sends nor hears IPv6 */
+    bool at_once;  /* addresses are used while it is checked whether somebody has them, as ARP's are: the host
+                      lives as long as a program, which does not wait for a second (else RFC 4862, 4429) */
+    bool autoconf; /* routers are asked, and give addresses and routes */
     struct ip_address address; /* "::": none but those of autoconf and the link-local one */
     uint8_t prefix_length;     /* of `address` */
     struct ip_address gateway; /* "::": none but those of autoconf */
@@ -38,7 +40,8 @@ struct ip6_config {
 
 struct ip6 {
     bool on;
-    bool begins; /* with the first look at the clock: tunables may be set before */
+    uint64_t begun_ns; /* when the first addresses were taken */
+    bool begins;       /* with the first look at the clock: tunables may be set before */
     struct timer timer;
     uint64_t key[2];        /* of addresses (RFC 7217) and flow labels */
     uint16_t mtu;           /* of the link, as a router has it; 0: as the NIC has it */
@@ -91,6 +94,9 @@ bool ip6_reassemble(struct stack *stack, struct ip_packet *packet, uint32_t frag
 
 /* An address of the stack's own that may be used: not one that is still being checked. */
 bool ip6_is_local(const struct stack *stack, struct ip_address address);
+
+/* Whether routers have been asked a moment ago, and none has answered so far: there may be a way soon. */
+bool ip6_is_asking(const struct stack *stack);
 
 /* Whether there is a way to a destination, and something to send from: 0 or -ENETUNREACH. */
 int ip6_reachable(const struct stack *stack, struct ip_address destination);

@@ -65,8 +65,9 @@ bool ip6_addresses_want(const struct stack *stack, struct ip_address group) {
  * all ask at once when the lights come back. */
 static void begin_check(struct stack *stack, struct ip6_address *entry, uint64_t delay_ns) {
     const struct sysctl *sysctl = &stack->sysctl;
-    entry->flags |= IP6_FLAG_TENTATIVE | (sysctl->ip6_optimistic_dad ? IP6_FLAG_OPTIMISTIC : 0);
-    if (!sysctl->ip6_optimistic_dad && sysctl->ip6_rtr_solicitation_delay)
+    bool meanwhile = sysctl->ip6_optimistic_dad || stack->config.ip6.at_once;
+    entry->flags |= IP6_FLAG_TENTATIVE | (meanwhile ? IP6_FLAG_OPTIMISTIC : 0);
+    if (!meanwhile && sysctl->ip6_rtr_solicitation_delay)
         delay_ns += random_u64(&stack->random) % seconds(sysctl->ip6_rtr_solicitation_delay);
     entry->due_ns = stack->now_ns + delay_ns;
     if (!sysctl->ip6_accept_dad || !sysctl->ip6_dad_transmits) {

@@ -45,7 +45,7 @@ static bool options_are_whole(const uint8_t *options, uint32_t length) {
 
 static bool is_optimistic(struct stack *stack, struct ip_address address) {
     const struct ip6_address *entry = ip6_address_find(stack, address);
-    return entry && entry->flags & IP6_FLAG_OPTIMISTIC;
+    return entry && entry->flags & IP6_FLAG_OPTIMISTIC && !stack->config.ip6.at_once;
 }
 
 static uint32_t put_mac(struct stack *stack, uint8_t *to, enum nd_option kind) {

@@ -15,6 +15,7 @@
 #include "shim/region/wake.h"
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 bool call_join(void) {
     call_begin();
@@ -36,19 +37,46 @@ struct socket *call_enter_at(struct lock_place *place, int fd, int *error) {
     return socket;
 }
 
-int call_address(int fd, const struct sockaddr *address, socklen_t length, uint32_t *host, uint16_t *port) {
+#define LOOK_NS 2000000
+
+/* The keeper does not wait for routers, since most programs have no need of them. Who has waits here. */
+void call_await_routers(void) {
+    const struct timespec pause = {0, LOOK_NS};
+    bool asking = true;
+    while (asking) {
+        shared_lock();
+        frames_look(0);
+        asking = !shared->broken && ip6_is_asking(&shared->stack);
+        shared_unlock();
+        if (asking)
+            nanosleep(&pause, NULL);
+    }
+}
+
+int call_address(int fd, const struct sockaddr *address, socklen_t length, struct ip_address *host,
+                 uint16_t *port) {
     const struct socket *socket = descriptor_socket(fd);
     if (!socket)
         return -EBADF;
-    return family_read(address, length, socket->options.inet6, socket->type == SOCK_STREAM, host, port);
+    int error = address_read(address, length, socket->options.inet6, socket->type == SOCK_STREAM, host, port);
+    if (!error && !ip_is_v4(*host) && !ip_is_any(*host) && !ip_is_loopback(*host))
+        call_await_routers();
+    return error;
 }
 
-bool call_kernel_address(uint32_t host) {
-    return (ip4_is_loopback(host) || host == INADDR_ANY) && !(attached() && !shared->kernel_loopback);
+bool call_kernel_address(struct ip_address host) {
+    return (ip_is_loopback(host) || ip_is_any(host)) && !(attached() && !shared->kernel_loopback);
 }
 
-uint32_t call_destination(uint32_t host) {
-    return host == INADDR_ANY ? IP_LOOPBACK : host;
+bool call_has_inet6(void) {
+    return attached() ? shared->stack.config.ip6.on : config_inet6(&attach_config);
+}
+
+struct ip_address call_destination(struct ip_address host) {
+    static const struct ip_address loopback = {{{[15] = 1}}};
+    if (!ip_is_any(host))
+        return host;
+    return ip_is_v4(host) || !shared->stack.config.ip6.on ? ip_from_v4(IP_LOOPBACK) : loopback;
 }
 
 /* The program's environment is read before it, or a library of its, can change that. */

@@ -5,7 +5,7 @@
 #define SHIM_LIBRARY_CALLS_CALL_H
 
 #include "shim/library/fd/fd_table.h"
-#include "shim/library/fd/inet6_mapped.h"
+#include "shim/library/fd/socket_address.h"
 #include "shim/library/output/tracing.h"
 #include "shim/library/process/attach.h"
 #include "shim/library/wait/wait.h"
@@ -52,15 +52,22 @@ void call_leave(void);
 struct socket *call_enter_at(struct lock_place *place, int fd, int *error);
 #define call_enter(fd, error) call_enter_at(LOCK_PLACE, fd, error)
 
-/* Reads an address that a call's arguments have for a descriptor of ours. Returns as family_read does. */
-int call_address(int fd, const struct sockaddr *address, socklen_t length, uint32_t *host, uint16_t *port);
+/* Reads an address that a call's arguments have for a descriptor of ours. Returns as address_read does. */
+int call_address(int fd, const struct sockaddr *address, socklen_t length, struct ip_address *host,
+                 uint16_t *port);
 
-/* Whether a destination is the kernel's: 127.0.0.0/8, and 0.0.0.0, by which Linux means the same; unless the
- * loopback network is the stack's. */
-bool call_kernel_address(uint32_t host);
+/* Whether a destination is the kernel's: 127.0.0.0/8 and ::1, and 0.0.0.0 and ::, by which Linux means the
+ * same; unless the loopback network is the stack's. */
+bool call_kernel_address(struct ip_address host);
+
+/* Waits until routers have answered, or have not, if they have just been asked. The lock is not held. */
+void call_await_routers(void);
+
+/* Whether the stack has, or will have, IPv6. */
+bool call_has_inet6(void);
 
 /* What Linux means by a destination. */
-uint32_t call_destination(uint32_t host);
+struct ip_address call_destination(struct ip_address host);
 
 /* Puts a kernel socket with the same options and flags under every descriptor that this process has of the
  * socket of fd (fallback.c). The lock is not held. Returns 0 or a negative errno. */
@@ -73,7 +80,8 @@ struct verbose_story {
     struct tcp tcp; /* a copy, for its numbers */
     uint16_t mtu;
     uint64_t now_ns;
-    bool on_link, neighbour_silent; /* the other end is; the next hop has not answered ARP so far */
+    bool on_link, neighbour_silent; /* the other end is; the next hop has not answered so far */
+    struct ip_address next_hop;
 };
 void verbose_note(struct verbose_story *story, int fd); /* the lock is held; before the close */
 void verbose_tell(const struct verbose_story *story);   /* after it */
@@ -84,7 +92,7 @@ void verbose_follow(const struct socket *socket);
 void verbose_show(void);
 
 /* With -v: connect(2) has found no route. */
-void verbose_no_route(int fd, uint32_t host, uint16_t port);
+void verbose_no_route(int fd, struct ip_address host, uint16_t port);
 
 /* What --impair does is told when the process ends: that its queue overflowed, once a stack; all with -v. */
 void verbose_begin(void); /* the process has joined the stack */

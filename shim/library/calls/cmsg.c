@@ -2,6 +2,7 @@
  * cmsg.c - see cmsg.h.
  */
 #include "shim/library/calls/cmsg.h"
+#include "shim/library/fd/socket_address.h"
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <netinet/in.h>
@@ -11,6 +12,12 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#ifndef IPV6_FLOWINFO
+#define IPV6_FLOWINFO 11
+#endif
+#ifndef IPV6_RECVORIGDSTADDR
+#define IPV6_RECVORIGDSTADDR 74
+#endif
 #ifndef UDP_GRO
 #define UDP_GRO 104
 #endif
@@ -52,18 +59,37 @@ static int read_ip(const struct cmsghdr *control, struct socket_message *message
     }
 }
 
-/* The source of a packet, mapped. */
+/* A number of RFC 3542, which is -1 where the network's is meant. */
+static int read_six_number(const struct cmsghdr *control, int *number) {
+    if (control->cmsg_len != CMSG_LEN(sizeof *number))
+        return -EINVAL;
+    memcpy(number, CMSG_DATA(control), sizeof *number);
+    return *number < -1 || *number > 255 ? -EINVAL : 0;
+}
+
 static int read_ipv6(const struct cmsghdr *control, struct socket_message *message) {
     struct in6_pktinfo info;
-    if (control->cmsg_type != IPV6_PKTINFO)
+    int number, error;
+    switch (control->cmsg_type) {
+    case IPV6_PKTINFO:
+        if (control->cmsg_len < CMSG_LEN(sizeof info))
+            return -EINVAL;
+        memcpy(&info, CMSG_DATA(control), sizeof info);
+        if (!IN6_IS_ADDR_UNSPECIFIED(&info.ipi6_addr))
+            message->local_address = ip_from_bytes(&info.ipi6_addr);
         return 0;
-    if (control->cmsg_len < CMSG_LEN(sizeof info))
-        return -EINVAL;
-    memcpy(&info, CMSG_DATA(control), sizeof info);
-    if (!IN6_IS_ADDR_V4MAPPED(&info.ipi6_addr))
-        return -EINVAL;
-    message->local_address = ip_from_bytes(&info.ipi6_addr);
-    return 0;
+    case IPV6_HOPLIMIT:
+        error = read_six_number(control, &number);
+        message->ttl = error || number <= 0 ? 0 : number;
+        return error;
+    case IPV6_TCLASS:
+        error = read_six_number(control, &number);
+        message->has_tos = !error && number >= 0;
+        message->tos = message->has_tos ? number : 0;
+        return error;
+    default:
+        return 0;
+    }
 }
 
 int control_read(const struct msghdr *header, struct socket_message *message) {
@@ -132,6 +158,24 @@ static void put_stamp(struct writing *writing, uint64_t at_ns) {
         writing->header->msg_flags |= MSG_TRUNC; /* Linux quotes the packet, and nobody reads it */
 }
 
+static void put_error6(struct writing *writing, const struct icmp_error *error) {
+    struct {
+        struct sock_extended_err error;
+        struct sockaddr_in6 offender;
+    } told = {.error = {.ee_errno = (uint32_t)error->error,
+                        .ee_origin = error->origin,
+                        .ee_type = error->type,
+                        .ee_code = error->code,
+                        .ee_info = error->info,
+                        .ee_data = error->data}};
+    if (error->origin == SO_EE_ORIGIN_ICMP || error->origin == SO_EE_ORIGIN_ICMP6) {
+        told.offender.sin6_family = AF_INET6;
+        memcpy(&told.offender.sin6_addr, error->offender.bytes, sizeof told.offender.sin6_addr);
+        told.offender.sin6_scope_id = address_scope(error->offender);
+    }
+    put(writing, IPPROTO_IPV6, IPV6_RECVERR, &told, sizeof told);
+}
+
 static void put_error(struct writing *writing, const struct icmp_error *error) {
     struct {
         struct sock_extended_err error;
@@ -158,12 +202,6 @@ static void put_ip(const struct stack *stack, struct writing *writing, const str
             info.ipi_spec_dst.s_addr = htonl(config->address);
         put(writing, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
     }
-    if (options->six.receive_packet_info) {
-        struct in6_pktinfo info = {.ipi6_ifindex = config->interface_index ? config->interface_index : 1};
-        memset(&info.ipi6_addr.s6_addr[10], 0xff, 2);
-        memcpy(&info.ipi6_addr.s6_addr[12], &destination, sizeof destination);
-        put(writing, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
-    }
     if (options->receive_ttl)
         put(writing, IPPROTO_IP, IP_TTL, &message->ttl, sizeof message->ttl);
     if (options->receive_tos) {
@@ -177,6 +215,35 @@ static void put_ip(const struct stack *stack, struct writing *writing, const str
     if (options->receive_destination) {
         struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = destination};
         put(writing, IPPROTO_IP, IP_RECVORIGDSTADDR, &address, sizeof address);
+    }
+}
+
+/* Of an AF_INET6 socket, RFC 3542; what came by IPv4 says the rest as ip(7) has it. */
+static void put_ip6(const struct stack *stack, struct writing *writing, const struct socket_options *options,
+                    const struct socket_message *message) {
+    const struct stack_config *config = &stack->config;
+    const struct socket_options6 *six = &options->six;
+    if (six->receive_packet_info) {
+        struct in6_pktinfo info = {.ipi6_ifindex = config->interface_index ? config->interface_index : 1};
+        memcpy(&info.ipi6_addr, message->local_address.bytes, sizeof info.ipi6_addr);
+        put(writing, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+    }
+    if (ip_is_v4(message->local_address)) {
+        put_ip(stack, writing, options, message);
+        return;
+    }
+    if (six->receive_hop_limit)
+        put(writing, IPPROTO_IPV6, IPV6_HOPLIMIT, &message->ttl, sizeof message->ttl);
+    if (six->receive_traffic_class)
+        put(writing, IPPROTO_IPV6, IPV6_TCLASS, &message->tos, sizeof message->tos);
+    if (six->receive_flow_info && (message->flow_label || message->tos)) {
+        uint32_t flow = htonl((uint32_t)message->tos << 20 | message->flow_label);
+        put(writing, IPPROTO_IPV6, IPV6_FLOWINFO, &flow, sizeof flow);
+    }
+    if (six->receive_destination) {
+        struct sockaddr_in6 address = {.sin6_family = AF_INET6};
+        memcpy(&address.sin6_addr, message->local_address.bytes, sizeof address.sin6_addr);
+        put(writing, IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, &address, sizeof address);
     }
 }
 
@@ -194,9 +261,9 @@ void control_write(const struct stack *stack, uint64_t clock_offset_ns, struct m
     if (message->error.origin == SO_EE_ORIGIN_TIMESTAMPING)
         put_stamp(&writing, message->received_ns + clock_offset_ns);
     if (message->error.origin) {
-        put_error(&writing, &message->error);
+        (options->inet6 ? put_error6 : put_error)(&writing, &message->error);
     } else if (message->has_address) {
-        put_ip(stack, &writing, options, message);
+        (options->inet6 ? put_ip6 : put_ip)(stack, &writing, options, message);
         int segment = message->segment;
         if (segment)
             put(&writing, IPPROTO_UDP, UDP_GRO, &segment, sizeof segment);

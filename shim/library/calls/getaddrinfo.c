@@ -43,8 +43,11 @@ static bool has_inet(void) {
     return attached() ? address != 0 : !ip4_is_loopback(address);
 }
 
-/* Each interface of a kernel that knows IPv6 has at least a link-local address, which glibc counts. */
-static bool kernel_has_inet6(void) {
+/* Each interface that knows IPv6 has at least a link-local address, which glibc counts: the stack's, or else
+ * the kernel's. */
+static bool has_inet6(void) {
+    if (call_has_inet6())
+        return true;
     int fd = LIBC(socket)(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd >= 0)
         LIBC(close)(fd);
@@ -53,7 +56,7 @@ static bool kernel_has_inet6(void) {
 
 /* AI_ADDRCONFIG: narrows the question to the families that the host has. Returns 0 or EAI_NONAME. */
 static int narrow(struct addrinfo *question) {
-    bool inet = has_inet(), inet6 = question->ai_family != AF_INET && kernel_has_inet6();
+    bool inet = has_inet(), inet6 = question->ai_family != AF_INET && has_inet6();
     question->ai_flags &= ~AI_ADDRCONFIG;
     if (question->ai_family == AF_UNSPEC && inet != inet6)
         question->ai_family = inet ? AF_INET : AF_INET6;
@@ -93,7 +96,8 @@ static void map(struct resolved_address *address) {
 
 /* Whether an IPv6 address is told to a program that asks for any: see above. */
 static bool is_told(const struct resolved_address *address, bool has_inet) {
-    return IN6_IS_ADDR_LOOPBACK(&address->address) || (!has_inet && !destination_leaves(&address->address));
+    return call_has_inet6() || IN6_IS_ADDR_LOOPBACK(&address->address) ||
+           (!has_inet && !destination_leaves(&address->address));
 }
 
 static bool has_family(const struct resolved *resolved, int family) {
@@ -153,7 +157,7 @@ static int resolve(const char *node, const char *service, const struct addrinfo 
                                  .canonical = question->ai_flags & AI_CANONNAME,
                                  .mapped = question->ai_flags & AI_V4MAPPED,
                                  .all = question->ai_flags & AI_ALL,
-                                 .no_inet6 = true};
+                                 .no_inet6 = !call_has_inet6()};
     struct resolved *resolved = name ? memory_take(sizeof *resolved) : NULL;
     int error = !name ? EAI_IDN_ENCODE : !resolved ? EAI_MEMORY : resolver_addresses(&wish, resolved);
     if ((error == EAI_NODATA || error == EAI_NONAME) && wish.family == AF_UNSPEC && !configured_only) {

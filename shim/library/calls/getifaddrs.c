@@ -80,9 +80,12 @@ static struct sockaddr_in inet(uint32_t host) {
     return (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(host)};
 }
 
+#define SIX_MAX (1 + IP6_ADDRESSES_MAX) /* ::1, and the stack's own */
+
 /* One allocation, as glibc's freeifaddrs wants it. */
 struct told {
-    struct ifaddrs entries[4];
+    struct ifaddrs entries[4 + SIX_MAX];
+    struct sockaddr_in6 addresses6[SIX_MAX], masks6[SIX_MAX];
     struct sockaddr_ll links[2], link_broadcasts[2];
     struct sockaddr_in addresses[2], masks[2], broadcasts[2];
     struct interface interfaces[INTERFACES];
@@ -115,6 +118,37 @@ static void tell(struct told *told, int index) {
                                 .ifa_broadaddr = (struct sockaddr *)&told->broadcasts[index]};
 }
 
+static void tell_six(struct told *told, int *count, int index, struct ip_address address,
+                     unsigned prefix_length) {
+    struct interface *interface = &told->interfaces[index];
+    int place = *count - 4;
+    struct sockaddr_in6 *six = &told->addresses6[place], *mask = &told->masks6[place];
+    *six = (struct sockaddr_in6){.sin6_family = AF_INET6};
+    *mask = *six;
+    memcpy(&six->sin6_addr, address.bytes, sizeof six->sin6_addr);
+    six->sin6_scope_id = address_scope(address);
+    for (unsigned bit = 0; bit < prefix_length; bit++)
+        mask->sin6_addr.s6_addr[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+    told->entries[(*count)++] = (struct ifaddrs){.ifa_name = interface->name,
+                                                 .ifa_flags = interface->flags,
+                                                 .ifa_addr = (struct sockaddr *)six,
+                                                 .ifa_netmask = (struct sockaddr *)mask};
+}
+
+/* The lock is held. */
+static int tell_sixes(struct told *told) {
+    static const struct ip_address loopback = {{{[15] = 1}}};
+    const struct ip6_addresses *addresses = &shared->stack.ip6.addresses;
+    int count = 4;
+    if (!shared->stack.config.ip6.on)
+        return count;
+    tell_six(told, &count, INTERFACE_LOOPBACK, loopback, IP_ADDRESS_BITS);
+    for (uint32_t i = 0; i < addresses->count && i < IP6_ADDRESSES_MAX; i++)
+        tell_six(told, &count, INTERFACE_OWN, addresses->entries[i].address,
+                 addresses->entries[i].prefix_length);
+    return count;
+}
+
 EXPORT int getifaddrs(struct ifaddrs **list) {
     CALL_BEGINS;
     struct interface both[INTERFACES];
@@ -129,12 +163,14 @@ EXPORT int getifaddrs(struct ifaddrs **list) {
         struct rtnl_link_stats64 wide;
         interfaces_count((enum interface_place)i, &wide, &told->counts[i]);
     }
+    int count = tell_sixes(told);
     shared_unlock();
     tell(told, 0);
     tell(told, 1);
-    int count = both[1].address ? 4 : 3; /* none yet: DHCP */
-    for (int i = 0; i + 1 < count; i++)
-        told->entries[i].ifa_next = &told->entries[i + 1];
+    struct ifaddrs *last = told->entries;
+    for (int i = 1; i < count; i++)
+        if (i != 3 || both[1].address) /* none yet: DHCP */
+            last = last->ifa_next = &told->entries[i];
     *list = told->entries;
     return 0;
 }

@@ -165,7 +165,7 @@ static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct 
 /* Whether what is sent, to an address if there is one, is for the kernel to send: a UDP socket has an object
  * of the kernel's for that (udp_loopback.h), any other that is fresh becomes the kernel's altogether. */
 static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, int flags, int *error) {
-    uint32_t host;
+    struct ip_address host;
     uint16_t port;
     *error = 0;
     if (!to)
@@ -203,11 +203,11 @@ static ssize_t send_header(int fd, const struct msghdr *header, int flags) {
     message.invalid = !stream && control_read(header, &message) < 0; /* what else is wrong is said first */
     if (to && (!stream || flags & MSG_FASTOPEN)) {
         message.unspecified = to_length >= sizeof to->sa_family && to->sa_family == AF_UNSPEC;
-        uint32_t host = 0;
-        int error = message.unspecified ? 0 : call_address(fd, to, to_length, &host, &message.port);
+        int error =
+            message.unspecified ? 0 : call_address(fd, to, to_length, &message.address, &message.port);
         if (error)
-            return error == FAMILY_FOREIGN ? -ENETUNREACH : error;
-        message.address = ip_from_v4(call_destination(host));
+            return error == ADDRESS_FOREIGN ? -ENETUNREACH : error;
+        message.address = call_destination(message.address);
         message.has_address = true;
     }
     return transfer_out(fd, header->msg_iov, (int)header->msg_iovlen, message);
@@ -331,8 +331,7 @@ static ssize_t receive_ours(int fd, struct msghdr *header, int flags) {
     bool timed = options.timestamp || message.error.origin;
     control_write(&shared->stack, timed ? clock_realtime_offset() : 0, header, &options, &message);
     if (message.has_address && header->msg_name)
-        family_write(header->msg_name, &header->msg_namelen, options.inet6, ip_to_v4(message.address),
-                     message.port);
+        address_write(header->msg_name, &header->msg_namelen, options.inet6, message.address, message.port);
     else
         header->msg_namelen = 0;
     if (message.has_address && message.truncated)
@@ -399,7 +398,7 @@ static ssize_t receive_message(int fd, const struct iovec *pieces, int count, in
     if (result < 0)
         return result;
     if (message.has_address)
-        family_write(from, from_length, options.inet6, ip_to_v4(message.address), message.port);
+        address_write(from, from_length, options.inet6, message.address, message.port);
     else if (from && from_length)
         *from_length = 0; /* a stream's peer is known already: recvfrom(2) */
     return message.has_address && flags & MSG_TRUNC ? (ssize_t)message.full_length : result;

@@ -23,13 +23,13 @@ static struct handle *hold(struct socket *made) {
     return handle;
 }
 
-/* Of AF_INET6 all that may carry IPv4: see inet6_mapped.h. */
+/* Where the stack has no IPv6, of AF_INET6 all that may carry IPv4: see socket_address.h. */
 static bool is_ours(int domain, int base, int protocol) {
     bool transport =
         base == SOCK_STREAM ||
         (base == SOCK_DGRAM && (!protocol || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE));
     if (domain == AF_INET6)
-        return transport;
+        return transport || ((base == SOCK_DGRAM || base == SOCK_RAW) && call_has_inet6());
     return domain == AF_INET && (transport || base == SOCK_DGRAM || base == SOCK_RAW);
 }
 
@@ -70,7 +70,7 @@ static bool may_bind_any_port(void) {
 }
 
 EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
-    uint32_t host;
+    struct ip_address host;
     uint16_t port;
     int error;
     if (!descriptor_socket(fd))
@@ -78,7 +78,7 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     CALL_BEGINS;
     if ((error = call_address(fd, address, length, &host, &port)) < 0)
         return (int)call_result(error);
-    if (error == FAMILY_FOREIGN || (host != INADDR_ANY && call_kernel_address(host))) {
+    if (error == ADDRESS_FOREIGN || (!ip_is_any(host) && call_kernel_address(host))) {
         error = fallback_to_kernel(fd);
         return error ? (int)call_result(error) : LIBC(bind)(fd, address, length);
     }
@@ -88,7 +88,7 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return (int)call_result(error);
-    error = socket_bind(&shared->stack, socket, ip_from_v4(host), port);
+    error = socket_bind(&shared->stack, socket, host, port);
     shared_unlock();
     return (int)call_result(error);
 }
@@ -125,11 +125,11 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
     while ((result = socket_accept(&shared->stack, socket, &made)) == -EAGAIN && !socket->nonblocking)
         if ((result = wait_socket(socket, POLLIN, deadline)))
             break;
-    uint32_t host = 0;
+    struct ip_address host = {0};
     uint16_t port = 0;
     bool inet6 = result != -EBADF && socket->options.inet6;
     if (!result) {
-        host = ip_to_v4(made->tcp->remote_address);
+        host = made->tcp->remote_address;
         port = made->tcp->remote_port;
         handle = hold(made);
         if (!handle)
@@ -141,7 +141,7 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
         return (int)call_result(result);
     int accepted = descriptor_create(handle, flags);
     if (accepted >= 0)
-        family_write(address, length, inet6, host, port);
+        address_write(address, length, inet6, host, port);
     return (int)call_result(accepted);
 }
 
@@ -149,7 +149,7 @@ EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length) {
     return accept4(fd, address, length, 0);
 }
 
-static int connect_ours(int fd, uint32_t host, uint16_t port, bool unspecified) {
+static int connect_ours(int fd, struct ip_address host, uint16_t port, bool unspecified) {
     int result;
     pthread_testcancel();
     struct socket *socket = call_enter(fd, &result);
@@ -164,7 +164,7 @@ static int connect_ours(int fd, uint32_t host, uint16_t port, bool unspecified) 
         return result;
     }
     uint64_t deadline = wait_deadline(socket->options.send_timeout_ns);
-    result = socket_connect(&shared->stack, socket, ip_from_v4(host), port);
+    result = socket_connect(&shared->stack, socket, host, port);
     bool begun = result == -EINPROGRESS;
     while ((result == -EINPROGRESS || (result == -EALREADY && begun)) && !socket->nonblocking) {
         result = wait_socket(socket, POLLOUT, deadline);
@@ -172,7 +172,7 @@ static int connect_ours(int fd, uint32_t host, uint16_t port, bool unspecified) 
             result = -EINPROGRESS; /* SO_SNDTIMEO: connect(2) says so */
         if (result)
             break;
-        result = socket_connect(&shared->stack, socket, ip_from_v4(host), port);
+        result = socket_connect(&shared->stack, socket, host, port);
     }
     wait_done();
     shared_unlock();
@@ -192,7 +192,7 @@ static int connect_nowhere(int fd, int error) {
 }
 
 /* A UDP socket to the kernel's loopback network. */
-static int connect_by_kernel(int fd, const struct sockaddr *address, socklen_t length, uint32_t host,
+static int connect_by_kernel(int fd, const struct sockaddr *address, socklen_t length, struct ip_address host,
                              uint16_t port) {
     int error = worlds_join(fd);
     if (error || LIBC(connect)(fd, address, length) < 0)
@@ -200,7 +200,7 @@ static int connect_by_kernel(int fd, const struct sockaddr *address, socklen_t l
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return error;
-    error = datagram_connect_elsewhere(&shared->stack, socket, ip_from_v4(call_destination(host)), port);
+    error = datagram_connect_elsewhere(&shared->stack, socket, call_destination(host), port);
     shared_unlock();
     return error;
 }
@@ -216,23 +216,23 @@ static bool is_stream(int fd) {
 }
 
 EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
-    uint32_t host;
+    struct ip_address host;
     uint16_t port;
     int error;
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? netlink_connect(fd) : LIBC(connect)(fd, address, length);
     CALL_BEGINS;
     if (address && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
-        return (int)call_result(connect_ours(fd, 0, 0, true));
+        return (int)call_result(connect_ours(fd, (struct ip_address){0}, 0, true));
     if ((error = call_address(fd, address, length, &host, &port)) < 0)
         return (int)call_result(connect_nowhere(fd, error));
-    if (error != FAMILY_FOREIGN && call_kernel_address(host) && is_udp(fd)) {
+    if (error != ADDRESS_FOREIGN && call_kernel_address(host) && is_udp(fd)) {
         TRACE("connect(%d, %s)", fd, tracing_address(address, length));
         return (int)call_result(connect_by_kernel(fd, address, length, host, port));
     }
-    bool here = error != FAMILY_FOREIGN && call_kernel_address(host) && is_stream(fd) &&
+    bool here = error != ADDRESS_FOREIGN && call_kernel_address(host) && is_stream(fd) &&
                 loopback_listens(call_destination(host), port);
-    if (error == FAMILY_FOREIGN || (call_kernel_address(host) && !here)) {
+    if (error == ADDRESS_FOREIGN || (call_kernel_address(host) && !here)) {
         error = fallback_to_kernel(fd);
         return error ? (int)call_result(error) : (int)call_told(LIBC(connect)(fd, address, length));
     }
@@ -281,7 +281,7 @@ static int give_name(int fd, struct sockaddr *address, socklen_t *length,
     if (!error && (int)*length < 0)
         error = -EINVAL;
     if (!error)
-        family_write(address, length, inet6, ip_to_v4(host), port);
+        address_write(address, length, inet6, host, port);
     TRACE("%s(%d, %s)", name == socket_local ? "getsockname" : "getpeername", fd,
           error ? "..." : tracing_address(address, *length));
     return (int)call_result(error);
@@ -326,7 +326,7 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *lengt
         return (int)call_result(error);
     bool inet6 = socket->options.inet6;
     bool both = worlds_has(fd);
-    bool kernels = inet6 && (level == IPPROTO_IPV6 || (level == SOL_SOCKET && name == SO_DOMAIN));
+    bool kernels = inet6 && level == SOL_SOCKET && name == SO_DOMAIN;
     if (!kernels)
         error = socket_get_option(&shared->stack, socket, level, name, value, length);
     shared_unlock();
@@ -339,24 +339,31 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *lengt
     return (int)call_result(error);
 }
 
-/* An option of IPv6 is the kernel's to check and to bear; some mean something for us as well. */
+/* An option of IPv6: the kernel's object bears it, too, since it may come to carry the socket (fallback.c);
+ * and bears alone what the stack makes no use of. But for what is of the stack's interface. */
+static bool is_of_interface(int name) {
+    return name == IPV6_MULTICAST_IF || name == IPV6_JOIN_GROUP || name == IPV6_LEAVE_GROUP ||
+           (name >= MCAST_JOIN_GROUP && name <= MCAST_MSFILTER);
+}
+
 static int set_inet6_option(int fd, int name, const void *value, socklen_t length) {
     CALL_BEGINS;
+    int error = 0;
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return (int)call_result(error);
+    error = socket_set_option(&shared->stack, socket, IPPROTO_IPV6, name, value, length);
+    bool has_inet6 = shared->stack.config.ip6.on;
+    shared_unlock();
+    if ((error && error != -ENOPROTOOPT) || is_of_interface(name))
+        return (int)call_result(error);
     descriptor_alter(fd);
-    int error = 0, number = 0, result = LIBC(setsockopt)(fd, IPPROTO_IPV6, name, value, length);
-    if (result < 0)
+    int result = LIBC(setsockopt)(fd, IPPROTO_IPV6, name, value, length);
+    if (result < 0 && error)
         return (int)call_told(result);
-    memcpy(&number, value, length < sizeof number ? length : sizeof number);
-    if (name == IPV6_V6ONLY && number) {
-        error = fallback_to_kernel(fd);
-    } else if (name == IPV6_RECVPKTINFO) {
-        struct socket *socket = call_enter(fd, &error);
-        if (socket) {
-            socket->options.six.receive_packet_info = number != 0;
-            shared_unlock();
-        }
-    }
-    return (int)call_result(error);
+    if (name == IPV6_V6ONLY && length >= sizeof(int) && *(const int *)value && !has_inet6)
+        return (int)call_result(fallback_to_kernel(fd));
+    return (int)call_result(0);
 }
 
 EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t length) {

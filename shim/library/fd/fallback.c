@@ -71,7 +71,7 @@ static void carry_over_options(struct socket *socket, int kernel) {
         carry_over_number(kernel, SOL_SOCKET, SO_RCVBUF, (int)socket->receive_limit / 2);
 }
 
-/* What the kernel's object bears for us: see inet6_mapped.h. */
+/* What the kernel's object bears for us: see socket_address.h. */
 static void carry_over_inet6(int fd, int kernel) {
     static const int names[] = {IPV6_V6ONLY,       IPV6_UNICAST_HOPS,   IPV6_TCLASS,        IPV6_MTU_DISCOVER,
                                 IPV6_RECVERR,      IPV6_RECVPKTINFO,    IPV6_RECVTCLASS,    IPV6_RECVHOPLIMIT,
@@ -183,7 +183,7 @@ int fallback_to_kernel(int fd) {
     if (binding->chosen && ip_is_any(binding->address)) {
         struct sockaddr_storage any;
         socklen_t length = sizeof any;
-        family_write((struct sockaddr *)&any, &length, inet6, INADDR_ANY, binding->port);
+        address_write((struct sockaddr *)&any, &length, inet6, (struct ip_address){0}, binding->port);
         if (LIBC(bind)(move.kernel, (struct sockaddr *)&any, length) < 0) {
             int error = errno;
             shared_unlock();

@@ -22,8 +22,7 @@ bool worlds_object(const struct socket *socket, int fd) {
 }
 
 static bool connected_to_kernel(const struct socket *socket) {
-    return socket->connected && socket->datagram &&
-           call_kernel_address(ip_to_v4(socket->datagram->remote_address));
+    return socket->connected && socket->datagram && call_kernel_address(socket->datagram->remote_address);
 }
 
 bool worlds_receives(const struct handle *handle) {
@@ -39,11 +38,11 @@ static int bind_object(const struct socket *socket, int object) {
     struct sockaddr_storage any;
     socklen_t length = sizeof any;
     uint16_t port = socket->datagram->binding.port;
-    family_write((struct sockaddr *)&any, &length, socket->options.inet6, INADDR_ANY, port);
+    address_write((struct sockaddr *)&any, &length, socket->options.inet6, (struct ip_address){0}, port);
     if (LIBC(bind)(object, (struct sockaddr *)&any, length) == 0)
         return 0;
     length = sizeof any;
-    family_write((struct sockaddr *)&any, &length, socket->options.inet6, INADDR_ANY, 0);
+    address_write((struct sockaddr *)&any, &length, socket->options.inet6, (struct ip_address){0}, 0);
     return LIBC(bind)(object, (struct sockaddr *)&any, length) < 0 ? -errno : 0;
 }
 
@@ -135,7 +134,7 @@ void worlds_deafen(int fd) {
     uint16_t port =
         ntohs(inet6 ? ((struct sockaddr_in6 *)&own)->sin6_port : ((struct sockaddr_in *)&own)->sin_port);
     length = sizeof own;
-    family_write((struct sockaddr *)&own, &length, inet6, IP_LOOPBACK, port);
+    address_write((struct sockaddr *)&own, &length, inet6, ip_from_v4(IP_LOOPBACK), port);
     LIBC(connect)(fd, (struct sockaddr *)&own, length);
 }
 

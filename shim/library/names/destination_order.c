@@ -4,7 +4,7 @@
  * The rules that can tell two addresses apart here: a destination without a source address comes last (1),
  * one of its source's scope or label first (2, 5), then by precedence (6), scope (8), and the longest common
  * prefix (9), which means something for IPv4 only on one subnet. What no rule tells apart stays in order
- * (10).
+ * (10). Sources are the stack's own choice (RFC 6724 section 5).
  */
 #include "shim/library/names/destination_order.h"
 #include "shim/library/calls/call.h"
@@ -54,8 +54,15 @@ static void find_source(struct destination *destination) {
         destination->common = destination_common_bits(&destination->source, &destination->address);
         return;
     }
-    if (!IN6_IS_ADDR_V4MAPPED(&destination->address))
-        return; /* of IPv6 the stack has none */
+    if (!IN6_IS_ADDR_V4MAPPED(&destination->address)) {
+        struct ip_address to = ip_from_bytes(&destination->address), source;
+        destination->reached =
+            ip6_reachable(&shared->stack, to) == 0 && ip6_source(&shared->stack, to, 0, &source) == 0;
+        if (destination->reached)
+            memcpy(&destination->source, source.bytes, sizeof destination->source);
+        destination->common = destination_common_bits(&destination->source, &destination->address);
+        return;
+    }
     const struct stack_config *config = &shared->stack.config;
     uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
     destination->reached = ip_is_local(&shared->stack, ip_from_v4(host)) ||
@@ -112,17 +119,21 @@ void destination_order(struct resolved_address *addresses, int count) {
     if (count < 2 || !(work = memory_take(sizeof *work + (size_t)count * sizeof work->destinations[0])))
         return;
     destination_policy_read(&work->policy);
-    bool asks_stack = false;
+    bool asks_stack = false, six = false;
     for (int i = 0; i < count; i++) {
         work->destinations[i].told = addresses[i];
         work->destinations[i].place = i;
         note_address(&work->destinations[i]);
-        asks_stack |= !is_loopback(&work->destinations[i].address);
+        bool beyond = !is_loopback(&work->destinations[i].address);
+        asks_stack |= beyond;
+        six |= beyond && !IN6_IS_ADDR_V4MAPPED(&work->destinations[i].address);
     }
     if (asks_stack && !call_join()) {
         memory_give(work);
         return;
     }
+    if (six)
+        call_await_routers();
     if (asks_stack)
         shared_lock();
     for (int i = 0; i < count; i++)

@@ -3,6 +3,7 @@
  * glibc does.
  */
 #include "shim/library/names/dns.h"
+#include "shim/library/calls/call.h"
 #include "shim/library/memory.h"
 #include "shim/library/process/attach.h"
 #include "shim/region/libc.h"
@@ -32,8 +33,8 @@ struct server {
     socklen_t length;
 };
 
-/* The n-th server, if it can be asked from here: the stack has no IPv6, so ::1, which is the kernel's, is the
- * only one of those. */
+/* The n-th server, if it can be asked from here: where the stack has no IPv6, ::1, which is the kernel's, is
+ * the only one of those. */
 static bool find_server(res_state state, int n, struct server *server) {
     const struct sockaddr_in *in = &state->nsaddr_list[n];
     const struct sockaddr_in6 *in6 = state->_u._ext.nsaddrs[n];
@@ -41,7 +42,8 @@ static bool find_server(res_state state, int n, struct server *server) {
     if (in->sin_family == AF_INET) {
         server->length = sizeof *in;
         memcpy(&server->address, in, sizeof *in);
-    } else if (in6 && in6->sin6_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr)) {
+    } else if (in6 && in6->sin6_family == AF_INET6 &&
+               (IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) || call_has_inet6())) {
         server->length = sizeof *in6;
         memcpy(&server->address, in6, sizeof *in6);
     }
@@ -408,52 +410,94 @@ int dns_search(res_state state, const char *name, int class, const int *types, s
     return -1;
 }
 
-/* --dns, whose text was checked. Returns how many. */
-static int read_servers(const char *text, uint32_t addresses[MAXNS]) {
-    int count = 0;
-    while (*text && count < MAXNS) {
-        char one[INET_ADDRSTRLEN];
-        struct in_addr address;
+struct name_servers {
+    int count;
+    struct ip_address addresses[MAXNS];
+};
+
+static void add_server(struct name_servers *servers, struct ip_address address) {
+    if (servers->count < MAXNS)
+        servers->addresses[servers->count++] = address;
+}
+
+/* --dns, whose text was checked. */
+static void read_servers(const char *text, struct name_servers *servers) {
+    while (*text) {
+        char one[INET6_ADDRSTRLEN];
+        struct in_addr four;
+        struct ip_address address;
         snprintf(one, sizeof one, "%.*s", (int)strcspn(text, ","), text);
-        if (inet_pton(AF_INET, one, &address) == 1)
-            addresses[count++] = ntohl(address.s_addr);
+        if (inet_pton(AF_INET, one, &four) == 1)
+            add_server(servers, ip_from_v4(ntohl(four.s_addr)));
+        else if (inet_pton(AF_INET6, one, address.bytes) == 1)
+            add_server(servers, address);
         text += strcspn(text, ",");
         text += *text == ',';
     }
-    return count;
 }
 
-/* What DHCP has told, if that is where the address is from. Returns how many servers. */
-static int ask_dhcp(res_state state, uint32_t addresses[MAXNS]) {
-    struct dhcp_lease lease;
-    int count = 0;
-    if (attach_config.address)
-        return 0;
+static void take_domain(res_state state, const char *domain, size_t room) {
+    snprintf(state->defdname, sizeof state->defdname, "%.*s", (int)room, domain);
+    state->dnsrch[0] = state->defdname;
+    state->dnsrch[1] = NULL;
+}
+
+/* What the network has told, as far as the stack asks it: a DHCP server, routers (RFC 8106), DHCPv6. */
+static void ask_network(res_state state, struct name_servers *servers) {
+    struct dhcp_lease lease = {0};
+    struct nd_router router = {0};
+    if (!attach_config.dhcp && !attach_config.autoconf)
+        return;
     attach();
     shared_lock();
-    lease = shared->stack.dhcp.lease;
+    if (attach_config.dhcp)
+        lease = shared->stack.dhcp.lease;
+    if (attach_config.autoconf)
+        router = shared->stack.ip6.router;
     shared_unlock();
-    for (uint32_t i = 0; i < lease.dns_count && i < DHCP_DNS_MAX && i < MAXNS; i++)
-        addresses[count++] = lease.dns[i];
-    if (lease.domain[0]) {
-        snprintf(state->defdname, sizeof state->defdname, "%.*s", (int)sizeof lease.domain - 1, lease.domain);
-        state->dnsrch[0] = state->defdname;
-        state->dnsrch[1] = NULL;
+    for (uint32_t i = 0; i < lease.dns_count && i < DHCP_DNS_MAX; i++)
+        add_server(servers, ip_from_v4(lease.dns[i]));
+    for (uint32_t i = 0; i < router.dns_count && i < ND_DNS_MAX; i++)
+        add_server(servers, router.dns[i].address);
+    if (lease.domain[0])
+        take_domain(state, lease.domain, sizeof lease.domain - 1);
+    else if (router.domain_count > 0)
+        take_domain(state, router.domains[0].name, sizeof router.domains[0].name - 1);
+}
+
+/* The n-th server of a state: glibc has those of IPv6 beside, in memory that res_nclose(3) frees. */
+static bool put_server(res_state state, int n, struct ip_address address) {
+    free(state->_u._ext.nsaddrs[n]);
+    state->_u._ext.nsaddrs[n] = NULL;
+    if (ip_is_v4(address)) {
+        state->nsaddr_list[n] = (struct sockaddr_in){.sin_family = AF_INET,
+                                                     .sin_port = htons(NS_DEFAULTPORT),
+                                                     .sin_addr.s_addr = htonl(ip_to_v4(address))};
+        return true;
     }
-    return count;
+    struct sockaddr_in6 *six = calloc(1, sizeof *six);
+    if (!six)
+        return false;
+    *six = (struct sockaddr_in6){
+        .sin6_family = AF_INET6, .sin6_port = htons(NS_DEFAULTPORT), .sin6_scope_id = address_scope(address)};
+    memcpy(&six->sin6_addr, address.bytes, sizeof six->sin6_addr);
+    state->nsaddr_list[n].sin_family = 0;
+    state->_u._ext.nsaddrs[n] = six;
+    return true;
 }
 
 void dns_name_servers(res_state state) {
-    uint32_t addresses[MAXNS], leased[MAXNS];
-    int count = read_servers(attach_config.dns, addresses), leased_count = ask_dhcp(state, leased);
-    const uint32_t *from = count ? addresses : leased;
-    count = count ? count : leased_count;
-    if (count == 0)
+    struct name_servers servers = {0};
+    read_servers(attach_config.dns, &servers);
+    struct name_servers told = {0};
+    ask_network(state, &told);
+    if (servers.count == 0)
+        servers = told;
+    if (servers.count == 0)
         return;
-    state->nscount = count;
-    for (int i = 0; i < count; i++)
-        state->nsaddr_list[i] = (struct sockaddr_in){
-            .sin_family = AF_INET, .sin_port = htons(NS_DEFAULTPORT), .sin_addr.s_addr = htonl(from[i])};
+    state->nscount = 0;
+    for (int i = 0; i < servers.count; i++)
+        state->nscount += put_server(state, state->nscount, servers.addresses[i]);
 }
 
 static _Thread_local bool program_has_begun;

@@ -27,12 +27,14 @@ bool netlink_diag_is_kernels(const struct nlmsghdr *request) {
 struct told {
     const struct socket *socket; /* NULL: nobody's any more */
     const struct tcp *tcp;       /* or NULL */
-    uint32_t local, remote;
+    struct ip_address local, remote;
     uint16_t local_port, remote_port;
     uint8_t state;
     bool inet6;
     uint32_t receive_queue, send_queue;
 };
+
+static const struct ip_address NOBODY;
 
 struct question {
     struct netlink_answer *answer;
@@ -40,14 +42,12 @@ struct question {
     bool dump, found;
 };
 
-static void place(bool inet6, uint32_t host, __be32 address[4]) {
+static void place(bool inet6, struct ip_address host, __be32 address[4]) {
     memset(address, 0, 4 * sizeof *address);
-    if (!inet6) {
-        address[0] = htonl(host);
-    } else if (host) {
-        address[2] = htonl(0xffff);
-        address[3] = htonl(host);
-    }
+    if (inet6)
+        memcpy(address, host.bytes, sizeof host.bytes);
+    else
+        address[0] = htonl(ip_to_v4(host));
 }
 
 static bool is_wanted(const struct question *question, const struct told *told,
@@ -153,8 +153,8 @@ static void look_at_tcp(void *object, void *context) {
     bool listens = tcp->state == TCP_LISTEN;
     struct told told = {.socket = socket,
                         .tcp = tcp,
-                        .local = ip_to_v4(tcp->binding.address),
-                        .remote = listens ? 0 : ip_to_v4(tcp->remote_address),
+                        .local = tcp->binding.address,
+                        .remote = listens ? NOBODY : tcp->remote_address,
                         .local_port = tcp->binding.port,
                         .remote_port = listens ? 0 : tcp->remote_port,
                         .state = tcp->state,
@@ -175,8 +175,8 @@ static void look_at_datagrams(void *object, void *context) {
                                                  state->binding.protocol != protocol || !state->binding.port))
         return;
     struct told told = {.socket = socket,
-                        .local = ip_to_v4(state->binding.address),
-                        .remote = socket->connected ? ip_to_v4(state->remote_address) : 0,
+                        .local = state->binding.address,
+                        .remote = socket->connected ? state->remote_address : NOBODY,
                         .local_port =
                             socket->type == SOCK_RAW ? state->binding.protocol : state->binding.port,
                         .remote_port = socket->connected ? state->remote_port : 0,

@@ -2,6 +2,7 @@
  * netlink_route.c - see netlink_route.h. Formats: rtnetlink(7), <linux/rtnetlink.h>.
  */
 #include "shim/library/netinfo/netlink_route.h"
+#include "shim/library/netinfo/netlink_route6.h"
 #include "shim/region/region.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -85,8 +86,12 @@ static int tell_addresses(struct netlink_answer *answer, const struct interface 
     answer->filtered = only != 0;
     if (only && only != all[INTERFACE_LOOPBACK].index && only != all[INTERFACE_OWN].index)
         return -ENODEV;
-    if (wanted.ifa_family == AF_INET6)
-        return 0; /* the kernel's, and not told; a family that nobody knows means all */
+    bool six = shared->stack.config.ip6.on && wanted.ifa_family != AF_INET;
+    if (wanted.ifa_family == AF_INET6) {
+        if (six)
+            netlink_tell_addresses6(answer, all, only);
+        return 0; /* a family that nobody knows means all */
+    }
     for (int i = 0; i < INTERFACES; i++) {
         if (only && only != all[i].index)
             continue;
@@ -113,6 +118,8 @@ static int tell_addresses(struct netlink_answer *answer, const struct interface 
         netlink_put(answer, IFA_CACHEINFO, &times, sizeof times);
         netlink_end(answer);
     }
+    if (six)
+        netlink_tell_addresses6(answer, all, only);
     return 0;
 }
 
@@ -356,8 +363,15 @@ static int tell_routes(struct netlink_answer *answer, const struct interface *al
     const struct nlmsghdr *request = answer->request;
     struct rtmsg wanted;
     netlink_body(request, &wanted, sizeof wanted);
-    if (request->nlmsg_flags & NLM_F_DUMP)
-        return wanted.rtm_family == AF_INET6 ? 0 : tell_all_routes(answer, all, &wanted);
+    bool six = shared->stack.config.ip6.on && wanted.rtm_family != AF_INET;
+    if (request->nlmsg_flags & NLM_F_DUMP) {
+        int error = wanted.rtm_family == AF_INET6 ? 0 : tell_all_routes(answer, all, &wanted);
+        if (six && !error)
+            netlink_tell_routes6(answer, all, answer->strict ? wanted.rtm_table : RT_TABLE_UNSPEC);
+        return error;
+    }
+    if (six && wanted.rtm_family == AF_INET6)
+        return netlink_look_up_route6(answer, all);
     if (wanted.rtm_family != AF_UNSPEC && wanted.rtm_family != AF_INET)
         return -ENETUNREACH;
     if (!netlink_attributes_make_sense(request, sizeof wanted))
@@ -389,12 +403,17 @@ static uint16_t neighbour_state(enum neighbour_state state) {
 
 static void tell_neighbour(struct netlink_answer *answer, const struct neighbour *entry, unsigned interface) {
     struct nda_cacheinfo times = {.ndm_refcnt = 1};
-    struct ndmsg header = {.ndm_family = AF_INET,
+    bool v4 = ip_is_v4(entry->address);
+    struct ndmsg header = {.ndm_family = v4 ? AF_INET : AF_INET6,
+                           .ndm_flags = entry->is_router ? NTF_ROUTER : 0,
                            .ndm_ifindex = (int)interface,
                            .ndm_state = neighbour_state(entry->state),
                            .ndm_type = RTN_UNICAST};
     netlink_begin(answer, RTM_NEWNEIGH, &header, sizeof header);
-    netlink_put_address(answer, NDA_DST, ip_to_v4(entry->address));
+    if (v4)
+        netlink_put_address(answer, NDA_DST, ip_to_v4(entry->address));
+    else
+        netlink_put(answer, NDA_DST, entry->address.bytes, sizeof entry->address.bytes);
     if (entry->state != NEIGHBOUR_INCOMPLETE)
         netlink_put(answer, NDA_LLADDR, entry->mac, sizeof entry->mac);
     netlink_put_u32(answer, NDA_PROBES, entry->probes);
@@ -402,14 +421,15 @@ static void tell_neighbour(struct netlink_answer *answer, const struct neighbour
     netlink_end(answer);
 }
 
-/* Those of a list, or the one of an address that is asked for, if that is not 0. */
-static bool tell_some_neighbours(struct netlink_answer *answer, const struct list *list, uint32_t address,
-                                 unsigned interface) {
+/* Those of a list, of one family (AF_UNSPEC: of both), or the one of an address that is asked for. */
+static bool tell_some_neighbours(struct netlink_answer *answer, const struct list *list, uint8_t family,
+                                 const struct ip_address *address, unsigned interface) {
     struct list *link, *next;
     bool found = false;
     list_for_each(link, next, list) {
         const struct neighbour *entry = container_of(link, struct neighbour, age);
-        if (!ip_is_v4(entry->address) || (address && ip_to_v4(entry->address) != address))
+        if ((family && ip_is_v4(entry->address) != (family == AF_INET)) ||
+            (address && !ip_equal(entry->address, *address)))
             continue;
         tell_neighbour(answer, entry, interface);
         found = true;
@@ -422,8 +442,9 @@ static int tell_neighbours(struct netlink_answer *answer, const struct interface
     struct ndmsg wanted;
     netlink_body(request, &wanted, sizeof wanted);
     bool dump = request->nlmsg_flags & NLM_F_DUMP;
-    if (dump ? wanted.ndm_family == AF_INET6 : wanted.ndm_family != AF_UNSPEC && wanted.ndm_family != AF_INET)
-        return dump ? 0 : -ENOENT;
+    if (!dump && wanted.ndm_family != AF_UNSPEC && wanted.ndm_family != AF_INET &&
+        wanted.ndm_family != AF_INET6)
+        return -ENOENT;
     const void *filter = netlink_attribute(request, sizeof wanted, NDA_IFINDEX, sizeof(uint32_t));
     uint32_t only = all[INTERFACE_OWN].index;
     if (dump && filter)
@@ -431,14 +452,20 @@ static int tell_neighbours(struct netlink_answer *answer, const struct interface
     if (dump && (only != all[INTERFACE_OWN].index || wanted.ndm_flags & NTF_PROXY))
         return 0;
     answer->filtered = dump && filter;
-    const void *asked = netlink_attribute(request, sizeof wanted, NDA_DST, sizeof(uint32_t));
-    uint32_t address = 0;
-    if (asked)
-        memcpy(&address, asked, sizeof address);
+    bool six = wanted.ndm_family == AF_INET6;
+    const void *asked =
+        netlink_attribute(request, sizeof wanted, NDA_DST, six ? IP_ADDRESS_BYTES : sizeof(uint32_t));
+    struct ip_address address = {0};
+    if (asked && six)
+        address = ip_from_bytes(asked);
+    else if (asked)
+        address = ip_from_v4(wire_get32(asked));
     const struct neighbours *cache = &shared->stack.neighbours;
     bool found = dump;
-    found |= tell_some_neighbours(answer, &cache->known, ntohl(address), all[INTERFACE_OWN].index);
-    found |= tell_some_neighbours(answer, &cache->asked, ntohl(address), all[INTERFACE_OWN].index);
+    uint8_t family = wanted.ndm_family == AF_INET || six ? wanted.ndm_family : AF_UNSPEC;
+    const struct ip_address *one = asked ? &address : NULL;
+    found |= tell_some_neighbours(answer, &cache->known, family, one, all[INTERFACE_OWN].index);
+    found |= tell_some_neighbours(answer, &cache->asked, family, one, all[INTERFACE_OWN].index);
     answer->filtered = false; /* its end is not marked so */
     return found ? 0 : -ENOENT;
 }

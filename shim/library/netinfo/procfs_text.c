@@ -46,17 +46,17 @@ struct listing {
 };
 
 /* As the kernel prints an address: its bytes as one number of this machine's. */
-static void print_place(struct procfs_text *text, bool inet6, uint32_t address, uint16_t port) {
+static void print_place(struct procfs_text *text, bool inet6, struct ip_address address, uint16_t port) {
     if (inet6)
-        procfs_print(text, address ? "0000000000000000%08X%08X:%04X" : "0000000000000000%08X%08X:%04X",
-                     address ? htonl(0xffff) : 0, htonl(address), port);
+        procfs_print(text, "%08X%08X%08X%08X:%04X", address.words[0], address.words[1], address.words[2],
+                     address.words[3], port);
     else
-        procfs_print(text, "%08X:%04X", htonl(address), port);
+        procfs_print(text, "%08X:%04X", address.words[3], port);
 }
 
-static void print_places(struct procfs_text *text, bool inet6, const struct binding *local, uint32_t remote,
-                         uint16_t remote_port) {
-    print_place(text, inet6, ip_to_v4(local->address), local->port);
+static void print_places(struct procfs_text *text, bool inet6, const struct binding *local,
+                         struct ip_address remote, uint16_t remote_port) {
+    print_place(text, inet6, local->address, local->port);
     procfs_print(text, " ");
     print_place(text, inet6, remote, remote_port);
 }
@@ -85,7 +85,7 @@ static void print_tcp(void *object, void *context) {
     int timer = timer_of(tcp, &left);
     tcp_info_get(&shared->stack, tcp, &info);
     procfs_print(text, "%4d: ", listing->lines++);
-    print_places(text, inet6, &tcp->binding, listens ? 0 : ip_to_v4(tcp->remote_address),
+    print_places(text, inet6, &tcp->binding, listens ? (struct ip_address){0} : tcp->remote_address,
                  listens ? 0 : tcp->remote_port);
     if (tcp->state == TCP_TIME_WAIT) {
         procfs_print(text, " %02X %08X:%08X %02X:%08" PRIX64 " %08X %5d %8d %d %d %016x", TCP_TIME_WAIT, 0, 0,
@@ -123,7 +123,7 @@ static void print_datagram(void *object, void *context) {
     int number = raw ? local.port : (int)local.port;
     listing->lines++;
     procfs_print(text, raw ? "%4d: " : "%5d: ", number);
-    print_places(text, inet6, &local, socket->connected ? ip_to_v4(state->remote_address) : 0,
+    print_places(text, inet6, &local, socket->connected ? state->remote_address : (struct ip_address){0},
                  socket->connected ? state->remote_port : 0);
     procfs_print(text, " %02X %08X:%08X %02X:%08lX %08X %5u %8d %" PRIu64 " %d %016x %u",
                  socket->connected ? TCP_ESTABLISHED : TCP_CLOSE, 0, socket->datagram_bytes, 0, 0L, 0,
@@ -374,7 +374,22 @@ static void write_sockstat(struct procfs_text *text) {
                  connections - states[TCP_TIME_WAIT], 0u, counts.udp, 0u, counts.udplite, counts.raw);
 }
 
-/* IPv6 is the kernel's, and of it the program is told of loopback. */
+/* The stack's own, in the kernel's form; see below for what is the kernel's. */
+static void write_own_if_inet6(struct procfs_text *text) {
+    const struct ip6_addresses *addresses = &shared->stack.ip6.addresses;
+    struct interface all[INTERFACES];
+    interfaces_describe(all);
+    for (uint32_t i = 0; i < addresses->count; i++) {
+        const struct ip6_address *entry = &addresses->entries[i];
+        for (unsigned at = 0; at < IP_ADDRESS_BYTES; at++)
+            procfs_print(text, "%02x", entry->address.bytes[at]);
+        procfs_print(text, " %02x %02x %02x %02x %8s\n", all[INTERFACE_OWN].index, entry->prefix_length,
+                     ip_is_link_local(entry->address) ? 0x20 : 0, entry->flags & 0xff,
+                     all[INTERFACE_OWN].name);
+    }
+}
+
+/* Loopback is the kernel's. */
 static void write_if_inet6(struct procfs_text *text) {
     const char *line = text->kernels;
     while (*line) {
@@ -385,6 +400,8 @@ static void write_if_inet6(struct procfs_text *text) {
             procfs_print(text, "%.*s\n", (int)(end - line), line);
         line = end + 1;
     }
+    if (shared->stack.config.ip6.on)
+        write_own_if_inet6(text);
 }
 
 bool procfs_write(const char *name, struct procfs_text *text) {

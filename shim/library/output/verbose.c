@@ -28,19 +28,22 @@ void verbose_note(struct verbose_story *story, int fd) {
     story->now_ns = clock_now();
     const struct stack_config *config = &shared->stack.config;
     uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
-    story->on_link = (ip_to_v4(story->tcp.remote_address) & mask) == (config->address & mask);
-    const struct neighbour *hop = neighbour_lookup(
-        &shared->stack, story->on_link ? story->tcp.remote_address : ip_from_v4(config->gateway));
+    struct ip_address remote = story->tcp.remote_address;
+    story->next_hop = ip_from_v4(config->gateway);
+    if (!ip_is_v4(remote) &&
+        ip6_route_lookup(&shared->stack, remote, story->tcp.binding.address, &story->next_hop))
+        story->next_hop = remote;
+    story->on_link = ip_is_v4(remote) ? (ip_to_v4(remote) & mask) == (config->address & mask)
+                                      : ip_equal(remote, story->next_hop);
+    const struct neighbour *hop = neighbour_lookup(&shared->stack, story->on_link ? remote : story->next_hop);
     story->neighbour_silent = hop && hop->state == NEIGHBOUR_INCOMPLETE;
 }
 
-static const char *address_text(uint32_t host, uint16_t port, char text[32]) {
-    snprintf(text, 32, "%u.%u.%u.%u:%u", host >> 24, host >> 16 & 255, host >> 8 & 255, host & 255, port);
-    return text;
-}
+#define PLACE_TEXT (IP_ADDRESS_TEXT + 8) /* [address]:port */
 
-static const char *host_text(uint32_t host, char text[32]) {
-    snprintf(text, 32, "%u.%u.%u.%u", host >> 24, host >> 16 & 255, host >> 8 & 255, host & 255);
+static const char *place_text(struct ip_address host, uint16_t port, char text[PLACE_TEXT]) {
+    char address[IP_ADDRESS_TEXT];
+    snprintf(text, PLACE_TEXT, ip_is_v4(host) ? "%s:%u" : "[%s]:%u", ip_text(host, address), port);
     return text;
 }
 
@@ -90,14 +93,14 @@ void verbose_follow(const struct socket *socket) {
     if (now_ns < line.next_ns || !now_ns || !tcp->history.established_ns ||
         now_ns - tcp->history.established_ns < LONG_NS)
         return;
-    char remote[32];
+    char remote[PLACE_TEXT];
     uint64_t bytes = tcp->history.bytes_sent + tcp->history.bytes_received;
     double rate = line.tcp == tcp && now_ns > line.then_ns
                       ? (double)(bytes - line.bytes) / (double)(now_ns - line.then_ns) * 1e3
                       : (double)bytes / (double)(now_ns - tcp->history.established_ns) * 1e3;
     snprintf(line.text, sizeof line.text,
              CLEAR "barewire: %s  %.1f MB  %.1f MB/s  RTT %.3f ms  cwnd %u  %u retransmitted",
-             address_text(ip_to_v4(tcp->remote_address), tcp->remote_port, remote), (double)bytes / 1e6, rate,
+             place_text(tcp->remote_address, tcp->remote_port, remote), (double)bytes / 1e6, rate,
              milliseconds(tcp->rtt.srtt_ns), tcp->congestion.cwnd / tcp->mss, tcp->history.retransmitted);
     line.tcp = tcp;
     line.bytes = bytes;
@@ -122,17 +125,20 @@ static void say_why(const struct verbose_story *story, char *text, size_t room) 
     const struct tcp *tcp = &story->tcp;
     const struct tcp_history *history = &tcp->history;
     const struct stack_config *config = &shared->stack.config;
-    bool no_neighbour = ip_equal(history->icmp_from, ip_from_v4(config->address)) ||
-                        (story->neighbour_silent && !history->failed);
+    bool v4 = ip_is_v4(tcp->remote_address);
+    bool no_neighbour =
+        ip_equal(history->icmp_from, v4 ? ip_from_v4(config->address) : tcp->binding.address) ||
+        (story->neighbour_silent && !history->failed);
     double seconds = (double)(story->now_ns - history->opened_ns) / 1e9;
-    char host[32];
+    char host[IP_ADDRESS_TEXT];
     if (no_neighbour && story->on_link)
-        snprintf(text, room, "nobody on the link answers ARP for %s",
-                 host_text(ip_to_v4(tcp->remote_address), host));
+        snprintf(text, room, "nobody on the link answers %s for %s", v4 ? "ARP" : "Neighbor Solicitations",
+                 ip_text(tcp->remote_address, host));
     else if (no_neighbour)
-        snprintf(text, room, "nobody answers ARP for the gateway, %s", host_text(config->gateway, host));
+        snprintf(text, room, "nobody answers %s for the %s, %s", v4 ? "ARP" : "Neighbor Solicitations",
+                 v4 ? "gateway" : "router", ip_text(story->next_hop, host));
     else if (!ip_is_any(history->icmp_from))
-        snprintf(text, room, "%s says by ICMP: %s", host_text(ip_to_v4(history->icmp_from), host),
+        snprintf(text, room, "%s says by ICMP: %s", ip_text(history->icmp_from, host),
                  strerror(history->failed));
     else if (history->failed == ECONNREFUSED)
         snprintf(text, room, "refused by a reset: nothing listens on port %u there, or a firewall says so",
@@ -145,28 +151,30 @@ static void say_why(const struct verbose_story *story, char *text, size_t room) 
                  history->failed ? "" : ", when it was closed");
 }
 
-void verbose_no_route(int fd, uint32_t host, uint16_t port) {
+void verbose_no_route(int fd, struct ip_address host, uint16_t port) {
     const struct socket *socket = attach_config.verbose ? descriptor_socket(fd) : NULL;
-    char place[32];
+    char place[PLACE_TEXT];
     if (!socket || (socket->tcp && !ip_is_any(socket->tcp->history.icmp_from)))
         return; /* it was a router that said so: see say_why */
-    attach_say("no route leads to %s: %s", address_text(host, port, place),
-               shared->stack.config.gateway ? "not even by the gateway"
-                                            : "there is no gateway (--gateway, or a DHCP server names one)");
+    attach_say("no route leads to %s: %s", place_text(host, port, place),
+               !ip_is_v4(host) ? "no router has told of one"
+               : shared->stack.config.gateway
+                   ? "not even by the gateway"
+                   : "there is no gateway (--gateway, or a DHCP server names one)");
 }
 
 void verbose_tell(const struct verbose_story *story) {
     const struct tcp *tcp = &story->tcp;
     const struct tcp_history *history = &tcp->history;
-    char local[32], remote[32];
+    char local[PLACE_TEXT], remote[PLACE_TEXT];
     if (!story->worth_telling)
         return;
     if (atomic_exchange(&line.shown, false))
         say(CLEAR);
-    address_text(!ip_is_any(tcp->binding.address) ? ip_to_v4(tcp->binding.address)
-                                                  : shared->stack.config.address,
-                 tcp->binding.port ? tcp->binding.port : tcp->former_port, local);
-    address_text(ip_to_v4(tcp->remote_address), tcp->remote_port, remote);
+    place_text(!ip_is_any(tcp->binding.address) ? tcp->binding.address
+                                                : ip_from_v4(shared->stack.config.address),
+               tcp->binding.port ? tcp->binding.port : tcp->former_port, local);
+    place_text(tcp->remote_address, tcp->remote_port, remote);
     if (!history->established_ns) {
         char why[200];
         say_why(story, why, sizeof why);

@@ -264,8 +264,8 @@ static void say_out_of_reach(const char *path, const char *reason, int count) {
 
 #define VALGRIND "VALGRIND_LAUNCHER="
 
-/* Not of a program that is not there. Valgrind's tools are static, and load what is preloaded into the program that
- * they run in themselves. */
+/* Not of a program that is not there. Valgrind's tools are static, and load what is preloaded into the
+ * program that they run in themselves. */
 static void look(const char *path, char *const *environment, struct program *program) {
     *program = (struct program){.out_of_reach = NULL};
     if (!path || access(path, X_OK) < 0)

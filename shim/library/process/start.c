@@ -123,7 +123,7 @@ static void pick_environment(struct plan *plan) {
 /* An answer of a DHCP server's may take its time: who waits for it at a terminal is told. */
 static void tell_of_wait(int status_pipe) {
     struct pollfd pipe = {.fd = status_pipe, .events = POLLIN};
-    bool dhcp = !attach_config.address && strcmp(attach_config.nic, "passt") != 0;
+    bool dhcp = attach_config.dhcp && strcmp(attach_config.nic, "passt") != 0;
     if (dhcp && (attach_config.verbose || isatty(2)) && LIBC(poll)(&pipe, 1, DHCP_SOON_MS) == 0)
         attach_say("asking on %s for an address, by DHCP; --address A.B.C.D/N needs no server",
                    attach_config.nic);

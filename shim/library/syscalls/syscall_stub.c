@@ -19,7 +19,8 @@ static unsigned used;
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 
 static bool protect(int protection) {
-    return kernel_call(SYS_mprotect, (long)syscall_stubs_room, sizeof syscall_stubs_room, protection, 0, 0, 0) == 0;
+    return kernel_call(SYS_mprotect, (long)syscall_stubs_room, sizeof syscall_stubs_room, protection, 0, 0,
+                       0) == 0;
 }
 
 /* Other threads may be in stubs that there are: they stay executable. */
@@ -68,7 +69,8 @@ static const uint8_t *stub_pass(const uint8_t *stub, const struct syscall_site *
 }
 
 const uint8_t *syscall_stub_make(const struct syscall_site *site, void (*entry)(void)) {
-    if (used + STUB_BYTES > sizeof syscall_stubs_room || site->before_bytes + site->after_bytes > STUB_BYTES - 40)
+    if (used + STUB_BYTES > sizeof syscall_stubs_room ||
+        site->before_bytes + site->after_bytes > STUB_BYTES - 40)
         return NULL;
     uint8_t *stub = syscall_stubs_room + used, *at = stub;
     const uint8_t *behind = site->instruction + 2;

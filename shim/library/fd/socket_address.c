@@ -1,0 +1,77 @@
+/*
+ * socket_address.c - see socket_address.h.
+ */
+#include "shim/library/fd/socket_address.h"
+#include "shim/region/region.h"
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#define IN6_LEAST 24u /* without the scope: RFC 2133, as Linux takes it */
+
+static int read_inet(const struct sockaddr *address, socklen_t length, struct ip_address *host,
+                     uint16_t *port) {
+    struct sockaddr_in in;
+    if (length < sizeof in)
+        return -EINVAL;
+    memcpy(&in, address, sizeof in);
+    if (in.sin_family != AF_INET && !(in.sin_family == AF_UNSPEC && in.sin_addr.s_addr == INADDR_ANY))
+        return -EAFNOSUPPORT;
+    *host = ip_from_v4(ntohl(in.sin_addr.s_addr));
+    *port = ntohs(in.sin_port);
+    return 0;
+}
+
+/* There is one interface. */
+static uint32_t interface(void) {
+    uint32_t index = shared->stack.config.interface_index;
+    return index ? index : 1;
+}
+
+uint32_t address_scope(struct ip_address host) {
+    return ip_needs_scope(host) ? interface() : 0;
+}
+
+int address_read(const struct sockaddr *address, socklen_t length, bool inet6, bool stream,
+                 struct ip_address *host, uint16_t *port) {
+    struct sockaddr_in6 in6 = {.sin6_family = AF_UNSPEC};
+    if (!address)
+        return -EFAULT;
+    if (!inet6 || (!stream && length >= sizeof address->sa_family && address->sa_family == AF_INET))
+        return read_inet(address, length, host, port);
+    if (length < IN6_LEAST)
+        return -EINVAL;
+    memcpy(&in6, address, length < sizeof in6 ? length : sizeof in6);
+    if (in6.sin6_family != AF_INET6)
+        return -EAFNOSUPPORT;
+    *host = ip_from_bytes(&in6.sin6_addr);
+    *port = ntohs(in6.sin6_port);
+    if (ip_is_v4(*host) || ip_is_any(*host))
+        return 0;
+    if (!shared->stack.config.ip6.on)
+        return ADDRESS_FOREIGN;
+    if (ip_is_link_local(*host) && !in6.sin6_scope_id)
+        return -EINVAL;
+    return ip_needs_scope(*host) && in6.sin6_scope_id && in6.sin6_scope_id != interface() ? -EINVAL : 0;
+}
+
+static void give(struct sockaddr *address, socklen_t *length, const void *made, socklen_t bytes) {
+    memcpy(address, made, *length < bytes ? *length : bytes);
+    *length = bytes;
+}
+
+void address_write(struct sockaddr *address, socklen_t *length, bool inet6, struct ip_address host,
+                   uint16_t port) {
+    if (!address || !length)
+        return;
+    if (inet6) {
+        struct sockaddr_in6 in6 = {
+            .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_scope_id = address_scope(host)};
+        memcpy(&in6.sin6_addr, host.bytes, sizeof in6.sin6_addr);
+        give(address, length, &in6, sizeof in6);
+    } else {
+        struct sockaddr_in in = {
+            .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(ip_to_v4(host))};
+        give(address, length, &in, sizeof in);
+    }
+}

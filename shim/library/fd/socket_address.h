@@ -1,0 +1,32 @@
+/*
+ * socket_address.h - addresses as programs give them: AF_INET, or AF_INET6, which may have IPv4 mapped into
+ * it (RFC 4291 section 2.5.5.2; ipv6(7)).
+ *
+ * Where the stack has no IPv6, an AF_INET6 socket is ours as long as it may carry IPv4. The kernel's object
+ * under its descriptor is an AF_INET6 socket of the same type; as soon as the program names an address that
+ * is IPv6 indeed, or says IPV6_V6ONLY, that object takes over (fallback.c).
+ */
+#ifndef SHIM_LIBRARY_FD_SOCKET_ADDRESS_H
+#define SHIM_LIBRARY_FD_SOCKET_ADDRESS_H
+
+#include "stack/ip/ip_address.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define ADDRESS_FOREIGN 1 /* an IPv6 address, where the stack has no IPv6 */
+
+/* Reads an address for a socket (`inet6`: of AF_INET6; a stream takes only its own family). Returns 0,
+ * ADDRESS_FOREIGN, -EFAULT, -EINVAL (also of a link's address without the interface that it is of, as Linux)
+ * or -EAFNOSUPPORT. The process has joined its stack. */
+int address_read(const struct sockaddr *address, socklen_t length, bool inet6, bool stream,
+                 struct ip_address *host, uint16_t *port);
+
+/* Writes one, truncated to *length, as getsockname(2) says. A NULL address is left out. */
+void address_write(struct sockaddr *address, socklen_t *length, bool inet6, struct ip_address host,
+                   uint16_t port);
+
+/* What a sockaddr_in6 says of the interface: 0, but of addresses of the link. */
+uint32_t address_scope(struct ip_address host);
+
+#endif
