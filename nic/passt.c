@@ -182,9 +182,8 @@ static const struct nic_operations OPERATIONS = {
 static _Noreturn void become_passt(int socket, int errors, const char *publish) {
     char number[16];
     snprintf(number, sizeof number, "%d", socket);
-    const char *arguments[] = {
-        "passt", "--foreground",         "--stderr", "--quiet", "--ipv4-only", "--no-map-gw", "--fd",
-        number,  *publish ? "-t" : NULL, publish,    "-u",      publish,       NULL};
+    const char *arguments[] = {"passt", "--foreground",         "--stderr", "--quiet", "--no-map-gw", "--fd",
+                               number,  *publish ? "-t" : NULL, publish,    "-u",      publish,       NULL};
     int nothing = open("/dev/null", O_RDWR);
     dup2(nothing, 0);
     dup2(nothing, 1);
