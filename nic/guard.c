@@ -61,7 +61,7 @@ static bool lets(struct nic_guard *guard, const uint8_t *start, size_t length) {
 }
 
 /* Makes frame `at` of a copy, if it may leave. */
-static bool take(struct nic_guard *guard, int at, const struct nic_frame *given) {
+static bool take_frame(struct nic_guard *guard, int at, const struct nic_frame *given) {
     size_t first = given->piece_count > 0 ? given->pieces[0].iov_len : 0,
            copied = first < COPIED ? first : COPIED;
     if (copied == 0 || given->piece_count > PIECES_MAX)
@@ -88,7 +88,7 @@ static int guard_send(struct nic *nic, const struct nic_frame *frames, int count
     int taken = 0, looked = 0;
     for (; looked < count && taken < AT_ONCE; looked++) {
         behind[taken] = looked;
-        if (take(guard, taken, &frames[looked]))
+        if (take_frame(guard, taken, &frames[looked]))
             taken++;
     }
     behind[taken] = looked;

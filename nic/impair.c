@@ -223,10 +223,10 @@ static void put_one(struct impair *impair, uint64_t now_ns, const void *frame, u
 void impair_put(struct impair *impair, uint64_t now_ns, const void *frame, uint32_t length) {
     if (length == 0)
         return;
-    uint32_t parts = impair->spec.longest ? train_parts(frame, length, impair->spec.longest) : 0;
-    uint8_t *part = parts ? malloc(TRAIN_PART_MAX) : NULL;
+    uint32_t parts = impair->spec.longest ? tso_segments(frame, length, impair->spec.longest) : 0;
+    uint8_t *part = parts ? malloc(TSO_SEGMENT_MAX) : NULL;
     for (uint32_t i = 0; part && i < parts; i++)
-        put_one(impair, now_ns, part, train_part(frame, length, impair->spec.longest, i, part));
+        put_one(impair, now_ns, part, tso_segment(frame, length, impair->spec.longest, i, part));
     free(part);
     if (!parts)
         put_one(impair, now_ns, frame, length);
@@ -338,8 +338,7 @@ static const char *read_item(struct impair_spec *spec, const char *name, const c
         if (strcmp(item->name, name) != 0)
             continue;
         wrong = item->wants ? item->wants : wrong;
-        if (!quantity_read(text, item->units, item->most, &value) ||
-            (value < 1 && strcmp(name, "queue") == 0))
+        if (!units_read(text, item->units, item->most, &value) || (value < 1 && strcmp(name, "queue") == 0))
             continue;
         if (strcmp(name, "queue") == 0)
             spec->queue_ns = spec->queue = 0; /* what was said before */

@@ -92,7 +92,7 @@ int lan_join(struct lan *lan) {
     return -1;
 }
 
-static void forget(struct lan *lan, uint32_t index) {
+static void forget_station(struct lan *lan, uint32_t index) {
     lan->table[index] = lan->table[--lan->learned];
 }
 
@@ -110,7 +110,7 @@ void lan_leave(struct lan *lan, int port) {
     }
     for (uint32_t i = lan->learned; i-- > 0;)
         if (lan->table[i].port == port)
-            forget(lan, i);
+            forget_station(lan, i);
 }
 
 bool lan_port_used(const struct lan *lan, int port) {
@@ -223,7 +223,7 @@ static void collide(struct lan *lan, struct port *port, uint64_t heard_ns) {
     free(take_first(port));
 }
 
-static void begin(struct lan *lan, int self, uint64_t now_ns) {
+static void begin_frame(struct lan *lan, int self, uint64_t now_ns) {
     struct port *port = &lan->ports[self];
     uint64_t delay_ns = lan->config.propagation_ns;
     uint64_t busy_ns = hears_until(lan, self, now_ns);
@@ -293,14 +293,14 @@ static void run_hub(struct lan *lan, uint64_t now_ns) {
         if (lan->ports[who].sending)
             finish(lan, who);
         else
-            begin(lan, who, when_ns);
+            begin_frame(lan, who, when_ns);
     }
 }
 
 static struct learned *look_up(struct lan *lan, const uint8_t *mac, uint64_t now_ns) {
     for (uint32_t i = lan->learned; i-- > 0;) {
         if (now_ns - lan->table[i].seen_ns > LAN_AGE_NS)
-            forget(lan, i);
+            forget_station(lan, i);
         else if (memcmp(lan->table[i].mac, mac, 6) == 0)
             return &lan->table[i];
     }

@@ -38,7 +38,7 @@ enum nic_feature {
     NIC_SHARED = 2,
     /* It computes checksums and cuts long segments of TCP (up to 64 KiB) on their way out. */
     NIC_OFFLOAD = 4,
-    /* ... and trains of datagrams. */
+    /* ... and bursts of datagrams. */
     NIC_OFFLOAD_DATAGRAMS = 8,
 };
 

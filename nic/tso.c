@@ -57,7 +57,7 @@ static bool look(const uint8_t *frame, uint32_t length, uint32_t longest, struct
     return true;
 }
 
-uint32_t train_parts(const uint8_t *frame, uint32_t length, uint32_t longest) {
+uint32_t tso_segments(const uint8_t *frame, uint32_t length, uint32_t longest) {
     struct shape shape;
     return look(frame, length, longest, &shape) ? (shape.payload + shape.size - 1) / shape.size : 0;
 }
@@ -73,7 +73,7 @@ static void put_lengths(uint8_t *ip, const struct shape *shape, uint32_t transpo
     put16(ip + 10, fold(add(ip, shape->ip)));
 }
 
-uint32_t train_part(const uint8_t *frame, uint32_t length, uint32_t longest, uint32_t index, uint8_t *part) {
+uint32_t tso_segment(const uint8_t *frame, uint32_t length, uint32_t longest, uint32_t index, uint8_t *part) {
     struct shape shape;
     if (!look(frame, length, longest, &shape) || index * shape.size >= shape.payload)
         return 0;

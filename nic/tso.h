@@ -7,13 +7,13 @@
 
 #include <stdint.h>
 
-#define TRAIN_PART_MAX 65550u
+#define TSO_SEGMENT_MAX 65550u
 
 /* How many frames of up to `longest` bytes an Ethernet frame of IPv4 or IPv6 with TCP is taken apart into; 0:
  * it is none, or no longer than that, and stays as it is. */
-uint32_t train_parts(const uint8_t *frame, uint32_t length, uint32_t longest);
+uint32_t tso_segments(const uint8_t *frame, uint32_t length, uint32_t longest);
 
-/* Writes one of them, its checksums right, to `part` (TRAIN_PART_MAX bytes). Returns its length. */
-uint32_t train_part(const uint8_t *frame, uint32_t length, uint32_t longest, uint32_t index, uint8_t *part);
+/* Writes one of them, its checksums right, to `part` (TSO_SEGMENT_MAX bytes). Returns its length. */
+uint32_t tso_segment(const uint8_t *frame, uint32_t length, uint32_t longest, uint32_t index, uint8_t *part);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool quantity_read(const char *text, const struct unit *units, double most, double *value) {
+bool units_read(const char *text, const struct unit *units, double most, double *value) {
     char *end;
     double number = strtod(text, &end);
     if (end == text || !(number >= 0))

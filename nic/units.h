@@ -13,6 +13,6 @@ struct unit {
 
 /* Reads a number that has one of the units that are allowed (a list that ends with NULL), and makes it what
  * it is worth. False: it is none, negative, or more than `most`. */
-bool quantity_read(const char *text, const struct unit *units, double most, double *value);
+bool units_read(const char *text, const struct unit *units, double most, double *value);
 
 #endif

@@ -13,7 +13,7 @@
 
 #define GSO_UDP 5 /* VIRTIO_NET_HDR_GSO_UDP_L4, which older headers have not */
 
-/* What the kernel's devices can do: trains of datagrams since Linux 6.2. */
+/* What the kernel's devices can do: bursts of datagrams since Linux 6.2. */
 static inline unsigned nic_virtio_features(void) {
     struct utsname name;
     int major = 0, minor = 0;

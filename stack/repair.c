@@ -21,7 +21,7 @@ void stack_repair_memory(struct stack *stack) {
     struct pool *pools[] = {&stack->buffers,
                             &stack->sockets,
                             &stack->connections,
-                            &stack->held_segments,
+                            &stack->out_of_order_segments,
                             &stack->datagrams,
                             &stack->datagram_states,
                             &stack->neighbours.entries,
@@ -37,8 +37,8 @@ void stack_repair_memory(struct stack *stack) {
                             &stack->md5_keys,
                             &stack->corks,
                             &stack->bbr,
-                            &stack->flights,
-                            &stack->extras};
+                            &stack->actives,
+                            &stack->filter_pool};
     arena_repair(&stack->arena);
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
         pool_repair(pools[i]);
@@ -89,7 +89,7 @@ void stack_hold_chain(struct stack *stack, struct buffer *chain) {
 static bool frame_whole(const struct stack *stack, const struct frame *frame) {
     struct byte_cursor cursor = frame->payload;
     uint32_t left = frame->payload_length;
-    if (frame->header_length > FRAME_HEADER_MAX || frame->lent)
+    if (frame->header_length > FRAME_HEADER_MAX || frame->borrowed)
         return false; /* whoever lent it may be the dead */
     while (left > 0) {
         const struct buffer *buffer = cursor.buffer;
@@ -225,14 +225,14 @@ static void hold_program(struct stack *stack, struct filter_program *program) {
             program->parts[i] = NULL;
 }
 
-static void repair_extra(struct stack *stack, struct socket *socket) {
-    if (!pool_has(&stack->extras, socket->extra)) {
-        socket->extra = NULL;
+static void repair_filters(struct stack *stack, struct socket *socket) {
+    if (!pool_has(&stack->filter_pool, socket->filters)) {
+        socket->filters = NULL;
         return;
     }
-    pool_mark(&stack->extras, socket->extra);
-    hold_program(stack, &socket->extra->filter.admits);
-    hold_program(stack, &socket->extra->filter.steers);
+    pool_mark(&stack->filter_pool, socket->filters);
+    hold_program(stack, &socket->filters->filter.admits);
+    hold_program(stack, &socket->filters->filter.steers);
 }
 
 static void repair_socket(void *object, void *context) {
@@ -249,8 +249,8 @@ static void repair_socket(void *object, void *context) {
     if (stack->at_work == socket || !repair_datagrams(stack, &socket->errors))
         list_init(&socket->errors);
     socket->datagram_bytes = hold_datagrams(stack, &socket->errors);
-    if (socket->extra)
-        repair_extra(stack, socket);
+    if (socket->filters)
+        repair_filters(stack, socket);
     if (socket->datagram)
         repair_datagram_state(stack, socket);
 }
@@ -331,7 +331,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     pool_walk(&stack->connections, tcp_repair, stack);
     pool_sweep(&stack->neighbours.pendings);
     pool_sweep(&stack->neighbours.entries);
-    pool_sweep(&stack->held_segments);
+    pool_sweep(&stack->out_of_order_segments);
     pool_sweep(&stack->sent);
     pool_sweep(&stack->marks);
     pool_sweep(&stack->fastopen_keys);
@@ -346,8 +346,8 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     pool_sweep(&stack->multicast.memberships);
     pool_sweep(&stack->buffers);
     pool_sweep(&stack->connections);
-    pool_sweep(&stack->flights);
-    pool_sweep(&stack->extras);
+    pool_sweep(&stack->actives);
+    pool_sweep(&stack->filter_pool);
     pool_sweep(&stack->sockets);
     pool_sweep(&stack->datagram_states);
     multicast_repair(stack);

@@ -83,18 +83,18 @@ void socket_release(struct stack *stack, struct socket *socket) {
     } else {
         datagram_end(stack, socket);
     }
-    if (socket->extra) {
-        filter_purge(stack, &socket->extra->filter);
-        pool_return(&stack->extras, socket->extra);
+    if (socket->filters) {
+        filter_purge(stack, &socket->filters->filter);
+        pool_return(&stack->filter_pool, socket->filters);
     }
     list_remove(&socket->event_link);
     pool_return(&stack->sockets, socket);
 }
 
-struct socket_extra *socket_extra(struct stack *stack, struct socket *socket) {
-    if (!socket->extra)
-        socket->extra = pool_take_zeroed(&stack->extras);
-    return socket->extra;
+struct socket_filters *socket_filters(struct stack *stack, struct socket *socket) {
+    if (!socket->filters)
+        socket->filters = pool_take_zeroed(&stack->filter_pool);
+    return socket->filters;
 }
 
 static struct binding *binding_of(struct socket *socket) {
@@ -267,7 +267,7 @@ static ssize_t open_with_data(struct stack *stack, struct socket *socket,
         socket->connecting = true;
     }
     if (sent > 0)
-        tcp_mark_write(stack, tcp, message->flags & ~MSG_EOR);
+        tcp_write_mark_write(stack, tcp, message->flags & ~MSG_EOR);
     return sent > 0 ? sent : -EINPROGRESS;
 }
 
@@ -358,7 +358,7 @@ int socket_shutdown(struct stack *stack, struct socket *socket, int how) {
 uint32_t socket_chain_room(struct stack *stack, struct socket *socket) {
     struct tcp *tcp = socket->tcp;
     if (!tcp || socket->error || socket->write_shutdown || socket->connecting ||
-        (tcp->state != TCP_ESTABLISHED && tcp->state != TCP_CLOSE_WAIT) || !tcp_flight_take(stack, tcp))
+        (tcp->state != TCP_ESTABLISHED && tcp->state != TCP_CLOSE_WAIT) || !tcp_active_take(stack, tcp))
         return 0;
     return tcp_send_room(stack, tcp);
 }
@@ -522,7 +522,7 @@ int socket_local(const struct socket *socket, struct ip_address *address, uint16
     const struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->datagram->binding;
     bool v4 = !socket->options.inet6 || (binding->takes_v4 && !binding->takes_v6);
     *address = ip_is_any(binding->address) && v4 ? ip_from_v4(0) : binding->address;
-    *port = binding->port || !socket->tcp ? binding->port : socket->tcp->former_port;
+    *port = binding->port || !socket->tcp ? binding->port : socket->tcp->last_port;
     return 0;
 }
 

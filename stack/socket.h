@@ -77,7 +77,7 @@ enum socket_timestamp {
 };
 
 /* What few sockets have. */
-struct socket_extra {
+struct socket_filters {
     struct filter filter;
     struct ip_options options; /* IP_OPTIONS */
 };
@@ -113,7 +113,7 @@ struct socket {
     uint32_t send_limit, receive_limit; /* bytes */
     struct socket_options options;
 
-    struct socket_extra *extra;             /* or NULL */
+    struct socket_filters *filters;         /* or NULL */
     struct tcp *tcp;                        /* of SOCK_STREAM; NULL: all others */
     uint32_t zerocopy_next, timestamp_base; /* of what is told to MSG_ERRQUEUE */
 
@@ -143,8 +143,9 @@ struct socket_message {
     int ttl, tos;
     uint32_t flow_label; /* of IPv6, of one that is received */
     bool has_tos;
-    bool lend; /* the pieces stay good until the caller has sent the frame, before anybody else can (frame.h)
-                */
+    bool
+        borrow; /* the pieces stay good until the caller has sent the frame, before anybody else can (frame.h)
+                 */
     uint16_t segment;     /* UDP_SEGMENT; UDP_GRO's length, 0: it is a single one */
     uint64_t received_ns; /* by the stack's clock */
     uint32_t drops;
@@ -220,11 +221,11 @@ int socket_set_option(struct stack *stack, struct socket *socket, int level, int
                       socklen_t length);
 
 /* What few sockets have, made if need be; NULL: no memory. */
-struct socket_extra *socket_extra(struct stack *stack, struct socket *socket);
+struct socket_filters *socket_filters(struct stack *stack, struct socket *socket);
 
 /* The IP options of what a socket sends; NULL: none. */
 static inline const struct ip_options *socket_ip_options(const struct socket *socket) {
-    return socket && socket->extra && socket->extra->options.length ? &socket->extra->options : NULL;
+    return socket && socket->filters && socket->filters->options.length ? &socket->filters->options : NULL;
 }
 
 /* Takes the pending error, as every call that reports it does. Negative errno or 0. */

@@ -220,7 +220,7 @@ static int set_tcp_level(struct stack *stack, struct tcp *tcp, int name, int num
     switch (name) {
     case TCP_NODELAY:
         options->nodelay = number != 0;
-        tcp_push(stack, tcp); /* what Nagle held leaves now, and what TCP_CORK did */
+        tcp_output_uncorked(stack, tcp); /* what Nagle held leaves now, and what TCP_CORK did */
         break;
     case TCP_CORK:
         options->cork = number != 0;

@@ -253,9 +253,9 @@ static int multicast_interface(struct stack *stack, struct socket *socket, const
 static int set_ip_options(struct stack *stack, struct socket *socket, const void *value, socklen_t length) {
     struct ip_options options;
     int error = ip_options_set(&options, value, length);
-    if (error || (!socket->extra && length == 0))
+    if (error || (!socket->filters && length == 0))
         return error;
-    struct socket_extra *extra = socket_extra(stack, socket);
+    struct socket_filters *extra = socket_filters(stack, socket);
     if (!extra)
         return -ENOBUFS;
     extra->options = options;

@@ -53,7 +53,7 @@ struct stack_config {
     struct ip6_config ip6;
     bool loopback;            /* 127.0.0.0/8 and ::1 are the stack's own */
     bool offload;             /* the NIC computes checksums and cuts segments: see frame.h */
-    bool offload_datagrams;   /* ... and trains of datagrams (UDP_SEGMENT) */
+    bool offload_datagrams;   /* ... and bursts of datagrams (UDP_SEGMENT) */
     uint32_t interface_index; /* that programs are told; 0: 1 */
     uint8_t key[16]; /* secret, the same for all stacks of one boot: where TCP's numbers begin; zero: of the
                         seed */
@@ -69,8 +69,8 @@ struct stack {
     struct sysctl sysctl;
     struct mib mib;
 
-    struct pool buffers, sockets, connections, held_segments, datagrams, datagram_states, flights, extras,
-        sent, fastopen_keys, md5_keys, marks, bbr, corks;
+    struct pool buffers, sockets, connections, out_of_order_segments, datagrams, datagram_states, actives,
+        filter_pool, sent, fastopen_keys, md5_keys, marks, bbr, corks;
     struct memory memory;
     struct frame_queue transmit;
     struct neighbours neighbours;
@@ -90,7 +90,7 @@ struct stack {
     struct dhcp dhcp;
     struct ip6 ip6;
     struct tcp_table *tcp_table;
-    struct tcp_flight resting; /* of all connections at rest: never written to */
+    struct tcp_active idle_active; /* of all connections at rest: never written to */
     struct tcp_metrics_table metrics;
     uint64_t
         sent_ns; /* of the last segment with data: no two have the same, so that RACK knows their order */
@@ -161,7 +161,7 @@ struct frame *stack_frame(struct stack *stack, uint32_t index);
  */
 uint32_t stack_frame_copy(const struct frame *frame, uint8_t *to);
 
-/* The first frame could not be sent at once: if its payload is lent (socket_message.lend), it is copied. */
+/* The first frame could not be sent at once: if its payload is lent (socket_message.borrow), it is copied. */
 void stack_frames_keep(struct stack *stack);
 
 /* The first `count` frames have been sent, or given up. */

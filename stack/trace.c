@@ -16,7 +16,7 @@ bool trace_at(const struct trace *trace, uint64_t number, struct trace_event *ev
     return number + TRACE_EVENTS >= atomic_load_explicit(&trace->writing, memory_order_relaxed);
 }
 
-static struct trace_event *begin(struct stack *stack, const struct tcp *tcp, enum trace_kind kind) {
+static struct trace_event *begin_event(struct stack *stack, const struct tcp *tcp, enum trace_kind kind) {
     struct trace *trace = &stack->trace;
     uint64_t number = trace->next;
     atomic_store_explicit(&trace->writing, number + 1, memory_order_relaxed);
@@ -32,43 +32,43 @@ static struct trace_event *begin(struct stack *stack, const struct tcp *tcp, enu
     return event;
 }
 
-static void end(struct stack *stack) {
+static void end_event(struct stack *stack) {
     atomic_store_explicit(&stack->trace.next, stack->trace.next + 1, memory_order_release);
 }
 
 void trace_frame_in(struct stack *stack, const struct buffer *frame) {
     if (!(stack->trace.wanted & TRACE_FRAMES))
         return;
-    struct trace_event *event = begin(stack, NULL, TRACE_FRAME_IN);
+    struct trace_event *event = begin_event(stack, NULL, TRACE_FRAME_IN);
     uint32_t here = buffer_length(frame);
     event->frame.length = buffer_chain_length(frame);
     event->frame.header_length = (uint16_t)(here < TRACE_HEADER_BYTES ? here : TRACE_HEADER_BYTES);
     memcpy(event->frame.header, frame->storage + frame->start, event->frame.header_length);
-    end(stack);
+    end_event(stack);
 }
 
 void trace_frame_out(struct stack *stack, const struct frame *frame) {
     if (!(stack->trace.wanted & TRACE_FRAMES))
         return;
-    struct trace_event *event = begin(stack, NULL, TRACE_FRAME_OUT);
+    struct trace_event *event = begin_event(stack, NULL, TRACE_FRAME_OUT);
     uint32_t here = frame->header_length;
     event->frame.length = frame->header_length + frame->payload_length;
     event->frame.segment = frame->segment;
     event->frame.note = frame->note;
     event->frame.header_length = (uint16_t)(here < TRACE_HEADER_BYTES ? here : TRACE_HEADER_BYTES);
     memcpy(event->frame.header, frame->header, event->frame.header_length);
-    end(stack);
+    end_event(stack);
 }
 
 static void simple(struct stack *stack, const struct tcp *tcp, enum trace_kind kind, uint8_t from, uint8_t to,
                    uint32_t value) {
     if (!(stack->trace.wanted & TRACE_TCP))
         return;
-    struct trace_event *event = begin(stack, tcp, kind);
+    struct trace_event *event = begin_event(stack, tcp, kind);
     event->from = from;
     event->to = to;
     event->values[0] = value;
-    end(stack);
+    end_event(stack);
 }
 
 void trace_state(struct stack *stack, const struct tcp *tcp, uint8_t from, uint8_t to) {
@@ -97,20 +97,20 @@ void trace_sample_of(const struct tcp *tcp, struct trace_sample *sample) {
                                     .unread = tcp->receive.length,
                                     .peer_window = tcp->snd_wnd,
                                     .own_window = tcp->rcv_adv - tcp->rcv_nxt,
-                                    .recovery = (uint8_t)tcp->flight->recovery.state};
+                                    .recovery = (uint8_t)tcp->active->recovery.state};
 }
 
 void trace_standing(struct stack *stack, struct tcp *tcp) {
-    if (!(stack->trace.wanted & (TRACE_TCP | TRACE_SAMPLES)) || !tcp_flight_is_own(stack, tcp))
+    if (!(stack->trace.wanted & (TRACE_TCP | TRACE_SAMPLES)) || !tcp_active_is_own(stack, tcp))
         return;
-    uint8_t state = (uint8_t)tcp->flight->recovery.state;
-    bool changed = state != tcp->flight->traced_recovery;
+    uint8_t state = (uint8_t)tcp->active->recovery.state;
+    bool changed = state != tcp->active->traced_recovery;
     if (!changed && !(stack->trace.wanted & TRACE_SAMPLES))
         return;
-    struct trace_event *event = begin(stack, tcp, changed ? TRACE_RECOVERY : TRACE_SAMPLE);
-    event->from = tcp->flight->traced_recovery;
+    struct trace_event *event = begin_event(stack, tcp, changed ? TRACE_RECOVERY : TRACE_SAMPLE);
+    event->from = tcp->active->traced_recovery;
     event->to = state;
     trace_sample_of(tcp, &event->sample);
-    tcp->flight->traced_recovery = state;
-    end(stack);
+    tcp->active->traced_recovery = state;
+    end_event(stack);
 }

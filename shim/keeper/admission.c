@@ -126,16 +126,16 @@ static bool is_the_same(const struct config *asked) {
 static int find_user(void) {
     struct list *link, *next;
     int user = 0;
-    shared_lock();
+    region_enter();
     keeper_watch_children();
     list_for_each(link, next, &shared->process_list) {
         const struct process *process = container_of(link, struct process, link);
         if (process->pidfd < 0 || keeper_lives(process))
             user = process->pid ? process->pid : -1;
     }
-    if (!user && !list_empty(&shared->flights))
+    if (!user && !list_empty(&shared->inflights))
         user = -1;
-    shared_unlock();
+    region_leave();
     return user;
 }
 
@@ -144,10 +144,10 @@ static int find_user(void) {
 static void leave_waits(void) {
     static struct tcp_waiting waiting[WAITING_MAX];
     struct waits head = {.magic = SHARED_MAGIC, .version = SHARED_VERSION};
-    shared_lock();
+    region_enter();
     if (!shared->broken)
         head.count = tcp_waiting_save(&shared->stack, waiting, WAITING_MAX);
-    shared_unlock();
+    region_leave();
     ssize_t bytes = (ssize_t)(head.count * sizeof *waiting);
     keeper.leaves_lock = head.count && pwrite(keeper.lock, &head, sizeof head, 0) == sizeof head &&
                          pwrite(keeper.lock, waiting, (size_t)bytes, sizeof head) == bytes;
@@ -159,30 +159,30 @@ void keeper_take_over(void) {
     bool ours = pread(keeper.lock, &head, sizeof head, 0) == sizeof head && head.magic == SHARED_MAGIC &&
                 head.version == SHARED_VERSION;
     off_t at = sizeof head;
-    shared_lock();
+    region_enter();
     for (uint32_t i = 0; ours && i < head.count; i++, at += sizeof waiting)
         if (pread(keeper.lock, &waiting, sizeof waiting, at) == sizeof waiting)
             tcp_waiting_resume(&shared->stack, &waiting);
-    shared_unlock();
+    region_leave();
     if (ftruncate(keeper.lock, 0) < 0)
         keeper.leaves_lock = false; /* it is left to nobody else */
 }
 
 uint32_t keeper_yields(void) {
     if (find_user())
-        return DOOR_REFUSED;
-    shared_lock();
+        return IPC_REFUSED;
+    region_enter();
     bool waits = shared->broken || (list_empty(&shared->process_list) && tcp_all_waiting(&shared->stack) &&
                                     !keeper_frames_waiting());
-    shared_unlock();
+    region_leave();
     if (!waits)
-        return DOOR_CLOSING;
+        return IPC_CLOSING;
     leave_waits();
-    keeper_door_close();
+    ipc_server_close();
     keeper_take_down("the stack has given way to another one");
     eventfd_write(keeper.leave, 1);
     keeper.joined = true;
-    return DOOR_YIELDS;
+    return IPC_YIELDS;
 }
 
 static void name_process(int pid, char *text, size_t room) {
@@ -213,13 +213,13 @@ uint32_t keeper_terms(const struct config *asked, bool resumes, char *message) {
     bool may_start = asked->nic[0] && !resumes;
     if (may_start && !is_the_same(asked) && !find_user()) {
         uint32_t status = keeper_yields();
-        if (status == DOOR_CLOSING)
+        if (status == IPC_CLOSING)
             snprintf(message, SHARED_MESSAGE_BYTES,
                      "stack '%s' has other options, and still sends what its programs have left; 'barewire "
                      "down --name "
                      "%s' ends it",
                      keeper.config.name, keeper.config.name);
-        if (status != DOOR_REFUSED)
+        if (status != IPC_REFUSED)
             return status;
     }
     bool advised;
@@ -227,10 +227,10 @@ uint32_t keeper_terms(const struct config *asked, bool resumes, char *message) {
         int user = find_user();
         if (user && may_start && !advised)
             advise(user, message);
-        return DOOR_REFUSED;
+        return IPC_REFUSED;
     }
     if (!resumes && keeper.config.impair[0] && !asked->impair[0])
         snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' has a bad network: --impair %s",
                  keeper.config.name, keeper.config.impair);
-    return DOOR_WELCOME;
+    return IPC_WELCOME;
 }

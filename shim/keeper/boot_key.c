@@ -35,7 +35,7 @@ static bool ours_alone(int file) {
 }
 
 /* The file is open, and locked. */
-static bool take(int file, uint8_t key[KEEPER_KEY_BYTES]) {
+static bool read_key(int file, uint8_t key[KEEPER_KEY_BYTES]) {
     struct content now = {0}, there;
     if (!ours_alone(file) || !read_boot(now.boot))
         return false;
@@ -57,7 +57,7 @@ bool keeper_key(const char *directory, uint8_t key[KEEPER_KEY_BYTES]) {
     int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file < 0)
         return false;
-    bool taken = flock(file, LOCK_EX) == 0 && take(file, key);
+    bool taken = flock(file, LOCK_EX) == 0 && read_key(file, key);
     close(file);
     return taken;
 }

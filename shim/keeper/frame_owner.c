@@ -31,7 +31,7 @@ static const void *socket_of(const struct flow *flow) {
     struct stack *stack = &shared->stack;
     const struct tcp *tcp;
     const void *socket = NULL;
-    shared_lock();
+    region_enter();
     if (!shared->broken && flow->protocol == TCP) {
         tcp = tcp_lookup(stack, ip_from_v4(flow->local), flow->local_port, ip_from_v4(flow->remote),
                          flow->remote_port);
@@ -43,19 +43,19 @@ static const void *socket_of(const struct flow *flow) {
         socket = datagram_lookup(stack, UDP, ip_from_v4(flow->remote), flow->remote_port,
                                  ip_from_v4(flow->local), flow->local_port, NULL);
     }
-    shared_unlock_unsent();
+    region_leave_unsent();
     return socket;
 }
 
 /* How its connection stands now. */
 static bool find_sample(const struct flow *flow, struct trace_sample *sample) {
-    shared_lock();
+    region_enter();
     struct tcp *tcp = shared->broken ? NULL
                                      : tcp_lookup(&shared->stack, ip_from_v4(flow->local), flow->local_port,
                                                   ip_from_v4(flow->remote), flow->remote_port);
     if (tcp)
         trace_sample_of(tcp, sample);
-    shared_unlock_unsent();
+    region_leave_unsent();
     return tcp;
 }
 

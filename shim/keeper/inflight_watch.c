@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 static int set = -1; /* an epoll set that nobody waits for */
-static uint64_t delay_ms = FLIGHT_CHECK_MS;
+static uint64_t delay_ms = INFLIGHT_CHECK_MS;
 
-void keeper_flights_take(uint64_t number, int descriptor) {
+void inflight_watch_take(uint64_t number, int descriptor) {
     struct epoll_event event = {.events = 0, .data.u64 = number};
     if (set < 0)
         set = epoll_create1(EPOLL_CLOEXEC);
@@ -22,17 +22,17 @@ void keeper_flights_take(uint64_t number, int descriptor) {
     close(descriptor);
     if (!listed)
         return; /* so it lasts as long as its sender */
-    shared_lock();
-    flight_list(number);
-    shared_unlock();
+    region_enter();
+    inflight_list(number);
+    region_leave();
 }
 
-uint64_t keeper_flights_delay_ms(void) {
+uint64_t inflight_watch_delay_ms(void) {
     uint64_t now_ms = delay_ms;
-    if (shared->flights_changed)
-        now_ms = FLIGHT_CHECK_MS;
-    shared->flights_changed = false;
-    delay_ms = now_ms * 2 < FLIGHT_CHECK_MAX_MS ? now_ms * 2 : FLIGHT_CHECK_MAX_MS;
+    if (shared->inflight_changed)
+        now_ms = INFLIGHT_CHECK_MS;
+    shared->inflight_changed = false;
+    delay_ms = now_ms * 2 < INFLIGHT_CHECK_MAX_MS ? now_ms * 2 : INFLIGHT_CHECK_MAX_MS;
     return now_ms;
 }
 
@@ -66,16 +66,16 @@ static bool read_set(uint64_t **numbers, size_t *count) {
     return whole;
 }
 
-void keeper_flights_check(void) {
+void inflight_watch_check(void) {
     uint64_t *numbers = NULL;
     size_t count = 0;
     if (set < 0 || read_set(&numbers, &count)) {
         if (count > 0)
             qsort(numbers, count, sizeof *numbers, compare);
-        shared_lock();
+        region_enter();
         if (!shared->broken)
-            flight_expire(numbers, count);
-        shared_unlock();
+            inflight_expire(numbers, count);
+        region_leave();
     }
     free(numbers);
 }

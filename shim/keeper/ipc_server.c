@@ -24,90 +24,90 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { DOOR_OF_ADDRESS, DOOR_OF_NAME, DOOR_OF_PATH };
+enum { IPC_OF_ADDRESS, IPC_OF_NAME, IPC_OF_PATH };
 
 /* Returns 0 or a negative errno. */
-static int take_door(int which, const struct door_place *place) {
-    int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+static int take_listener(int which, const struct ipc_address *place) {
+    int ipc = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     mode_t before = umask(0177);
     int error =
-        door < 0 || bind(door, (const struct sockaddr *)&place->address, place->length) < 0 ? -errno : 0;
+        ipc < 0 || bind(ipc, (const struct sockaddr *)&place->address, place->length) < 0 ? -errno : 0;
     umask(before);
-    if (error && door >= 0)
-        close(door);
-    keeper.doors[which] = error ? -1 : door;
+    if (error && ipc >= 0)
+        close(ipc);
+    keeper.listeners[which] = error ? -1 : ipc;
     return error;
 }
 
-static int open_door(int which) {
+static int open_listener(int which) {
     int one = 1; /* connections have it from there */
-    if (setsockopt(keeper.doors[which], SOL_SOCKET, SO_PASSCRED, &one, sizeof one) < 0 ||
-        listen(keeper.doors[which], 256) < 0)
+    if (setsockopt(keeper.listeners[which], SOL_SOCKET, SO_PASSCRED, &one, sizeof one) < 0 ||
+        listen(keeper.listeners[which], 256) < 0)
         return -errno;
-    keeper_watch(keeper.doors[which], KEEPER_DOOR);
+    keeper_watch(keeper.listeners[which], KEEPER_LISTENER);
     return 0;
 }
 
-bool keeper_door_take_address(uint32_t address) {
-    const char *interface = door_interface(keeper.config.nic);
-    struct door_place place =
-        door_of_address(keeper.config.nic, interface ? if_nametoindex(interface) : 0, address);
-    return place.length == 0 || take_door(DOOR_OF_ADDRESS, &place) == 0;
+bool ipc_server_take_address(uint32_t address) {
+    const char *interface = ipc_interface(keeper.config.nic);
+    struct ipc_address place =
+        ipc_of_address(keeper.config.nic, interface ? if_nametoindex(interface) : 0, address);
+    return place.length == 0 || take_listener(IPC_OF_ADDRESS, &place) == 0;
 }
 
-bool keeper_door_take_name(void) {
-    struct door_place place = door_of_name(keeper.user, keeper.config.name);
-    return place.length == 0 || take_door(DOOR_OF_NAME, &place) == 0;
+bool ipc_server_take_name(void) {
+    struct ipc_address place = ipc_of_name(keeper.user, keeper.config.name);
+    return place.length == 0 || take_listener(IPC_OF_NAME, &place) == 0;
 }
 
-bool keeper_door_take_mac(const uint8_t mac[6]) {
-    struct door_place place = door_of_mac(keeper.nic->facts.index, mac);
+bool ipc_server_take_mac(const uint8_t mac[6]) {
+    struct ipc_address place = ipc_of_mac(keeper.nic->facts.index, mac);
     int held = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     return keeper.nic->facts.index == 0 || memcmp(mac, keeper.nic->facts.mac, 6) == 0 ||
            bind(held, (const struct sockaddr *)&place.address, place.length) == 0;
 }
 
-int keeper_door_open(void) {
-    struct door_place place = door_of_path(keeper.directory, keeper.config.name);
-    unlink(keeper.door_path); /* stale: we hold the lock of this name */
-    int error = take_door(DOOR_OF_PATH, &place);
-    for (int i = 0; i < KEEPER_DOORS && !error; i++)
-        error = keeper.doors[i] >= 0 ? open_door(i) : 0;
+int ipc_server_open(void) {
+    struct ipc_address place = ipc_of_path(keeper.directory, keeper.config.name);
+    unlink(keeper.ipc_path); /* stale: we hold the lock of this name */
+    int error = take_listener(IPC_OF_PATH, &place);
+    for (int i = 0; i < KEEPER_LISTENERS && !error; i++)
+        error = keeper.listeners[i] >= 0 ? open_listener(i) : 0;
     return error;
 }
 
-void keeper_door_close(void) {
-    for (int i = 0; i < KEEPER_DOORS; i++)
-        if (keeper.doors[i] >= 0)
-            close(keeper.doors[i]);
-    for (int i = 0; i < KEEPER_DOORS; i++)
-        keeper.doors[i] = -1;
-    unlink(keeper.door_path);
+void ipc_server_close(void) {
+    for (int i = 0; i < KEEPER_LISTENERS; i++)
+        if (keeper.listeners[i] >= 0)
+            close(keeper.listeners[i]);
+    for (int i = 0; i < KEEPER_LISTENERS; i++)
+        keeper.listeners[i] = -1;
+    unlink(keeper.ipc_path);
 }
 
-bool keeper_door_open_leased(uint32_t address) {
-    return keeper_door_take_address(address) &&
-           (keeper.doors[DOOR_OF_ADDRESS] < 0 || open_door(DOOR_OF_ADDRESS) == 0);
+bool ipc_server_open_leased(uint32_t address) {
+    return ipc_server_take_address(address) &&
+           (keeper.listeners[IPC_OF_ADDRESS] < 0 || open_listener(IPC_OF_ADDRESS) == 0);
 }
 
-void keeper_door_leave_address(void) {
-    if (keeper.doors[DOOR_OF_ADDRESS] >= 0)
-        close(keeper.doors[DOOR_OF_ADDRESS]);
-    keeper.doors[DOOR_OF_ADDRESS] = -1;
+void ipc_server_leave_address(void) {
+    if (keeper.listeners[IPC_OF_ADDRESS] >= 0)
+        close(keeper.listeners[IPC_OF_ADDRESS]);
+    keeper.listeners[IPC_OF_ADDRESS] = -1;
 }
 
 /* Whether a process has an account already: it may have become another user's, and another program, since. */
 static bool is_member(int pid) {
     struct list *link, *next;
     bool found = false;
-    shared_lock();
+    region_enter();
     keeper_watch_children();
     list_for_each(link, next, &shared->process_list) {
         const struct process *process = container_of(link, struct process, link);
         if (pid > 0 && process->pid == pid && keeper_lives(process))
             found = true;
     }
-    shared_unlock();
+    region_leave();
     return found;
 }
 
@@ -138,9 +138,9 @@ static bool stand_at(int connection, enum stand stand) {
 /* Who sent a request: as the kernel says of that moment, not of when the connection was made. Who has become
  * another user since may go on with what he has, and no more. */
 static bool may_say(int connection, uint32_t kind, const struct ucred *sender) {
-    bool own = sender->uid == keeper.user, joins = kind == DOOR_ATTACH || kind == DOOR_RESUME;
-    bool tells = kind == DOOR_CHILD || kind == DOOR_POLLER || kind == DOOR_PEER || kind == DOOR_WAITER ||
-                 kind == DOOR_FLIGHT;
+    bool own = sender->uid == keeper.user, joins = kind == IPC_ATTACH || kind == IPC_RESUME;
+    bool tells = kind == IPC_CHILD || kind == IPC_POLLER || kind == IPC_REMOTE_EVENTFD ||
+                 kind == IPC_WAITER || kind == IPC_INFLIGHT;
     if (stands[connection] == MEMBER)
         return tells;
     return stands[connection] == KNOCKS && !tells && (own || (joins && is_member(sender->pid)));
@@ -149,25 +149,25 @@ static bool may_say(int connection, uint32_t kind, const struct ucred *sender) {
 /* Doors that nobody is let in at until descriptors are free again: who knocks waits. */
 static int shut[8], shut_count;
 
-static void shut_door(int door) {
+static void close_listener(int ipc) {
     if (shut_count == sizeof shut / sizeof *shut)
         return;
-    shut[shut_count++] = door;
-    epoll_ctl(keeper.events, EPOLL_CTL_DEL, door, NULL);
+    shut[shut_count++] = ipc;
+    epoll_ctl(keeper.events, EPOLL_CTL_DEL, ipc, NULL);
     keeper.unsettled = true; /* looks again after a while */
 }
 
-void keeper_door_again(void) {
+void ipc_server_again(void) {
     while (shut_count > 0)
-        keeper_watch(shut[--shut_count], KEEPER_DOOR);
+        keeper_watch(shut[--shut_count], KEEPER_LISTENER);
 }
 
-void keeper_door_accept(int door) {
+void ipc_server_accept(int ipc) {
     struct ucred peer;
     socklen_t length = sizeof peer;
-    int connection = accept4(door, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int connection = accept4(ipc, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (connection < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
-        shut_door(door);
+        close_listener(ipc);
     if (connection < 0)
         return;
     if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ||
@@ -203,7 +203,7 @@ static void take_beside(struct msghdr *message, struct ucred *sender, int *descr
 }
 
 /* Reads a request, and what came beside it. Returns its length, or 0 at the connection's end. */
-static ssize_t read_request(int connection, struct door_request *request, struct ucred *sender,
+static ssize_t read_request(int connection, struct ipc_request *request, struct ucred *sender,
                             int *descriptor) {
     union {
         char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
@@ -220,31 +220,31 @@ static ssize_t read_request(int connection, struct door_request *request, struct
     return length;
 }
 
-static bool understood(const struct door_request *request, ssize_t length) {
-    const struct door_header *header = &request->header;
+static bool understood(const struct ipc_request *request, ssize_t length) {
+    const struct ipc_header *header = &request->header;
     if (length < (ssize_t)sizeof *header || header->magic != SHARED_MAGIC)
         return false;
-    if (header->version != SHARED_VERSION || header->kind == DOOR_DOWN || header->kind == DOOR_YIELD)
+    if (header->version != SHARED_VERSION || header->kind == IPC_DOWN || header->kind == IPC_YIELD)
         return true; /* more of it is not looked at */
     return length == sizeof *request && config_is_whole(&request->config) &&
            *(const uint8_t *)&request->inherited <= 1;
 }
 
-static void reply(int connection, struct door_reply *reply, struct door_beside beside) {
-    union door_control control = {0};
+static void reply(int connection, struct ipc_reply *reply, struct ipc_ancillary ancillary) {
+    union ipc_control control = {0};
     struct iovec piece = {reply, sizeof *reply};
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
     reply->header.magic = SHARED_MAGIC;
     reply->header.version = SHARED_VERSION;
-    door_put_beside(&message, &control, beside);
+    ipc_put_ancillary(&message, &control, ancillary);
     sendmsg(connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* The account of a process that begins with a new program: by exec, when what belonged to the old one's
  * threads is gone; or one that its parent made for it. The lock is held. NULL when it has none. */
-static struct process *find_account(int pid, struct account given) {
+static struct process *find_record(int pid, struct process_record given) {
     struct list *link, *next;
-    struct process *made = account_find(given);
+    struct process *made = process_record_find(given);
     if (made && made->pid == 0)
         made->pid = pid;
     keeper_watch_children();
@@ -260,28 +260,27 @@ static struct process *find_account(int pid, struct account given) {
 }
 
 /* Gives a process its account: a new one, watched from now on; or, after exec, the one that it has. */
-static bool welcome(const struct ucred *sender, const struct door_request *request,
-                    struct door_reply *answer) {
-    bool resumes = request->header.kind == DOOR_RESUME;
+static bool admit(const struct ucred *sender, const struct ipc_request *request, struct ipc_reply *answer) {
+    bool resumes = request->header.kind == IPC_RESUME;
     answer->header.kind = keeper_terms(&request->config, resumes, answer->message);
-    if (answer->header.kind != DOOR_WELCOME)
+    if (answer->header.kind != IPC_WELCOME)
         return false;
     int pidfd = sender->pid > 0 ? keeper_pidfd(sender->pid) : -ESRCH;
     if (pidfd < 0 && pidfd != -ENOSYS) {
         snprintf(answer->message, sizeof answer->message,
                  "the keeper of stack '%s' can't see this process: %s", keeper.config.name,
                  sender->pid > 0 ? strerror(-pidfd) : "it is in another PID namespace");
-        answer->header.kind = DOOR_REFUSED;
+        answer->header.kind = IPC_REFUSED;
         return false;
     }
-    shared_lock();
-    struct process *process = resumes && !shared->broken ? find_account(sender->pid, request->account) : NULL;
+    region_enter();
+    struct process *process = resumes && !shared->broken ? find_record(sender->pid, request->record) : NULL;
     bool known = process;
     if (!process && (!resumes || request->inherited) && (process = process_create(sender->pid)))
         process->pidfd = pidfd >= 0 ? pidfd : -1;
-    if (process && !process->estate)
-        process->estate = estate_create();
-    shared_unlock();
+    if (process && !process->file_table)
+        process->file_table = file_table_create();
+    region_leave();
     answer->process = process;
     if (known || !process) {
         if (pidfd >= 0)
@@ -289,7 +288,7 @@ static bool welcome(const struct ucred *sender, const struct door_request *reque
         if (!known && !resumes)
             snprintf(answer->message, sizeof answer->message, "stack '%s' is out of memory",
                      keeper.config.name);
-        answer->header.kind = known ? DOOR_WELCOME : DOOR_REFUSED;
+        answer->header.kind = known ? IPC_WELCOME : IPC_REFUSED;
         return known;
     }
     keeper.joined = true;
@@ -315,22 +314,22 @@ static int pid_of(int pidfd) {
     return !known ? -1 : pid > 0 ? pid : 0;
 }
 
-static bool take_child(struct account account, int pidfd) {
+static bool take_child(struct process_record record, int pidfd) {
     int pid = pidfd >= 0 ? pid_of(pidfd) : -1;
     if (pid < 0)
         return false;
-    shared_lock();
-    struct process *process = account_find(account);
+    region_enter();
+    struct process *process = process_record_find(record);
     bool there = process && process->pid == 0;
     if (there) {
         process->pid = pid;
         process->pidfd = pidfd;
         if (process->pid == 0)
-            process->unborn_until_ns = 0; /* ended already: settled at the next look */
+            process->fork_deadline_ns = 0; /* ended already: settled at the next look */
         else
             keeper_watch(pidfd, KEEPER_PROCESS);
     }
-    shared_unlock();
+    region_leave();
     return there;
 }
 
@@ -347,13 +346,13 @@ static bool is_eventfd(int descriptor) {
 static bool take_eventfd(struct waiter *waiter, uint32_t number, int descriptor) {
     if (descriptor < 0 || !is_eventfd(descriptor))
         return false;
-    shared_lock();
+    region_enter();
     bool there =
         pool_has(&shared->waiters, waiter) && waiter->number == number && waiter->keeper_descriptor < 0;
     if (there)
         waiter->keeper_descriptor = descriptor;
     bool woken = there && waiter->word;
-    shared_unlock();
+    region_leave();
     if (woken)
         eventfd_write(descriptor, 1);
     return there;
@@ -361,10 +360,10 @@ static bool take_eventfd(struct waiter *waiter, uint32_t number, int descriptor)
 
 /* The keeper's copy of a waiter's eventfd, or -1. */
 static int eventfd_of(const struct waiter *waiter, uint32_t number) {
-    shared_lock();
+    region_enter();
     bool there = pool_has(&shared->waiters, waiter) && waiter->number == number;
     int descriptor = there ? waiter->keeper_descriptor : -1;
-    shared_unlock();
+    region_leave();
     return descriptor; /* this thread alone closes it */
 }
 
@@ -391,7 +390,7 @@ static int shared_nic(const struct ucred *sender) {
     return may ? keeper.nic->descriptor : -1;
 }
 
-/* Connections of those who want to see what happens (DOOR_TRACE), or how long the lock is held (DOOR_LOCK).
+/* Connections of those who want to see what happens (IPC_TRACE), or how long the lock is held (IPC_LOCK).
  */
 #define WATCHERS_MAX 8
 static struct {
@@ -407,13 +406,13 @@ static bool is_wanted(uint32_t kind) {
 }
 
 static void note_what_is_wanted(void) {
-    shared_lock();
-    if (is_wanted(DOOR_TRACE))
+    region_enter();
+    if (is_wanted(IPC_TRACE))
         shared->stack.trace.wanted |= TRACE_FRAMES | TRACE_SAMPLES;
     else
         shared->stack.trace.wanted &= ~(unsigned)TRACE_SAMPLES; /* frames may be wanted by --trace, too */
-    shared->lock_profile.wanted = is_wanted(DOOR_LOCK);
-    shared_unlock();
+    shared->lock_profile.wanted = is_wanted(IPC_LOCK);
+    region_leave();
 }
 
 static bool watch(int connection, uint32_t kind) {
@@ -436,57 +435,56 @@ static void watch_no_more(int connection) {
 }
 
 /* Returns whether the connection is to be closed. */
-static bool answer(int connection, struct door_request *request, const struct ucred *sender,
-                   int *descriptor) {
-    static struct door_reply answer;
+static bool answer(int connection, struct ipc_request *request, const struct ucred *sender, int *descriptor) {
+    static struct ipc_reply answer;
     uint32_t kind = request->header.kind;
-    answer = (struct door_reply){.header.kind = DOOR_REFUSED,
-                                 .region_bytes = SHARED_BYTES,
-                                 .clock_ns = clock_now(),
-                                 .realtime_offset = clock_realtime_offset()};
-    if (kind == DOOR_DOWN) {
-        answer.header.kind = DOOR_WELCOME;
+    answer = (struct ipc_reply){.header.kind = IPC_REFUSED,
+                                .region_bytes = SHARED_BYTES,
+                                .clock_ns = clock_now(),
+                                .realtime_offset = clock_realtime_offset()};
+    if (kind == IPC_DOWN) {
+        answer.header.kind = IPC_WELCOME;
         keeper_take_down("the stack was taken down");
-        reply(connection, &answer, DOOR_NOTHING);
+        reply(connection, &answer, IPC_NOTHING);
         eventfd_write(keeper.leave, 1);
         stand_at(connection, WATCHES);
         return false; /* hangs up when the keeper has ended */
-    } else if (kind == DOOR_YIELD) {
+    } else if (kind == IPC_YIELD) {
         answer.header.kind = keeper_yields();
-        reply(connection, &answer, DOOR_NOTHING);
+        reply(connection, &answer, IPC_NOTHING);
     } else if (request->header.version != SHARED_VERSION) {
-        reply(connection, &answer, DOOR_NOTHING); /* the version in it says what is wrong */
-    } else if (kind == DOOR_ATTACH || kind == DOOR_RESUME) {
-        bool in = welcome(sender, request, &answer);
+        reply(connection, &answer, IPC_NOTHING); /* the version in it says what is wrong */
+    } else if (kind == IPC_ATTACH || kind == IPC_RESUME) {
+        bool in = admit(sender, request, &answer);
         reply(connection, &answer,
-              in ? (struct door_beside){keeper.region, shared_nic(sender)} : DOOR_NOTHING);
+              in ? (struct ipc_ancillary){keeper.region, shared_nic(sender)} : IPC_NOTHING);
         stand_at(connection, MEMBER);
         return !in;
-    } else if (kind == DOOR_LOOK || kind == DOOR_TRACE || kind == DOOR_LOCK) {
-        answer.header.kind = kind != DOOR_LOOK && !watch(connection, kind) ? DOOR_REFUSED : DOOR_WELCOME;
-        reply(connection, &answer, (struct door_beside){keeper.region, -1});
+    } else if (kind == IPC_LOOK || kind == IPC_TRACE || kind == IPC_LOCK) {
+        answer.header.kind = kind != IPC_LOOK && !watch(connection, kind) ? IPC_REFUSED : IPC_WELCOME;
+        reply(connection, &answer, (struct ipc_ancillary){keeper.region, -1});
         stand_at(connection, WATCHES);
-        return kind == DOOR_LOOK;
-    } else if (kind == DOOR_CHILD) {
-        if (take_child(request->account, *descriptor))
+        return kind == IPC_LOOK;
+    } else if (kind == IPC_CHILD) {
+        if (take_child(request->record, *descriptor))
             *descriptor = -1; /* kept */
         return false;
-    } else if (kind == DOOR_POLLER) {
+    } else if (kind == IPC_POLLER) {
         keeper_watch_nic();
         keeper_frames_receive();
         return false;
-    } else if (kind == DOOR_PEER) {
+    } else if (kind == IPC_REMOTE_EVENTFD) {
         int eventfd = eventfd_of(request->waiter, request->waiter_number);
-        answer.header.kind = eventfd >= 0 ? DOOR_WELCOME : DOOR_REFUSED;
+        answer.header.kind = eventfd >= 0 ? IPC_WELCOME : IPC_REFUSED;
         answer.waiter_number = request->waiter_number;
-        reply(connection, &answer, (struct door_beside){eventfd, -1});
+        reply(connection, &answer, (struct ipc_ancillary){eventfd, -1});
         return false;
-    } else if (kind == DOOR_FLIGHT) {
+    } else if (kind == IPC_INFLIGHT) {
         if (*descriptor >= 0)
-            keeper_flights_take(request->flight, *descriptor);
+            inflight_watch_take(request->inflight, *descriptor);
         *descriptor = -1;
         return false;
-    } else if (kind == DOOR_WAITER) {
+    } else if (kind == IPC_WAITER) {
         if (take_eventfd(request->waiter, request->waiter_number, *descriptor))
             *descriptor = -1; /* kept */
         return false;
@@ -494,8 +492,8 @@ static bool answer(int connection, struct door_request *request, const struct uc
     return true;
 }
 
-void keeper_door_request(int connection) {
-    static struct door_request request;
+void ipc_server_request(int connection) {
+    static struct ipc_request request;
     struct ucred sender;
     int descriptor;
     ssize_t length = read_request(connection, &request, &sender, &descriptor);

@@ -32,13 +32,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ACCOUNT_CHECK_MS 50
-#define TURN_CHECK_MS ((int)(FRAMES_TURN_NS / 1000000) + 5)
+#define RECORD_CHECK_MS 50
+#define LEASE_CHECK_MS ((int)(FRAMES_LEASE_NS / 1000000) + 5)
 #define DESCRIPTORS_MAX 65536
 #define DHCP_PATIENCE_MS 20000
 #define STARTER_MS 10000 /* how long the keeper waits for the process that started it */
 
-struct keeper keeper = {.lock = -1, .doors = {-1, -1, -1}, .region = -1};
+struct keeper keeper = {.lock = -1, .listeners = {-1, -1, -1}, .region = -1};
 
 void keeper_fail(const char *format, ...) {
     va_list arguments;
@@ -66,10 +66,10 @@ void keeper_watch_nic(void) {
     struct epoll_event event = {.events = EPOLLIN | (alone ? 0 : EPOLLEXCLUSIVE | EPOLLET),
                                 .data.u64 = (uint64_t)KEEPER_NIC << 32 | (uint32_t)nic};
     keeper_watch_nic_not();
-    shared_lock();
-    bool ticked = shared->ticking;
-    shared->ticking = false;
-    shared_unlock();
+    region_enter();
+    bool ticked = shared->polling;
+    shared->polling = false;
+    region_leave();
     if (ticked)
         wake_keeper(); /* the transmitter, to look what is due */
     epoll_ctl(keeper.events, EPOLL_CTL_ADD, nic, &event);
@@ -83,10 +83,10 @@ static void take_name(void) {
     for (int attempt = 0; attempt < 100; attempt++) {
         if (!config_directory(keeper.directory, error))
             keeper_fail("%s", error);
-        if (snprintf(keeper.door_path, sizeof keeper.door_path, "%s/%s", keeper.directory,
-                     keeper.config.name) >= (int)sizeof keeper.door_path)
+        if (snprintf(keeper.ipc_path, sizeof keeper.ipc_path, "%s/%s", keeper.directory,
+                     keeper.config.name) >= (int)sizeof keeper.ipc_path)
             keeper_fail("the path of stack '%s' is too long; give a shorter --name", keeper.config.name);
-        snprintf(keeper.lock_path, sizeof keeper.lock_path, "%s.lock", keeper.door_path);
+        snprintf(keeper.lock_path, sizeof keeper.lock_path, "%s.lock", keeper.ipc_path);
         int lock = open(keeper.lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (lock < 0 && errno == ENOENT)
             continue; /* the last keeper to leave took the directory with it */
@@ -181,7 +181,7 @@ static void make_stack(void) {
     config.mtu = (uint16_t)(mtu > STACK_MTU_MAX ? STACK_MTU_MAX : mtu);
     choose_mac(&config);
     if (!rights_allow(&keeper.config, config.mac, reason) ||
-        (!keeper_door_take_mac(config.mac) && rights_borrowed()))
+        (!ipc_server_take_mac(config.mac) && rights_borrowed()))
         keeper_fail("%s", reason);
     keeper_key(keeper.directory, config.key);
     if (nic_set_address(keeper.nic, config.mac))
@@ -208,7 +208,7 @@ static void make_stack(void) {
     list_init(&keeper.self.link);
     list_init(&keeper.self.waiters);
     wake_self = &keeper.self;
-    wake_peer = own_copy;
+    wake_by_remote_eventfd = own_copy;
 }
 
 static void watch_signals(void) {
@@ -234,7 +234,7 @@ static void close_ended(void) {
     struct list *link;
     if (shared->ended_count == 0)
         return;
-    shared_lock();
+    region_enter();
     while (wake_delivering == 0 && !shared->broken && (link = list_first(&shared->ended))) {
         struct waiter *waiter = container_of(link, struct waiter, link);
         list_remove(link);
@@ -243,10 +243,10 @@ static void close_ended(void) {
     }
     if (list_empty(&shared->ended))
         shared->ended_count = 0;
-    shared_unlock();
+    region_leave();
 }
 
-static void settle(struct process *process) {
+static void reap_process(struct process *process) {
     struct list *link, *next;
     list_for_each(link, next, &shared->process_list) {
         struct process *child = container_of(link, struct process, link);
@@ -255,7 +255,7 @@ static void settle(struct process *process) {
     }
     keeper_release_waiters(process);
     if (!shared->broken)
-        process_settle(process);
+        process_reap(process);
     else
         list_remove(&process->link);
 }
@@ -272,7 +272,7 @@ void keeper_watch_children(void) {
             process->pidfd = pidfd;
             keeper_watch(process->pidfd, KEEPER_PROCESS);
         } else if (pidfd == -ESRCH) {
-            settle(process); /* it has ended already */
+            reap_process(process); /* it has ended already */
             eventfd_write(keeper.leave, 1);
         } else {
             keeper.unsettled = true; /* no descriptor is to be had: it is looked at again, then */
@@ -283,14 +283,14 @@ void keeper_watch_children(void) {
 static void process_ended(int pidfd) {
     struct list *link, *next;
     epoll_ctl(keeper.events, EPOLL_CTL_DEL, pidfd, NULL);
-    shared_lock();
+    region_enter();
     keeper_watch_children();
     list_for_each(link, next, &shared->process_list) {
         struct process *process = container_of(link, struct process, link);
         if (process->pidfd == pidfd)
-            settle(process);
+            reap_process(process);
     }
-    shared_unlock();
+    region_leave();
     close(pidfd);
     keeper_frames_receive(); /* what may have woken it last */
 }
@@ -310,31 +310,31 @@ static bool has_left(int pid) {
 }
 
 /* Gives up what a process has that can't use it any more; the process is there still. */
-static void give_up_holdings(struct process *process) {
+static void give_up_file_refs(struct process *process) {
     keeper_release_waiters(process);
     if (!shared->broken)
-        estate_leave(process);
+        file_table_leave(process);
     process->leaving = false;
 }
 
 /* Looks at the accounts of children that may never be made, since their parent was killed in fork(2), and of
  * processes that are about to run a program that can't be taken over. */
-static void check_accounts(void) {
+static void check_records(void) {
     struct list *link, *next;
-    shared_lock();
+    region_enter();
     keeper.unsettled = shared->unwatched = false;
     keeper_watch_children();
     list_for_each(link, next, &shared->process_list) {
         struct process *process = container_of(link, struct process, link);
-        if (process->pid == 0 && !process->maker && shared->stack.now_ns > process->unborn_until_ns)
-            settle(process);
+        if (process->pid == 0 && !process->maker && shared->stack.now_ns > process->fork_deadline_ns)
+            reap_process(process);
         else if (process->leaving && has_left(process->pid))
-            give_up_holdings(process);
+            give_up_file_refs(process);
         else
             keeper.unsettled |= process->pid == 0 || process->leaving;
     }
-    shared_unlock();
-    keeper_door_again();
+    region_leave();
+    ipc_server_again();
 }
 
 /* When flights and such accounts are to be looked at again; 0: there are none. Events in between do not put
@@ -342,8 +342,8 @@ static void check_accounts(void) {
 static uint64_t check_due_ns;
 
 static uint64_t check_delay_ms(void) {
-    uint64_t flights_ms = list_empty(&shared->flights) ? ACCOUNT_CHECK_MS : keeper_flights_delay_ms();
-    return keeper.unsettled && flights_ms > ACCOUNT_CHECK_MS ? ACCOUNT_CHECK_MS : flights_ms;
+    uint64_t inflight_ms = list_empty(&shared->inflights) ? RECORD_CHECK_MS : inflight_watch_delay_ms();
+    return keeper.unsettled && inflight_ms > RECORD_CHECK_MS ? RECORD_CHECK_MS : inflight_ms;
 }
 
 #define TRIM_AT_ONCE 64u   /* blocks that nobody else gets meanwhile: 4 MiB */
@@ -358,16 +358,16 @@ static int patience_ms(void) {
     uint64_t now_ns = clock_now();
     if (!keeper.joined)
         return STARTER_MS;
-    if (list_empty(&shared->flights) && !keeper.unsettled) {
+    if (list_empty(&shared->inflights) && !keeper.unsettled) {
         check_due_ns = 0;
-        if (shared->missed)
-            return TURN_CHECK_MS; /* whose turn it is may be stopped */
+        if (shared->rx_rescan)
+            return LEASE_CHECK_MS; /* whose turn it is may be stopped */
         return shared->stack.arena.dirty_count >= TRIM_EARLY ? TRIM_EARLY_MS : -1;
     }
     if (!check_due_ns)
         check_due_ns = now_ns + check_delay_ms() * UINT64_C(1000000);
-    else if (shared->flights_changed && check_due_ns > now_ns + FLIGHT_CHECK_MS * UINT64_C(1000000))
-        check_due_ns = now_ns + keeper_flights_delay_ms() * UINT64_C(1000000);
+    else if (shared->inflight_changed && check_due_ns > now_ns + INFLIGHT_CHECK_MS * UINT64_C(1000000))
+        check_due_ns = now_ns + inflight_watch_delay_ms() * UINT64_C(1000000);
     return check_due_ns > now_ns ? (int)((check_due_ns - now_ns) / 1000000) + 1 : 0;
 }
 
@@ -382,40 +382,40 @@ static void trim_memory(void) {
     uint32_t count;
     trimmed_ns = clock_now();
     do {
-        shared_lock();
+        region_enter();
         count = shared->broken ? 0 : arena_trim(&shared->stack.arena, blocks, TRIM_AT_ONCE);
-        shared_unlock();
+        region_leave();
         for (uint32_t i = 0, end; i < count; i = end) {
             for (end = i + 1;
                  end < count && (char *)blocks[end] == (char *)blocks[end - 1] + ARENA_BLOCK_BYTES; end++)
                 continue;
             punch(blocks[i], (end - i) * (size_t)ARENA_BLOCK_BYTES);
         }
-        shared_lock();
+        region_enter();
         if (!shared->broken)
             arena_trimmed(&shared->stack.arena, blocks, count);
-        shared_unlock();
+        region_leave();
     } while (count == TRIM_AT_ONCE);
 }
 
 static bool nobody_left(void) {
-    shared_lock();
-    bool left = shared->broken || (list_empty(&shared->process_list) && list_empty(&shared->flights) &&
+    region_enter();
+    bool left = shared->broken || (list_empty(&shared->process_list) && list_empty(&shared->inflights) &&
                                    !stack_busy(&shared->stack) && !keeper_frames_waiting());
-    shared_unlock();
+    region_leave();
     return left;
 }
 
 void keeper_take_down(const char *why) {
     keeper_frames_farewell();
-    shared_lock();
+    region_enter();
     shared_break(why);
-    shared_unlock();
+    region_leave();
 }
 
 static void leave(void) {
     keeper_frames_farewell();
-    unlink(keeper.door_path);
+    unlink(keeper.ipc_path);
     if (!keeper.leaves_lock)
         unlink(keeper.lock_path);
     rmdir(keeper.directory); /* if it is empty */
@@ -425,8 +425,8 @@ static void leave(void) {
 
 /* Between two ticks nothing else can be due. */
 static int wait_for_events(struct epoll_event *events, int limit) {
-    static const struct timespec tick = {0, (long)FRAMES_TICK_NS};
-    if (shared->ticking) {
+    static const struct timespec tick = {0, (long)FRAMES_POLL_NS};
+    if (shared->polling) {
         int count =
             (int)syscall(SYS_epoll_pwait2, keeper.events, events, limit, &tick, NULL, (size_t)_NSIG / 8);
         return count < 0 && errno == ENOSYS ? epoll_wait(keeper.events, events, limit, 1) : count;
@@ -445,25 +445,25 @@ static void note_address(void) {
     if (address == keeper.address)
         return;
     keeper.address = address;
-    keeper_door_leave_address();
+    ipc_server_leave_address();
 }
 
 static void run(void) {
     struct epoll_event events[64];
     for (;;) {
-        bool ticking = shared->ticking;
+        bool ticking = shared->polling;
         int count = wait_for_events(events, 64);
         bool ended = count == 0 && !ticking;
         if (ticking)
-            keeper_tick();
-        keeper_help();
+            polling_step();
+        offload_control();
         keeper.joined |= ended; /* who started us is gone */
-        if (ended && shared->missed)
+        if (ended && shared->rx_rescan)
             keeper_frames_receive();
         if (check_due_ns && clock_now() >= check_due_ns) {
-            if (!list_empty(&shared->flights))
-                keeper_flights_check();
-            check_accounts();
+            if (!list_empty(&shared->inflights))
+                inflight_watch_check();
+            check_records();
             check_due_ns = 0;
             ended = true;
         }
@@ -473,14 +473,14 @@ static void run(void) {
             switch ((enum keeper_event)(events[i].data.u64 >> 32)) {
             case KEEPER_NIC:
                 keeper_frames_receive();
-                keeper_tick_begin();
+                polling_begin();
                 ended |= list_empty(&shared->process_list); /* it may have been the last connection's last */
                 break;
-            case KEEPER_DOOR:
-                keeper_door_accept(descriptor);
+            case KEEPER_LISTENER:
+                ipc_server_accept(descriptor);
                 break;
             case KEEPER_CONNECTION:
-                keeper_door_request(descriptor);
+                ipc_server_request(descriptor);
                 break;
             case KEEPER_PROCESS:
                 process_ended(descriptor);
@@ -532,7 +532,7 @@ static void raise_descriptor_limit(void) {
 /* The door's path is unlinked by now, or never used. */
 static _Noreturn void no_address(void) {
     uint32_t declined = shared->stack.dhcp.declined;
-    unlink(keeper.door_path);
+    unlink(keeper.ipc_path);
     if (shared->broken)
         keeper_fail("%s", shared->message);
     if (declined)
@@ -580,14 +580,14 @@ static void open_nic(void) {
     if (chdir("/") < 0)
         keeper_fail("can't change to /: %s", strerror(errno));
     keeper.user = geteuid();
-    if (!keeper_door_take_address(keeper.config.address) || !keeper_door_take_name())
+    if (!ipc_server_take_address(keeper.config.address) || !ipc_server_take_name())
         keeper_fail("taken");
     take_name();
     snprintf(nic, sizeof nic, "%s%s%s", keeper.config.nic, keeper.config.publish[0] ? ":" : "",
              keeper.config.publish);
     if (!keeper.nic && !(keeper.nic = rights_open_nic(nic, error)))
         keeper_fail("%s", error);
-    keeper.guard = rights_borrowed() && door_interface(keeper.config.nic) ? keeper.nic : NULL;
+    keeper.guard = rights_borrowed() && ipc_interface(keeper.config.nic) ? keeper.nic : NULL;
     if (keeper.guard)
         guard_allow(keeper.guard, keeper.config.address);
     if (keeper.guard && !keeper.config.address)
@@ -628,21 +628,21 @@ int main(int count, char **arguments) {
     keeper_watch(keeper.leave, KEEPER_LEAVE);
     int failed = keeper_frames_start();
     if (!failed)
-        failed = keeper_door_open();
+        failed = ipc_server_open();
     if (failed)
         keeper_fail("can't open the stack's door: %s", strerror(-failed));
     if (keeper.config.dhcp && !keeper_frames_await_address(DHCP_PATIENCE_MS))
         no_address();
     uint32_t leased = shared->stack.config.address;
-    if (keeper.config.dhcp && !keeper_door_open_leased(leased)) {
+    if (keeper.config.dhcp && !ipc_server_open_leased(leased)) {
         keeper_frames_farewell();
-        unlink(keeper.door_path);
+        unlink(keeper.ipc_path);
         keeper_fail("the DHCP server on %s gave %u.%u.%u.%u, which another stack here has", keeper.config.nic,
                     leased >> 24, leased >> 16 & 255, leased >> 8 & 255, leased & 255);
     }
     if (rights_own(leased) != leased) {
         keeper_frames_farewell();
-        unlink(keeper.door_path);
+        unlink(keeper.ipc_path);
         keeper_fail("the DHCP server on %s gave %u.%u.%u.%u, which is this host's own", keeper.config.nic,
                     leased >> 24, leased >> 16 & 255, leased >> 8 & 255, leased & 255);
     }

@@ -8,18 +8,18 @@
 #include "shim/region/config.h"
 #include "shim/region/region.h"
 
-#define KEEPER_DOORS 3
+#define KEEPER_LISTENERS 3
 
 struct keeper {
     struct config config;
     unsigned user; /* whose keeper this is */
-    char directory[108], door_path[108], lock_path[116];
-    int lock;                /* the locked file that makes us the only keeper of this name in its directory */
-    bool leaves_lock;        /* that file has something for the next keeper */
-    int doors[KEEPER_DOORS]; /* of our address, our name, our path: see ipc.h; -1: there is none */
-    int region;              /* memfd */
-    int events;              /* epoll: NIC, door, its connections, processes, leave */
-    int leave;               /* eventfd: something ended; see whether all has */
+    char directory[108], ipc_path[108], lock_path[116];
+    int lock;         /* the locked file that makes us the only keeper of this name in its directory */
+    bool leaves_lock; /* that file has something for the next keeper */
+    int listeners[KEEPER_LISTENERS]; /* of our address, our name, our path: see ipc.h; -1: there is none */
+    int region;                      /* memfd */
+    int events;                      /* epoll: NIC, door, its connections, processes, leave */
+    int leave;                       /* eventfd: something ended; see whether all has */
     _Atomic bool
         unsettled; /* accounts are to be looked at again: of children not yet made, of processes that leave */
     bool joined;   /* somebody has been here: not before may the keeper leave */
@@ -35,37 +35,37 @@ extern struct keeper keeper;
 /* ipc_server.c: who wants in. */
 /* Takes the names of the doors, which nobody else has then: the address's, and the stack's name. Returns
  * false if another keeper has one of them. */
-bool keeper_door_take_address(uint32_t address);
-bool keeper_door_take_name(void);
+bool ipc_server_take_address(uint32_t address);
+bool ipc_server_take_name(void);
 /* The same for a MAC address on an interface, other than the interface's own, by which nobody comes in. */
-bool keeper_door_take_mac(const uint8_t mac[6]);
+bool ipc_server_take_mac(const uint8_t mac[6]);
 /* Opens them, and the one in the directory. Returns 0 or a negative errno. */
-int keeper_door_open(void);
+int ipc_server_open(void);
 /* Once a DHCP server has given an address: that one's. False if another stack here has it. */
-bool keeper_door_open_leased(uint32_t address);
+bool ipc_server_open_leased(uint32_t address);
 /* The stack has another address now: whoever wants the one that it had does not come in here. That of the new
  * one can't be opened any more, since a confined keeper takes no names; a stack that is to be started with it
  * finds it in use on the network. */
-void keeper_door_leave_address(void);
-void keeper_door_accept(int door);
-void keeper_door_request(int connection);
+void ipc_server_leave_address(void);
+void ipc_server_accept(int ipc);
+void ipc_server_request(int connection);
 
-void keeper_door_close(void); /* nobody finds the stack any more */
+void ipc_server_close(void); /* nobody finds the stack any more */
 
-/* admission.c: whether who wants in may join the stack as it is (enum door_status), with a line for the
+/* admission.c: whether who wants in may join the stack as it is (enum ipc_status), with a line for the
  * user in message (SHARED_MESSAGE_BYTES); whether the stack gives way. */
 uint32_t keeper_terms(const struct config *asked, bool resumes, char *message);
 uint32_t keeper_yields(void);
 /* Connections in TIME_WAIT that a stack before this one has left, which gave way to it. */
 void keeper_take_over(void);
 
-void keeper_door_again(void); /* after accept(2) has failed for want of a descriptor */
+void ipc_server_again(void); /* after accept(2) has failed for want of a descriptor */
 
 /* inflight_watch.c: sockets on their way between processes. Takes a copy of a descriptor in flight; says
  * after how long to look at them, and looks. */
-void keeper_flights_take(uint64_t number, int descriptor);
-uint64_t keeper_flights_delay_ms(void);
-void keeper_flights_check(void);
+void inflight_watch_take(uint64_t number, int descriptor);
+uint64_t inflight_watch_delay_ms(void);
+void inflight_watch_check(void);
 
 /* keeper_frames.c: frames between the NIC and the stack. */
 int keeper_frames_start(void); /* starts the transmitter's thread, too */
@@ -77,11 +77,11 @@ void keeper_frames_farewell(void);
 bool keeper_frames_waiting(void); /* whether any is still to be sent; the lock is held */
 
 /* polling.c: a program that is at work is left to take in its own frames. */
-void keeper_tick_begin(void); /* the NIC had something, and nobody slept on it */
-void keeper_tick(void);
+void polling_begin(void); /* the NIC had something, and nobody slept on it */
+void polling_step(void);
 
 /* offload_control.c: a program that has more to do than one processor can do is helped. Called often. */
-void keeper_help(void);
+void offload_control(void);
 
 /* frame_owner.c: whose a frame is. */
 void keeper_describe(const uint8_t *frame, uint32_t length, bool sent, uint64_t note, char *comment);
@@ -94,7 +94,7 @@ void capture_put_note(char *comment, const struct frame_note *note);
  * address. */
 enum keeper_event {
     KEEPER_NIC = 1,
-    KEEPER_DOOR,
+    KEEPER_LISTENER,
     KEEPER_CONNECTION,
     KEEPER_LEAVE,
     KEEPER_PROCESS, /* with the descriptor of its pidfd */

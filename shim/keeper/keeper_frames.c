@@ -77,19 +77,19 @@ static void check_conflict(void) {
 }
 
 void keeper_frames_receive(void) {
-    int result = frames_take_in();
+    int result = frames_rx_poll();
     if (result == -ENETDOWN)
         pause_for(DOWN_PAUSE_NS); /* it may come up again */
     if (result == -ENETDOWN || result == -EAGAIN) {
         keeper_watch_nic(); /* which says so if there is more */
         return;
     }
-    shared_lock();
+    region_enter();
     if (result < 0) {
         shared_break(keeper.nic->trouble ? keeper.nic->trouble : "the interface is gone");
         eventfd_write(keeper.leave, 1);
     }
-    shared_unlock();
+    region_leave();
 }
 
 /* Receives, while the transmitter's thread sends, until that is so. */
@@ -97,9 +97,9 @@ static bool await(bool (*is_so)(const struct stack *stack), int patience_ms) {
     uint64_t end_ns = clock_now() + (uint64_t)patience_ms * UINT64_C(1000000);
     struct pollfd nic = {.fd = keeper.nic->descriptor, .events = POLLIN};
     for (;;) {
-        shared_lock();
+        region_enter();
         bool so = !shared->broken && is_so(&shared->stack), broken = shared->broken;
-        shared_unlock();
+        region_leave();
         if (so || broken || clock_now() >= end_ns)
             return so;
         if (poll(&nic, 1, 20) > 0)
@@ -120,14 +120,14 @@ static bool all_sent(const struct stack *stack) {
 }
 
 void keeper_frames_farewell(void) {
-    shared_lock();
+    region_enter();
     bool leased = !shared->broken && (shared->stack.dhcp.lease.address || dhcp6_is_bound(&shared->stack));
     if (leased) {
         stack_advance(&shared->stack, shared->stack.now_ns);
         dhcp_release(&shared->stack);
         dhcp6_release(&shared->stack);
     }
-    shared_unlock();
+    region_leave();
     if (leased)
         await(all_sent, FAREWELL_MS);
 }
@@ -135,14 +135,14 @@ void keeper_frames_farewell(void) {
 /* Frames wait that the interface had no room for: later, then; or one is given up, as a full queue would. */
 static void wait_for_room(void) {
     static uint32_t front, pauses;
-    shared_lock();
+    region_enter();
     bool full = !shared->broken && stack_frame(&shared->stack, 0) && !shared->sending.owner;
     if (shared->stack.transmit.first != front)
         pauses = 0;
     front = shared->stack.transmit.first;
     if (full && ++pauses > BUSY_PAUSES_MAX)
         stack_frames_sent(&shared->stack, 1);
-    shared_unlock();
+    region_leave();
     if (full)
         pause_for(BUSY_PAUSE_NS);
 }
@@ -150,7 +150,7 @@ static void wait_for_room(void) {
 static void *transmitter(void *unused) {
     (void)unused;
     for (;;) {
-        shared_lock();
+        region_enter();
         keeper.unsettled |= shared->unwatched;
         if (!shared->broken) {
             stack_advance(&shared->stack, shared->stack.now_ns);
@@ -159,18 +159,18 @@ static void *transmitter(void *unused) {
             /* The main thread is to see whether all has ended, that there are flights to look after, or that
              * the address is another one. */
             if ((list_empty(&shared->process_list) && !stack_busy(&shared->stack)) ||
-                !list_empty(&shared->flights) || keeper.unsettled || shared->ended_count >= ENDED_AT_ONCE ||
+                !list_empty(&shared->inflights) || keeper.unsettled || shared->ended_count >= ENDED_AT_ONCE ||
                 shared->stack.config.address != keeper.address)
                 eventfd_write(keeper.leave, 1);
         }
-        shared_unlock(); /* sends what there is */
-        shared_lock();
+        region_leave(); /* sends what there is */
+        region_enter();
         uint32_t heard = shared->doorbell;
         bool more = !shared->broken && frames_wait();
         uint64_t deadline = shared->broken ? TIMER_NEVER : stack_deadline(&shared->stack);
         shared->keeper_deadline_ns = deadline;
         shared->keeper_sleeping = !more;
-        shared_unlock();
+        region_leave();
         if (more)
             wait_for_room();
         else

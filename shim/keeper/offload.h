@@ -7,19 +7,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define HELPING_WINDOW_NS UINT64_C(10000000)
+#define OFFLOAD_WINDOW_NS UINT64_C(10000000)
 
 /* Zero-filled: it is not helped. */
-struct helping {
-    enum helping_state { HELPING_NOT, HELPING_TRIED, HELPING, HELPING_REVIEWED } state;
+struct offload {
+    enum offload_state { OFFLOAD_NOT, OFFLOAD_TRIED, OFFLOAD_ON, OFFLOAD_REVIEWED } state;
     int windows;                /* in this state */
     int busy;                   /* windows that the program was busy in, in excess of those that it was not */
     uint64_t rate, sum;         /* what was done in a window: lately, before the trial; in the trial so far */
     uint64_t next_ns, pause_ns; /* when the other way is tried next; how long that was put off last */
 };
 
-/* A window of about HELPING_WINDOW_NS has ended at now_ns: so much was done in it (any measure), and the
+/* A window of about OFFLOAD_WINDOW_NS has ended at now_ns: so much was done in it (any measure), and the
  * program had no time to spare, or had. Returns whether it is to be helped in the next. */
-bool helping_next(struct helping *helping, uint64_t done, bool busy, uint64_t length_ns, uint64_t now_ns);
+bool offload_next(struct offload *offload, uint64_t done, bool busy, uint64_t length_ns, uint64_t now_ns);
 
 #endif

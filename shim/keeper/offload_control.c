@@ -17,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-static struct helping helping;
+static struct offload offload;
 static uint64_t begun_ns, moved_bytes, own_cpu_ns; /* when the window began, and what they were then */
 
 static uint64_t cpu_of(int pid) {
@@ -41,11 +41,11 @@ static uint64_t busiest(void) {
     struct list *link, *next;
     list_for_each(link, next, &shared->process_list) {
         struct process *process = container_of(link, struct process, link);
-        if (!process->receives || process->nested || process->spins)
+        if (!process->receives || process->in_child_pid_namespace || process->spins)
             continue;
         most_ns = max_u64(most_ns, since(&process->cpu_ns, cpu_of(process->pid)));
     }
-    return most_ns + (shared->helped ? own_ns : 0);
+    return most_ns + (shared->offloaded ? own_ns : 0);
 }
 
 /* BAREWIRE_HELP=flip: a change with every window, for tests. */
@@ -57,18 +57,18 @@ static bool flips(void) {
     return known;
 }
 
-void keeper_help(void) {
+void offload_control(void) {
     uint64_t now_ns = clock_now(), length_ns = now_ns - begun_ns;
-    if (length_ns < HELPING_WINDOW_NS || !(keeper.nic->facts.features & NIC_SHARED))
+    if (length_ns < OFFLOAD_WINDOW_NS || !(keeper.nic->facts.features & NIC_SHARED))
         return; /* where all frames go through the keeper in any case, nothing is to be found out */
-    shared_lock();
-    bool before = shared->helped, busy = busiest() > length_ns - length_ns / 5;
+    region_enter();
+    bool before = shared->offloaded, busy = busiest() > length_ns - length_ns / 5;
     uint64_t done = shared->moved_bytes - moved_bytes;
-    shared->helped = flips() ? !before : helping_next(&helping, done, busy, length_ns, now_ns);
+    shared->offloaded = flips() ? !before : offload_next(&offload, done, busy, length_ns, now_ns);
     moved_bytes = shared->moved_bytes;
     begun_ns = now_ns;
-    bool changed = shared->helped != before;
-    shared_unlock();
+    bool changed = shared->offloaded != before;
+    region_leave();
     if (changed)
         keeper_watch_nic(); /* whether to tick is found out anew */
 }

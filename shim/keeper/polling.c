@@ -14,7 +14,7 @@
 #include "shim/region/lock.h"
 #include "shim/region/wake.h"
 
-#define IDLE_TICKS 4
+#define IDLE_POLLS 4
 
 static struct {
     uint32_t number; /* of the last turn to receive */
@@ -26,7 +26,7 @@ static struct {
 static const struct process *receiver(void) {
     const struct process *found = NULL;
     struct list *link, *next;
-    if (shared->broken || shared->helped || !(keeper.nic->facts.features & NIC_SHARED))
+    if (shared->broken || shared->offloaded || !(keeper.nic->facts.features & NIC_SHARED))
         return NULL;
     list_for_each(link, next, &shared->process_list) {
         const struct process *process = container_of(link, struct process, link);
@@ -36,28 +36,28 @@ static const struct process *receiver(void) {
     return found;
 }
 
-void keeper_tick_begin(void) {
-    shared_lock();
-    bool begins = !shared->ticking && !shared->bulk && receiver();
+void polling_begin(void) {
+    region_enter();
+    bool begins = !shared->polling && !shared->bulk_receive && receiver();
     if (begins) {
-        shared->ticking = true;
+        shared->polling = true;
         last.number = shared->receiving.number;
         last.idle = 0;
     }
-    shared_unlock();
+    region_leave();
     if (begins)
         keeper_watch_nic_not();
 }
 
-void keeper_tick(void) {
-    shared_lock();
+void polling_step(void) {
+    region_enter();
     const struct process *process = receiver();
     bool at_work = shared->receiving.number != last.number, sleeps = process && process->poller;
     if (!shared->broken && stack_deadline(&shared->stack) <= shared->stack.now_ns)
         stack_advance(&shared->stack, shared->stack.now_ns);
-    shared_unlock(); /* what waits to be sent leaves */
+    region_leave(); /* what waits to be sent leaves */
     last.idle = at_work ? 0 : last.idle + 1;
-    if (!process || shared->bulk || last.idle > IDLE_TICKS)
+    if (!process || shared->bulk_receive || last.idle > IDLE_POLLS)
         keeper_watch_nic();
     else if (!at_work && !sleeps)
         keeper_frames_receive();

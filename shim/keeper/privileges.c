@@ -78,7 +78,7 @@ bool rights_group_has(void) {
 }
 
 struct nic *rights_open_nic(const char *nic, char *error) {
-    bool raw = door_interface(nic);
+    bool raw = ipc_interface(nic);
     if (rights_borrowed() && !raw)
         rights_drop();
     struct nic *opened = nic_open(nic, error);
@@ -86,7 +86,7 @@ struct nic *rights_open_nic(const char *nic, char *error) {
         snprintf(error, NIC_ERROR_BYTES,
                  "no permission to open interface '%s': that is for root and for group barewire ('adduser "
                  "YOU barewire')",
-                 door_interface(nic));
+                 ipc_interface(nic));
     if (rights_borrowed() && raw)
         rights_drop();
     if (opened && rights_borrowed() && raw && !(opened = nic_guard(opened)))
@@ -115,7 +115,7 @@ static const char *interface_with(const struct ifaddrs *list, const uint8_t mac[
 
 bool rights_allow(const struct config *config, const uint8_t mac[6], char *error) {
     struct ifaddrs *list = NULL;
-    if (!rights_borrowed() || !door_interface(config->nic))
+    if (!rights_borrowed() || !ipc_interface(config->nic))
         return true;
     if (config->mac_of_nic)
         return refuse(error, "--mac nic is for root, since it lets in what comes for this host%s", "");

@@ -37,20 +37,20 @@ static __thread struct {
 } expected __attribute__((tls_model("initial-exec")));
 
 /* What this process knows of a turn of its own. */
-struct own_turn {
+struct own_lease {
     bool in_use;     /* by a thread that may have lost its turn since */
     uint32_t number; /* of the turn */
     struct nic *nic; /* of the turn: frames_nic may be given up meanwhile */
 };
 
 static struct {
-    struct own_turn own;
+    struct own_lease own;
     struct iovec pieces[SEND_PIECES];
     struct nic_frame frames[FRAMES_AT_ONCE];
 } sending;
 
 static struct {
-    struct own_turn own;
+    struct own_lease own;
     struct iovec pieces[RECEPTION_BATCH][RECEPTION_PIECES];
     struct nic_frame frames[RECEPTION_BATCH];
 } receiving;
@@ -61,31 +61,31 @@ static bool is_keeper(void) {
 
 /* Whether this process reaches the NIC, and is to use it. */
 static bool has_way(void) {
-    return frames_nic && (!shared->helped || is_keeper());
+    return frames_nic && (!shared->offloaded || is_keeper());
 }
 
-static void begin_turn(struct turn *turn, struct own_turn *own) {
-    turn->owner = wake_self;
-    turn->since_ns = shared->stack.now_ns;
-    own->number = ++turn->number;
+static void begin_lease(struct frames_lease *lease, struct own_lease *own) {
+    lease->owner = wake_self;
+    lease->since_ns = shared->stack.now_ns;
+    own->number = ++lease->number;
     own->nic = frames_nic;
     own->in_use = true;
 }
 
-void frames_expect(int events) {
+void frames_coalesce(int events) {
     expected.sockets = events > 1 ? events - 1 : 0;
     expected.latest = NULL;
 }
 
-void frames_expected(const struct socket *socket) {
+void frames_coalesced(const struct socket *socket) {
     if (expected.latest != socket && expected.sockets > 0) {
         expected.latest = socket;
         expected.sockets--;
     }
 }
 
-bool frames_deferred(void) {
-    if (!expected.sockets || !shared->ticking || !stack_frame(&shared->stack, 0))
+bool frames_are_coalescing(void) {
+    if (!expected.sockets || !shared->polling || !stack_frame(&shared->stack, 0))
         return false;
     if (expected.since_ns != shared->sending.since_ns) {
         expected.since_ns = shared->sending.since_ns; /* the first since frames were sent last */
@@ -95,12 +95,12 @@ bool frames_deferred(void) {
 }
 
 static bool may_take(void) {
-    struct turn *turn = &shared->sending;
-    if (!has_way() || sending.own.in_use || !stack_frame(&shared->stack, 0) || frames_deferred())
+    struct frames_lease *lease = &shared->sending;
+    if (!has_way() || sending.own.in_use || !stack_frame(&shared->stack, 0) || frames_are_coalescing())
         return false;
     if (!is_keeper() && stack_frame(&shared->stack, BULK))
         return false;
-    return !turn->owner;
+    return !lease->owner;
 }
 
 static uint64_t note_of(const struct frame *frame) {
@@ -110,18 +110,18 @@ static uint64_t note_of(const struct frame *frame) {
     return note;
 }
 
-bool frames_may_lend(void) {
+bool frames_may_borrow(void) {
     return has_way() && !sending.own.in_use && !shared->sending.owner && !expected.sockets &&
            !stack_frame(&shared->stack, 0);
 }
 
-void frames_keep(void) {
+void frames_materialise(void) {
     if (!shared->sending.owner)
         stack_frames_keep(&shared->stack);
 }
 
-int frames_take(void) {
-    struct turn *turn = &shared->sending;
+int frames_tx_acquire(void) {
+    struct frames_lease *lease = &shared->sending;
     struct frame *frame;
     int count = 0, pieces = 0;
     if (!may_take())
@@ -131,8 +131,8 @@ int frames_take(void) {
         struct iovec *own = &sending.pieces[pieces];
         /* What is lent lies in a program's memory, and is sent by that: in the keeper's the address means
          * nothing. */
-        bool strange = frame->lent && is_keeper();
-        int more = strange ? -1 : frame_pieces(frame, own + 1, FRAME_PIECES_MAX - 1);
+        bool foreign = frame->borrowed && is_keeper();
+        int more = foreign ? -1 : frame_pieces(frame, own + 1, FRAME_PIECES_MAX - 1);
         own[0] = (struct iovec){frame->header, frame->header_length};
         if (more < 0)
             own[0].iov_len = more = 0; /* the NIC refuses it */
@@ -145,7 +145,7 @@ int frames_take(void) {
                                .checksum_offset = frame->checksum_offset};
         pieces += sending.frames[count - 1].piece_count;
     }
-    begin_turn(turn, &sending.own);
+    begin_lease(lease, &sending.own);
     return count;
 }
 
@@ -156,7 +156,7 @@ static int hold_cancel(void) {
     return before;
 }
 
-int frames_send(int count) {
+int frames_tx_submit(int count) {
     int sent = 0, cancel = hold_cancel();
     while (sent < count) {
         int result = nic_send(sending.own.nic, sending.frames + sent, count - sent);
@@ -175,25 +175,25 @@ bool frames_sending(void) {
 struct nic *frames_leave_nic(void) {
     uint64_t end_ns = clock_now() + LEAVE_PATIENCE_NS;
     bool used;
-    shared_lock();
+    region_enter();
     struct nic *nic = frames_nic;
     frames_nic = NULL;
     wake_self->receives = false;
-    shared_unlock();
+    region_leave();
     do {
-        shared_lock();
+        region_enter();
         used = sending.own.in_use || receiving.own.in_use;
-        shared_unlock();
+        region_leave();
     } while (used && clock_now() < end_ns && sched_yield() == 0);
     return used ? NULL : nic;
 }
 
-void frames_sent(int count) {
-    struct turn *turn = &shared->sending;
+void frames_tx_complete(int count) {
+    struct frames_lease *lease = &shared->sending;
     sending.own.in_use = false;
-    if (shared->broken || turn->owner != wake_self || turn->number != sending.own.number)
+    if (shared->broken || lease->owner != wake_self || lease->number != sending.own.number)
         return; /* it was repaired meanwhile */
-    turn->owner = NULL;
+    lease->owner = NULL;
     for (int i = 0; i < count; i++) {
         const struct frame *frame = stack_frame(&shared->stack, (uint32_t)i);
         shared->moved_bytes += frame ? frame->header_length + frame->payload_length : 0;
@@ -245,30 +245,30 @@ bool frames_may_receive(void) {
     return has_way() && wake_self && !is_keeper();
 }
 
-bool frames_open(void) {
-    struct turn *turn = &shared->receiving;
+bool frames_rx_acquire(void) {
+    struct frames_lease *lease = &shared->receiving;
     bool stale =
-        is_keeper() && turn->owner != wake_self && shared->stack.now_ns - turn->since_ns > FRAMES_TURN_NS;
-    if (!frames_nic || receiving.own.in_use || (turn->owner && !stale)) {
-        shared->missed = true;
+        is_keeper() && lease->owner != wake_self && shared->stack.now_ns - lease->since_ns > FRAMES_LEASE_NS;
+    if (!frames_nic || receiving.own.in_use || (lease->owner && !stale)) {
+        shared->rx_rescan = true;
         return false;
     }
     for (int i = 0; i < reception_count(); i++)
         receiving.frames[i] = (struct nic_frame){.pieces = receiving.pieces[i], .piece_count = fill(i)};
-    begin_turn(turn, &receiving.own);
+    begin_lease(lease, &receiving.own);
     wake_self->receives = true;
     return true;
 }
 
-int frames_receive(void) {
+int frames_rx_read(void) {
     int cancel = hold_cancel();
     int count = nic_receive(receiving.own.nic, receiving.frames, reception_count());
     pthread_setcancelstate(cancel, NULL);
     return count;
 }
 
-bool frames_received(int count) {
-    struct turn *turn = &shared->receiving;
+bool frames_rx_complete(int count) {
+    struct frames_lease *lease = &shared->receiving;
     bool partial = receiving.own.nic->facts.features & NIC_CHECKSUM_PARTIAL;
     uint64_t now_ns = shared->stack.now_ns;
     uint32_t bytes = 0;
@@ -279,7 +279,8 @@ bool frames_received(int count) {
         bytes += receiving.frames[i].length;
     shared->moved_bytes += bytes;
     if (count > 0)
-        atomic_store_explicit(&shared->bulk, bytes >= BULK_BYTES && bytes >= (uint32_t)count * BULK_FRAME,
+        atomic_store_explicit(&shared->bulk_receive,
+                              bytes >= BULK_BYTES && bytes >= (uint32_t)count * BULK_FRAME,
                               memory_order_relaxed);
     for (int i = 0; i < count; i++)
         if (receiving.frames[i].length > 0)
@@ -288,44 +289,44 @@ bool frames_received(int count) {
                             (receiving.frames[i].checksum_good ? STACK_INPUT_CHECKSUM_GOOD : 0));
     if (count > 0)
         stack_advance(&shared->stack, now_ns);
-    bool again = count == reception_count() || shared->missed;
-    if (turn->number == receiving.own.number)
-        turn->owner = NULL;
-    shared->missed = false;
+    bool again = count == reception_count() || shared->rx_rescan;
+    if (lease->number == receiving.own.number)
+        lease->owner = NULL;
+    shared->rx_rescan = false;
     return again;
 }
 
-bool frames_due(uint64_t age_ns) {
-    return shared->ticking && !shared->broken && shared->stack.now_ns - shared->receiving.since_ns > age_ns &&
+bool frames_rx_is_due(uint64_t age_ns) {
+    return shared->polling && !shared->broken && shared->stack.now_ns - shared->receiving.since_ns > age_ns &&
            frames_may_receive();
 }
 
-void frames_look_at(struct lock_place *place, uint64_t age_ns) {
-    if (!frames_due(age_ns))
+void frames_rx_poll_due_at(struct lock_place *place, uint64_t age_ns) {
+    if (!frames_rx_is_due(age_ns))
         return;
-    shared_unlock();
-    frames_take_in();
-    shared_lock_at(place);
+    region_leave();
+    frames_rx_poll();
+    region_enter_at(place);
 }
 
-int frames_take_in(void) {
+int frames_rx_poll(void) {
     bool again = true;
     int count = 0;
     for (int batches = 0; again && count >= 0; batches++) {
         if (batches == BATCHES_MAX)
             return -EAGAIN;
-        shared_lock();
-        bool may = is_keeper() || frames_may_receive(), open = may && !shared->broken && frames_open();
+        region_enter();
+        bool may = is_keeper() || frames_may_receive(), open = may && !shared->broken && frames_rx_acquire();
         if (open)
             shared_hold_signals(); /* a handler that jumps away would leave the turn behind */
-        shared_unlock();
+        region_leave();
         if (!open)
             return may ? 0 : -EPERM;
-        count = frames_receive();
-        shared_lock();
+        count = frames_rx_read();
+        region_enter();
         shared_free_signals();
-        again = frames_received(count);
-        shared_unlock();
+        again = frames_rx_complete(count);
+        region_leave();
     }
     return count < 0 ? count : 0;
 }
@@ -345,11 +346,11 @@ bool frames_wait(void) {
     return stack_frame(&shared->stack, 0) && !shared->sending.owner;
 }
 
-void frames_settle(struct process *process) {
+void frames_reap(struct process *process) {
     const struct frame *frame = stack_frame(&shared->stack, 0);
     if (shared->sending.owner == process) {
         shared->sending.owner = NULL;
-        if (frame && frame->lent)
+        if (frame && frame->borrowed)
             stack_frames_sent(&shared->stack, 1); /* its memory is gone, sent or not */
     }
     if (shared->receiving.owner == process)

@@ -5,57 +5,57 @@
 #include "shim/region/process.h"
 #include "shim/region/wake.h"
 
-static struct flight *find(const struct socket *socket) {
+static struct inflight *find(const struct socket *socket) {
     struct list *link, *next;
-    list_for_each(link, next, &shared->flights) {
-        struct flight *flight = container_of(link, struct flight, link);
-        if (flight->socket == socket)
-            return flight;
+    list_for_each(link, next, &shared->inflights) {
+        struct inflight *inflight = container_of(link, struct inflight, link);
+        if (inflight->socket == socket)
+            return inflight;
     }
     return NULL;
 }
 
-uint64_t flight_begin(struct socket *socket) {
-    struct flight *flight = find(socket);
-    if (!flight) {
-        flight = pool_take_zeroed(&shared->flights_pool);
-        if (!flight)
+uint64_t inflight_begin(struct socket *socket) {
+    struct inflight *inflight = find(socket);
+    if (!inflight) {
+        inflight = pool_take_zeroed(&shared->inflight_pool);
+        if (!inflight)
             return 0;
-        flight->number = ++shared->flights_made;
-        flight->socket = socket;
-        flight->sender = account_of(wake_self);
-        list_init(&flight->link);
-        list_add_tail(&shared->flights, &flight->link);
+        inflight->number = ++shared->inflight_made;
+        inflight->socket = socket;
+        inflight->sender = process_record_of(wake_self);
+        list_init(&inflight->link);
+        list_add_tail(&shared->inflights, &inflight->link);
         socket->holders++;
     }
-    flight->messages++;
-    shared->flights_changed = true;
-    return flight->listed ? 0 : flight->number;
+    inflight->messages++;
+    shared->inflight_changed = true;
+    return inflight->listed ? 0 : inflight->number;
 }
 
-static void flight_free(struct flight *flight) {
-    struct socket *socket = flight->socket;
-    list_remove(&flight->link);
-    pool_return(&shared->flights_pool, flight);
+static void inflight_free(struct inflight *inflight) {
+    struct socket *socket = inflight->socket;
+    list_remove(&inflight->link);
+    pool_return(&shared->inflight_pool, inflight);
     socket_drop(socket);
 }
 
-void flight_end(struct socket *socket) {
-    struct flight *flight = find(socket);
-    if (flight && --flight->messages == 0)
-        flight_free(flight);
+void inflight_end(struct socket *socket) {
+    struct inflight *inflight = find(socket);
+    if (inflight && --inflight->messages == 0)
+        inflight_free(inflight);
 }
 
-void flight_list(uint64_t number) {
+void inflight_list(uint64_t number) {
     struct list *link, *next;
-    list_for_each(link, next, &shared->flights) {
-        struct flight *flight = container_of(link, struct flight, link);
-        if (flight->number == number)
-            flight->listed = true;
+    list_for_each(link, next, &shared->inflights) {
+        struct inflight *inflight = container_of(link, struct inflight, link);
+        if (inflight->number == number)
+            inflight->listed = true;
     }
 }
 
-bool flight_is_last(const struct socket *socket) {
+bool inflight_is_last(const struct socket *socket) {
     return socket->holders == 1 && find(socket);
 }
 
@@ -72,15 +72,15 @@ static bool found(const uint64_t *numbers, size_t count, uint64_t number) {
 }
 
 /* Whether the process that began a flight may still tell the keeper of it. */
-static bool has_sender(const struct flight *flight) {
-    return account_find(flight->sender);
+static bool has_sender(const struct inflight *inflight) {
+    return process_record_find(inflight->sender);
 }
 
-void flight_expire(const uint64_t *numbers, size_t count) {
+void inflight_expire(const uint64_t *numbers, size_t count) {
     struct list *link, *next;
-    list_for_each(link, next, &shared->flights) {
-        struct flight *flight = container_of(link, struct flight, link);
-        if (flight->listed ? !found(numbers, count, flight->number) : !has_sender(flight))
-            flight_free(flight);
+    list_for_each(link, next, &shared->inflights) {
+        struct inflight *inflight = container_of(link, struct inflight, link);
+        if (inflight->listed ? !found(numbers, count, inflight->number) : !has_sender(inflight))
+            inflight_free(inflight);
     }
 }

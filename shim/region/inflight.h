@@ -15,33 +15,33 @@
 
 /* How long after the last event about flights the keeper looks for such, and how much later the next time, up
  * to this. */
-#define FLIGHT_CHECK_MS 20
-#define FLIGHT_CHECK_MAX_MS 2000
+#define INFLIGHT_CHECK_MS 20
+#define INFLIGHT_CHECK_MAX_MS 2000
 
-struct flight {
-    struct list link; /* in shared->flights */
+struct inflight {
+    struct list link; /* in shared->inflights */
     struct socket *socket;
     uint64_t number;   /* no other flight ever has it */
     uint32_t messages; /* that the socket is in, as far as is known */
     bool listed;       /* the keeper's epoll set has it */
-    struct account sender;
+    struct process_record sender;
 };
 
 /* A socket takes off. The lock is held. Gives its flight's number, if the keeper is to be given a copy of the
  * descriptor; 0: it was. */
-uint64_t flight_begin(struct socket *socket);
+uint64_t inflight_begin(struct socket *socket);
 
 /* One of a socket's flights has ended, if it has any. The lock is held. */
-void flight_end(struct socket *socket);
+void inflight_end(struct socket *socket);
 
 /* The keeper has entered a flight into its epoll set. The lock is held. */
-void flight_list(uint64_t number);
+void inflight_list(uint64_t number);
 
 /* A holder of a socket has let it go: whether its flight is all that holds it now. The lock is held. */
-bool flight_is_last(const struct socket *socket);
+bool inflight_is_last(const struct socket *socket);
 
 /* Ends the flights that were listed, and are not among `count` sorted numbers; and those of processes that
  * have ended before they could give the keeper a copy. The lock is held. */
-void flight_expire(const uint64_t *numbers, size_t count);
+void inflight_expire(const uint64_t *numbers, size_t count);
 
 #endif

@@ -21,61 +21,62 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum door_request_kind {
-    DOOR_DOWN, /* end the stack; the same in all versions, with any request that begins with a door_header */
-    DOOR_ATTACH, /* the sender joins the stack; the reply brings the region's descriptor */
-    DOOR_RESUME, /* the sender is a program that exec has put in the place of one that may have had sockets */
-    DOOR_CHILD,  /* brings a pidfd of a child of the sender's, whose number the sender doesn't know; no reply
-                  */
-    DOOR_LOOK,   /* the sender looks at the stack, and is no part of it; the reply brings the region's
+enum ipc_request_kind {
+    IPC_DOWN,   /* end the stack; the same in all versions, with any request that begins with a ipc_header */
+    IPC_ATTACH, /* the sender joins the stack; the reply brings the region's descriptor */
+    IPC_RESUME, /* the sender is a program that exec has put in the place of one that may have had sockets */
+    IPC_CHILD,  /* brings a pidfd of a child of the sender's, whose number the sender doesn't know; no reply
+                 */
+    IPC_LOOK,   /* the sender looks at the stack, and is no part of it; the reply brings the region's
                     descriptor */
-    DOOR_POLLER, /* the sender watches the NIC, too, or has found that something is wrong with it; no reply */
-    DOOR_TRACE,  /* like DOOR_LOOK, and the stack notes what happens as long as the connection lasts */
-    DOOR_LOCK,   /* like DOOR_LOOK, and how long the stack's lock is held is noted as long as the connection
+    IPC_POLLER, /* the sender watches the NIC, too, or has found that something is wrong with it; no reply */
+    IPC_TRACE,  /* like IPC_LOOK, and the stack notes what happens as long as the connection lasts */
+    IPC_LOCK,   /* like IPC_LOOK, and how long the stack's lock is held is noted as long as the connection
                     lasts */
-    DOOR_WAITER, /* brings the eventfd of one of the sender's waiters, and gets no reply */
-    DOOR_FLIGHT, /* brings a copy of a socket's descriptor that the sender is about to pass on, and gets no
+    IPC_WAITER, /* brings the eventfd of one of the sender's waiters, and gets no reply */
+    IPC_INFLIGHT, /* brings a copy of a socket's descriptor that the sender is about to pass on, and gets no
                     reply */
-    DOOR_PEER,   /* the sender wants to wake a waiter of another process's; the reply brings its eventfd */
-    DOOR_YIELD, /* the sender wants to start another stack in the place of this one, if nobody uses it and its
+    IPC_REMOTE_EVENTFD, /* the sender wants to wake a waiter of another process's; the reply brings its
+                           eventfd */
+    IPC_YIELD, /* the sender wants to start another stack in the place of this one, if nobody uses it and its
                    connections are all in TIME_WAIT; the same in all versions */
 };
 
-enum door_status {
-    DOOR_WELCOME,
-    DOOR_REFUSED, /* the reply's message says why */
-    DOOR_YIELDS,  /* nobody uses this stack: it ends, and another one may be started */
-    DOOR_CLOSING, /* nobody does, but not all that programs have left has been sent: ask again */
+enum ipc_status {
+    IPC_WELCOME,
+    IPC_REFUSED, /* the reply's message says why */
+    IPC_YIELDS,  /* nobody uses this stack: it ends, and another one may be started */
+    IPC_CLOSING, /* nobody does, but not all that programs have left has been sent: ask again */
 };
 
 /* How requests and replies begin, in all versions. */
-struct door_header {
+struct ipc_header {
     uint64_t magic;
     uint32_t version;
     uint32_t kind; /* of a request; of a reply, its status */
 };
 
-struct door_request {
-    struct door_header header;
-    struct config config;   /* DOOR_ATTACH */
-    struct waiter *waiter;  /* DOOR_WAITER, DOOR_PEER: its place ... */
-    uint32_t waiter_number; /* ... which may be another's by the time that the keeper looks */
-    uint64_t flight;        /* DOOR_FLIGHT: its number */
-    bool inherited;         /* DOOR_RESUME: it has descriptors that may be ours */
-    struct account account; /* DOOR_RESUME: made for it by its parent, or none; DOOR_CHILD: the child's */
+struct ipc_request {
+    struct ipc_header header;
+    struct config config;         /* IPC_ATTACH */
+    struct waiter *waiter;        /* IPC_WAITER, IPC_REMOTE_EVENTFD: its place ... */
+    uint32_t waiter_number;       /* ... which may be another's by the time that the keeper looks */
+    uint64_t inflight;            /* IPC_INFLIGHT: its number */
+    bool inherited;               /* IPC_RESUME: it has descriptors that may be ours */
+    struct process_record record; /* IPC_RESUME: made for it by its parent, or none; IPC_CHILD: the child's */
 };
 
-struct door_reply {
-    struct door_header header;
+struct ipc_reply {
+    struct ipc_header header;
     uint64_t region_bytes;
     uint64_t clock_ns, realtime_offset; /* the keeper's clock_now and clock_realtime_offset */
     struct process *process;            /* the sender's account */
-    uint32_t waiter_number;             /* DOOR_PEER: as in the request */
+    uint32_t waiter_number;             /* IPC_REMOTE_EVENTFD: as in the request */
     char message[SHARED_MESSAGE_BYTES]; /* of a welcome: something that the user should know, or nothing */
 };
 
 /* Where a door is. */
-struct door_place {
+struct ipc_address {
     struct sockaddr_un address;
     socklen_t length; /* 0: nowhere */
 };
@@ -83,42 +84,42 @@ struct door_place {
 /* The door of the stack that has an address (in host order) on a NIC. `interface`: the number of a packet:'s
  * or pcap:'s interface, which is the same one to both kinds; 0 for others. Nowhere without an address; with
  * --nic passt, whose network is each stack's own; and where there is no such interface. */
-struct door_place door_of_address(const char *nic, unsigned interface, uint32_t address);
+struct ipc_address ipc_of_address(const char *nic, unsigned interface, uint32_t address);
 
 /* The door of a user's stack of that name. */
-struct door_place door_of_name(unsigned user, const char *name);
+struct ipc_address ipc_of_name(unsigned user, const char *name);
 
 /* What stands for a MAC address on an interface: nobody listens there. */
-struct door_place door_of_mac(unsigned interface, const uint8_t mac[6]);
+struct ipc_address ipc_of_mac(unsigned interface, const uint8_t mac[6]);
 
 /* The door at a path. Nowhere when the path is too long. */
-struct door_place door_of_path(const char *directory, const char *name);
+struct ipc_address ipc_of_path(const char *directory, const char *name);
 
 /* Connects to a door. Returns a descriptor, and in *user who listens there; or a negative errno:
  * -ECONNREFUSED or -ENOENT: nobody does. */
-int door_connect(const struct door_place *place, unsigned *user);
+int ipc_connect(const struct ipc_address *place, unsigned *user);
 
 /* The interface of packet:IF and pcap:IF; NULL for other kinds of NIC. */
-const char *door_interface(const char *nic);
+const char *ipc_interface(const char *nic);
 
 /* The descriptors that may go beside a message; -1: none. A second one only with a first. */
-struct door_beside {
+struct ipc_ancillary {
     int first;  /* of a reply: the region; of a request: what its kind says */
     int second; /* of a reply to who joins: the NIC, when it can be shared */
 };
 
-#define DOOR_NOTHING ((struct door_beside){-1, -1})
+#define IPC_NOTHING ((struct ipc_ancillary){-1, -1})
 
 /* Room for them. */
-union door_control {
-    char bytes[CMSG_SPACE(sizeof(struct door_beside))];
+union ipc_control {
+    char bytes[CMSG_SPACE(sizeof(struct ipc_ancillary))];
     struct cmsghdr align;
 };
 
 /* Puts descriptors beside a message that is to be sent. */
-void door_put_beside(struct msghdr *message, union door_control *control, struct door_beside beside);
+void ipc_put_ancillary(struct msghdr *message, union ipc_control *control, struct ipc_ancillary ancillary);
 
 /* The descriptors that came beside a received message. */
-struct door_beside door_taken_beside(struct msghdr *message);
+struct ipc_ancillary ipc_taken_ancillary(struct msghdr *message);
 
 #endif

@@ -38,7 +38,7 @@ static __thread struct {
     uint64_t waited_ns, since_ns;
 } measured __attribute__((tls_model("initial-exec")));
 
-void (*_Atomic shared_unlocked)(void);
+void (*_Atomic region_left)(void);
 void (*shared_forked)(void);
 _Atomic unsigned *shared_unforked = &unwatched;
 void (*shared_begin)(void);
@@ -88,7 +88,7 @@ static int take_within(uint64_t patience_ns) {
 
 /* The lock is held for a microsecond or so: to look again is cheaper than to sleep. Whoever sleeps looks
  * again now and then: a sleeper that is killed at the moment when it is woken takes that wake-up with it. */
-static int take(void) {
+static int take_mutex(void) {
     for (int i = 0; i < SPINS; i++) {
         if (*(volatile int *)&shared->lock.__data.__lock == 0) {
             int result = pthread_mutex_trylock(&shared->lock);
@@ -115,7 +115,7 @@ static uint64_t ask(void) {
 }
 
 /* The stack's time never goes back: a process that was stopped with the time in its hand brings none. */
-static void begin(struct lock_place *place, uint64_t asked_ns) {
+static void note_entered(struct lock_place *place, uint64_t asked_ns) {
     uint64_t now_ns = clock_now();
     set_busy(true);
     if (now_ns > shared->stack.now_ns)
@@ -136,9 +136,9 @@ static void end_measuring(void) {
 
 static void take_and_begin(struct lock_place *place) {
     uint64_t asked_ns = ask();
-    if (take() == EOWNERDEAD)
+    if (take_mutex() == EOWNERDEAD)
         owner_died();
-    begin(place, asked_ns);
+    note_entered(place, asked_ns);
 }
 
 static bool gate_is_closed(void) {
@@ -149,8 +149,8 @@ static bool gate_is_closed(void) {
  * handler may have it meanwhile. */
 static void wait_at_gate(void) {
     depth = 0;
-    if (shared_unlocked && !holds_signals)
-        shared_unlocked();
+    if (region_left && !holds_signals)
+        region_left();
     while (gate)
         syscall(SYS_futex, &gate, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
     depth = 1;
@@ -158,10 +158,10 @@ static void wait_at_gate(void) {
 
 /* The first of a thread's locks. Whoever closed the gate has had the lock since, so that this thread, which
  * got it later, sees that. */
-static void enter(struct lock_place *place) {
+static void enter_locked(struct lock_place *place) {
     uint64_t asked_ns = ask();
     for (;;) {
-        int result = gate_is_closed() ? EBUSY : take();
+        int result = gate_is_closed() ? EBUSY : take_mutex();
         if (result == EOWNERDEAD)
             owner_died();
         if (!gate_is_closed())
@@ -170,14 +170,14 @@ static void enter(struct lock_place *place) {
             pthread_mutex_unlock(&shared->lock);
         wait_at_gate();
     }
-    begin(place, asked_ns);
+    note_entered(place, asked_ns);
 }
 
-void shared_lock_at(struct lock_place *place) {
+void region_enter_at(struct lock_place *place) {
     if (__builtin_expect(!*shared_unforked, 0))
         shared_forked();
     if (depth++ == 0)
-        enter(place);
+        enter_locked(place);
     if (shared_begin) {
         void (*begin)(void) = shared_begin;
         shared_begin = NULL;
@@ -193,7 +193,7 @@ enum letting_go {
 
 /* Lets the lock go, wakes who has to be woken, and sends what waits, if it may. */
 static enum letting_go let_go(bool may_send) {
-    static struct lock_place after_sending = {.name = "frames_sent"};
+    static struct lock_place after_sending = {.name = "frames_tx_complete"};
     struct wake_list wakes;
     int frames = 0;
     wake_list_init(&wakes);
@@ -201,9 +201,9 @@ static enum letting_go let_go(bool may_send) {
         if (!list_empty(&shared->stack.output) || shared->stack.loopback_count > 0)
             stack_advance(&shared->stack, shared->stack.now_ns);
         stack_work_on(&shared->stack, NULL);
-        frames = may_send ? frames_take() : 0;
+        frames = may_send ? frames_tx_acquire() : 0;
         if (!frames)
-            frames_keep();
+            frames_materialise();
         wake_collect(&wakes);
     }
     if (__builtin_expect(measured.place != NULL, 0) && depth == 1)
@@ -214,9 +214,9 @@ static enum letting_go let_go(bool may_send) {
     wake_deliver(&wakes);
     if (!frames)
         return LET_GO;
-    int sent = frames_send(frames);
+    int sent = frames_tx_submit(frames);
     take_and_begin(&after_sending);
-    frames_sent(sent);
+    frames_tx_complete(sent);
     return sent == frames ? SENT : NIC_FULL;
 }
 
@@ -228,15 +228,15 @@ static void unlock(int turns) {
         return;
     if (shared_traced)
         shared_traced();
-    if (shared_unlocked && !holds_signals)
-        shared_unlocked();
+    if (region_left && !holds_signals)
+        region_left();
 }
 
-void shared_unlock(void) {
+void region_leave(void) {
     unlock(depth == 1 ? TURNS_AT_ONCE : 0);
 }
 
-void shared_unlock_unsent(void) {
+void region_leave_unsent(void) {
     unlock(0);
 }
 
@@ -292,10 +292,10 @@ void lock_returned(void) {
     if (shared->busy && !shared->broken && !shared_repair())
         shared_break("a process died while it was changing the stack, which is out of memory");
     depth = 1;
-    shared_unlock();
+    region_leave();
 }
 
-bool shared_lock_held(void) {
+bool region_is_entered(void) {
     return depth > 0 || holds_signals;
 }
 

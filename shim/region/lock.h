@@ -20,15 +20,15 @@ bool keeper_has_died(void);
 
 /* Takes the lock and tells the stack the time. A dead owner's half-made change is repaired; if that can't be,
  * the stack is broken. The place is for who measures how long the lock is held. */
-void shared_lock_at(struct lock_place *place);
-#define shared_lock() shared_lock_at(LOCK_PLACE)
+void region_enter_at(struct lock_place *place);
+#define region_enter() region_enter_at(LOCK_PLACE)
 
 /* Lets work go on that the caller's change made possible, lets the lock go, wakes waiters and, if it has
  * something to do, the keeper. */
-void shared_unlock(void);
+void region_leave(void);
 
 /* The same, but sends nothing: for who is called while frames are being sent or received. */
-void shared_unlock_unsent(void);
+void region_leave_unsent(void);
 
 /* No other thread of this process comes into the stack any more, and none is in it when this returns: so none
  * is stopped or ended in the middle of a change. The lock is not held afterwards, and the caller may take it.
@@ -54,7 +54,7 @@ static inline void shared_relax(void) {
 }
 
 /* Whether this thread holds the lock, or what must not be left by a handler's jump. */
-bool shared_lock_held(void);
+bool region_is_entered(void);
 
 /* From one to the other no handler runs in this thread, as while it holds the lock: it is receiving frames.
  * Both are called with the lock held. */
@@ -64,18 +64,18 @@ void shared_free_signals(void);
 /* Marks the stack broken and wakes everybody. The lock is held. */
 void shared_break(const char *message);
 
-/* Called by shared_lock in a child of fork(2) that has not noticed yet that it is one, by a word that the
+/* Called by region_enter in a child of fork(2) that has not noticed yet that it is one, by a word that the
  * kernel clears in such a child, however it was made (MADV_WIPEONFORK, madvise(2)). */
 extern void (*shared_forked)(void);
 extern _Atomic unsigned *shared_unforked;
 
-/* Called by the next shared_lock, with the lock held, and then no more: a child has something to do then. */
+/* Called by the next region_enter, with the lock held, and then no more: a child has something to do then. */
 extern void (*shared_begin)(void);
 
-/* Called by shared_unlock, with no lock held, when somebody wants to see what happened. */
+/* Called by region_leave, with no lock held, when somebody wants to see what happened. */
 extern void (*_Atomic shared_traced)(void);
 
-/* Called by shared_unlock, with no lock held, when a signal was held back. */
-extern void (*_Atomic shared_unlocked)(void);
+/* Called by region_leave, with no lock held, when a signal was held back. */
+extern void (*_Atomic region_left)(void);
 
 #endif

@@ -6,39 +6,39 @@
 #include "shim/region/inflight.h"
 #include "shim/region/wake.h"
 
-struct estate *estate_create(void) {
-    struct estate *estate = pool_take_zeroed(&shared->estates);
-    if (!estate)
+struct file_table *file_table_create(void) {
+    struct file_table *file_table = pool_take_zeroed(&shared->file_tables);
+    if (!file_table)
         return NULL;
-    list_init(&estate->holdings);
-    estate->processes = 1;
-    return estate;
+    list_init(&file_table->file_refs);
+    file_table->processes = 1;
+    return file_table;
 }
 
-void estate_leave(struct process *process) {
-    struct estate *estate = process->estate;
-    process->estate = NULL;
-    estate_drop(estate);
+void file_table_leave(struct process *process) {
+    struct file_table *file_table = process->file_table;
+    process->file_table = NULL;
+    file_table_drop(file_table);
 }
 
-void estate_drop(struct estate *estate) {
+void file_table_drop(struct file_table *file_table) {
     struct list *link;
-    if (!estate || --estate->processes > 0)
+    if (!file_table || --file_table->processes > 0)
         return;
-    while ((link = list_first(&estate->holdings)))
-        holding_release(container_of(link, struct holding, link));
-    pool_return(&shared->estates, estate);
+    while ((link = list_first(&file_table->file_refs)))
+        file_ref_release(container_of(link, struct file_ref, link));
+    pool_return(&shared->file_tables, file_table);
 }
 
-struct holding *holding_create(struct estate *estate, enum holding_kind kind) {
-    struct holding *holding = pool_take_zeroed(&shared->holdings);
-    if (!holding)
+struct file_ref *file_ref_create(struct file_table *file_table, enum file_ref_kind kind) {
+    struct file_ref *file_ref = pool_take_zeroed(&shared->file_refs);
+    if (!file_ref)
         return NULL;
-    holding->kind = (uint8_t)kind;
-    holding->estate = estate;
-    list_init(&holding->link);
-    list_add_tail(&estate->holdings, &holding->link);
-    return holding;
+    file_ref->kind = (uint8_t)kind;
+    file_ref->file_table = file_table;
+    list_init(&file_ref->link);
+    list_add_tail(&file_table->file_refs, &file_ref->link);
+    return file_ref;
 }
 
 void epoll_item_release(struct epoll_item *item) {
@@ -55,22 +55,22 @@ void epoll_set_drop(struct epoll_set *set) {
     /* Nobody waits for it: who does holds it. */
     while ((link = list_first(&set->items)))
         epoll_item_release(container_of(link, struct epoll_item, link));
-    if (set->bell)
-        waiter_release(set->bell);
+    if (set->epoll_eventfd)
+        waiter_release(set->epoll_eventfd);
     pool_return(&shared->epoll_sets, set);
 }
 
 /* Perhaps nobody can receive it any more: the keeper looks. */
-static void note_flights(void) {
-    shared->flights_changed = true;
+static void note_inflight(void) {
+    shared->inflight_changed = true;
     wake_keeper();
 }
 
 void socket_drop(struct socket *socket) {
     struct list *link, *next;
     if (--socket->holders > 0) {
-        if (!list_empty(&shared->flights) && flight_is_last(socket))
-            note_flights();
+        if (!list_empty(&shared->inflights) && inflight_is_last(socket))
+            note_inflight();
         return;
     }
     list_for_each(link, next, &socket->watches) {
@@ -87,13 +87,13 @@ void socket_drop(struct socket *socket) {
     socket_release(&shared->stack, socket);
 }
 
-void holding_release(struct holding *holding) {
-    list_remove(&holding->link);
-    if (holding->kind == HOLDING_SOCKET && holding->socket)
-        socket_drop(holding->socket);
-    else if (holding->kind == HOLDING_EPOLL && holding->epoll)
-        epoll_set_drop(holding->epoll);
-    pool_return(&shared->holdings, holding);
+void file_ref_release(struct file_ref *file_ref) {
+    list_remove(&file_ref->link);
+    if (file_ref->kind == FILE_REF_SOCKET && file_ref->socket)
+        socket_drop(file_ref->socket);
+    else if (file_ref->kind == FILE_REF_EPOLL && file_ref->epoll)
+        epoll_set_drop(file_ref->epoll);
+    pool_return(&shared->file_refs, file_ref);
 }
 
 struct process *process_create(int pid) {
@@ -109,14 +109,14 @@ struct process *process_create(int pid) {
     return process;
 }
 
-struct account account_of(struct process *process) {
-    return (struct account){process, process ? process->made_ns : 0};
+struct process_record process_record_of(struct process *process) {
+    return (struct process_record){process, process ? process->made_ns : 0};
 }
 
-struct process *account_find(struct account account) {
-    bool there = account.made_ns && pool_has(&shared->processes, account.process) &&
-                 account.process->made_ns == account.made_ns;
-    return there ? account.process : NULL;
+struct process *process_record_find(struct process_record record) {
+    bool there = record.made_ns && pool_has(&shared->processes, record.process) &&
+                 record.process->made_ns == record.made_ns;
+    return there ? record.process : NULL;
 }
 
 void waiter_enter(struct waiter *waiter) {
@@ -128,7 +128,7 @@ void waiter_enter(struct waiter *waiter) {
     list_init(&waiter->epoll_link);
     list_init(&waiter->watch.socket_link);
     list_init(&waiter->watch.owner_link);
-    list_add_tail(waiter->bell ? &shared->bells : &waiter->process->waiters, &waiter->link);
+    list_add_tail(waiter->epoll_eventfd ? &shared->epoll_eventfds : &waiter->process->waiters, &waiter->link);
 }
 
 void waiter_unwatch(struct waiter *waiter) {
@@ -152,7 +152,7 @@ void waiter_let_go(struct waiter *waiter) {
     waiter->set = NULL;
     waiter->socket = NULL;
     waiter->writing = false;
-    if (set && !waiter->bell)
+    if (set && !waiter->epoll_eventfd)
         epoll_set_drop(set);
     if (socket)
         socket_drop(socket);
@@ -164,7 +164,7 @@ void waiters_let_go(struct process *process) {
 }
 
 void waiter_release(struct waiter *waiter) {
-    if (waiter->sleeping && waiter->word && !waiter->bell && !shared->broken)
+    if (waiter->sleeping && waiter->word && !waiter->epoll_eventfd && !shared->broken)
         wake_everybody(); /* it may have been woken for something that others wait for, too */
     if (waiter->process && waiter->process->poller == waiter)
         waiter->process->poller = NULL;
@@ -175,21 +175,22 @@ void waiter_release(struct waiter *waiter) {
         pool_return(&shared->waiters, waiter);
         return;
     }
-    bool rung = waiter->bell && waiter->word; /* whoever has the kernel's set would hear it for ever */
+    bool rung =
+        waiter->epoll_eventfd && waiter->word; /* whoever has the kernel's set would hear it for ever */
     waiter->process = NULL;
-    waiter->bell = waiter->sleeping = false;
+    waiter->epoll_eventfd = waiter->sleeping = false;
     list_add_tail(&shared->ended, &waiter->link);
     shared->ended_count += rung ? ENDED_AT_ONCE : 1;
     if (shared->ended_count >= ENDED_AT_ONCE)
         wake_keeper();
 }
 
-void process_settle(struct process *process) {
+void process_reap(struct process *process) {
     struct list *link;
     while ((link = list_first(&process->waiters)))
         waiter_release(container_of(link, struct waiter, link));
-    frames_settle(process);
-    estate_leave(process);
+    frames_reap(process);
+    file_table_leave(process);
     list_remove(&process->link);
     pool_return(&shared->processes, process);
 }

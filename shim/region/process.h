@@ -9,41 +9,41 @@
 
 /* How long fork(2) may take until the child has told its number; and when its parent may have died on the
  * way. */
-#define UNBORN_NS UINT64_C(10000000000)
-#define UNBORN_SOON_NS UINT64_C(500000000)
+#define FORK_DEADLINE_NS UINT64_C(10000000000)
+#define FORK_SOON_NS UINT64_C(500000000)
 
-/* Makes an estate of one process. The lock is held. NULL when memory is out. */
-struct estate *estate_create(void);
+/* Makes an fd table of one process. The lock is held. NULL when memory is out. */
+struct file_table *file_table_create(void);
 
-/* A process gives up its estate, or one that was to be a process's (NULL: nothing); the last one all that is
- * in it. The lock is held. */
-void estate_leave(struct process *process);
-void estate_drop(struct estate *estate);
+/* A process gives up its fd table, or one that was to be a process's (NULL: nothing); the last one all that
+ * is in it. The lock is held. */
+void file_table_leave(struct process *process);
+void file_table_drop(struct file_table *file_table);
 
-/* Adds an empty holding to an estate. The lock is held. NULL when memory is out. */
-struct holding *holding_create(struct estate *estate, enum holding_kind kind);
+/* Adds an empty holding to an file_table. The lock is held. NULL when memory is out. */
+struct file_ref *file_ref_create(struct file_table *file_table, enum file_ref_kind kind);
 
 /* Gives up a holding; the last one of a socket ends the socket. The lock is held. */
-void holding_release(struct holding *holding);
+void file_ref_release(struct file_ref *file_ref);
 
 /* Lets a socket go that one holder less has: the last one ends it, and whoever watches it is told. The lock
  * is held. */
 void socket_drop(struct socket *socket);
 
-/* Makes a process's account, without an estate. The lock is held. NULL when memory is out. */
+/* Makes a process's account, without an file_table. The lock is held. NULL when memory is out. */
 struct process *process_create(int pid);
 
-struct account account_of(struct process *process);
+struct process_record process_record_of(struct process *process);
 
 /* The account, or NULL when it is no more. The lock is held. */
-struct process *account_find(struct account account);
+struct process *process_record_find(struct process_record record);
 
 /* Settles the account of a process that has ended: its sockets are closed, its waiters are gone. The lock is
  * held. */
-void process_settle(struct process *process);
+void process_reap(struct process *process);
 
-/* Puts a waiter, which is in no list, into those of its process, waiting for nothing; a bell among the bells.
- * The lock is held. */
+/* Puts a waiter, which is in no list, into those of its process, waiting for nothing; a epoll eventfd among
+ * the epoll eventfds. The lock is held. */
 void waiter_enter(struct waiter *waiter);
 
 /* Takes a waiter off everything that it waits for. The lock is held. */

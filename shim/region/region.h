@@ -6,7 +6,7 @@
  * but for the futex words.
  *
  *   process   a program's process, or the keeper. When it dies, the keeper settles what it held.
- *   estate    what a process has open: holdings, each a socket or an epoll set with our sockets in it
+ *   fd table    what a process has open: holdings, each a socket or an epoll set with our sockets in it
  *   waiter    a thread that can sleep in the stack, and how to wake it: a futex word, or an eventfd when it
  * waits for descriptors of the kernel's at the same time watch     a waiter, or an item of an epoll set,
  * wants to know of a socket's readiness
@@ -37,19 +37,19 @@
 uint32_t build_digest(void);
 
 struct waiter;
-struct estate;
+struct file_table;
 
 struct process {
     struct list link;
-    uint64_t made_ns;         /* 0: not yet an account */
-    int pid;                  /* 0: of a child that fork has not made yet */
-    uint64_t unborn_until_ns; /* ... nor will have made, when it is past that */
-    struct process *maker;    /* ... but it is at it, however long that takes; NULL: it is no longer */
-    int pidfd;                /* the keeper's; -1: not watched yet */
-    bool begun;               /* such a child has come to the stack by now */
-    bool nested;              /* in a PID namespace below the keeper's: its numbers are not the keeper's */
+    uint64_t made_ns;            /* 0: not yet an account */
+    int pid;                     /* 0: of a child that fork has not made yet */
+    uint64_t fork_deadline_ns;   /* ... nor will have made, when it is past that */
+    struct process *maker;       /* ... but it is at it, however long that takes; NULL: it is no longer */
+    int pidfd;                   /* the keeper's; -1: not watched yet */
+    bool begun;                  /* such a child has come to the stack by now */
+    bool in_child_pid_namespace; /* in a PID namespace below the keeper's: its numbers are not the keeper's */
     bool leaving; /* exec puts a program there that can't be taken over: its sockets are the others' */
-    struct estate *estate; /* what it has open; NULL: nothing any more */
+    struct file_table *file_table; /* what it has open; NULL: nothing any more */
     struct list waiters;
     bool receives;         /* its threads can receive frames by themselves */
     bool spins;            /* --spin: not to be slowed down */
@@ -59,29 +59,29 @@ struct process {
 };
 
 /* How a message names an account, whose place may be another's by the time that it is read. */
-struct account {
+struct process_record {
     struct process *process; /* NULL: none */
     uint64_t made_ns;
 };
 
-enum holding_kind {
-    HOLDING_SOCKET,
-    HOLDING_EPOLL,
+enum file_ref_kind {
+    FILE_REF_SOCKET,
+    FILE_REF_EPOLL,
 };
 
-struct holding {
-    struct list link; /* in estate->holdings */
-    struct estate *estate;
+struct file_ref {
+    struct list link; /* in file_table->holdings */
+    struct file_table *file_table;
     uint8_t kind;
-    struct socket *socket;   /* HOLDING_SOCKET */
-    struct epoll_set *epoll; /* HOLDING_EPOLL */
+    struct socket *socket;   /* FILE_REF_SOCKET */
+    struct epoll_set *epoll; /* FILE_REF_EPOLL */
 };
 
 /* What a process has open. After fork it is its child's, too, until one of the two opens or closes something
- * and makes itself an estate of its own: so fork costs the same however much is open. */
-struct estate {
+ * and makes itself an fd table of its own: so fork costs the same however much is open. */
+struct file_table {
     uint32_t processes;
-    struct list holdings;
+    struct list file_refs;
 };
 
 enum watch_kind {
@@ -104,17 +104,17 @@ struct waiter {
     uint32_t number;       /* no other waiter ever has it */
     _Atomic uint32_t word; /* 0: sleep on; 1: woken */
     bool sleeping;
-    bool
-        bell; /* no thread, and no process's, but an epoll set's bell: told of every event, beside a thread */
-    bool spinning;           /* ... not yet: it looks at the word by itself */
-    bool by_descriptor;      /* sleeps in poll(2) or epoll_wait(2), with the eventfd among its descriptors */
-    int descriptor;          /* eventfd: the process's number, or -1 */
+    bool epoll_eventfd; /* no thread, and no process's, but an epoll set's epoll eventfd: told of every event,
+                           beside a thread */
+    bool spinning;      /* ... not yet: it looks at the word by itself */
+    bool by_descriptor; /* sleeps in poll(2) or epoll_wait(2), with the eventfd among its descriptors */
+    int descriptor;     /* eventfd: the process's number, or -1 */
     int keeper_descriptor;   /* the keeper's, or -1 */
     struct list keeper_link; /* in shared->keeper_wakes */
     struct watch watch;      /* for a wait on one socket */
     struct list watches;     /* further ones, from the pool */
     struct list epoll_link;  /* in set->waiters, while it waits for an epoll set */
-    struct epoll_set *set;   /* that it waits for, and holds; of a bell: whose it is */
+    struct epoll_set *set;   /* that it waits for, and holds; of a epoll eventfd: whose it is */
     struct socket *socket;   /* that a call of this thread works on, and holds */
     bool writing;            /* ... and counts among its blocked_writers */
 };
@@ -124,9 +124,9 @@ struct epoll_set {
     uint32_t holders;
     uint32_t passed; /* of these, messages that nobody has read yet */
     bool mixed;      /* the kernel's part has something, or had */
-    bool watched;    /* somebody may sleep on the epoll descriptor itself: its bell is to tell */
-    struct waiter
-        *bell; /* by whose number the kernel's set is known: epoll_eventfd.h; NULL: none could be had */
+    bool watched;    /* somebody may sleep on the epoll descriptor itself: its epoll eventfd is to tell */
+    struct waiter *epoll_eventfd; /* by whose number the kernel's set is known: epoll_eventfd.h; NULL: none
+                                     could be had */
     struct list items;
     struct list ready;   /* of struct epoll_item */
     struct list waiters; /* of struct waiter */
@@ -147,7 +147,7 @@ struct epoll_item {
 #define FRAMES_AT_ONCE 64
 
 /* Whose turn it is to send, or to receive: see frames.h. */
-struct turn {
+struct frames_lease {
     struct process *owner; /* NULL: nobody's */
     uint32_t number;
     uint64_t since_ns;
@@ -170,17 +170,17 @@ struct shared {
     char message[SHARED_MESSAGE_BYTES];
     int keeper_pid;
 
-    struct pool processes, estates, holdings, watches, waiters, epoll_sets, epoll_items;
+    struct pool processes, file_tables, file_refs, watches, waiters, epoll_sets, epoll_items;
     struct list process_list;
-    struct list bells; /* of struct waiter */
-    struct list ended; /* waiters that are gone, but for the keeper's copies of their eventfds */
+    struct list epoll_eventfds; /* of struct waiter */
+    struct list ended;          /* waiters that are gone, but for the keeper's copies of their eventfds */
     uint32_t ended_count;
     uint32_t waiters_made; /* begins anywhere, so that numbers of two stacks differ */
     bool unwatched;        /* it has processes that fork has made, whose end the keeper is not told of yet */
-    struct pool flights_pool;
-    struct list flights; /* of struct flight */
-    uint64_t flights_made;
-    bool flights_changed; /* a message was sent, or somebody has closed what is in one */
+    struct pool inflight_pool;
+    struct list inflights; /* of struct inflight */
+    uint64_t inflight_made;
+    bool inflight_changed; /* a message was sent, or somebody has closed what is in one */
     struct hash_link *names[SHARED_NAME_BUCKETS]; /* sockets by inode */
 
     _Atomic uint32_t doorbell;        /* the keeper's transmitter sleeps on it */
@@ -191,16 +191,16 @@ struct shared {
     struct tracing_flows trace_flows; /* by who shows it */
     uint32_t conflicts_seen;          /* of the stack's address: by the keeper */
     uint32_t conflicts6_seen;         /* ... of those of IPv6 */
-    struct turn sending, receiving;
+    struct frames_lease sending, receiving;
     bool impaired; /* there is a bad network before the stack (--impair) ... */
     _Atomic bool overflow_told;
     struct impair_counters
         impairment[2];    /* ... which did this to what was sent, and to what came: by the keeper */
-    bool helped;          /* all frames go through the keeper: offload_control.c */
+    bool offloaded;       /* all frames go through the keeper: offload_control.c */
     uint64_t moved_bytes; /* sent and received */
-    bool ticking;      /* programs take in frames when they call; the keeper looks now and then: polling.c */
-    _Atomic bool bulk; /* what was received last was much: two processors may share the work then */
-    bool missed;       /* somebody found that it was another's turn to receive, who looks once more then */
+    bool polling; /* programs take in frames when they call; the keeper looks now and then: polling.c */
+    _Atomic bool bulk_receive; /* what was received last was much: two processors may share the work then */
+    bool rx_rescan; /* somebody found that it was another's turn to receive, who looks once more then */
     struct lock_profile lock_profile;
     struct buffer *receptions[RECEPTION_BATCH][RECEPTION_PIECES]; /* the keeper's, to receive frames into */
 };

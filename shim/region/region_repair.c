@@ -26,18 +26,18 @@ static void repair_process(void *object, void *context) {
         return;
     pool_mark(&shared->processes, process);
     list_init(&process->link);
-    if (process->estate && pool_has(&shared->estates, process->estate)) {
-        process->estate->processes++;
-        pool_mark(&shared->estates, process->estate);
+    if (process->file_table && pool_has(&shared->file_tables, process->file_table)) {
+        process->file_table->processes++;
+        pool_mark(&shared->file_tables, process->file_table);
     } else {
-        process->estate = NULL;
+        process->file_table = NULL;
     }
     list_init(&process->waiters);
     process->poller = NULL;
     list_add_tail(&shared->process_list, &process->link);
     if (process->pid == 0 && !is_process(process->maker)) {
         process->maker = NULL;
-        process->unborn_until_ns = clock_now() + UNBORN_SOON_NS; /* its parent may have died in fork */
+        process->fork_deadline_ns = clock_now() + FORK_SOON_NS; /* its parent may have died in fork */
     }
 }
 
@@ -53,54 +53,54 @@ static void repair_epoll_set(void *object, void *context) {
     set->holders = set->passed;
     if (set->passed)
         pool_mark(&shared->epoll_sets, set);
-    set->bell = NULL;
+    set->epoll_eventfd = NULL;
     list_init(&set->items);
     list_init(&set->ready);
     list_init(&set->waiters);
 }
 
-static void repair_estate(void *object, void *context) {
-    struct estate *estate = object;
+static void repair_file_table(void *object, void *context) {
+    struct file_table *file_table = object;
     (void)context;
-    estate->processes = 0;
-    list_init(&estate->holdings);
+    file_table->processes = 0;
+    list_init(&file_table->file_refs);
 }
 
-static void repair_holding(void *object, void *context) {
-    struct holding *holding = object;
+static void repair_file_ref(void *object, void *context) {
+    struct file_ref *file_ref = object;
     (void)context;
-    if (!pool_has(&shared->estates, holding->estate) || holding->estate->processes == 0)
+    if (!pool_has(&shared->file_tables, file_ref->file_table) || file_ref->file_table->processes == 0)
         return;
-    if (holding->kind == HOLDING_SOCKET && pool_has(&shared->stack.sockets, holding->socket)) {
-        holding->socket->holders++;
-    } else if (holding->kind == HOLDING_EPOLL && pool_has(&shared->epoll_sets, holding->epoll)) {
-        holding->epoll->holders++;
-        pool_mark(&shared->epoll_sets, holding->epoll);
+    if (file_ref->kind == FILE_REF_SOCKET && pool_has(&shared->stack.sockets, file_ref->socket)) {
+        file_ref->socket->holders++;
+    } else if (file_ref->kind == FILE_REF_EPOLL && pool_has(&shared->epoll_sets, file_ref->epoll)) {
+        file_ref->epoll->holders++;
+        pool_mark(&shared->epoll_sets, file_ref->epoll);
     } else {
         return;
     }
-    pool_mark(&shared->holdings, holding);
-    list_init(&holding->link);
-    list_add_tail(&holding->estate->holdings, &holding->link);
+    pool_mark(&shared->file_refs, file_ref);
+    list_init(&file_ref->link);
+    list_add_tail(&file_ref->file_table->file_refs, &file_ref->link);
 }
 
-static void repair_flight(void *object, void *context) {
-    struct flight *flight = object;
+static void repair_inflight(void *object, void *context) {
+    struct inflight *inflight = object;
     (void)context;
-    if (!pool_has(&shared->stack.sockets, flight->socket))
+    if (!pool_has(&shared->stack.sockets, inflight->socket))
         return;
-    pool_mark(&shared->flights_pool, flight);
-    flight->socket->holders++;
-    shared->flights_changed = true;
-    list_init(&flight->link);
-    list_add_tail(&shared->flights, &flight->link);
+    pool_mark(&shared->inflight_pool, inflight);
+    inflight->socket->holders++;
+    shared->inflight_changed = true;
+    list_init(&inflight->link);
+    list_add_tail(&shared->inflights, &inflight->link);
 }
 
 /* A call that is under way has what it works on, whoever closed that meanwhile. */
 static void repair_waiter(void *object, void *context) {
     struct waiter *waiter = object;
     (void)context;
-    if (waiter->bell || !is_process(waiter->process))
+    if (waiter->epoll_eventfd || !is_process(waiter->process))
         return;
     pool_mark(&shared->waiters, waiter);
     waiter_enter(waiter);
@@ -118,15 +118,15 @@ static void repair_waiter(void *object, void *context) {
 
 /* Bells of sets that are left; each tells once more, and whoever looks finds out whether there is anything.
  */
-static void repair_bell(void *object, void *context) {
+static void repair_epoll_eventfd(void *object, void *context) {
     struct waiter *waiter = object;
     (void)context;
-    if (!waiter->bell || !pool_has(&shared->epoll_sets, waiter->set) || waiter->set->holders == 0 ||
-        waiter->set->bell)
+    if (!waiter->epoll_eventfd || !pool_has(&shared->epoll_sets, waiter->set) || waiter->set->holders == 0 ||
+        waiter->set->epoll_eventfd)
         return;
     pool_mark(&shared->waiters, waiter);
     waiter_enter(waiter);
-    waiter->set->bell = waiter;
+    waiter->set->epoll_eventfd = waiter;
     waiter->word = 0;
     list_add_tail(&waiter->set->waiters, &waiter->epoll_link);
 }
@@ -161,35 +161,35 @@ static void repair_ended(void *object, void *context) {
     if (waiter->keeper_descriptor < 0 || !pool_mark(&shared->waiters, waiter))
         return;
     waiter->process = NULL;
-    waiter->bell = false;
+    waiter->epoll_eventfd = false;
     list_init(&waiter->link);
     list_add_tail(&shared->ended, &waiter->link);
     shared->ended_count++;
 }
 
 bool shared_repair(void) {
-    struct pool *pools[] = {&shared->processes,    &shared->holdings,   &shared->watches,
-                            &shared->waiters,      &shared->epoll_sets, &shared->epoll_items,
-                            &shared->flights_pool, &shared->estates};
+    struct pool *pools[] = {&shared->processes,     &shared->file_refs,  &shared->watches,
+                            &shared->waiters,       &shared->epoll_sets, &shared->epoll_items,
+                            &shared->inflight_pool, &shared->file_tables};
     size_t count = sizeof pools / sizeof *pools;
     stack_repair_memory(&shared->stack);
     for (size_t i = 0; i < count; i++)
         pool_repair(pools[i]);
     list_init(&shared->process_list);
-    list_init(&shared->flights);
-    list_init(&shared->bells);
+    list_init(&shared->inflights);
+    list_init(&shared->epoll_eventfds);
     list_init(&shared->ended);
     shared->ended_count = 0;
     list_init(&shared->keeper_wakes);
     memset(shared->names, 0, sizeof shared->names);
     pool_walk(&shared->stack.sockets, forget_holders, NULL);
     pool_walk(&shared->epoll_sets, repair_epoll_set, NULL);
-    pool_walk(&shared->estates, repair_estate, NULL);
+    pool_walk(&shared->file_tables, repair_file_table, NULL);
     pool_walk(&shared->processes, repair_process, NULL);
-    pool_walk(&shared->holdings, repair_holding, NULL);
-    pool_walk(&shared->flights_pool, repair_flight, NULL);
+    pool_walk(&shared->file_refs, repair_file_ref, NULL);
+    pool_walk(&shared->inflight_pool, repair_inflight, NULL);
     pool_walk(&shared->waiters, repair_waiter, NULL);
-    pool_walk(&shared->waiters, repair_bell, NULL);
+    pool_walk(&shared->waiters, repair_epoll_eventfd, NULL);
     pool_walk(&shared->waiters, repair_ended, NULL);
     if (!stack_repair(&shared->stack, clock_now(), frames_hold))
         return false;

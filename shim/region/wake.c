@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 struct process *wake_self;
-_Atomic uint32_t wake_own, wake_strange, wake_delivering;
-int (*wake_peer)(const struct waiter *waiter);
+_Atomic uint32_t wake_own, wake_remote, wake_delivering;
+int (*wake_by_remote_eventfd)(const struct waiter *waiter);
 __thread struct waiter *wake_awake __attribute__((tls_model("initial-exec")));
 
 static long futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout,
@@ -85,13 +85,13 @@ static void wake_waiter(struct wake_list *wakes, struct waiter *waiter) {
     waiter->word = 1;
     if (waiter->process == wake_self)
         wake_own++;
-    else if (!waiter->bell)
-        wake_strange++;
+    else if (!waiter->epoll_eventfd)
+        wake_remote++;
     if (waiter == wake_awake || waiter->spinning)
         return;
     if (waiter->by_descriptor) {
         target.descriptor = waiter->process == wake_self ? waiter->descriptor
-                            : wake_peer                  ? wake_peer(waiter)
+                            : wake_by_remote_eventfd     ? wake_by_remote_eventfd(waiter)
                                                          : -1;
         if (target.descriptor < 0) {
             list_move_tail(&shared->keeper_wakes, &waiter->keeper_link);
@@ -106,15 +106,15 @@ static void wake_waiter(struct wake_list *wakes, struct waiter *waiter) {
 }
 
 /* One more of those who wait for an epoll set is woken, if any sleeps that was not woken already; and its
- * bells are rung. */
+ * epoll eventfds are rung. */
 static void wake_one_of(struct wake_list *wakes, struct epoll_set *set) {
     struct list *link, *next;
     bool woken = false;
     list_for_each(link, next, &set->waiters) {
         struct waiter *waiter = container_of(link, struct waiter, epoll_link);
-        if (!waiter->sleeping || waiter->word || (woken && !waiter->bell))
+        if (!waiter->sleeping || waiter->word || (woken && !waiter->epoll_eventfd))
             continue;
-        woken |= !waiter->bell;
+        woken |= !waiter->epoll_eventfd;
         wake_waiter(wakes, waiter);
     }
 }
@@ -182,8 +182,8 @@ void wake_collect(struct wake_list *wakes) {
         }
     }
     uint64_t deadline_ns = stack_deadline(&shared->stack);
-    bool ticks = shared->ticking && deadline_ns > shared->stack.now_ns + FRAMES_TICK_NS;
-    if ((frames_wait() && !frames_deferred()) || (deadline_ns < shared->keeper_deadline_ns && !ticks) ||
+    bool ticks = shared->polling && deadline_ns > shared->stack.now_ns + FRAMES_POLL_NS;
+    if ((frames_wait() && !frames_are_coalescing()) || (deadline_ns < shared->keeper_deadline_ns && !ticks) ||
         shared->stack.arp.conflicts != shared->conflicts_seen)
         wakes->doorbell = true;
     wakes->delivers = wakes->count > 0;
@@ -226,7 +226,7 @@ void wake_set(struct epoll_set *set, bool ready) {
     struct list *link, *next;
     list_for_each(link, next, &set->waiters) {
         struct waiter *waiter = container_of(link, struct waiter, epoll_link);
-        if (ready || !waiter->bell)
+        if (ready || !waiter->epoll_eventfd)
             wake_one(waiter);
     }
 }
@@ -245,12 +245,12 @@ static void wake_sleepers(bool marked_only) {
             wake_waiter(&wakes, waiter);
         }
     }
-    list_for_each(link, next, &shared->bells) {
-        struct waiter *bell = container_of(link, struct waiter, link);
-        if (!bell->sleeping || (marked_only ? !bell->word : !shared->broken))
+    list_for_each(link, next, &shared->epoll_eventfds) {
+        struct waiter *epoll_eventfd = container_of(link, struct waiter, link);
+        if (!epoll_eventfd->sleeping || (marked_only ? !epoll_eventfd->word : !shared->broken))
             continue;
-        bell->word = 0;
-        wake_waiter(&wakes, bell);
+        epoll_eventfd->word = 0;
+        wake_waiter(&wakes, epoll_eventfd);
     }
     wakes.doorbell = true;
     wake_deliver(&wakes);

@@ -35,7 +35,7 @@ static inline void wake_list_init(struct wake_list *wakes) {
 extern struct process *wake_self;
 
 /* How often this process has woken a thread of its own, and of another process's. */
-extern _Atomic uint32_t wake_own, wake_strange;
+extern _Atomic uint32_t wake_own, wake_remote;
 
 /* How many threads of this process are about to wake others by descriptors that they have looked up with the
  * lock held: none of those may be closed and its number used again until they have. */
@@ -43,7 +43,7 @@ extern _Atomic uint32_t wake_delivering;
 
 /* Gives this process's copy of the eventfd of another's waiter, or -1; the lock is held. NULL: it has none.
  */
-extern int (*wake_peer)(const struct waiter *waiter);
+extern int (*wake_by_remote_eventfd)(const struct waiter *waiter);
 
 /* The thread's own waiter while it is awake and about to look: it needs no waking. */
 extern __thread struct waiter *wake_awake __attribute__((tls_model("initial-exec")));
@@ -60,8 +60,8 @@ void wake_one(struct waiter *waiter);
 /* Wakes one more of those who wait for an epoll set, if something is ready in it. The lock is held. */
 void wake_next(struct epoll_set *set);
 
-/* Wakes who waits for an epoll set: there is something new to wait for; `ready`: in it, so that its bell is
- * rung as well. The lock is held. */
+/* Wakes who waits for an epoll set: there is something new to wait for; `ready`: in it, so that its epoll
+ * eventfd is rung as well. The lock is held. */
 void wake_set(struct epoll_set *set, bool ready);
 
 /* Wakes every thread that waits, and the keeper. The lock is held. */

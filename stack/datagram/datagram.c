@@ -42,8 +42,8 @@ void datagram_end(struct stack *stack, struct socket *socket) {
 
 /* A datagram of that length, in so many buffers, if the socket's limit has room for it, and the limit of all.
  */
-static struct datagram *take(struct stack *stack, const struct socket *socket, uint32_t length,
-                             uint32_t buffers) {
+static struct datagram *take_datagram(struct stack *stack, const struct socket *socket, uint32_t length,
+                                      uint32_t buffers) {
     if (socket->datagram_bytes + datagram_weight(length) > socket->receive_limit)
         return NULL;
     if (!memory_admits_datagram(stack, socket, buffers)) {
@@ -93,7 +93,7 @@ bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet
     if (socket->read_shutdown)
         return false;
     uint32_t buffers = buffer_chain_count(packet->chain);
-    struct datagram *datagram = take(stack, socket, packet->length, buffers);
+    struct datagram *datagram = take_datagram(stack, socket, packet->length, buffers);
     if (!datagram) {
         socket->datagram->drops++;
         return false;
@@ -121,7 +121,7 @@ static void queue_error(struct stack *stack, struct socket *socket, const struct
                         uint32_t length) {
     struct byte_queue quoted = {0};
     struct iovec piece = {(void *)payload, length};
-    struct datagram *datagram = take(stack, socket, length, length / BUFFER_CAPACITY + 1);
+    struct datagram *datagram = take_datagram(stack, socket, length, length / BUFFER_CAPACITY + 1);
     if (!datagram)
         return;
     byte_queue_append(&quoted, &stack->buffers, &piece, 1, 0, length);
@@ -156,7 +156,7 @@ void datagram_error(struct stack *stack, struct socket *socket, const struct icm
 }
 
 void datagram_tell(struct stack *stack, struct socket *socket, const struct icmp_error *told) {
-    struct datagram *datagram = take(stack, socket, 0, 0);
+    struct datagram *datagram = take_datagram(stack, socket, 0, 0);
     if (!datagram)
         return;
     datagram->error = *told;
@@ -230,16 +230,16 @@ static uint32_t copy(const struct datagram *datagram, const struct socket_messag
  * length (the last may be shorter) and there is room for the whole of them. */
 static uint32_t receive_train(struct stack *stack, struct socket *socket, struct socket_message *message,
                               const struct datagram *first) {
-    struct datagram train = *first;
+    struct datagram gso = *first;
     uint32_t copied = copy(first, message, 0), room = room_of(message);
     struct list *link = first->link.next;
     bool peek = message->flags & MSG_PEEK;
     while (copied == message->full_length && link != &socket->datagram->queue) {
         struct datagram *next = container_of(link, struct datagram, link);
-        if (!ip_equal(next->source, train.source) || next->source_port != train.source_port ||
-            !ip_equal(next->destination, train.destination) || next->length > train.length ||
-            next->length == 0 || next->ttl != train.ttl || next->tos != train.tos ||
-            next->length > room - copied || message->full_length + next->length > IP_DATAGRAM_MAX)
+        if (!ip_equal(next->source, gso.source) || next->source_port != gso.source_port ||
+            !ip_equal(next->destination, gso.destination) || next->length > gso.length || next->length == 0 ||
+            next->ttl != gso.ttl || next->tos != gso.tos || next->length > room - copied ||
+            message->full_length + next->length > IP_DATAGRAM_MAX)
             break;
         uint32_t length = next->length;
         uint32_t here = copy(next, message, copied);
@@ -248,11 +248,11 @@ static uint32_t receive_train(struct stack *stack, struct socket *socket, struct
         copied += length;
         message->full_length += length;
         message->truncated = false;
-        message->segment = (uint16_t)train.length;
+        message->segment = (uint16_t)gso.length;
         link = next->link.next;
         if (!peek)
             destroy(stack, socket, next);
-        if (length < train.length)
+        if (length < gso.length)
             break;
     }
     return copied;

@@ -53,7 +53,7 @@ static struct ip_packet seen_by_raw(struct stack *stack, const struct ip_packet 
 /* Raw sockets' filters see the IP header first, and ping sockets' that of ICMP. */
 static bool admitted(struct stack *stack, struct socket *socket, struct ip_packet *packet) {
     struct filter_view view;
-    if (!socket->extra)
+    if (!socket->filters)
         return true;
     filter_view(stack, &view, packet, 0);
     if (socket->type == SOCK_RAW && ip_is_v4(packet->source))

@@ -46,7 +46,7 @@ static void deliver(struct stack *stack, struct socket *socket, struct ip_packet
         socket->datagram->drops++;
         return;
     }
-    if (socket->extra && view && !datagram_admitted(stack, socket, view, packet)) {
+    if (socket->filters && view && !datagram_admitted(stack, socket, view, packet)) {
         COUNTER(stack, packet, InErrors)++;
         return;
     }
@@ -121,7 +121,7 @@ void udp_input(struct stack *stack, struct ip_packet *packet) {
         dhcp_input(stack, packet, source_port, port))
         return;
     struct socket *socket = NULL;
-    struct filter_view seen, *view = stack->extras.used > 0 ? &seen : NULL;
+    struct filter_view seen, *view = stack->filter_pool.used > 0 ? &seen : NULL;
     if (view)
         filter_view(stack, view, packet, UDP_HEADER_BYTES);
     bool many = ip_is_multicast(packet->destination) || ip_is_broadcast(stack, packet->destination);
@@ -172,20 +172,20 @@ int udp_output(struct stack *stack, struct frame *frame, uint16_t source_port, u
     return ip_output(stack, frame, parameters);
 }
 
-/* One datagram; or a train of them, whose payload may stay in the program's memory. */
+/* One datagram; or a burst of them, whose payload may stay in the program's memory. */
 static int send_one(struct stack *stack, struct socket *socket, const struct socket_message *message,
                     const struct ip_parameters *parameters, size_t skip, uint32_t length, uint32_t segment) {
     struct byte_queue payload = {0};
     struct frame *frame = frame_begin(&stack->transmit);
-    bool train = segment < length, lend = train && message->lend && message->count == 1;
-    if (!frame || (!lend && datagram_payload(stack, message, skip, length, &payload))) {
+    bool gso = segment < length, borrow = gso && message->borrow && message->count == 1;
+    if (!frame || (!borrow && datagram_payload(stack, message, skip, length, &payload))) {
         COUNTER(stack, parameters, SndbufErrors)++;
         return -ENOBUFS;
     }
-    if (train)
+    if (gso)
         frame->segment = (uint16_t)segment;
-    if (lend)
-        frame_lend(frame, (const char *)message->pieces[0].iov_base + skip, length);
+    if (borrow)
+        frame_borrow(frame, (const char *)message->pieces[0].iov_base + skip, length);
     else if (length > 0)
         frame_set_payload(frame, (struct byte_cursor){payload.head, 0}, length);
     int result = udp_output(stack, frame, socket->datagram->binding.port, message->port, parameters,
@@ -247,7 +247,7 @@ ssize_t udp_send(struct stack *stack, struct socket *socket, const struct socket
 }
 
 /* Whether datagrams of one write (UDP_SEGMENT) may leave as one frame, which the NIC cuts. */
-static bool may_train(const struct stack *stack, const struct ip_parameters *parameters) {
+static bool may_gso(const struct stack *stack, const struct ip_parameters *parameters) {
     struct ip_address destination = parameters->destination;
     bool options = parameters->options && parameters->options->length > 0;
     return stack->config.offload_datagrams && !options && !ip_is_local(stack, destination) &&
@@ -273,7 +273,7 @@ static ssize_t send_now(struct stack *stack, struct socket *socket, const struct
         return -EINVAL;
     if (one < length && parameters.protocol == IP_PROTOCOL_UDPLITE)
         return -EIO; /* as Linux */
-    uint32_t at_once = one < length && may_train(stack, &parameters) ? length : one;
+    uint32_t at_once = one < length && may_gso(stack, &parameters) ? length : one;
     do {
         uint32_t here = length - sent < at_once ? length - sent : at_once;
         error = send_one(stack, socket, message, &parameters, sent, here, one);

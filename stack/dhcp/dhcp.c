@@ -28,7 +28,7 @@ static void wait(struct stack *stack, uint64_t ns) {
 }
 
 /* Sends a question: by broadcast until there is an address, and whenever the server may be another. */
-static void ask(struct stack *stack, enum dhcp_type type) {
+static void send_message(struct stack *stack, enum dhcp_type type) {
     struct dhcp *dhcp = &stack->dhcp;
     uint8_t bytes[DHCP_MESSAGE_MAX];
     struct dhcp_question question = {.type = type, .transaction = dhcp->transaction};
@@ -70,18 +70,18 @@ static void wait_for_answer(struct stack *stack) {
     wait(stack, base - SECOND_NS + random_u64(&stack->random) % (2 * SECOND_NS));
 }
 
-static void enter(struct stack *stack, enum dhcp_state state) {
+static void enter_state(struct stack *stack, enum dhcp_state state) {
     stack->dhcp.state = state;
     stack->dhcp.attempts = 0;
 }
 
-static void begin(struct stack *stack) {
+static void begin_discovery(struct stack *stack) {
     struct dhcp *dhcp = &stack->dhcp;
-    enter(stack, DHCP_SELECTING);
+    enter_state(stack, DHCP_SELECTING);
     dhcp->transaction = (uint32_t)random_u64(&stack->random);
     dhcp->began_ns = stack->now_ns;
     memset(&dhcp->offer, 0, sizeof dhcp->offer);
-    ask(stack, DHCP_DISCOVER);
+    send_message(stack, DHCP_DISCOVER);
     wait_for_answer(stack);
 }
 
@@ -90,7 +90,7 @@ void dhcp_start(struct stack *stack) {
     memset(dhcp, 0, sizeof *dhcp);
     timer_init(&dhcp->timer, TIMER_DHCP);
     dhcp->interface_mtu = stack->config.mtu;
-    begin(stack);
+    begin_discovery(stack);
 }
 
 void dhcp_release(struct stack *stack) {
@@ -100,7 +100,7 @@ void dhcp_release(struct stack *stack) {
     timer_stop(&stack->timers, &dhcp->timer);
     if (dhcp->lease.address) {
         dhcp->transaction = (uint32_t)random_u64(&stack->random);
-        ask(stack, DHCP_RELEASE);
+        send_message(stack, DHCP_RELEASE);
     }
     dhcp->state = DHCP_OFF;
 }
@@ -109,7 +109,7 @@ void dhcp_release(struct stack *stack) {
 static void lose(struct stack *stack) {
     memset(&stack->dhcp.lease, 0, sizeof stack->dhcp.lease);
     stack_set_address(stack, 0, 0);
-    begin(stack);
+    begin_discovery(stack);
 }
 
 /* What a server left out, and what no server would mean. */
@@ -143,7 +143,7 @@ static void bind_lease(struct stack *stack) {
     stack->config.gateway = lease->route_count ? 0 : lease->router;
     if (stack->config.gateway)
         ip_route_add(&stack->routes, 0, 0, stack->config.gateway);
-    enter(stack, DHCP_BOUND);
+    enter_state(stack, DHCP_BOUND);
     if (lease->length_ns < LEASE_FOREVER_NS)
         timer_start(&stack->timers, &dhcp->timer, dhcp->bound_ns + lease->renew_ns);
     else
@@ -161,9 +161,9 @@ static void probe(struct stack *stack) {
 }
 
 void dhcp_conflict(struct stack *stack) {
-    ask(stack, DHCP_DECLINE);
+    send_message(stack, DHCP_DECLINE);
     stack->dhcp.declined++;
-    enter(stack, DHCP_WAITING);
+    enter_state(stack, DHCP_WAITING);
     wait(stack, DECLINE_WAIT_NS);
 }
 
@@ -178,14 +178,14 @@ static bool may_refuse(const struct dhcp *dhcp, uint32_t server) {
     return dhcp->state == DHCP_REBINDING || server == asked;
 }
 
-static void handle(struct stack *stack, const struct dhcp_message *message) {
+static void handle_message(struct stack *stack, const struct dhcp_message *message) {
     struct dhcp *dhcp = &stack->dhcp;
     bool waits =
         dhcp->state == DHCP_REQUESTING || dhcp->state == DHCP_RENEWING || dhcp->state == DHCP_REBINDING;
     if (message->type == DHCP_OFFER && dhcp->state == DHCP_SELECTING && usable(&message->lease)) {
         dhcp->offer = message->lease;
-        enter(stack, DHCP_REQUESTING);
-        ask(stack, DHCP_REQUEST);
+        enter_state(stack, DHCP_REQUESTING);
+        send_message(stack, DHCP_REQUEST);
         wait_for_answer(stack);
     } else if (message->type == DHCP_NAK && waits && may_refuse(dhcp, message->lease.server)) {
         lose(stack);
@@ -197,7 +197,7 @@ static void handle(struct stack *stack, const struct dhcp_message *message) {
         if (dhcp->lease.address) {
             bind_lease(stack);
         } else {
-            enter(stack, DHCP_PROBING);
+            enter_state(stack, DHCP_PROBING);
             probe(stack);
         }
     }
@@ -225,7 +225,7 @@ bool dhcp_input(struct stack *stack, const struct ip_packet *packet, uint16_t so
     struct iovec pieces[2] = {{header, sizeof header}, {bytes, length}};
     byte_queue_peek(&queue, pieces, 2, UINT32_MAX);
     if (dhcp_parse(bytes, length, stack->dhcp.transaction, stack->config.mac, &message))
-        handle(stack, &message);
+        handle_message(stack, &message);
     return true;
 }
 
@@ -245,13 +245,13 @@ static void ask_for_more(struct stack *stack) {
         return;
     }
     if (dhcp->state == DHCP_BOUND) {
-        enter(stack, DHCP_RENEWING);
+        enter_state(stack, DHCP_RENEWING);
         dhcp->transaction = (uint32_t)random_u64(&stack->random);
         dhcp->began_ns = stack->now_ns;
     }
     if (stack->now_ns >= rebind_ns)
         dhcp->state = DHCP_REBINDING;
-    ask(stack, DHCP_REQUEST);
+    send_message(stack, DHCP_REQUEST);
     wait_towards(stack, dhcp->state == DHCP_REBINDING ? end_ns : rebind_ns);
 }
 
@@ -261,18 +261,18 @@ void dhcp_timer(struct stack *stack) {
     case DHCP_OFF:
         break;
     case DHCP_WAITING:
-        begin(stack);
+        begin_discovery(stack);
         break;
     case DHCP_SELECTING:
-        ask(stack, DHCP_DISCOVER);
+        send_message(stack, DHCP_DISCOVER);
         wait_for_answer(stack);
         break;
     case DHCP_REQUESTING:
         if (dhcp->attempts == REQUESTS_MAX) {
-            begin(stack);
+            begin_discovery(stack);
             break;
         }
-        ask(stack, DHCP_REQUEST);
+        send_message(stack, DHCP_REQUEST);
         wait_for_answer(stack);
         break;
     case DHCP_PROBING:

@@ -71,7 +71,7 @@ static bool names_server(enum dhcp6_type type) {
     return type == DHCP6_REQUEST || type == DHCP6_RENEW || type == DHCP6_RELEASE || type == DHCP6_DECLINE;
 }
 
-static void ask(struct stack *stack, enum dhcp6_type type) {
+static void send_request(struct stack *stack, enum dhcp6_type type) {
     struct dhcp6 *dhcp = &stack->ip6.dhcp6;
     const struct ip6_address *own = ip6_link_local(stack);
     uint8_t bytes[DHCP6_MESSAGE_MAX];
@@ -93,7 +93,7 @@ static uint64_t vary(struct stack *stack, uint64_t base_ns, uint64_t ns) {
     return base_ns - ns / 10 + random_u64(&stack->random) % (ns / 5 + 1);
 }
 
-static void enter(struct stack *stack, enum dhcp6_state state, uint64_t delay_ns) {
+static void enter_state(struct stack *stack, enum dhcp6_state state, uint64_t delay_ns) {
     struct dhcp6 *dhcp = &stack->ip6.dhcp6;
     dhcp->state = state;
     dhcp->transaction = (uint32_t)random_u64(&stack->random) & 0xffffff;
@@ -111,7 +111,7 @@ static void solicit(struct stack *stack, uint64_t delay_ns) {
     struct dhcp6 *dhcp = &stack->ip6.dhcp6;
     memset(&dhcp->best, 0, sizeof dhcp->best);
     dhcp->has_best = false;
-    enter(stack, DHCP6_SOLICITING, delay_ns);
+    enter_state(stack, DHCP6_SOLICITING, delay_ns);
 }
 
 void dhcp6_router(struct stack *stack, bool managed, bool other) {
@@ -120,7 +120,7 @@ void dhcp6_router(struct stack *stack, bool managed, bool other) {
     if (managed && only_informs)
         solicit(stack, first_delay(stack));
     else if (other && state == DHCP6_OFF)
-        enter(stack, DHCP6_INFORMING, first_delay(stack));
+        enter_state(stack, DHCP6_INFORMING, first_delay(stack));
 }
 
 static uint64_t seconds(uint32_t count) {
@@ -191,7 +191,7 @@ static void advertised(struct stack *stack, const struct dhcp6_message *message)
     dhcp->best = *message;
     dhcp->has_best = true;
     if (message->preference == BEST_PREFERENCE || dhcp->attempts > 1)
-        enter(stack, DHCP6_REQUESTING, 0);
+        enter_state(stack, DHCP6_REQUESTING, 0);
 }
 
 static bool same_server(const struct dhcp6_duid *a, const struct dhcp6_duid *b) {
@@ -211,14 +211,14 @@ static void replied(struct stack *stack, const struct dhcp6_message *message) {
         if (dhcp->state != DHCP6_SOLICITING || message->rapid)
             bind_lease(stack, message);
     } else if (message->status == NO_BINDING && dhcp->state != DHCP6_SOLICITING) {
-        enter(stack, DHCP6_REQUESTING, 0);
+        enter_state(stack, DHCP6_REQUESTING, 0);
     } else if (message->status == NOT_ON_LINK || message->status == NO_ADDRESSES) {
         if (asked_one && dhcp->state == DHCP6_REQUESTING)
             solicit(stack, SECOND_NS);
     }
 }
 
-static void handle(struct stack *stack, const struct dhcp6_message *message) {
+static void handle_message(struct stack *stack, const struct dhcp6_message *message) {
     enum dhcp6_state state = stack->ip6.dhcp6.state;
     stack_work_on(stack, &stack->ip6);
     bool waits = state != DHCP6_OFF && state != DHCP6_BOUND && state != DHCP6_INFORMED;
@@ -249,7 +249,7 @@ bool dhcp6_input(struct stack *stack, const struct ip_packet *packet) {
     if (whole && !ip_is_multicast(packet->destination) &&
         dhcp6_parse(bytes + UDP_HEADER_BYTES, length - UDP_HEADER_BYTES, dhcp->transaction, stack->config.mac,
                     &message))
-        handle(stack, &message);
+        handle_message(stack, &message);
     return true;
 }
 
@@ -257,7 +257,7 @@ void dhcp6_taken(struct stack *stack, struct ip_address address) {
     struct dhcp6 *dhcp = &stack->ip6.dhcp6;
     if (dhcp->state != DHCP6_BOUND || !ip_equal(address, dhcp->best.address))
         return;
-    enter(stack, DHCP6_DECLINING, 0);
+    enter_state(stack, DHCP6_DECLINING, 0);
     ip6_wake(stack);
 }
 
@@ -269,8 +269,8 @@ bool dhcp6_is_bound(const struct stack *stack) {
 void dhcp6_release(struct stack *stack) {
     struct dhcp6 *dhcp = &stack->ip6.dhcp6;
     if (dhcp6_is_bound(stack)) {
-        enter(stack, DHCP6_BOUND, 0);
-        ask(stack, DHCP6_RELEASE);
+        enter_state(stack, DHCP6_BOUND, 0);
+        send_request(stack, DHCP6_RELEASE);
         remove_address(stack, dhcp->best.address);
     }
     dhcp->state = DHCP6_OFF;
@@ -290,9 +290,9 @@ static void lease_goes_on(struct stack *stack) {
         remove_address(stack, dhcp->best.address);
         solicit(stack, 0);
     } else if (stack->now_ns >= rebind_ns && dhcp->state != DHCP6_REBINDING) {
-        enter(stack, DHCP6_REBINDING, 0);
+        enter_state(stack, DHCP6_REBINDING, 0);
     } else if (dhcp->state == DHCP6_BOUND) {
-        enter(stack, DHCP6_RENEWING, 0);
+        enter_state(stack, DHCP6_RENEWING, 0);
     }
 }
 
@@ -316,11 +316,11 @@ void dhcp6_run(struct stack *stack) {
         return;
     }
     if (dhcp->state == DHCP6_INFORMED)
-        enter(stack, DHCP6_INFORMING, first_delay(stack));
+        enter_state(stack, DHCP6_INFORMING, first_delay(stack));
     else if (dhcp6_is_bound(stack))
         lease_goes_on(stack);
     else if (dhcp->state == DHCP6_SOLICITING && dhcp->has_best)
-        enter(stack, DHCP6_REQUESTING, 0); /* of those that answered within the first interval */
+        enter_state(stack, DHCP6_REQUESTING, 0); /* of those that answered within the first interval */
     if (dhcp->due_ns > stack->now_ns)
         return;
     const struct pace *pace = pace_of(dhcp->state);
@@ -328,7 +328,7 @@ void dhcp6_run(struct stack *stack) {
         solicit(stack, first_delay(stack));
         return;
     }
-    ask(stack, pace->type);
+    send_request(stack, pace->type);
     uint64_t first_ns = pace->first_s * SECOND_NS, longest_ns = pace->longest_s * SECOND_NS;
     if (dhcp->attempts++ == 0)
         dhcp->interval_ns =

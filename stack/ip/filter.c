@@ -39,7 +39,7 @@ void filter_view_trimmed(struct filter_view *view, const struct buffer *chain) {
 }
 
 /* Copies bytes from a place of the packet. False: they are not all there. */
-static bool take(const struct filter_view *view, uint32_t at, uint8_t *to, uint32_t length) {
+static bool load_bytes(const struct filter_view *view, uint32_t at, uint8_t *to, uint32_t length) {
     uint32_t headers = view->network_length + view->transport_length;
     const struct buffer *buffer = view->chain;
     for (; length > 0 && at < headers; length--)
@@ -103,7 +103,7 @@ static bool load(const struct filter_view *view, uint32_t offset, uint32_t size,
         at = (uint32_t)(place - SKF_NET_OFF);
     else if (place < 0)
         return false; /* the link's header is not kept */
-    if (at > IP_DATAGRAM_MAX || !take(view, (uint32_t)at, bytes, size))
+    if (at > IP_DATAGRAM_MAX || !load_bytes(view, (uint32_t)at, bytes, size))
         return false;
     *value = size == 4 ? wire_get32(bytes) : size == 2 ? wire_get16(bytes) : bytes[0];
     return true;
@@ -365,11 +365,11 @@ static bool take_program(struct stack *stack, struct filter_program *program, co
 }
 
 static struct filter *filter_of(const struct socket *socket) {
-    return socket->extra ? &socket->extra->filter : NULL;
+    return socket->filters ? &socket->filters->filter : NULL;
 }
 
 static struct filter *filter_make(struct stack *stack, struct socket *socket) {
-    struct socket_extra *extra = socket_extra(stack, socket);
+    struct socket_filters *extra = socket_filters(stack, socket);
     return extra ? &extra->filter : NULL;
 }
 

@@ -130,8 +130,8 @@ static bool is_echo_reply(const struct icmp_quoted *quoted) {
 }
 
 /* Tells the socket of a packet of ours, of which so many bytes are there. */
-static void tell(struct stack *stack, const uint8_t *packet, uint32_t length,
-                 const struct icmp_error *error) {
+static void tell_sockets(struct stack *stack, const uint8_t *packet, uint32_t length,
+                         const struct icmp_error *error) {
     struct icmp_quoted quoted = {.header = packet};
     uint32_t at;
     if (!ip6_find_transport(packet, length, &quoted.protocol, &at) || length - at < 8 || packet[0] >> 4 != 6)
@@ -149,7 +149,7 @@ static void tell(struct stack *stack, const uint8_t *packet, uint32_t length,
 void icmp6_undelivered(struct stack *stack, const uint8_t *packet, uint32_t length) {
     struct icmp_error error = convert(ICMP6_UNREACHABLE, ICMP6_ADDRESS_UNREACHABLE);
     error.offender = ip_from_bytes(packet + 8); /* ourselves */
-    tell(stack, packet, length, &error);
+    tell_sockets(stack, packet, length, &error);
 }
 
 static void error_input(struct stack *stack, const struct ip_packet *packet) {
@@ -163,7 +163,7 @@ static void error_input(struct stack *stack, const struct ip_packet *packet) {
         stack->mib.Icmp6InErrors++;
         return;
     }
-    tell(stack, message + ICMP6_HEADER_BYTES, quoted, &error);
+    tell_sockets(stack, message + ICMP6_HEADER_BYTES, quoted, &error);
 }
 
 void icmp6_input(struct stack *stack, struct ip_packet *packet) {

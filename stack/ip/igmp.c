@@ -73,7 +73,7 @@ static bool version(const struct stack *stack, uint64_t until_ns) {
 }
 
 /* Tells routers what they ask, or what has changed. */
-static void tell(struct stack *stack, const struct multicast_group *group, bool changed) {
+static void send_report(struct stack *stack, const struct multicast_group *group, bool changed) {
     uint32_t address = ip_to_v4(group->address);
     if (version(stack, stack->igmp.v1_until_ns)) {
         if (multicast_has_members(group))
@@ -95,7 +95,7 @@ static void tell(struct stack *stack, const struct multicast_group *group, bool 
  * either may get lost. */
 void igmp_changed(struct stack *stack, struct multicast_group *group) {
     bool old = version(stack, stack->igmp.v1_until_ns) || version(stack, stack->igmp.v2_until_ns);
-    tell(stack, group, true);
+    send_report(stack, group, true);
     if (old && !multicast_has_members(group)) {
         multicast_forget(stack, group);
         return;
@@ -107,7 +107,7 @@ void igmp_changed(struct stack *stack, struct multicast_group *group) {
 void igmp_timer(struct stack *stack, struct multicast_group *group) {
     bool change = group->changes > 0;
     if (change || (group->asked && multicast_has_members(group)))
-        tell(stack, group, change);
+        send_report(stack, group, change);
     group->asked = false;
     if (change && --group->changes > 0)
         multicast_tell_within(stack, group, IGMP_UNSOLICITED_NS);

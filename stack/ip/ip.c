@@ -208,7 +208,7 @@ static bool record_route(uint8_t *options, uint32_t length, uint32_t address) {
 }
 
 /* Whether a packet is for us, and may come from where it says it does. */
-static bool acceptable(struct stack *stack, const struct ip_packet *packet) {
+static bool addresses_are_valid(struct stack *stack, const struct ip_packet *packet) {
     uint32_t source = ip_to_v4(packet->source), destination = ip_to_v4(packet->destination);
     if (packet->looped)
         return true;
@@ -248,7 +248,7 @@ void ip_input(struct stack *stack, struct buffer *chain, unsigned flags) {
         stack->mib.IpExtInMcastPkts++;
     else if (packet.multicast)
         stack->mib.IpExtInBcastPkts++;
-    if (!acceptable(stack, &packet)) {
+    if (!addresses_are_valid(stack, &packet)) {
         stack->mib.IpInAddrErrors++;
         goto drop;
     }

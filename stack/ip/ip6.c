@@ -17,7 +17,7 @@
 const struct ip_address IP6_ALL_NODES = {.bytes = {0xff, 2, [15] = 1}};
 const struct ip_address IP6_ALL_ROUTERS = {.bytes = {0xff, 2, [15] = 2}};
 
-static void begin(struct stack *stack) {
+static void begin_interface(struct stack *stack) {
     struct ip6 *ip6 = &stack->ip6;
     ip6->mtu = 0;
     ip6->hop_limit = 0;
@@ -31,7 +31,7 @@ void ip6_repair(struct stack *stack) {
     struct ip6 *ip6 = &stack->ip6;
     list_init(&ip6->timer.link);
     if (stack->at_work == ip6) {
-        begin(stack);
+        begin_interface(stack);
         ip6_routes_repair(stack);
         ip6_addresses_repair(stack);
     } else if (ip6->on && !ip6->begins) {
@@ -59,7 +59,7 @@ void ip6_init(struct stack *stack) {
         uint64_t own[2] = {key[0], key[1] + (uint64_t)i};
         ip6->key[i] = siphash(own, stack->isn_key, sizeof stack->isn_key);
     }
-    begin(stack);
+    begin_interface(stack);
     ip6->on = stack->config.ip6.on && stack->config.mtu >= IP6_MTU_MIN;
     ip6->begins = ip6->on;
     if (ip6->on)

@@ -122,7 +122,8 @@ static bool is_extension(uint8_t protocol) {
            protocol == IP6_FRAGMENT;
 }
 
-static bool handle(struct stack *stack, struct ip_packet *packet, uint8_t kind, uint32_t at, uint32_t end) {
+static bool handle_header(struct stack *stack, struct ip_packet *packet, uint8_t kind, uint32_t at,
+                          uint32_t end) {
     switch (kind) {
     case IP6_HOP_BY_HOP: /* only right behind IPv6's own */
         if (at != packet->header_at + IP6_HEADER_BYTES || packet->fragmented)
@@ -148,14 +149,14 @@ bool ip6_extensions_input(struct stack *stack, struct ip_packet *packet) {
             return false;
         }
         uint32_t bytes = header_bytes(kind, header);
-        if (kind != IP6_FRAGMENT && !handle(stack, packet, kind, at, at + bytes))
+        if (kind != IP6_FRAGMENT && !handle_header(stack, packet, kind, at, at + bytes))
             return false;
         packet->next_header_at = at;
         packet->protocol = header[0];
         packet->length -= bytes;
         packet->extensions += bytes;
         first->start += bytes;
-        if (kind == IP6_FRAGMENT && !handle(stack, packet, kind, at, at + bytes))
+        if (kind == IP6_FRAGMENT && !handle_header(stack, packet, kind, at, at + bytes))
             return false;
     }
     return true;

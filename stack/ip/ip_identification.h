@@ -26,7 +26,7 @@ struct ip_identifications {
 /* Of a stack whose random numbers are there. */
 void ip_identification_init(struct stack *stack);
 
-/* The number of a packet, and as many as follow it (a train's, cut by the NIC). `whole`: it has DF, and is
+/* The number of a packet, and as many as follow it (a burst's, cut by the NIC). `whole`: it has DF, and is
  * not a fragment. */
 uint16_t ip_identification(struct stack *stack, const struct ip_parameters *parameters, bool whole,
                            uint32_t count);

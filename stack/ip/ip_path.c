@@ -36,7 +36,7 @@ bool ip_path_whole(const struct stack *stack, struct ip_address destination) {
     return !path || !path->locked;
 }
 
-static void forget(struct stack *stack, struct ip_path *path) {
+static void return_path(struct stack *stack, struct ip_path *path) {
     timer_stop(&stack->timers, &path->timer);
     hash_remove(&path->hash);
     list_remove(&path->age);
@@ -45,7 +45,7 @@ static void forget(struct stack *stack, struct ip_path *path) {
 
 static struct ip_path *make(struct stack *stack, struct ip_address destination) {
     if (stack->paths.pool.used == IP_PATHS_MAX)
-        forget(stack, container_of(stack->paths.ages.next, struct ip_path, age));
+        return_path(stack, container_of(stack->paths.ages.next, struct ip_path, age));
     struct ip_path *path = pool_take_zeroed(&stack->paths.pool);
     if (!path)
         return NULL;
@@ -112,12 +112,12 @@ bool ip_path_sent_lately(const struct stack *stack, struct ip_address destinatio
 }
 
 void ip_path_timer(struct stack *stack, struct ip_path *path) {
-    forget(stack, path);
+    return_path(stack, path);
     stack->paths.generation++;
 }
 
 void ip_path_forget(struct stack *stack) {
     struct list *link;
     while ((link = list_first(&stack->paths.ages)))
-        forget(stack, container_of(link, struct ip_path, age));
+        return_path(stack, container_of(link, struct ip_path, age));
 }

@@ -47,7 +47,7 @@ static uint64_t min_u64(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
-static void ask(struct stack *stack) {
+static void solicit_routers(struct stack *stack) {
     struct nd_router *router = &stack->ip6.router;
     const struct sysctl *sysctl = &stack->sysctl;
     if (router->asked >= sysctl->ip6_rtr_solicitations) {
@@ -336,6 +336,6 @@ static void forget_old(struct stack *stack) {
 
 void nd_router_run(struct stack *stack) {
     if (stack->ip6.router.due_ns <= stack->now_ns)
-        ask(stack);
+        solicit_routers(stack);
     forget_old(stack);
 }

@@ -10,7 +10,7 @@ struct frame *frame_begin(struct frame_queue *queue) {
         return NULL;
     struct frame *frame = &queue->frames[(queue->first + queue->count) % FRAME_QUEUE_MAX];
     frame->payload = (struct byte_cursor){NULL, 0};
-    frame->lent = NULL;
+    frame->borrowed = NULL;
     frame->payload_length = 0;
     frame->header_length = 0;
     frame->segment = 0;
@@ -26,37 +26,37 @@ void frame_set_payload(struct frame *frame, struct byte_cursor payload, uint32_t
     buffer_hold_range(payload, length);
 }
 
-void frame_lend(struct frame *frame, const void *bytes, uint32_t length) {
-    frame->lent = bytes;
+void frame_borrow(struct frame *frame, const void *bytes, uint32_t length) {
+    frame->borrowed = bytes;
     frame->payload_length = length;
 }
 
 int frame_keep(struct pool *buffers, struct frame *frame) {
     struct byte_queue queue = {0};
-    struct iovec piece = {(void *)frame->lent, frame->payload_length};
-    if (!frame->lent)
+    struct iovec piece = {(void *)frame->borrowed, frame->payload_length};
+    if (!frame->borrowed)
         return 0;
     if (byte_queue_append(&queue, buffers, &piece, 1, 0, frame->payload_length) < frame->payload_length) {
         buffer_drop_chain(buffers, queue.head);
         return -ENOBUFS;
     }
     frame->payload = (struct byte_cursor){queue.head, 0};
-    frame->lent = NULL;
+    frame->borrowed = NULL;
     return 0;
 }
 
 int frame_pieces(const struct frame *frame, struct iovec *pieces, int limit) {
-    if (!frame->lent)
+    if (!frame->borrowed)
         return buffer_range_pieces(frame->payload, frame->payload_length, pieces, limit);
     if (limit < 1)
         return -1;
-    pieces[0] = (struct iovec){(void *)frame->lent, frame->payload_length};
+    pieces[0] = (struct iovec){(void *)frame->borrowed, frame->payload_length};
     return 1;
 }
 
 void frame_copy(const struct frame *frame, uint32_t at, void *to, uint32_t length) {
-    if (frame->lent)
-        memcpy(to, (const uint8_t *)frame->lent + at, length);
+    if (frame->borrowed)
+        memcpy(to, (const uint8_t *)frame->borrowed + at, length);
     else if (length > 0)
         buffer_copy_range(to, byte_cursor_after(frame->payload, at), length);
 }
@@ -66,9 +66,9 @@ void frame_commit(struct frame_queue *queue) {
 }
 
 void frame_release(struct pool *buffers, struct frame *frame) {
-    if (!frame->lent)
+    if (!frame->borrowed)
         buffer_drop_range(buffers, frame->payload, frame->payload_length);
-    frame->lent = NULL;
+    frame->borrowed = NULL;
     frame->payload_length = 0;
 }
 

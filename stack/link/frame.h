@@ -46,7 +46,7 @@ struct frame_note {
 
 struct frame {
     struct byte_cursor payload; /* holds a reference to each buffer of the range */
-    const void *lent;           /* instead: the payload's bytes, good for as long as the lender waits */
+    const void *borrowed;       /* instead: the payload's bytes, good for as long as the lender waits */
     uint32_t payload_length;
     uint16_t header_length;
     uint8_t transport_at; /* where the header of TCP, UDP or ICMP begins */
@@ -77,7 +77,7 @@ void frame_set_payload(struct frame *frame, struct byte_cursor payload, uint32_t
 
 /* Gives a frame a payload that stays where it is. Whoever lends it sends the frame before anybody else can,
  * and waits for that; or has it copied (frame_keep). */
-void frame_lend(struct frame *frame, const void *bytes, uint32_t length);
+void frame_borrow(struct frame *frame, const void *bytes, uint32_t length);
 
 /* Copies a lent payload to buffers of the frame's own; nothing, if it has such. Returns 0, or -ENOBUFS: then
  * it is still lent. */

@@ -134,7 +134,7 @@ static bool is_gateway(const struct stack *stack, const struct neighbour *entry)
     return ip6_route_names(stack, entry->address);
 }
 
-static void ask(struct stack *stack, struct neighbour *entry) {
+static void solicit_neighbour(struct stack *stack, struct neighbour *entry) {
     bool alone = entry->state == NEIGHBOUR_PROBE;
     if (ip_is_v4(entry->address)) {
         arp_ask(stack, ip_to_v4(entry->address), alone ? entry->mac : NULL);
@@ -323,14 +323,14 @@ int neighbour_output(struct stack *stack, struct frame *frame, struct ip_address
         return -ENOBUFS;
     }
     if (fresh)
-        ask(stack, entry);
+        solicit_neighbour(stack, entry);
     return 0;
 }
 
 void neighbour_ask(struct stack *stack, struct ip_address address) {
     struct neighbour *entry = neighbour_lookup(stack, address);
     if (!entry && (entry = entry_create(stack, address, NEIGHBOUR_INCOMPLETE)))
-        ask(stack, entry);
+        solicit_neighbour(stack, entry);
 }
 
 void neighbour_confirm(struct stack *stack, struct ip_address address) {
@@ -358,5 +358,5 @@ void neighbour_timer(struct stack *stack, struct neighbour *entry) {
     if (entry->probes >= probes_max(stack, entry))
         entry_failed(stack, entry);
     else
-        ask(stack, entry);
+        solicit_neighbour(stack, entry);
 }

@@ -2,8 +2,8 @@
  * software_gso.c - what a NIC makes of a frame that leaves work to it (frame.h): the packets that will be on
  * the wire, with their checksums.
  *
- * Of a train each segment gets the header with its own sequence number, length and identification; CWR is the
- * first's alone, PSH and FIN are the last's. A train of datagrams
+ * Of a burst each segment gets the header with its own sequence number, length and identification; CWR is the
+ * first's alone, PSH and FIN are the last's. A burst of datagrams
  * (UDP_SEGMENT) is cut into datagrams.
  */
 #include "stack/base/checksum.h"

@@ -99,7 +99,7 @@ static void *find_free(struct pool *pool, struct pool_block **block, uint32_t *i
     return object_at(pool, *block, *index);
 }
 
-static void take(struct pool *pool, struct pool_block *block, uint32_t index) {
+static void take_object(struct pool *pool, struct pool_block *block, uint32_t index) {
     block->taken[index / 64] |= UINT64_C(1) << (index % 64);
     pool->used++;
     if (++block->used == pool->objects_per_block)
@@ -113,7 +113,7 @@ void *pool_take(struct pool *pool) {
     if (!object)
         return NULL;
     pool_poison_end(object, pool->object_bytes);
-    take(pool, block, index);
+    take_object(pool, block, index);
     return object;
 }
 
@@ -126,7 +126,7 @@ void *pool_take_zeroed(struct pool *pool) {
     pool_poison_end(object, pool->object_bytes);
     memset(object, 0, pool->object_bytes);
     atomic_signal_fence(memory_order_seq_cst);
-    take(pool, block, index);
+    take_object(pool, block, index);
     return object;
 }
 

@@ -35,7 +35,7 @@ uint32_t memory_tcp_pages(const struct stack *stack) {
     uint64_t lines =
         (uint64_t)(stack->buffers.used - stack->memory.datagram_buffers) * (BUFFER_BYTES / LINE) +
         ((uint64_t)stack->sent.used * stack->sent.object_bytes +
-         (uint64_t)stack->held_segments.used * stack->held_segments.object_bytes) /
+         (uint64_t)stack->out_of_order_segments.used * stack->out_of_order_segments.object_bytes) /
             LINE;
     return (uint32_t)(lines / (MEMORY_PAGE_BYTES / LINE));
 }
@@ -47,7 +47,7 @@ uint32_t memory_udp_pages(const struct stack *stack) {
 }
 
 static uint32_t held_by(const struct tcp *tcp) {
-    return tcp->send.buffers + tcp->receive.buffers + tcp->flight->out_of_order.buffers;
+    return tcp->send.buffers + tcp->receive.buffers + tcp->active->out_of_order.buffers;
 }
 
 uint32_t memory_room(struct stack *stack, const struct tcp *tcp) {
@@ -79,7 +79,7 @@ void memory_prune(struct stack *stack) {
                     (link = size_class_largest(&stack->memory.out_of_order));
          i++) {
         stack->mib.TcpExtOfoPruned++;
-        tcp_reassembly_purge(stack, container_of(link, struct tcp_flight, memory_link)->owner);
+        tcp_reassembly_purge(stack, container_of(link, struct tcp_active, memory_link)->owner);
     }
 }
 

@@ -37,7 +37,7 @@ struct tcp;
 struct memory {
     uint32_t datagram_buffers;        /* in queues of datagrams */
     bool pressure;                    /* TCP is under pressure */
-    struct size_classes out_of_order; /* struct tcp_flight, by how many buffers it holds out of order */
+    struct size_classes out_of_order; /* struct tcp_active, by how many buffers it holds out of order */
 };
 
 /* Chooses tcp_mem and udp_mem by the region's size, and bounds the pool of buffers. */

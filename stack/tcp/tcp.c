@@ -12,7 +12,7 @@ struct tcp *tcp_create(struct stack *stack) {
         return NULL;
     list_init(&tcp->output_link);
     list_init(&tcp->queue_link);
-    tcp->flight = &stack->resting;
+    tcp->active = &stack->idle_active;
     tcp_alarm_init(&tcp->alarms);
     tcp->state = TCP_CLOSE;
     tcp->binding.protocol = IP_PROTOCOL_TCP;
@@ -38,8 +38,8 @@ static void tcp_detach(struct stack *stack, struct tcp *tcp) {
     hash_remove(&tcp->tuple_link);
     tcp_fastopen_settled(tcp);
     tcp_congestion_end(stack, tcp);
-    tcp_mark_purge(stack, tcp);
-    tcp_sent_purge(stack, tcp);
+    tcp_write_mark_purge(stack, tcp);
+    tcp_rtx_purge(stack, tcp);
     byte_queue_drop(&tcp->send, &stack->buffers, tcp->send.length);
     tcp_reassembly_purge(stack, tcp);
 }
@@ -55,7 +55,7 @@ void tcp_destroy(struct stack *stack, struct tcp *tcp) {
         pool_return(&stack->fastopen_keys, tcp->fastopen_key);
     byte_queue_drop(&tcp->receive, &stack->buffers, tcp->receive.length);
     port_release(&tcp->binding);
-    tcp_flight_return(stack, tcp);
+    tcp_active_return(stack, tcp);
     pool_return(&stack->connections, tcp);
     stack_work_on(stack, NULL); /* the next connection may get the same place: see tcp_work_on */
 }
@@ -70,7 +70,7 @@ void tcp_renew(struct stack *stack, struct tcp *tcp) {
     fresh->md5_keys = tcp->md5_keys;
     tcp->fastopen_key = NULL;
     tcp->md5_keys = NULL;
-    fresh->former_port = tcp->former_port;
+    fresh->last_port = tcp->last_port;
     port_take_families_of(&fresh->binding, &tcp->binding);
     if (tcp->binding.address_chosen) {
         fresh->binding.address = tcp->binding.address;
@@ -196,7 +196,7 @@ void tcp_end(struct stack *stack, struct tcp *tcp, int error) {
     if (!tcp->history.established_ns)
         tcp->history.failed = (uint16_t)error;
     tcp_set_state(stack, tcp, TCP_CLOSE);
-    if (!socket && tcp->listener && tcp->acceptable) {
+    if (!socket && tcp->listener && tcp->in_accept_queue) {
         /* accept(2) gives it all the same, with what was received and the error. */
         tcp_detach(stack, tcp);
         tcp->final_error = error;
@@ -210,7 +210,7 @@ void tcp_end(struct stack *stack, struct tcp *tcp, int error) {
     tcp->fastopen &= (uint8_t)~TCP_FASTOPEN_DEFERRED; /* a write does not open it any more */
     if (!tcp->binding.chosen) {
         if (tcp->binding.port)
-            tcp->former_port = tcp->binding.port;
+            tcp->last_port = tcp->binding.port;
         port_release(&tcp->binding); /* bind(2) lasts as long as the socket */
     }
     if (error)

@@ -34,7 +34,7 @@
 #include "stack/tcp/tcp_rate.h"
 #include "stack/tcp/tcp_recovery.h"
 #include "stack/tcp/tcp_repair.h"
-#include "stack/tcp/tcp_retransmit.h"
+#include "stack/tcp/tcp_rtx.h"
 #include "stack/tcp/tcp_segment.h"
 #include "stack/tcp/tcp_timestamp.h"
 #include "stack/tcp/tcp_urgent.h"
@@ -90,13 +90,13 @@ struct tcp_path {
     uint16_t mss_full;     /* ... and routers have not forbidden */
     uint16_t generation;   /* of what is known of paths: ip_paths.generation */
     bool may_fragment;     /* routers may cut our packets: see ip_path.locked */
-    bool narrowed;         /* the MSS is less than mss_full, on suspicion */
+    bool mss_reduced;      /* the MSS is less than mss_full, on suspicion */
     uint64_t probe_due_ns; /* not before this */
 };
 
 struct tcp {
     struct hash_link tuple_link; /* by addresses and ports; in no chain for a listener */
-    struct tcp_flight *flight;   /* its own, or the stack's: see tcp_active.h */
+    struct tcp_active *active;   /* its own, or the stack's: see tcp_active.h */
     struct socket *socket;       /* NULL: an orphan, or in a listener's queue */
     struct list output_link;     /* in stack->output or stack->corked, or in no list */
 
@@ -113,15 +113,16 @@ struct tcp {
     bool scaling, sack_permitted, timestamps; /* both sides have them */
     bool corked;                              /* output_link is in stack->corked */
     bool orphan;                              /* its program has closed it; counted in stack->orphan_count */
-    bool acceptable;                          /* it is in the listener's accept queue */
-    bool acknowledged_bare;     /* SYN_RECV: the handshake is complete, but TCP_DEFER_ACCEPT waits for data */
+    bool in_accept_queue;                     /* it is in the listener's accept queue */
+    bool
+        handshake_acknowledged; /* SYN_RECV: the handshake is complete, but TCP_DEFER_ACCEPT waits for data */
     bool fastopen_experimental; /* our SYN had the old option */
     bool fin_queued;            /* the program has finished sending */
     bool fin_received;
     bool more; /* the last write said MSG_MORE */
     bool ack_now;
     bool has_duplicate;
-    uint8_t fate;        /* enum tcp_fate: what a repair has found */
+    uint8_t verdict;     /* enum tcp_verdict: what a repair has found */
     int16_t soft_error;  /* what an ICMP error said; 0: none since the last acknowledgment */
     int16_t final_error; /* it has ended, with this, before it was accepted */
     uint16_t flow;       /* of which the flow label is made, by IPv6; 0: there is none */
@@ -162,7 +163,7 @@ struct tcp {
     struct tcp_md5_key *md5_keys;          /* the first, or NULL */
     uint32_t fastopen_count;               /* a listener's: pending children */
     uint16_t ip_identification;            /* of its next packet */
-    uint16_t former_port;                  /* that it had, for who asks; 0: it has never lost one */
+    uint16_t last_port;                    /* that it had, for who asks; 0: it has never lost one */
 };
 
 struct tcp_table {
@@ -225,7 +226,8 @@ void tcp_acknowledge_syn_data(struct stack *stack, struct tcp *tcp, const struct
 
 /* tcp_output.c */
 void tcp_output(struct stack *stack, struct tcp *tcp);
-void tcp_push(struct stack *stack, struct tcp *tcp); /* whatever holds it back: TCP_NODELAY has been set */
+void tcp_output_uncorked(struct stack *stack,
+                         struct tcp *tcp); /* whatever holds it back: TCP_NODELAY has been set */
 void tcp_send_ack(struct stack *stack, struct tcp *tcp);
 void tcp_send_probe(struct stack *stack,
                     struct tcp *tcp); /* an old sequence number, to be answered with an ACK */
@@ -256,7 +258,7 @@ ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from,
 uint32_t tcp_send_room(struct stack *stack, const struct tcp *tcp);
 
 /* The same as tcp_send of at most so much, of a chain that byte_queue_join takes: it is queued as it is. The
- * connection has its tcp_flight. */
+ * connection has its tcp_active. */
 void tcp_send_chain(struct stack *stack, struct tcp *tcp, struct buffer *chain, uint32_t length);
 
 /* tcp_close.c */
@@ -286,8 +288,8 @@ void tcp_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
 
 /* tcp_reassembly.c */
 /* Holds a segment. Returns the block that it is in now; NULL: it is not held. */
-const struct tcp_held *tcp_reassembly_insert(struct stack *stack, struct tcp *tcp,
-                                             struct tcp_segment *segment);
+const struct tcp_out_of_order *tcp_reassembly_insert(struct stack *stack, struct tcp *tcp,
+                                                     struct tcp_segment *segment);
 /* Moves what has become contiguous into the receive queue. Returns whether a FIN came into its turn. */
 bool tcp_reassembly_advance(struct stack *stack, struct tcp *tcp);
 uint32_t tcp_reassembly_end(const struct tcp *tcp); /* of the last that is held; rcv_nxt when nothing is */
@@ -297,7 +299,7 @@ void tcp_reassembly_purge(struct stack *stack, struct tcp *tcp);
 void tcp_sack_duplicate(struct stack *stack, struct tcp *tcp, uint32_t start, uint32_t end); /* came twice */
 /* A segment is held, in this block. Returns whether the block is another than the one that grew last: the
  * peer should be told at once. */
-bool tcp_sack_held(struct tcp *tcp, const struct tcp_held *held, uint32_t sequence);
+bool tcp_sack_held(struct tcp *tcp, const struct tcp_out_of_order *held, uint32_t sequence);
 void tcp_sack_put(struct tcp *tcp, struct tcp_segment *segment); /* the blocks of an acknowledgment */
 
 /* tcp_window.c */

@@ -2,9 +2,9 @@
  * tcp_active.h - what a connection needs while it is at work, and an idle one does without: the records of
  * what is in flight and what they add up to, what is held out of order, and what is measured meanwhile.
  *
- * Every connection has a struct tcp_flight to read from. One that is at rest has the stack's
- * (stack->resting), which is as a new one is, and which nobody writes to. It gets its own when a segment
- * comes or is to be sent (tcp_flight_take), and gives it back when it has been idle for a while. What it has
+ * Every connection has a struct tcp_active to read from. One that is at rest has the stack's
+ * (stack->idle_active), which is as a new one is, and which nobody writes to. It gets its own when a segment
+ * comes or is to be sent (tcp_active_take), and gives it back when it has been idle for a while. What it has
  * learnt of its path by then (windows, round trips, reordering) is in struct tcp and stays.
  */
 #ifndef STACK_TCP_TCP_ACTIVE_H
@@ -17,21 +17,21 @@
 #include "stack/tcp/tcp_out_of_order.h"
 #include "stack/tcp/tcp_rate.h"
 #include "stack/tcp/tcp_recovery.h"
-#include "stack/tcp/tcp_retransmit.h"
+#include "stack/tcp/tcp_rtx.h"
 #include "stack/tcp/tcp_segment.h"
 
-#define TCP_FLIGHT_IDLE_NS UINT64_C(1000000000)
+#define TCP_ACTIVE_IDLE_NS UINT64_C(1000000000)
 
-struct tcp_flight {
+struct tcp_active {
     /* Sending. */
-    struct list sent;             /* of struct tcp_sent: what is in flight */
+    struct list sent;             /* of struct tcp_rtx: what is in flight */
     struct treap_node *sent_root; /* the same as a tree; NULL: none of them is sacked, lost or sent again */
     struct byte_cursor send_next; /* the byte with number snd_nxt, when that is not snd_una */
     struct tcp_scoreboard scoreboard;
     struct tcp_recovery recovery;
     struct tcp_rate rate;
     struct tcp_growth growth;
-    struct list marks; /* of struct tcp_mark, by sequence */
+    struct list marks; /* of struct tcp_write_mark, by sequence */
     uint32_t mark_count;
     uint32_t chunk_end, chunk_bytes; /* the last chunk that tcp_send has queued whole */
     uint64_t pacing_due_ns;          /* the next segment's time */
@@ -49,7 +49,7 @@ struct tcp_flight {
 
     /* Receiving. */
     uint8_t held_recently_count;
-    struct tcp_held_blocks out_of_order;
+    struct tcp_out_of_order_blocks out_of_order;
     struct tcp *owner;                           /* NULL: it is the stack's */
     struct list memory_link;                     /* in memory.out_of_order, while anything is held */
     uint32_t held_recently[TCP_SACK_BLOCKS_MAX]; /* a sequence number of each block that grew last, the latest
@@ -59,21 +59,21 @@ struct tcp_flight {
 };
 
 /* As one at rest reads it. */
-void tcp_flight_init(struct tcp_flight *flight);
+void tcp_active_init(struct tcp_active *active);
 
 /* Whether it is as that made it. */
-bool tcp_flight_is_blank(const struct tcp_flight *flight);
+bool tcp_active_is_blank(const struct tcp_active *active);
 
-bool tcp_flight_is_own(const struct stack *stack, const struct tcp *tcp);
+bool tcp_active_is_own(const struct stack *stack, const struct tcp *tcp);
 
 /* Gives a connection its own, if it has none. False: there is no memory. */
-bool tcp_flight_take(struct stack *stack, struct tcp *tcp);
+bool tcp_active_take(struct stack *stack, struct tcp *tcp);
 
 /* Gives it back: the connection is at its end. */
-void tcp_flight_return(struct stack *stack, struct tcp *tcp);
+void tcp_active_return(struct stack *stack, struct tcp *tcp);
 
 /* No alarm of a connection is due: gives it back if it has been idle for long enough. Else says when to look
  * again, TIMER_NEVER if it keeps it. */
-uint64_t tcp_flight_rest(struct stack *stack, struct tcp *tcp);
+uint64_t tcp_active_rest(struct stack *stack, struct tcp *tcp);
 
 #endif

@@ -52,7 +52,7 @@ void tcp_alarm_timer(struct stack *stack, struct tcp *tcp) {
     enum tcp_alarm alarm = soonest(&tcp->alarms);
     tcp_work_on(stack, tcp);
     if (alarm == TCP_ALARMS || !timer_is_due(tcp->alarms.due_ns[alarm], stack->now_ns)) {
-        uint64_t look_ns = tcp_flight_rest(stack, tcp);
+        uint64_t look_ns = tcp_active_rest(stack, tcp);
         tcp_alarm_resume(stack, tcp);
         if (look_ns != TIMER_NEVER)
             tcp_alarm_look(stack, tcp, look_ns);

@@ -17,7 +17,7 @@ void tcp_tuning_begin(struct tcp *tcp, const struct socket *socket) {
 }
 
 void tcp_tuning_resume(const struct stack *stack, struct tcp *tcp) {
-    tcp->flight->reading = (struct tcp_reading){.rtt_started_ns = stack->now_ns,
+    tcp->active->reading = (struct tcp_reading){.rtt_started_ns = stack->now_ns,
                                                 .rtt_end = tcp->rcv_nxt + tcp->receive_window,
                                                 .started_ns = stack->now_ns,
                                                 .start = tcp_receive_start(tcp)};
@@ -59,7 +59,7 @@ static void offer_more(const struct stack *stack, struct tcp *tcp, uint32_t leng
 void tcp_tuning_received(struct stack *stack, struct tcp *tcp, uint32_t length, bool has_echo,
                          uint32_t echo) {
     struct tcp_tuning *tuning = &tcp->tuning;
-    struct tcp_reading *reading = &tcp->flight->reading;
+    struct tcp_reading *reading = &tcp->active->reading;
     offer_more(stack, tcp, length);
     if (has_echo) {
         if (length >= tcp->mss && echo != reading->echo) {
@@ -96,9 +96,9 @@ static uint64_t window_for(const struct tcp *tcp, uint32_t read) {
 
 void tcp_tuning_read(struct stack *stack, struct tcp *tcp) {
     struct tcp_tuning *tuning = &tcp->tuning;
-    struct tcp_reading *reading = &tcp->flight->reading;
+    struct tcp_reading *reading = &tcp->active->reading;
     uint32_t position = tcp_receive_start(tcp), copied = position - reading->start;
-    if (!tcp_flight_is_own(stack, tcp) || !tuning->rtt_ns ||
+    if (!tcp_active_is_own(stack, tcp) || !tuning->rtt_ns ||
         stack->now_ns - reading->started_ns < tuning->rtt_ns)
         return;
     if (copied > tuning->space) {

@@ -54,11 +54,11 @@ static uint32_t content(const struct tcp *tcp, uint64_t bw, uint32_t gain) {
     return (uint32_t)min_u64(bytes * gain / 100, TCP_CWND_MAX);
 }
 
-/* Room for three trains besides, so that waiting for a round one costs nothing: section 4.6.4.2. */
+/* Room for three bursts besides, so that waiting for a round one costs nothing: section 4.6.4.2. */
 static uint32_t with_budget(const struct tcp *tcp, uint32_t bytes) {
     const struct tcp_bbr *bbr = tcp->congestion.bbr;
-    uint32_t train = (uint32_t)min_u64(bbr->pacing_rate / 1000, 65536);
-    bytes = max_u32(max_u32(bytes, 3 * max_u32(train, 2 * tcp->mss)), least_window(tcp));
+    uint32_t gso = (uint32_t)min_u64(bbr->pacing_rate / 1000, 65536);
+    bytes = max_u32(max_u32(bytes, 3 * max_u32(gso, 2 * tcp->mss)), least_window(tcp));
     return bbr->state == TCP_BBR_UP ? bytes + 2 * tcp->mss : bytes;
 }
 
@@ -77,7 +77,7 @@ static uint32_t inflight_with_headroom(const struct tcp *tcp) {
 }
 
 static void start_round(struct tcp *tcp) {
-    tcp->congestion.bbr->next_round_delivered = tcp->flight->rate.delivered;
+    tcp->congestion.bbr->next_round_delivered = tcp->active->rate.delivered;
 }
 
 static void reset_full_bw(struct tcp_bbr *bbr) {
@@ -161,7 +161,7 @@ static bool is_time_to_cruise(const struct tcp *tcp) {
 
 static bool is_time_to_go_down(struct tcp *tcp, uint64_t rate) {
     struct tcp_bbr *bbr = tcp->congestion.bbr;
-    if (tcp->flight->cwnd_limited && tcp->congestion.cwnd >= bbr->inflight_longterm) {
+    if (tcp->active->cwnd_limited && tcp->congestion.cwnd >= bbr->inflight_longterm) {
         reset_full_bw(bbr); /* it is our own bound that limits the rate */
         bbr->full_bw = rate;
         return false;
@@ -212,7 +212,7 @@ static void update_latest(struct tcp *tcp, const struct tcp_rate_sample *sample,
     bbr->inflight_latest = max_u32(bbr->inflight_latest, sample->delivered);
     bbr->loss_round_start = sample->any && seq_ge(sample->prior_delivered, bbr->loss_round_delivered);
     if (bbr->loss_round_start)
-        bbr->loss_round_delivered = tcp->flight->rate.delivered;
+        bbr->loss_round_delivered = tcp->active->rate.delivered;
 }
 
 static void lower_bounds(struct tcp *tcp) {
@@ -294,7 +294,7 @@ static void check_startup(struct tcp *tcp, const struct tcp_rate_sample *sample)
 /* While it probes, the bound that lasts grows faster and faster. */
 static void probe_upward(struct tcp *tcp, uint32_t acked) {
     struct tcp_bbr *bbr = tcp->congestion.bbr;
-    if (!tcp->flight->cwnd_limited || tcp->congestion.cwnd < bbr->inflight_longterm)
+    if (!tcp->active->cwnd_limited || tcp->congestion.cwnd < bbr->inflight_longterm)
         return;
     bbr->bw_probe_up_acks += acked;
     if (bbr->bw_probe_up_acks >= bbr->probe_up_cnt) {
@@ -367,7 +367,7 @@ static void update_min_rtt(const struct stack *stack, struct tcp_bbr *bbr, uint6
 static void probe_rtt(struct stack *stack, struct tcp *tcp, const struct tcp_rate_sample *sample) {
     struct tcp_bbr *bbr = tcp->congestion.bbr;
     if (bbr->state != TCP_BBR_PROBE_RTT && bbr->probe_rtt_expired && !bbr->idle_restart) {
-        bbr->prior_cwnd = tcp->flight->recovery.state < TCP_RECOVERY
+        bbr->prior_cwnd = tcp->active->recovery.state < TCP_RECOVERY
                               ? tcp->congestion.cwnd
                               : max_u32(bbr->prior_cwnd, tcp->congestion.cwnd);
         bbr->state = TCP_BBR_PROBE_RTT;
@@ -399,7 +399,7 @@ static void set_window(struct tcp *tcp, uint32_t acked) {
     uint32_t most = with_budget(tcp, content(tcp, bbr->bw, window) + extra);
     if (bbr->full_bw_reached)
         cwnd = min_u32(cwnd + acked, most);
-    else if (cwnd < most || tcp->flight->rate.delivered < TCP_INITIAL_SEGMENTS * tcp->mss)
+    else if (cwnd < most || tcp->active->rate.delivered < TCP_INITIAL_SEGMENTS * tcp->mss)
         cwnd += acked;
     cwnd = max_u32(cwnd, least_window(tcp));
     if (bbr->state == TCP_BBR_PROBE_RTT)
@@ -458,15 +458,15 @@ void tcp_bbr_acknowledged(struct stack *stack, struct tcp *tcp, const struct tcp
 void tcp_bbr_congested(struct tcp *tcp) {
     struct tcp_bbr *bbr = tcp->congestion.bbr;
     if (!bbr->loss_in_round)
-        bbr->loss_round_delivered = tcp->flight->rate.delivered;
+        bbr->loss_round_delivered = tcp->active->rate.delivered;
     bbr->loss_in_round = true;
 }
 
 /* Section 4.5.6.2: with how much in flight the loss passed what is borne. */
-void tcp_bbr_lost(struct tcp *tcp, const struct tcp_sent *sent) {
+void tcp_bbr_lost(struct tcp *tcp, const struct tcp_rtx *sent) {
     struct tcp_bbr *bbr = tcp->congestion.bbr;
-    uint32_t lost = tcp->flight->rate.lost - sent->rate.lost, in_flight = sent->rate.in_flight;
-    uint32_t span = tcp_sent_span(sent);
+    uint32_t lost = tcp->active->rate.lost - sent->rate.lost, in_flight = sent->rate.in_flight;
+    uint32_t span = tcp_rtx_span(sent);
     tcp_bbr_congested(tcp);
     if (bbr->loss_events_in_round < UINT8_MAX)
         bbr->loss_events_in_round++;
@@ -488,7 +488,7 @@ void tcp_bbr_recovery(struct tcp *tcp, bool timeout) {
         return;
     bbr->full_bw = 0;
     if (!is_probing_bw(bbr) && bbr->inflight_shortterm == TCP_BBR_NONE)
-        bbr->inflight_shortterm = max_u32(tcp->congestion.cwnd, tcp->flight->recovery.prior_cwnd);
+        bbr->inflight_shortterm = max_u32(tcp->congestion.cwnd, tcp->active->recovery.prior_cwnd);
 }
 
 void tcp_bbr_undo(struct tcp *tcp) {
@@ -513,7 +513,7 @@ void tcp_bbr_restart(const struct stack *stack, struct tcp *tcp) {
         bbr->min_rtt_ns = tcp->rtt.srtt_ns; /* of the handshake */
         init_pacing_rate(tcp);
     }
-    if (!tcp->flight->rate.app_limited)
+    if (!tcp->active->rate.app_limited)
         return;
     bbr->idle_restart = true;
     bbr->extra_acked_start_ns = stack->now_ns;
@@ -530,8 +530,8 @@ void tcp_bbr_begin(const struct stack *stack, struct tcp *tcp) {
                             .min_rtt_stamp_ns = stack->now_ns,
                             .probe_rtt_min_stamp_ns = stack->now_ns,
                             .extra_acked_start_ns = stack->now_ns,
-                            .next_round_delivered = tcp->flight->rate.delivered,
-                            .loss_round_delivered = tcp->flight->rate.delivered};
+                            .next_round_delivered = tcp->active->rate.delivered,
+                            .loss_round_delivered = tcp->active->rate.delivered};
     reset_short_term(bbr);
     init_pacing_rate(tcp);
 }

@@ -21,7 +21,7 @@
 struct stack;
 struct tcp;
 struct tcp_delivery;
-struct tcp_sent;
+struct tcp_rtx;
 
 enum tcp_bbr_state {
     TCP_BBR_STARTUP,   /* doubles its rate every round trip until it grows no more */
@@ -79,7 +79,7 @@ void tcp_bbr_begin(const struct stack *stack, struct tcp *tcp);
 void tcp_bbr_acknowledged(struct stack *stack, struct tcp *tcp, const struct tcp_delivery *delivery);
 
 /* A segment is taken for lost; rate.lost counts it. */
-void tcp_bbr_lost(struct tcp *tcp, const struct tcp_sent *sent);
+void tcp_bbr_lost(struct tcp *tcp, const struct tcp_rtx *sent);
 
 /* A recovery begins, by acknowledgments or by a timeout; it was needless. */
 void tcp_bbr_recovery(struct tcp *tcp, bool timeout);

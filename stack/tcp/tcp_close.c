@@ -85,8 +85,8 @@ void tcp_enter_time_wait(struct stack *stack, struct tcp *tcp) {
     tcp_set_orphan(stack, tcp, false);
     tcp_set_state(stack, tcp, TCP_TIME_WAIT);
     tcp_alarm_stop(tcp, TCP_ALARM_RETRANSMIT);
-    tcp_mark_purge(stack, tcp);
-    tcp_sent_purge(stack, tcp);
+    tcp_write_mark_purge(stack, tcp);
+    tcp_rtx_purge(stack, tcp);
     byte_queue_drop(&tcp->send, &stack->buffers, tcp->send.length);
     tcp_reassembly_purge(stack, tcp);
     stack->mib.TcpExtTW++;

@@ -40,10 +40,10 @@ void tcp_congestion_init(struct tcp_congestion *congestion, enum tcp_algorithm a
 }
 
 void tcp_congestion_begin(struct stack *stack, struct tcp *tcp, enum tcp_algorithm algorithm) {
-    struct tcp_bbr *bbr = algorithm == TCP_BBR && tcp_flight_take(stack, tcp) ? pool_take(&stack->bbr) : NULL;
+    struct tcp_bbr *bbr = algorithm == TCP_BBR && tcp_active_take(stack, tcp) ? pool_take(&stack->bbr) : NULL;
     tcp_congestion_end(stack, tcp);
-    if (tcp_flight_is_own(stack, tcp))
-        tcp->flight->growth = (struct tcp_growth){0};
+    if (tcp_active_is_own(stack, tcp))
+        tcp->active->growth = (struct tcp_growth){0};
     tcp_congestion_init(&tcp->congestion, algorithm == TCP_BBR && !bbr ? TCP_CUBIC : algorithm, tcp->mss);
     tcp->congestion.bbr = bbr;
     if (bbr)
@@ -56,7 +56,7 @@ void tcp_congestion_end(struct stack *stack, struct tcp *tcp) {
     tcp->congestion.bbr = NULL;
 }
 
-void tcp_congestion_lost(struct tcp *tcp, const struct tcp_sent *sent) {
+void tcp_congestion_lost(struct tcp *tcp, const struct tcp_rtx *sent) {
     if (tcp_congestion_models(&tcp->congestion))
         tcp_bbr_lost(tcp, sent);
 }

@@ -15,7 +15,7 @@
 struct stack;
 struct tcp;
 struct tcp_bbr;
-struct tcp_sent;
+struct tcp_rtx;
 
 #define TCP_CWND_MAX (UINT32_C(1) << 30)
 #define TCP_CONGESTION_NAME_BYTES 16 /* TCP_CA_NAME_MAX */
@@ -91,7 +91,7 @@ uint32_t tcp_congestion_threshold(struct tcp_congestion *congestion, struct tcp_
                                   uint32_t in_flight, uint32_t mss);
 
 /* A segment is taken for lost. */
-void tcp_congestion_lost(struct tcp *tcp, const struct tcp_sent *sent);
+void tcp_congestion_lost(struct tcp *tcp, const struct tcp_rtx *sent);
 
 const char *tcp_congestion_name(enum tcp_algorithm algorithm);
 

@@ -41,7 +41,7 @@ static uint32_t largest_window(const struct stack *stack, const struct tcp *tcp)
 void tcp_leave_queue(struct tcp *tcp) {
     if (!tcp->listener)
         return;
-    if (tcp->acceptable)
+    if (tcp->in_accept_queue)
         tcp->listener->accept_count--;
     else
         tcp->listener->syn_count--;
@@ -58,7 +58,7 @@ static void open_send_side(struct stack *stack, struct tcp *tcp, uint32_t follow
     tcp->iss = follows ? follows + BEYOND_ANY_WINDOW
                        : tcp_isn(stack->isn_key, stack->now_ns, tcp->binding.address, tcp->binding.port,
                                  tcp->remote_address, tcp->remote_port);
-    tcp->snd_una = tcp->snd_nxt = tcp->flight->usage_end = tcp->flight->small_end = tcp->iss;
+    tcp->snd_una = tcp->snd_nxt = tcp->active->usage_end = tcp->active->small_end = tcp->iss;
     tcp->timestamp_offset = 0;
     if (stack->sysctl.tcp_timestamps == 1) /* 2: it begins with the boot */
         tcp->timestamp_offset =
@@ -131,7 +131,7 @@ static struct byte_cursor add_data(struct stack *stack, struct tcp *tcp, struct 
     if (length == 0)
         return payload;
     payload = byte_queue_at(&tcp->send, 0);
-    struct tcp_sent *sent = tcp_sent_add(stack, tcp, length, length, false, payload);
+    struct tcp_rtx *sent = tcp_rtx_add(stack, tcp, length, length, false, payload);
     if (!sent)
         return payload;
     sent->pushed = true;
@@ -205,7 +205,7 @@ int tcp_connect(struct stack *stack, struct tcp *tcp, struct ip_address address,
         if (error)
             return error;
     }
-    if (!tcp_flight_take(stack, tcp))
+    if (!tcp_active_take(stack, tcp))
         return -ENOBUFS;
     uint32_t follows = question.old ? question.old->snd_nxt : 0;
     if (question.old) {
@@ -262,13 +262,13 @@ static bool accept_queue_full(const struct socket *listener) {
 }
 
 /* What a listener does with a SYN. */
-enum welcome {
+enum syn_admission {
     REFUSE,
     QUEUE,
     COOKIE, /* it is not remembered: the peer will */
 };
 
-static enum welcome welcome(struct stack *stack, const struct socket *socket) {
+static enum syn_admission syn_admission(struct stack *stack, const struct socket *socket) {
     const struct sysctl *sysctl = &stack->sysctl;
     /* A cookie loses the acknowledgment that finds accept's queue full: none are made before it is a flood.
      */
@@ -290,9 +290,9 @@ static struct tcp *make_child(struct stack *stack, struct tcp *listener, const s
     if (!tcp)
         return NULL;
     tcp->remote_address = packet->source;
-    if (!tcp_flight_take(stack, tcp) || !tcp_md5_inherit(stack, listener, tcp)) {
+    if (!tcp_active_take(stack, tcp) || !tcp_md5_inherit(stack, listener, tcp)) {
         tcp_alarm_stop_all(stack, tcp);
-        tcp_flight_return(stack, tcp);
+        tcp_active_return(stack, tcp);
         pool_return(&stack->connections, tcp);
         return NULL;
     }
@@ -316,11 +316,11 @@ static struct tcp *make_child(struct stack *stack, struct tcp *listener, const s
     return tcp;
 }
 
-static void make_acceptable(struct stack *stack, struct tcp *tcp) {
+static void enter_accept_queue(struct stack *stack, struct tcp *tcp) {
     struct socket *listener = tcp->listener;
     listener->syn_count--;
     listener->accept_count++;
-    tcp->acceptable = true;
+    tcp->in_accept_queue = true;
     list_move_tail(&listener->accept_queue, &tcp->queue_link);
     stack->mib.TcpPassiveOpens++;
     socket_event(stack, listener);
@@ -347,7 +347,7 @@ static void fast_open(struct stack *stack, struct tcp *listener, struct tcp *tcp
     listener->fastopen_count++;
     tcp->snd_una = tcp->iss + 1; /* the program may write at once */
     take_data(stack, tcp, segment);
-    make_acceptable(stack, tcp);
+    enter_accept_queue(stack, tcp);
 }
 
 static void answer_with_cookie(struct stack *stack, struct tcp *listener, const struct ip_packet *packet,
@@ -404,7 +404,7 @@ void tcp_input_listen(struct stack *stack, struct tcp *listener, const struct ip
     }
     if (!(segment->flags & TCP_SYN) || packet->multicast)
         return;
-    enum welcome how = welcome(stack, socket);
+    enum syn_admission how = syn_admission(stack, socket);
     if (how == COOKIE) {
         answer_with_cookie(stack, listener, packet, segment);
         return;
@@ -425,13 +425,13 @@ static bool defers(struct tcp *tcp, const struct tcp_segment *segment) {
     bool bare = segment->length == 0 && !(segment->flags & TCP_FIN);
     if (!bare || tcp->retransmits >= tcp->options.defer_accept)
         return false;
-    tcp->acknowledged_bare = true;
+    tcp->handshake_acknowledged = true;
     return true;
 }
 
 bool tcp_handshake_done(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
     struct socket *listener = tcp->listener;
-    if (listener && !tcp->acceptable) {
+    if (listener && !tcp->in_accept_queue) {
         if (defers(tcp, segment)) {
             stack->mib.TcpExtTCPDeferAcceptDrop++;
             return false;
@@ -445,7 +445,7 @@ bool tcp_handshake_done(struct stack *stack, struct tcp *tcp, const struct tcp_s
             }
             return false;
         }
-        make_acceptable(stack, tcp);
+        enter_accept_queue(stack, tcp);
     }
     tcp_fastopen_settled(tcp);
     if (tcp->state == TCP_SYN_RECV)

@@ -48,7 +48,7 @@ static uint64_t limited_us(const struct stack *stack, const struct tcp_history *
 }
 
 static uint8_t congestion_state(const struct tcp *tcp) {
-    switch ((enum tcp_recovery_state)tcp->flight->recovery.state) {
+    switch ((enum tcp_recovery_state)tcp->active->recovery.state) {
     case TCP_REDUCING:
         return TCP_CA_CWR;
     case TCP_RECOVERY:
@@ -56,7 +56,7 @@ static uint8_t congestion_state(const struct tcp *tcp) {
     case TCP_LOSS:
         return TCP_CA_Loss;
     default:
-        return tcp->flight->scoreboard.sacked_count || tcp->flight->scoreboard.duplicate_acks
+        return tcp->active->scoreboard.sacked_count || tcp->active->scoreboard.duplicate_acks
                    ? TCP_CA_Disorder
                    : TCP_CA_Open;
     }
@@ -72,13 +72,13 @@ static uint8_t options_of(const struct tcp *tcp) {
 
 static void put_flight(const struct tcp *tcp, struct tcp_information *info) {
     struct list *link, *next;
-    info->unacked = tcp->flight->scoreboard.count + tcp_is_opening(tcp); /* with the SYN */
-    info->sacked = tcp->flight->scoreboard.sacked_count;
-    list_for_each(link, next, &tcp->flight->sent) {
-        const struct tcp_sent *sent = container_of(link, struct tcp_sent, link);
+    info->unacked = tcp->active->scoreboard.count + tcp_is_opening(tcp); /* with the SYN */
+    info->sacked = tcp->active->scoreboard.sacked_count;
+    list_for_each(link, next, &tcp->active->sent) {
+        const struct tcp_rtx *sent = container_of(link, struct tcp_rtx, link);
         bool again = sent->transmissions > 1 && !sent->sacked;
-        info->retrans += again && !sent->lost ? tcp_sent_segments(sent) : 0;
-        info->lost += again || sent->lost ? tcp_sent_segments(sent) : 0;
+        info->retrans += again && !sent->lost ? tcp_rtx_segments(sent) : 0;
+        info->lost += again || sent->lost ? tcp_rtx_segments(sent) : 0;
     }
 }
 
@@ -143,8 +143,8 @@ void tcp_info_get(struct stack *stack, struct tcp *tcp, struct tcp_information *
         .pacing_rate = tcp_pacing_rate(stack, tcp),
         .max_pacing_rate = tcp->options.max_pacing_rate,
         .snd_wnd = tcp->snd_wnd,
-        .delivery_rate = tcp_rate_of(tcp->flight->rate.latest_bytes, tcp->flight->rate.latest_us),
-        .delivery_rate_app_limited = tcp->flight->rate.latest_limited,
+        .delivery_rate = tcp_rate_of(tcp->active->rate.latest_bytes, tcp->active->rate.latest_us),
+        .delivery_rate_app_limited = tcp->active->rate.latest_limited,
         .rcv_wnd = tcp->rcv_adv - tcp->rcv_nxt,
     };
     put_flight(tcp, info);

@@ -68,9 +68,9 @@ static bool sequence_acceptable(const struct tcp *tcp, const struct tcp_segment 
  * not, it gets one now. */
 static bool answered_lately(const struct stack *stack, struct tcp *tcp) {
     uint64_t limit_ns = stack->sysctl.tcp_invalid_ratelimit * UINT64_C(1000000);
-    if (tcp->flight->refused_ns && stack->now_ns - tcp->flight->refused_ns < limit_ns)
+    if (tcp->active->refused_ns && stack->now_ns - tcp->active->refused_ns < limit_ns)
         return true;
-    tcp->flight->refused_ns = stack->now_ns;
+    tcp->active->refused_ns = stack->now_ns;
     return false;
 }
 
@@ -159,10 +159,10 @@ static bool new_ack(struct stack *stack, struct tcp *tcp, uint32_t acknowledgmen
     tcp->history.bytes_acked += data;
     tcp->snd_una = acknowledgment;
     tcp->soft_error = 0;
-    tcp_sent_acknowledge(stack, tcp, delivery);
-    if (tcp->flight->mark_count > 0)
-        tcp_mark_acknowledged(stack, tcp);
-    if (tcp->path.narrowed)
+    tcp_rtx_acknowledge(stack, tcp, delivery);
+    if (tcp->active->mark_count > 0)
+        tcp_write_mark_acknowledged(stack, tcp);
+    if (tcp->path.mss_reduced)
         tcp_path_acknowledged(stack, tcp);
     ip_confirm(stack, tcp->remote_address);
     return fin;
@@ -179,7 +179,7 @@ static bool take_ack(struct stack *stack, struct tcp *tcp, const struct tcp_segm
     if (advanced)
         fin = new_ack(stack, tcp, segment->acknowledgment, &delivery);
     if (tcp->sack_permitted && segment->sack_count > 0)
-        tcp_sent_sack(stack, tcp, segment, &delivery);
+        tcp_rtx_sack(stack, tcp, segment, &delivery);
     else if (duplicate && !tcp->sack_permitted)
         tcp_recovery_duplicate(tcp, &delivery);
     tcp_rate_sampled(stack, tcp, &delivery.rate);
@@ -202,7 +202,7 @@ void tcp_acknowledge_syn_data(struct stack *stack, struct tcp *tcp, const struct
     if (tcp->snd_una == tcp->snd_nxt)
         return;
     take_ack(stack, tcp, segment, false);
-    tcp_sent_lose_all(tcp);
+    tcp_rtx_lose_all(tcp);
     if (tcp->snd_una != tcp->snd_nxt)
         tcp_arm_retransmit(stack, tcp);
     tcp_want_output(stack, tcp);
@@ -328,7 +328,7 @@ static bool has_memory(struct stack *stack, struct tcp *tcp, struct tcp_segment 
     if (room >= buffers)
         return true;
     memory_prune(stack);
-    if (in_turn && tcp->flight->out_of_order.count > 0) {
+    if (in_turn && tcp->active->out_of_order.count > 0) {
         stack->mib.TcpExtOfoPruned++; /* what is in its turn is worth more */
         tcp_reassembly_purge(stack, tcp);
     }
@@ -361,7 +361,7 @@ static void input_text(struct stack *stack, struct tcp *tcp, struct tcp_segment 
     fin = segment->flags & TCP_FIN;
     if (!in_turn) {
         uint32_t sequence = segment->sequence, length = segment->length;
-        const struct tcp_held *held = tcp_reassembly_insert(stack, tcp, segment);
+        const struct tcp_out_of_order *held = tcp_reassembly_insert(stack, tcp, segment);
         bool news = held && tcp_sack_held(tcp, held, sequence);
         if (tcp->sack_permitted)
             tcp_tuning_held(stack, tcp, length);
@@ -371,7 +371,7 @@ static void input_text(struct stack *stack, struct tcp *tcp, struct tcp_segment 
     }
     if (segment->length > 0)
         tcp_take_text(stack, tcp, segment);
-    if (tcp->flight->out_of_order.count > 0) {
+    if (tcp->active->out_of_order.count > 0) {
         fin |= tcp_reassembly_advance(stack, tcp);
         tcp_want_ack(stack, tcp); /* a gap was filled: RFC 5681 section 4.2 */
     }
@@ -480,7 +480,7 @@ static struct tcp *find_listener(struct stack *stack, const struct ip_packet *pa
 /* Whether the socket's filter (SO_ATTACH_FILTER) wants a segment; cuts it to what it wants. */
 static bool admitted(struct stack *stack, const struct tcp *tcp, struct tcp_segment *segment) {
     const struct socket *socket = tcp->socket ? tcp->socket : tcp->listener;
-    if (!segment->view || !socket || !socket->extra)
+    if (!segment->view || !socket || !socket->filters)
         return true;
     uint32_t header = segment->view->transport_length;
     uint32_t wanted = filter_admits(socket, segment->view, header + segment->length);
@@ -513,7 +513,7 @@ static void dispatch(struct stack *stack, const struct ip_packet *packet, struct
     if (!trusted(stack, tcp, packet, segment) || !admitted(stack, tcp, segment))
         return;
     tcp_work_on(stack, tcp);
-    if (!tcp_flight_take(stack, tcp))
+    if (!tcp_active_take(stack, tcp))
         return; /* as if it had been lost */
     tcp->history.segments_received++;
     tcp->last_received_ns = stack->now_ns;
@@ -538,7 +538,7 @@ void tcp_input(struct stack *stack, struct ip_packet *packet) {
         return;
     }
     struct filter_view view;
-    segment.view = stack->extras.used > 0 ? &view : NULL;
+    segment.view = stack->filter_pool.used > 0 ? &view : NULL;
     if (segment.view)
         filter_view(stack, &view, packet, (uint32_t)header_length);
     segment.tos = packet->tos;

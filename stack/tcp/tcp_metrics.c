@@ -78,7 +78,7 @@ static void save_congestion(const struct stack *stack, struct tcp_metrics *entry
     if (tcp->congestion.ssthresh >= TCP_CWND_MAX) { /* slow start, and never anything else */
         if (entry->ssthresh && cwnd / 2 > entry->ssthresh && !no_ssthresh)
             entry->ssthresh = cwnd / 2;
-    } else if (!slow_start && tcp->flight->recovery.state == TCP_OPEN) {
+    } else if (!slow_start && tcp->active->recovery.state == TCP_OPEN) {
         if (!no_ssthresh)
             entry->ssthresh = max_u32(cwnd / 2, ssthresh);
     } else {

@@ -16,7 +16,7 @@
 
 struct stack;
 
-struct tcp_held {
+struct tcp_out_of_order {
     struct list link;
     struct treap_node node;
     struct byte_queue data;
@@ -26,34 +26,36 @@ struct tcp_held {
 
 /* Invariants: blocks neither overlap nor touch; root is NULL exactly when the list is empty; buffers is the
  * sum of the blocks' data.buffers. */
-struct tcp_held_blocks {
+struct tcp_out_of_order_blocks {
     struct list list;
     struct treap_node *root;
     uint32_t count;
     uint32_t buffers;
 };
 
-static inline struct tcp_held *tcp_held_of(struct list *link) {
-    return container_of(link, struct tcp_held, link);
+static inline struct tcp_out_of_order *tcp_out_of_order_of(struct list *link) {
+    return container_of(link, struct tcp_out_of_order, link);
 }
 
-static inline uint32_t tcp_held_end(const struct tcp_held *held) {
+static inline uint32_t tcp_out_of_order_end(const struct tcp_out_of_order *held) {
     return held->sequence + held->data.length;
 }
 
-void tcp_held_init(struct tcp_held_blocks *blocks);
+void tcp_out_of_order_init(struct tcp_out_of_order_blocks *blocks);
 
 /* The last block that begins at or before a sequence number, or NULL. */
-struct tcp_held *tcp_held_find(const struct tcp_held_blocks *blocks, uint32_t sequence);
+struct tcp_out_of_order *tcp_out_of_order_find(const struct tcp_out_of_order_blocks *blocks,
+                                               uint32_t sequence);
 
 /* Adds a block, whose sequence number no other has. The caller counts its buffers. */
-void tcp_held_add(struct stack *stack, struct tcp_held_blocks *blocks, struct tcp_held *held);
+void tcp_out_of_order_add(struct stack *stack, struct tcp_out_of_order_blocks *blocks,
+                          struct tcp_out_of_order *held);
 
 /* Takes a block out, and its buffers from the sum. */
-void tcp_held_remove(struct tcp_held_blocks *blocks, struct tcp_held *held);
+void tcp_out_of_order_remove(struct tcp_out_of_order_blocks *blocks, struct tcp_out_of_order *held);
 
 /* Makes the tree and the sums anew from the list, whose links are whole forwards, and mends those backwards:
  * see repair.h. */
-void tcp_held_repair(struct stack *stack, struct tcp_held_blocks *blocks);
+void tcp_out_of_order_repair(struct stack *stack, struct tcp_out_of_order_blocks *blocks);
 
 #endif

@@ -15,7 +15,7 @@
 #include "stack/tcp/tcp_nagle.h"
 #include <errno.h>
 
-#define TRAIN_BYTES_MAX 65400u /* with its headers no longer than a packet can be */
+#define GSO_BYTES_MAX 65400u /* with its headers no longer than a packet can be */
 
 /* Writes and sends one segment. False: there was no room, nothing happened. */
 static bool send_segment(struct stack *stack, const struct tcp_segment *segment, struct byte_cursor payload,
@@ -127,8 +127,8 @@ static struct tcp_segment segment_of(struct stack *stack, struct tcp *tcp, uint3
         .flags = flags,
         .window_scale = -1,
     };
-    if (!segment.window != tcp->flight->traced_closed && tcp_flight_is_own(stack, tcp)) {
-        tcp->flight->traced_closed = !segment.window;
+    if (!segment.window != tcp->active->traced_closed && tcp_active_is_own(stack, tcp)) {
+        tcp->active->traced_closed = !segment.window;
         trace_window(stack, tcp, segment.window > 0);
     }
     if (tcp->timestamps)
@@ -140,7 +140,7 @@ static struct tcp_segment segment_of(struct stack *stack, struct tcp *tcp, uint3
 
 void tcp_send_ack(struct stack *stack, struct tcp *tcp) {
     struct tcp_segment segment = segment_of(stack, tcp, tcp->snd_nxt, TCP_ACK);
-    if (tcp->flight->out_of_order.count > 0 || tcp->has_duplicate)
+    if (tcp->active->out_of_order.count > 0 || tcp->has_duplicate)
         tcp_sack_put(tcp, &segment);
     if (!tcp_transmit(stack, tcp, &segment, (struct byte_cursor){NULL, 0}))
         tcp_want_ack(stack, tcp);
@@ -205,7 +205,7 @@ void tcp_reply_reset_to(struct stack *stack, struct tcp *tcp, const struct tcp_s
 
 void tcp_advance_next(struct tcp *tcp, struct byte_cursor place, uint32_t length, bool fin) {
     if (length > 0)
-        tcp->flight->send_next = byte_cursor_after(place, length);
+        tcp->active->send_next = byte_cursor_after(place, length);
     tcp->snd_nxt += length + fin;
     tcp->history.bytes_sent += length;
 }
@@ -214,7 +214,7 @@ void tcp_advance_next(struct tcp *tcp, struct byte_cursor place, uint32_t length
 static struct byte_cursor cursor_at(struct tcp *tcp, uint32_t offset) {
     if (offset == 0)
         return byte_queue_at(&tcp->send, 0);
-    struct byte_cursor cursor = tcp->flight->send_next;
+    struct byte_cursor cursor = tcp->active->send_next;
     if (cursor.position == cursor.buffer->end)
         cursor = (struct byte_cursor){cursor.buffer->next, 0};
     return cursor;
@@ -232,35 +232,35 @@ enum sending {
 };
 
 /* Sends [snd_nxt, snd_nxt + length), in segments of `size`, with the FIN after it if so asked. The end of
- * what the program wrote is pushed whenever it is sent, that of a train only now. */
+ * what the program wrote is pushed whenever it is sent, that of a burst only now. */
 static enum sending send_next(struct stack *stack, struct tcp *tcp, uint32_t offset, uint32_t length,
-                              uint32_t size, bool ends_write, bool ends_train, bool fin, uint8_t why) {
+                              uint32_t size, bool ends_write, bool ends_gso, bool fin, uint8_t why) {
     struct tcp_segment segment =
-        segment_of(stack, tcp, tcp->snd_nxt, data_flags(length, ends_write || ends_train, fin));
+        segment_of(stack, tcp, tcp->snd_nxt, data_flags(length, ends_write || ends_gso, fin));
     struct byte_cursor cursor = {NULL, 0};
     segment.length = length;
     segment.size = length > size ? (uint16_t)size : 0;
     segment.note.why = length > 0 ? why : FRAME_WHY_NONE;
-    if (tcp->flight->held_by) {
-        segment.note.held = tcp->flight->held_by;
-        segment.note.held_us = (uint32_t)((stack->now_ns - tcp->flight->held_since_ns) / 1000);
+    if (tcp->active->held_by) {
+        segment.note.held = tcp->active->held_by;
+        segment.note.held_us = (uint32_t)((stack->now_ns - tcp->active->held_since_ns) / 1000);
     }
     if (length > 0)
         cursor = cursor_at(tcp, offset);
-    struct tcp_sent *sent = tcp_sent_add(stack, tcp, length, size, fin, cursor);
+    struct tcp_rtx *sent = tcp_rtx_add(stack, tcp, length, size, fin, cursor);
     if (!sent)
         return NO_MEMORY;
     sent->pushed = ends_write;
     if (!tcp_transmit(stack, tcp, &segment, cursor)) {
-        tcp_sent_retract(stack, tcp, sent);
+        tcp_rtx_retract(stack, tcp, sent);
         return NO_ROOM;
     }
-    tcp->flight->held_by = FRAME_HELD_NOT;
+    tcp->active->held_by = FRAME_HELD_NOT;
     tcp_advance_next(tcp, cursor, length, fin);
     if (length < tcp->mss || (length > size && length % size))
-        tcp->flight->small_end = tcp->snd_nxt;
-    if (tcp->flight->mark_count > 0)
-        tcp_mark_sent(stack, tcp);
+        tcp->active->small_end = tcp->snd_nxt;
+    if (tcp->active->mark_count > 0)
+        tcp_write_mark_sent(stack, tcp);
     tcp_pacing_sent(stack, tcp, length);
     tcp_recovery_sent(stack, tcp, length + fin, false);
     if (!tcp_alarm_is_set(tcp, TCP_ALARM_RETRANSMIT) || tcp->timer_mode == TCP_TIMER_PERSIST)
@@ -269,17 +269,17 @@ static enum sending send_next(struct stack *stack, struct tcp *tcp, uint32_t off
 }
 
 /* Sends a segment again. */
-static enum sending resend(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent) {
+static enum sending resend(struct stack *stack, struct tcp *tcp, struct tcp_rtx *sent) {
     struct tcp_segment segment =
         segment_of(stack, tcp, sent->sequence, data_flags(sent->length, sent->pushed, sent->fin));
     segment.length = sent->length;
     segment.note.why = FRAME_WHY_AGAIN;
     tcp_path_lost(stack, tcp);
-    if (!tcp_transmit(stack, tcp, &segment, tcp_sent_place(sent)))
+    if (!tcp_transmit(stack, tcp, &segment, tcp_rtx_place(sent)))
         return NO_ROOM;
     tcp_pacing_sent(stack, tcp, sent->length);
-    tcp_recovery_sent(stack, tcp, tcp_sent_span(sent), true);
-    tcp_sent_again(stack, tcp, sent);
+    tcp_recovery_sent(stack, tcp, tcp_rtx_span(sent), true);
+    tcp_rtx_again(stack, tcp, sent);
     tcp->history.bytes_sent += sent->length;
     tcp->history.bytes_retransmitted += sent->length;
     if (!tcp_alarm_is_set(tcp, TCP_ALARM_RETRANSMIT))
@@ -288,7 +288,7 @@ static enum sending resend(struct stack *stack, struct tcp *tcp, struct tcp_sent
 }
 
 void tcp_resend_last(struct stack *stack, struct tcp *tcp) {
-    struct tcp_sent *last = tcp_sent_last(stack, tcp);
+    struct tcp_rtx *last = tcp_rtx_last(stack, tcp);
     if (last && last->length <= tcp->mss)
         resend(stack, tcp, last);
 }
@@ -333,10 +333,10 @@ static void restart_after_idle(struct stack *stack, struct tcp *tcp) {
 
 /* Sends what is lost again, as far as the congestion window allows. */
 static enum sending send_lost(struct stack *stack, struct tcp *tcp) {
-    struct tcp_sent *sent;
-    while ((sent = tcp_sent_lost(stack, tcp, tcp->mss))) {
+    struct tcp_rtx *sent;
+    while ((sent = tcp_rtx_lost(stack, tcp, tcp->mss))) {
         uint32_t pipe = tcp_pipe(tcp);
-        if ((pipe > 0 && pipe + tcp_sent_span(sent) > tcp->congestion.cwnd) || tcp_pacing_holds(stack, tcp))
+        if ((pipe > 0 && pipe + tcp_rtx_span(sent) > tcp->congestion.cwnd) || tcp_pacing_holds(stack, tcp))
             return SENT;
         enum sending result = resend(stack, tcp, sent);
         if (result != SENT)
@@ -351,10 +351,10 @@ static uint32_t room_at(const struct tcp *tcp, uint32_t offset) {
     uint32_t window = tcp->snd_wnd > offset ? tcp->snd_wnd - offset : 0;
     uint32_t network = cwnd > pipe ? cwnd - pipe : 0;
     /* Little segments weigh as much as full ones on the network: as many as would be full ones, as Linux. */
-    uint32_t arrived = tcp->flight->scoreboard.sacked_count + tcp->flight->scoreboard.duplicate_acks;
-    bool full = tcp->flight->scoreboard.count > arrived &&
-                (tcp->flight->scoreboard.count - arrived) * (uint64_t)tcp->mss >= cwnd;
-    if (full && pipe > 0 && tcp->flight->recovery.state == TCP_OPEN)
+    uint32_t arrived = tcp->active->scoreboard.sacked_count + tcp->active->scoreboard.duplicate_acks;
+    bool full = tcp->active->scoreboard.count > arrived &&
+                (tcp->active->scoreboard.count - arrived) * (uint64_t)tcp->mss >= cwnd;
+    if (full && pipe > 0 && tcp->active->recovery.state == TCP_OPEN)
         network = 0;
     return min_u32(window, network);
 }
@@ -364,11 +364,11 @@ static uint32_t room_at(const struct tcp *tcp, uint32_t offset) {
 static void note_usage(struct tcp *tcp) {
     uint32_t flight = tcp->snd_nxt - tcp->snd_una;
     bool full = tcp_pipe(tcp) + tcp->mss > tcp->congestion.cwnd;
-    if (seq_ge(tcp->snd_una, tcp->flight->usage_end) || full ||
-        (!tcp->flight->cwnd_limited && flight > tcp->flight->usage_flight)) {
-        tcp->flight->cwnd_limited = full;
-        tcp->flight->usage_flight = flight;
-        tcp->flight->usage_end = tcp->snd_nxt;
+    if (seq_ge(tcp->snd_una, tcp->active->usage_end) || full ||
+        (!tcp->active->cwnd_limited && flight > tcp->active->usage_flight)) {
+        tcp->active->cwnd_limited = full;
+        tcp->active->usage_flight = flight;
+        tcp->active->usage_end = tcp->snd_nxt;
     }
 }
 
@@ -376,13 +376,13 @@ static void note_usage(struct tcp *tcp) {
 enum holding {
     BY_NAGLE, /* or by TCP_CORK */
     BY_MORE,  /* the program has said that more will come */
-    BY_NOTHING,
+    BY_NO_DELAY,
 };
 
-/* Segments leave in trains: as many as the connection's rate sends in a millisecond, two at least, more when
- * the round trip is short (Linux's tcp_tso_autosize). The last of a train is marked PSH, so that the receiver
+/* Segments leave in bursts: as many as the connection's rate sends in a millisecond, two at least, more when
+ * the round trip is short (Linux's tcp_tso_autosize). The last of a burst is marked PSH, so that the receiver
  * need not wait for more before it wakes its program. */
-static uint32_t train_segments(const struct stack *stack, const struct tcp *tcp) {
+static uint32_t gso_segments(const struct stack *stack, const struct tcp *tcp) {
     uint32_t halvings = (uint32_t)(tcp->rtt.min_ns / 512000);
     uint64_t bytes = tcp_pacing_rate(stack, tcp) / 1000;
     if (halvings < 16)
@@ -399,11 +399,11 @@ static bool follows(const struct tcp *tcp, uint32_t left, uint32_t room) {
 
 /* Sending is over for now: what is in flight may be the tail of it (RFC 8985 section 7.2). */
 static void arm_probe(struct stack *stack, struct tcp *tcp) {
-    struct list *first = list_first(&tcp->flight->sent);
+    struct list *first = list_first(&tcp->active->sent);
     uint64_t probe_ns = tcp_is_opening(tcp) || !first ? 0 : tcp_recovery_probe_ns(stack, tcp);
     if (!probe_ns)
         return;
-    uint64_t latest_ns = container_of(first, struct tcp_sent, link)->sent_ns + tcp->rtt.rto_ns;
+    uint64_t latest_ns = container_of(first, struct tcp_rtx, link)->sent_ns + tcp->rtt.rto_ns;
     uint64_t due_ns = stack->now_ns + probe_ns < latest_ns ? stack->now_ns + probe_ns : latest_ns;
     tcp->timer_mode = TCP_TIMER_PROBE;
     tcp_alarm_set(stack, tcp, TCP_ALARM_RETRANSMIT, due_ns);
@@ -417,28 +417,29 @@ static enum sending sent_all(struct stack *stack, struct tcp *tcp, uint32_t segm
 
 /* Whether what was queued as one ends here: see chunk_of. */
 static bool ends_chunk(const struct tcp *tcp, uint32_t end) {
-    return tcp->flight->chunk_bytes && seq_le(end, tcp->flight->chunk_end) &&
-           (tcp->flight->chunk_end - end) % tcp->flight->chunk_bytes == 0;
+    return tcp->active->chunk_bytes && seq_le(end, tcp->active->chunk_end) &&
+           (tcp->active->chunk_end - end) % tcp->active->chunk_bytes == 0;
 }
 
 /* How much of `length` bytes from `start` on lies before such an end. */
 static uint32_t cut_at_chunk(const struct tcp *tcp, uint32_t start, uint32_t length) {
-    if (!tcp->flight->chunk_bytes || seq_ge(start, tcp->flight->chunk_end))
+    if (!tcp->active->chunk_bytes || seq_ge(start, tcp->active->chunk_end))
         return length;
-    uint32_t left = (tcp->flight->chunk_end - start) % tcp->flight->chunk_bytes;
-    return min_u32(length, left ? left : tcp->flight->chunk_bytes);
+    uint32_t left = (tcp->active->chunk_end - start) % tcp->active->chunk_bytes;
+    return min_u32(length, left ? left : tcp->active->chunk_bytes);
 }
 
-/* Whether a train may leave as one frame, which the NIC cuts: all its segments have the same to say. */
+/* Whether a burst may leave as one frame, which the NIC cuts: all its segments have the same to say. */
 static bool leaves_whole(const struct stack *stack, const struct tcp *tcp) {
     return stack->config.offload && !tcp->md5_keys && !tcp->urgent.sending && !(tcp->ecn & TCP_ECN_REDUCED) &&
            !socket_ip_options(tcp->socket);
 }
 
-/* How much of what may be sent leaves in one frame: a train of full segments, and what is left over only if
+/* How much of what may be sent leaves in one frame: a burst of full segments, and what is left over only if
  * it is the end of all and need not wait. */
-static uint32_t train_of(const struct tcp *tcp, uint32_t segments, uint32_t left, uint32_t room, bool tail) {
-    uint32_t most = min_u32(segments, TRAIN_BYTES_MAX / tcp->mss) * tcp->mss;
+static uint32_t gso_length(const struct tcp *tcp, uint32_t segments, uint32_t left, uint32_t room,
+                           bool tail) {
+    uint32_t most = min_u32(segments, GSO_BYTES_MAX / tcp->mss) * tcp->mss;
     uint32_t length = min_u32(min_u32(left, room), most);
     uint32_t chunk = cut_at_chunk(tcp, tcp->snd_nxt, length);
     if (chunk >= tcp->mss) /* else it ends within a segment, which is not cut there */
@@ -448,12 +449,12 @@ static uint32_t train_of(const struct tcp *tcp, uint32_t segments, uint32_t left
 }
 
 /* What may be sent next has to wait. */
-static void hold(struct stack *stack, struct tcp *tcp, enum frame_held by) {
-    if (tcp->flight->held_by == by)
+static void note_held(struct stack *stack, struct tcp *tcp, enum frame_held by) {
+    if (tcp->active->held_by == by)
         return;
-    if (!tcp->flight->held_by)
-        tcp->flight->held_since_ns = stack->now_ns;
-    tcp->flight->held_by = (uint8_t)by;
+    if (!tcp->active->held_by)
+        tcp->active->held_since_ns = stack->now_ns;
+    tcp->active->held_by = (uint8_t)by;
     trace_held(stack, tcp, (uint8_t)by, tcp_unsent(tcp));
 }
 
@@ -475,33 +476,34 @@ static uint8_t why_of(const struct nagle_segment *question, enum holding holding
         return FRAME_WHY_WINDOW;
     if (question->fin)
         return FRAME_WHY_FIN;
-    if (holding == BY_NOTHING)
+    if (holding == BY_NO_DELAY)
         return FRAME_WHY_UNCORKED;
     return !question->in_flight ? FRAME_WHY_IDLE : FRAME_WHY_NODELAY;
 }
 
 static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding holding) {
-    uint32_t train = 0; /* reckoned when something does leave */
-    bool nodelay = tcp->options.nodelay || holding == BY_NOTHING;
-    bool cork = (tcp->options.cork && holding != BY_NOTHING) || holding == BY_MORE;
+    uint32_t gso = 0; /* reckoned when something does leave */
+    bool nodelay = tcp->options.nodelay || holding == BY_NO_DELAY;
+    bool cork = (tcp->options.cork && holding != BY_NO_DELAY) || holding == BY_MORE;
     for (uint32_t sent = 0, segments = 1;; segments++, sent++) {
         uint32_t offset = tcp->snd_nxt - tcp->snd_una;
         if (offset > tcp->send.length)
             return sent_all(stack, tcp, sent); /* the FIN, too */
         uint32_t left = tcp->send.length - offset, room = room_at(tcp, offset);
-        bool probe = tcp->path.narrowed && tcp_path_probe_due(stack, tcp, left, room);
+        bool probe = tcp->path.mss_reduced && tcp_path_probe_due(stack, tcp, left, room);
         uint32_t size = probe ? tcp->path.mss_full : tcp->mss;
         uint32_t length = min_u32(min_u32(left, room), size);
-        if (length == size && left > size && 2 * size <= TRAIN_BYTES_MAX && !probe &&
+        if (length == size && left > size && 2 * size <= GSO_BYTES_MAX && !probe &&
             leaves_whole(stack, tcp)) {
-            train = train ? train : train_segments(stack, tcp);
+            gso = gso ? gso : gso_segments(stack, tcp);
             bool tail =
-                !cork && (nodelay || tcp->fin_queued || !seq_gt(tcp->flight->small_end, tcp->snd_una));
+                !cork && (nodelay || tcp->fin_queued || !seq_gt(tcp->active->small_end, tcp->snd_una));
             uint32_t burst = tcp_pacing_burst(stack, tcp) / size;
-            length = train_of(tcp, min_u32(train - segments + 1, burst > 0 ? burst : 1), left, room, tail);
+            length = gso_length(tcp, min_u32(gso - segments + 1, burst > 0 ? burst : 1), left, room, tail);
             segments += (length + size - 1) / size - 1;
         }
-        uint32_t record = tcp->flight->mark_count > 0 ? tcp_mark_cut(tcp, tcp->snd_nxt, length) : length;
+        uint32_t record =
+            tcp->active->mark_count > 0 ? tcp_write_mark_cut(tcp, tcp->snd_nxt, length) : length;
         bool ends_record = record < length, fin = tcp->fin_queued && record == left;
         length = record;
         struct nagle_segment question = {
@@ -509,29 +511,29 @@ static enum sending send_new(struct stack *stack, struct tcp *tcp, enum holding 
             .mss = tcp->mss,
             .largest_window = tcp->snd_wnd_largest,
             .last = length == left,
-            .in_flight = seq_gt(tcp->flight->small_end, tcp->snd_una),
+            .in_flight = seq_gt(tcp->active->small_end, tcp->snd_una),
             .fin = fin,
             .nodelay = nodelay,
             .cork = cork,
         };
         if ((length == 0 && !fin) || (!ends_record && !nagle_allows(&question))) {
             if (left > 0)
-                hold(stack, tcp, holder_of(tcp, &question, offset, left));
+                note_held(stack, tcp, holder_of(tcp, &question, offset, left));
             return sent_all(stack, tcp, sent);
         }
         if (length > 0 && tcp_pacing_holds(stack, tcp)) {
-            hold(stack, tcp, FRAME_HELD_PACING);
+            note_held(stack, tcp, FRAME_HELD_PACING);
             return sent_all(stack, tcp, sent);
         }
-        if (!train)
-            train = train_segments(stack, tcp);
-        bool ends_train = segments >= train || ends_chunk(tcp, tcp->snd_nxt + length) ||
-                          !follows(tcp, left - length, room - length);
+        if (!gso)
+            gso = gso_segments(stack, tcp);
+        bool ends_gso = segments >= gso || ends_chunk(tcp, tcp->snd_nxt + length) ||
+                        !follows(tcp, left - length, room - length);
         bool ends_write = (length == left && !tcp->more) || ends_record;
         enum sending result =
-            send_next(stack, tcp, offset, length, size, ends_write, segments > 1 && ends_train, fin,
+            send_next(stack, tcp, offset, length, size, ends_write, segments > 1 && ends_gso, fin,
                       why_of(&question, holding, ends_record));
-        if (ends_train)
+        if (ends_gso)
             segments = 0;
         if (result != SENT)
             return result;
@@ -557,19 +559,19 @@ static void output(struct stack *stack, struct tcp *tcp, enum holding holding) {
         return;
     if (tcp->path.generation != stack->paths.generation)
         tcp_path_measure(stack, tcp);
-    if (can_send_data(tcp) && !tcp_flight_take(stack, tcp)) {
+    if (can_send_data(tcp) && !tcp_active_take(stack, tcp)) {
         tcp_arm_retransmit(stack, tcp); /* no memory: the timer will try again */
         return;
     }
     if (can_send_data(tcp)) {
         restart_after_idle(stack, tcp);
-        bool new_first = tcp->flight->recovery.new_first;
+        bool new_first = tcp->active->recovery.new_first;
         enum sending result = new_first ? SENT : send_lost(stack, tcp);
         if (result == SENT)
             result = send_new(stack, tcp, holding);
-        tcp->flight->recovery.new_first = false;
+        tcp->active->recovery.new_first = false;
         if (result == NO_ROOM) {
-            hold(stack, tcp, FRAME_HELD_RING);
+            note_held(stack, tcp, FRAME_HELD_RING);
             tcp_want_output(stack, tcp);
             return;
         }
@@ -587,8 +589,8 @@ void tcp_output(struct stack *stack, struct tcp *tcp) {
     output(stack, tcp, BY_NAGLE);
 }
 
-void tcp_push(struct stack *stack, struct tcp *tcp) {
-    output(stack, tcp, BY_NOTHING);
+void tcp_output_uncorked(struct stack *stack, struct tcp *tcp) {
+    output(stack, tcp, BY_NO_DELAY);
 }
 
 uint32_t tcp_send_end(const struct tcp *tcp) {
@@ -648,8 +650,8 @@ static void cork(struct stack *stack, struct tcp *tcp) {
 
 /* So much has been queued as was free until the limits are looked at again: a chunk is whole. */
 static void end_chunk(struct tcp *tcp) {
-    tcp->flight->chunk_bytes = chunk_of(tcp);
-    tcp->flight->chunk_end = tcp_send_end(tcp);
+    tcp->active->chunk_bytes = chunk_of(tcp);
+    tcp->active->chunk_end = tcp_send_end(tcp);
 }
 
 /* Sends what a write has queued, or the end of it. */
@@ -670,7 +672,7 @@ void tcp_send_chain(struct stack *stack, struct tcp *tcp, struct buffer *chain, 
     if (fills)
         end_chunk(tcp);
     tcp_work_on(stack, tcp);
-    tcp_mark_write(stack, tcp, 0);
+    tcp_write_mark_write(stack, tcp, 0);
     send_queued(stack, tcp, 0);
 }
 
@@ -679,7 +681,7 @@ ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from,
     uint32_t appended = 0, room = 0;
     if (wanted == 0)
         return 0;
-    if (!tcp_flight_take(stack, tcp))
+    if (!tcp_active_take(stack, tcp))
         return -ENOBUFS;
     tcp_rate_check_program(tcp);
     stack_work_on(stack, NULL);
@@ -703,7 +705,7 @@ ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from,
     tcp_work_on(stack, tcp);
     tcp->more = flags & MSG_MORE && done == wanted;
     if (done == wanted || flags & MSG_ZEROCOPY)
-        tcp_mark_write(stack, tcp, done == wanted ? flags : flags & ~MSG_EOR);
+        tcp_write_mark_write(stack, tcp, done == wanted ? flags : flags & ~MSG_EOR);
     if (flags & MSG_OOB && done == wanted)
         tcp_urgent_written(tcp);
     send_queued(stack, tcp, flags);

@@ -34,10 +34,10 @@ uint32_t tcp_pacing_burst(const struct stack *stack, const struct tcp *tcp) {
 }
 
 bool tcp_pacing_holds(struct stack *stack, struct tcp *tcp) {
-    if (!paced(tcp) || tcp->flight->pacing_due_ns <= stack->now_ns + TIMER_TICK_NS)
+    if (!paced(tcp) || tcp->active->pacing_due_ns <= stack->now_ns + TIMER_TICK_NS)
         return false;
     if (!tcp_alarm_is_set(tcp, TCP_ALARM_PACING))
-        tcp_alarm_set(stack, tcp, TCP_ALARM_PACING, tcp->flight->pacing_due_ns - TIMER_TICK_NS);
+        tcp_alarm_set(stack, tcp, TCP_ALARM_PACING, tcp->active->pacing_due_ns - TIMER_TICK_NS);
     return true;
 }
 
@@ -46,7 +46,7 @@ void tcp_pacing_sent(struct stack *stack, struct tcp *tcp, uint32_t bytes) {
     if (!rate)
         return;
     uint64_t earliest_ns = stack->now_ns > CREDIT_NS ? stack->now_ns - CREDIT_NS : 0;
-    if (tcp->flight->pacing_due_ns < earliest_ns)
-        tcp->flight->pacing_due_ns = stack->now_ns;
-    tcp->flight->pacing_due_ns += (bytes + HEADERS_BYTES) * SECOND_NS / rate;
+    if (tcp->active->pacing_due_ns < earliest_ns)
+        tcp->active->pacing_due_ns = stack->now_ns;
+    tcp->active->pacing_due_ns += (bytes + HEADERS_BYTES) * SECOND_NS / rate;
 }

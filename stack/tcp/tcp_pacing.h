@@ -2,7 +2,7 @@
  * tcp_pacing.h - sending at a rate, rather than as fast as the window lets: SO_MAX_PACING_RATE (socket(7)),
  * and whatever algorithm of congestion control has a rate.
  *
- * Segments leave as their time comes, up to a tick of the timer wheel early, so that a train is what the rate
+ * Segments leave as their time comes, up to a tick of the timer wheel early, so that a burst is what the rate
  * sends in a millisecond or two.
  */
 #ifndef STACK_TCP_TCP_PACING_H

@@ -43,10 +43,10 @@ void tcp_path_measure(struct stack *stack, struct tcp *tcp) {
     bool shorter = full < tcp->mss;
     tcp->path.may_fragment = !ip_path_whole(stack, tcp->remote_address);
     tcp->path.mss_full = full;
-    if (shorter || !tcp->path.narrowed)
+    if (shorter || !tcp->path.mss_reduced)
         tcp->mss = full;
     if (shorter && tcp->state != TCP_SYN_RECV) {
-        tcp_sent_lose_longer(tcp, full); /* it did not get through, and that is no congestion */
+        tcp_rtx_lose_longer(tcp, full); /* it did not get through, and that is no congestion */
         tcp_want_output(stack, tcp);
     }
 }
@@ -59,34 +59,34 @@ void tcp_path_timeout(struct stack *stack, struct tcp *tcp) {
         return;
     stack->mib.TcpExtTCPMTUPFail++;
     tcp->mss = tcp->mss / 2 > least ? tcp->mss / 2 : least;
-    tcp->path.narrowed = true;
+    tcp->path.mss_reduced = true;
     tcp->path.probe_due_ns = stack->now_ns;
 }
 
 void tcp_path_lost(struct stack *stack, struct tcp *tcp) {
-    if (!tcp->flight->mtu_probing)
+    if (!tcp->active->mtu_probing)
         return;
     stack->mib.TcpExtTCPMTUPFail++;
-    tcp->flight->mtu_probing = false;
+    tcp->active->mtu_probing = false;
     tcp->path.probe_due_ns = stack->now_ns + PROBE_AGAIN_NS;
 }
 
 bool tcp_path_probe_due(const struct stack *stack, const struct tcp *tcp, uint32_t left, uint32_t room) {
     const struct tcp_path *path = &tcp->path;
-    return path->narrowed && !tcp->flight->mtu_probing && tcp->retransmits == 0 &&
+    return path->mss_reduced && !tcp->active->mtu_probing && tcp->retransmits == 0 &&
            stack->now_ns >= path->probe_due_ns && left >= path->mss_full && room >= path->mss_full;
 }
 
 void tcp_path_probed(struct tcp *tcp) {
-    tcp->flight->mtu_probing = true;
-    tcp->flight->mtu_probe_end = tcp->snd_nxt;
+    tcp->active->mtu_probing = true;
+    tcp->active->mtu_probe_end = tcp->snd_nxt;
 }
 
 void tcp_path_acknowledged(struct stack *stack, struct tcp *tcp) {
-    if (!tcp->flight->mtu_probing || seq_lt(tcp->snd_una, tcp->flight->mtu_probe_end))
+    if (!tcp->active->mtu_probing || seq_lt(tcp->snd_una, tcp->active->mtu_probe_end))
         return;
     stack->mib.TcpExtTCPMTUPSuccess++;
-    tcp->flight->mtu_probing = tcp->path.narrowed = false;
+    tcp->active->mtu_probing = tcp->path.mss_reduced = false;
     tcp->mss = tcp->path.mss_full;
 }
 
@@ -115,7 +115,7 @@ void tcp_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
         return;
     }
     tcp_work_on(stack, tcp);
-    if (tcp->state == TCP_SYN_RECV && tcp->listener && !tcp->acceptable) {
+    if (tcp->state == TCP_SYN_RECV && tcp->listener && !tcp->in_accept_queue) {
         /* Who asked can't be reached: as if it had not. */
         if (icmp_is_unreachable(error))
             tcp_destroy(stack, tcp);

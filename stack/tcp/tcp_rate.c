@@ -13,24 +13,24 @@ static uint32_t us_between(uint64_t from_ns, uint64_t to_ns) {
     return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
 }
 
-void tcp_rate_sent(const struct stack *stack, struct tcp *tcp, struct tcp_sent *sent) {
-    struct tcp_rate *rate = &tcp->flight->rate;
+void tcp_rate_sent(const struct stack *stack, struct tcp *tcp, struct tcp_rtx *sent) {
+    struct tcp_rate *rate = &tcp->active->rate;
     uint32_t pipe = tcp_pipe(tcp);
     if (pipe == 0) {
         rate->first_sent_ns = rate->delivered_ns = stack->now_ns;
     }
     sent->rate = (struct tcp_rate_mark){.delivered = rate->delivered,
                                         .lost = rate->lost,
-                                        .in_flight = pipe + tcp_sent_span(sent),
+                                        .in_flight = pipe + tcp_rtx_span(sent),
                                         .sending_us = us_between(rate->first_sent_ns, stack->now_ns),
                                         .delivered_us = us_between(rate->delivered_ns, stack->now_ns)};
     sent->app_limited = rate->app_limited != 0;
 }
 
-void tcp_rate_delivered(const struct stack *stack, struct tcp *tcp, const struct tcp_sent *sent,
+void tcp_rate_delivered(const struct stack *stack, struct tcp *tcp, const struct tcp_rtx *sent,
                         struct tcp_rate_sample *sample) {
     const struct tcp_rate_mark *mark = &sent->rate;
-    tcp_rate_delivered_part(stack, tcp, tcp_sent_span(sent));
+    tcp_rate_delivered_part(stack, tcp, tcp_rtx_span(sent));
     if (sample->any && seq_lt(mark->delivered, sample->prior_delivered))
         return; /* one that was sent later is known */
     sample->any = true;
@@ -40,16 +40,16 @@ void tcp_rate_delivered(const struct stack *stack, struct tcp *tcp, const struct
     sample->in_flight = mark->in_flight;
     sample->sending_us = mark->sending_us;
     sample->prior_ns = sent->sent_ns - (uint64_t)mark->delivered_us * US_NS;
-    tcp->flight->rate.first_sent_ns = sent->sent_ns;
+    tcp->active->rate.first_sent_ns = sent->sent_ns;
 }
 
 void tcp_rate_delivered_part(const struct stack *stack, struct tcp *tcp, uint32_t bytes) {
-    tcp->flight->rate.delivered += bytes;
-    tcp->flight->rate.delivered_ns = stack->now_ns;
+    tcp->active->rate.delivered += bytes;
+    tcp->active->rate.delivered_ns = stack->now_ns;
 }
 
 void tcp_rate_sampled(const struct stack *stack, struct tcp *tcp, struct tcp_rate_sample *sample) {
-    struct tcp_rate *rate = &tcp->flight->rate;
+    struct tcp_rate *rate = &tcp->active->rate;
     if (rate->app_limited && seq_gt(rate->delivered, rate->app_limited))
         rate->app_limited = 0;
     if (!sample->any)
@@ -70,12 +70,12 @@ void tcp_rate_sampled(const struct stack *stack, struct tcp *tcp, struct tcp_rat
 }
 
 void tcp_rate_limit(struct tcp *tcp) {
-    uint32_t until = tcp->flight->rate.delivered + tcp_pipe(tcp);
-    tcp->flight->rate.app_limited = until ? until : 1;
+    uint32_t until = tcp->active->rate.delivered + tcp_pipe(tcp);
+    tcp->active->rate.app_limited = until ? until : 1;
 }
 
 void tcp_rate_check_program(struct tcp *tcp) {
-    if (tcp_unsent(tcp) < tcp->mss && tcp->flight->scoreboard.lost_bytes == 0 &&
+    if (tcp_unsent(tcp) < tcp->mss && tcp->active->scoreboard.lost_bytes == 0 &&
         tcp_pipe(tcp) < tcp->congestion.cwnd)
         tcp_rate_limit(tcp);
 }

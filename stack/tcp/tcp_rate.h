@@ -16,7 +16,7 @@
 struct stack;
 struct tcp;
 struct tcp_delivery;
-struct tcp_sent;
+struct tcp_rtx;
 
 /* Of a connection. Counts of bytes wrap: only their differences mean something. */
 struct tcp_rate {
@@ -49,10 +49,10 @@ struct tcp_rate_sample {
     uint32_t lost;        /* bytes since the segment left */
 };
 
-void tcp_rate_sent(const struct stack *stack, struct tcp *tcp, struct tcp_sent *sent);
+void tcp_rate_sent(const struct stack *stack, struct tcp *tcp, struct tcp_rtx *sent);
 
 /* A segment has arrived; `bytes` of one have. */
-void tcp_rate_delivered(const struct stack *stack, struct tcp *tcp, const struct tcp_sent *sent,
+void tcp_rate_delivered(const struct stack *stack, struct tcp *tcp, const struct tcp_rtx *sent,
                         struct tcp_rate_sample *sample);
 void tcp_rate_delivered_part(const struct stack *stack, struct tcp *tcp, uint32_t bytes);
 

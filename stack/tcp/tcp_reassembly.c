@@ -14,29 +14,29 @@
 
 /* The blocks take more buffers, or fewer. */
 static void recount(struct stack *stack, struct tcp *tcp, uint32_t before) {
-    size_class_change(&stack->memory.out_of_order, &tcp->flight->memory_link, before,
-                      tcp->flight->out_of_order.buffers);
+    size_class_change(&stack->memory.out_of_order, &tcp->active->memory_link, before,
+                      tcp->active->out_of_order.buffers);
 }
 
-static void held_destroy(struct stack *stack, struct tcp *tcp, struct tcp_held *held) {
-    uint32_t before = tcp->flight->out_of_order.buffers;
-    tcp_held_remove(&tcp->flight->out_of_order, held);
+static void held_destroy(struct stack *stack, struct tcp *tcp, struct tcp_out_of_order *held) {
+    uint32_t before = tcp->active->out_of_order.buffers;
+    tcp_out_of_order_remove(&tcp->active->out_of_order, held);
     recount(stack, tcp, before);
     buffer_drop_chain(&stack->buffers, held->data.head);
-    pool_return(&stack->held_segments, held);
+    pool_return(&stack->out_of_order_segments, held);
 }
 
-static struct tcp_held *last_of(const struct tcp_held_blocks *blocks) {
-    return list_empty(&blocks->list) ? NULL : tcp_held_of(blocks->list.previous);
+static struct tcp_out_of_order *last_of(const struct tcp_out_of_order_blocks *blocks) {
+    return list_empty(&blocks->list) ? NULL : tcp_out_of_order_of(blocks->list.previous);
 }
 
 void tcp_reassembly_purge(struct stack *stack, struct tcp *tcp) {
-    struct tcp_held *held;
-    if (!tcp_flight_is_own(stack, tcp))
+    struct tcp_out_of_order *held;
+    if (!tcp_active_is_own(stack, tcp))
         return;
-    while ((held = last_of(&tcp->flight->out_of_order)))
+    while ((held = last_of(&tcp->active->out_of_order)))
         held_destroy(stack, tcp, held);
-    tcp->flight->held_recently_count = 0;
+    tcp->active->held_recently_count = 0;
 }
 
 static void segment_trim_front(struct stack *stack, struct tcp_segment *segment, uint32_t bytes) {
@@ -47,63 +47,65 @@ static void segment_trim_front(struct stack *stack, struct tcp_segment *segment,
 
 static bool may_hold(const struct tcp *tcp, uint32_t buffers) {
     uint32_t limit = 2 * tcp->receive_window / BUFFER_BYTES;
-    return tcp->flight->out_of_order.count <
+    return tcp->active->out_of_order.count <
                min_u32(max_u32(limit, TCP_OUT_OF_ORDER_MIN), TCP_OUT_OF_ORDER_MAX) &&
-           tcp->receive.buffers + tcp->flight->out_of_order.buffers + buffers <= limit + LENIENT_BUFFERS;
+           tcp->receive.buffers + tcp->active->out_of_order.buffers + buffers <= limit + LENIENT_BUFFERS;
 }
 
 /* A block for a segment; NULL: there is no memory, or there is too much that comes before it. */
-static struct tcp_held *hold(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment) {
-    struct tcp_held_blocks *blocks = &tcp->flight->out_of_order;
-    struct tcp_held *last, *held = NULL;
+static struct tcp_out_of_order *hold_segment(struct stack *stack, struct tcp *tcp,
+                                             const struct tcp_segment *segment) {
+    struct tcp_out_of_order_blocks *blocks = &tcp->active->out_of_order;
+    struct tcp_out_of_order *last, *held = NULL;
     uint32_t buffers = buffer_chain_count(segment->chain);
     while (!may_hold(tcp, buffers) && (last = last_of(blocks)) && seq_gt(last->sequence, segment->sequence)) {
         stack->mib.TcpExtOfoPruned++;
         held_destroy(stack, tcp, last);
     }
     if (may_hold(tcp, buffers))
-        held = pool_take_zeroed(&stack->held_segments);
+        held = pool_take_zeroed(&stack->out_of_order_segments);
     if (!held) {
         stack->mib.TcpExtTCPOFODrop++;
         return NULL;
     }
     held->sequence = segment->sequence;
-    tcp_held_add(stack, blocks, held);
+    tcp_out_of_order_add(stack, blocks, held);
     return held;
 }
 
 /* Takes what a block has to the end of the one before it, which it follows. */
-static void join(struct stack *stack, struct tcp *tcp, struct tcp_held *held, struct tcp_held *later) {
+static void join(struct stack *stack, struct tcp *tcp, struct tcp_out_of_order *held,
+                 struct tcp_out_of_order *later) {
     struct byte_queue data = later->data;
     held->fin |= later->fin;
     later->data = (struct byte_queue){0};
-    tcp_held_remove(&tcp->flight->out_of_order, later); /* its buffers stay in the sum */
-    pool_return(&stack->held_segments, later);
+    tcp_out_of_order_remove(&tcp->active->out_of_order, later); /* its buffers stay in the sum */
+    pool_return(&stack->out_of_order_segments, later);
     byte_queue_append_queue(&held->data, &data);
 }
 
-static struct tcp_held *after(const struct tcp_held_blocks *blocks, struct list *link) {
-    return link->next == &blocks->list ? NULL : tcp_held_of(link->next);
+static struct tcp_out_of_order *after(const struct tcp_out_of_order_blocks *blocks, struct list *link) {
+    return link->next == &blocks->list ? NULL : tcp_out_of_order_of(link->next);
 }
 
-const struct tcp_held *tcp_reassembly_insert(struct stack *stack, struct tcp *tcp,
-                                             struct tcp_segment *segment) {
-    struct tcp_held_blocks *blocks = &tcp->flight->out_of_order;
-    struct tcp_held *held = NULL, *later, *before = tcp_held_find(blocks, segment->sequence);
+const struct tcp_out_of_order *tcp_reassembly_insert(struct stack *stack, struct tcp *tcp,
+                                                     struct tcp_segment *segment) {
+    struct tcp_out_of_order_blocks *blocks = &tcp->active->out_of_order;
+    struct tcp_out_of_order *held = NULL, *later, *before = tcp_out_of_order_find(blocks, segment->sequence);
     bool fin = segment->flags & TCP_FIN;
     if (before) {
-        if (seq_ge(tcp_held_end(before), segment->sequence + segment->length)) {
-            before->fin |= fin && tcp_held_end(before) == segment->sequence + segment->length;
+        if (seq_ge(tcp_out_of_order_end(before), segment->sequence + segment->length)) {
+            before->fin |= fin && tcp_out_of_order_end(before) == segment->sequence + segment->length;
             return before; /* all there already */
         }
-        if (seq_gt(tcp_held_end(before), segment->sequence))
-            segment_trim_front(stack, segment, tcp_held_end(before) - segment->sequence);
-        if (tcp_held_end(before) == segment->sequence)
+        if (seq_gt(tcp_out_of_order_end(before), segment->sequence))
+            segment_trim_front(stack, segment, tcp_out_of_order_end(before) - segment->sequence);
+        if (tcp_out_of_order_end(before) == segment->sequence)
             held = before;
     }
     uint32_t end = segment->sequence + segment->length;
     while ((later = after(blocks, before ? &before->link : &blocks->list)) && seq_lt(later->sequence, end)) {
-        if (seq_le(tcp_held_end(later), end)) {
+        if (seq_le(tcp_out_of_order_end(later), end)) {
             fin |= later->fin;
             held_destroy(stack, tcp, later);
             continue;
@@ -115,7 +117,7 @@ const struct tcp_held *tcp_reassembly_insert(struct stack *stack, struct tcp *tc
         break;
     }
     if (!held)
-        held = hold(stack, tcp, segment);
+        held = hold_segment(stack, tcp, segment);
     if (!held)
         return NULL;
     stack->mib.TcpExtTCPOFOQueue++;
@@ -126,7 +128,7 @@ const struct tcp_held *tcp_reassembly_insert(struct stack *stack, struct tcp *tc
     blocks->buffers += held->data.buffers - own;
     recount(stack, tcp, all);
     later = after(blocks, &held->link);
-    if (later && later->sequence == tcp_held_end(held))
+    if (later && later->sequence == tcp_out_of_order_end(held))
         join(stack, tcp, held, later);
     return held;
 }
@@ -134,8 +136,8 @@ const struct tcp_held *tcp_reassembly_insert(struct stack *stack, struct tcp *tc
 bool tcp_reassembly_advance(struct stack *stack, struct tcp *tcp) {
     struct list *link;
     bool fin = false;
-    while (!fin && (link = list_first(&tcp->flight->out_of_order.list))) {
-        struct tcp_held *held = tcp_held_of(link);
+    while (!fin && (link = list_first(&tcp->active->out_of_order.list))) {
+        struct tcp_out_of_order *held = tcp_out_of_order_of(link);
         if (seq_gt(held->sequence, tcp->rcv_nxt))
             return false;
         uint32_t overlap = tcp->rcv_nxt - held->sequence, buffers = held->data.buffers;
@@ -149,12 +151,12 @@ bool tcp_reassembly_advance(struct stack *stack, struct tcp *tcp) {
         held->data.buffers = buffers; /* by which the sum gets less */
         held_destroy(stack, tcp, held);
     }
-    if (tcp->flight->out_of_order.count == 0)
-        tcp->flight->held_recently_count = 0;
+    if (tcp->active->out_of_order.count == 0)
+        tcp->active->held_recently_count = 0;
     return fin;
 }
 
 uint32_t tcp_reassembly_end(const struct tcp *tcp) {
-    const struct tcp_held *last = last_of(&tcp->flight->out_of_order);
-    return last ? tcp_held_end(last) : tcp->rcv_nxt;
+    const struct tcp_out_of_order *last = last_of(&tcp->active->out_of_order);
+    return last ? tcp_out_of_order_end(last) : tcp->rcv_nxt;
 }

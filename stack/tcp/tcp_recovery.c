@@ -12,7 +12,7 @@
 #define PROBE_MARGIN_NS UINT64_C(2000000) /* Linux's TCP_TIMEOUT_MIN */
 
 static void remember_for_undo(struct tcp *tcp, bool timeout) {
-    struct tcp_recovery *recovery = &tcp->flight->recovery;
+    struct tcp_recovery *recovery = &tcp->active->recovery;
     recovery->can_undo = true;
     recovery->prior_cwnd =
         max_u32(tcp->congestion.cwnd, recovery->state == TCP_OPEN ? 0 : recovery->prior_cwnd);
@@ -27,19 +27,19 @@ static void remember_for_undo(struct tcp *tcp, bool timeout) {
 static void choose_threshold(struct tcp *tcp, uint32_t flight) {
     if (!tcp_congestion_models(&tcp->congestion))
         tcp->congestion.ssthresh =
-            tcp_congestion_threshold(&tcp->congestion, &tcp->flight->growth, flight, tcp->mss);
+            tcp_congestion_threshold(&tcp->congestion, &tcp->active->growth, flight, tcp->mss);
 }
 
 /* RFC 6937: from here on the window shrinks in step with what arrives. */
 static void begin_reduction(struct tcp *tcp, uint32_t flight) {
-    struct tcp_recovery *recovery = &tcp->flight->recovery;
+    struct tcp_recovery *recovery = &tcp->active->recovery;
     recovery->delivered = recovery->sent = 0;
     recovery->flight = max_u32(flight, tcp->mss);
     choose_threshold(tcp, flight);
 }
 
 static void enter_recovery(struct stack *stack, struct tcp *tcp) {
-    struct tcp_recovery *recovery = &tcp->flight->recovery;
+    struct tcp_recovery *recovery = &tcp->active->recovery;
     bool reduced = recovery->state == TCP_REDUCING;
     stack->mib.TcpExtTCPFastRetrans++;
     remember_for_undo(tcp, false);
@@ -51,7 +51,7 @@ static void enter_recovery(struct stack *stack, struct tcp *tcp) {
 }
 
 void tcp_recovery_marked(struct stack *stack, struct tcp *tcp) {
-    struct tcp_recovery *recovery = &tcp->flight->recovery;
+    struct tcp_recovery *recovery = &tcp->active->recovery;
     if (recovery->state != TCP_OPEN)
         return;
     stack->mib.TcpExtTCPECNReductions++;
@@ -65,25 +65,25 @@ void tcp_recovery_marked(struct stack *stack, struct tcp *tcp) {
 }
 
 static void leave_recovery(struct tcp *tcp) {
-    struct tcp_recovery *recovery = &tcp->flight->recovery;
+    struct tcp_recovery *recovery = &tcp->active->recovery;
     bool models = tcp_congestion_models(&tcp->congestion);
     if (models && recovery->state == TCP_LOSS)
         tcp->congestion.cwnd = max_u32(tcp->congestion.cwnd, recovery->prior_cwnd);
     else if (!models && recovery->state != TCP_LOSS)
         tcp->congestion.cwnd = tcp->congestion.ssthresh;
     recovery->state = TCP_OPEN;
-    tcp->flight->scoreboard.duplicate_acks = 0;
+    tcp->active->scoreboard.duplicate_acks = 0;
     if (tcp->reordering.steps > 1)
         tcp->reordering.steps--;
 }
 
 static bool reducing(const struct tcp *tcp) {
-    return tcp->flight->recovery.state == TCP_RECOVERY || tcp->flight->recovery.state == TCP_REDUCING;
+    return tcp->active->recovery.state == TCP_RECOVERY || tcp->active->recovery.state == TCP_REDUCING;
 }
 
 /* Nothing was lost: what was sent again was only late. All is as if it had not happened. */
 static void undo(struct stack *stack, struct tcp *tcp) {
-    struct tcp_recovery *recovery = &tcp->flight->recovery;
+    struct tcp_recovery *recovery = &tcp->active->recovery;
     if (recovery->state == TCP_LOSS)
         stack->mib.TcpExtTCPLossUndo++;
     else if (recovery->state == TCP_OPEN)
@@ -94,8 +94,8 @@ static void undo(struct stack *stack, struct tcp *tcp) {
     tcp->congestion.ssthresh = max_u32(tcp->congestion.ssthresh, recovery->prior_ssthresh);
     if (tcp_congestion_models(&tcp->congestion))
         tcp_bbr_undo(tcp);
-    tcp_sent_lose_none(tcp);
-    tcp->flight->scoreboard.duplicate_acks = 0;
+    tcp_rtx_lose_none(tcp);
+    tcp->active->scoreboard.duplicate_acks = 0;
     recovery->state = TCP_OPEN;
     recovery->can_undo = false;
     tcp->retransmits = 0;
@@ -105,7 +105,7 @@ static void undo(struct stack *stack, struct tcp *tcp) {
  * 2883: all that we have sent again came twice; which may be told when the recovery is over, since what was
  * only late comes first. */
 static bool was_needless(const struct tcp *tcp, const struct tcp_delivery *delivery, uint32_t acked) {
-    const struct tcp_recovery *recovery = &tcp->flight->recovery;
+    const struct tcp_recovery *recovery = &tcp->active->recovery;
     if (!recovery->can_undo || !recovery->resend_time)
         return false;
     if (recovery->state == TCP_OPEN && !delivery->duplicate)
@@ -119,7 +119,7 @@ static bool was_needless(const struct tcp *tcp, const struct tcp_delivery *deliv
 /* F-RTO (RFC 5682, as Linux's tcp_process_loss has it), while a timeout may have been needless: returns
  * whether it was. */
 static bool timeout_was_spurious(struct tcp *tcp, uint32_t acked, const struct tcp_delivery *delivery) {
-    struct tcp_recovery *recovery = &tcp->flight->recovery;
+    struct tcp_recovery *recovery = &tcp->active->recovery;
     if (recovery->state != TCP_LOSS || !recovery->suspicious)
         return false;
     if (delivery->original && acked > 0)
@@ -134,7 +134,7 @@ static bool timeout_was_spurious(struct tcp *tcp, uint32_t acked, const struct t
 /* RFC 6937, with its bound on what slow start may add: `good`, when the acknowledgment moved on and told of
  * no further loss. */
 static void reduce_proportionally(struct tcp *tcp, const struct tcp_delivery *delivery, bool good) {
-    struct tcp_recovery *recovery = &tcp->flight->recovery;
+    struct tcp_recovery *recovery = &tcp->active->recovery;
     uint32_t pipe = tcp_pipe(tcp), threshold = tcp->congestion.ssthresh, allowed;
     recovery->delivered += delivery->delivered;
     if (pipe > threshold) {
@@ -152,7 +152,7 @@ static void reduce_proportionally(struct tcp *tcp, const struct tcp_delivery *de
 /* RFC 8985 section 7.4: the probe has been answered. When it was needed, the network is told that something
  * was lost. */
 static void probe_answered(struct stack *stack, struct tcp *tcp, const struct tcp_delivery *delivery) {
-    struct tcp_recovery *recovery = &tcp->flight->recovery;
+    struct tcp_recovery *recovery = &tcp->active->recovery;
     if (!recovery->probing || seq_lt(tcp->snd_una, recovery->probe_end))
         return;
     recovery->probing = false;
@@ -169,29 +169,29 @@ static void probe_answered(struct stack *stack, struct tcp *tcp, const struct tc
 
 void tcp_recovery_duplicate(struct tcp *tcp, struct tcp_delivery *delivery) {
     uint32_t flight = tcp->snd_nxt - tcp->snd_una;
-    if ((tcp->flight->scoreboard.duplicate_acks + 1) * tcp->mss < flight + tcp->mss)
-        tcp->flight->scoreboard.duplicate_acks++;
+    if ((tcp->active->scoreboard.duplicate_acks + 1) * tcp->mss < flight + tcp->mss)
+        tcp->active->scoreboard.duplicate_acks++;
     delivery->delivered += tcp->mss;
 }
 
 /* Without SACK, what was acknowledged may have been counted as a duplicate before. */
 static void discount_duplicates(struct tcp *tcp, uint32_t acked) {
-    uint32_t *duplicates = &tcp->flight->scoreboard.duplicate_acks;
+    uint32_t *duplicates = &tcp->active->scoreboard.duplicate_acks;
     uint32_t segments = (acked + tcp->mss - 1) / tcp->mss;
     if (segments > 0)
         *duplicates -= min_u32(*duplicates, segments - 1);
 }
 
 static bool find_losses(struct stack *stack, struct tcp *tcp, uint32_t acked, uint64_t *wait_ns) {
-    struct tcp_recovery *recovery = &tcp->flight->recovery;
+    struct tcp_recovery *recovery = &tcp->active->recovery;
     *wait_ns = 0;
     if (tcp->sack_permitted)
-        return tcp_sent_detect(stack, tcp, recovery->state >= TCP_RECOVERY, wait_ns);
+        return tcp_rtx_detect(stack, tcp, recovery->state >= TCP_RECOVERY, wait_ns);
     if (recovery->state < TCP_RECOVERY)
-        return tcp->flight->scoreboard.duplicate_acks >= tcp_duplicates(stack, tcp) &&
-               tcp_sent_lose_first(stack, tcp);
+        return tcp->active->scoreboard.duplicate_acks >= tcp_duplicates(stack, tcp) &&
+               tcp_rtx_lose_first(stack, tcp);
     return recovery->state == TCP_RECOVERY && acked > 0 &&
-           tcp_sent_lose_first(stack, tcp); /* a partial one: RFC 6582 */
+           tcp_rtx_lose_first(stack, tcp); /* a partial one: RFC 6582 */
 }
 
 /* `told`: the acknowledgment had news, so that what the timer was for may have changed. */
@@ -210,15 +210,15 @@ static void rearm(struct stack *stack, struct tcp *tcp, bool advanced, bool told
 /* RFC 7661, as Linux has it: a window that is not used is not made larger; slow start may use half of it. */
 static bool was_limited(const struct tcp *tcp) {
     bool slow_start = tcp->congestion.cwnd < tcp->congestion.ssthresh;
-    return slow_start ? tcp->congestion.cwnd < 2 * tcp->flight->usage_flight : tcp->flight->cwnd_limited;
+    return slow_start ? tcp->congestion.cwnd < 2 * tcp->active->usage_flight : tcp->active->cwnd_limited;
 }
 
 void tcp_recovery_acknowledged(struct stack *stack, struct tcp *tcp, uint32_t acked,
                                const struct tcp_delivery *delivery) {
-    struct tcp_recovery *recovery = &tcp->flight->recovery;
+    struct tcp_recovery *recovery = &tcp->active->recovery;
     uint64_t wait_ns;
     uint32_t known =
-        tcp->flight->scoreboard.duplicate_acks * tcp->mss; /* delivered, as far as duplicates said */
+        tcp->active->scoreboard.duplicate_acks * tcp->mss; /* delivered, as far as duplicates said */
     if (!tcp->sack_permitted && acked > 0)
         discount_duplicates(tcp, acked);
     if (delivery->duplicate) {
@@ -250,13 +250,13 @@ void tcp_recovery_acknowledged(struct stack *stack, struct tcp *tcp, uint32_t ac
                                         .rtt_ns = delivery->rtt_ns,
                                         .una = tcp->snd_una,
                                         .nxt = tcp->snd_nxt};
-        tcp_congestion_acknowledged(&tcp->congestion, &tcp->flight->growth, &progress);
+        tcp_congestion_acknowledged(&tcp->congestion, &tcp->active->growth, &progress);
     }
     rearm(stack, tcp, acked > 0, acked > 0 || delivery->newly_sacked || news, wait_ns);
 }
 
 void tcp_recovery_timeout(const struct stack *stack, struct tcp *tcp) {
-    struct tcp_recovery *recovery = &tcp->flight->recovery;
+    struct tcp_recovery *recovery = &tcp->active->recovery;
     if (tcp->retransmits == 0) {
         uint32_t flight = tcp->snd_nxt - tcp->snd_una;
         remember_for_undo(tcp, true);
@@ -269,14 +269,14 @@ void tcp_recovery_timeout(const struct stack *stack, struct tcp *tcp) {
     recovery->recover = tcp->snd_nxt;
     recovery->probing = false;
     tcp->congestion.cwnd = tcp->mss;
-    tcp_sent_lose_all(tcp);
+    tcp_rtx_lose_all(tcp);
 }
 
 void tcp_recovery_reorder_timeout(struct stack *stack, struct tcp *tcp) {
-    struct tcp_recovery *recovery = &tcp->flight->recovery;
+    struct tcp_recovery *recovery = &tcp->active->recovery;
     struct tcp_delivery nothing = {0};
     uint64_t wait_ns;
-    bool news = tcp_sent_detect(stack, tcp, recovery->state >= TCP_RECOVERY, &wait_ns);
+    bool news = tcp_rtx_detect(stack, tcp, recovery->state >= TCP_RECOVERY, &wait_ns);
     if (news && recovery->state < TCP_RECOVERY)
         enter_recovery(stack, tcp);
     if (reducing(tcp) && !tcp_congestion_models(&tcp->congestion))
@@ -287,11 +287,11 @@ void tcp_recovery_reorder_timeout(struct stack *stack, struct tcp *tcp) {
 }
 
 uint64_t tcp_recovery_probe_ns(const struct stack *stack, const struct tcp *tcp) {
-    const struct tcp_recovery *recovery = &tcp->flight->recovery;
+    const struct tcp_recovery *recovery = &tcp->active->recovery;
     uint32_t flight = tcp->snd_nxt - tcp->snd_una;
     if (!stack->sysctl.tcp_early_retrans || !tcp->sack_permitted || recovery->state >= TCP_RECOVERY ||
-        recovery->probing || !tcp->rtt.srtt_ns || tcp->flight->scoreboard.sacked_bytes ||
-        tcp->flight->scoreboard.lost_bytes || flight == 0 || tcp->retransmits)
+        recovery->probing || !tcp->rtt.srtt_ns || tcp->active->scoreboard.sacked_bytes ||
+        tcp->active->scoreboard.lost_bytes || flight == 0 || tcp->retransmits)
         return 0;
     /* The peer may hold its acknowledgment of a single segment back. */
     uint64_t probe_ns = 2 * tcp->rtt.srtt_ns + (flight <= tcp->mss ? TCP_RTO_MIN_NS : PROBE_MARGIN_NS);
@@ -299,7 +299,7 @@ uint64_t tcp_recovery_probe_ns(const struct stack *stack, const struct tcp *tcp)
 }
 
 void tcp_recovery_probe_timeout(struct stack *stack, struct tcp *tcp) {
-    struct tcp_recovery *recovery = &tcp->flight->recovery;
+    struct tcp_recovery *recovery = &tcp->active->recovery;
     stack->mib.TcpExtTCPLossProbes++;
     recovery->probing = true;
     recovery->probe_was_resend = !tcp_send_beyond(stack, tcp);
@@ -310,7 +310,7 @@ void tcp_recovery_probe_timeout(struct stack *stack, struct tcp *tcp) {
 }
 
 void tcp_recovery_sent(struct stack *stack, struct tcp *tcp, uint32_t bytes, bool again) {
-    struct tcp_recovery *recovery = &tcp->flight->recovery;
+    struct tcp_recovery *recovery = &tcp->active->recovery;
     if (reducing(tcp))
         recovery->sent += bytes;
     if (!again)

@@ -69,32 +69,33 @@ static bool repair_out_of_order(struct stack *stack, struct tcp *tcp) {
     struct chain_measure measure;
     uint32_t count = 0;
     struct list *link;
-    struct tcp_held_blocks *blocks = &tcp->flight->out_of_order;
-    if (!tcp_flight_is_own(stack, tcp))
+    struct tcp_out_of_order_blocks *blocks = &tcp->active->out_of_order;
+    if (!tcp_active_is_own(stack, tcp))
         return true;
     for (link = blocks->list.next; link != &blocks->list; link = link->next) {
-        struct tcp_held *held = container_of(link, struct tcp_held, link);
-        if (!pool_has(&stack->held_segments, held) || count++ > TCP_OUT_OF_ORDER_MAX ||
+        struct tcp_out_of_order *held = container_of(link, struct tcp_out_of_order, link);
+        if (!pool_has(&stack->out_of_order_segments, held) || count++ > TCP_OUT_OF_ORDER_MAX ||
             !stack_chain_measure(stack, held->data.head, &measure) || measure.length != held->data.length)
             return false;
         held->data.buffers = measure.buffers;
     }
-    tcp_held_repair(stack, blocks);
-    list_init(&tcp->flight->memory_link);
-    size_class_change(&stack->memory.out_of_order, &tcp->flight->memory_link, 0, blocks->buffers);
+    tcp_out_of_order_repair(stack, blocks);
+    list_init(&tcp->active->memory_link);
+    size_class_change(&stack->memory.out_of_order, &tcp->active->memory_link, 0, blocks->buffers);
     return true;
 }
 
 /* Marks are worth less than the connection: when one is broken, all are given up. */
 static void repair_marks(const struct stack *stack, struct tcp *tcp) {
     uint32_t count = 0;
-    for (struct list *link = tcp->flight->marks.next; link != &tcp->flight->marks; link = link->next)
-        if (!pool_has(&stack->marks, container_of(link, struct tcp_mark, link)) || count++ > TCP_MARKS_MAX) {
-            list_init(&tcp->flight->marks);
+    for (struct list *link = tcp->active->marks.next; link != &tcp->active->marks; link = link->next)
+        if (!pool_has(&stack->marks, container_of(link, struct tcp_write_mark, link)) ||
+            count++ > TCP_WRITE_MARKS_MAX) {
+            list_init(&tcp->active->marks);
             count = 0;
             break;
         }
-    tcp->flight->mark_count = count;
+    tcp->active->mark_count = count;
 }
 
 /* Whether the content of a connection that nobody was changing is what it must be. Repairs what it may. */
@@ -110,37 +111,37 @@ static bool content_whole(struct stack *stack, struct tcp *tcp) {
     uint32_t sent = tcp->snd_nxt - tcp->snd_una;
     if (seq_gt(tcp->snd_una, tcp->snd_nxt))
         return false;
-    if (!tcp_flight_is_own(stack, tcp))
+    if (!tcp_active_is_own(stack, tcp))
         return sent == 0;
     if (tcp->state != TCP_TIME_WAIT && tcp->snd_nxt - tcp->snd_una > tcp->send.length + tcp->fin_queued)
         return false;
-    if (tcp->state != TCP_TIME_WAIT && !tcp_sent_repair(stack, tcp))
+    if (tcp->state != TCP_TIME_WAIT && !tcp_rtx_repair(stack, tcp))
         return false;
     if (sent > 0 && sent < tcp->send.length)
-        tcp->flight->send_next = byte_queue_at(&tcp->send, sent);
+        tcp->active->send_next = byte_queue_at(&tcp->send, sent);
     else if (sent > 0 && tcp->send.length > 0)
-        tcp->flight->send_next = (struct byte_cursor){tcp->send.tail, tcp->send.tail->end};
+        tcp->active->send_next = (struct byte_cursor){tcp->send.tail, tcp->send.tail->end};
     return true;
 }
 
 /* What is half done of the flight is forgotten. */
 static void forget_flight(const struct stack *stack, struct tcp *tcp) {
-    struct tcp_flight *flight = tcp->flight;
-    if (!tcp_flight_is_own(stack, tcp))
+    struct tcp_active *active = tcp->active;
+    if (!tcp_active_is_own(stack, tcp))
         return;
-    list_init(&flight->sent);
-    flight->sent_root = NULL;
-    list_init(&flight->memory_link);
-    tcp_held_init(&flight->out_of_order);
-    flight->scoreboard = (struct tcp_scoreboard){0};
-    flight->recovery = (struct tcp_recovery){.recover = tcp->snd_una};
-    flight->held_recently_count = 0;
-    flight->mtu_probing = false;
+    list_init(&active->sent);
+    active->sent_root = NULL;
+    list_init(&active->memory_link);
+    tcp_out_of_order_init(&active->out_of_order);
+    active->scoreboard = (struct tcp_scoreboard){0};
+    active->recovery = (struct tcp_recovery){.recover = tcp->snd_una};
+    active->held_recently_count = 0;
+    active->mtu_probing = false;
     repair_marks(stack, tcp);
 }
 
 /* A handshake, of which nothing but the numbers counts: as before the peer's answer. */
-static bool mend_opening(struct tcp *tcp) {
+static bool repair_opening(struct tcp *tcp) {
     if (tcp->fastopen || tcp->send.length > 0 || tcp->receive.length > 0)
         return false;
     tcp->snd_una = tcp->iss;
@@ -163,7 +164,7 @@ static bool mend(struct stack *stack, struct tcp *tcp) {
     tcp->fin_queued = has_sent_fin(state);
     tcp->fin_received = has_received_fin(state);
     if (tcp_is_opening(tcp)) {
-        if (!mend_opening(tcp))
+        if (!repair_opening(tcp))
             return false;
     } else {
         uint32_t start = work->state == TCP_SYN_SENT ? tcp->irs + 1 : work->receive_start;
@@ -185,34 +186,34 @@ static bool mend(struct stack *stack, struct tcp *tcp) {
 
 static void hold_content(struct stack *stack, struct tcp *tcp) {
     struct list *link;
-    for (link = tcp->flight->sent.next; link != &tcp->flight->sent; link = link->next)
-        pool_mark(&stack->sent, container_of(link, struct tcp_sent, link));
-    for (link = tcp->flight->marks.next; link != &tcp->flight->marks; link = link->next)
-        pool_mark(&stack->marks, container_of(link, struct tcp_mark, link));
+    for (link = tcp->active->sent.next; link != &tcp->active->sent; link = link->next)
+        pool_mark(&stack->sent, container_of(link, struct tcp_rtx, link));
+    for (link = tcp->active->marks.next; link != &tcp->active->marks; link = link->next)
+        pool_mark(&stack->marks, container_of(link, struct tcp_write_mark, link));
     stack_hold_chain(stack, tcp->send.head);
     stack_hold_chain(stack, tcp->receive.head);
-    struct list *blocks = &tcp->flight->out_of_order.list;
+    struct list *blocks = &tcp->active->out_of_order.list;
     for (link = blocks->next; link != blocks; link = link->next) {
-        struct tcp_held *held = container_of(link, struct tcp_held, link);
-        pool_mark(&stack->held_segments, held);
+        struct tcp_out_of_order *held = container_of(link, struct tcp_out_of_order, link);
+        pool_mark(&stack->out_of_order_segments, held);
         stack_hold_chain(stack, held->data.head);
     }
 }
 
 static void forget_content(const struct stack *stack, struct tcp *tcp) {
     tcp->send = tcp->receive = (struct byte_queue){NULL, NULL, 0, 0};
-    if (tcp_flight_is_own(stack, tcp)) {
-        list_remove(&tcp->flight->memory_link);
-        tcp_flight_init(tcp->flight);
-        tcp->flight->owner = tcp;
+    if (tcp_active_is_own(stack, tcp)) {
+        list_remove(&tcp->active->memory_link);
+        tcp_active_init(tcp->active);
+        tcp->active->owner = tcp;
     }
 }
 
 /* Into its listener's queue, by age. */
 static void join_queue(struct tcp *tcp) {
     struct socket *listener = tcp->listener;
-    tcp->acceptable = tcp->state != TCP_SYN_RECV || tcp->fastopen & TCP_FASTOPEN_CHILD;
-    if (!tcp->acceptable) {
+    tcp->in_accept_queue = tcp->state != TCP_SYN_RECV || tcp->fastopen & TCP_FASTOPEN_CHILD;
+    if (!tcp->in_accept_queue) {
         list_add_tail(&listener->syn_queue, &tcp->queue_link);
         listener->syn_count++;
         return;
@@ -225,25 +226,25 @@ static void join_queue(struct tcp *tcp) {
     listener->accept_count++;
 }
 
-static enum tcp_fate fate_of(struct stack *stack, struct tcp *tcp, bool owned) {
+static enum tcp_verdict verdict_of(struct stack *stack, struct tcp *tcp, bool owned) {
     if (!owned)
-        return TCP_DOOMED;
-    if (tcp_flight_is_own(stack, tcp) && !pool_has(&stack->flights, tcp->flight)) {
-        tcp->flight = &stack->resting;
-        return TCP_DOOMED;
+        return TCP_UNREPAIRABLE;
+    if (tcp_active_is_own(stack, tcp) && !pool_has(&stack->actives, tcp->active)) {
+        tcp->active = &stack->idle_active;
+        return TCP_UNREPAIRABLE;
     }
     if (stack->at_work == tcp && tcp->state != TCP_LISTEN)
-        return mend(stack, tcp) ? TCP_MENDED : TCP_DOOMED;
+        return mend(stack, tcp) ? TCP_REBUILT : TCP_UNREPAIRABLE;
     bool spared = tcp->state == TCP_LISTEN; /* it has no content, and many depend on it */
     bool at_work = stack->at_work && stack->at_work == tcp->socket;
-    return (at_work && !spared) || !content_whole(stack, tcp) ? TCP_DOOMED : TCP_WHOLE;
+    return (at_work && !spared) || !content_whole(stack, tcp) ? TCP_UNREPAIRABLE : TCP_INTACT;
 }
 
 void tcp_repair(void *object, void *context) {
     struct stack *stack = context;
     struct tcp *tcp = object;
     bool owned = find_owner(stack, tcp);
-    tcp->fate = fate_of(stack, tcp, owned);
+    tcp->verdict = verdict_of(stack, tcp, owned);
     if (!owned && !connected(tcp->state))
         return; /* freed */
     tcp->orphan = false;
@@ -251,8 +252,8 @@ void tcp_repair(void *object, void *context) {
     if (!tcp->socket && !tcp->listener && connected(tcp->state) && tcp->state != TCP_TIME_WAIT)
         tcp_set_orphan(stack, tcp, true);
     pool_mark(&stack->connections, tcp);
-    if (tcp_flight_is_own(stack, tcp))
-        pool_mark(&stack->flights, tcp->flight);
+    if (tcp_active_is_own(stack, tcp))
+        pool_mark(&stack->actives, tcp->active);
     tcp->tuple_link = tcp->binding.link = (struct hash_link){NULL, NULL};
     list_init(&tcp->output_link);
     tcp->corked = false;
@@ -272,7 +273,7 @@ void tcp_repair(void *object, void *context) {
         pool_mark(&stack->fastopen_keys, tcp->fastopen_key);
     else
         tcp->fastopen_key = NULL;
-    if (tcp->fate == TCP_DOOMED)
+    if (tcp->verdict == TCP_UNREPAIRABLE)
         forget_content(stack, tcp);
     else
         hold_content(stack, tcp);
@@ -289,8 +290,8 @@ void tcp_repair(void *object, void *context) {
 /* All timers that the connection's state asks for, whether or not they ran. */
 static void restart_timers(struct stack *stack, struct tcp *tcp) {
     tcp_alarm_resume(stack, tcp);
-    if (tcp_flight_is_own(stack, tcp))
-        tcp_alarm_look(stack, tcp, stack->now_ns + TCP_FLIGHT_IDLE_NS);
+    if (tcp_active_is_own(stack, tcp))
+        tcp_alarm_look(stack, tcp, stack->now_ns + TCP_ACTIVE_IDLE_NS);
     if (tcp->state == TCP_TIME_WAIT || (tcp->state == TCP_FIN_WAIT2 && !tcp->socket)) {
         if (!tcp_alarm_is_set(tcp, TCP_ALARM_STATE))
             tcp_alarm_set(stack, tcp, TCP_ALARM_STATE, stack->now_ns + TCP_TIME_WAIT_NS);
@@ -311,7 +312,7 @@ static bool record_flight(struct stack *stack, struct tcp *tcp) {
     uint32_t end = tcp->snd_nxt, longest = max_u32(UINT16_MAX / tcp->mss, 1) * tcp->mss;
     if (tcp_is_opening(tcp) || tcp->state == TCP_TIME_WAIT || end == tcp->snd_una)
         return true;
-    if (!tcp_flight_take(stack, tcp))
+    if (!tcp_active_take(stack, tcp))
         return false;
     struct byte_cursor place = {NULL, 0};
     for (tcp->snd_nxt = tcp->snd_una; tcp->snd_nxt != end;) {
@@ -320,12 +321,12 @@ static bool record_flight(struct stack *stack, struct tcp *tcp) {
         if (length > 0)
             place = byte_queue_at(&tcp->send, offset);
         bool fin = offset + length == tcp->send.length && left > length;
-        struct tcp_sent *sent = tcp_sent_add(stack, tcp, length, tcp->mss, fin, place);
-        if (!sent || tcp_sent_span(sent) == 0)
+        struct tcp_rtx *sent = tcp_rtx_add(stack, tcp, length, tcp->mss, fin, place);
+        if (!sent || tcp_rtx_span(sent) == 0)
             return false;
-        tcp->snd_nxt += tcp_sent_span(sent);
+        tcp->snd_nxt += tcp_rtx_span(sent);
         if (length > 0)
-            tcp->flight->send_next = byte_cursor_after(place, length);
+            tcp->active->send_next = byte_cursor_after(place, length);
     }
     tcp_recovery_timeout(stack, tcp);
     tcp_arm_retransmit(stack, tcp);
@@ -335,11 +336,11 @@ static bool record_flight(struct stack *stack, struct tcp *tcp) {
 void tcp_repair_resume(void *object, void *context) {
     struct stack *stack = context;
     struct tcp *tcp = object;
-    enum tcp_fate fate = tcp->fate;
-    tcp->fate = TCP_WHOLE;
-    if (fate != TCP_DOOMED && connected(tcp->state))
+    enum tcp_verdict verdict = tcp->verdict;
+    tcp->verdict = TCP_INTACT;
+    if (verdict != TCP_UNREPAIRABLE && connected(tcp->state))
         restart_timers(stack, tcp);
-    if (fate == TCP_WHOLE || (fate == TCP_MENDED && record_flight(stack, tcp)))
+    if (verdict == TCP_INTACT || (verdict == TCP_REBUILT && record_flight(stack, tcp)))
         return;
     if (!connected(tcp->state) && !tcp->iss)
         return; /* never connected: nothing to lose */

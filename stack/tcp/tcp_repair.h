@@ -17,10 +17,10 @@
 struct stack;
 struct tcp;
 
-enum tcp_fate {
-    TCP_WHOLE,
-    TCP_MENDED, /* its flight is to be recorded anew */
-    TCP_DOOMED,
+enum tcp_verdict {
+    TCP_INTACT,
+    TCP_REBUILT, /* its flight is to be recorded anew */
+    TCP_UNREPAIRABLE,
 };
 
 /* What work on a connection, by tcp_work_on, does not change. */

@@ -16,7 +16,7 @@ void tcp_sack_duplicate(struct stack *stack, struct tcp *tcp, uint32_t start, ui
     tcp->has_duplicate = true;
 }
 
-static struct tcp_sack_block block_of(const struct tcp_held *held) {
+static struct tcp_sack_block block_of(const struct tcp_out_of_order *held) {
     return (struct tcp_sack_block){held->sequence, held->sequence + held->data.length + held->fin};
 }
 
@@ -24,18 +24,18 @@ static bool is_in(uint32_t sequence, struct tcp_sack_block block) {
     return seq_le(block.start, sequence) && seq_lt(sequence, block.end);
 }
 
-bool tcp_sack_held(struct tcp *tcp, const struct tcp_held *held, uint32_t sequence) {
+bool tcp_sack_held(struct tcp *tcp, const struct tcp_out_of_order *held, uint32_t sequence) {
     struct tcp_sack_block block = block_of(held);
-    uint32_t *recent = tcp->flight->held_recently, kept = 1;
+    uint32_t *recent = tcp->active->held_recently, kept = 1;
     uint32_t before[TCP_SACK_BLOCKS_MAX];
-    uint8_t count = tcp->flight->held_recently_count;
+    uint8_t count = tcp->active->held_recently_count;
     bool same = count > 0 && is_in(recent[0], block);
     memcpy(before, recent, sizeof before);
     recent[0] = sequence;
     for (uint8_t i = 0; i < count && kept < TCP_SACK_BLOCKS_MAX; i++)
         if (!is_in(before[i], block))
             recent[kept++] = before[i];
-    tcp->flight->held_recently_count = (uint8_t)kept;
+    tcp->active->held_recently_count = (uint8_t)kept;
     return !same;
 }
 
@@ -58,15 +58,15 @@ void tcp_sack_put(struct tcp *tcp, struct tcp_segment *segment) {
         segment->sack[segment->sack_count++] = tcp->duplicate;
     tcp->has_duplicate = false;
     first = segment->sack_count;
-    for (uint8_t i = 0; i < tcp->flight->held_recently_count && segment->sack_count < most; i++) {
-        uint32_t sequence = tcp->flight->held_recently[i];
-        const struct tcp_held *held = tcp_held_find(&tcp->flight->out_of_order, sequence);
+    for (uint8_t i = 0; i < tcp->active->held_recently_count && segment->sack_count < most; i++) {
+        uint32_t sequence = tcp->active->held_recently[i];
+        const struct tcp_out_of_order *held = tcp_out_of_order_find(&tcp->active->out_of_order, sequence);
         if (held && is_in(sequence, block_of(held)))
             put_once(segment, first, block_of(held));
     }
-    list_for_each(link, next, &tcp->flight->out_of_order.list) {
+    list_for_each(link, next, &tcp->active->out_of_order.list) {
         if (segment->sack_count == most)
             break;
-        put_once(segment, first, block_of(tcp_held_of(link)));
+        put_once(segment, first, block_of(tcp_out_of_order_of(link)));
     }
 }

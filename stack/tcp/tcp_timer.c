@@ -19,7 +19,7 @@ static uint64_t syn_timeout_ns(const struct stack *stack, const struct tcp *tcp)
 
 /* TCP_USER_TIMEOUT ends a connection when it is over, not at the timeout after that, as in Linux. */
 static uint64_t timeout_ns(const struct stack *stack, const struct tcp *tcp) {
-    uint64_t end_ns = tcp->flight->stalled_since_ns + tcp->options.user_timeout_ms * UINT64_C(1000000);
+    uint64_t end_ns = tcp->active->stalled_since_ns + tcp->options.user_timeout_ms * UINT64_C(1000000);
     bool limited =
         tcp->options.user_timeout_ms && tcp->retransmits > 0 && tcp->socket && end_ns > stack->now_ns;
     return limited && end_ns - stack->now_ns < tcp->rtt.rto_ns ? end_ns - stack->now_ns : tcp->rtt.rto_ns;
@@ -75,7 +75,7 @@ static void syn_timeout(struct stack *stack, struct tcp *tcp) {
     tcp->retransmits++;
     trace_timer(stack, tcp, TRACE_TIMER_SYN, tcp->retransmits);
     /* A client that TCP_DEFER_ACCEPT keeps waiting has got ours; the last one makes it speak up. */
-    if (tcp->acknowledged_bare && tcp->retransmits < tcp->options.defer_accept)
+    if (tcp->handshake_acknowledged && tcp->retransmits < tcp->options.defer_accept)
         tcp_arm_retransmit(stack, tcp);
     else
         tcp_send_syn(stack, tcp);
@@ -88,7 +88,7 @@ static uint32_t orphan_retries(const struct stack *stack) {
 
 static bool out_of_patience(const struct stack *stack, const struct tcp *tcp) {
     if (tcp->options.user_timeout_ms && tcp->socket)
-        return stack->now_ns - tcp->flight->stalled_since_ns >=
+        return stack->now_ns - tcp->active->stalled_since_ns >=
                tcp->options.user_timeout_ms * UINT64_C(1000000);
     return tcp->retransmits >=
            (tcp->socket || tcp->listener ? stack->sysctl.tcp_retries2 : orphan_retries(stack));
@@ -96,7 +96,7 @@ static bool out_of_patience(const struct stack *stack, const struct tcp *tcp) {
 
 static void data_timeout(struct stack *stack, struct tcp *tcp) {
     if (tcp->retransmits == 0)
-        tcp->flight->stalled_since_ns = stack->now_ns;
+        tcp->active->stalled_since_ns = stack->now_ns;
     if (out_of_patience(stack, tcp)) {
         give_up(stack, tcp);
         return;
@@ -118,7 +118,7 @@ static void persist_timeout(struct stack *stack, struct tcp *tcp) {
     if (tcp->send.length == 0)
         return;
     if (tcp->probes == 0)
-        tcp->flight->stalled_since_ns = stack->now_ns;
+        tcp->active->stalled_since_ns = stack->now_ns;
     bool orphan = !tcp->socket && !tcp->listener;
     if (orphan && tcp->probes >= orphan_retries(stack)) {
         give_up(stack, tcp);

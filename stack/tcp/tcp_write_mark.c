@@ -8,43 +8,43 @@
 #include <linux/errqueue.h>
 #include <linux/net_tstamp.h>
 
-static struct tcp_mark *mark_of(struct list *link) {
-    return container_of(link, struct tcp_mark, link);
+static struct tcp_write_mark *mark_of(struct list *link) {
+    return container_of(link, struct tcp_write_mark, link);
 }
 
 static uint8_t kind_of(const struct socket *socket, int flags) {
     const uint32_t stamps =
         SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK;
-    return (uint8_t)((flags & MSG_EOR ? TCP_MARK_RECORD : 0) |
-                     (flags & MSG_ZEROCOPY && socket->options.zerocopy ? TCP_MARK_ZEROCOPY : 0) |
-                     (socket->options.timestamping & stamps ? TCP_MARK_TIMESTAMP : 0));
+    return (uint8_t)((flags & MSG_EOR ? TCP_WRITE_MARK_RECORD : 0) |
+                     (flags & MSG_ZEROCOPY && socket->options.zerocopy ? TCP_WRITE_MARK_ZEROCOPY : 0) |
+                     (socket->options.timestamping & stamps ? TCP_WRITE_MARK_TIMESTAMP : 0));
 }
 
-void tcp_mark_write(struct stack *stack, struct tcp *tcp, int flags) {
+void tcp_write_mark_write(struct stack *stack, struct tcp *tcp, int flags) {
     struct socket *socket = tcp->socket;
     uint8_t kind = kind_of(socket, flags);
-    if (!kind || tcp->flight->mark_count >= TCP_MARKS_MAX)
+    if (!kind || tcp->active->mark_count >= TCP_WRITE_MARKS_MAX)
         return;
-    struct tcp_mark *mark = pool_take_zeroed(&stack->marks);
+    struct tcp_write_mark *mark = pool_take_zeroed(&stack->marks);
     if (!mark)
         return;
     list_init(&mark->link);
     mark->kind = kind;
     mark->sequence = tcp_send_end(tcp);
     mark->key = mark->sequence - 1 - socket->timestamp_base;
-    if (kind & TCP_MARK_ZEROCOPY)
+    if (kind & TCP_WRITE_MARK_ZEROCOPY)
         mark->id = socket->zerocopy_next++;
-    list_add_tail(&tcp->flight->marks, &mark->link);
-    tcp->flight->mark_count++;
+    list_add_tail(&tcp->active->marks, &mark->link);
+    tcp->active->mark_count++;
 }
 
-uint32_t tcp_mark_cut(const struct tcp *tcp, uint32_t sequence, uint32_t length) {
+uint32_t tcp_write_mark_cut(const struct tcp *tcp, uint32_t sequence, uint32_t length) {
     struct list *link, *next;
-    list_for_each(link, next, &tcp->flight->marks) {
-        const struct tcp_mark *mark = mark_of(link);
+    list_for_each(link, next, &tcp->active->marks) {
+        const struct tcp_write_mark *mark = mark_of(link);
         if (seq_ge(mark->sequence, sequence + length))
             break;
-        if (mark->kind & TCP_MARK_RECORD && seq_gt(mark->sequence, sequence))
+        if (mark->kind & TCP_WRITE_MARK_RECORD && seq_gt(mark->sequence, sequence))
             return mark->sequence - sequence;
     }
     return length;
@@ -63,7 +63,7 @@ static void tell_copied(struct stack *stack, struct socket *socket, uint32_t id)
     datagram_tell(stack, socket, &told);
 }
 
-static void tell_time(struct stack *stack, struct socket *socket, const struct tcp_mark *mark,
+static void tell_time(struct stack *stack, struct socket *socket, const struct tcp_write_mark *mark,
                       uint32_t what) {
     struct icmp_error told = {.error = ENOMSG, .origin = SO_EE_ORIGIN_TIMESTAMPING, .info = what};
     if (socket->options.timestamping & SOF_TIMESTAMPING_OPT_ID)
@@ -71,17 +71,17 @@ static void tell_time(struct stack *stack, struct socket *socket, const struct t
     datagram_tell(stack, socket, &told);
 }
 
-void tcp_mark_sent(struct stack *stack, struct tcp *tcp) {
+void tcp_write_mark_sent(struct stack *stack, struct tcp *tcp) {
     struct list *link, *next;
-    list_for_each(link, next, &tcp->flight->marks) {
-        struct tcp_mark *mark = mark_of(link);
+    list_for_each(link, next, &tcp->active->marks) {
+        struct tcp_write_mark *mark = mark_of(link);
         if (seq_gt(mark->sequence, tcp->snd_nxt))
             break;
         if (mark->sent)
             continue;
         mark->sent = true;
         uint32_t wanted =
-            tcp->socket && mark->kind & TCP_MARK_TIMESTAMP ? tcp->socket->options.timestamping : 0;
+            tcp->socket && mark->kind & TCP_WRITE_MARK_TIMESTAMP ? tcp->socket->options.timestamping : 0;
         if (wanted & SOF_TIMESTAMPING_TX_SCHED)
             tell_time(stack, tcp->socket, mark, SCM_TSTAMP_SCHED);
         if (wanted & SOF_TIMESTAMPING_TX_SOFTWARE)
@@ -89,27 +89,27 @@ void tcp_mark_sent(struct stack *stack, struct tcp *tcp) {
     }
 }
 
-static void forget(struct stack *stack, struct tcp *tcp, struct tcp_mark *mark) {
-    if (tcp->socket && mark->kind & TCP_MARK_ZEROCOPY)
+static void return_mark(struct stack *stack, struct tcp *tcp, struct tcp_write_mark *mark) {
+    if (tcp->socket && mark->kind & TCP_WRITE_MARK_ZEROCOPY)
         tell_copied(stack, tcp->socket, mark->id);
     list_remove(&mark->link);
     pool_return(&stack->marks, mark);
-    tcp->flight->mark_count--;
+    tcp->active->mark_count--;
 }
 
-void tcp_mark_acknowledged(struct stack *stack, struct tcp *tcp) {
+void tcp_write_mark_acknowledged(struct stack *stack, struct tcp *tcp) {
     struct list *link;
-    while ((link = list_first(&tcp->flight->marks)) && seq_le(mark_of(link)->sequence, tcp->snd_una)) {
-        struct tcp_mark *mark = mark_of(link);
-        if (tcp->socket && mark->kind & TCP_MARK_TIMESTAMP &&
+    while ((link = list_first(&tcp->active->marks)) && seq_le(mark_of(link)->sequence, tcp->snd_una)) {
+        struct tcp_write_mark *mark = mark_of(link);
+        if (tcp->socket && mark->kind & TCP_WRITE_MARK_TIMESTAMP &&
             tcp->socket->options.timestamping & SOF_TIMESTAMPING_TX_ACK)
             tell_time(stack, tcp->socket, mark, SCM_TSTAMP_ACK);
-        forget(stack, tcp, mark);
+        return_mark(stack, tcp, mark);
     }
 }
 
-void tcp_mark_purge(struct stack *stack, struct tcp *tcp) {
+void tcp_write_mark_purge(struct stack *stack, struct tcp *tcp) {
     struct list *link;
-    while ((link = list_first(&tcp->flight->marks)))
-        forget(stack, tcp, mark_of(link));
+    while ((link = list_first(&tcp->active->marks)))
+        return_mark(stack, tcp, mark_of(link));
 }

@@ -13,38 +13,38 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TCP_MARKS_MAX 1024u /* of a connection; more are not made */
+#define TCP_WRITE_MARKS_MAX 1024u /* of a connection; more are not made */
 
 struct socket;
 struct stack;
 struct tcp;
 
-enum tcp_mark_kind {
-    TCP_MARK_RECORD = 1,    /* no segment goes across it */
-    TCP_MARK_ZEROCOPY = 2,  /* tells when all before it is acknowledged */
-    TCP_MARK_TIMESTAMP = 4, /* tells when it left, and when it was acknowledged */
+enum tcp_write_mark_kind {
+    TCP_WRITE_MARK_RECORD = 1,    /* no segment goes across it */
+    TCP_WRITE_MARK_ZEROCOPY = 2,  /* tells when all before it is acknowledged */
+    TCP_WRITE_MARK_TIMESTAMP = 4, /* tells when it left, and when it was acknowledged */
 };
 
-struct tcp_mark {
+struct tcp_write_mark {
     struct list link; /* in tcp->marks, by sequence */
     uint32_t sequence;
     uint32_t id;  /* of MSG_ZEROCOPY */
     uint32_t key; /* of SO_TIMESTAMPING */
-    uint8_t kind; /* enum tcp_mark_kind, any of them */
+    uint8_t kind; /* enum tcp_write_mark_kind, any of them */
     bool sent;
 };
 
 /* A write with these flags (MSG_*) has been queued. */
-void tcp_mark_write(struct stack *stack, struct tcp *tcp, int flags);
+void tcp_write_mark_write(struct stack *stack, struct tcp *tcp, int flags);
 
 /* How much of [sequence, sequence + length) one segment may have. */
-uint32_t tcp_mark_cut(const struct tcp *tcp, uint32_t sequence, uint32_t length);
+uint32_t tcp_write_mark_cut(const struct tcp *tcp, uint32_t sequence, uint32_t length);
 
 /* snd_nxt has moved; snd_una has. */
-void tcp_mark_sent(struct stack *stack, struct tcp *tcp);
-void tcp_mark_acknowledged(struct stack *stack, struct tcp *tcp);
+void tcp_write_mark_sent(struct stack *stack, struct tcp *tcp);
+void tcp_write_mark_acknowledged(struct stack *stack, struct tcp *tcp);
 
 /* The connection is at its end: memory is given back. */
-void tcp_mark_purge(struct stack *stack, struct tcp *tcp);
+void tcp_write_mark_purge(struct stack *stack, struct tcp *tcp);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * udp_train.c - datagrams in trains (UDP_SEGMENT), as QUIC sends them.
+ * udp_train.c - datagrams in bursts (UDP_SEGMENT), as QUIC sends them.
  *
  *   udp_train serve PORT           counts what comes, and answers an empty datagram with the count
- *   udp_train send ADDRESS PORT    sends trains of 40 datagrams of 1,400 bytes for a second; prints what
+ *   udp_train send ADDRESS PORT    sends bursts of 40 datagrams of 1,400 bytes for a second; prints what
  * arrived, in Gb/s
  */
 #include <arpa/inet.h>
@@ -53,7 +53,7 @@ static uint64_t ask(int fd) {
 }
 
 static int stream(int fd) {
-    static char train[ONE * TRAIN];
+    static char gso[ONE * TRAIN];
     int one = ONE;
     if (setsockopt(fd, SOL_UDP, UDP_SEGMENT, &one, sizeof one) < 0)
         return 1;
@@ -61,7 +61,7 @@ static int stream(int fd) {
     double begun = now();
     while (now() - begun < 1)
         for (int i = 0; i < 10; i++)
-            send(fd, train, sizeof train, 0);
+            send(fd, gso, sizeof gso, 0);
     double seconds = now() - begun;
     printf("%.3f\n", (double)ask(fd) * 8 / seconds / 1e9);
     return 0;

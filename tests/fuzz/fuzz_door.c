@@ -33,10 +33,10 @@ enum how {
     HOW_FULL = 128, /* texts in it have no end */
 };
 
-struct keeper keeper = {.lock = -1, .doors = {-1, -1, -1}, .region = -1};
+struct keeper keeper = {.lock = -1, .listeners = {-1, -1, -1}, .region = -1};
 struct process *wake_self;
 static struct nic nic;
-static int door = -1, clients[CONNECTIONS], connections[CONNECTIONS], accepted;
+static int ipc = -1, clients[CONNECTIONS], connections[CONNECTIONS], accepted;
 
 /* What the keeper's other parts would do. */
 uint64_t clock_now(void) {
@@ -80,7 +80,7 @@ bool rights_borrowed(void) {
     return false;
 }
 
-void frames_settle(struct process *process) {
+void frames_reap(struct process *process) {
     (void)process;
 }
 
@@ -96,20 +96,20 @@ void wake_one(struct waiter *waiter) {
 
 static void begin(void) {
     target_region();
-    if (door >= 0)
+    if (ipc >= 0)
         return;
     struct sockaddr_un nameless = {.sun_family = AF_UNIX};
-    door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    ipc = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int one = 1;
-    target_expect(door >= 0 && bind(door, (struct sockaddr *)&nameless, sizeof nameless.sun_family) == 0 &&
-                      setsockopt(door, SOL_SOCKET, SO_PASSCRED, &one, sizeof one) == 0 &&
-                      listen(door, 256) == 0,
+    target_expect(ipc >= 0 && bind(ipc, (struct sockaddr *)&nameless, sizeof nameless.sun_family) == 0 &&
+                      setsockopt(ipc, SOL_SOCKET, SO_PASSCRED, &one, sizeof one) == 0 &&
+                      listen(ipc, 256) == 0,
                   "a door");
     keeper.user = geteuid();
     keeper.leave = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     keeper.region = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* something to be given away */
     keeper.nic = &nic;
-    keeper_flights_take(0, eventfd(0, EFD_CLOEXEC)); /* it keeps a set from then on */
+    inflight_watch_take(0, eventfd(0, EFD_CLOEXEC)); /* it keeps a set from then on */
     strcpy(keeper.config.nic, "packet:bw0");
     strcpy(keeper.config.name, "fuzz");
     keeper.config.address = TARGET_ADDRESS;
@@ -129,11 +129,11 @@ static bool knock(int number) {
     socklen_t length = sizeof place;
     if (clients[number] >= 0)
         return true;
-    getsockname(door, (struct sockaddr *)&place, &length);
+    getsockname(ipc, (struct sockaddr *)&place, &length);
     int client = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     target_expect(client >= 0 && connect(client, (struct sockaddr *)&place, length) == 0, "a client");
     accepted = -1;
-    keeper_door_accept(door);
+    ipc_server_accept(ipc);
     target_expect(accepted >= 0, "a connection");
     clients[number] = client;
     connections[number] = accepted;
@@ -143,7 +143,7 @@ static bool knock(int number) {
 /* Takes what the keeper has said, and gives back what came beside it. Returns how many replies there were. */
 static int hear(int client) {
     int replies = 0;
-    struct door_reply reply;
+    struct ipc_reply reply;
     union {
         char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(4 * sizeof(int))];
         struct cmsghdr align;
@@ -156,11 +156,11 @@ static int hear(int client) {
             return replies;
         replies++;
         target_expect(memchr(reply.message, 0, sizeof reply.message) != NULL, "an end of the message");
-        struct door_beside beside = door_taken_beside(&message);
-        if (beside.first >= 0)
-            close(beside.first);
-        if (beside.second >= 0)
-            close(beside.second);
+        struct ipc_ancillary ancillary = ipc_taken_ancillary(&message);
+        if (ancillary.first >= 0)
+            close(ancillary.first);
+        if (ancillary.second >= 0)
+            close(ancillary.second);
     }
 }
 
@@ -182,7 +182,7 @@ static int beside_of(int how, int *descriptors) {
 }
 
 /* Gives the request's bytes, which end where they end. */
-static void say(int client, int how, const struct door_request *request, size_t length) {
+static void say(int client, int how, const struct ipc_request *request, size_t length) {
     union {
         char bytes[CMSG_SPACE(3 * sizeof(int))];
         struct cmsghdr align;
@@ -205,10 +205,10 @@ static void say(int client, int how, const struct door_request *request, size_t 
 }
 
 static void step(uint8_t what, uint8_t how, const uint8_t *data, uint32_t length) {
-    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, what % KINDS}};
+    struct ipc_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, what % KINDS}};
     int number = what / KINDS % CONNECTIONS;
     size_t header = how & HOW_STRANGE ? 0 : sizeof request.header, room = sizeof request - header;
-    size_t end = offsetof(struct door_request, waiter), behind = sizeof request - end;
+    size_t end = offsetof(struct ipc_request, waiter), behind = sizeof request - end;
     struct waiter *waiter = NULL;
     struct process *child = NULL;
     if (how & HOW_FULL)
@@ -222,9 +222,9 @@ static void step(uint8_t what, uint8_t how, const uint8_t *data, uint32_t length
         struct process *process = first ? container_of(first, struct process, link) : NULL;
         struct list *last = first ? shared->process_list.previous : NULL;
         child = last ? container_of(last, struct process, link) : NULL;
-        request.account.process = child;
-        if (child && request.account.made_ns & 1)
-            request.account.made_ns = child->made_ns;
+        request.record.process = child;
+        if (child && request.record.made_ns & 1)
+            request.record.made_ns = child->made_ns;
         request.waiter =
             process ? known(&process->waiters, offsetof(struct waiter, link), request.waiter) : NULL;
         first = process ? list_first(&process->waiters) : NULL;
@@ -237,15 +237,15 @@ static void step(uint8_t what, uint8_t how, const uint8_t *data, uint32_t length
     say(clients[number], how, &request, how & HOW_SHORT && length < room ? header + length : sizeof request);
     int connection = connections[number];
     bool stranger = waiter && waiter->keeper_descriptor < 0 && request.waiter_number != waiter->number;
-    bool strange_child = child && child->pid == 0 && request.account.made_ns != child->made_ns;
-    keeper_door_request(connection);
-    strange_child &= child && pool_has(&shared->processes, child); /* the request may have ended either */
+    bool foreign_child = child && child->pid == 0 && request.record.made_ns != child->made_ns;
+    ipc_server_request(connection);
+    foreign_child &= child && pool_has(&shared->processes, child); /* the request may have ended either */
     stranger &= waiter && pool_has(&shared->waiters, waiter);
-    target_expect(!strange_child || child->pid == 0, "no account of one that had its place before");
+    target_expect(!foreign_child || child->pid == 0, "no account of one that had its place before");
     target_expect(!stranger || waiter->keeper_descriptor < 0, "no eventfd of one that had its place before");
     int replies = hear(clients[number]);
-    bool endless = how == HOW_FULL && length <= behind && request.header.kind != DOOR_DOWN &&
-                   request.header.kind != DOOR_YIELD;
+    bool endless = how == HOW_FULL && length <= behind && request.header.kind != IPC_DOWN &&
+                   request.header.kind != IPC_YIELD;
     target_expect(!endless || replies == 0, "no answer to a request whose texts have no end");
     if (how & HOW_CLOSE)
         hang_up(number);
@@ -253,11 +253,11 @@ static void step(uint8_t what, uint8_t how, const uint8_t *data, uint32_t length
     if (clients[number] >= 0 && recv(clients[number], &nothing, 1, MSG_PEEK) == 0)
         hang_up(number); /* the keeper has */
     else if (clients[number] < 0)
-        keeper_door_request(connection); /* and hears of that, unless it was the first */
+        ipc_server_request(connection); /* and hears of that, unless it was the first */
 }
 
 /* A child and a waiter of the first who joined, as programs make them. */
-static void make_accounts(void) {
+static void make_records(void) {
     struct list *first = list_first(&shared->process_list);
     struct process *process = first ? container_of(first, struct process, link) : NULL;
     struct waiter *waiter;
@@ -275,13 +275,13 @@ static void end(void) {
         bool there = clients[i] >= 0;
         hang_up(i);
         if (there)
-            keeper_door_request(connections[i]);
+            ipc_server_request(connections[i]);
     }
     while ((link = list_first(&shared->process_list))) {
         struct process *process = container_of(link, struct process, link);
         if (process->pidfd >= 0)
             close(process->pidfd);
-        process_settle(process);
+        process_reap(process);
     }
     while ((link = list_first(&shared->ended))) {
         struct waiter *waiter = container_of(link, struct waiter, link);
@@ -289,8 +289,8 @@ static void end(void) {
         close(waiter->keeper_descriptor);
         pool_return(&shared->waiters, waiter);
     }
-    flight_expire(NULL, 0);
-    target_expect(shared->processes.used == 0 && shared->estates.used == 0 && shared->waiters.used == 0,
+    inflight_expire(NULL, 0);
+    target_expect(shared->processes.used == 0 && shared->file_tables.used == 0 && shared->waiters.used == 0,
                   "no account left");
 }
 
@@ -308,7 +308,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         size -= 4;
         length = length < size ? length : (uint32_t)size;
         step(what, how, data, length);
-        make_accounts();
+        make_records();
         data += length;
         size -= length;
     }

@@ -263,7 +263,7 @@ static void check_connection(void *object, void *context) {
     target_expect(buffer_chain_length(tcp->send.head) == tcp->send.length, "the send queue's length");
     target_expect(buffer_chain_length(tcp->receive.head) == tcp->receive.length,
                   "the receive queue's length");
-    target_expect(tcp->flight->out_of_order.count <= TCP_OUT_OF_ORDER_MAX, "a bound on what is out of order");
+    target_expect(tcp->active->out_of_order.count <= TCP_OUT_OF_ORDER_MAX, "a bound on what is out of order");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

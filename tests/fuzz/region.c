@@ -9,13 +9,13 @@
 
 bool target_locked;
 
-void shared_lock_at(struct lock_place *place) {
+void region_enter_at(struct lock_place *place) {
     (void)place;
     target_expect(!target_locked, "one lock");
     target_locked = true;
 }
 
-void shared_unlock(void) {
+void region_leave(void) {
     target_expect(target_locked, "a lock");
     target_locked = false;
 }

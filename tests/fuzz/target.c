@@ -125,8 +125,8 @@ void target_end(struct stack *stack) {
     target_expect(stack->sockets.used == 0, "no socket left");
     target_expect(stack->connections.used == 0, "no connection left");
     target_expect(stack->datagrams.used == 0, "no datagram left");
-    target_expect(stack->held_segments.used == 0, "no segment left");
-    target_expect(stack->flights.used == 0 && tcp_flight_is_blank(&stack->resting), "all at rest");
+    target_expect(stack->out_of_order_segments.used == 0, "no segment left");
+    target_expect(stack->actives.used == 0 && tcp_active_is_blank(&stack->idle_active), "all at rest");
     target_expect(stack->reassemblies.pool.used == 0, "no fragment left");
     target_expect(stack->multicast.memberships.used == 0, "no membership left");
     target_expect(stack->ip6.on || stack->multicast.groups.used == 0, "no group left");

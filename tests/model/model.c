@@ -531,7 +531,7 @@ static void end_all(void) {
 }
 
 static bool run_seed(uint64_t seed, bool trace) {
-    int ready[2], bell[2];
+    int ready[2], epoll_eventfd[2];
     char word[400];
     struct stat status;
     size_t head = offsetof(struct model_world, received);
@@ -549,14 +549,14 @@ static bool run_seed(uint64_t seed, bool trace) {
     if (!trace && (ftruncate(director.said, 0) < 0 || lseek(director.said, 0, SEEK_SET) < 0))
         abort();
     if (pipe2(ready, O_CLOEXEC | O_NONBLOCK) < 0 ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, bell) < 0)
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, epoll_eventfd) < 0)
         abort();
-    dup2(bell[0], NIC_FD);
-    close(bell[0]);
+    dup2(epoll_eventfd[0], NIC_FD);
+    close(epoll_eventfd[0]);
     fstat(NIC_FD, &status);
     world->nic_inode = status.st_ino;
-    world->nic_bell = bell[1];
-    fcntl(bell[1], F_SETFD, FD_CLOEXEC);
+    world->nic_bell = epoll_eventfd[1];
+    fcntl(epoll_eventfd[1], F_SETFD, FD_CLOEXEC);
     far_create();
     director.keeper_pid = start(enter(1, true), director.keeper, director.seam, ready[1]);
     close(ready[1]);
@@ -569,7 +569,7 @@ static bool run_seed(uint64_t seed, bool trace) {
     end_all();
     far_destroy();
     close(ready[0]);
-    close(bell[1]);
+    close(epoll_eventfd[1]);
     total_steps += world->steps;
     total_switches += world->switches;
     total_virtual_ns += world->now_ns;

@@ -245,7 +245,7 @@ static ssize_t transfer_out(struct descriptor *descriptor, const struct msghdr *
             result = read_address(to, header->msg_namelen, &message.address, &message.port);
     }
     if (!result)
-        result = control_read(header, &message);
+        result = cmsg_read(header, &message);
     if (result)
         return result;
     total = buffer_pieces_length(header->msg_iov, count);
@@ -301,7 +301,7 @@ static ssize_t transfer_in(struct descriptor *descriptor, struct msghdr *header,
     else
         header->msg_namelen = 0;
     header->msg_flags = flags & MSG_ERRQUEUE;
-    control_write(machine.stack, 0, header, &descriptor->socket->options, &message);
+    cmsg_write(machine.stack, 0, header, &descriptor->socket->options, &message);
     return (ssize_t)received;
 }
 

@@ -181,7 +181,7 @@ static struct host make_host(int side, uint16_t mtu) {
 static const struct list *check_tree(struct treap_node *node, const struct list *link) {
     if (!node)
         return link;
-    const struct tcp_sent *sent = container_of(node, struct tcp_sent, node);
+    const struct tcp_rtx *sent = container_of(node, struct tcp_rtx, node);
     bool unsacked = !sent->sacked, lost = sent->lost;
     uint64_t earliest_ns = sent->sacked || sent->lost ? TIMER_NEVER : sent->sent_ns;
     link = check_tree(node->left, link);
@@ -191,7 +191,7 @@ static const struct list *check_tree(struct treap_node *node, const struct list 
         const struct treap_node *child = i ? node->right : node->left;
         if (!child)
             continue;
-        const struct tcp_sent *below = container_of(child, struct tcp_sent, node);
+        const struct tcp_rtx *below = container_of(child, struct tcp_rtx, node);
         unsacked |= below->below_unsacked;
         lost |= below->below_lost;
         if (below->below_earliest_ns < earliest_ns)
@@ -208,28 +208,28 @@ static void check_records(const struct tcp *tcp) {
     bool opening = tcp->state == TCP_SYN_SENT || tcp->state == TCP_SYN_RECV;
     uint32_t next = tcp->snd_una, sacked = 0, lost = 0, count = 0, segments = 0;
     bool again = false;
-    for (struct list *link = tcp->flight->sent.next; link != &tcp->flight->sent; link = link->next) {
-        const struct tcp_sent *sent = container_of(link, struct tcp_sent, link);
+    for (struct list *link = tcp->active->sent.next; link != &tcp->active->sent; link = link->next) {
+        const struct tcp_rtx *sent = container_of(link, struct tcp_rtx, link);
         expect(sent->sequence == next, "a gap in what was sent: %u, not %u", sent->sequence - tcp->snd_una,
                next - tcp->snd_una);
         expect(!(sent->sacked && sent->lost), "sacked and lost");
-        next += tcp_sent_span(sent);
-        sacked += sent->sacked ? tcp_sent_span(sent) : 0;
-        count += sent->sacked ? tcp_sent_segments(sent) : 0;
-        segments += tcp_sent_segments(sent);
+        next += tcp_rtx_span(sent);
+        sacked += sent->sacked ? tcp_rtx_span(sent) : 0;
+        count += sent->sacked ? tcp_rtx_segments(sent) : 0;
+        segments += tcp_rtx_segments(sent);
         again |= sent->transmissions > 1;
-        lost += sent->lost ? tcp_sent_span(sent) : 0;
+        lost += sent->lost ? tcp_rtx_span(sent) : 0;
     }
     expect(opening || tcp->state == TCP_TIME_WAIT || next == tcp->snd_nxt, "records end at %u of %u",
            next - tcp->snd_una, tcp->snd_nxt - tcp->snd_una);
-    expect(sacked == tcp->flight->scoreboard.sacked_bytes && count == tcp->flight->scoreboard.sacked_count,
-           "%u sacked, not %u", tcp->flight->scoreboard.sacked_bytes, sacked);
-    expect(segments == tcp->flight->scoreboard.count, "%u segments, not %u", tcp->flight->scoreboard.count,
+    expect(sacked == tcp->active->scoreboard.sacked_bytes && count == tcp->active->scoreboard.sacked_count,
+           "%u sacked, not %u", tcp->active->scoreboard.sacked_bytes, sacked);
+    expect(segments == tcp->active->scoreboard.count, "%u segments, not %u", tcp->active->scoreboard.count,
            segments);
-    expect(lost == tcp->flight->scoreboard.lost_bytes, "%u lost, not %u", tcp->flight->scoreboard.lost_bytes,
+    expect(lost == tcp->active->scoreboard.lost_bytes, "%u lost, not %u", tcp->active->scoreboard.lost_bytes,
            lost);
-    if (tcp->flight->sent_root)
-        expect(check_tree(tcp->flight->sent_root, tcp->flight->sent.next) == &tcp->flight->sent,
+    if (tcp->active->sent_root)
+        expect(check_tree(tcp->active->sent_root, tcp->active->sent.next) == &tcp->active->sent,
                "the tree of what was sent lacks a record");
     else
         expect(sacked == 0 && lost == 0 && !again, "there is no tree of what was sent");
@@ -248,15 +248,15 @@ static void check_connection(void *object, void *context) {
     expect(seq_le(tcp->rcv_nxt, tcp->rcv_adv + 1), "rcv_nxt beyond what was advertised");
     expect(buffer_chain_length(tcp->send.head) == tcp->send.length, "send queue's length");
     expect(buffer_chain_length(tcp->receive.head) == tcp->receive.length, "receive queue's length");
-    expect(tcp->flight->out_of_order.count <= TCP_OUT_OF_ORDER_MAX, "out of order: %u",
-           tcp->flight->out_of_order.count);
+    expect(tcp->active->out_of_order.count <= TCP_OUT_OF_ORDER_MAX, "out of order: %u",
+           tcp->active->out_of_order.count);
     expect(tcp->state == TCP_TIME_WAIT || flight == 0 || tcp_alarm_is_set(tcp, TCP_ALARM_RETRANSMIT) ||
                !list_empty(&tcp->output_link),
            "%u in flight and no timer, state %u", flight, tcp->state);
     const struct socket *owner = tcp->socket ? tcp->socket : tcp->listener;
     expect(!owner || tcp->receive.length <= owner->receive_limit + 65536, "receive queue of %u",
            tcp->receive.length);
-    expect(tcp_flight_is_blank(&stack->resting), "somebody wrote to what belongs to all at rest");
+    expect(tcp_active_is_blank(&stack->idle_active), "somebody wrote to what belongs to all at rest");
 }
 
 static uint8_t pattern(int connection, int direction, uint32_t at) {
@@ -439,23 +439,23 @@ static void check_pair(const struct connection *connection) {
 
 static void carry_out(int side);
 
-/* Each datagram says where in the pattern it begins; it arrives as it was, or not at all. Some are a train
+/* Each datagram says where in the pattern it begins; it arrives as it was, or not at all. Some are a burst
  * (UDP_SEGMENT), whose memory may be lent until it is sent. */
 static void send_datagram(int side) {
     static uint8_t bytes[DATAGRAM_MAX];
     struct host *host = &world.hosts[side];
     uint32_t length = 4 + (uint32_t)any_size(world.datagram_max - 4),
              one = one_in(3) ? 4 + (uint32_t)any_size(1000) : length;
-    bool train = length > one && length % one >= 4 && length < UDP_SEGMENTS_MAX * one;
-    uint32_t part = train ? one : length;
+    bool gso = length > one && length % one >= 4 && length < UDP_SEGMENTS_MAX * one;
+    uint32_t part = gso ? one : length;
     struct iovec piece = {bytes, length};
     struct socket_message message = {.pieces = &piece,
                                      .count = 1,
                                      .has_address = true,
                                      .address = address_of(1 - side, world.six && one_in(2)),
                                      .port = DATAGRAM_PORT,
-                                     .segment = train ? (uint16_t)one : 0,
-                                     .lend = !stack_frame(host->stack, 0)};
+                                     .segment = gso ? (uint16_t)one : 0,
+                                     .borrow = !stack_frame(host->stack, 0)};
     for (uint32_t at = 0; at < length; at += part) {
         uint32_t start = (uint32_t)splitmix64(&world.random);
         wire_put32(bytes + at, start);
@@ -463,7 +463,7 @@ static void send_datagram(int side) {
             bytes[at + i] = pattern(side, 7, start + i);
     }
     ssize_t sent = socket_send(host->stack, host->datagrams, &message);
-    expect(sent == (ssize_t)length || sent == -EAGAIN || (sent == -EMSGSIZE && train), "datagram of %u: %zd",
+    expect(sent == (ssize_t)length || sent == -EAGAIN || (sent == -EMSGSIZE && gso), "datagram of %u: %zd",
            length, sent);
     if (one_in(2))
         carry_out(side);
@@ -789,9 +789,9 @@ static void world_end(void) {
         expect(stack->sockets.used == 0, "%c: %u sockets left", 'A' + side, stack->sockets.used);
         expect(stack->buffers.used == 0, "%c: %u buffers left", 'A' + side, stack->buffers.used);
         expect(stack->sent.used == 0, "%c: %u records left", 'A' + side, stack->sent.used);
-        expect(stack->flights.used == 0, "%c: %u flights left", 'A' + side, stack->flights.used);
-        expect(stack->held_segments.used == 0, "%c: %u held segments left", 'A' + side,
-               stack->held_segments.used);
+        expect(stack->actives.used == 0, "%c: %u flights left", 'A' + side, stack->actives.used);
+        expect(stack->out_of_order_segments.used == 0, "%c: %u held segments left", 'A' + side,
+               stack->out_of_order_segments.used);
         expect(stack->neighbours.pendings.used == 0, "%c: %u packets wait for a neighbour", 'A' + side,
                stack->neighbours.pendings.used);
     }

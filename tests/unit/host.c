@@ -409,13 +409,13 @@ void assert_nothing_left(struct host *host) {
     struct stack *stack = host->stack;
     assert_int_equal(stack->connections.used, 0);
     assert_int_equal(stack->sockets.used, 0);
-    assert_int_equal(stack->held_segments.used, 0);
+    assert_int_equal(stack->out_of_order_segments.used, 0);
     assert_int_equal(stack->datagrams.used, 0);
     assert_int_equal(stack->datagram_states.used, 0);
-    assert_int_equal(stack->flights.used, 0);
-    assert_int_equal(stack->extras.used, 0);
+    assert_int_equal(stack->actives.used, 0);
+    assert_int_equal(stack->filter_pool.used, 0);
     assert_int_equal(stack->sent.used, 0);
-    assert_true(tcp_flight_is_blank(&stack->resting));
+    assert_true(tcp_active_is_blank(&stack->idle_active));
     assert_int_equal(stack->reassemblies.pool.used, 0);
     assert_int_equal(stack->reassemblies.fragments.used, 0);
     assert_int_equal(stack->multicast.memberships.used, 0);

@@ -38,7 +38,7 @@ struct packet {
 extern uint64_t now;           /* virtual time */
 extern bool host_lacks_memory; /* a frame for which there is none is lost; else it fails the test */
 
-/* With BAREWIRE_OFFLOAD in the environment the stack has a NIC that computes checksums and cuts trains: what
+/* With BAREWIRE_OFFLOAD in the environment the stack has a NIC that computes checksums and cuts bursts: what
  * is seen is the same. */
 struct host host_create(uint32_t address, uint16_t mtu);
 /* The same with the key of a boot (stack_config.key). */

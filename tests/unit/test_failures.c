@@ -230,7 +230,7 @@ static void datagrams_of(struct scenario *scene, struct socket *from, struct soc
     }
 }
 
-/* Datagrams of all lengths, in fragments, in trains, corked; to groups, to ourselves, to a closed port. */
+/* Datagrams of all lengths, in fragments, in bursts, corked; to groups, to ourselves, to a closed port. */
 static void datagrams(struct scenario *scene) {
     struct socket *to = open_socket(scene, &scene->b, SOCK_DGRAM, 0);
     struct socket *from = open_socket(scene, &scene->a, SOCK_DGRAM, 0);
@@ -267,7 +267,7 @@ static void datagrams(struct scenario *scene) {
     message.flags = 0;
     done(socket_send(scene->a.stack, from, &message));
     message.segment = 500;
-    message.lend = !stack_frame(scene->a.stack, 0);
+    message.borrow = !stack_frame(scene->a.stack, 0);
     done(socket_send(scene->a.stack, from, &message));
     stack_frames_keep(scene->a.stack);
     cable_run(&scene->cable, SECOND);

@@ -22,22 +22,22 @@ static int complain(const char *format, const char *value) {
 }
 
 /* Returns a connection, or -1; *stranger becomes true if it is another user who listens there. */
-static int connect_to(struct door_place place, bool *stranger) {
+static int connect_to(struct ipc_address place, bool *stranger) {
     unsigned user;
-    int door = place.length ? door_connect(&place, &user) : -1;
-    if (door < 0 || user == geteuid())
-        return door < 0 ? -1 : door;
-    close(door);
+    int ipc = place.length ? ipc_connect(&place, &user) : -1;
+    if (ipc < 0 || user == geteuid())
+        return ipc < 0 ? -1 : ipc;
+    close(ipc);
     *stranger = true;
     return -1;
 }
 
-static bool is_alive(struct door_place place) {
+static bool is_alive(struct ipc_address place) {
     bool stranger;
-    int door = connect_to(place, &stranger);
-    if (door >= 0)
-        close(door);
-    return door >= 0;
+    int ipc = connect_to(place, &stranger);
+    if (ipc >= 0)
+        close(ipc);
+    return ipc >= 0;
 }
 
 #define NAMES_MAX 64
@@ -64,7 +64,7 @@ static void look_in_namespace(struct names *names) {
             continue;
         at += length;
         at[strcspn(at, "\n")] = 0;
-        if (is_alive(door_of_name(geteuid(), at)))
+        if (is_alive(ipc_of_name(geteuid(), at)))
             add(names, at);
     }
     if (list)
@@ -84,7 +84,7 @@ static void look_in_directory(struct names *names) {
     struct dirent *entry;
     while (folder && (entry = readdir(folder)))
         if (entry->d_name[0] != '.' && is_by_hand(entry->d_name) &&
-            is_alive(door_of_path(directory, entry->d_name)))
+            is_alive(ipc_of_path(directory, entry->d_name)))
             add(names, entry->d_name);
     if (folder)
         closedir(folder);
@@ -117,14 +117,14 @@ int tool_connect(struct config *config) {
         setenv("BAREWIRE_NAME", names, 1);
     if (!config_read(config, error))
         return complain("%s", error);
-    const char *interface = door_interface(config->nic);
-    int door = connect_to(
-        door_of_address(config->nic, interface ? if_nametoindex(interface) : 0, config->address), &stranger);
-    if (door < 0)
-        door = connect_to(door_of_name(geteuid(), config->name), &stranger);
-    if (door < 0 && config_find_directory(directory))
-        door = connect_to(door_of_path(directory, config->name), &stranger);
-    if (door < 0)
+    const char *interface = ipc_interface(config->nic);
+    int ipc = connect_to(
+        ipc_of_address(config->nic, interface ? if_nametoindex(interface) : 0, config->address), &stranger);
+    if (ipc < 0)
+        ipc = connect_to(ipc_of_name(geteuid(), config->name), &stranger);
+    if (ipc < 0 && config_find_directory(directory))
+        ipc = connect_to(ipc_of_path(directory, config->name), &stranger);
+    if (ipc < 0)
         complain(stranger ? "stack '%s' is another user's" : "no stack named '%s' is running", config->name);
-    return door;
+    return ipc;
 }

@@ -56,11 +56,11 @@ static bool read_options(int count, char **options) {
             config->is_switch = options[i][2] == 's';
             continue;
         }
-        if (strcmp(options[i], "--rate") == 0 && quantity_read(next, rates, 1e11, &value) && value >= 1e4)
+        if (strcmp(options[i], "--rate") == 0 && units_read(next, rates, 1e11, &value) && value >= 1e4)
             config->rate = (uint64_t)value;
-        else if (strcmp(options[i], "--delay") == 0 && quantity_read(next, times, 1e9, &value))
+        else if (strcmp(options[i], "--delay") == 0 && units_read(next, times, 1e9, &value))
             config->propagation_ns = (uint64_t)value;
-        else if (strcmp(options[i], "--ber") == 0 && quantity_read(next, plain, 1, &value))
+        else if (strcmp(options[i], "--ber") == 0 && units_read(next, plain, 1, &value))
             config->bit_errors = value;
         else
             return complain("lan takes --hub, --switch, --rate 10mbit, --delay 5us and --ber 1e-6, not",
@@ -86,7 +86,7 @@ static bool address_of(const char *path, struct sockaddr_un *address) {
 }
 
 /* Asks a LAN how it is. */
-static int ask(const char *path) {
+static int ask_segment(const char *path) {
     struct sockaddr_un address;
     int wire = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (!address_of(path, &address) || connect(wire, (struct sockaddr *)&address, sizeof address) < 0 ||
@@ -100,7 +100,7 @@ static int ask(const char *path) {
     return 0;
 }
 
-static void tell(int wire) {
+static void tell_segment(int wire) {
     char *text = service.status;
     size_t used = 0, room = sizeof service.status;
 #define SAY(...)     \
@@ -137,8 +137,8 @@ static void hang_up(int index) {
     *caller = service.callers[--service.count];
 }
 
-static void answer(int door) {
-    int wire = accept4(door, NULL, NULL, SOCK_CLOEXEC);
+static void answer(int ipc) {
+    int wire = accept4(ipc, NULL, NULL, SOCK_CLOEXEC);
     if (wire < 0)
         return;
     if (service.count == CALLERS_MAX) {
@@ -154,7 +154,7 @@ static bool greet(struct caller *caller) {
     if (recv(caller->wire, &word, 1, MSG_DONTWAIT) != 1)
         return errno == EAGAIN;
     if (word == LAN_ASK[0])
-        tell(caller->wire);
+        tell_segment(caller->wire);
     if (word != LAN_JOIN[0] || (caller->port = lan_join(service.lan)) < 0)
         return false;
     return send(caller->wire, LAN_JOIN, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
@@ -188,9 +188,9 @@ static void wait_for(struct pollfd *fds, nfds_t count) {
     ppoll(fds, count, next_ns == LAN_NEVER ? NULL : &left, NULL);
 }
 
-static void serve(int door, int signals) {
+static void serve(int ipc, int signals) {
     for (;;) {
-        struct pollfd fds[2 + CALLERS_MAX] = {{door, POLLIN, 0}, {signals, POLLIN, 0}};
+        struct pollfd fds[2 + CALLERS_MAX] = {{ipc, POLLIN, 0}, {signals, POLLIN, 0}};
         for (int i = 0; i < service.count; i++) {
             const struct caller *caller = &service.callers[i];
             bool hears = caller->port < 0 || lan_has_room(service.lan, caller->port);
@@ -207,7 +207,7 @@ static void serve(int door, int signals) {
                 hang_up(i);
         }
         if (fds[0].revents)
-            answer(door);
+            answer(ipc);
     }
 }
 
@@ -218,15 +218,15 @@ int tool_lan(int count, char **options) {
         return complain("lan wants a path first, such as /tmp/lan, rather than",
                         count ? options[0] : "nothing");
     if (count == 1)
-        return ask(options[0]);
+        return ask_segment(options[0]);
     service.config.propagation_ns = DELAY_NS;
     if (getrandom(&service.config.seed, sizeof service.config.seed, 0) < 0 ||
         !read_options(count - 1, options + 1))
         return 2;
     if (!address_of(options[0], &address))
         return complain("too long a path for a UNIX socket:", options[0]);
-    int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (connect(door, (struct sockaddr *)&address, sizeof address) == 0)
+    int ipc = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (connect(ipc, (struct sockaddr *)&address, sizeof address) == 0)
         return complain("there is a LAN already at", options[0]);
     struct stat status;
     bool left = errno == ECONNREFUSED && lstat(options[0], &status) == 0; /* so it is for any file */
@@ -234,10 +234,10 @@ int tool_lan(int count, char **options) {
         return complain("there is a file that is no LAN at", options[0]);
     if (left)
         unlink(options[0]); /* of one that was killed */
-    close(door);
-    door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    close(ipc);
+    ipc = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     mode_t mask = umask(077);
-    if (bind(door, (struct sockaddr *)&address, sizeof address) < 0 || listen(door, 16) < 0)
+    if (bind(ipc, (struct sockaddr *)&address, sizeof address) < 0 || listen(ipc, 16) < 0)
         return complain(strerror(errno), options[0]);
     umask(mask);
     service.lan = lan_create(&service.config);
@@ -251,7 +251,7 @@ int tool_lan(int count, char **options) {
         return complain("can't run a LAN at", options[0]);
     fprintf(stderr, "barewire: a %s at %s: barewire --nic lan:%s --address 10.0.0.1/24 PROGRAM\n",
             service.config.is_switch ? "switch" : "hub", options[0], options[0]);
-    serve(door, signals);
+    serve(ipc, signals);
     unlink(options[0]);
     return 0;
 }

@@ -64,7 +64,7 @@ static void add(struct lock_times *to, const struct lock_times *from) {
 int tool_lock(int seconds, bool json) {
     static struct lock_profile before, after;
     static struct lock_place_profile all = {.name = "all"};
-    int failed = tool_look(DOOR_LOCK);
+    int failed = tool_look(IPC_LOCK);
     if (failed)
         return failed;
     memcpy(&before, &shared->lock_profile, sizeof before);

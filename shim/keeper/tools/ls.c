@@ -30,7 +30,7 @@ static void add_process(const void *object, void *context) {
 static void show(const char *name) {
     char programs[480] = "", address[40];
     setenv("BAREWIRE_NAME", name, 1);
-    if (tool_look(DOOR_LOOK))
+    if (tool_look(IPC_LOOK))
         return;
     const struct stack *stack = &shared->stack;
     uint32_t host = stack->config.address, waiting = stack->time_wait_count;

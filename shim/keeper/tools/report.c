@@ -80,7 +80,7 @@ static void describe(const struct trace_event *event, bool out, char *comment) {
         capture_put_note(comment, &event->frame.note);
 }
 
-static void take(const struct trace_event *event, uint64_t number, uint64_t offset_ns) {
+static void take_event(const struct trace_event *event, uint64_t number, uint64_t offset_ns) {
     if (event->kind == TRACE_SAMPLE || event->kind == TRACE_RECOVERY) {
         struct known *known =
             known_of(ip_to_v4(event->local), event->local_port, ip_to_v4(event->remote), event->remote_port);
@@ -117,7 +117,7 @@ static void stop(int signal) {
 static int watch(double seconds) {
     static char name[200];
     struct trace_event event;
-    int failed = tool_look(DOOR_TRACE);
+    int failed = tool_look(IPC_TRACE);
     if (failed)
         return failed;
     const struct trace *trace = &shared->stack.trace;
@@ -128,7 +128,7 @@ static int watch(double seconds) {
     while (!enough && clock_now() < end_ns && (kill(shared->keeper_pid, 0) == 0 || errno == EPERM)) {
         for (uint64_t last = trace->next; next < last; next++) {
             if (trace_at(trace, next, &event))
-                take(&event, next, offset_ns);
+                take_event(&event, next, offset_ns);
             else
                 lost++;
         }

@@ -37,33 +37,33 @@ static int complain(const char *format, const char *value) {
 }
 
 /* Returns the region's descriptor, or -1. The connection stays open if the keeper keeps it. */
-static int ask_door(int door, const struct door_request *request, struct door_reply *reply) {
-    union door_control control;
+static int ask_keeper(int ipc, const struct ipc_request *request, struct ipc_reply *reply) {
+    union ipc_control control;
     struct iovec piece = {reply, sizeof *reply};
     struct msghdr message = {.msg_iov = &piece,
                              .msg_iovlen = 1,
                              .msg_control = control.bytes,
                              .msg_controllen = sizeof control.bytes};
     /* A keeper that asks for an address of its own answers nobody. */
-    setsockopt(door, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_sec = ANSWER_S}, sizeof(struct timeval));
-    if (send(door, request, sizeof *request, MSG_NOSIGNAL) < 0 ||
-        recvmsg(door, &message, MSG_CMSG_CLOEXEC) <= 0)
+    setsockopt(ipc, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_sec = ANSWER_S}, sizeof(struct timeval));
+    if (send(ipc, request, sizeof *request, MSG_NOSIGNAL) < 0 ||
+        recvmsg(ipc, &message, MSG_CMSG_CLOEXEC) <= 0)
         return -1;
-    if (request->header.kind == DOOR_LOOK)
-        close(door);
-    return door_taken_beside(&message).first;
+    if (request->header.kind == IPC_LOOK)
+        close(ipc);
+    return ipc_taken_ancillary(&message).first;
 }
 
-int tool_look(enum door_request_kind kind) {
-    static struct door_request request = {.header = {SHARED_MAGIC, 0, DOOR_LOOK}};
-    static struct door_reply reply;
+int tool_look(enum ipc_request_kind kind) {
+    static struct ipc_request request = {.header = {SHARED_MAGIC, 0, IPC_LOOK}};
+    static struct ipc_reply reply;
     static struct config config;
-    int door = tool_connect(&config);
-    if (door < 0)
+    int ipc = tool_connect(&config);
+    if (ipc < 0)
         return 2;
     request.header.version = SHARED_VERSION;
     request.header.kind = kind;
-    int region = ask_door(door, &request, &reply);
+    int region = ask_keeper(ipc, &request, &reply);
     if (region < 0 && reply.header.magic == SHARED_MAGIC)
         return complain("stack '%s' is kept by another version of barewire", config.name);
     if (region < 0)
@@ -87,10 +87,10 @@ const char *tool_place(uint32_t address, uint16_t port, bool peer) {
     return text;
 }
 
-/* Who has a socket: processes whose estate holds it. */
+/* Who has a socket: processes whose fd table holds it. */
 struct holders {
     const struct socket *socket;
-    const struct estate *estate;
+    const struct file_table *file_table;
     char *text;
     size_t room;
 };
@@ -100,7 +100,7 @@ static void name_process(const void *object, void *context) {
     struct holders *holders = context;
     char path[40], name[32] = "?";
     memcpy(&process, object, sizeof process);
-    if (process.estate != holders->estate || process.pid <= 0)
+    if (process.file_table != holders->file_table || process.pid <= 0)
         return;
     snprintf(path, sizeof path, "/proc/%d/comm", process.pid);
     FILE *file = fopen(path, "re");
@@ -115,12 +115,12 @@ static void name_process(const void *object, void *context) {
 }
 
 static void find_holder(const void *object, void *context) {
-    struct holding holding;
+    struct file_ref file_ref;
     struct holders *holders = context;
-    memcpy(&holding, object, sizeof holding);
-    if (holding.kind != HOLDING_SOCKET || holding.socket != holders->socket)
+    memcpy(&file_ref, object, sizeof file_ref);
+    if (file_ref.kind != FILE_REF_SOCKET || file_ref.socket != holders->socket)
         return;
-    holders->estate = holding.estate;
+    holders->file_table = file_ref.file_table;
     pool_look(&shared->processes, name_process, holders);
 }
 
@@ -128,7 +128,7 @@ void tool_name_holders(const void *socket, char *text, size_t room) {
     struct holders holders = {socket, NULL, text, room};
     text[0] = 0;
     if (socket)
-        pool_look(&shared->holdings, find_holder, &holders);
+        pool_look(&shared->file_refs, find_holder, &holders);
 }
 
 static void print_processes(const void *socket) {
@@ -148,7 +148,7 @@ static double ms(uint32_t us) {
 
 /* TCP_INFO of a copy of a connection. */
 static void look_at_connection(struct tcp *tcp, struct tcp_information *info) {
-    static struct tcp_flight flight;
+    static struct tcp_active flight;
     if (tcp->history.limit >= TCP_LIMITS)
         tcp->history.limit = TCP_LIMIT_IDLE;
     if (tcp->congestion.algorithm >= TCP_ALGORITHMS)
@@ -157,12 +157,12 @@ static void look_at_connection(struct tcp *tcp, struct tcp_information *info) {
         tcp->mss = 1; /* not yet made */
     if (!pool_has(&shared->stack.sockets, tcp->socket))
         tcp->socket = NULL;
-    if (pool_has(&shared->stack.flights, tcp->flight))
-        memcpy(&flight, tcp->flight, sizeof flight);
+    if (pool_has(&shared->stack.actives, tcp->active))
+        memcpy(&flight, tcp->active, sizeof flight);
     else
-        tcp_flight_init(&flight);
+        tcp_active_init(&flight);
     list_init(&flight.sent); /* the records are somebody's who is at work */
-    tcp->flight = &flight;
+    tcp->active = &flight;
     tcp_info_get(&shared->stack, tcp, info);
 }
 
@@ -399,7 +399,7 @@ int tool_ss(int count, char **options) {
     struct wish wish = {0};
     if (!read_wish(count, options, &wish))
         return complain("ss takes -t -u -l -a -i -m -p -H -n -w --json%s", "");
-    int failed = tool_look(DOOR_LOOK);
+    int failed = tool_look(IPC_LOOK);
     if (failed)
         return failed;
     if (wish.watch)
@@ -461,7 +461,7 @@ int tool_stats(int count, char **options) {
     }
     if (lock)
         return tool_lock(seconds, json);
-    int failed = tool_look(DOOR_LOOK);
+    int failed = tool_look(IPC_LOOK);
     if (failed)
         return failed;
     struct mib mib;

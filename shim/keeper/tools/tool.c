@@ -30,7 +30,7 @@ static bool options_are_right(void) {
     const char *interface;
     bool right =
         config_read(&config, error) && (!config.impair[0] || impair_parse(config.impair, &specs, error));
-    if (right && !config.name_given && (interface = door_interface(config.nic)))
+    if (right && !config.name_given && (interface = ipc_interface(config.nic)))
         right = interface_facts(interface, &facts, error);
     if (!right)
         fprintf(stderr, "barewire: %s\n", error);
@@ -42,19 +42,19 @@ int tool_check(const char *path) {
 }
 
 int tool_down(void) {
-    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_DOWN}};
-    static struct door_reply reply;
+    struct ipc_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, IPC_DOWN}};
+    static struct ipc_reply reply;
     static struct config config;
     const struct timeval patience = {.tv_sec = 10};
-    int door = tool_connect(&config);
-    if (door < 0)
+    int ipc = tool_connect(&config);
+    if (ipc < 0)
         return 2;
-    setsockopt(door, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (send(door, &request, sizeof request, MSG_NOSIGNAL) < 0 || recv(door, &reply, sizeof reply, 0) <= 0) {
+    setsockopt(ipc, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (send(ipc, &request, sizeof request, MSG_NOSIGNAL) < 0 || recv(ipc, &reply, sizeof reply, 0) <= 0) {
         fprintf(stderr, "barewire: stack '%s' does not answer\n", config.name);
         return 2;
     }
-    while (recv(door, &reply, sizeof reply, 0) > 0)
+    while (recv(ipc, &reply, sizeof reply, 0) > 0)
         continue; /* until the keeper has ended */
     return 0;
 }

@@ -40,10 +40,10 @@ int tool_explain(int count, char **arguments);
 /* Whether libc's text may be changed in memory. */
 bool doctor_may_change_text(void);
 
-/* Maps the stack that the environment names, or the only one there is, for reading. DOOR_TRACE: it notes what
- * happens (stack/trace.h) as long as this process lasts; DOOR_LOCK: how long its lock is held; DOOR_LOOK:
+/* Maps the stack that the environment names, or the only one there is, for reading. IPC_TRACE: it notes what
+ * happens (stack/trace.h) as long as this process lasts; IPC_LOCK: how long its lock is held; IPC_LOOK:
  * neither. Returns an exit status, after a line for the user. */
-int tool_look(enum door_request_kind kind);
+int tool_look(enum ipc_request_kind kind);
 
 /* barewire report FILE|--live [SECONDS] [--text] [-o FILE]: what a capture, or a live stack, shows. */
 int tool_report(int count, char **options);

@@ -34,7 +34,7 @@ struct stream {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct stream *streams; /* STREAMS_MAX of them, or NULL */
-static struct request *spare;
+static struct request *free_requests;
 static _Atomic uint32_t ended; /* counts requests: what aio_suspend sleeps on */
 
 static void forked(void) {
@@ -64,22 +64,22 @@ static struct stream *stream_of(int fd) {
 }
 
 static struct request *request_take(void) {
-    if (!spare) {
+    if (!free_requests) {
         struct request *more = memory_take(REQUESTS_AT_ONCE * sizeof *more);
         for (int i = 0; more && i < REQUESTS_AT_ONCE; i++) {
-            more[i].next = spare;
-            spare = &more[i];
+            more[i].next = free_requests;
+            free_requests = &more[i];
         }
     }
-    struct request *request = spare;
+    struct request *request = free_requests;
     if (request)
-        spare = request->next;
+        free_requests = request->next;
     return request;
 }
 
 static void request_give(struct request *request) {
-    request->next = spare;
-    spare = request;
+    request->next = free_requests;
+    free_requests = request;
 }
 
 /* A request has ended. The program may look at the block from the moment when its error is set, and give it
@@ -93,7 +93,7 @@ static struct sigevent finish(struct request *request, ssize_t result, int error
     return event;
 }
 
-static void tell(const struct sigevent *event) {
+static void tell_completion(const struct sigevent *event) {
     wake_word(&ended);
     notify_event(event, SI_ASYNCIO);
 }
@@ -124,7 +124,7 @@ static void *work(void *argument) {
         stream->running = NULL;
         struct sigevent event = finish(request, result, error);
         pthread_mutex_unlock(&lock);
-        tell(&event);
+        tell_completion(&event);
         pthread_mutex_lock(&lock);
     }
     stream->fd = -1;
@@ -273,7 +273,7 @@ static int cancel(int fd, struct aiocb *block) {
         pthread_mutex_lock(&lock);
         struct sigevent event = finish(request, -1, ECANCELED);
         pthread_mutex_unlock(&lock);
-        tell(&event);
+        tell_completion(&event);
     }
     return result;
 }

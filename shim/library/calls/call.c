@@ -24,12 +24,12 @@ bool call_join(void) {
 }
 
 struct socket *call_enter_at(struct lock_place *place, int fd, int *error) {
-    shared_lock_at(place);
-    frames_look_at(place, FRAMES_AGE_CALL_NS);
+    region_enter_at(place);
+    frames_rx_poll_due_at(place, FRAMES_AGE_CALL_NS);
     struct socket *socket = descriptor_socket(fd);
     if (!socket || shared->broken || keeper_has_died()) {
         *error = socket ? -ENETDOWN : -EBADF;
-        shared_unlock();
+        region_leave();
         if (socket)
             attach_broken();
         return NULL;
@@ -44,10 +44,10 @@ void call_await_routers(void) {
     const struct timespec pause = {0, LOOK_NS};
     bool asking = true;
     while (asking) {
-        shared_lock();
-        frames_look(0);
+        region_enter();
+        frames_rx_poll_due(0);
         asking = !shared->broken && ip6_is_asking(&shared->stack);
-        shared_unlock();
+        region_leave();
         if (asking)
             nanosleep(&pause, NULL);
     }
@@ -103,20 +103,20 @@ void call_begin(void) {
  * hears of it, and its other threads stay out of the stack from now on. */
 void call_leave(void) {
     static bool left;
-    if (left || !attached() || shared_begin || borrowed_by_caller() || borrowed_owner() != getpid())
+    if (left || !attached() || shared_begin || address_space_by_caller() || address_space_owner() != getpid())
         return; /* not ours, or of a child that has never come to the stack */
     left = true;
     if (tracing)
         tracing_show();
     verbose_end();
     shared_gate_close();
-    shared_lock();
+    region_enter();
     if (!shared->broken) {
         waiters_let_go(wake_self);
-        estate_leave(wake_self);
+        file_table_leave(wake_self);
     }
     descriptor_forget_all();
-    shared_unlock();
+    region_leave();
     if (tracing)
         tracing_show();
 }

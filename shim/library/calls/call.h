@@ -74,7 +74,7 @@ struct ip_address call_destination(struct ip_address host);
 int fallback_to_kernel(int fd);
 
 /* Tells what a connection did, when the user wants to know (verbose.c). */
-struct verbose_story {
+struct verbose_summary {
     bool worth_telling;
     int fd;
     struct tcp tcp; /* a copy, for its numbers */
@@ -83,8 +83,8 @@ struct verbose_story {
     bool on_link, neighbour_silent; /* the other end is; the next hop has not answered so far */
     struct ip_address next_hop;
 };
-void verbose_note(struct verbose_story *story, int fd); /* the lock is held; before the close */
-void verbose_tell(const struct verbose_story *story);   /* after it */
+void verbose_note(struct verbose_summary *summary, int fd); /* the lock is held; before the close */
+void verbose_tell(const struct verbose_summary *summary);   /* after it */
 
 /* Follows a long transfer with one line that stays where it is, if that goes to a terminal: what to say is
  * noted with the lock held, and said without. */

@@ -92,7 +92,7 @@ static int read_ipv6(const struct cmsghdr *control, struct socket_message *messa
     }
 }
 
-int control_read(const struct msghdr *header, struct socket_message *message) {
+int cmsg_read(const struct msghdr *header, struct socket_message *message) {
     struct msghdr walked = *header;
     int error = 0;
     if (!header->msg_control || header->msg_controllen < sizeof(struct cmsghdr))
@@ -247,8 +247,8 @@ static void put_ip6(const struct stack *stack, struct writing *writing, const st
     }
 }
 
-void control_write(const struct stack *stack, uint64_t clock_offset_ns, struct msghdr *header,
-                   const struct socket_options *options, const struct socket_message *message) {
+void cmsg_write(const struct stack *stack, uint64_t clock_offset_ns, struct msghdr *header,
+                const struct socket_options *options, const struct socket_message *message) {
     struct writing writing = {header, header->msg_control ? header->msg_controllen : 0, 0};
     if (options->timestamp && message->received_ns && !message->error.origin)
         put_time(&writing, options->timestamp, message->received_ns + clock_offset_ns);

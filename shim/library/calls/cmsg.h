@@ -8,11 +8,11 @@
 
 /* Reads what a program says of a datagram that it sends. Returns 0 or -EINVAL. (A stream's are passed over.)
  */
-int control_read(const struct msghdr *header, struct socket_message *message);
+int cmsg_read(const struct msghdr *header, struct socket_message *message);
 
 /* Writes what a socket's options ask for of a received one; sets msg_controllen, and MSG_CTRUNC in msg_flags
  * when there was too little room. clock_offset_ns: what the time of day is ahead of the stack's clock. */
-void control_write(const struct stack *stack, uint64_t clock_offset_ns, struct msghdr *header,
-                   const struct socket_options *options, const struct socket_message *message);
+void cmsg_write(const struct stack *stack, uint64_t clock_offset_ns, struct msghdr *header,
+                const struct socket_options *options, const struct socket_message *message);
 
 #endif

@@ -30,7 +30,8 @@ static unsigned permitted(void) {
 }
 
 static void before_loss(bool loses) {
-    if (loses && (attach_config.nic[0] || attach_config.name_given) && (!attached() || borrowed_by_caller()))
+    if (loses && (attach_config.nic[0] || attach_config.name_given) &&
+        (!attached() || address_space_by_caller()))
         attach_early();
 }
 
@@ -45,14 +46,14 @@ static void before_capset(const struct __user_cap_data_struct *sets) {
 /* Whose capability is the keeper's file's can't start it once that does not count any more. */
 static void before_prctl(int option, unsigned long argument) {
     if (option == PR_SET_NO_NEW_PRIVS)
-        before_loss(door_interface(attach_config.nic) && geteuid() != 0);
+        before_loss(ipc_interface(attach_config.nic) && geteuid() != 0);
     else if (option == PR_CAPBSET_DROP)
         before_loss(argument == CAP_NET_RAW && permitted() & NET_RAW);
 }
 
 /* Who has given up the right to open the NIC for good reaches it through the keeper alone. */
 static int leave_nic(int result) {
-    if (result < 0 || !frames_nic || permitted() & NET_RAW || borrowed_by_caller())
+    if (result < 0 || !frames_nic || permitted() & NET_RAW || address_space_by_caller())
         return result;
     struct nic *nic = frames_leave_nic();
     if (nic)

@@ -28,8 +28,8 @@
     ((uint32_t)(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE))
 
 static struct epoll_set *set_of(int epoll) {
-    const struct handle *handle = descriptor_epoll(epoll);
-    return handle ? handle->epoll : NULL;
+    const struct fd_entry *entry = descriptor_epoll(epoll);
+    return entry ? entry->epoll : NULL;
 }
 
 static struct epoll_item *item_find(struct epoll_set *set, int fd, const struct socket *socket) {
@@ -84,10 +84,10 @@ static int item_add(struct epoll_set *set, int fd, struct socket *socket, const 
     return 0;
 }
 
-static int control(int epoll, int operation, int fd, struct epoll_event *event) {
+static int change_set(int epoll, int operation, int fd, struct epoll_event *event) {
     int error = 0;
     epoll_set_for(epoll);
-    shared_lock();
+    region_enter();
     struct socket *socket = descriptor_socket(fd);
     struct epoll_set *set = set_of(epoll);
     struct epoll_item *item = set && socket ? item_find(set, fd, socket) : NULL;
@@ -107,7 +107,7 @@ static int control(int epoll, int operation, int fd, struct epoll_event *event) 
         error = -EINVAL; /* epoll_ctl(2): it is said once */
     else
         item_set(item, event);
-    shared_unlock();
+    region_leave();
     return error;
 }
 
@@ -125,24 +125,24 @@ EXPORT int epoll_create(int size) {
 static void set_becomes_mixed(int epoll) {
     if (!set_of(epoll) || set_of(epoll)->mixed)
         return;
-    shared_lock();
+    region_enter();
     struct epoll_set *set = set_of(epoll);
     if (set && !shared->broken) {
         set->mixed = true;
         wake_set(set, false);
     }
-    shared_unlock();
+    region_leave();
 }
 
 /* The kernel's part of a set gets a descriptor. */
-static int control_kernel(int epoll, int operation, int fd, struct epoll_event *event) {
+static int change_kernels_set(int epoll, int operation, int fd, struct epoll_event *event) {
     int result = LIBC(epoll_ctl)(epoll, operation, fd, event);
     if (result == 0 && operation == EPOLL_CTL_ADD && attached()) {
-        struct handle *inner = epoll_known(fd);
+        struct fd_entry *inner = epoll_known(fd);
         epoll_known(epoll);
         set_becomes_mixed(epoll);
         if (inner)
-            bell_want(inner, fd);
+            epoll_eventfd_want(inner, fd);
     }
     return result;
 }
@@ -159,7 +159,7 @@ static int no_epoll_set(int epoll, int fd) {
 
 EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event) {
     if (!descriptor_socket(fd))
-        return control_kernel(epoll, operation, fd, event);
+        return change_kernels_set(epoll, operation, fd, event);
     CALL_BEGINS;
     if (operation != EPOLL_CTL_ADD && operation != EPOLL_CTL_MOD && operation != EPOLL_CTL_DEL)
         return (int)call_result(-EINVAL);
@@ -174,7 +174,7 @@ EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event
           fd, event ? event->events : 0);
     if (!epoll_known(epoll))
         return (int)call_result(no_epoll_set(epoll, fd));
-    int error = control(epoll, operation, fd, event);
+    int error = change_set(epoll, operation, fd, event);
     if (!error && worlds_has(fd)) {
         worlds_control(epoll, operation, fd, event);
         set_becomes_mixed(epoll);
@@ -207,40 +207,40 @@ static int collect(struct epoll_set *set, struct epoll_event *events, int limit)
 }
 
 /* What the kernel has, without waiting, behind `count` events of ours. */
-static int collect_kernel(struct handle *handle, int epoll, struct epoll_event *events, int count,
+static int collect_kernel(struct fd_entry *entry, int epoll, struct epoll_event *events, int count,
                           int limit) {
     uint32_t number = 0;
     int saved = errno;
     int theirs = count < limit ? LIBC(epoll_pwait)(epoll, events + count, limit - count, 0, NULL) : 0;
     if (theirs > 0)
-        theirs = bell_filter(events + count, theirs, &number);
-    if (number == BELL_KEEPER)
-        bell_keeper_died(epoll);
+        theirs = epoll_eventfd_filter(events + count, theirs, &number);
+    if (number == EPOLL_EVENTFD_KEEPER)
+        epoll_eventfd_keeper_died(epoll);
     if (number)
-        bell_refresh(handle);
+        epoll_eventfd_refresh(entry);
     errno = saved;
     return theirs > 0 ? count + theirs : count;
 }
 
 /* Whether a number is still that of a set on which a call of this thread sleeps. */
-static bool is_still(int epoll, const struct handle *handle, const struct epoll_set *set) {
-    return descriptor_find(epoll) == handle && handle->epoll == set;
+static bool is_still(int epoll, const struct fd_entry *entry, const struct epoll_set *set) {
+    return descriptor_find(epoll) == entry && entry->epoll == set;
 }
 
 /* One sleep of a wait. `again`: nothing has come of it. */
-static int sleep_on_set(struct handle *handle, struct epoll_set *set, int epoll, uint64_t deadline_ns,
+static int sleep_on_set(struct fd_entry *entry, struct epoll_set *set, int epoll, uint64_t deadline_ns,
                         const sigset_t *mask, struct pollfd kernel[1 + WAIT_SLEEP_ROOM]) {
     struct waiter *waiter = wait_hold(set) ? wait_begin(true) : NULL;
     if (!waiter || waiter->set != set) { /* the first wait lets the lock go */
-        shared_unlock();
+        region_leave();
         return waiter ? 0 : -ENOMEM;
     }
     list_add_tail(&set->waiters, &waiter->epoll_link);
-    kernel[0] = (struct pollfd){.fd = is_still(epoll, handle, set) ? epoll : -1, .events = POLLIN};
+    kernel[0] = (struct pollfd){.fd = is_still(epoll, entry, set) ? epoll : -1, .events = POLLIN};
     bool prepares = poller_wanted(waiter), polls = !prepares && poller_begin(waiter);
     bool ready = !list_empty(&set->ready); /* since: the first wait lets the lock go */
     nfds_t further = set->mixed;
-    shared_unlock();
+    region_leave();
     int result = prepares || ready ? 0
                  : polls           ? poller_sleep(waiter, kernel, further, deadline_ns, mask)
                                    : -EINVAL;
@@ -250,80 +250,80 @@ static int sleep_on_set(struct handle *handle, struct epoll_set *set, int epoll,
         kernel[0].revents = POLLIN;
     if (result == -EINVAL)
         result = wait_sleep(waiter, kernel, 1, deadline_ns, mask);
-    shared_lock();
+    region_enter();
     wait_end(waiter);
     bool leaves = result == -EINTR || result == -ETIMEDOUT || kernel[0].revents;
     if (leaves && waiter->set == set && !shared->broken)
         wake_next(set); /* it may have been woken for something that it does not take */
     if (leaves)
         wait_done();
-    shared_unlock();
+    region_leave();
     return result == 1 ? 0 : result;
 }
 
 /* The set of a wait: the one that it began with, whoever closes the descriptor meanwhile. The lock is held.
  */
-static struct epoll_set *set_of_wait(struct handle *handle, int epoll, struct epoll_set *begun) {
+static struct epoll_set *set_of_wait(struct fd_entry *entry, int epoll, struct epoll_set *begun) {
     const struct waiter *waiter = begun ? wait_self() : NULL;
     if (waiter && waiter->set == begun)
         return begun;
-    return is_still(epoll, handle, handle->epoll) ? handle->epoll : NULL;
+    return is_still(epoll, entry, entry->epoll) ? entry->epoll : NULL;
 }
 
 /* The stack is of no more use: what is to be said of our sockets is said, and the kernel's part goes on. */
-static int wait_orphaned(struct handle *handle, int epoll, struct epoll_event *events, int limit,
+static int wait_orphaned(struct fd_entry *entry, int epoll, struct epoll_event *events, int limit,
                          uint64_t deadline_ns, const sigset_t *mask) {
     for (;;) {
         uint32_t number;
-        shared_lock();
-        int count = handle->epoll && shared->orphaned ? orphan_collect(handle->epoll, events, limit) : 0;
-        shared_unlock();
-        bell_refresh(handle);
+        region_enter();
+        int count = entry->epoll && shared->orphaned ? orphan_collect(entry->epoll, events, limit) : 0;
+        region_leave();
+        epoll_eventfd_refresh(entry);
         if (count == limit)
             return count;
         int got = LIBC(epoll_pwait)(epoll, events + count, limit - count,
                                     count > 0 ? 0 : wait_milliseconds_left(deadline_ns), mask);
         if (got < 0)
             return count > 0 ? count : -errno;
-        count += bell_filter(events + count, got, &number);
-        if (number == BELL_KEEPER)
-            bell_keeper_died(epoll);
+        count += epoll_eventfd_filter(events + count, got, &number);
+        if (number == EPOLL_EVENTFD_KEEPER)
+            epoll_eventfd_keeper_died(epoll);
         if (count > 0 || got == 0)
             return count;
     }
 }
 
-static int wait_for_set(struct handle *handle, int epoll, struct epoll_event *events, int limit,
+static int wait_for_set(struct fd_entry *entry, int epoll, struct epoll_event *events, int limit,
                         uint64_t deadline_ns, const sigset_t *mask) {
     struct epoll_set *set = NULL;
     for (;;) {
         struct pollfd kernel[1 + WAIT_SLEEP_ROOM] = {{.fd = -1}};
-        frames_expect(0);
-        shared_lock();
-        frames_look(deadline_ns ? FRAMES_AGE_CALL_NS : FRAMES_AGE_LOOK_NS);
-        set = set_of_wait(handle, epoll, set);
+        frames_coalesce(0);
+        region_enter();
+        frames_rx_poll_due(deadline_ns ? FRAMES_AGE_CALL_NS : FRAMES_AGE_LOOK_NS);
+        set = set_of_wait(entry, epoll, set);
         bool broken = shared->broken || keeper_has_died();
         if (!set || broken) {
             wait_done();
-            shared_unlock();
+            region_leave();
             attach_broken();
-            return broken ? wait_orphaned(handle, epoll, events, limit, deadline_ns, mask) : -EBADF;
+            return broken ? wait_orphaned(entry, epoll, events, limit, deadline_ns, mask) : -EBADF;
         }
         int count = collect(set, events, limit);
-        if (set->bell && set->bell->word)
-            bell_quiet(handle);
+        if (set->epoll_eventfd && set->epoll_eventfd->word)
+            epoll_eventfd_quiet(entry);
         if (count > 0 || deadline_ns == 0) {
-            bool mixed = set->mixed && is_still(epoll, handle, set);
+            bool mixed = set->mixed && is_still(epoll, entry, set);
             wake_next(set); /* what is left, or came since, is another's */
             wait_done();
-            shared_unlock();
-            frames_expect(count);
-            return mixed ? collect_kernel(handle, epoll, events, count, limit) : count;
+            region_leave();
+            frames_coalesce(count);
+            return mixed ? collect_kernel(entry, epoll, events, count, limit) : count;
         }
-        int result = sleep_on_set(handle, set, epoll, deadline_ns, mask, kernel);
+        int result = sleep_on_set(entry, set, epoll, deadline_ns, mask, kernel);
         if (result == -EINTR || result == -ENOMEM)
             return result;
-        if (kernel[0].revents && (count = collect_kernel(handle, epoll, events, 0, limit)) > 0)
+        if (kernel[0].revents && (count = collect_kernel(entry, epoll, events, 0, limit)) > 0)
             return count;
         bool late = kernel[0].revents && deadline_ns != TIMER_NEVER && clock_now() >= deadline_ns;
         if (result == -ETIMEDOUT || late)
@@ -331,57 +331,58 @@ static int wait_for_set(struct handle *handle, int epoll, struct epoll_event *ev
     }
 }
 
-/* A set of the kernel's alone. It may get a socket of ours while we sleep, and its bell says so then. */
-static int wait_kernel(struct handle *handle, int epoll, struct epoll_event *events, int limit,
+/* A set of the kernel's alone. It may get a socket of ours while we sleep, and its epoll eventfd says so
+ * then. */
+static int wait_kernel(struct fd_entry *entry, int epoll, struct epoll_event *events, int limit,
                        uint64_t deadline_ns, const sigset_t *mask) {
     for (;;) {
         uint32_t number = 0;
-        bells_refresh();
-        bell_sleep_begin(handle);
-        bool still = !handle->epoll;
+        epoll_eventfds_refresh();
+        epoll_eventfd_sleep_begin(entry);
+        bool still = !entry->epoll;
         int got =
             still ? LIBC(epoll_pwait)(epoll, events, limit, wait_milliseconds_left(deadline_ns), mask) : 0;
         int error = got < 0 ? errno : 0;
-        bell_sleep_end(handle);
+        epoll_eventfd_sleep_end(entry);
         if (got < 0)
             return -error;
         if (got > 0)
-            got = bell_filter(events, got, &number);
+            got = epoll_eventfd_filter(events, got, &number);
         if (got > 0)
             return got;
-        if (number == BELL_KEEPER)
-            bell_keeper_died(epoll);
+        if (number == EPOLL_EVENTFD_KEEPER)
+            epoll_eventfd_keeper_died(epoll);
         if (number)
             epoll_set_for(epoll); /* another process's doing */
-        if (!handle->epoll && !number)
+        if (!entry->epoll && !number)
             return 0;
-        if (handle->epoll)
-            return wait_for_set(handle, epoll, events, limit, deadline_ns, mask);
+        if (entry->epoll)
+            return wait_for_set(entry, epoll, events, limit, deadline_ns, mask);
     }
 }
 
 static int wait_until(int epoll, struct epoll_event *events, int limit, uint64_t deadline_ns,
                       const sigset_t *mask) {
-    struct handle *handle = limit > 0 ? epoll_known(epoll) : NULL;
-    if (!handle) { /* the kernel says what is wrong */
+    struct fd_entry *entry = limit > 0 ? epoll_known(epoll) : NULL;
+    if (!entry) { /* the kernel says what is wrong */
         int got = LIBC(epoll_pwait)(epoll, events, limit, wait_milliseconds_left(deadline_ns), mask);
         return got < 0 ? -errno : got;
     }
-    if (!handle->epoll)
-        return wait_kernel(handle, epoll, events, limit, deadline_ns, mask);
+    if (!entry->epoll)
+        return wait_kernel(entry, epoll, events, limit, deadline_ns, mask);
     TRACE("epoll_wait(%d, %d)", epoll, limit);
-    bells_refresh();
-    return wait_for_set(handle, epoll, events, limit, deadline_ns, mask);
+    epoll_eventfds_refresh();
+    return wait_for_set(entry, epoll, events, limit, deadline_ns, mask);
 }
 
 /* A wait by a process that has not joined its stack. It may do so meanwhile; or another process that has the
- * same set, by whose bell this one learns of it. Returns how many events there are, none of them a bell's;
- * -EAGAIN: the wait is to go on as one that has joined. */
+ * same set, by whose epoll eventfd this one learns of it. Returns how many events there are, none of them a
+ * epoll eventfd's; -EAGAIN: the wait is to go on as one that has joined. */
 static int wait_unattached(struct epoll_event *events, int got) {
     uint32_t number;
     if (got <= 0)
         return got;
-    got = bell_filter(events, got, &number);
+    got = epoll_eventfd_filter(events, got, &number);
     return got == 0 && resume_follow() ? -EAGAIN : got;
 }
 
@@ -391,9 +392,9 @@ EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int limit, int tim
     uint64_t deadline = timeout_ms < 0    ? TIMER_NEVER
                         : timeout_ms == 0 ? 0
                                           : clock_now() + (uint64_t)timeout_ms * 1000000;
-    if (bells_begin()) {
+    if (epoll_eventfds_begin()) {
         int got = LIBC(epoll_pwait)(epoll, events, limit, timeout_ms, mask);
-        bells_end();
+        epoll_eventfds_end();
         got = wait_unattached(events, got);
         if (got != -EAGAIN)
             return got;
@@ -406,10 +407,10 @@ EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int limit, const 
     CALL_BEGINS;
     uint64_t length = timeout ? (uint64_t)timeout->tv_sec * 1000000000 + (uint64_t)timeout->tv_nsec : 0;
     uint64_t deadline = !timeout ? TIMER_NEVER : length == 0 ? 0 : clock_now() + length;
-    if (bells_begin()) {
+    if (epoll_eventfds_begin()) {
         int got =
             (int)LIBC(syscall)(SYS_epoll_pwait2, epoll, events, limit, timeout, mask, (size_t)_NSIG / 8);
-        bells_end();
+        epoll_eventfds_end();
         got = wait_unattached(events, got);
         if (got != -EAGAIN)
             return got;

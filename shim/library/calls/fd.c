@@ -36,32 +36,32 @@ static void linger(struct socket *socket) {
 }
 
 /* Forgets a descriptor of ours, before the kernel closes it. */
-static void forget(int fd) {
-    struct verbose_story story = {.worth_telling = false};
-    shared_lock();
-    struct handle *handle = descriptor_find(fd);
-    if (handle && !shared->broken) {
+static void forget_descriptor(int fd) {
+    struct verbose_summary summary = {.worth_telling = false};
+    region_enter();
+    struct fd_entry *entry = descriptor_find(fd);
+    if (entry && !shared->broken) {
         wait_done(); /* of a call that a signal handler has jumped out of, or runs in */
-        verbose_note(&story, fd);
-        if (handle->kind == HOLDING_SOCKET && descriptor_is_last(handle))
-            linger(handle->socket);
-        if (descriptor_find(fd) == handle) /* linger waits */
-            spare_keep(handle, fd);
+        verbose_note(&summary, fd);
+        if (entry->kind == FILE_REF_SOCKET && descriptor_is_last(entry))
+            linger(entry->socket);
+        if (descriptor_find(fd) == entry) /* linger waits */
+            placeholder_keep(entry, fd);
         descriptor_clear(fd);
-    } else if (handle) {
+    } else if (entry) {
         atomic_store(&descriptor_pages[fd / DESCRIPTOR_PAGE][fd % DESCRIPTOR_PAGE], NULL);
     }
-    shared_unlock();
-    verbose_tell(&story);
+    region_leave();
+    verbose_tell(&summary);
 }
 
 EXPORT int close(int fd) {
     CALL_BEGINS;
-    if (memory_is_borrowed())
+    if (address_space_is_parents())
         return LIBC(close)(fd);
     if (descriptor_find(fd)) {
         TRACE("close(%d)", fd);
-        forget(fd);
+        forget_descriptor(fd);
         if (tracing_call.pending)
             tracing_end(0);
     } else if (descriptor_is_private(fd)) {
@@ -73,7 +73,7 @@ EXPORT int close(int fd) {
 
 static void forget_visited(int fd, void *context) {
     (void)context;
-    forget(fd);
+    forget_descriptor(fd);
 }
 
 /* Calls libc's close_range for what lies between our private descriptors. */
@@ -89,7 +89,7 @@ static int close_around_private(unsigned first, unsigned last, int flags) {
 
 EXPORT int close_range(unsigned first, unsigned last, int flags) {
     CALL_BEGINS;
-    if (memory_is_borrowed())
+    if (address_space_is_parents())
         return LIBC(close_range)(first, last, flags);
     if (first > last)
         return (int)call_result(-EINVAL);
@@ -108,13 +108,13 @@ EXPORT void closefrom(int first) {
 static int adopt(int fd, int made) {
     CALL_BEGINS;
     int error = 0;
-    if (made < 0 || memory_is_borrowed())
+    if (made < 0 || address_space_is_parents())
         return made;
     if (descriptor_find(fd)) {
-        shared_lock();
-        struct handle *handle = descriptor_find(fd);
-        error = handle ? descriptor_set(made, handle) : 0;
-        shared_unlock();
+        region_enter();
+        struct fd_entry *entry = descriptor_find(fd);
+        error = entry ? descriptor_set(made, entry) : 0;
+        region_leave();
     }
     netlink_follow(fd, made);
     if (error)
@@ -136,13 +136,13 @@ static int make_room(int fd, int at) {
     if (LIBC(fcntl)(fd, F_GETFD) < 0)
         return -EBADF;
     if (descriptor_find(at))
-        forget(at);
+        forget_descriptor(at);
     return 0;
 }
 
 EXPORT int dup2(int fd, int at) {
     CALL_BEGINS;
-    if (fd == at || !descriptor_any || memory_is_borrowed())
+    if (fd == at || !descriptor_any || address_space_is_parents())
         return LIBC(dup2)(fd, at);
     if (descriptor_find(fd) || descriptor_find(at))
         TRACE("dup2(%d, %d)", fd, at);
@@ -152,7 +152,7 @@ EXPORT int dup2(int fd, int at) {
 
 EXPORT int dup3(int fd, int at, int flags) {
     CALL_BEGINS;
-    if (fd == at || !descriptor_any || memory_is_borrowed())
+    if (fd == at || !descriptor_any || address_space_is_parents())
         return LIBC(dup3)(fd, at, flags);
     if (descriptor_find(fd) || descriptor_find(at))
         TRACE("dup3(%d, %d, 0x%x)", fd, at, (unsigned)flags);
@@ -162,7 +162,7 @@ EXPORT int dup3(int fd, int at, int flags) {
 
 /* O_NONBLOCK and O_ASYNC of a socket of ours, and whom it signals, are the stack's to know; the kernel's
  * object bears them, too: it checks them, and answers whoever asks. */
-static int control_socket(int fd, int command, void *argument) {
+static int fcntl_of_socket(int fd, int command, void *argument) {
     CALL_BEGINS;
     if (command != F_SETFL || (intptr_t)argument & ~(O_NONBLOCK | O_RDWR))
         descriptor_alter(fd);
@@ -175,11 +175,11 @@ static int control_socket(int fd, int command, void *argument) {
     if (command == F_SETFL)
         socket->nonblocking = (intptr_t)argument & O_NONBLOCK;
     async_note_command(socket, fd, command, argument);
-    shared_unlock();
+    region_leave();
     return result;
 }
 
-static int control(int fd, int command, void *argument) {
+static int fcntl_of_ours(int fd, int command, void *argument) {
     switch (command) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
@@ -188,7 +188,7 @@ static int control(int fd, int command, void *argument) {
     case F_SETOWN:
     case F_SETOWN_EX:
     case F_SETSIG:
-        return descriptor_socket(fd) ? control_socket(fd, command, argument)
+        return descriptor_socket(fd) ? fcntl_of_socket(fd, command, argument)
                                      : LIBC(fcntl)(fd, command, argument);
     case F_GETFD:
     case F_SETFD:
@@ -209,7 +209,7 @@ EXPORT int fcntl(int fd, int command, ...) {
         return LIBC(fcntl)(fd, command, argument);
     CALL_BEGINS;
     TRACE("fcntl(%d, %s, 0x%lx)", fd, tracing_command(command), (unsigned long)argument);
-    return (int)call_told(control(fd, command, argument));
+    return (int)call_told(fcntl_of_ours(fd, command, argument));
 }
 
 EXPORT int fcntl64(int fd, int command, ...) {
@@ -232,7 +232,7 @@ static int ioctl_ours(int fd, unsigned long request, void *argument) {
     case FIONBIO:
         memcpy(&value, argument, sizeof value);
         socket->nonblocking = value != 0;
-        shared_unlock();
+        region_leave();
         return LIBC(ioctl)(fd, FIONBIO, argument) < 0 ? -errno : 0;
     case FIOASYNC:
     case FIOSETOWN:
@@ -242,7 +242,7 @@ static int ioctl_ours(int fd, unsigned long request, void *argument) {
             error = -errno;
         else
             async_note_request(socket, fd, request, argument);
-        shared_unlock();
+        region_leave();
         return error;
     default:
         error = socket_control(socket, request, &value);
@@ -250,7 +250,7 @@ static int ioctl_ours(int fd, unsigned long request, void *argument) {
             value = worlds_next_length(fd, value);
         break;
     }
-    shared_unlock();
+    region_leave();
     if (!error)
         memcpy(argument, &value, sizeof value);
     return error;

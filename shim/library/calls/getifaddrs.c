@@ -67,12 +67,12 @@ void interfaces_count(enum interface_place place, struct rtnl_link_stats64 *wide
 }
 
 /* False: there is no stack, and the kernel is to answer. */
-static bool ask(struct interface both[INTERFACES]) {
+static bool ask_kernel(struct interface both[INTERFACES]) {
     if ((!attached() && !attach_config.nic[0]) || netns_away() || !call_join())
         return false;
-    shared_lock();
+    region_enter();
     interfaces_describe(both);
-    shared_unlock();
+    region_leave();
     return true;
 }
 
@@ -92,7 +92,7 @@ struct told {
     struct rtnl_link_stats counts[INTERFACES];
 };
 
-static void tell(struct told *told, int index) {
+static void tell_interface(struct told *told, int index) {
     const struct interface *interface = &told->interfaces[index];
     struct ifaddrs *link = &told->entries[index], *address = &told->entries[2 + index];
     bool loopback = interface->flags & IFF_LOOPBACK;
@@ -152,21 +152,21 @@ static int tell_sixes(struct told *told) {
 EXPORT int getifaddrs(struct ifaddrs **list) {
     CALL_BEGINS;
     struct interface both[INTERFACES];
-    if (!ask(both))
+    if (!ask_kernel(both))
         return LIBC(getifaddrs)(list);
     struct told *told = calloc(1, sizeof *told);
     if (!told)
         return (int)call_result(-ENOMEM);
     memcpy(told->interfaces, both, sizeof both);
-    shared_lock();
+    region_enter();
     for (int i = 0; i < INTERFACES; i++) {
         struct rtnl_link_stats64 wide;
         interfaces_count((enum interface_place)i, &wide, &told->counts[i]);
     }
     int count = tell_sixes(told);
-    shared_unlock();
-    tell(told, 0);
-    tell(told, 1);
+    region_leave();
+    tell_interface(told, 0);
+    tell_interface(told, 1);
     struct ifaddrs *last = told->entries;
     for (int i = 1; i < count; i++)
         if (i != 3 || both[1].address) /* none yet: DHCP */
@@ -177,7 +177,7 @@ EXPORT int getifaddrs(struct ifaddrs **list) {
 
 EXPORT struct if_nameindex *if_nameindex(void) {
     struct interface both[INTERFACES];
-    if (!ask(both))
+    if (!ask_kernel(both))
         return LIBC(if_nameindex)();
     struct if_nameindex *list = calloc(3, sizeof *list);
     for (int i = 0; list && i < 2; i++) {
@@ -189,7 +189,7 @@ EXPORT struct if_nameindex *if_nameindex(void) {
 
 EXPORT unsigned if_nametoindex(const char *name) {
     struct interface both[INTERFACES];
-    if (!ask(both))
+    if (!ask_kernel(both))
         return LIBC(if_nametoindex)(name);
     for (int i = 0; i < 2; i++)
         if (strcmp(both[i].name, name) == 0)
@@ -199,7 +199,7 @@ EXPORT unsigned if_nametoindex(const char *name) {
 
 EXPORT char *if_indextoname(unsigned index, char name[IF_NAMESIZE]) {
     struct interface both[INTERFACES];
-    if (!ask(both))
+    if (!ask_kernel(both))
         return LIBC(if_indextoname)(index, name);
     for (int i = 0; i < 2; i++)
         if (both[i].index == index)
@@ -256,9 +256,9 @@ bool interface_request(unsigned long request) {
 
 static bool is_own(const char *name) {
     struct interface both[INTERFACES];
-    shared_lock();
+    region_enter();
     interfaces_describe(both);
-    shared_unlock();
+    region_leave();
     return strncmp(name, both[INTERFACE_OWN].name, IFNAMSIZ) == 0;
 }
 
@@ -294,9 +294,9 @@ bool interface_change(unsigned long request, const void *argument) {
 int interface_ask(int fd, unsigned long request, void *argument) {
     struct interface both[INTERFACES];
     struct ifreq *ask_for = argument;
-    shared_lock();
+    region_enter();
     interfaces_describe(both);
-    shared_unlock();
+    region_leave();
     if (request == SIOCGIFCONF)
         return list_interfaces(both, argument);
     if (request == SIOCGIFNAME) {

@@ -18,8 +18,8 @@
 #include <string.h>
 #include <time.h>
 
-/* From so many bytes on, a train of datagrams is not copied: it is sent from the program's memory. */
-#define LENT_BYTES 4096
+/* From so many bytes on, a burst of datagrams is not copied: it is sent from the program's memory. */
+#define BORROW_BYTES 4096
 
 /* The fortified twins check the size that the compiler knew, as glibc's do. */
 extern void __chk_fail(void) __attribute__((noreturn));
@@ -57,7 +57,7 @@ static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct
     for (;;) {
         message.pieces = pieces;
         message.count = count;
-        message.lend = total >= LENT_BYTES && !socket->tcp && frames_may_lend();
+        message.borrow = total >= BORROW_BYTES && !socket->tcp && frames_may_borrow();
         ssize_t result = socket_send(&shared->stack, socket, &message);
         message.flags &= ~MSG_FASTOPEN; /* it has connected: what is left follows */
         while (wait && result >= 0 && socket_is_opening(socket))
@@ -80,10 +80,10 @@ static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct
     if (error != -EBADF) {
         if (attach_config.verbose && sent > 0)
             verbose_follow(socket);
-        frames_expected(socket);
+        frames_coalesced(socket);
     }
     wait_done();
-    shared_unlock();
+    region_leave();
     if (attach_config.verbose)
         verbose_show();
     if (shared->broken)
@@ -136,10 +136,10 @@ static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct 
             continue;
         }
         error = (int)result;
-        if (error == -EAGAIN && !wait && refused++ && !looked && frames_due(FRAMES_AGE_LOOK_NS)) {
+        if (error == -EAGAIN && !wait && refused++ && !looked && frames_rx_is_due(FRAMES_AGE_LOOK_NS)) {
             looked = true; /* once: a look may take as long as after which another one is due */
-            shared_unlock();
-            frames_take_in();
+            region_leave();
+            frames_rx_poll();
             if (!(socket = call_enter(fd, &error)))
                 return error;
             continue;
@@ -152,7 +152,7 @@ static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct 
     if (attach_config.verbose && received > 0 && error != -EBADF)
         verbose_follow(socket);
     wait_done();
-    shared_unlock();
+    region_leave();
     if (attach_config.verbose)
         verbose_show();
     if (shared->broken)
@@ -179,7 +179,7 @@ static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, 
     bool udp = udp_is(socket);
     bool fresh = socket->tcp ? flags & MSG_FASTOPEN && socket->tcp->state == TCP_CLOSE
                              : !socket->datagram->binding.port || socket->datagram->binding.chosen;
-    shared_unlock();
+    region_leave();
     if (udp && read == 0) {
         *error = worlds_join(fd);
         return *error == 0;
@@ -200,7 +200,7 @@ static ssize_t send_header(int fd, const struct msghdr *header, int flags) {
     socklen_t to_length = header->msg_namelen;
     struct socket *socket = descriptor_socket(fd);
     bool stream = socket && socket->type == SOCK_STREAM;
-    message.invalid = !stream && control_read(header, &message) < 0; /* what else is wrong is said first */
+    message.invalid = !stream && cmsg_read(header, &message) < 0; /* what else is wrong is said first */
     if (to && (!stream || flags & MSG_FASTOPEN)) {
         message.unspecified = to_length >= sizeof to->sa_family && to->sa_family == AF_UNSPEC;
         int error =
@@ -329,7 +329,7 @@ static ssize_t receive_ours(int fd, struct msghdr *header, int flags) {
         return result;
     header->msg_flags = message.error.origin ? MSG_ERRQUEUE : 0;
     bool timed = options.timestamp || message.error.origin;
-    control_write(&shared->stack, timed ? clock_realtime_offset() : 0, header, &options, &message);
+    cmsg_write(&shared->stack, timed ? clock_realtime_offset() : 0, header, &options, &message);
     if (message.has_address && header->msg_name)
         address_write(header->msg_name, &header->msg_namelen, options.inet6, message.address, message.port);
     else
@@ -355,12 +355,12 @@ static int wait_for_both(int fd, uint64_t deadline_ns) {
 }
 
 /* A socket with an object of the kernel's loopback network: from whichever has something, in turn. */
-static ssize_t receive_both(int fd, struct handle *handle, struct msghdr *header, int flags) {
-    const struct socket *socket = handle->socket;
+static ssize_t receive_both(int fd, struct fd_entry *entry, struct msghdr *header, int flags) {
+    const struct socket *socket = entry->socket;
     bool wait = !socket->nonblocking && !(flags & (MSG_DONTWAIT | MSG_ERRQUEUE));
     uint64_t deadline_ns = wait_deadline(socket->options.receive_timeout_ns);
     for (;;) {
-        bool kernel_first = handle->kernel_next;
+        bool kernel_first = entry->kernel_next;
         for (int turn = 0; turn < 2; turn++) {
             bool kernel = kernel_first ^ (turn > 0);
             ssize_t result = kernel ? LIBC(recvmsg)(fd, header, flags | MSG_DONTWAIT)
@@ -368,7 +368,7 @@ static ssize_t receive_both(int fd, struct handle *handle, struct msghdr *header
             if (kernel && result < 0)
                 result = -errno;
             if (result != -EAGAIN) {
-                handle->kernel_next =
+                entry->kernel_next =
                     kernel == (flags & MSG_PEEK && result >= 0); /* what was peeked at comes next */
                 return result;
             }
@@ -381,13 +381,13 @@ static ssize_t receive_both(int fd, struct handle *handle, struct msghdr *header
 
 static ssize_t receive_message(int fd, const struct iovec *pieces, int count, int flags,
                                struct sockaddr *from, socklen_t *from_length) {
-    struct handle *handle = descriptor_find(fd);
-    if (worlds_receives(handle)) {
+    struct fd_entry *entry = descriptor_find(fd);
+    if (worlds_receives(entry)) {
         struct msghdr header = {.msg_name = from,
                                 .msg_namelen = from && from_length ? *from_length : 0,
                                 .msg_iov = (struct iovec *)pieces,
                                 .msg_iovlen = (size_t)count};
-        ssize_t received = receive_both(fd, handle, &header, flags);
+        ssize_t received = receive_both(fd, entry, &header, flags);
         if (received >= 0 && from && from_length)
             *from_length = header.msg_namelen;
         return received;
@@ -452,7 +452,7 @@ EXPORT ssize_t recvfrom(int fd, void *buffer, size_t length, int flags, struct s
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
     CALL_BEGINS;
-    struct handle *handle = descriptor_find(fd);
+    struct fd_entry *entry = descriptor_find(fd);
     if (!descriptor_socket(fd)) {
         ssize_t received = LIBC(recvmsg)(fd, header, flags);
         if (received >= 0 && header->msg_controllen > 0)
@@ -464,8 +464,8 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
     if (header->msg_iovlen > IOV_MAX)
         return call_result(-EMSGSIZE);
     TRACE("recvmsg(%d, %d pieces, 0x%x)", fd, (int)header->msg_iovlen, (unsigned)flags);
-    return call_result(worlds_receives(handle) ? receive_both(fd, handle, header, flags)
-                                               : receive_ours(fd, header, flags));
+    return call_result(worlds_receives(entry) ? receive_both(fd, entry, header, flags)
+                                              : receive_ours(fd, header, flags));
 }
 
 static bool has_passed(const struct timespec *deadline) {
@@ -494,7 +494,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
         struct socket *socket = call_enter(fd, &error);
         if (socket) {
             error = socket_take_error(socket);
-            shared_unlock();
+            region_leave();
         }
         if (error)
             return (int)call_result(error);
@@ -610,9 +610,9 @@ static size_t send_direct(int out, int in, off_t at, size_t length) {
     buffer_drop_chain(&shared->stack.buffers, rest);
     if (got > 0) {
         socket_send_chain(&shared->stack, socket, chain, (uint32_t)got);
-        frames_expected(socket);
+        frames_coalesced(socket);
     }
-    shared_unlock();
+    region_leave();
     return got > 0 ? (size_t)got : 0;
 }
 

@@ -19,11 +19,11 @@
 #define ON_STACK_MAX 256
 
 /* Whether a descriptor is a socket of ours. One that is an epoll set of ours is the kernel's to poll, by its
- * bell. */
+ * epoll eventfd. */
 static bool ours_to_poll(int fd, bool *sets) {
-    struct handle *set = descriptor_epoll(fd);
+    struct fd_entry *set = descriptor_epoll(fd);
     if (set) {
-        bell_want(set, fd);
+        epoll_eventfd_want(set, fd);
         *sets = true;
     }
     return descriptor_socket(fd) != NULL;
@@ -36,7 +36,7 @@ static bool any_ours(const struct pollfd *fds, nfds_t count) {
     for (nfds_t i = 0; i < count; i++)
         found |= ours_to_poll(fds[i].fd, &sets);
     if (sets)
-        bells_refresh();
+        epoll_eventfds_refresh();
     return found;
 }
 
@@ -69,8 +69,8 @@ static int watch_ours(struct waiter *waiter, const struct pollfd *fds, nfds_t co
 static nfds_t pick_kernel(struct pollfd *kernel, const struct pollfd *fds, nfds_t count) {
     nfds_t theirs = 0;
     for (nfds_t i = 0; i < count; i++) {
-        const struct handle *handle = descriptor_find(fds[i].fd);
-        bool ours = handle && handle->kind == HOLDING_SOCKET, both = ours && worlds_receives(handle);
+        const struct fd_entry *entry = descriptor_find(fds[i].fd);
+        bool ours = entry && entry->kind == FILE_REF_SOCKET, both = ours && worlds_receives(entry);
         bool asked = fds[i].fd >= 0 && (!ours || both);
         kernel[i] = (struct pollfd){.fd = asked ? fds[i].fd : -1,
                                     .events = (short)(both ? fds[i].events & WORLDS_POLL : fds[i].events)};
@@ -99,10 +99,10 @@ static int poll_orphans(struct pollfd *fds, struct pollfd *kernel, nfds_t count,
     struct timespec limit = {0, 0};
     int ready = 0;
     for (nfds_t i = 0; i < count; i++) {
-        struct handle *handle = descriptor_find(fds[i].fd);
-        if (!handle || handle->kind != HOLDING_SOCKET)
+        struct fd_entry *entry = descriptor_find(fds[i].fd);
+        if (!entry || entry->kind != FILE_REF_SOCKET)
             continue;
-        fds[i].revents = (short)orphan_events(handle, (unsigned)fds[i].events);
+        fds[i].revents = (short)orphan_events(entry, (unsigned)fds[i].events);
         ready += fds[i].revents != 0;
     }
     for (nfds_t i = 0; i < count; i++) /* also one that is in it twice */
@@ -120,11 +120,11 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
     struct timespec no_time = {0, 0};
     for (;;) {
         nfds_t theirs = pick_kernel(kernel, fds, count);
-        frames_expect(0);
-        shared_lock();
-        frames_look(deadline_ns ? FRAMES_AGE_CALL_NS : FRAMES_AGE_LOOK_NS);
+        frames_coalesce(0);
+        region_enter();
+        frames_rx_poll_due(deadline_ns ? FRAMES_AGE_CALL_NS : FRAMES_AGE_LOOK_NS);
         if (shared->broken || keeper_has_died()) {
-            shared_unlock();
+            region_leave();
             attach_broken();
             return poll_orphans(fds, kernel, count, deadline_ns, mask);
         }
@@ -136,16 +136,16 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
         if (ready || error || deadline_ns == 0) {
             if (waiter)
                 wait_end(waiter);
-            shared_unlock();
+            region_leave();
             if (error)
                 return error;
-            frames_expect(ready);
+            frames_coalesce(ready);
             if (theirs > 0 && LIBC(ppoll)(kernel, count, &no_time, mask) < 0)
                 return -errno;
             return merge_kernel(fds, kernel, count);
         }
         bool prepares = poller_wanted(waiter), polls = !prepares && poller_begin(waiter);
-        shared_unlock();
+        region_leave();
         int result = prepares ? 0 : polls ? poller_sleep(waiter, kernel, count, deadline_ns, mask) : -EINVAL;
         if (prepares)
             poller_prepare(waiter);
@@ -153,11 +153,11 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
             result = LIBC(ppoll)(kernel, count, &no_time, NULL) < 0 ? -errno : 0;
         if (result == -EINVAL)
             result = wait_sleep(waiter, kernel, count, deadline_ns, mask);
-        shared_lock();
+        region_enter();
         wait_end(waiter);
         ready = ask_ours(fds, count);
-        shared_unlock();
-        frames_expect(ready);
+        region_leave();
+        frames_coalesce(ready);
         ready = merge_kernel(fds, kernel, count);
         if (ready > 0 || result == -ETIMEDOUT)
             return ready;
@@ -198,9 +198,9 @@ static bool timeout_valid(const struct timespec *timeout) {
 
 EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
     struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
-    if (bells_begin()) {
+    if (epoll_eventfds_begin()) {
         int result = LIBC(poll)(fds, count, timeout_ms);
-        bells_end();
+        epoll_eventfds_end();
         return result;
     }
     if (!any_ours(fds, count))
@@ -211,9 +211,9 @@ EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
 }
 
 EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask) {
-    if (bells_begin()) {
+    if (epoll_eventfds_begin()) {
         int result = LIBC(ppoll)(fds, count, timeout, mask);
-        bells_end();
+        epoll_eventfds_end();
         return result;
     }
     if (!any_ours(fds, count))
@@ -266,7 +266,7 @@ static bool any_ours_selected(int limit, const fd_set *in, const fd_set *out, co
         if (in_set(in, fd) || in_set(out, fd) || in_set(except, fd))
             found |= ours_to_poll(fd, &sets);
     if (sets)
-        bells_refresh();
+        epoll_eventfds_refresh();
     return found;
 }
 
@@ -304,9 +304,9 @@ static int select_ours(int limit, fd_set *in, fd_set *out, fd_set *except, uint6
 
 EXPORT int select(int limit, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout) {
     struct timespec time;
-    if (bells_begin()) {
+    if (epoll_eventfds_begin()) {
         int result = LIBC(select)(limit, in, out, except, timeout);
-        bells_end();
+        epoll_eventfds_end();
         return result;
     }
     if (!any_ours_selected(limit, in, out, except))
@@ -332,9 +332,9 @@ EXPORT int select(int limit, fd_set *in, fd_set *out, fd_set *except, struct tim
 
 EXPORT int pselect(int limit, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,
                    const sigset_t *mask) {
-    if (bells_begin()) {
+    if (epoll_eventfds_begin()) {
         int result = LIBC(pselect)(limit, in, out, except, timeout, mask);
-        bells_end();
+        epoll_eventfds_end();
         return result;
     }
     if (!any_ours_selected(limit, in, out, except))

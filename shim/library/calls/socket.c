@@ -16,11 +16,11 @@
 #include <sys/syscall.h>
 
 /* A new socket becomes this process's, or is gone when memory is out. */
-static struct handle *hold(struct socket *made) {
-    struct handle *handle = descriptor_hold_socket(made);
-    if (!handle)
+static struct fd_entry *enter_socket(struct socket *made) {
+    struct fd_entry *entry = descriptor_hold_socket(made);
+    if (!entry)
         socket_release(&shared->stack, made);
-    return handle;
+    return entry;
 }
 
 /* Where the stack has no IPv6, of AF_INET6 all that may carry IPv4: see socket_address.h. */
@@ -36,7 +36,7 @@ static bool is_ours(int domain, int base, int protocol) {
 EXPORT int socket(int domain, int type, int protocol) {
     CALL_BEGINS;
     struct socket *made;
-    struct handle *handle = NULL;
+    struct fd_entry *entry = NULL;
     int base = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (netns_away())
         return LIBC(socket)(domain, type, protocol);
@@ -51,14 +51,14 @@ EXPORT int socket(int domain, int type, int protocol) {
           : base == SOCK_DGRAM ? "SOCK_DGRAM"
                                : "SOCK_RAW",
           protocol);
-    shared_lock();
+    region_enter();
     int result = shared->broken ? -ENETDOWN : socket_create(&shared->stack, base, protocol, &made);
     if (!result)
         made->options.inet6 = domain == AF_INET6;
-    if (!result && !(handle = hold(made)))
+    if (!result && !(entry = enter_socket(made)))
         result = -ENOBUFS;
-    shared_unlock();
-    return (int)call_result(result ? result : descriptor_create(handle, type));
+    region_leave();
+    return (int)call_result(result ? result : descriptor_create(entry, type));
 }
 
 /* CAP_NET_BIND_SERVICE, which a program may have kept that is root's no more, or have given up as root. */
@@ -89,7 +89,7 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     if (!socket)
         return (int)call_result(error);
     error = socket_bind(&shared->stack, socket, host, port);
-    shared_unlock();
+    region_leave();
     return (int)call_result(error);
 }
 
@@ -103,13 +103,13 @@ EXPORT int listen(int fd, int backlog) {
     if (!socket)
         return (int)call_result(error);
     error = socket_listen(&shared->stack, socket, backlog);
-    shared_unlock();
+    region_leave();
     return (int)call_result(error);
 }
 
 EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) {
     struct socket *made = NULL;
-    struct handle *handle = NULL;
+    struct fd_entry *entry = NULL;
     int result = 0;
     if (!descriptor_socket(fd))
         return LIBC(accept4)(fd, address, length, flags);
@@ -131,15 +131,15 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
     if (!result) {
         host = made->tcp->remote_address;
         port = made->tcp->remote_port;
-        handle = hold(made);
-        if (!handle)
+        entry = enter_socket(made);
+        if (!entry)
             result = -ENOBUFS;
     }
     wait_done();
-    shared_unlock();
+    region_leave();
     if (result)
         return (int)call_result(result);
-    int accepted = descriptor_create(handle, flags);
+    int accepted = descriptor_create(entry, flags);
     if (accepted >= 0)
         address_write(address, length, inet6, host, port);
     return (int)call_result(accepted);
@@ -158,7 +158,7 @@ static int connect_ours(int fd, struct ip_address host, uint16_t port, bool unsp
     if (unspecified) {
         result = socket_disconnect(&shared->stack, socket);
         bool both = worlds_has(fd);
-        shared_unlock();
+        region_leave();
         if (both)
             LIBC(connect)(fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr));
         return result;
@@ -175,7 +175,7 @@ static int connect_ours(int fd, struct ip_address host, uint16_t port, bool unsp
         result = socket_connect(&shared->stack, socket, host, port);
     }
     wait_done();
-    shared_unlock();
+    region_leave();
     return result;
 }
 
@@ -187,7 +187,7 @@ static int connect_nowhere(int fd, int error) {
         return ignored;
     if (socket->tcp && (socket->tcp->state != TCP_CLOSE || socket->connecting || socket->connected))
         error = socket_connect(&shared->stack, socket, ip_from_v4(0), 0);
-    shared_unlock();
+    region_leave();
     return error;
 }
 
@@ -201,7 +201,7 @@ static int connect_by_kernel(int fd, const struct sockaddr *address, socklen_t l
     if (!socket)
         return error;
     error = datagram_connect_elsewhere(&shared->stack, socket, call_destination(host), port);
-    shared_unlock();
+    region_leave();
     return error;
 }
 
@@ -258,7 +258,7 @@ EXPORT int shutdown(int fd, int how) {
         return (int)call_result(error);
     error = socket_shutdown(&shared->stack, socket, how);
     bool both = worlds_has(fd);
-    shared_unlock();
+    region_leave();
     if (both)
         LIBC(shutdown)(fd, how);
     return (int)call_result(error);
@@ -275,7 +275,7 @@ static int give_name(int fd, struct sockaddr *address, socklen_t *length,
         return (int)call_result(error);
     error = name(socket, &host, &port);
     bool inet6 = socket->options.inet6;
-    shared_unlock();
+    region_leave();
     if (!error && (!address || !length))
         error = -EFAULT;
     if (!error && (int)*length < 0)
@@ -329,7 +329,7 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *lengt
     bool kernels = inet6 && level == SOL_SOCKET && name == SO_DOMAIN;
     if (!kernels)
         error = socket_get_option(&shared->stack, socket, level, name, value, length);
-    shared_unlock();
+    region_leave();
     if (kernels || (error == -ENOPROTOOPT && may_be_inert(level, name)))
         error = LIBC(getsockopt)(fd, level, name, value, length) < 0 ? -errno : 0;
     if (!error && level == SOL_SOCKET && name == SO_ERROR && both && *length == sizeof(int) && !*(int *)value)
@@ -354,7 +354,7 @@ static int set_inet6_option(int fd, int name, const void *value, socklen_t lengt
         return (int)call_result(error);
     error = socket_set_option(&shared->stack, socket, IPPROTO_IPV6, name, value, length);
     bool has_inet6 = shared->stack.config.ip6.on;
-    shared_unlock();
+    region_leave();
     if ((error && error != -ENOPROTOOPT) || is_of_interface(name))
         return (int)call_result(error);
     descriptor_alter(fd);
@@ -380,12 +380,12 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
     if (!socket)
         return (int)call_result(error);
     if (level == IPPROTO_IPV6 && socket->options.inet6) {
-        shared_unlock();
+        region_leave();
         return set_inet6_option(fd, name, value, length);
     }
     error = socket_set_option(&shared->stack, socket, level, name, value, length);
     bool both = worlds_has(fd);
-    shared_unlock();
+    region_leave();
     if (!error && both)
         LIBC(setsockopt)(fd, level, name, value, length);
     if (error != -ENOPROTOOPT || !may_be_inert(level, name))

@@ -127,7 +127,7 @@ static ssize_t await_socket(int fd, bool waits) {
             error = waits && !socket->nonblocking ? wait_to_write(socket, deadline) : -EAGAIN;
     }
     wait_done();
-    shared_unlock();
+    region_leave();
     return error ? error : room;
 }
 

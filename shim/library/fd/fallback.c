@@ -92,9 +92,9 @@ void fallback_carry_over(struct socket *socket, int fd, int kernel) {
 
 static void find_epoll_descriptor(int fd, void *context) {
     struct fallback_sets *sets = context;
-    const struct handle *handle = descriptor_find(fd);
+    const struct fd_entry *entry = descriptor_find(fd);
     for (size_t i = 0; i < sets->count; i++)
-        if (handle->kind == HOLDING_EPOLL && handle->epoll == sets->registrations[i].set)
+        if (entry->kind == FILE_REF_EPOLL && entry->epoll == sets->registrations[i].set)
             sets->registrations[i].epoll_fd = fd;
 }
 
@@ -109,8 +109,8 @@ static struct epoll_item *next_item(struct socket *socket, struct list **link) {
     return NULL;
 }
 
-int fallback_find_sets(const struct handle *handle, int fd, struct fallback_sets *sets) {
-    struct socket *socket = handle->socket;
+int fallback_find_sets(const struct fd_entry *entry, int fd, struct fallback_sets *sets) {
+    struct socket *socket = entry->socket;
     struct list *link = socket->watches.next;
     struct epoll_item *item;
     size_t count = 0;
@@ -125,7 +125,7 @@ int fallback_find_sets(const struct handle *handle, int fd, struct fallback_sets
         sets->registrations[sets->count++] = (struct fallback_registration){
             item->set,
             -1,
-            descriptor_find(item->descriptor) == handle ? item->descriptor : fd,
+            descriptor_find(item->descriptor) == entry ? item->descriptor : fd,
             {.events = item->events, .data.u64 = item->data},
         };
     }
@@ -144,29 +144,29 @@ void fallback_register(struct fallback_sets *sets, uint32_t without) {
 }
 
 struct move {
-    struct handle *handle;
+    struct fd_entry *entry;
     int kernel;
     struct fallback_sets sets;
 };
 
 static void replace(int fd, void *context) {
     struct move *move = context;
-    if (descriptor_find(fd) != move->handle)
+    if (descriptor_find(fd) != move->entry)
         return;
     int flags = LIBC(fcntl)(fd, F_GETFD);
     LIBC(dup3)(move->kernel, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
-    if (move->handle->descriptors == 1)
-        move->handle->socket->options.linger = false; /* nothing was sent: it ends quietly */
+    if (move->entry->descriptors == 1)
+        move->entry->socket->options.linger = false; /* nothing was sent: it ends quietly */
     descriptor_clear(fd);
 }
 
 int fallback_to_kernel(int fd) {
     struct move move = {.sets.count = 0};
-    shared_lock();
-    move.handle = descriptor_find(fd);
+    region_enter();
+    move.entry = descriptor_find(fd);
     struct socket *socket = descriptor_socket(fd);
     if (!socket) {
-        shared_unlock();
+        region_leave();
         return -EBADF;
     }
     struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->datagram->binding;
@@ -176,7 +176,7 @@ int fallback_to_kernel(int fd) {
                                binding->protocol);
     if (move.kernel < 0) {
         int error = errno;
-        shared_unlock();
+        region_leave();
         return -error;
     }
     fallback_carry_over(socket, fd, move.kernel);
@@ -186,15 +186,15 @@ int fallback_to_kernel(int fd) {
         address_write((struct sockaddr *)&any, &length, inet6, (struct ip_address){0}, binding->port);
         if (LIBC(bind)(move.kernel, (struct sockaddr *)&any, length) < 0) {
             int error = errno;
-            shared_unlock();
+            region_leave();
             LIBC(close)(move.kernel);
             return -error;
         }
     }
-    int error = fallback_find_sets(move.handle, fd, &move.sets);
+    int error = fallback_find_sets(move.entry, fd, &move.sets);
     if (!error)
         descriptor_walk(0, UINT32_MAX, replace, &move);
-    shared_unlock();
+    region_leave();
     fallback_register(&move.sets, 0);
     LIBC(close)(move.kernel);
     return error;

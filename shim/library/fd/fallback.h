@@ -26,7 +26,7 @@ void fallback_carry_over(struct socket *socket, int fd, int kernel);
 /* The sets of this process that watch the socket of fd; each knows it by the number that it was added by, or
  * by fd if that is not its any more. The kernel's part of each is about to get something: they are told. The
  * lock is held. Returns 0 or -ENOMEM. */
-int fallback_find_sets(const struct handle *handle, int fd, struct fallback_sets *sets);
+int fallback_find_sets(const struct fd_entry *entry, int fd, struct fallback_sets *sets);
 
 /* Registers the kernel's object with them, `without` some events, and frees them. The lock is not held. */
 void fallback_register(struct fallback_sets *sets, uint32_t without);

@@ -21,21 +21,21 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define HANDLES_AT_ONCE 200 /* some 16 KB */
+#define FD_ENTRIES_AT_ONCE 200 /* some 16 KB */
 #define DOOMED_MAX 32
 
-struct handle *_Atomic *_Atomic descriptor_pages[DESCRIPTOR_PAGES];
+struct fd_entry *_Atomic *_Atomic descriptor_pages[DESCRIPTOR_PAGES];
 _Atomic bool descriptor_any;
 
-static struct list handles = {&handles, &handles};
-static struct list born = {&born, &born}; /* handles without a descriptor yet */
-static struct list spare = {&spare, &spare};
+static struct list fd_entries = {&fd_entries, &fd_entries};
+static struct list unnumbered = {&unnumbered, &unnumbered}; /* entries without a descriptor yet */
+static struct list free_entries = {&free_entries, &free_entries};
 
-/* All memory of handles that there is, in which a child of fork finds them when the lists are half changed.
+/* All memory of entries that there is, in which a child of fork finds them when the lists are half changed.
  */
 static struct block {
     struct block *next;
-    struct handle handles[HANDLES_AT_ONCE];
+    struct fd_entry fd_entries[FD_ENTRIES_AT_ONCE];
 } * blocks;
 
 /* Changes of all this that have been begun, and ended; the lock is held meanwhile. */
@@ -55,246 +55,246 @@ uint64_t descriptor_version(void) {
     return begun == ended ? begun : UINT64_MAX;
 }
 
-static struct handle *handle_take(void) {
-    struct list *link = list_first(&spare);
+static struct fd_entry *fd_entry_take(void) {
+    struct list *link = list_first(&free_entries);
     if (!link) {
         struct block *block = memory_take(sizeof *block);
         if (!block)
             return NULL;
         block->next = blocks;
         blocks = block;
-        for (int i = 0; i < HANDLES_AT_ONCE; i++) {
-            list_init(&block->handles[i].link);
-            list_add_tail(&spare, &block->handles[i].link);
+        for (int i = 0; i < FD_ENTRIES_AT_ONCE; i++) {
+            list_init(&block->fd_entries[i].link);
+            list_add_tail(&free_entries, &block->fd_entries[i].link);
         }
-        link = list_first(&spare);
+        link = list_first(&free_entries);
     }
     list_remove(link);
-    return container_of(link, struct handle, link);
+    return container_of(link, struct fd_entry, link);
 }
 
 /* The table is the parent's; the inode of the kernel's object says what it is. An epoll set has no inode of
  * its own: it is believed to be what the parent has under that number. */
-struct handle *descriptor_find_borrowed(int fd) {
+struct fd_entry *descriptor_find_borrowed(int fd) {
     struct stat status;
     if (LIBC(syscall)(SYS_fstat, fd, &status) < 0)
         return NULL;
-    struct handle *_Atomic *page = descriptor_pages[fd / DESCRIPTOR_PAGE];
-    struct handle *handle = page ? page[fd % DESCRIPTOR_PAGE] : NULL;
-    if (handle && handle->kind == HOLDING_EPOLL)
-        return status.st_mode & S_IFMT ? NULL : handle;
+    struct fd_entry *_Atomic *page = descriptor_pages[fd / DESCRIPTOR_PAGE];
+    struct fd_entry *entry = page ? page[fd % DESCRIPTOR_PAGE] : NULL;
+    if (entry && entry->kind == FILE_REF_EPOLL)
+        return status.st_mode & S_IFMT ? NULL : entry;
     if (!S_ISSOCK(status.st_mode))
         return NULL;
     for (int i = 0; i < DESCRIPTOR_PAGES; i++) {
         page = descriptor_pages[i];
         for (int j = 0; page && j < DESCRIPTOR_PAGE; j++) {
-            handle = page[j];
-            if (handle && handle->kind == HOLDING_SOCKET && handle->socket->name == status.st_ino)
-                return handle;
+            entry = page[j];
+            if (entry && entry->kind == FILE_REF_SOCKET && entry->socket->name == status.st_ino)
+                return entry;
         }
     }
     return NULL;
 }
 
-/* Enters what a handle is of into an estate, which holds it from then on. */
-static struct holding *enter(struct estate *estate, const struct handle *handle) {
-    struct holding *holding = holding_create(estate, handle->kind);
-    if (!holding)
+/* Enters what an entry is of into an fd table, which holds it from then on. */
+static struct file_ref *create_file_ref(struct file_table *file_table, const struct fd_entry *entry) {
+    struct file_ref *file_ref = file_ref_create(file_table, entry->kind);
+    if (!file_ref)
         return NULL;
-    if (handle->kind == HOLDING_SOCKET) {
-        handle->socket->holders++;
-        holding->socket = handle->socket;
+    if (entry->kind == FILE_REF_SOCKET) {
+        entry->socket->holders++;
+        file_ref->socket = entry->socket;
     } else {
-        handle->epoll->holders++;
-        holding->epoll = handle->epoll;
+        entry->epoll->holders++;
+        file_ref->epoll = entry->epoll;
     }
-    return holding;
+    return file_ref;
 }
 
-static bool copy_holdings(struct estate *estate, struct list *of) {
+static bool copy_file_refs(struct file_table *file_table, struct list *of) {
     struct list *link, *next;
     list_for_each(link, next, of) {
-        const struct handle *handle = container_of(link, struct handle, link);
-        if (handle->holding && !enter(estate, handle))
+        const struct fd_entry *entry = container_of(link, struct fd_entry, link);
+        if (entry->file_ref && !create_file_ref(file_table, entry))
             return false;
     }
     return true;
 }
 
-/* Points handles at the copies, which are in the same order. */
+/* Points entries at the copies, which are in the same order. */
 static struct list *adopt_copies(struct list *copy, struct list *of) {
     struct list *link, *next;
     list_for_each(link, next, of) {
-        struct handle *handle = container_of(link, struct handle, link);
-        if (!handle->holding)
+        struct fd_entry *entry = container_of(link, struct fd_entry, link);
+        if (!entry->file_ref)
             continue;
-        handle->holding = container_of(copy, struct holding, link);
+        entry->file_ref = container_of(copy, struct file_ref, link);
         copy = copy->next;
     }
     return copy;
 }
 
-/* Makes sure that the estate is this process's alone, before it is changed. */
-static bool own_estate(void) {
-    if (wake_self->estate && wake_self->estate->processes == 1)
+/* Makes sure that the fd table is this process's alone, before it is changed. */
+static bool own_file_table(void) {
+    if (wake_self->file_table && wake_self->file_table->processes == 1)
         return true;
-    struct estate *aside = estate_create();
+    struct file_table *aside = file_table_create();
     if (!aside)
         return false;
-    if (!copy_holdings(aside, &handles) || !copy_holdings(aside, &born)) {
-        estate_drop(aside);
+    if (!copy_file_refs(aside, &fd_entries) || !copy_file_refs(aside, &unnumbered)) {
+        file_table_drop(aside);
         return false;
     }
-    adopt_copies(adopt_copies(aside->holdings.next, &handles), &born);
-    struct estate *before = wake_self->estate;
-    wake_self->estate = aside;
-    estate_drop(before);
+    adopt_copies(adopt_copies(aside->file_refs.next, &fd_entries), &unnumbered);
+    struct file_table *before = wake_self->file_table;
+    wake_self->file_table = aside;
+    file_table_drop(before);
     return true;
 }
 
-/* Makes sure that an estate of a child that is being made is the child's alone: of what it had till now. */
-static bool own_estate_of(struct process *child) {
+/* Makes sure that an fd table of a child that is being made is the child's alone: of what it had till now. */
+static bool own_file_table_of(struct process *child) {
     struct list *link, *next;
-    if (child->estate && child->estate->processes == 1)
+    if (child->file_table && child->file_table->processes == 1)
         return true;
-    struct estate *aside = estate_create(), *before = child->estate;
+    struct file_table *aside = file_table_create(), *before = child->file_table;
     if (!aside)
         return false;
-    list_for_each(link, next, before ? &before->holdings : &aside->holdings) {
-        const struct holding *holding = container_of(link, struct holding, link);
-        const struct handle copied = {
-            .kind = holding->kind, .socket = holding->socket, .epoll = holding->epoll};
-        if (!enter(aside, &copied)) {
-            estate_drop(aside);
+    list_for_each(link, next, before ? &before->file_refs : &aside->file_refs) {
+        const struct file_ref *file_ref = container_of(link, struct file_ref, link);
+        const struct fd_entry copied = {
+            .kind = file_ref->kind, .socket = file_ref->socket, .epoll = file_ref->epoll};
+        if (!create_file_ref(aside, &copied)) {
+            file_table_drop(aside);
             return false;
         }
     }
-    child->estate = aside;
-    estate_drop(before);
+    child->file_table = aside;
+    file_table_drop(before);
     return true;
 }
 
 /* A child that is being made has a share in what is opened meanwhile. (When memory is out it does not get
  * it.) */
 static void enter_for_child(struct process *child, unsigned *opened, void *context) {
-    if (own_estate_of(child) && enter(child->estate, context))
+    if (own_file_table_of(child) && create_file_ref(child->file_table, context))
         ++*opened;
 }
 
 /* ... unless it is closed again. */
 static void leave_for_child(struct process *child, unsigned *opened, void *context) {
-    const struct handle *handle = context;
-    struct list *link = *opened ? child->estate->holdings.previous : NULL;
+    const struct fd_entry *entry = context;
+    struct list *link = *opened ? child->file_table->file_refs.previous : NULL;
     for (unsigned i = 0; i < *opened; i++, link = link->previous) {
-        struct holding *holding = container_of(link, struct holding, link);
-        if (holding->socket != handle->socket || holding->epoll != handle->epoll)
+        struct file_ref *file_ref = container_of(link, struct file_ref, link);
+        if (file_ref->socket != entry->socket || file_ref->epoll != entry->epoll)
             continue;
-        holding_release(holding);
+        file_ref_release(file_ref);
         --*opened;
         return;
     }
 }
 
-static struct handle *hold(struct handle what) {
-    if (memory_is_borrowed())
+static struct fd_entry *take_fd_entry(struct fd_entry what) {
+    if (address_space_is_parents())
         return NULL; /* the table is its parent's */
     bool holds = what.socket || what.epoll;
     begin_change();
-    struct handle *handle = !holds || own_estate() ? handle_take() : NULL;
-    if (handle) {
-        *handle = what;
-        handle->holding = holds ? enter(wake_self->estate, handle) : NULL;
-        list_init(&handle->link);
-        list_init(&handle->watch_link);
-        list_add_tail(holds && !handle->holding ? &spare : &born, &handle->link);
-        if (handle->holding)
-            fork_each_child(enter_for_child, handle);
+    struct fd_entry *entry = !holds || own_file_table() ? fd_entry_take() : NULL;
+    if (entry) {
+        *entry = what;
+        entry->file_ref = holds ? create_file_ref(wake_self->file_table, entry) : NULL;
+        list_init(&entry->link);
+        list_init(&entry->watch_link);
+        list_add_tail(holds && !entry->file_ref ? &free_entries : &unnumbered, &entry->link);
+        if (entry->file_ref)
+            fork_each_child(enter_for_child, entry);
         else if (holds)
-            handle = NULL;
+            entry = NULL;
     }
     end_change();
-    return handle;
+    return entry;
 }
 
-struct handle *descriptor_hold_socket(struct socket *socket) {
-    return hold((struct handle){.kind = HOLDING_SOCKET, .socket = socket});
+struct fd_entry *descriptor_hold_socket(struct socket *socket) {
+    return take_fd_entry((struct fd_entry){.kind = FILE_REF_SOCKET, .socket = socket});
 }
 
-struct handle *descriptor_hold_epoll(struct epoll_set *epoll) {
-    return hold((struct handle){.kind = HOLDING_EPOLL, .epoll = epoll});
+struct fd_entry *descriptor_hold_epoll(struct epoll_set *epoll) {
+    return take_fd_entry((struct fd_entry){.kind = FILE_REF_EPOLL, .epoll = epoll});
 }
 
-int descriptor_enter_epoll(struct handle *handle, struct epoll_set *epoll) {
-    if (!own_estate())
+int descriptor_enter_epoll(struct fd_entry *entry, struct epoll_set *epoll) {
+    if (!own_file_table())
         return -ENOMEM;
-    struct handle as = {.kind = HOLDING_EPOLL, .epoll = epoll};
-    struct holding *holding = enter(wake_self->estate, &as), *before = handle->holding;
-    if (!holding)
+    struct fd_entry as = {.kind = FILE_REF_EPOLL, .epoll = epoll};
+    struct file_ref *file_ref = create_file_ref(wake_self->file_table, &as), *before = entry->file_ref;
+    if (!file_ref)
         return -ENOMEM;
     begin_change();
-    handle->holding = holding;
-    handle->epoll = epoll;
-    fork_each_child(enter_for_child, handle);
+    entry->file_ref = file_ref;
+    entry->epoll = epoll;
+    fork_each_child(enter_for_child, entry);
     if (before)
-        holding_release(before);
+        file_ref_release(before);
     end_change();
     return 0;
 }
 
-void descriptor_release(struct handle *handle) {
+void descriptor_release(struct fd_entry *entry) {
     begin_change();
-    if (handle->kind == HOLDING_EPOLL)
-        bell_drop(handle);
-    if (handle->holding && own_estate())
-        holding_release(handle->holding); /* else it is given up when the process ends */
-    if (handle->holding)
-        fork_each_child(leave_for_child, handle);
-    handle->epoll = NULL; /* a wait of another thread's that began with it looks once more at what there is */
-    list_move_tail(&spare, &handle->link);
+    if (entry->kind == FILE_REF_EPOLL)
+        epoll_eventfd_drop(entry);
+    if (entry->file_ref && own_file_table())
+        file_ref_release(entry->file_ref); /* else it is given up when the process ends */
+    if (entry->file_ref)
+        fork_each_child(leave_for_child, entry);
+    entry->epoll = NULL; /* a wait of another thread's that began with it looks once more at what there is */
+    list_move_tail(&free_entries, &entry->link);
     end_change();
 }
 
-struct handle *descriptor_handle_of(const struct socket *socket) {
+struct fd_entry *descriptor_entry_of(const struct socket *socket) {
     struct list *link, *next;
-    list_for_each(link, next, &handles) {
-        struct handle *handle = container_of(link, struct handle, link);
-        if (handle->kind == HOLDING_SOCKET && handle->socket == socket)
-            return handle;
+    list_for_each(link, next, &fd_entries) {
+        struct fd_entry *entry = container_of(link, struct fd_entry, link);
+        if (entry->kind == FILE_REF_SOCKET && entry->socket == socket)
+            return entry;
     }
     return NULL;
 }
 
-struct handle *descriptor_handle_of_epoll(const struct epoll_set *epoll) {
+struct fd_entry *descriptor_entry_of_epoll(const struct epoll_set *epoll) {
     struct list *link, *next;
-    list_for_each(link, next, &handles) {
-        struct handle *handle = container_of(link, struct handle, link);
-        if (handle->kind == HOLDING_EPOLL && handle->epoll == epoll)
-            return handle;
+    list_for_each(link, next, &fd_entries) {
+        struct fd_entry *entry = container_of(link, struct fd_entry, link);
+        if (entry->kind == FILE_REF_EPOLL && entry->epoll == epoll)
+            return entry;
     }
     return NULL;
 }
 
-bool descriptor_is_last(const struct handle *handle) {
-    return handle->descriptors == 1 && handle->socket->holders == 1 && wake_self->estate->processes == 1;
+bool descriptor_is_last(const struct fd_entry *entry) {
+    return entry->descriptors == 1 && entry->socket->holders == 1 && wake_self->file_table->processes == 1;
 }
 
 void descriptor_forked(void) {
     struct list *link;
-    while ((link = list_first(&born)))
-        list_move_tail(&spare, link);
+    while ((link = list_first(&unnumbered)))
+        list_move_tail(&free_entries, link);
 }
 
-static void forget(int fd, void *context) {
+static void forget_descriptor(int fd, void *context) {
     (void)context;
     descriptor_pages[fd / DESCRIPTOR_PAGE][fd % DESCRIPTOR_PAGE] = NULL;
 }
 
 void descriptor_forget_all(void) {
     begin_change();
-    descriptor_walk(0, UINT32_MAX, forget, NULL);
-    bells_forget();
-    list_init(&handles);
-    list_init(&born);
+    descriptor_walk(0, UINT32_MAX, forget_descriptor, NULL);
+    epoll_eventfds_forget();
+    list_init(&fd_entries);
+    list_init(&unnumbered);
     end_change();
 }
 
@@ -304,12 +304,12 @@ struct held {
     const void **what;
 };
 
-static const void *of_holding(const struct holding *holding) {
-    return holding->kind == HOLDING_SOCKET ? (const void *)holding->socket : (const void *)holding->epoll;
+static const void *of_file_ref(const struct file_ref *file_ref) {
+    return file_ref->kind == FILE_REF_SOCKET ? (const void *)file_ref->socket : (const void *)file_ref->epoll;
 }
 
-static const void *of_handle(const struct handle *handle) {
-    return handle->kind == HOLDING_SOCKET ? (const void *)handle->socket : (const void *)handle->epoll;
+static const void *of_fd_entry(const struct fd_entry *entry) {
+    return entry->kind == FILE_REF_SOCKET ? (const void *)entry->socket : (const void *)entry->epoll;
 }
 
 static const void **place_of(const struct held *held, const void *what) {
@@ -319,88 +319,89 @@ static const void **place_of(const struct held *held, const void *what) {
     return &held->what[at % held->places];
 }
 
-static bool held_by(struct held *held, const struct estate *estate) {
+static bool held_by(struct held *held, const struct file_table *file_table) {
     struct list *link, *next;
     size_t count = 0;
-    list_for_each(link, next, &estate->holdings) count++;
+    list_for_each(link, next, &file_table->file_refs) count++;
     held->places = 2 * count + 1;
     held->what = memory_take(held->places * sizeof *held->what);
     if (!held->what)
         return false;
-    list_for_each(link, next, &estate->holdings) {
-        const void *what = of_holding(container_of(link, struct holding, link));
+    list_for_each(link, next, &file_table->file_refs) {
+        const void *what = of_file_ref(container_of(link, struct file_ref, link));
         *place_of(held, what) = what;
     }
     return true;
 }
 
 static void count_or_forget(int fd, void *context) {
-    struct handle *handle = descriptor_find(fd);
-    if (of_handle(handle) ? *place_of(context, of_handle(handle)) != NULL : handle->kind == HOLDING_EPOLL)
-        handle->descriptors++;
+    struct fd_entry *entry = descriptor_find(fd);
+    if (of_fd_entry(entry) ? *place_of(context, of_fd_entry(entry)) != NULL : entry->kind == FILE_REF_EPOLL)
+        entry->descriptors++;
     else
-        forget(fd, NULL);
+        forget_descriptor(fd, NULL);
 }
 
 /* Lists and counts are made anew from the table itself. */
 void descriptor_rebuild(void) {
     struct held held;
-    struct estate *before = wake_self->estate;
+    struct file_table *before = wake_self->file_table;
     if (!before || !held_by(&held, before)) {
         descriptor_forget_all();
         return;
     }
-    list_init(&handles);
-    list_init(&born);
-    list_init(&spare);
+    list_init(&fd_entries);
+    list_init(&unnumbered);
+    list_init(&free_entries);
     begun = ended = 0;
     for (struct block *block = blocks; block; block = block->next)
-        for (int i = 0; i < HANDLES_AT_ONCE; i++)
-            block->handles[i].descriptors = 0;
+        for (int i = 0; i < FD_ENTRIES_AT_ONCE; i++)
+            block->fd_entries[i].descriptors = 0;
     descriptor_walk(0, UINT32_MAX, count_or_forget, &held);
     for (struct block *block = blocks; block; block = block->next)
-        for (int i = 0; i < HANDLES_AT_ONCE; i++) {
-            list_init(&block->handles[i].link);
-            list_add_tail(block->handles[i].descriptors ? &handles : &spare, &block->handles[i].link);
+        for (int i = 0; i < FD_ENTRIES_AT_ONCE; i++) {
+            list_init(&block->fd_entries[i].link);
+            list_add_tail(block->fd_entries[i].descriptors ? &fd_entries : &free_entries,
+                          &block->fd_entries[i].link);
         }
     memory_give(held.what);
     before->processes++; /* so that it is copied, without what has no descriptor */
-    own_estate();
-    if (wake_self->estate != before)
-        estate_drop(before);
+    own_file_table();
+    if (wake_self->file_table != before)
+        file_table_drop(before);
     else
         before->processes--;
 }
 
-int descriptor_set(int fd, struct handle *handle) {
+int descriptor_set(int fd, struct fd_entry *entry) {
     if ((unsigned)fd >= DESCRIPTOR_PAGE * DESCRIPTOR_PAGES)
         return -EMFILE;
-    struct handle *_Atomic *page = descriptor_pages[fd / DESCRIPTOR_PAGE];
+    struct fd_entry *_Atomic *page = descriptor_pages[fd / DESCRIPTOR_PAGE];
     if (!page) {
         page = memory_take(DESCRIPTOR_PAGE * sizeof *page);
         if (!page)
             return -ENOMEM;
         descriptor_pages[fd / DESCRIPTOR_PAGE] = page;
     }
-    if (handle->descriptors == 0)
-        handle->loopback = handle->kind == HOLDING_SOCKET && worlds_object(handle->socket, fd);
+    if (entry->descriptors == 0)
+        entry->loopback = entry->kind == FILE_REF_SOCKET && worlds_object(entry->socket, fd);
     begin_change();
-    if (handle->descriptors++ == 0)
-        list_move_tail(&handles, &handle->link);
-    page[fd % DESCRIPTOR_PAGE] = handle;
+    if (entry->descriptors++ == 0)
+        list_move_tail(&fd_entries, &entry->link);
+    page[fd % DESCRIPTOR_PAGE] = entry;
     end_change();
     descriptor_any = true;
     return 0;
 }
 
 void descriptor_clear(int fd) {
-    struct handle *handle = descriptor_find(fd);
-    if (!handle || memory_is_borrowed())
+    struct fd_entry *entry = descriptor_find(fd);
+    if (!entry || address_space_is_parents())
         return;
     begin_change();
-    forget(fd, NULL);
-    if (--handle->descriptors == 0)
-        descriptor_release(handle);
+    forget_descriptor(fd, NULL);
+    if (--entry->descriptors == 0)
+        descriptor_release(entry);
     end_change();
 }
 
@@ -421,30 +422,30 @@ static int make_object(const struct socket *socket, int flags) {
     return fd >= 0 ? fd : LIBC(socket)(AF_UNIX, SOCK_STREAM | flags, 0);
 }
 
-int descriptor_create(struct handle *handle, int flags) {
+int descriptor_create(struct fd_entry *entry, int flags) {
     struct stat status;
     int error = 0;
-    shared_lock();
-    int fd = spare_take(handle->socket, flags, &status.st_ino);
+    region_enter();
+    int fd = placeholder_take(entry->socket, flags, &status.st_ino);
     if (fd < 0) {
-        shared_unlock();
-        fd = make_object(handle->socket, flags & (SOCK_NONBLOCK | SOCK_CLOEXEC));
+        region_leave();
+        fd = make_object(entry->socket, flags & (SOCK_NONBLOCK | SOCK_CLOEXEC));
         error = fd < 0 ? -errno : LIBC(syscall)(SYS_fstat, fd, &status) < 0 ? -EMFILE : 0;
-        shared_lock();
+        region_enter();
     }
     if (!error && shared->broken)
         error = -ENETDOWN;
     if (!error)
-        error = descriptor_set(fd, handle);
+        error = descriptor_set(fd, entry);
     if (!error) {
-        struct socket *socket = handle->socket;
+        struct socket *socket = entry->socket;
         socket->nonblocking = flags & SOCK_NONBLOCK;
         socket->name = status.st_ino;
         hash_add(&shared->names[socket->name % SHARED_NAME_BUCKETS], &socket->name_link);
     } else if (!shared->broken) {
-        descriptor_release(handle);
+        descriptor_release(entry);
     }
-    shared_unlock();
+    region_leave();
     if (error && fd >= 0)
         LIBC(close)(fd);
     return error ? error : fd;
@@ -455,7 +456,7 @@ void descriptor_walk(unsigned first, unsigned last, void (*visit)(int fd, void *
     if (last > limit)
         last = limit;
     for (unsigned fd = first; fd <= last; fd++) {
-        struct handle *_Atomic *page = descriptor_pages[fd / DESCRIPTOR_PAGE];
+        struct fd_entry *_Atomic *page = descriptor_pages[fd / DESCRIPTOR_PAGE];
         if (!page)
             fd |= DESCRIPTOR_PAGE - 1; /* on to the next page */
         else if (page[fd % DESCRIPTOR_PAGE])
@@ -553,7 +554,7 @@ static bool doom(int fd) {
 }
 
 /* Looks whether anybody writes after it has taken each: who began later does not know it. */
-static void close_doomed(void) {
+static void close_unrepairable(void) {
     for (int i = 0; i < DOOMED_MAX; i++) {
         int fd = atomic_exchange(&doomed[i], 0);
         if (fd && (wake_delivering == 0 || !doom(fd - 1)))
@@ -567,6 +568,6 @@ void descriptor_close_private(int fd) {
             return;
         else
             sched_yield();
-    close_doomed();
+    close_unrepairable();
     close_private(fd);
 }

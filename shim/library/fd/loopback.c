@@ -46,8 +46,8 @@ static bool kernel_listens_at(struct ip_address host, uint16_t port) {
 }
 
 bool loopback_listens(struct ip_address host, uint16_t port) {
-    shared_lock();
+    region_enter();
     bool ours = !shared->broken && tcp_lookup_listener(&shared->stack, host, port, host, 0, NULL);
-    shared_unlock();
+    region_leave();
     return ours && !kernel_listens_at(host, port);
 }

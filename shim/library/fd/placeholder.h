@@ -11,15 +11,15 @@
 #include "shim/library/fd/fd_table.h"
 #include <sys/types.h>
 
-/* Keeps the object under fd, whose handle is about to lose its last descriptor, if it is as good as new and
+/* Keeps the object under fd, whose entry is about to lose its last descriptor, if it is as good as new and
  * nobody else has it. The lock is held. */
-void spare_keep(const struct handle *handle, int fd);
+void placeholder_keep(const struct fd_entry *entry, int fd);
 
 /* Gives a descriptor of an object that was kept, for a socket of this kind; `flags` are those of socket(2).
  * The lock is held. Returns -1 when there is none; else *name is its inode. */
-int spare_take(const struct socket *socket, int flags, ino_t *name);
+int placeholder_take(const struct socket *socket, int flags, ino_t *name);
 
 /* In a child that fork has made: they are the parent's. */
-void spare_forked(void);
+void placeholder_forked(void);
 
 #endif

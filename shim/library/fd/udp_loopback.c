@@ -25,12 +25,12 @@ static bool connected_to_kernel(const struct socket *socket) {
     return socket->connected && socket->datagram && call_kernel_address(socket->datagram->remote_address);
 }
 
-bool worlds_receives(const struct handle *handle) {
-    return handle && handle->loopback && (!handle->socket->connected || connected_to_kernel(handle->socket));
+bool worlds_receives(const struct fd_entry *entry) {
+    return entry && entry->loopback && (!entry->socket->connected || connected_to_kernel(entry->socket));
 }
 
-bool worlds_sends(const struct handle *handle) {
-    return handle && handle->loopback && connected_to_kernel(handle->socket);
+bool worlds_sends(const struct fd_entry *entry) {
+    return entry && entry->loopback && connected_to_kernel(entry->socket);
 }
 
 /* At the socket's port, if nobody of the kernel's has it. The lock is held. */
@@ -93,22 +93,22 @@ static void signalling_set(int fd, const struct signalling *wanted) {
 }
 
 int worlds_next_length(int fd, int stack) {
-    struct handle *handle = descriptor_find(fd);
+    struct fd_entry *entry = descriptor_find(fd);
     int kernel = 0;
-    if (!handle || LIBC(ioctl)(fd, FIONREAD, &kernel) < 0 || kernel == 0)
+    if (!entry || LIBC(ioctl)(fd, FIONREAD, &kernel) < 0 || kernel == 0)
         return stack; /* another thread may have closed it meanwhile */
-    handle->kernel_next = handle->kernel_next || stack == 0;
-    return handle->kernel_next ? kernel : stack;
+    entry->kernel_next = entry->kernel_next || stack == 0;
+    return entry->kernel_next ? kernel : stack;
 }
 
 struct join {
-    const struct handle *handle;
+    const struct fd_entry *entry;
     int object;
 };
 
 static void replace(int fd, void *context) {
     const struct join *join = context;
-    if (descriptor_find(fd) != join->handle)
+    if (descriptor_find(fd) != join->entry)
         return;
     int flags = LIBC(fcntl)(fd, F_GETFD);
     LIBC(dup3)(join->object, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
@@ -151,10 +151,10 @@ int worlds_join(int fd) {
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return error;
-    struct handle *handle = descriptor_find(fd);
-    if (!handle->loopback && !(error = datagram_autobind(&shared->stack, socket))) {
-        struct join join = {handle, make_object(socket, fd)};
-        if (join.object >= 0 && (error = fallback_find_sets(handle, fd, &sets))) {
+    struct fd_entry *entry = descriptor_find(fd);
+    if (!entry->loopback && !(error = datagram_autobind(&shared->stack, socket))) {
+        struct join join = {entry, make_object(socket, fd)};
+        if (join.object >= 0 && (error = fallback_find_sets(entry, fd, &sets))) {
             LIBC(close)(join.object);
         } else if (join.object >= 0) {
             struct signalling signalling = signalling_of(fd);
@@ -162,13 +162,13 @@ int worlds_join(int fd) {
             signalling_set(fd, &signalling);
             rename_socket(socket, join.object);
             LIBC(close)(join.object);
-            handle->altered = handle->loopback = made = true;
+            entry->altered = entry->loopback = made = true;
         } else {
             error = join.object;
         }
     }
     bool deaf = !error && made && socket->connected;
-    shared_unlock();
+    region_leave();
     if (deaf)
         worlds_deafen(fd);
     fallback_register(&sets, STACKS_EVENTS);

@@ -25,8 +25,8 @@ bool worlds_object(const struct socket *socket, int fd);
 
 /* Whether it is, of any descriptor. */
 static inline bool worlds_has(int fd) {
-    const struct handle *handle = descriptor_find(fd);
-    return handle && handle->loopback;
+    const struct fd_entry *entry = descriptor_find(fd);
+    return entry && entry->loopback;
 }
 
 /* Replaces the object, if it was not yet. The lock is not held. Returns 0 or a negative errno. */
@@ -36,10 +36,10 @@ int worlds_join(int fd);
 void worlds_deafen(int fd);
 
 /* Whether the kernel's object may have something to receive. NULL: no. */
-bool worlds_receives(const struct handle *handle);
+bool worlds_receives(const struct fd_entry *entry);
 
 /* Whether what is sent without an address is the kernel's business. NULL: no. */
-bool worlds_sends(const struct handle *handle);
+bool worlds_sends(const struct fd_entry *entry);
 
 /* What FIONREAD says: the length of what is received next, when the stack has so much. The lock is held. */
 int worlds_next_length(int fd, int stack);

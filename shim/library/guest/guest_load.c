@@ -232,8 +232,8 @@ static uintptr_t headers_of(const struct image *image) {
 #define AUXILIARY_MAX 32
 
 /* What the kernel told this process, but for what is about the program. `random`: 16 bytes. */
-static size_t tell(Elf64_auxv_t *to, const struct image *image, uintptr_t interpreter,
-                   const uint8_t *random) {
+static size_t write_auxiliary_vector(Elf64_auxv_t *to, const struct image *image, uintptr_t interpreter,
+                                     const uint8_t *random) {
     static const unsigned long kept[] = {AT_SYSINFO_EHDR, AT_MINSIGSTKSZ, AT_HWCAP,  AT_PAGESZ,
                                          AT_CLKTCK,       AT_UID,         AT_EUID,   AT_GID,
                                          AT_EGID,         AT_SECURE,      AT_HWCAP2, AT_PLATFORM};
@@ -330,7 +330,8 @@ EXPORT void barewire_load(char **arguments, char **environment) {
     at += argument_count + 1;
     memcpy(at, environment, (variable_count + 1) * sizeof *at);
     at += variable_count + 1;
-    tell((Elf64_auxv_t *)at, &program, interpreted ? interpreter.bias + interpreter.low : 0, random);
+    write_auxiliary_vector((Elf64_auxv_t *)at, &program, interpreted ? interpreter.bias + interpreter.low : 0,
+                           random);
 
     const struct image *first = interpreted ? &interpreter : &program;
     if (!user_dispatch_guest(program.go))

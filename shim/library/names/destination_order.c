@@ -135,11 +135,11 @@ void destination_order(struct resolved_address *addresses, int count) {
     if (six)
         call_await_routers();
     if (asks_stack)
-        shared_lock();
+        region_enter();
     for (int i = 0; i < count; i++)
         fill_in(&work->destinations[i], &work->policy);
     if (asks_stack)
-        shared_unlock();
+        region_leave();
     qsort(work->destinations, (size_t)count, sizeof work->destinations[0], compare);
     for (int i = 0; i < count; i++)
         addresses[i] = work->destinations[i].told;

@@ -449,12 +449,12 @@ static void ask_network(res_state state, struct name_servers *servers) {
     if (!attach_config.dhcp && !attach_config.autoconf)
         return;
     attach();
-    shared_lock();
+    region_enter();
     if (attach_config.dhcp)
         lease = shared->stack.dhcp.lease;
     if (attach_config.autoconf)
         router = shared->stack.ip6.router;
-    shared_unlock();
+    region_leave();
     for (uint32_t i = 0; i < lease.dns_count && i < DHCP_DNS_MAX; i++)
         add_server(servers, ip_from_v4(lease.dns[i]));
     for (uint32_t i = 0; i < router.dns_count && i < ND_DNS_MAX; i++)

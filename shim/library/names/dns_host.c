@@ -105,8 +105,8 @@ struct asking {
 };
 
 /* Asks for a name's records. Leaves nothing to give back but the memory. */
-static enum nss_status ask(struct asking *asking, const char *name, const int *types, int count, bool search,
-                           int *host_error) {
+static enum nss_status ask_servers(struct asking *asking, const char *name, const int *types, int count,
+                                   bool search, int *host_error) {
     res_state state = dns_begin(&asking->resolver);
     *host_error = NO_RECOVERY;
     if (!state)
@@ -121,7 +121,7 @@ static enum nss_status ask(struct asking *asking, const char *name, const int *t
     return status_of(*host_error);
 }
 
-static struct asking *begin(int *host_error, enum nss_status *status) {
+static struct asking *begin_question(int *host_error, enum nss_status *status) {
     struct asking *asking = memory_take(sizeof *asking);
     if (!asking) {
         errno = ENOMEM;
@@ -134,15 +134,15 @@ static struct asking *begin(int *host_error, enum nss_status *status) {
 enum nss_status dns_host_addresses(const char *name, int family, struct resolved *resolved, int *host_error) {
     static const int both[DNS_AT_ONCE] = {ns_t_a, ns_t_aaaa}, four[1] = {ns_t_a}, six[1] = {ns_t_aaaa};
     enum nss_status status;
-    struct asking *asking = begin(host_error, &status);
+    struct asking *asking = begin_question(host_error, &status);
     if (!asking)
         return status;
     int count = family == AF_UNSPEC ? DNS_AT_ONCE : 1, before = resolved->count;
-    status = ask(asking, name,
-                 family == AF_UNSPEC ? both
-                 : family == AF_INET ? four
-                                     : six,
-                 count, true, host_error);
+    status = ask_servers(asking, name,
+                         family == AF_UNSPEC ? both
+                         : family == AF_INET ? four
+                                             : six,
+                         count, true, host_error);
     for (int i = 0; i < count && status == NSS_STATUS_SUCCESS; i++) {
         struct harvest harvest = {.resolved = resolved};
         int had = resolved->count;
@@ -215,11 +215,11 @@ enum nss_status dns_host_by_name(const char *name, int family, struct hostent *h
                                  size_t length, int *host_error) {
     const int type = family == AF_INET6 ? ns_t_aaaa : ns_t_a;
     enum nss_status status;
-    struct asking *asking = begin(host_error, &status);
+    struct asking *asking = begin_question(host_error, &status);
     if (!asking)
         return status;
     struct harvest harvest = {.resolved = &asking->resolved, .aliases = asking->aliases};
-    status = ask(asking, name, &type, 1, true, host_error);
+    status = ask_servers(asking, name, &type, 1, true, host_error);
     if (status == NSS_STATUS_SUCCESS) {
         walk(&harvest, &asking->exchanges[0]);
         host->h_addrtype = family;
@@ -250,13 +250,13 @@ enum nss_status dns_host_by_address(const void *address, socklen_t address_lengt
     static const int type = ns_t_ptr;
     enum nss_status status;
     char name[NS_MAXDNAME];
-    struct asking *asking = begin(host_error, &status);
+    struct asking *asking = begin_question(host_error, &status);
     if (!asking)
         return status;
     bool mapped = family == AF_INET6 && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)address);
     name_address((const uint8_t *)address + (mapped ? 12 : 0), mapped ? AF_INET : family, name);
     struct harvest harvest = {.resolved = &asking->resolved, .aliases = asking->aliases};
-    status = ask(asking, name, &type, 1, false, host_error);
+    status = ask_servers(asking, name, &type, 1, false, host_error);
     if (status == NSS_STATUS_SUCCESS) {
         walk(&harvest, &asking->exchanges[0]);
         host->h_addrtype = family;

@@ -40,7 +40,7 @@ static void *function_of(const struct nsswitch_source *source, const char *funct
 }
 
 /* libc reads host.conf(5), of which its "files" makes use, with resolv.conf. */
-static void begin(struct nsswitch *nsswitch) {
+static void begin_sources(struct nsswitch *nsswitch) {
     static _Atomic bool done;
     struct __res_state state = {0};
     if (!done && LIBC(__res_ninit)(&state) == 0)
@@ -181,7 +181,7 @@ int resolver_addresses(const struct resolver_wish *wish, struct resolved *resolv
     struct nsswitch nsswitch;
     struct verdict verdicts[2] = {0};
     int host_error = HOST_NOT_FOUND;
-    begin(&nsswitch);
+    begin_sources(&nsswitch);
     for (int i = 0; i < nsswitch.count; i++) {
         const struct nsswitch_source *source = &nsswitch.sources[i];
         resolved->count = 0;
@@ -213,7 +213,7 @@ int resolver_host_by_name(const char *name, int family, struct hostent *host, ch
                           int *host_error) {
     struct nsswitch nsswitch;
     enum nss_status status = NSS_STATUS_UNAVAIL;
-    begin(&nsswitch);
+    begin_sources(&nsswitch);
     for (int i = 0; i < nsswitch.count; i++) {
         const struct nsswitch_source *source = &nsswitch.sources[i];
         nss_gethostbyname2_r *function =
@@ -232,7 +232,7 @@ int resolver_host_by_address(const void *address, socklen_t address_length, int 
                              char *buffer, size_t length, int *host_error) {
     struct nsswitch nsswitch;
     enum nss_status status = NSS_STATUS_UNAVAIL;
-    begin(&nsswitch);
+    begin_sources(&nsswitch);
     for (int i = 0; i < nsswitch.count; i++) {
         const struct nsswitch_source *source = &nsswitch.sources[i];
         nss_gethostbyaddr_r *function =

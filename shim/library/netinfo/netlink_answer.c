@@ -64,13 +64,13 @@ bool netlink_answer(int protocol, const uint8_t *request, size_t length, uint32_
         answer.bytes = memory_take(ANSWER_BYTES);
         if (!answer.bytes)
             return false;
-        shared_lock();
+        region_enter();
         interfaces_describe(all);
         bool kernels = !shared->broken && !empty && is_kernels(protocol, message, strict, all);
         int error = kernels || empty ? 0
                     : shared->broken ? -ENETDOWN
                                      : answer_request(protocol, &answer, all);
-        shared_unlock();
+        region_leave();
         if (protocol == NETLINK_SOCK_DIAG && !kernels && is_dump(protocol, message))
             netlink_diag_add_kernels(&answer);
         if (kernels)

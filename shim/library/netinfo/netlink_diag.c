@@ -108,7 +108,7 @@ static void put_tcp(const struct question *question, const struct told *told) {
                          tcp_congestion_name(told->tcp->congestion.algorithm));
 }
 
-static void tell(struct question *question, const struct told *told) {
+static void tell_of_socket(struct question *question, const struct told *told) {
     struct netlink_answer *answer = question->answer;
     struct inet_diag_msg message = {.idiag_family = told->inet6 ? AF_INET6 : AF_INET,
                                     .idiag_state = told->state,
@@ -162,7 +162,7 @@ static void look_at_tcp(void *object, void *context) {
                         .receive_queue = listens && socket ? socket->accept_count : tcp->receive.length,
                         .send_queue = listens && socket ? socket->backlog : tcp->send.length};
     if (tcp->state != TCP_CLOSE)
-        tell(context, &told);
+        tell_of_socket(context, &told);
 }
 
 static void look_at_datagrams(void *object, void *context) {
@@ -183,7 +183,7 @@ static void look_at_datagrams(void *object, void *context) {
                         .state = socket->connected ? TCP_ESTABLISHED : TCP_CLOSE,
                         .inet6 = socket->options.inet6,
                         .receive_queue = socket->datagram_bytes};
-    tell(question, &told);
+    tell_of_socket(question, &told);
 }
 
 int netlink_diag(struct netlink_answer *answer) {

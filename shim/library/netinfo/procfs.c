@@ -119,11 +119,11 @@ static int open_text(const char *in_proc, const char *in_sys, int pid, int flags
     if (text.bytes && kernels) {
         if (in_proc)
             read_kernels(in_proc, kernels);
-        shared_lock();
+        region_enter();
         interfaces_describe(text.interfaces);
         bool known = !shared->broken && (!pid || is_member(pid)) &&
                      (in_proc ? procfs_write(in_proc, &text) : write_attribute(in_sys, &text));
-        shared_unlock();
+        region_leave();
         if (known)
             fd = procfs_file(text.bytes, text.used, flags);
     }

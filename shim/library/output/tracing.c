@@ -34,14 +34,14 @@ void tracing_start(void) {
             attach_fail("can't write -o %s: %s", attach_config.trace_file, strerror(errno));
         output = descriptor_make_private(file);
     }
-    shared_lock();
+    region_enter();
     unsigned before = shared->stack.trace.wanted;
     shared->stack.trace.wanted |=
         (attach_config.trace & TRACING_TCP ? TRACE_TCP : 0) |
         (attach_config.trace & (TRACING_TCP | TRACING_IP | TRACING_ARP | TRACING_FRAME) ? TRACE_FRAMES : 0);
     if (!before)
         shared->trace_shown = shared->stack.trace.next;
-    shared_unlock();
+    region_leave();
     tracing = attach_config.trace;
     shared_traced = tracing_show;
 }

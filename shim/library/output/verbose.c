@@ -13,30 +13,31 @@
 #define PERIOD_NS UINT64_C(200000000)
 #define CLEAR "\r\033[K"
 
-void verbose_note(struct verbose_story *story, int fd) {
-    struct handle *handle = descriptor_find(fd);
-    story->worth_telling = false;
-    if (!attach_config.verbose || !handle || handle->kind != HOLDING_SOCKET || handle->descriptors > 1)
+void verbose_note(struct verbose_summary *summary, int fd) {
+    struct fd_entry *entry = descriptor_find(fd);
+    summary->worth_telling = false;
+    if (!attach_config.verbose || !entry || entry->kind != FILE_REF_SOCKET || entry->descriptors > 1)
         return;
-    const struct socket *socket = handle->socket;
+    const struct socket *socket = entry->socket;
     if (!socket->tcp || !socket->tcp->remote_port || socket->holders > 1)
         return;
-    story->worth_telling = true;
-    story->fd = fd;
-    story->tcp = *socket->tcp;
-    story->mtu = shared->stack.config.mtu;
-    story->now_ns = clock_now();
+    summary->worth_telling = true;
+    summary->fd = fd;
+    summary->tcp = *socket->tcp;
+    summary->mtu = shared->stack.config.mtu;
+    summary->now_ns = clock_now();
     const struct stack_config *config = &shared->stack.config;
     uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
-    struct ip_address remote = story->tcp.remote_address;
-    story->next_hop = ip_from_v4(config->gateway);
+    struct ip_address remote = summary->tcp.remote_address;
+    summary->next_hop = ip_from_v4(config->gateway);
     if (!ip_is_v4(remote) &&
-        ip6_route_lookup(&shared->stack, remote, story->tcp.binding.address, &story->next_hop))
-        story->next_hop = remote;
-    story->on_link = ip_is_v4(remote) ? (ip_to_v4(remote) & mask) == (config->address & mask)
-                                      : ip_equal(remote, story->next_hop);
-    const struct neighbour *hop = neighbour_lookup(&shared->stack, story->on_link ? remote : story->next_hop);
-    story->neighbour_silent = hop && hop->state == NEIGHBOUR_INCOMPLETE;
+        ip6_route_lookup(&shared->stack, remote, summary->tcp.binding.address, &summary->next_hop))
+        summary->next_hop = remote;
+    summary->on_link = ip_is_v4(remote) ? (ip_to_v4(remote) & mask) == (config->address & mask)
+                                        : ip_equal(remote, summary->next_hop);
+    const struct neighbour *hop =
+        neighbour_lookup(&shared->stack, summary->on_link ? remote : summary->next_hop);
+    summary->neighbour_silent = hop && hop->state == NEIGHBOUR_INCOMPLETE;
 }
 
 #define PLACE_TEXT (IP_ADDRESS_TEXT + 8) /* [address]:port */
@@ -121,22 +122,22 @@ void verbose_show(void) {
 }
 
 /* Why a connection was not established: who has said so, or that nobody has. */
-static void say_why(const struct verbose_story *story, char *text, size_t room) {
-    const struct tcp *tcp = &story->tcp;
+static void say_why(const struct verbose_summary *summary, char *text, size_t room) {
+    const struct tcp *tcp = &summary->tcp;
     const struct tcp_history *history = &tcp->history;
     const struct stack_config *config = &shared->stack.config;
     bool v4 = ip_is_v4(tcp->remote_address);
     bool no_neighbour =
         ip_equal(history->icmp_from, v4 ? ip_from_v4(config->address) : tcp->binding.address) ||
-        (story->neighbour_silent && !history->failed);
-    double seconds = (double)(story->now_ns - history->opened_ns) / 1e9;
+        (summary->neighbour_silent && !history->failed);
+    double seconds = (double)(summary->now_ns - history->opened_ns) / 1e9;
     char host[IP_ADDRESS_TEXT];
-    if (no_neighbour && story->on_link)
+    if (no_neighbour && summary->on_link)
         snprintf(text, room, "nobody on the link answers %s for %s", v4 ? "ARP" : "Neighbor Solicitations",
                  ip_text(tcp->remote_address, host));
     else if (no_neighbour)
         snprintf(text, room, "nobody answers %s for the %s, %s", v4 ? "ARP" : "Neighbor Solicitations",
-                 v4 ? "gateway" : "router", ip_text(story->next_hop, host));
+                 v4 ? "gateway" : "router", ip_text(summary->next_hop, host));
     else if (!ip_is_any(history->icmp_from))
         snprintf(text, room, "%s says by ICMP: %s", ip_text(history->icmp_from, host),
                  strerror(history->failed));
@@ -163,28 +164,28 @@ void verbose_no_route(int fd, struct ip_address host, uint16_t port) {
                    : "there is no gateway (--gateway, or a DHCP server names one)");
 }
 
-void verbose_tell(const struct verbose_story *story) {
-    const struct tcp *tcp = &story->tcp;
+void verbose_tell(const struct verbose_summary *summary) {
+    const struct tcp *tcp = &summary->tcp;
     const struct tcp_history *history = &tcp->history;
     char local[PLACE_TEXT], remote[PLACE_TEXT];
-    if (!story->worth_telling)
+    if (!summary->worth_telling)
         return;
     if (atomic_exchange(&line.shown, false))
         say(CLEAR);
     place_text(!ip_is_any(tcp->binding.address) ? tcp->binding.address
                                                 : ip_from_v4(shared->stack.config.address),
-               tcp->binding.port ? tcp->binding.port : tcp->former_port, local);
+               tcp->binding.port ? tcp->binding.port : tcp->last_port, local);
     place_text(tcp->remote_address, tcp->remote_port, remote);
     if (!history->established_ns) {
         char why[200];
-        say_why(story, why, sizeof why);
-        attach_say("socket %d: %s > %s was never established: %s", story->fd, local, remote, why);
+        say_why(summary, why, sizeof why);
+        attach_say("socket %d: %s > %s was never established: %s", summary->fd, local, remote, why);
         return;
     }
-    attach_say("socket %d: %s > %s", story->fd, local, remote);
+    attach_say("socket %d: %s > %s", summary->fd, local, remote);
     attach_say("  handshake  %.3f ms: SYN, SYN-ACK, ACK; segments of up to %u bytes in packets of %u, window "
                "scale %u",
-               milliseconds(history->established_ns - history->opened_ns), tcp->mss, story->mtu,
+               milliseconds(history->established_ns - history->opened_ns), tcp->mss, summary->mtu,
                tcp->snd_scale);
     attach_say("  sent       %lu bytes in %u segments of up to %u; %u retransmitted",
                (unsigned long)history->bytes_sent, history->data_segments_sent, history->largest_sent,
@@ -197,7 +198,7 @@ void verbose_tell(const struct verbose_story *story) {
         "  RTT        %.3f ms smoothed, %.3f ms at best; retransmission after %.0f ms; cwnd %u segments",
         milliseconds(tcp->rtt.srtt_ns), milliseconds(tcp->rtt.min_ns), milliseconds(tcp->rtt.rto_ns),
         tcp->congestion.cwnd / tcp->mss);
-    attach_say("  close      after %.3f ms: %s", milliseconds(story->now_ns - history->opened_ns),
+    attach_say("  close      after %.3f ms: %s", milliseconds(summary->now_ns - history->opened_ns),
                ending(tcp));
 }
 

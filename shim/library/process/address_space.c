@@ -8,9 +8,9 @@
 
 static int owner;
 
-_Atomic int borrowed_lent;
+_Atomic int address_space_lent;
 
-void borrowed_begin(void) {
+void address_space_begin(void) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     owner = getpid();
     _Atomic unsigned *own = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -21,24 +21,24 @@ void borrowed_begin(void) {
         shared_unforked = own; /* else a child learns of it by its atfork handler (Linux before 4.14) */
 }
 
-void borrowed_lend(void) {
-    borrowed_lent++;
+void address_space_lend(void) {
+    address_space_lent++;
 }
 
-void borrowed_return(void) {
-    borrowed_lent--;
+void address_space_return(void) {
+    address_space_lent--;
 }
 
-void borrowed_forked(void) {
+void address_space_forked(void) {
     *shared_unforked = 1;
-    borrowed_lent = 0;
+    address_space_lent = 0;
     owner = getpid();
 }
 
-int borrowed_owner(void) {
+int address_space_owner(void) {
     return owner;
 }
 
-bool borrowed_by_caller(void) {
+bool address_space_by_caller(void) {
     return *shared_unforked && owner && getpid() != owner;
 }

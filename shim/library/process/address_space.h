@@ -13,29 +13,29 @@
 #include <stdbool.h>
 
 /* How many children may run in this process's memory now. */
-extern _Atomic int borrowed_lent;
+extern _Atomic int address_space_lent;
 
-/* The library begins in this process. From now on shared_lock notices that it is called in a child of fork(2)
- * (shared_forked, lock.h). */
-void borrowed_begin(void);
+/* The library begins in this process. From now on region_enter notices that it is called in a child of
+ * fork(2) (shared_forked, lock.h). */
+void address_space_begin(void);
 
 /* A child that runs in this memory is about to be made; it has ended, has run exec, or could not be made. */
-void borrowed_lend(void);
-void borrowed_return(void);
+void address_space_lend(void);
+void address_space_return(void);
 
 /* In a child of fork(2): this memory is its own. */
-void borrowed_forked(void);
+void address_space_forked(void);
 
 /* The process that this memory belongs to. */
-int borrowed_owner(void);
+int address_space_owner(void);
 
-bool borrowed_by_caller(void);
+bool address_space_by_caller(void);
 
 /* Whether the calling process runs in its parent's memory. Costs a load and a branch while nothing is lent.
  */
-static inline bool memory_is_borrowed(void) {
-    return __builtin_expect(atomic_load_explicit(&borrowed_lent, memory_order_relaxed) != 0, 0) &&
-           borrowed_by_caller();
+static inline bool address_space_is_parents(void) {
+    return __builtin_expect(atomic_load_explicit(&address_space_lent, memory_order_relaxed) != 0, 0) &&
+           address_space_by_caller();
 }
 
 #endif

@@ -70,49 +70,49 @@ static void take_inherited(int fd, uint64_t inode) {
         return;
     }
     struct socket *socket = socket_named(inode);
-    struct handle *handle = socket ? descriptor_handle_of(socket) : NULL;
-    if (socket && !handle)
-        handle = descriptor_hold_socket(socket);
-    if (handle)
-        descriptor_set(fd, handle);
+    struct fd_entry *entry = socket ? descriptor_entry_of(socket) : NULL;
+    if (socket && !entry)
+        entry = descriptor_hold_socket(socket);
+    if (entry)
+        descriptor_set(fd, entry);
 }
 
-/* Makes the estate what the open descriptors say. The lock is held. */
+/* Makes the fd table what the open descriptors say. The lock is held. */
 static void take_stock(void) {
-    struct estate *before = wake_self->estate;
-    wake_self->estate = NULL;
+    struct file_table *before = wake_self->file_table;
+    wake_self->file_table = NULL;
     each_inherited(take_inherited);
-    estate_drop(before);
+    file_table_drop(before);
 }
 
 /* Asks the keeper, if there is one. Returns whether the stack is mapped now. */
-static bool ask(bool inherited) {
-    static struct door_request request;
-    static struct door_reply reply;
-    struct door_beside beside;
-    attach_find_doors();
-    request = (struct door_request){.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_RESUME},
-                                    .config = attach_config,
-                                    .inherited = inherited,
-                                    .account = exec_account};
-    if (attach_ask(&request, &reply, &beside) || reply.header.kind != DOOR_WELCOME)
+static bool ask_for_sockets(bool inherited) {
+    static struct ipc_request request;
+    static struct ipc_reply reply;
+    struct ipc_ancillary ancillary;
+    attach_find_keepers();
+    request = (struct ipc_request){.header = {SHARED_MAGIC, SHARED_VERSION, IPC_RESUME},
+                                   .config = attach_config,
+                                   .inherited = inherited,
+                                   .record = exec_record};
+    if (attach_ask(&request, &reply, &ancillary) || reply.header.kind != IPC_WELCOME)
         return false;
-    attach_adopt(&reply, beside);
+    attach_adopt(&reply, ancillary);
     return true;
 }
 
 static bool go_on(void) {
-    if (!ask(each_inherited(NULL) > 0))
+    if (!ask_for_sockets(each_inherited(NULL) > 0))
         return false;
-    shared_lock();
+    region_enter();
     if (!shared->broken)
         take_stock();
-    shared_unlock();
+    region_leave();
     return true;
 }
 
 static bool follow(void) {
-    return ask(true);
+    return ask_for_sockets(true);
 }
 
 bool resume_follow(void) {
@@ -132,9 +132,9 @@ struct socket *resume_received(int fd) {
         return NULL;
     if (!resume_follow())
         return NULL;
-    shared_lock();
+    region_enter();
     if (!shared->broken && (socket = socket_named(status.st_ino)))
         take_inherited(fd, status.st_ino);
-    shared_unlock();
+    region_leave();
     return socket;
 }

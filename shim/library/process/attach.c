@@ -35,10 +35,10 @@ struct config attach_config;
 static _Atomic bool is_attached;
 static pthread_mutex_t attaching = PTHREAD_MUTEX_INITIALIZER;
 #define PLACES_MAX 8
-static struct door_place places[PLACES_MAX]; /* where the stack's door may be, the surest first */
+static struct ipc_address places[PLACES_MAX]; /* where the stack's door may be, the surest first */
 static int place_count;
 static unsigned stranger; /* who has the address, when it is none of ours */
-static int door = -1; /* stays open, for what is to be told later, when this process may be another user's */
+static int ipc = -1; /* stays open, for what is to be told later, when this process may be another user's */
 
 static void say_line(const char *format, va_list arguments) {
     char line[512] = "barewire: ";
@@ -117,31 +117,31 @@ static bool is_trusted(unsigned user) {
     return count > 0;
 }
 
-static int send_request(int door, const struct door_request *request, int descriptor, int flags) {
-    union door_control control = {0};
+static int send_request(int ipc, const struct ipc_request *request, int descriptor, int flags) {
+    union ipc_control control = {0};
     struct iovec piece = {(void *)request, sizeof *request};
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
     ssize_t result;
-    door_put_beside(&message, &control, (struct door_beside){descriptor, -1});
+    ipc_put_ancillary(&message, &control, (struct ipc_ancillary){descriptor, -1});
     do
-        result = LIBC(sendmsg)(door, &message, MSG_NOSIGNAL | flags);
+        result = LIBC(sendmsg)(ipc, &message, MSG_NOSIGNAL | flags);
     while (result < 0 && errno == EINTR);
     return result < 0 ? -errno : 0;
 }
 
-static int receive_reply(int door, struct door_reply *reply, struct door_beside *beside, int flags) {
-    union door_control control = {0};
+static int receive_reply(int ipc, struct ipc_reply *reply, struct ipc_ancillary *ancillary, int flags) {
+    union ipc_control control = {0};
     struct iovec piece = {reply, sizeof *reply};
     struct msghdr message = {
         .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t result;
     do
-        result = LIBC(recvmsg)(door, &message, MSG_CMSG_CLOEXEC | flags);
+        result = LIBC(recvmsg)(ipc, &message, MSG_CMSG_CLOEXEC | flags);
     while (result < 0 && errno == EINTR);
     if (result < (ssize_t)sizeof reply->header)
         return result < 0 ? -errno : -ECONNRESET;
-    *beside = door_taken_beside(&message);
-    const struct door_header *header = &reply->header;
+    *ancillary = ipc_taken_ancillary(&message);
+    const struct ipc_header *header = &reply->header;
     bool understood =
         header->magic == SHARED_MAGIC && header->version == SHARED_VERSION && result == sizeof *reply;
     return understood ? 0 : -EPROTO;
@@ -149,33 +149,33 @@ static int receive_reply(int door, struct door_reply *reply, struct door_beside 
 
 /* Asks at one door. Fills *connection after a welcome. -EACCES: it is another user's, who does not let us in.
  */
-static int ask_at(const struct door_place *place, const struct door_request *request,
-                  struct door_reply *reply, struct door_beside *beside, int *connection) {
-    *beside = DOOR_NOTHING;
+static int ask_at(const struct ipc_address *place, const struct ipc_request *request, struct ipc_reply *reply,
+                  struct ipc_ancillary *ancillary, int *connection) {
+    *ancillary = IPC_NOTHING;
     unsigned user;
-    int asked = door_connect(place, &user);
+    int asked = ipc_connect(place, &user);
     if (asked < 0)
         return asked;
     bool trusted = is_trusted(user);
     int error = trusted ? send_request(asked, request, -1, 0) : -EACCES;
     if (!error)
-        error = receive_reply(asked, reply, beside, 0);
+        error = receive_reply(asked, reply, ancillary, 0);
     if (trusted && (error == -ECONNRESET || error == -EPIPE) && user != geteuid())
         error = -EACCES;
     if (error == -EACCES)
         stranger = user;
-    if (error || reply->header.kind != DOOR_WELCOME)
+    if (error || reply->header.kind != IPC_WELCOME)
         LIBC(close)(asked);
     else
         *connection = asked;
     return error;
 }
 
-static int ask(const struct door_request *request, struct door_reply *reply, struct door_beside *beside,
-               int *connection) {
+static int ask_any_keeper(const struct ipc_request *request, struct ipc_reply *reply,
+                          struct ipc_ancillary *ancillary, int *connection) {
     int error = -ENOENT;
     for (int i = 0; i < place_count; i++) {
-        error = ask_at(&places[i], request, reply, beside, connection);
+        error = ask_at(&places[i], request, reply, ancillary, connection);
         bool nobody = error == -ECONNREFUSED || error == -ENOENT || error == -EACCES;
         if (!nobody || (error == -EACCES && i == 0 && attach_config.address))
             break; /* a name that is another's is no obstacle, an address is */
@@ -183,31 +183,31 @@ static int ask(const struct door_request *request, struct door_reply *reply, str
     return error;
 }
 
-int attach_ask(const struct door_request *request, struct door_reply *reply, struct door_beside *beside) {
+int attach_ask(const struct ipc_request *request, struct ipc_reply *reply, struct ipc_ancillary *ancillary) {
     int connection = -1;
     uint64_t asked_ns = clock_now();
-    int error = ask(request, reply, beside, &connection);
-    if (!error && reply->header.kind == DOOR_WELCOME)
+    int error = ask_any_keeper(request, reply, ancillary, &connection);
+    if (!error && reply->header.kind == IPC_WELCOME)
         clock_join(asked_ns, clock_now(), reply->clock_ns, reply->realtime_offset);
     if (connection >= 0)
-        door = descriptor_make_private(connection);
+        ipc = descriptor_make_private(connection);
     return error;
 }
 
 int attach_connection(void) {
-    return door;
+    return ipc;
 }
 
-int attach_ask_later(const struct door_request *request) {
-    return send_request(door, request, -1, MSG_DONTWAIT);
+int attach_ask_later(const struct ipc_request *request) {
+    return send_request(ipc, request, -1, MSG_DONTWAIT);
 }
 
-bool attach_hear(struct door_reply *reply, struct door_beside *beside) {
-    return receive_reply(door, reply, beside, MSG_DONTWAIT) == 0;
+bool attach_hear(struct ipc_reply *reply, struct ipc_ancillary *ancillary) {
+    return receive_reply(ipc, reply, ancillary, MSG_DONTWAIT) == 0;
 }
 
-int attach_tell(const struct door_request *request, int beside) {
-    return send_request(door, request, beside, 0);
+int attach_tell(const struct ipc_request *request, int ancillary) {
+    return send_request(ipc, request, ancillary, 0);
 }
 
 static void map_region(int region, uint64_t bytes) {
@@ -230,30 +230,30 @@ static void adopt_nic(int descriptor) {
         LIBC(close)(descriptor);
 }
 
-void attach_adopt(const struct door_reply *reply, struct door_beside beside) {
-    map_region(beside.first, reply->region_bytes);
-    adopt_nic(beside.second);
+void attach_adopt(const struct ipc_reply *reply, struct ipc_ancillary ancillary) {
+    map_region(ancillary.first, reply->region_bytes);
+    adopt_nic(ancillary.second);
     wake_self = reply->process;
-    wake_self->nested = wake_self->pid != getpid();
+    wake_self->in_child_pid_namespace = wake_self->pid != getpid();
 }
 
-static void add_place(struct door_place place) {
+static void add_place(struct ipc_address place) {
     if (place.length > 0 && place_count < PLACES_MAX)
         places[place_count++] = place;
 }
 
-void attach_find_doors(void) {
-    const char *interface = door_interface(attach_config.nic);
+void attach_find_keepers(void) {
+    const char *interface = ipc_interface(attach_config.nic);
     char directory[108];
     unsigned users[4];
     int count = own_users(users);
     place_count = 0;
-    add_place(door_of_address(attach_config.nic, interface ? LIBC(if_nametoindex)(interface) : 0,
-                              attach_config.address));
+    add_place(ipc_of_address(attach_config.nic, interface ? LIBC(if_nametoindex)(interface) : 0,
+                             attach_config.address));
     for (int i = 0; i < count; i++)
-        add_place(door_of_name(users[i], attach_config.name));
+        add_place(ipc_of_name(users[i], attach_config.name));
     if (attach_config.name_given && config_find_directory(directory))
-        add_place(door_of_path(directory, attach_config.name));
+        add_place(ipc_of_path(directory, attach_config.name));
 }
 
 /* Why this process is not on its stack. */
@@ -270,25 +270,25 @@ static bool cannot(const char *format, ...) {
 }
 
 /* What the keeper has said last. */
-static struct door_reply reply;
+static struct ipc_reply reply;
 
 /* One try. Returns 0, or a negative errno when nobody is at the door; -EPERM: it is said why not; -EAGAIN:
  * the stack is about to end. */
 static int join(void) {
-    static struct door_request request;
-    struct door_beside beside;
+    static struct ipc_request request;
+    struct ipc_ancillary ancillary;
     request =
-        (struct door_request){.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_ATTACH}, .config = attach_config};
-    int error = attach_ask(&request, &reply, &beside);
+        (struct ipc_request){.header = {SHARED_MAGIC, SHARED_VERSION, IPC_ATTACH}, .config = attach_config};
+    int error = attach_ask(&request, &reply, &ancillary);
     if (error)
         return error;
-    if (reply.header.kind == DOOR_YIELDS || reply.header.kind == DOOR_CLOSING)
+    if (reply.header.kind == IPC_YIELDS || reply.header.kind == IPC_CLOSING)
         return -EAGAIN;
-    if (reply.header.kind != DOOR_WELCOME) {
+    if (reply.header.kind != IPC_WELCOME) {
         cannot("%s", reply.message);
         return -EPERM;
     }
-    attach_adopt(&reply, beside);
+    attach_adopt(&reply, ancillary);
     if (reply.message[0])
         attach_say("%s", reply.message);
     return 0;
@@ -296,29 +296,29 @@ static int join(void) {
 
 /* A stack of another version that nobody uses gives way as well. */
 static bool asks_to_yield(void) {
-    const struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_YIELD}};
-    struct door_reply answer = {.header.kind = DOOR_REFUSED};
-    struct door_beside beside;
+    const struct ipc_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, IPC_YIELD}};
+    struct ipc_reply answer = {.header.kind = IPC_REFUSED};
+    struct ipc_ancillary ancillary;
     int connection = -1;
-    ask(&request, &answer, &beside, &connection);
+    ask_any_keeper(&request, &answer, &ancillary, &connection);
     if (connection >= 0)
         LIBC(close)(connection);
-    return answer.header.kind == DOOR_YIELDS || answer.header.kind == DOOR_CLOSING;
+    return answer.header.kind == IPC_YIELDS || answer.header.kind == IPC_CLOSING;
 }
 
 /* The same, for a process that will only join once it runs another program: it gets an account, and nothing
  * else. */
 static int enrol(void) {
-    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_ATTACH},
-                                   .config = attach_config};
-    struct door_reply answer; /* on this stack: the memory may be a parent's, which vfork has put to sleep */
-    struct door_beside beside;
-    int connection = -1, error = ask(&request, &answer, &beside, &connection);
-    const int got[] = {connection, beside.first, beside.second};
+    struct ipc_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, IPC_ATTACH},
+                                  .config = attach_config};
+    struct ipc_reply answer; /* on this stack: the memory may be a parent's, which vfork has put to sleep */
+    struct ipc_ancillary ancillary;
+    int connection = -1, error = ask_any_keeper(&request, &answer, &ancillary, &connection);
+    const int got[] = {connection, ancillary.first, ancillary.second};
     for (int i = 0; i < 3; i++)
         if (got[i] >= 0)
             LIBC(close)(got[i]);
-    bool ends = !error && (answer.header.kind == DOOR_YIELDS || answer.header.kind == DOOR_CLOSING);
+    bool ends = !error && (answer.header.kind == IPC_YIELDS || answer.header.kind == IPC_CLOSING);
     return ends ? -EAGAIN : error;
 }
 
@@ -326,7 +326,7 @@ static int enrol(void) {
 static bool start_or_enter(int (*enter)(void)) {
     char error[CONFIG_ERROR_BYTES];
     struct timespec pause = {0, 1000000};
-    attach_find_doors();
+    attach_find_keepers();
     for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
         int result = enter();
         if (result == 0)
@@ -354,7 +354,7 @@ static bool start_or_enter(int (*enter)(void)) {
         if (result > 0)
             nanosleep(&pause, NULL);
     }
-    if (reply.header.kind == DOOR_CLOSING && reply.message[0])
+    if (reply.header.kind == IPC_CLOSING && reply.message[0])
         return cannot("%s", reply.message);
     return cannot("stack '%s' has a keeper that does not answer", attach_config.name);
 }
@@ -368,11 +368,11 @@ static bool start_or_join(void) {
 }
 
 bool attach_once(bool (*join)(void)) {
-    if (is_attached || borrowed_by_caller())
+    if (is_attached || address_space_by_caller())
         return is_attached; /* a child of vfork can't join: the memory is its parent's */
     pthread_mutex_lock(&attaching);
     if (!is_attached && join()) {
-        peers_begin();
+        remote_eventfds_begin();
         is_attached = true;
         verbose_begin();
         syscall_sites_complete();
@@ -386,13 +386,13 @@ bool attach_once(bool (*join)(void)) {
 }
 
 void attach(void) {
-    if (!attach_once(start_or_join) && !borrowed_by_caller())
+    if (!attach_once(start_or_join) && !address_space_by_caller())
         attach_fail("%s", trouble);
 }
 
 void attach_early(void) {
     int saved = errno;
-    if (borrowed_by_caller()) {
+    if (address_space_by_caller()) {
         pthread_mutex_lock(&attaching);
         start_or_enter(enrol);
         pthread_mutex_unlock(&attaching);

@@ -28,10 +28,10 @@ bool attach_once(bool (*join)(void));
 void attach_forked(void);
 
 /* Finds out where the stack's door would be, for attach_ask. */
-void attach_find_doors(void);
+void attach_find_keepers(void);
 
 /* Makes the stack of a welcoming reply this process's. */
-void attach_adopt(const struct door_reply *reply, struct door_beside beside);
+void attach_adopt(const struct ipc_reply *reply, struct ipc_ancillary ancillary);
 
 /* Gives up when the stack is broken: says why, once. Returns whether it is. */
 bool attach_broken(void);
@@ -40,16 +40,16 @@ bool attach_broken(void);
  * negative errno
  * (-EPROTO: it is of another version; -EACCES: it is another user's; -ECONNREFUSED, -ENOENT: there is none).
  * After a welcome the connection stays, for attach_tell. */
-int attach_ask(const struct door_request *request, struct door_reply *reply, struct door_beside *beside);
+int attach_ask(const struct ipc_request *request, struct ipc_reply *reply, struct ipc_ancillary *ancillary);
 
 /* Tells the keeper something that needs no answer, with a descriptor beside it. Works also after fork, and
  * after the process has become another user's. Returns 0 or a negative errno. */
-int attach_tell(const struct door_request *request, int beside);
+int attach_tell(const struct ipc_request *request, int ancillary);
 
 /* Asks the keeper over the same connection, and looks whether an answer to that has come; neither waits, so
  * the lock may be held. */
-int attach_ask_later(const struct door_request *request);
-bool attach_hear(struct door_reply *reply, struct door_beside *beside);
+int attach_ask_later(const struct ipc_request *request);
+bool attach_hear(struct ipc_reply *reply, struct ipc_ancillary *ancillary);
 
 /* That connection, which hangs up when the keeper dies; -1 when it is gone. */
 int attach_connection(void);

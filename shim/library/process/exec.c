@@ -55,7 +55,7 @@
 #define PROGRAM "BAREWIRE_PROGRAM="
 #define LOADER "barewire-load"
 
-struct account exec_account;
+struct process_record exec_record;
 
 static char *remembered[REMEMBERED_MAX]; /* NAME=VALUE */
 static size_t remembered_count;
@@ -82,15 +82,15 @@ static void find_loader(void) {
 
 void exec_begin(void) {
     Dl_info info;
-    const char *account = getenv("BAREWIRE_ACCOUNT"), *program = getenv("BAREWIRE_PROGRAM");
+    const char *record = getenv("BAREWIRE_ACCOUNT"), *program = getenv("BAREWIRE_PROGRAM");
     if (program) {
         snprintf(exec_program, sizeof exec_program, "%s", program);
         unsetenv("BAREWIRE_PROGRAM");
     }
-    if (account) {
+    if (record) {
         char *made_ns;
-        exec_account.process = (struct process *)strtoull(account, &made_ns, 16);
-        exec_account.made_ns = *made_ns ? strtoull(made_ns + 1, NULL, 16) : 0;
+        exec_record.process = (struct process *)strtoull(record, &made_ns, 16);
+        exec_record.made_ns = *made_ns ? strtoull(made_ns + 1, NULL, 16) : 0;
         unsetenv("BAREWIRE_ACCOUNT");
     }
     const char *netns = getenv("BAREWIRE_NETNS");
@@ -137,7 +137,7 @@ static bool says_anything(char *const *environment) {
     return false;
 }
 
-#define ACCOUNT_BYTES 60
+#define RECORD_BYTES 60
 #define NETNS "BAREWIRE_NETNS="
 
 static size_t count_of(char *const *environment) {
@@ -151,7 +151,7 @@ static size_t count_of(char *const *environment) {
 static size_t told_bytes(char *const *given, const char *guest) {
     const char *preload = given ? find_variable(given, PRELOAD) : NULL;
     return (count_of(given) + remembered_count + 5) * sizeof(char *) +
-           (preload ? strlen(preload) : sizeof PRELOAD) + strlen(library) + 2 + ACCOUNT_BYTES + sizeof NETNS +
+           (preload ? strlen(preload) : sizeof PRELOAD) + strlen(library) + 2 + RECORD_BYTES + sizeof NETNS +
            NETNS_TEXT_BYTES + (guest ? sizeof PROGRAM + strlen(guest) : 0);
 }
 
@@ -162,8 +162,8 @@ static bool is_dismissed(char *const *given, bool needed) {
 }
 
 /* Makes an environment in `room`. `guest`: a program for barewire-load, or NULL; `needed`: sockets go on. */
-static void tell(struct told *told, void *room, char *const *given, const char *guest, struct account account,
-                 bool needed) {
+static void write_environment(struct told *told, void *room, char *const *given, const char *guest,
+                              struct process_record record, bool needed) {
     static char *const nothing[] = {NULL};
     if (!given)
         given = nothing;
@@ -192,10 +192,10 @@ static void tell(struct told *told, void *room, char *const *given, const char *
         netns_tell(text);
         text += strlen(text) + 1;
     }
-    if (account.process) {
+    if (record.process) {
         environment[count++] = text;
-        text += snprintf(text, ACCOUNT_BYTES, "BAREWIRE_ACCOUNT=%lx,%llx", (unsigned long)account.process,
-                         (unsigned long long)account.made_ns) +
+        text += snprintf(text, RECORD_BYTES, "BAREWIRE_ACCOUNT=%lx,%llx", (unsigned long)record.process,
+                         (unsigned long long)record.made_ns) +
                 1;
     }
     if (guest) {
@@ -208,15 +208,15 @@ static void tell(struct told *told, void *room, char *const *given, const char *
 
 /* On the caller's stack, if it is not too much for that: memory taken in a child of vfork would stay its
  * parent's. */
-#define TELL(told, given, guest, account, needed)                                         \
-    do {                                                                                  \
-        size_t bytes = told_bytes(given, guest);                                          \
-        (told)->given_memory = bytes > STACK_ROOM ? memory_take(bytes) : NULL;            \
-        void *room = bytes > STACK_ROOM ? (told)->given_memory : __builtin_alloca(bytes); \
-        if (room)                                                                         \
-            tell(told, room, given, guest, account_of(account), needed);                  \
-        else                                                                              \
-            (told)->environment = (char **)(given);                                       \
+#define TELL(told, given, guest, record, needed)                                            \
+    do {                                                                                    \
+        size_t bytes = told_bytes(given, guest);                                            \
+        (told)->given_memory = bytes > STACK_ROOM ? memory_take(bytes) : NULL;              \
+        void *room = bytes > STACK_ROOM ? (told)->given_memory : __builtin_alloca(bytes);   \
+        if (room)                                                                           \
+            write_environment(told, room, given, guest, process_record_of(record), needed); \
+        else                                                                                \
+            (told)->environment = (char **)(given);                                         \
     } while (0)
 
 static void count_going_on(int fd, void *context) {
@@ -266,7 +266,7 @@ static void say_out_of_reach(const char *path, const char *reason, int count) {
 
 /* Not of a program that is not there. Valgrind's tools are static, and load what is preloaded into the
  * program that they run in themselves. */
-static void look(const char *path, char *const *environment, struct program *program) {
+static void find_program(const char *path, char *const *environment, struct program *program) {
     *program = (struct program){.out_of_reach = NULL};
     if (!path || access(path, X_OK) < 0)
         return;
@@ -302,10 +302,10 @@ static const char *guest_arguments(struct program *program, const char *path, ch
 }
 
 static void mark_leaving(bool leaving) {
-    shared_lock();
+    region_enter();
     wake_self->leaving = leaving;
     shared->unwatched |= leaving; /* the keeper looks at accounts */
-    shared_unlock();
+    region_leave();
     wake_keeper();
 }
 
@@ -338,10 +338,10 @@ static void make(const struct call *call, char *const *environment) {
 /* `found`: the program's file, if that is known. Returns if exec has failed, and this program stays. */
 static int run(const struct call *call, const char *found, char *const *environment) {
     struct told told;
-    bool borrowed = memory_is_borrowed();
+    bool borrowed = address_space_is_parents();
     int count = going_on();
     struct program program;
-    look(found, environment, &program);
+    find_program(found, environment, &program);
     const char *reason = program.out_of_reach, *guest = NULL;
     bool marks = reason && count > 0 && !borrowed;
     if (reason)
@@ -350,8 +350,8 @@ static int run(const struct call *call, const char *found, char *const *environm
         errno = EPERM;
         return -1;
     }
-    struct process *account = borrowed && !reason ? fork_borrower_account() : NULL;
-    bool needed = count > 0 || account;
+    struct process *record = borrowed && !reason ? fork_borrower_record() : NULL;
+    bool needed = count > 0 || record;
     struct call by_loader = {EXECVE, -1, loader, NULL, 0};
     if (program.guest && !reason && !is_dismissed(environment, needed)) {
         char **arguments =
@@ -360,7 +360,7 @@ static int run(const struct call *call, const char *found, char *const *environm
         by_loader.arguments = arguments;
         call = &by_loader;
     }
-    TELL(&told, environment, guest, account, needed);
+    TELL(&told, environment, guest, record, needed);
     if (marks)
         mark_leaving(true);
     if (borrowed && !reason)
@@ -432,7 +432,7 @@ bool exec_by_libc(const long a[6], long *result) {
     void *room = bytes > SPAWN_STACK_ROOM ? taken : __builtin_alloca(bytes);
     if (!room)
         return false;
-    tell(&told, room, given, NULL, account_of(NULL), false);
+    write_environment(&told, room, given, NULL, process_record_of(NULL), false);
     *result = kernel_call(SYS_execve, a[0], a[1], (long)told.environment, 0, 0, 0);
     memory_give(taken);
     errno = (int)-*result;
@@ -492,28 +492,28 @@ static int spawn(spawn_function *function, pid_t *pid, const char *file, const c
                  char *const *arguments, char *const *environment) {
     int count = going_on();
     struct program program;
-    look(path, environment, &program);
+    find_program(path, environment, &program);
     const char *reason = program.out_of_reach, *guest = NULL;
     if (reason)
         say_out_of_reach(path, reason, count);
     if (reason && is_strict())
         return EPERM;
     struct told told;
-    bool accounts = descriptor_any && path && !reason && !memory_is_borrowed();
-    struct process *account = accounts ? fork_account() : NULL;
+    bool records = descriptor_any && path && !reason && !address_space_is_parents();
+    struct process *record = records ? fork_record() : NULL;
     if (program.guest && !reason && !is_dismissed(environment, count > 0)) {
         char **room = __builtin_alloca((count_of(arguments) + 2 * program.interpreters + 2) * sizeof *room);
         guest = guest_arguments(&program, path, arguments, room);
         arguments = room;
         file = loader;
     }
-    TELL(&told, environment, guest, account, count > 0);
+    TELL(&told, environment, guest, record, count > 0);
     int result = function(pid, file, actions, attributes, arguments, told.environment);
     memory_give(told.given_memory);
-    if (accounts && result)
-        fork_account_drop();
-    else if (accounts)
-        fork_account_given();
+    if (records && result)
+        fork_record_drop();
+    else if (records)
+        fork_record_given();
     return result;
 }
 
@@ -534,12 +534,12 @@ EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_act
 /* The shell finds its sockets by itself; until it has, an account of nobody's holds them. (In system(3) the
  * parent does.) */
 EXPORT FILE *popen(const char *command, const char *mode) {
-    if (!descriptor_any || memory_is_borrowed())
+    if (!descriptor_any || address_space_is_parents())
         return LIBC(popen)(command, mode);
-    fork_account();
+    fork_record();
     FILE *stream = LIBC(popen)(command, mode);
     int error = errno;
-    fork_account_expire();
+    fork_record_expire();
     errno = error;
     return stream;
 }

@@ -22,6 +22,6 @@ extern char exec_program[];
 bool exec_by_libc(const long arguments[6], long *result);
 
 /* The account that posix_spawn(3) made for this process, or NULL. */
-extern struct account exec_account;
+extern struct process_record exec_record;
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * fork.c - parent and child share each socket: the child gets an account of its own before it exists.
  *
- * fork(2): in the parent the child's account is made, with a share in the parent's estate, so that a socket
+ * fork(2): in the parent the child's account is made, with a share in the parent's fd table, so that a socket
  * which the parent closes at once after fork is not thought abandoned. The stack's lock is let go before
  * anybody else's code runs: other atfork handlers, libc's locks. So other threads may open and close sockets
- * until the child exists. What they open and do not close is entered into the child's estate, too
+ * until the child exists. What they open and do not close is entered into the child's fd table, too
  * (fork_each_child); what the child turns out not to have, since it was closed before, the child gives up
  * (descriptor_rebuild). The child notices that it is one at its first call of ours, be it in another's atfork
  * handler (address_space.h), or in our own. It tells the keeper its number, which watches it from then on.
@@ -55,7 +55,7 @@ static __thread bool ours __attribute__((
     tls_model("initial-exec"))); /* this thread is in our fork, rather than one of libc's own */
 
 /* Makes an account for a child, with all that this process has. The lock is held. */
-static void make_account(void) {
+static void make_record(void) {
     plan.prepared = true;
     plan.opened = 0;
     plan.version = descriptor_version();
@@ -65,17 +65,17 @@ static void make_account(void) {
     if (!plan.child)
         return;
     plan.made_ns = plan.child->made_ns;
-    plan.child->unborn_until_ns = plan.made_ns + UNBORN_NS;
-    plan.child->nested = wake_self->nested;
+    plan.child->fork_deadline_ns = plan.made_ns + FORK_DEADLINE_NS;
+    plan.child->in_child_pid_namespace = wake_self->in_child_pid_namespace;
     plan.child->maker = wake_self;
-    if (wake_self->estate) {
-        wake_self->estate->processes++;
-        plan.child->estate = wake_self->estate;
+    if (wake_self->file_table) {
+        wake_self->file_table->processes++;
+        plan.child->file_table = wake_self->file_table;
     }
     list_add_tail(&plans, &plan.link);
 }
 
-static bool is_account(const struct plan *made) {
+static bool is_record(const struct plan *made) {
     const struct process *child = made->child;
     return child && !shared->broken && pool_has(&shared->processes, child) && child->made_ns == made->made_ns;
 }
@@ -83,7 +83,7 @@ static bool is_account(const struct plan *made) {
 /* The child's account, if it is still there and nobody has taken it over. The lock is held. */
 static struct process *unborn(void) {
     struct process *child = plan.child;
-    bool there = is_account(&plan) && !child->pid && !child->begun;
+    bool there = is_record(&plan) && !child->pid && !child->begun;
     return there ? child : NULL;
 }
 
@@ -95,10 +95,10 @@ static bool want_look(void) {
 }
 
 static void begin_plan(void) {
-    shared_lock();
-    make_account();
+    region_enter();
+    make_record();
     bool first = want_look();
-    shared_unlock();
+    region_leave();
     if (first)
         wake_keeper();
 }
@@ -106,7 +106,7 @@ static void begin_plan(void) {
 /* The child exists, or does not: nothing is opened for it any more. The lock is held. */
 static void end_plan(void) {
     plan.prepared = false;
-    if (is_account(&plan))
+    if (is_record(&plan))
         plan.child->maker = NULL;
     list_remove(&plan.link);
 }
@@ -115,14 +115,14 @@ void fork_each_child(void (*visit)(struct process *child, unsigned *opened, void
     struct list *link, *next;
     list_for_each(link, next, &plans) {
         struct plan *made = container_of(link, struct plan, link);
-        if (is_account(made) && !made->child->pid && !made->child->begun)
+        if (is_record(made) && !made->child->pid && !made->child->begun)
             visit(made->child, &made->opened, context);
     }
 }
 
 static void prepare(void) {
     epolls_forking();
-    if (attached() && !memory_is_borrowed())
+    if (attached() && !address_space_is_parents())
         begin_plan();
 }
 
@@ -130,14 +130,14 @@ static void prepare(void) {
 static void in_parent(void) {
     if (!plan.prepared || ours)
         return;
-    shared_lock();
+    region_enter();
     end_plan();
-    shared_unlock();
+    region_leave();
 }
 
 /* A number means nothing to a keeper outside of our PID namespace; a descriptor does. */
-static void tell_keeper(struct account child, pid_t pid) {
-    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_CHILD}, .account = child};
+static void tell_keeper(struct process_record child, pid_t pid) {
+    struct ipc_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, IPC_CHILD}, .record = child};
     int pidfd = (int)LIBC(syscall)(SYS_pidfd_open, pid, 0);
     if (pidfd < 0)
         return;
@@ -151,15 +151,15 @@ static bool table_changed; /* since the account was made, or was being changed: 
 /* The first time that the child comes to the stack, with the lock held: is its account still there? */
 static void begin_life(void) {
     struct process *child = born.child;
-    if (!is_account(&born)) {
+    if (!is_record(&born)) {
         descriptor_forget_all(); /* out of memory, or so late that the child was given up */
         return;
     }
     wake_self = child;
     wake_self->begun = true;
-    if (!wake_self->pid && !wake_self->nested)
+    if (!wake_self->pid && !wake_self->in_child_pid_namespace)
         wake_self->pid = getpid();
-    wake_self->nested |= wake_self->pid && wake_self->pid != getpid();
+    wake_self->in_child_pid_namespace |= wake_self->pid && wake_self->pid != getpid();
     if (table_changed)
         descriptor_rebuild();
     else
@@ -170,7 +170,7 @@ static void begin_life(void) {
 static void in_child(void) {
     bool told = ours; /* of the child's number: the keeper, by the parent */
     ours = false;
-    borrowed_forked();
+    address_space_forked();
     lock_forked();
     signals_forked();
     if (!plan.prepared)
@@ -180,23 +180,23 @@ static void in_child(void) {
     list_init(&plans); /* of the parent's threads */
     attach_forked();
     frames_forked();
-    spare_forked();
+    placeholder_forked();
     wait_forked();
-    bells_forked();
+    epoll_eventfds_forked();
     clock_forked(plan.forked_ns);
     table_changed = descriptor_version() != plan.version;
     shared_begin = begin_life;
     if (told && !table_changed)
         return;
-    shared_lock();
-    shared_unlock();
-    if (!told && wake_self->nested)
-        tell_keeper(account_of(wake_self), getpid());
+    region_enter();
+    region_leave();
+    if (!told && wake_self->in_child_pid_namespace)
+        tell_keeper(process_record_of(wake_self), getpid());
 }
 
 /* Our atfork handler in the child, unless one before it had the child notice already. */
 static void at_fork_in_child(void) {
-    if (ours || plan.prepared || borrowed_owner() != getpid())
+    if (ours || plan.prepared || address_space_owner() != getpid())
         in_child();
 }
 
@@ -206,23 +206,23 @@ static pid_t forked(pid_t pid) {
     ours = false;
     if (!plan.prepared)
         return pid;
-    shared_lock();
+    region_enter();
     struct process *child = unborn();
-    bool nested = child && wake_self->nested;
+    bool nested = child && wake_self->in_child_pid_namespace;
     if (child && pid > 0 && !nested)
         child->pid = pid; /* the child may be killed before it can say so itself */
     else if (child && pid < 0)
-        process_settle(child);
+        process_reap(child);
     end_plan();
-    shared_unlock();
+    region_leave();
     if (nested && pid > 0)
-        tell_keeper((struct account){child, plan.made_ns}, pid);
+        tell_keeper((struct process_record){child, plan.made_ns}, pid);
     errno = error;
     return pid;
 }
 
 EXPORT pid_t fork(void) {
-    ours = !memory_is_borrowed();
+    ours = !address_space_is_parents();
     epolls_forking();
     pid_t pid = LIBC(fork)();
     return pid == 0 ? 0 : forked(pid);
@@ -230,7 +230,7 @@ EXPORT pid_t fork(void) {
 
 /* Without what pthread_atfork(3) has registered. */
 EXPORT pid_t _Fork(void) {
-    ours = !memory_is_borrowed();
+    ours = !address_space_is_parents();
     epolls_forking();
     prepare();
     pid_t pid = LIBC(_Fork)();
@@ -269,7 +269,7 @@ long fork_by_syscall(long number, const long arguments[6]) {
         errno = ENOSYS;
         return -1;
     }
-    ours = !memory_is_borrowed();
+    ours = !address_space_is_parents();
     prepare();
     long pid = LIBC(syscall)(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
                              arguments[5]);
@@ -281,48 +281,48 @@ long fork_by_syscall(long number, const long arguments[6]) {
     return forked((pid_t)pid);
 }
 
-struct process *fork_account(void) {
-    if (memory_is_borrowed())
+struct process *fork_record(void) {
+    if (address_space_is_parents())
         return NULL;
-    shared_lock();
+    region_enter();
     plan.child = NULL;
-    if (wake_self->estate && !list_empty(&wake_self->estate->holdings))
-        make_account();
+    if (wake_self->file_table && !list_empty(&wake_self->file_table->file_refs))
+        make_record();
     bool first = want_look();
-    shared_unlock();
+    region_leave();
     if (first)
         wake_keeper();
     return plan.child;
 }
 
-void fork_account_given(void) {
+void fork_record_given(void) {
     if (!plan.prepared)
         return;
-    shared_lock();
+    region_enter();
     end_plan();
-    shared_unlock();
+    region_leave();
 }
 
-void fork_account_drop(void) {
+void fork_record_drop(void) {
     if (!plan.prepared)
         return;
-    shared_lock();
-    struct process *account = unborn();
-    if (account)
-        process_settle(account);
+    region_enter();
+    struct process *record = unborn();
+    if (record)
+        process_reap(record);
     end_plan();
-    shared_unlock();
+    region_leave();
 }
 
-void fork_account_expire(void) {
+void fork_record_expire(void) {
     if (!plan.prepared)
         return;
-    shared_lock();
-    struct process *account = unborn();
-    if (account)
-        account->unborn_until_ns = shared->stack.now_ns + UNBORN_SOON_NS;
+    region_enter();
+    struct process *record = unborn();
+    if (record)
+        record->fork_deadline_ns = shared->stack.now_ns + FORK_SOON_NS;
     end_plan();
-    shared_unlock();
+    region_leave();
     wake_keeper();
 }
 
@@ -334,13 +334,13 @@ static __thread struct {
 } borrower __attribute__((tls_model("initial-exec")));
 
 static void begin_borrower(void) {
-    borrowed_lend();
+    address_space_lend();
     epolls_forking();
-    if (attached() && !memory_is_borrowed())
-        fork_account();
+    if (attached() && !address_space_is_parents())
+        fork_record();
 }
 
-struct process *fork_borrower_account(void) {
+struct process *fork_borrower_record(void) {
     return plan.prepared ? plan.child : NULL;
 }
 
@@ -354,15 +354,15 @@ void fork_borrower_stays(void) {
 }
 
 /* The account is of the process with that number from now on. */
-static void give_account(pid_t pid) {
-    shared_lock();
-    struct process *account = unborn();
-    if (account && !wake_self->nested)
-        account->pid = pid;
+static void give_record(pid_t pid) {
+    region_enter();
+    struct process *record = unborn();
+    if (record && !wake_self->in_child_pid_namespace)
+        record->pid = pid;
     end_plan();
-    shared_unlock();
-    if (account && wake_self->nested)
-        tell_keeper((struct account){account, plan.made_ns}, pid);
+    region_leave();
+    if (record && wake_self->in_child_pid_namespace)
+        tell_keeper((struct process_record){record, plan.made_ns}, pid);
     wake_keeper();
 }
 
@@ -370,19 +370,19 @@ static void give_account(pid_t pid) {
 static void end_borrower(pid_t pid) {
     bool executes = borrower.executes && pid > 0;
     borrower.executes = false;
-    borrowed_return();
+    address_space_return();
     if (executes)
         memory_give(borrower.memory);
-    if (memory_is_borrowed() || !attached())
+    if (address_space_is_parents() || !attached())
         return; /* one child within another: the account is the outer one's */
     lock_returned();
     if (!plan.prepared)
         return;
     if (!executes) {
-        fork_account_drop();
+        fork_record_drop();
         return;
     }
-    give_account(pid);
+    give_record(pid);
 }
 
 struct start {
@@ -404,10 +404,10 @@ static int begin_clone(void *context) {
  * parent closes. */
 static void end_borrower_beside(pid_t pid) {
     if (pid < 0) {
-        borrowed_return();
-        fork_account_drop();
+        address_space_return();
+        fork_record_drop();
     } else if (plan.prepared) {
-        give_account(pid);
+        give_record(pid);
     }
 }
 
@@ -434,7 +434,7 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument
     struct start start = {
         .function = function, .argument = argument, .cleared = flags & CLONE_CHILD_CLEARTID};
     start.identified = identity_of_thread(&start.identity);
-    ours = !memory_is_borrowed();
+    ours = !address_space_is_parents();
     prepare();
     int pid = LIBC(clone)(begin_clone, stack, flags, &start, parent_tid, tls, child_tid);
     return forked(pid);
@@ -442,7 +442,7 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument
 
 /* The handlers are registered when the library begins, before the program's. */
 void fork_begin(void) {
-    borrowed_begin();
+    address_space_begin();
     shared_forked = in_child;
     pthread_atfork(prepare, in_parent, at_fork_in_child);
 }

@@ -13,22 +13,22 @@ long fork_by_syscall(long number, const long arguments[6]);
 
 /* An account for a child that is about to be spawned; NULL when it needs none. What this process opens until
  * one of the three that follow is called is the child's, too. The lock is not held in any of these. */
-struct process *fork_account(void);
+struct process *fork_record(void);
 
 /* The child was made: it takes the account over when it comes to the stack (after_exec.h). */
-void fork_account_given(void);
+void fork_record_given(void);
 
 /* There is no such child. */
-void fork_account_drop(void);
+void fork_record_drop(void);
 
 /* Nobody will take it over: it lasts until the child has begun with one of its own. */
-void fork_account_expire(void);
+void fork_record_expire(void);
 
 /* A child that runs in its parent's memory: the account that its next program is to take over (NULL: it has
  * none). It is about to run that, and has taken this memory, which its parent gives back then; or exec has
  * failed.
  */
-struct process *fork_borrower_account(void);
+struct process *fork_borrower_record(void);
 void fork_borrower_executes(void *memory);
 void fork_borrower_stays(void);
 

@@ -215,7 +215,7 @@ static bool sandbox_widens(void) {
 }
 
 struct sock_fprog *sandbox_widen(const struct sock_fprog *program) {
-    if (!borrowed_by_caller()) {
+    if (!address_space_by_caller()) {
         has_filter = async_confined = true;
         if (wake_self)
             frames_leave_nic(); /* its filter may not let frames pass: the keeper moves them */

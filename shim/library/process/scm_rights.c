@@ -48,10 +48,10 @@ static void take_off(int fd) {
     struct socket *socket = enter_if_ours(fd);
     if (!socket)
         return;
-    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_FLIGHT},
-                                   .flight = flight_begin(socket)};
-    shared_unlock();
-    if (request.flight)
+    struct ipc_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, IPC_INFLIGHT},
+                                  .inflight = inflight_begin(socket)};
+    region_leave();
+    if (request.inflight)
         attach_tell(&request, fd);
     wake_keeper(); /* who looks after flights from now on */
 }
@@ -61,8 +61,8 @@ static void come_back(int fd) {
     struct socket *socket = enter_if_ours(fd);
     if (!socket)
         return;
-    flight_end(socket);
-    shared_unlock();
+    inflight_end(socket);
+    region_leave();
 }
 
 void passing_out(const struct msghdr *message, bool failed) {
@@ -81,10 +81,10 @@ static void land(int fd) {
     struct socket *socket = resume_received(fd);
     if (!socket)
         return;
-    shared_lock();
+    region_enter();
     if (!shared->broken && descriptor_socket(fd) == socket)
-        flight_end(socket);
-    shared_unlock();
+        inflight_end(socket);
+    region_leave();
 }
 
 void passing_in(struct msghdr *message, int flags) {

@@ -188,7 +188,7 @@ static void hold_back(int signal, const siginfo_t *info, ucontext_t *context) {
 static void carry_out_default(int signal) {
     struct sigaction plain = {.sa_handler = SIG_DFL}, ours;
     sigset_t only;
-    bool gated = attached() && !memory_is_borrowed();
+    bool gated = attached() && !address_space_is_parents();
     if (gated)
         shared_gate_close();
     ask_kernel(signal, &plain, &ours);
@@ -210,10 +210,10 @@ static void call_handler(const struct sigaction *action, int signal, siginfo_t *
     guest_call(action->sa_sigaction, signal, info, context);
 }
 
-static void enter(int signal, siginfo_t *info, void *context) {
+static void enter_handler(int signal, siginfo_t *info, void *context) {
     int saved = errno;
     struct sigaction action;
-    if (shared_lock_held() && !is_fault(signal, info)) {
+    if (region_is_entered() && !is_fault(signal, info)) {
         hold_back(signal, info, context);
         return;
     }
@@ -235,7 +235,7 @@ static void enter(int signal, siginfo_t *info, void *context) {
 
 GUEST_SAFE void signals_enter(int signal, siginfo_t *info, void *context) {
     bool was = guest_enter();
-    enter(signal, info, context);
+    enter_handler(signal, info, context);
     guest_leave(was);
 }
 
@@ -294,7 +294,7 @@ EXPORT int sigaction(int signal, const struct sigaction *action, struct sigactio
     struct sigaction before, wanted;
     if (signal <= 0 || signal >= NSIG)
         return ask_kernel(signal, action, old);
-    if (memory_is_borrowed())
+    if (address_space_is_parents())
         return install_borrowed(signal, action, old);
     if (!look_up(signal, &before) && ask_kernel(signal, NULL, &before) < 0)
         return -1;
@@ -363,7 +363,7 @@ EXPORT sighandler_t __sysv_signal(int signal, sighandler_t handler) {
 
 static void start(void) {
     started = true;
-    shared_unlocked = release_held;
+    region_left = release_held;
     for (int signal = 1; signal < NSIG; signal++) {
         struct sigaction current;
         sigset_t mask;

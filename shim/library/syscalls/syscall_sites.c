@@ -116,7 +116,7 @@ static struct text text_of_libc(void) {
 }
 
 /* `unused`: no other thread can be in it. */
-static void take(const struct text *text, bool unused) {
+static void note_text(const struct text *text, bool unused) {
     static struct syscall_site sites[SITES_MAX]; /* whose stubs are open has it */
     const uint64_t all = ~0ull;
     uint64_t before;
@@ -167,7 +167,7 @@ static int take_other(struct dl_phdr_info *object, size_t size, void *context) {
     struct text text = text_at(object->dlpi_addr);
     text.entry = syscall_entry_program;
     if (text.end - text.start <= SYSCALL_SITE_TEXT_MAX)
-        take(&text, others->word != NULL);
+        note_text(&text, others->word != NULL);
     return 0;
 }
 
@@ -192,11 +192,11 @@ void syscall_sites_begin(void) {
         if (function && function >= text.start && function + FUNCTION_BYTES <= text.end)
             include((void *)function);
     }
-    take(&begun, true);
+    note_text(&begun, true);
     for (size_t i = 0; library && i < sizeof apart / sizeof *apart; i++) {
         const uint8_t *function = dlsym(library, apart[i]);
         struct text around = {.start = function, .end = function ? function + SMALL_BYTES : NULL};
-        take(&around, true);
+        note_text(&around, true);
     }
     take_others("liburing"); /* io_uring_setup and its kin; the rest is in io_uring.c */
 }
@@ -207,8 +207,8 @@ void syscall_sites_complete(void) {
                 behind = {.start = begun.end, .end = text.end};
     if (!begun.start || !text.start)
         return;
-    take(&before, false);
-    take(&behind, false);
+    note_text(&before, false);
+    note_text(&behind, false);
     take_others(NULL);
 }
 
@@ -222,7 +222,7 @@ void syscall_sites_take_beside(const struct link_map *object) {
         object = object->l_prev;
     for (; object; object = object->l_next) {
         struct text text = is_libc(object) ? text_at(object->l_addr) : (struct text){.start = NULL};
-        take(&text, true);
+        note_text(&text, true);
     }
 }
 

@@ -101,7 +101,7 @@ static struct syscall_answer serve(const struct syscall_frame *frame,
                                    bool (*take)(long number, const long arguments[6], long *result)) {
     const long arguments[6] = {frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9};
     long result;
-    if (changes_descriptors(frame->number) && borrowed_by_caller())
+    if (changes_descriptors(frame->number) && address_space_by_caller())
         return (struct syscall_answer){.pass = true};
     int saved = errno;
     if (!take(frame->number, arguments, &result))

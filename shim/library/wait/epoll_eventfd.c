@@ -18,35 +18,38 @@
 
 static struct list watched = {&watched, &watched}; /* handles; with the lock held */
 static _Atomic bool any_watched;
-static struct handle *known[KNOWN]; /* of bells, by their numbers: the last of each place */
-static _Atomic int kernel_waits;    /* threads in a wait that began before the process joined its stack */
-static _Atomic int all_sleepers;    /* of all handles */
+static struct fd_entry *known[KNOWN]; /* of epoll eventfds, by their numbers: the last of each place */
+static _Atomic int kernel_waits;      /* threads in a wait that began before the process joined its stack */
+static _Atomic int all_sleepers;      /* of all handles */
 
-int bell_descriptor(const struct waiter *bell) {
-    const struct handle *handle = known[bell->number % KNOWN];
-    return handle && handle->bell > 0 && handle->epoll && handle->epoll->bell == bell ? handle->bell : -1;
+int epoll_eventfd_descriptor(const struct waiter *epoll_eventfd) {
+    const struct fd_entry *entry = known[epoll_eventfd->number % KNOWN];
+    return entry && entry->epoll_eventfd > 0 && entry->epoll && entry->epoll->epoll_eventfd == epoll_eventfd
+               ? entry->epoll_eventfd
+               : -1;
 }
 
-static void keep(struct handle *handle, int descriptor) {
-    handle->bell = descriptor;
-    known[handle->epoll->bell->number % KNOWN] = handle;
+static void keep(struct fd_entry *entry, int descriptor) {
+    entry->epoll_eventfd = descriptor;
+    known[entry->epoll->epoll_eventfd->number % KNOWN] = entry;
 }
 
-/* Gets a bell's eventfd from the keeper: the set came from another process. */
-static bool fetch(struct handle *handle) {
-    shared_lock();
-    struct epoll_set *set = shared->broken ? NULL : handle->epoll;
-    struct waiter *bell = set && !handle->bell ? set->bell : NULL;
-    uint32_t number = bell ? bell->number : 0;
-    shared_unlock();
-    int descriptor = bell ? peer_fetch(bell, number) : -1;
+/* Gets a epoll eventfd's eventfd from the keeper: the set came from another process. */
+static bool fetch(struct fd_entry *entry) {
+    region_enter();
+    struct epoll_set *set = shared->broken ? NULL : entry->epoll;
+    struct waiter *epoll_eventfd = set && !entry->epoll_eventfd ? set->epoll_eventfd : NULL;
+    uint32_t number = epoll_eventfd ? epoll_eventfd->number : 0;
+    region_leave();
+    int descriptor = epoll_eventfd ? remote_eventfd_fetch(epoll_eventfd, number) : -1;
     if (descriptor < 0)
         return false;
-    shared_lock();
-    bool kept = !handle->bell && handle->epoll == set && set->bell == bell && bell->number == number;
+    region_enter();
+    bool kept = !entry->epoll_eventfd && entry->epoll == set && set->epoll_eventfd == epoll_eventfd &&
+                epoll_eventfd->number == number;
     if (kept)
-        keep(handle, descriptor);
-    shared_unlock();
+        keep(entry, descriptor);
+    region_leave();
     if (!kept)
         descriptor_close_private(descriptor);
     return kept;
@@ -68,175 +71,176 @@ static bool is_ready(struct epoll_set *set) {
     return false;
 }
 
-static bool hangs(const struct waiter *bell) {
-    return bell && bell->sleeping;
+static bool hangs(const struct waiter *epoll_eventfd) {
+    return epoll_eventfd && epoll_eventfd->sleeping;
 }
 
-/* Returns false when that takes the bell's eventfd, which this process has not got. The lock is held. */
-static bool silence(struct handle *handle) {
+/* Returns false when that takes the epoll eventfd's eventfd, which this process has not got. The lock is
+ * held. */
+static bool silence(struct fd_entry *entry) {
     uint64_t ignored;
-    handle->epoll->bell->word = 0;
-    if (handle->bell > 0 && LIBC(read)(handle->bell, &ignored, sizeof ignored) < 0)
+    entry->epoll->epoll_eventfd->word = 0;
+    if (entry->epoll_eventfd > 0 && LIBC(read)(entry->epoll_eventfd, &ignored, sizeof ignored) < 0)
         return true; /* it was silent */
-    return handle->bell > 0;
+    return entry->epoll_eventfd > 0;
 }
 
 /* The lock is held. */
-static bool refresh(struct handle *handle) {
-    struct epoll_set *set = handle->epoll;
-    if (!set || !hangs(set->bell))
+static bool refresh(struct fd_entry *entry) {
+    struct epoll_set *set = entry->epoll;
+    if (!set || !hangs(set->epoll_eventfd))
         return true;
     if (!is_ready(set))
-        return silence(handle);
-    wake_one(set->bell);
+        return silence(entry);
+    wake_one(set->epoll_eventfd);
     return true;
 }
 
-static bool is_wanted(const struct handle *handle) {
-    return handle->epoll->watched || handle->sleepers > 0 || (handle->elder && kernel_waits > 0);
+static bool is_wanted(const struct fd_entry *entry) {
+    return entry->epoll->watched || entry->sleepers > 0 || (entry->elder && kernel_waits > 0);
 }
 
 /* The lock is held. */
-static bool place(struct handle *handle) {
-    struct waiter *bell = handle->epoll->bell;
-    handle->epoll->watched |= handle->watched;
-    bool wanted = is_wanted(handle);
-    if (wanted == bell->sleeping)
+static bool place(struct fd_entry *entry) {
+    struct waiter *epoll_eventfd = entry->epoll->epoll_eventfd;
+    entry->epoll->watched |= entry->watched;
+    bool wanted = is_wanted(entry);
+    if (wanted == epoll_eventfd->sleeping)
         return true;
-    bell->sleeping = bell->by_descriptor = wanted;
+    epoll_eventfd->sleeping = epoll_eventfd->by_descriptor = wanted;
     if (wanted) {
-        list_add_tail(&handle->epoll->waiters, &bell->epoll_link);
-        return refresh(handle);
+        list_add_tail(&entry->epoll->waiters, &epoll_eventfd->epoll_link);
+        return refresh(entry);
     }
-    list_remove(&bell->epoll_link);
-    return silence(handle);
+    list_remove(&epoll_eventfd->epoll_link);
+    return silence(entry);
 }
 
-void bell_place(struct handle *handle) {
+void epoll_eventfd_place(struct fd_entry *entry) {
     int saved = errno;
     bool done = true;
     for (int tries = 0; tries < 2; tries++) {
-        shared_lock();
-        if (handle->epoll && handle->epoll->bell && !shared->broken)
-            done = place(handle);
-        shared_unlock();
-        if (done || !fetch(handle))
+        region_enter();
+        if (entry->epoll && entry->epoll->epoll_eventfd && !shared->broken)
+            done = place(entry);
+        region_leave();
+        if (done || !fetch(entry))
             break;
     }
     errno = saved;
 }
 
-void bell_hang(struct handle *handle, int fd) {
-    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_WAITER}};
+void epoll_eventfd_hang(struct fd_entry *entry, int fd) {
+    struct ipc_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, IPC_WAITER}};
     struct epoll_event event = {.events = EPOLLIN};
-    struct waiter *bell = NULL;
+    struct waiter *epoll_eventfd = NULL;
     int saved = errno, descriptor = wait_eventfd();
     if (descriptor < 0)
         return;
-    shared_lock();
-    struct epoll_set *set = shared->broken ? NULL : handle->epoll;
-    if (set && !set->bell && (bell = pool_take_zeroed(&shared->waiters))) {
-        bell->bell = true;
-        bell->descriptor = bell->keeper_descriptor = -1;
-        bell->watch.kind = WATCH_WAITER;
-        bell->watch.waiter = bell;
-        bell->set = set;
-        waiter_enter(bell);
-        set->bell = bell;
-        keep(handle, descriptor);
-        event.data.u64 = BELL_MARK << 32 | bell->number;
-        request.waiter = bell;
-        request.waiter_number = bell->number;
+    region_enter();
+    struct epoll_set *set = shared->broken ? NULL : entry->epoll;
+    if (set && !set->epoll_eventfd && (epoll_eventfd = pool_take_zeroed(&shared->waiters))) {
+        epoll_eventfd->epoll_eventfd = true;
+        epoll_eventfd->descriptor = epoll_eventfd->keeper_descriptor = -1;
+        epoll_eventfd->watch.kind = WATCH_WAITER;
+        epoll_eventfd->watch.waiter = epoll_eventfd;
+        epoll_eventfd->set = set;
+        waiter_enter(epoll_eventfd);
+        set->epoll_eventfd = epoll_eventfd;
+        keep(entry, descriptor);
+        event.data.u64 = EPOLL_EVENTFD_MARK << 32 | epoll_eventfd->number;
+        request.waiter = epoll_eventfd;
+        request.waiter_number = epoll_eventfd->number;
     }
-    shared_unlock();
-    if (bell) {
+    region_leave();
+    if (epoll_eventfd) {
         attach_tell(&request, descriptor);
         LIBC(epoll_ctl)(fd, EPOLL_CTL_ADD, descriptor, &event);
-        event = BELL_KEEPER_EVENT;
+        event = EPOLL_EVENTFD_KEEPER_EVENT;
         LIBC(epoll_ctl)(fd, EPOLL_CTL_ADD, attach_connection(), &event);
-        bell_place(handle);
+        epoll_eventfd_place(entry);
     } else {
         descriptor_close_private(descriptor);
     }
     errno = saved;
 }
 
-void bell_take_down(struct handle *handle, int fd) {
-    if (handle->bell > 0)
-        LIBC(epoll_ctl)(fd, EPOLL_CTL_DEL, handle->bell, NULL);
-    bell_drop(handle);
+void epoll_eventfd_take_down(struct fd_entry *entry, int fd) {
+    if (entry->epoll_eventfd > 0)
+        LIBC(epoll_ctl)(fd, EPOLL_CTL_DEL, entry->epoll_eventfd, NULL);
+    epoll_eventfd_drop(entry);
 }
 
-void bell_want(struct handle *handle, int fd) {
-    bool done = handle->watched && (!handle->epoll || (handle->epoll->watched && handle->epoll->bell));
+void epoll_eventfd_want(struct fd_entry *entry, int fd) {
+    bool done = entry->watched && (!entry->epoll || (entry->epoll->watched && entry->epoll->epoll_eventfd));
     if (done)
         return;
-    shared_lock();
-    handle->watched = true;
-    if (list_empty(&handle->watch_link))
-        list_add_tail(&watched, &handle->watch_link);
+    region_enter();
+    entry->watched = true;
+    if (list_empty(&entry->watch_link))
+        list_add_tail(&watched, &entry->watch_link);
     any_watched = true;
-    shared_unlock();
-    if (handle->epoll && !handle->epoll->bell)
-        bell_hang(handle, fd);
+    region_leave();
+    if (entry->epoll && !entry->epoll->epoll_eventfd)
+        epoll_eventfd_hang(entry, fd);
     else
-        bell_place(handle);
+        epoll_eventfd_place(entry);
 }
 
-static struct handle *refresh_all(void) {
+static struct fd_entry *refresh_all(void) {
     struct list *link, *next;
-    struct handle *unknown = NULL;
-    shared_lock();
+    struct fd_entry *unknown = NULL;
+    region_enter();
     list_for_each(link, next, &watched) {
-        struct handle *handle = container_of(link, struct handle, watch_link);
-        if (!refresh(handle))
-            unknown = handle;
+        struct fd_entry *entry = container_of(link, struct fd_entry, watch_link);
+        if (!refresh(entry))
+            unknown = entry;
     }
-    shared_unlock();
+    region_leave();
     return unknown;
 }
 
-void bells_refresh(void) {
+void epoll_eventfds_refresh(void) {
     if (!any_watched)
         return;
     int saved = errno;
-    struct handle *unknown;
+    struct fd_entry *unknown;
     while ((unknown = refresh_all()) && fetch(unknown))
         continue;
     errno = saved;
 }
 
-void bell_refresh(struct handle *handle) {
+void epoll_eventfd_refresh(struct fd_entry *entry) {
     bool done = true;
     for (int tries = 0; tries < 2; tries++) {
-        shared_lock();
-        done = refresh(handle);
-        shared_unlock();
-        if (done || !fetch(handle))
+        region_enter();
+        done = refresh(entry);
+        region_leave();
+        if (done || !fetch(entry))
             break;
     }
 }
 
-void bell_quiet(struct handle *handle) {
-    struct epoll_set *set = handle->epoll;
-    if (set && hangs(set->bell) && !is_ready(set))
-        silence(handle);
+void epoll_eventfd_quiet(struct fd_entry *entry) {
+    struct epoll_set *set = entry->epoll;
+    if (set && hangs(set->epoll_eventfd) && !is_ready(set))
+        silence(entry);
 }
 
-void bell_keeper_died(int fd) {
+void epoll_eventfd_keeper_died(int fd) {
     int saved = errno;
-    shared_lock();
+    region_enter();
     keeper_has_died();
-    shared_unlock();
+    region_leave();
     LIBC(epoll_ctl)(fd, EPOLL_CTL_DEL, attach_connection(), NULL);
     errno = saved;
 }
 
-int bell_filter(struct epoll_event *events, int count, uint32_t *number) {
+int epoll_eventfd_filter(struct epoll_event *events, int count, uint32_t *number) {
     int left = 0;
     *number = 0;
     for (int i = 0; i < count; i++) {
-        uint32_t here = bell_number(events[i].data.u64);
+        uint32_t here = epoll_eventfd_number(events[i].data.u64);
         if (here)
             *number = here > *number ? here : *number;
         else
@@ -245,7 +249,7 @@ int bell_filter(struct epoll_event *events, int count, uint32_t *number) {
     return left;
 }
 
-bool bells_begin(void) {
+bool epoll_eventfds_begin(void) {
     if (attached())
         return false;
     kernel_waits++;
@@ -256,52 +260,53 @@ bool bells_begin(void) {
 }
 
 static void place_elder(int fd, void *context) {
-    struct handle *handle = descriptor_epoll(fd);
+    struct fd_entry *entry = descriptor_epoll(fd);
     (void)context;
-    if (handle && handle->elder && handle->epoll)
-        bell_place(handle);
+    if (entry && entry->elder && entry->epoll)
+        epoll_eventfd_place(entry);
 }
 
-void bells_end(void) {
+void epoll_eventfds_end(void) {
     if (--kernel_waits == 0 && attached())
         descriptor_walk(0, UINT32_MAX, place_elder, NULL);
 }
 
-void bell_sleep_begin(struct handle *handle) {
-    handle->sleepers++;
+void epoll_eventfd_sleep_begin(struct fd_entry *entry) {
+    entry->sleepers++;
     all_sleepers++;
 }
 
-void bell_sleep_end(struct handle *handle) {
+void epoll_eventfd_sleep_end(struct fd_entry *entry) {
     all_sleepers--;
-    if (--handle->sleepers == 0 && handle->epoll)
-        bell_place(handle);
+    if (--entry->sleepers == 0 && entry->epoll)
+        epoll_eventfd_place(entry);
 }
 
-void bell_drop(struct handle *handle) {
-    list_remove(&handle->watch_link);
-    if (handle->epoll && handle->epoll->bell && known[handle->epoll->bell->number % KNOWN] == handle)
-        known[handle->epoll->bell->number % KNOWN] = NULL;
-    if (handle->bell > 0)
-        descriptor_close_private(handle->bell);
-    handle->bell = 0;
+void epoll_eventfd_drop(struct fd_entry *entry) {
+    list_remove(&entry->watch_link);
+    if (entry->epoll && entry->epoll->epoll_eventfd &&
+        known[entry->epoll->epoll_eventfd->number % KNOWN] == entry)
+        known[entry->epoll->epoll_eventfd->number % KNOWN] = NULL;
+    if (entry->epoll_eventfd > 0)
+        descriptor_close_private(entry->epoll_eventfd);
+    entry->epoll_eventfd = 0;
 }
 
 static void forget_sleepers(int fd, void *context) {
-    struct handle *handle = descriptor_epoll(fd);
+    struct fd_entry *entry = descriptor_epoll(fd);
     (void)context;
-    if (handle)
-        handle->sleepers = 0; /* the parent's */
+    if (entry)
+        entry->sleepers = 0; /* the parent's */
 }
 
-void bells_forked(void) {
+void epoll_eventfds_forked(void) {
     kernel_waits = 0;
     if (all_sleepers > 0)
         descriptor_walk(0, UINT32_MAX, forget_sleepers, NULL);
     all_sleepers = 0;
 }
 
-void bells_forget(void) {
+void epoll_eventfds_forget(void) {
     list_init(&watched);
     any_watched = false;
     memset(known, 0, sizeof known);

@@ -50,7 +50,7 @@ static bool is_noted(int fd) {
 
 bool epoll_is(int fd) {
     char path[32], kind[32] = "";
-    struct epoll_event same = BELL_KEEPER_EVENT;
+    struct epoll_event same = EPOLL_EVENTFD_KEEPER_EVENT;
     int saved = errno, member = attach_connection();
     bool is;
     if (member >= 0) { /* which is in it with this event, or is not */
@@ -65,8 +65,8 @@ bool epoll_is(int fd) {
 
 static void note_member(struct epoll_content *content, int member, unsigned long long data,
                         void (*visit)(int member)) {
-    uint32_t number = bell_number(data);
-    if (number && content->count < EPOLL_BELLS_MAX)
+    uint32_t number = epoll_eventfd_number(data);
+    if (number && content->count < EPOLL_EVENTFDS_MAX)
         content->numbers[content->count++] = number;
     if (number)
         return;
@@ -114,8 +114,8 @@ struct comparison {
 static void compare(int fd, void *context) {
     struct comparison *comparison = context;
     struct epoll_event none = {0};
-    const struct handle *handle = descriptor_epoll(fd);
-    if (!handle || handle->epoll || fd == comparison->fd || comparison->same >= 0)
+    const struct fd_entry *entry = descriptor_epoll(fd);
+    if (!entry || entry->epoll || fd == comparison->fd || comparison->same >= 0)
         return;
     comparison->count++;
     if (!comparison->count_only && LIBC(epoll_ctl)(fd, EPOLL_CTL_MOD, comparison->probe, &none) == 0)
@@ -146,58 +146,60 @@ static struct epoll_set *set_with(const struct epoll_content *content) {
     const struct waiter *found = NULL;
     if (shared->broken && !shared->orphaned)
         return NULL;
-    list_for_each(link, next, &shared->bells) {
-        const struct waiter *bell = container_of(link, struct waiter, link);
+    list_for_each(link, next, &shared->epoll_eventfds) {
+        const struct waiter *epoll_eventfd = container_of(link, struct waiter, link);
         for (int i = 0; i < content->count; i++)
-            if (bell->number == content->numbers[i] && (!found || bell->number < found->number))
-                found = bell;
+            if (epoll_eventfd->number == content->numbers[i] &&
+                (!found || epoll_eventfd->number < found->number))
+                found = epoll_eventfd;
     }
     return found ? found->set : NULL;
 }
 
 /* Enters a number into the table. The lock is held. */
-static struct handle *enter(int fd, const struct epoll_content *content, int same, bool own, bool elder) {
-    struct handle *handle = descriptor_epoll(fd);
+static struct fd_entry *enter_epoll_descriptor(int fd, const struct epoll_content *content, int same,
+                                               bool own, bool elder) {
+    struct fd_entry *entry = descriptor_epoll(fd);
     struct epoll_set *set = set_with(content);
-    if (handle || descriptor_find(fd))
-        return handle; /* another thread was first */
+    if (entry || descriptor_find(fd))
+        return entry; /* another thread was first */
     if (set)
-        handle = descriptor_handle_of_epoll(set);
+        entry = descriptor_entry_of_epoll(set);
     else if (same >= 0)
-        handle = descriptor_epoll(same);
-    if (!handle && (handle = descriptor_hold_epoll(set))) {
-        handle->own = own;
-        handle->forks = forks;
-        handle->elder = elder;
+        entry = descriptor_epoll(same);
+    if (!entry && (entry = descriptor_hold_epoll(set))) {
+        entry->own = own;
+        entry->forks = forks;
+        entry->elder = elder;
     }
-    if (handle)
-        handle->own |= own;
-    if (handle && descriptor_set(fd, handle)) {
-        if (handle->descriptors == 0)
-            descriptor_release(handle);
+    if (entry)
+        entry->own |= own;
+    if (entry && descriptor_set(fd, entry)) {
+        if (entry->descriptors == 0)
+            descriptor_release(entry);
         return NULL;
     }
-    return handle;
+    return entry;
 }
 
-static struct handle *learn(int fd, bool own, bool elder) {
+static struct fd_entry *learn(int fd, bool own, bool elder) {
     struct epoll_content content = {.count = 0};
     int saved = errno, same = -1;
     if (!own || elder) {
         content = epoll_content(fd, NULL);
         same = find_same(fd);
     }
-    shared_lock();
-    struct handle *handle = enter(fd, &content, same, own, elder);
-    shared_unlock();
+    region_enter();
+    struct fd_entry *entry = enter_epoll_descriptor(fd, &content, same, own, elder);
+    region_leave();
     errno = saved;
-    return handle;
+    return entry;
 }
 
 void epoll_inherited(int fd) {
     struct epoll_content content = epoll_content(fd, NULL);
     if (set_with(&content))
-        enter(fd, &content, -1, false, true);
+        enter_epoll_descriptor(fd, &content, -1, false, true);
 }
 
 void epoll_made(int fd) {
@@ -209,29 +211,29 @@ void epoll_made(int fd) {
         note(fd);
 }
 
-struct handle *epoll_known(int fd) {
-    struct handle *handle = descriptor_find(fd);
-    if (handle)
-        return handle->kind == HOLDING_EPOLL ? handle : NULL;
+struct fd_entry *epoll_known(int fd) {
+    struct fd_entry *entry = descriptor_find(fd);
+    if (entry)
+        return entry->kind == FILE_REF_EPOLL ? entry : NULL;
     return attached() && epoll_is(fd) ? learn(fd, is_noted(fd), false) : NULL;
 }
 
-/* Whether nobody but this process can have a set: all others would have to be told by its bell. */
-static bool is_private(const struct handle *handle) {
-    return handle->own && handle->forks == forks;
+/* Whether nobody but this process can have a set: all others would have to be told by its epoll eventfd. */
+static bool is_private(const struct fd_entry *entry) {
+    return entry->own && entry->forks == forks;
 }
 
 /* Makes a set in the region. The lock is held. */
-static struct epoll_set *make(struct handle *handle, bool mixed) {
+static struct epoll_set *make(struct fd_entry *entry, bool mixed) {
     struct epoll_set *set = pool_take_zeroed(&shared->epoll_sets);
     if (!set)
         return NULL;
     list_init(&set->items);
     list_init(&set->ready);
     list_init(&set->waiters);
-    set->mixed = mixed || !is_private(handle);
-    set->watched = handle->watched || !is_private(handle);
-    if (descriptor_enter_epoll(handle, set)) {
+    set->mixed = mixed || !is_private(entry);
+    set->watched = entry->watched || !is_private(entry);
+    if (descriptor_enter_epoll(entry, set)) {
         pool_return(&shared->epoll_sets, set);
         return NULL;
     }
@@ -239,48 +241,48 @@ static struct epoll_set *make(struct handle *handle, bool mixed) {
 }
 
 /* Several processes may give a set that they share its first socket at once. */
-static void settle_race(struct handle *handle, int fd) {
+static void settle_race(struct fd_entry *entry, int fd) {
     struct epoll_content content = epoll_content(fd, NULL);
-    shared_lock();
-    struct epoll_set *set = handle->epoll, *winner = set_with(&content);
+    region_enter();
+    struct epoll_set *set = entry->epoll, *winner = set_with(&content);
     if (winner && winner != set && set && list_empty(&set->items)) {
-        bell_take_down(handle, fd);
-        descriptor_enter_epoll(handle, winner);
+        epoll_eventfd_take_down(entry, fd);
+        descriptor_enter_epoll(entry, winner);
     }
-    shared_unlock();
+    region_leave();
 }
 
 struct epoll_set *epoll_set_for(int fd) {
-    struct handle *handle = epoll_known(fd);
-    if (!handle || handle->epoll)
-        return handle ? handle->epoll : NULL;
+    struct fd_entry *entry = epoll_known(fd);
+    if (!entry || entry->epoll)
+        return entry ? entry->epoll : NULL;
     struct epoll_content content = epoll_content(fd, NULL);
-    shared_lock();
+    region_enter();
     struct epoll_set *set = set_with(&content);
-    bool first = !set && !handle->epoll && (!shared->broken || shared->orphaned);
-    if (set && !handle->epoll)
-        descriptor_enter_epoll(handle, set);
+    bool first = !set && !entry->epoll && (!shared->broken || shared->orphaned);
+    if (set && !entry->epoll)
+        descriptor_enter_epoll(entry, set);
     else if (first)
-        first = make(handle, content.unknown || content.kernels);
-    shared_unlock();
+        first = make(entry, content.unknown || content.kernels);
+    region_leave();
     if (first) {
-        bell_hang(handle, fd);
-        if (!is_private(handle))
-            settle_race(handle, fd);
+        epoll_eventfd_hang(entry, fd);
+        if (!is_private(entry))
+            settle_race(entry, fd);
     } else {
-        bell_place(handle);
+        epoll_eventfd_place(entry);
     }
-    return handle->epoll;
+    return entry->epoll;
 }
 
 /* Its set is held by the message, too, until that has been read. */
 static void pass(int fd, bool on) {
-    struct handle *handle = descriptor_epoll(fd);
-    if (!handle)
+    struct fd_entry *entry = descriptor_epoll(fd);
+    if (!entry)
         return;
-    shared_lock();
-    struct epoll_set *set = shared->broken ? NULL : handle->epoll;
-    handle->own &= !on;
+    region_enter();
+    struct epoll_set *set = shared->broken ? NULL : entry->epoll;
+    entry->own &= !on;
     if (set && on) {
         set->holders++;
         set->passed++;
@@ -288,7 +290,7 @@ static void pass(int fd, bool on) {
         set->passed--;
         epoll_set_drop(set);
     }
-    shared_unlock();
+    region_leave();
 }
 
 void epoll_arrived(int fd, bool in_message) {
@@ -328,15 +330,15 @@ static void learn_elder(int fd) {
 }
 
 static void want_member(int member) {
-    struct handle *handle = descriptor_epoll(member);
-    if (handle)
-        bell_want(handle, member);
+    struct fd_entry *entry = descriptor_epoll(member);
+    if (entry)
+        epoll_eventfd_want(entry, member);
 }
 
 static void look_into(int fd) {
-    struct handle *handle = descriptor_epoll(fd);
+    struct fd_entry *entry = descriptor_epoll(fd);
     epoll_content(fd, want_member);
-    if (handle && !handle->epoll && !is_private(handle))
+    if (entry && !entry->epoll && !is_private(entry))
         epoll_set_for(fd); /* others may have it: they are to find its number in it */
 }
 

@@ -2,15 +2,15 @@
  * epoll_set.h - which epoll descriptors are the same set, and which set of the stack's that is.
  *
  * Theory of operation. An epoll set is known by the kernel's object, not by a descriptor's number. In a
- * process that has joined its stack each number of a set points to one handle, whatever made the number:
+ * process that has joined its stack each number of a set points to one entry, whatever made the number:
  * dup(2) and fork(2) take the table's entry along (fd.c, fork.c); a number that nobody saw coming is
  * compared with the sets that the process has: an eventfd that is put into the one is then in the other, too.
  *
- * When a set gets its first socket of ours, it gets a struct epoll_set in the region, and a bell
- * (epoll_eventfd.h): an eventfd in the kernel's set, whose data is the bell's number. By that number whoever
- * has the descriptor finds the set in the region, however he got it: by exec(2), in a message, from a parent
- * that had not joined the stack yet. The keeper has the eventfd, too, so that it stays in the kernel's set
- * when the process ends.
+ * When a set gets its first socket of ours, it gets a struct epoll_set in the region, and a epoll eventfd
+ * (epoll_eventfd.h): an eventfd in the kernel's set, whose data is the epoll eventfd's number. By that number
+ * whoever has the descriptor finds the set in the region, however he got it: by exec(2), in a message, from a
+ * parent that had not joined the stack yet. The keeper has the eventfd, too, so that it stays in the kernel's
+ * set when the process ends.
  */
 #ifndef SHIM_LIBRARY_WAIT_EPOLL_SET_H
 #define SHIM_LIBRARY_WAIT_EPOLL_SET_H
@@ -20,9 +20,9 @@
 /* A set that this process has just made. The lock is not held, here and below. */
 void epoll_made(int fd);
 
-/* The handle of an epoll descriptor, which enters the table if it is not there yet. NULL: it is none, or
+/* The entry of an epoll descriptor, which enters the table if it is not there yet. NULL: it is none, or
  * memory is out, or the process has not joined a stack. */
-struct handle *epoll_known(int fd);
+struct fd_entry *epoll_known(int fd);
 
 /* The set of an epoll descriptor in the region, for its first socket of ours. NULL: memory is out, or it is
  * no epoll descriptor. */
@@ -48,15 +48,15 @@ void epolls_attached(void);
 /* The process is about to fork, or has; the lock may be held. */
 void epolls_forking(void);
 
-#define EPOLL_BELLS_MAX 8
+#define EPOLL_EVENTFDS_MAX 8
 
 /* What the kernel's part of a set has in it (proc(5), /proc/PID/fdinfo). */
 struct epoll_content {
     bool unknown; /* it can't be seen */
-    bool kernels; /* a descriptor of the kernel's, but for bells */
+    bool kernels; /* a descriptor of the kernel's, but for epoll eventfds */
     int count;
-    uint32_t
-        numbers[EPOLL_BELLS_MAX]; /* of its bells: one, but for those whose sets have just ended, or begun */
+    uint32_t numbers[EPOLL_EVENTFDS_MAX]; /* of its epoll eventfds: one, but for those whose sets have just
+                                             ended, or begun */
 };
 struct epoll_content epoll_content(int fd, void (*visit)(int member));
 

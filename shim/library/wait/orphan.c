@@ -11,25 +11,25 @@ static bool is_connection(const struct socket *socket) {
     return socket->tcp && socket->tcp->remote_port;
 }
 
-unsigned orphan_events(const struct handle *handle, unsigned wanted) {
-    if (is_connection(handle->socket))
+unsigned orphan_events(const struct fd_entry *entry, unsigned wanted) {
+    if (is_connection(entry->socket))
         return CONNECTION_EVENTS & (wanted | POLLERR | POLLHUP);
-    return handle->orphan_told ? 0 : POLLERR | POLLHUP;
+    return entry->orphan_told ? 0 : POLLERR | POLLHUP;
 }
 
-void orphan_told(struct handle *handle) {
-    handle->orphan_told = true;
+void orphan_told(struct fd_entry *entry) {
+    entry->orphan_told = true;
 }
 
 /* The handle of an item that this process still has; the account of what it closes is not kept any more. */
-static struct handle *handle_of(const struct epoll_item *item) {
-    struct handle *handle = descriptor_find(item->descriptor);
-    return handle && handle->kind == HOLDING_SOCKET && handle->socket == item->socket ? handle : NULL;
+static struct fd_entry *fd_entry_of(const struct epoll_item *item) {
+    struct fd_entry *entry = descriptor_find(item->descriptor);
+    return entry && entry->kind == FILE_REF_SOCKET && entry->socket == item->socket ? entry : NULL;
 }
 
 static unsigned item_events(const struct epoll_item *item) {
-    const struct handle *handle = item->disarmed ? NULL : handle_of(item);
-    return handle ? orphan_events(handle, item->events) : 0;
+    const struct fd_entry *entry = item->disarmed ? NULL : fd_entry_of(item);
+    return entry ? orphan_events(entry, item->events) : 0;
 }
 
 bool orphan_set_ready(const struct epoll_set *set) {
@@ -51,7 +51,7 @@ int orphan_collect(struct epoll_set *set, struct epoll_event *events, int limit)
             continue;
         events[count++] = (struct epoll_event){.events = mask, .data.u64 = item->data};
         item->disarmed = item->events & (EPOLLONESHOT | EPOLLET);
-        orphan_told(handle_of(item));
+        orphan_told(fd_entry_of(item));
     }
     while ((link = list_first(&seen)))
         list_move_tail(&set->items, link); /* the others first, next time */

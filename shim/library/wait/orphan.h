@@ -15,10 +15,10 @@
 #include <sys/epoll.h>
 
 /* The events of a socket, of `wanted` and POLLERR and POLLHUP. */
-unsigned orphan_events(const struct handle *handle, unsigned wanted);
+unsigned orphan_events(const struct fd_entry *entry, unsigned wanted);
 
 /* They have been told. */
-void orphan_told(struct handle *handle);
+void orphan_told(struct fd_entry *entry);
 
 /* Whether a set has something to say. The lock is held. */
 bool orphan_set_ready(const struct epoll_set *set);

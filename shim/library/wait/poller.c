@@ -32,7 +32,7 @@ static __thread struct {
     bool failed;  /* nor can it be */
     bool watches; /* the NIC */
     int short_sleeps;
-    int strange; /* how much more often the NIC has woken it for others than for its own process */
+    int remote_wakeups; /* how much more often the NIC has woken it for others than for its own process */
 } own __attribute__((tls_model("initial-exec")));
 
 /* A sleep that ends at once costs a wake-up of two processors for nothing: whose sleeps were short lately
@@ -51,8 +51,8 @@ static void note_sleep(uint64_t ns) {
 
 /* Who is woken by the NIC for the frames of other processes, mostly, leaves it to them for a while: for so
  * many events of its own. */
-#define STRANGE_MAX 8
-#define STRANGE_REST 32
+#define REMOTE_WAKEUPS_MAX 8
+#define REMOTE_WAKEUPS_REST 32
 
 static bool watch(int epoll, int descriptor, uint32_t events, enum source source) {
     struct epoll_event event = {.events = events, .data.u32 = source};
@@ -61,7 +61,7 @@ static bool watch(int epoll, int descriptor, uint32_t events, enum source source
 
 /* There is one more who watches the NIC; or the keeper has to look at it. */
 static void tell_keeper(void) {
-    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_POLLER}};
+    struct ipc_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, IPC_POLLER}};
     attach_tell(&request, -1);
 }
 
@@ -97,16 +97,16 @@ void poller_prepare(struct waiter *waiter) {
 
 bool poller_begin(struct waiter *waiter) {
     struct process *process = waiter->process;
-    if (!own.epoll || (own.strange > 0 && !own.watches) || (process->poller && process->poller != waiter) ||
-        !frames_may_receive())
+    if (!own.epoll || (own.remote_wakeups > 0 && !own.watches) ||
+        (process->poller && process->poller != waiter) || !frames_may_receive())
         return false;
     process->poller = waiter;
     return true;
 }
 
 void poller_end(struct waiter *waiter) {
-    if (waiter->word && own.strange > 0)
-        own.strange--;
+    if (waiter->word && own.remote_wakeups > 0)
+        own.remote_wakeups--;
     if (waiter->process->poller == waiter)
         waiter->process->poller = NULL;
 }
@@ -148,15 +148,15 @@ static int sleep_until(struct epoll_event *events, uint64_t deadline_ns, const s
 }
 
 static void take_in(struct waiter *waiter) {
-    uint32_t own_before = wake_own, strange_before = wake_strange;
+    uint32_t own_before = wake_own, remote_before = wake_remote;
     wake_awake = waiter;
-    if (frames_take_in() < 0)
+    if (frames_rx_poll() < 0)
         tell_keeper();
     wake_awake = NULL;
     if (wake_own != own_before)
-        own.strange -= own.strange > 0;
-    else if (wake_strange != strange_before)
-        own.strange++; /* frames that nobody waits for are nobody's */
+        own.remote_wakeups -= own.remote_wakeups > 0;
+    else if (wake_remote != remote_before)
+        own.remote_wakeups++; /* frames that nobody waits for are nobody's */
 }
 
 /* Leaves the NIC to others: the keeper, if nobody else. */
@@ -165,12 +165,12 @@ static void retire(struct waiter *waiter) {
     if (nic)
         LIBC(epoll_ctl)(own.epoll - 1, EPOLL_CTL_DEL, nic->descriptor, NULL);
     own.watches = false;
-    own.strange = STRANGE_REST;
-    frames_take_in(); /* what came last */
-    shared_lock();
+    own.remote_wakeups = REMOTE_WAKEUPS_REST;
+    frames_rx_poll(); /* what came last */
+    region_enter();
     poller_end(waiter);
     waiter->process->receives = false; /* until it is at work again: the keeper is not to rely on it */
-    shared_unlock();
+    region_leave();
 }
 
 /* Looks at the word for a microsecond or so: whoever wakes us may be on the same stack. */
@@ -220,9 +220,9 @@ static int spin(struct waiter *waiter, const struct pollfd *further, nfds_t coun
     while (!watch_word(waiter) && !look(waiter, further, count) && !shared->broken &&
            signals_handled() == before && clock_now() < end_ns)
         continue;
-    shared_lock();
+    region_enter();
     waiter->spinning = false;
-    shared_unlock();
+    region_leave();
     return !waiter->word && signals_handled() != before ? -EINTR : 0;
 }
 
@@ -236,7 +236,7 @@ int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t cou
     if (waiter->spinning) {
         if (spin(waiter, further, count, deadline_ns, mask))
             return -EINTR;
-    } else if (own.short_sleeps >= SHORT_SLEEPS && !shared->bulk) {
+    } else if (own.short_sleeps >= SHORT_SLEEPS && !shared->bulk_receive) {
         look_for_a_moment(waiter, further, count);
     }
     if (waiter->word)
@@ -261,14 +261,14 @@ int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t cou
                 told |= LIBC(read)(waiter->descriptor, &ignored, sizeof ignored) > 0;
         }
         if (alone) {
-            shared_lock();
+            region_enter();
             keeper_has_died();
-            shared_unlock();
+            region_leave();
             return 0;
         }
         if (nic)
             take_in(waiter);
-        if (own.strange >= STRANGE_MAX && own.watches)
+        if (own.remote_wakeups >= REMOTE_WAKEUPS_MAX && own.watches)
             retire(waiter);
         if (ready && count > 0)
             return 1;

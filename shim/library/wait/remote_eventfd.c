@@ -14,98 +14,98 @@
 #define PEERS_MAX 32
 #define ASK_AGAIN 64 /* wake-ups: a child may have picked up its parent's answer */
 
-static struct peer {
+static struct remote {
     const struct waiter *waiter; /* NULL: a free place */
     uint32_t number;             /* ... of it */
     uint32_t wakes;              /* since the keeper was asked */
     int descriptor;              /* -1: the answer has not come yet */
-} peers[PEERS_MAX];
+} remotes[PEERS_MAX];
 static uint32_t next_place;
 
-static bool is_gone(const struct peer *peer) {
-    return !pool_has(&shared->waiters, peer->waiter) || peer->waiter->number != peer->number;
+static bool is_gone(const struct remote *remote) {
+    return !pool_has(&shared->waiters, remote->waiter) || remote->waiter->number != remote->number;
 }
 
-static void forget(struct peer *peer) {
-    if (peer->waiter && peer->descriptor >= 0)
-        descriptor_close_private(peer->descriptor);
-    peer->waiter = NULL;
+static void forget_eventfd(struct remote *remote) {
+    if (remote->waiter && remote->descriptor >= 0)
+        descriptor_close_private(remote->descriptor);
+    remote->waiter = NULL;
 }
 
-static struct peer *find(uint32_t number) {
-    for (struct peer *peer = peers; peer < peers + PEERS_MAX; peer++)
-        if (peer->waiter && peer->number == number)
-            return peer;
+static struct remote *find(uint32_t number) {
+    for (struct remote *remote = remotes; remote < remotes + PEERS_MAX; remote++)
+        if (remote->waiter && remote->number == number)
+            return remote;
     return NULL;
 }
 
 /* A place: one whose waiter is gone, or whoever's turn it is. */
-static struct peer *make_room(void) {
-    for (struct peer *peer = peers; peer < peers + PEERS_MAX; peer++)
-        if (peer->waiter && is_gone(peer))
-            forget(peer);
-    for (struct peer *peer = peers; peer < peers + PEERS_MAX; peer++)
-        if (!peer->waiter)
-            return peer;
-    struct peer *peer = &peers[next_place++ % PEERS_MAX];
-    forget(peer);
-    return peer;
+static struct remote *make_room(void) {
+    for (struct remote *remote = remotes; remote < remotes + PEERS_MAX; remote++)
+        if (remote->waiter && is_gone(remote))
+            forget_eventfd(remote);
+    for (struct remote *remote = remotes; remote < remotes + PEERS_MAX; remote++)
+        if (!remote->waiter)
+            return remote;
+    struct remote *remote = &remotes[next_place++ % PEERS_MAX];
+    forget_eventfd(remote);
+    return remote;
 }
 
-static void ask(struct peer *peer) {
-    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_PEER},
-                                   .waiter = (struct waiter *)peer->waiter,
-                                   .waiter_number = peer->number};
-    peer->wakes = 0;
+static void ask_keeper_for_eventfd(struct remote *remote) {
+    struct ipc_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, IPC_REMOTE_EVENTFD},
+                                  .waiter = (struct waiter *)remote->waiter,
+                                  .waiter_number = remote->number};
+    remote->wakes = 0;
     if (attach_ask_later(&request))
-        peer->waiter = NULL;
+        remote->waiter = NULL;
 }
 
 /* Picks up the keeper's answers. */
 static void pick_up(void) {
-    struct door_reply reply;
-    struct door_beside beside;
-    while (attach_hear(&reply, &beside)) {
-        struct peer *peer = find(reply.waiter_number);
-        if (peer && peer->descriptor < 0 && beside.first >= 0)
-            peer->descriptor = descriptor_make_private(beside.first);
-        else if (beside.first >= 0)
-            LIBC(close)(beside.first);
-        if (peer && peer->descriptor < 0)
-            peer->waiter = NULL; /* the keeper does not know it yet */
+    struct ipc_reply reply;
+    struct ipc_ancillary ancillary;
+    while (attach_hear(&reply, &ancillary)) {
+        struct remote *remote = find(reply.waiter_number);
+        if (remote && remote->descriptor < 0 && ancillary.first >= 0)
+            remote->descriptor = descriptor_make_private(ancillary.first);
+        else if (ancillary.first >= 0)
+            LIBC(close)(ancillary.first);
+        if (remote && remote->descriptor < 0)
+            remote->waiter = NULL; /* the keeper does not know it yet */
     }
 }
 
 static int descriptor_of(const struct waiter *waiter) {
-    struct peer *peer = find(waiter->number);
-    if (peer && peer->descriptor < 0) {
+    struct remote *remote = find(waiter->number);
+    if (remote && remote->descriptor < 0) {
         pick_up();
-        peer = find(waiter->number);
+        remote = find(waiter->number);
     }
-    if (!peer) {
-        peer = make_room();
-        *peer = (struct peer){waiter, waiter->number, 0, -1};
-        ask(peer);
-    } else if (peer->descriptor < 0 && ++peer->wakes == ASK_AGAIN) {
-        ask(peer);
+    if (!remote) {
+        remote = make_room();
+        *remote = (struct remote){waiter, waiter->number, 0, -1};
+        ask_keeper_for_eventfd(remote);
+    } else if (remote->descriptor < 0 && ++remote->wakes == ASK_AGAIN) {
+        ask_keeper_for_eventfd(remote);
     }
-    return peer->descriptor;
+    return remote->descriptor;
 }
 
-static int peer_descriptor(const struct waiter *waiter) {
-    int saved = errno, own = waiter->bell ? bell_descriptor(waiter) : -1;
+static int remote_eventfd(const struct waiter *waiter) {
+    int saved = errno, own = waiter->epoll_eventfd ? epoll_eventfd_descriptor(waiter) : -1;
     int descriptor = own >= 0 ? own : sandboxed() ? -1 : descriptor_of(waiter);
     errno = saved;
     return descriptor;
 }
 
-int peer_fetch(const struct waiter *waiter, uint32_t number) {
+int remote_eventfd_fetch(const struct waiter *waiter, uint32_t number) {
     for (int tries = 0; tries < 100 && !sandboxed(); tries++) {
-        shared_lock();
+        region_enter();
         bool there = !shared->broken && pool_has(&shared->waiters, waiter) && waiter->number == number;
         int descriptor = there ? descriptor_of(waiter) : -1;
         int kept = descriptor >= 0 ? descriptor_keep_private(descriptor) : -1;
-        shared_unlock();
+        region_leave();
         if (kept >= 0 || !there)
             return kept;
         struct pollfd answer = {.fd = attach_connection(), .events = POLLIN};
@@ -114,6 +114,6 @@ int peer_fetch(const struct waiter *waiter, uint32_t number) {
     return -1;
 }
 
-void peers_begin(void) {
-    wake_peer = peer_descriptor;
+void remote_eventfds_begin(void) {
+    wake_by_remote_eventfd = remote_eventfd;
 }

@@ -10,11 +10,11 @@
 
 #include "shim/region/region.h"
 
-/* From now on wake_peer knows. */
-void peers_begin(void);
+/* From now on wake_by_remote_eventfd knows. */
+void remote_eventfds_begin(void);
 
 /* Asks the keeper for the eventfd of a waiter and waits, a second at most, for the answer. The lock is not
  * held. Returns a private descriptor that is the caller's, or -1. */
-int peer_fetch(const struct waiter *waiter, uint32_t number);
+int remote_eventfd_fetch(const struct waiter *waiter, uint32_t number);
 
 #endif

@@ -29,9 +29,9 @@ static void end_of_thread(void *context) {
     int descriptor = waiter->descriptor;
     poller_end_of_thread();
     self = NULL;
-    shared_lock();
+    region_enter();
     waiter_release(waiter);
-    shared_unlock();
+    region_leave();
     if (descriptor >= 0)
         descriptor_close_private(descriptor);
 }
@@ -101,7 +101,7 @@ void wait_done(void) {
 }
 
 /* A call has its socket for as long as it works on it, whoever closes that meanwhile. */
-static void hold(struct waiter *waiter, struct socket *socket, bool writing) {
+static void wait_on_socket(struct waiter *waiter, struct socket *socket, bool writing) {
     if (waiter->socket != socket || waiter->set) {
         waiter_let_go(waiter); /* of a call that a handler has jumped out of */
         socket->holders++;
@@ -121,17 +121,17 @@ bool wait_hold(struct epoll_set *set) {
     return waiter;
 }
 
-static int wait_holding(struct socket *socket, unsigned events, bool writing, uint64_t deadline_ns) {
+static int wait_file_ref(struct socket *socket, unsigned events, bool writing, uint64_t deadline_ns) {
     struct waiter *waiter = wait_begin(false);
     if (!waiter)
         return -ENOBUFS;
-    hold(waiter, socket, writing);
+    wait_on_socket(waiter, socket, writing);
     waiter->watch.events = events;
     waiter->watch.gone = false;
     list_add_tail(&socket->watches, &waiter->watch.socket_link);
     bool prepares = poller_wanted(waiter);
     waiter->by_descriptor = !prepares && poller_begin(waiter);
-    shared_unlock();
+    region_leave();
     int result = 0;
     if (prepares)
         poller_prepare(waiter);
@@ -139,7 +139,7 @@ static int wait_holding(struct socket *socket, unsigned events, bool writing, ui
         result = sleep_on_nic(waiter, deadline_ns);
     else
         result = sleep_on_word(waiter, deadline_ns);
-    shared_lock();
+    region_enter();
     bool gone = waiter->watch.gone;
     bool woken = waiter->word;
     wait_end(waiter);
@@ -148,7 +148,7 @@ static int wait_holding(struct socket *socket, unsigned events, bool writing, ui
     if (waiter->socket == socket)
         socket->blocked_writers -= waiter->writing;
     else
-        hold(waiter, socket, false); /* a handler has closed the descriptor */
+        wait_on_socket(waiter, socket, false); /* a handler has closed the descriptor */
     waiter->writing = false;
     if (shared->broken || keeper_has_died())
         return -ENETDOWN;
@@ -158,11 +158,11 @@ static int wait_holding(struct socket *socket, unsigned events, bool writing, ui
 }
 
 int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns) {
-    return wait_holding(socket, events, false, deadline_ns);
+    return wait_file_ref(socket, events, false, deadline_ns);
 }
 
 int wait_to_write(struct socket *socket, uint64_t deadline_ns) {
-    return wait_holding(socket, POLLOUT, true, deadline_ns);
+    return wait_file_ref(socket, POLLOUT, true, deadline_ns);
 }
 
 int wait_eventfd(void) {
@@ -173,9 +173,9 @@ int wait_eventfd(void) {
 bool wait_introduce(struct waiter *waiter) {
     if (waiter->descriptor >= 0)
         return true;
-    struct door_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, DOOR_WAITER},
-                                   .waiter = waiter,
-                                   .waiter_number = waiter->number};
+    struct ipc_request request = {.header = {SHARED_MAGIC, SHARED_VERSION, IPC_WAITER},
+                                  .waiter = waiter,
+                                  .waiter_number = waiter->number};
     int descriptor = wait_eventfd();
     if (descriptor < 0)
         return false;
@@ -189,13 +189,13 @@ bool wait_introduce(struct waiter *waiter) {
 
 struct waiter *wait_begin(bool by_descriptor) {
     struct waiter *waiter = wait_self();
-    frames_expect(0);
+    frames_coalesce(0);
     if (!waiter)
         return NULL;
     if (by_descriptor && waiter->descriptor < 0) {
-        shared_unlock();                        /* the keeper needs the lock to answer */
+        region_leave();                         /* the keeper needs the lock to answer */
         by_descriptor = wait_introduce(waiter); /* else it sleeps as it can */
-        shared_lock();
+        region_enter();
     }
     if (waiter->sleeping)
         wait_end(waiter); /* a signal handler jumped out of the last wait */
@@ -261,9 +261,9 @@ static int sleep_without_descriptor(struct waiter *waiter, struct pollfd *kernel
         ends = result != -ETIMEDOUT || deadline_ns <= limit_ns;
         if (watches && LIBC(ppoll)(kernel, count, &no_time, NULL) > 0)
             ends = true, result = 0;
-        shared_lock();
+        region_enter();
         ends |= shared->broken || keeper_has_died();
-        shared_unlock();
+        region_leave();
     }
     if (mask)
         pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -287,17 +287,17 @@ int wait_sleep(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint6
     int result = LIBC(ppoll)(kernel, count + 2, deadline_ns == TIMER_NEVER ? NULL : &left, mask);
     if (result < 0 && errno == EINVAL) {
         /* Not so many descriptors in one set (RLIMIT_NOFILE). */
-        shared_lock();
+        region_enter();
         waiter->by_descriptor = false;
-        shared_unlock();
+        region_leave();
         return sleep_without_descriptor(waiter, kernel, count, deadline_ns, mask);
     }
     if (result < 0)
         return -errno;
     if (kernel[count + 1].revents) {
-        shared_lock();
+        region_enter();
         keeper_has_died();
-        shared_unlock();
+        region_leave();
     }
     if (kernel[count].revents) {
         uint64_t ignored;

@@ -19,16 +19,16 @@
 
 static int reach(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    int ipc = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    if (connect(door, (struct sockaddr *)&address, sizeof address) < 0) {
+    if (connect(ipc, (struct sockaddr *)&address, sizeof address) < 0) {
         perror("connect");
         exit(2);
     }
-    return door;
+    return ipc;
 }
 
-static void say(int door, const void *bytes, size_t length, int descriptor) {
+static void say(int ipc, const void *bytes, size_t length, int descriptor) {
     char control[CMSG_SPACE(sizeof descriptor)] = {0};
     struct iovec piece = {(void *)bytes, length};
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
@@ -41,48 +41,48 @@ static void say(int door, const void *bytes, size_t length, int descriptor) {
         header->cmsg_len = CMSG_LEN(sizeof descriptor);
         memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
     }
-    sendmsg(door, &message, MSG_NOSIGNAL);
+    sendmsg(ipc, &message, MSG_NOSIGNAL);
 }
 
 /* The version is whatever the running keeper says. */
 static uint32_t version;
 
-static void ask(int door, uint32_t kind, int descriptor) {
-    struct door_request request = {.header = {SHARED_MAGIC, version, kind}};
-    say(door, &request, sizeof request, descriptor);
+static void ask(int ipc, uint32_t kind, int descriptor) {
+    struct ipc_request request = {.header = {SHARED_MAGIC, version, kind}};
+    say(ipc, &request, sizeof request, descriptor);
 }
 
 /* How an answer is: its status, and how many descriptors came; or that the connection has ended. */
-static const char *hear(int door) {
+static const char *hear(int ipc) {
     static char text[100];
-    static struct door_reply reply;
-    union door_control control;
+    static struct ipc_reply reply;
+    union ipc_control control;
     struct iovec piece = {&reply, sizeof reply};
     struct msghdr message = {
         .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    struct pollfd wait = {.fd = door, .events = POLLIN};
+    struct pollfd wait = {.fd = ipc, .events = POLLIN};
     if (poll(&wait, 1, 2000) == 0)
         return "nothing";
-    if (recvmsg(door, &message, 0) <= 0)
+    if (recvmsg(ipc, &message, 0) <= 0)
         return "hung up";
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     size_t count =
         header && header->cmsg_type == SCM_RIGHTS ? (header->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
     version = reply.header.version;
     snprintf(text, sizeof text, "%s, %zu descriptors",
-             reply.header.kind == DOOR_WELCOME ? "welcome" : "refused", count);
+             reply.header.kind == IPC_WELCOME ? "welcome" : "refused", count);
     return text;
 }
 
 static int join(const char *path) {
-    int door = reach(path);
-    ask(door, DOOR_ATTACH, -1); /* of another version: it is told */
-    hear(door);
-    close(door);
-    door = reach(path);
-    ask(door, DOOR_ATTACH, -1);
-    printf("%s\n", hear(door));
-    return door;
+    int ipc = reach(path);
+    ask(ipc, IPC_ATTACH, -1); /* of another version: it is told */
+    hear(ipc);
+    close(ipc);
+    ipc = reach(path);
+    ask(ipc, IPC_ATTACH, -1);
+    printf("%s\n", hear(ipc));
+    return ipc;
 }
 
 int main(int count, char **arguments) {
@@ -90,17 +90,17 @@ int main(int count, char **arguments) {
     int pipes[2];
     if (strcmp(what, "leak") == 0) {
         for (int i = 0; i < atoi(arguments[count - 1]); i++) {
-            int door = reach(path);
-            say(door, "", 0, 1);
-            close(door);
+            int ipc = reach(path);
+            say(ipc, "", 0, 1);
+            close(ipc);
         }
         return 0;
     }
-    int door = join(path);
+    int ipc = join(path);
     if (strcmp(what, "again") == 0) {
-        ask(door, DOOR_ATTACH, -1);
+        ask(ipc, IPC_ATTACH, -1);
     } else if (strcmp(what, "down") == 0) {
-        ask(door, DOOR_DOWN, -1);
+        ask(ipc, IPC_DOWN, -1);
     } else {
         if (pipe(pipes) < 0)
             return 1;
@@ -109,9 +109,9 @@ int main(int count, char **arguments) {
         while (write(pipes[1], full, sizeof full) > 0)
             continue;
         fcntl(pipes[1], F_SETFL, 0);
-        ask(door, DOOR_WAITER, pipes[1]);
-        ask(door, DOOR_CHILD, pipes[1]);
+        ask(ipc, IPC_WAITER, pipes[1]);
+        ask(ipc, IPC_CHILD, pipes[1]);
     }
-    printf("%s\n", hear(door));
+    printf("%s\n", hear(ipc));
     return 0;
 }

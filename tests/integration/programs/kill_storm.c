@@ -138,7 +138,7 @@ static void live(int listener) {
             close(accepted);
         int datagrams = socket(AF_INET, SOCK_DGRAM, 0), segment = 1000;
         sendto(datagrams, bytes, 500, 0, (struct sockaddr *)&server, sizeof server);
-        setsockopt(datagrams, SOL_UDP, UDP_SEGMENT, &segment, sizeof segment); /* a train, not copied */
+        setsockopt(datagrams, SOL_UDP, UDP_SEGMENT, &segment, sizeof segment); /* a burst, not copied */
         for (int i = 0; i < 10; i++)
             sendto(datagrams, bytes, 40000, 0, (struct sockaddr *)&server, sizeof server);
         close(datagrams);
@@ -161,7 +161,7 @@ static int storm(int kills) {
         pthread_create(&threads[i], NULL, survive, (void *)(uintptr_t)(i + 1));
     int handed = 0; /* how often the keeper was seen to move the frames, and then not, or the other way */
     for (int i = 0; i < kills; i++) {
-        bool helped = shared->helped;
+        bool helped = shared->offloaded;
         pid_t child = fork();
         if (child < 0)
             fail("fork");
@@ -170,7 +170,7 @@ static int storm(int kills) {
         usleep((useconds_t)rand() % 2000);
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);
-        handed += shared->helped != helped;
+        handed += shared->offloaded != helped;
     }
     over = true;
     for (int i = 0; i < SURVIVORS; i++)

@@ -312,7 +312,7 @@ static void older_routers_are_understood(void **state) {
     }
 }
 
-static void big_sends_are_cut_and_trains_are_joined(void **state) {
+static void big_sends_are_cut_and_bursts_are_joined(void **state) {
     (void)state;
     struct host a = host_create(HOST_A, 1500), b = host_create(HOST_B, 1500);
     struct cable cable;
@@ -555,7 +555,7 @@ int main(void) {
         cmocka_unit_test(groups_are_joined_told_and_left),
         cmocka_unit_test(routers_are_told_which_sources_all_want),
         cmocka_unit_test(older_routers_are_understood),
-        cmocka_unit_test(big_sends_are_cut_and_trains_are_joined),
+        cmocka_unit_test(big_sends_are_cut_and_bursts_are_joined),
         cmocka_unit_test(senders_are_spread_over_those_who_share_a_port),
         cmocka_unit_test(full_ring_makes_a_sender_wait_and_tells_him),
         cmocka_unit_test(who_only_asks_whether_there_is_room_is_told_too),

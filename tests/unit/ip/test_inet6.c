@@ -383,7 +383,7 @@ static void datagram_without_a_checksum_is_none(void **state) {
     host_destroy(&host);
 }
 
-static void trains_of_datagrams_arrive_as_datagrams(void **state) {
+static void bursts_of_datagrams_arrive_as_datagrams(void **state) {
     (void)state;
     struct socket *from = make(&a, SOCK_DGRAM, 0), *to = bound(&b, SOCK_DGRAM, 0, v6("::"), 9);
     assert_int_equal(set_option(&a, from, IPPROTO_UDP, 103 /* UDP_SEGMENT */, 1000), 0);
@@ -618,7 +618,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(datagrams_go_by_the_family_of_their_address, begin, end),
         cmocka_unit_test_setup_teardown(a_port_that_nobody_has_is_told, begin, end),
         cmocka_unit_test(datagram_without_a_checksum_is_none),
-        cmocka_unit_test_setup_teardown(trains_of_datagrams_arrive_as_datagrams, begin, end),
+        cmocka_unit_test_setup_teardown(bursts_of_datagrams_arrive_as_datagrams, begin, end),
         cmocka_unit_test_setup_teardown(syn_cookie_carries_a_connection, begin, end),
         cmocka_unit_test_setup_teardown(data_goes_with_the_syn_to_a_peer_that_was_met, begin, end),
         cmocka_unit_test_setup_teardown(segments_are_signed_in_both_families, begin, end),

@@ -1,5 +1,5 @@
 /*
- * test_software_gso.c - software_gso.c, and trains in tcp_output.c: a NIC that cuts segments and computes
+ * test_software_gso.c - software_gso.c, and bursts in tcp_output.c: a NIC that cuts segments and computes
  * checksums is given long ones. (run-offload has all other tests see that what is on the wire stays the
  * same.)
  */
@@ -41,7 +41,7 @@ static void a_write_leaves_as_one_frame(void **state) {
                                                                IP_PROTOCOL_TCP, length)));
     assert_null(stack_frame(scene.host.stack, 1));
     assert_int_equal(scene.socket->tcp->history.data_segments_sent, 21);
-    assert_int_equal(scene.socket->tcp->flight->scoreboard.count, 21);
+    assert_int_equal(scene.socket->tcp->active->scoreboard.count, 21);
     for (uint32_t i = 0; i < 21; i++) { /* as the wire has it; peer_read looks at the checksums */
         expect(&scene, TCP_ACK, scene.local + i * MSS, i < 20 ? MSS : 100);
         assert_int_equal(scene.packet.tcp.flags & TCP_PSH, i < 20 ? 0 : TCP_PSH);
@@ -69,7 +69,7 @@ static void the_tail_waits_for_nagle(void **state) {
 
 /* When the peer's window stays smaller than a segment, as much as it takes is sent in the end: from then on
  * the ends of what was queued as one lie within segments. */
-static void trains_do_not_stop_within_a_segment(void **state) {
+static void bursts_do_not_stop_within_a_segment(void **state) {
     (void)state;
     struct scene scene;
     uint32_t total = 60000, sent = 0;
@@ -93,7 +93,7 @@ static void trains_do_not_stop_within_a_segment(void **state) {
     scene_end(&scene);
 }
 
-static void a_part_of_a_train_is_acknowledged(void **state) {
+static void a_part_of_a_burst_is_acknowledged(void **state) {
     (void)state;
     struct scene scene;
     begin(&scene);
@@ -102,16 +102,16 @@ static void a_part_of_a_train_is_acknowledged(void **state) {
     write_bytes(&scene, 10 * MSS, 0);
     host_discard(&scene.host);
     say(&scene, TCP_ACK, scene.remote, scene.local + 3 * MSS + 40, 65535, NULL, 0);
-    assert_int_equal(tcp->flight->scoreboard.count, 7);
+    assert_int_equal(tcp->active->scoreboard.count, 7);
     assert_int_equal(tcp->history.delivered, delivered + 3);
     assert_int_equal(scene.host.stack->sent.used, 1); /* the record was shortened, none was added */
     say(&scene, TCP_ACK, scene.remote, scene.local + 10 * MSS, 65535, NULL, 0);
-    assert_int_equal(tcp->flight->scoreboard.count, 0);
+    assert_int_equal(tcp->active->scoreboard.count, 0);
     assert_int_equal(scene.host.stack->sent.used, 0);
     scene_end(&scene);
 }
 
-static void urgent_data_is_no_train(void **state) {
+static void urgent_data_is_no_burst(void **state) {
     (void)state;
     struct scene scene;
     begin(&scene);
@@ -152,7 +152,7 @@ static void datagrams_leave_their_checksum_to_the_nic(void **state) {
     uint64_t sum = checksum_pseudo_header(ip_from_v4(HOST_A), ip_from_v4(HOST_B), IP_PROTOCOL_UDP, 508);
     assert_int_equal(checksum_fold(checksum_add(sum, packet + 34, 508)), 0xffff);
     host_discard(&scene.host);
-    message.segment = 400; /* a train of them: three, and a part */
+    message.segment = 400; /* a burst of them: three, and a part */
     piece.iov_len = 1300;
     assert_int_equal(socket_send(scene.host.stack, socket, &message), 1300);
     assert_int_equal(sent_frame(&scene)->segment, 400);
@@ -207,7 +207,7 @@ static void to_ourselves_segments_are_as_long_as_packets_can_be(void **state) {
 #define ONE 1400
 #define MANY (40 * ONE + 100)
 
-/* Sends a train of datagrams from memory that is lent. */
+/* Sends a burst of datagrams from memory that is lent. */
 static void lend(struct scene *scene, struct socket *socket, uint8_t *from) {
     struct iovec piece = {from, MANY};
     struct socket_message message = {.pieces = &piece,
@@ -216,14 +216,14 @@ static void lend(struct scene *scene, struct socket *socket, uint8_t *from) {
                                      .address = ip_from_v4(HOST_B),
                                      .port = 53,
                                      .segment = ONE,
-                                     .lend = true};
+                                     .borrow = true};
     memcpy(from, bytes, MANY);
     stack_advance(scene->host.stack, now);
     assert_int_equal(socket_send(scene->host.stack, socket, &message), MANY);
 }
 
 /* ... all of which arrives as it was sent. */
-static void expect_train(struct scene *scene) {
+static void expect_burst(struct scene *scene) {
     struct seen seen;
     uint8_t *udp;
     uint32_t length, at = 0;
@@ -240,7 +240,7 @@ static void expect_train(struct scene *scene) {
     assert_int_equal(at, MANY);
 }
 
-static void train_of_datagrams_is_sent_from_where_it_lies(void **state) {
+static void burst_of_datagrams_is_sent_from_where_it_lies(void **state) {
     (void)state;
     static uint8_t own[MANY];
     struct scene scene;
@@ -248,19 +248,19 @@ static void train_of_datagrams_is_sent_from_where_it_lies(void **state) {
     struct socket *socket = make_socket(&scene.host, SOCK_DGRAM, 0, 4000);
     uint32_t before = scene.host.stack->buffers.used;
     lend(&scene, socket, own);
-    assert_ptr_equal(sent_frame(&scene)->lent, own);
+    assert_ptr_equal(sent_frame(&scene)->borrowed, own);
     assert_int_equal(scene.host.stack->buffers.used, before);
-    expect_train(&scene);
+    expect_burst(&scene);
     lend(&scene, socket, own);
     stack_frames_keep(scene.host.stack); /* it can't be sent now: the program goes on */
-    assert_null(sent_frame(&scene)->lent);
+    assert_null(sent_frame(&scene)->borrowed);
     memset(own, 0xee, MANY);
-    expect_train(&scene);
+    expect_burst(&scene);
     socket_release(scene.host.stack, socket);
     scene_end(&scene);
 }
 
-static void lent_train_waits_for_its_neighbour_as_a_copy(void **state) {
+static void lent_burst_waits_for_its_neighbour_as_a_copy(void **state) {
     (void)state;
     static uint8_t own[MANY];
     struct scene scene;
@@ -272,12 +272,12 @@ static void lent_train_waits_for_its_neighbour_as_a_copy(void **state) {
     assert_int_equal(scene.host.stack->neighbours.pendings.used, 1);
     memset(own, 0xee, MANY);
     peer_answer_arp(&scene.host);
-    expect_train(&scene);
+    expect_burst(&scene);
     socket_release(scene.host.stack, socket);
     scene_end(&scene);
 }
 
-static void lent_train_is_lost_when_memory_is_out(void **state) {
+static void lent_burst_is_lost_when_memory_is_out(void **state) {
     (void)state;
     static uint8_t own[MANY];
     struct scene scene;
@@ -299,15 +299,15 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_write_leaves_as_one_frame),
         cmocka_unit_test(the_tail_waits_for_nagle),
-        cmocka_unit_test(trains_do_not_stop_within_a_segment),
-        cmocka_unit_test(a_part_of_a_train_is_acknowledged),
-        cmocka_unit_test(urgent_data_is_no_train),
+        cmocka_unit_test(bursts_do_not_stop_within_a_segment),
+        cmocka_unit_test(a_part_of_a_burst_is_acknowledged),
+        cmocka_unit_test(urgent_data_is_no_burst),
         cmocka_unit_test(corked_data_leaves_its_tail_behind),
         cmocka_unit_test(to_ourselves_segments_are_as_long_as_packets_can_be),
         cmocka_unit_test(datagrams_leave_their_checksum_to_the_nic),
-        cmocka_unit_test(train_of_datagrams_is_sent_from_where_it_lies),
-        cmocka_unit_test(lent_train_waits_for_its_neighbour_as_a_copy),
-        cmocka_unit_test(lent_train_is_lost_when_memory_is_out),
+        cmocka_unit_test(burst_of_datagrams_is_sent_from_where_it_lies),
+        cmocka_unit_test(lent_burst_waits_for_its_neighbour_as_a_copy),
+        cmocka_unit_test(lent_burst_is_lost_when_memory_is_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

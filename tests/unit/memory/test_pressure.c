@@ -169,8 +169,8 @@ static void single_bytes_with_gaps_take_no_more_than_twice_the_window(void **sta
     for (uint32_t at = 1; at < 60000; at += 2)
         send_segment(peer, TCP_ACK, peer->next + at, bytes, 1);
     const struct tcp *tcp = peer->socket->tcp;
-    assert_true(tcp->flight->out_of_order.buffers > 10);
-    assert_true(tcp->flight->out_of_order.buffers * BUFFER_BYTES <= 2 * tcp->receive_window + 65536);
+    assert_true(tcp->active->out_of_order.buffers > 10);
+    assert_true(tcp->active->out_of_order.buffers * BUFFER_BYTES <= 2 * tcp->receive_window + 65536);
     /* What comes before all of it is worth more. */
     uint32_t dropped = (uint32_t)scene.host.stack->mib.TcpExtOfoPruned;
     for (uint32_t at = 0; at < 20; at += 2)
@@ -187,11 +187,11 @@ static void what_is_higher_makes_room_for_what_is_lower(void **state) {
     open_one(peer, 1000);
     for (uint32_t at = 30000; at < 60000; at += 2)
         send_segment(peer, TCP_ACK, peer->next + at, bytes, 1);
-    const struct tcp_held_blocks *blocks = &peer->socket->tcp->flight->out_of_order;
+    const struct tcp_out_of_order_blocks *blocks = &peer->socket->tcp->active->out_of_order;
     uint32_t count = blocks->count;
     send_segment(peer, TCP_ACK, peer->next + 100, bytes, 1);
     assert_int_equal(blocks->count, count);
-    assert_int_equal(tcp_held_of(blocks->list.next)->sequence, peer->next + 100);
+    assert_int_equal(tcp_out_of_order_of(blocks->list.next)->sequence, peer->next + 100);
     assert_true(scene.host.stack->mib.TcpExtOfoPruned > 0);
     end();
 }
@@ -379,11 +379,11 @@ static void hold_blocks(struct peer *peer, uint32_t blocks) {
         send_segment(peer, TCP_ACK, peer->next + 1 + i * 1460, bytes, 1459);
         host_discard(&scene.host);
     }
-    assert_int_equal(peer->socket->tcp->flight->out_of_order.count, blocks);
+    assert_int_equal(peer->socket->tcp->active->out_of_order.count, blocks);
 }
 
 static void send_again_early(const struct peer *peer, uint32_t round) {
-    uint32_t count = peer->socket->tcp->flight->out_of_order.count;
+    uint32_t count = peer->socket->tcp->active->out_of_order.count;
     send_segment(peer, TCP_ACK, peer->next + 1 + round * 7 % (count / 2) * 1460, bytes, 10);
     host_discard(&scene.host);
 }

@@ -185,7 +185,7 @@ static void queue_is_a_time_and_the_way_behind_it_is_none_of_it(void **state) {
     assert_in_range(count_lost("rate=64kbit", 100, 1500, 0), 80, 85); /* a slow line holds some frames, too */
 }
 
-static void put_train(uint8_t *frame, uint32_t length) {
+static void put_gso(uint8_t *frame, uint32_t length) {
     memset(frame, 0, length);
     frame[12] = 8;
     frame[14] = 0x45;
@@ -209,7 +209,7 @@ static void long_frames_are_cut_before_they_are_lost(void **state) {
     specs.out.longest = 1514;
     struct impair *impair = impair_create(&specs.out, 1);
     (void)state;
-    put_train(frame, sizeof frame);
+    put_gso(frame, sizeof frame);
     uint32_t parts = 0;
     for (int i = 0; i < 100; i++) {
         impair_put(impair, 0, frame, sizeof frame);
@@ -222,15 +222,15 @@ static void long_frames_are_cut_before_they_are_lost(void **state) {
     impair_destroy(impair);
 }
 
-static void parts_of_a_train_are_whole_segments(void **state) {
-    static uint8_t frame[5000], part[TRAIN_PART_MAX];
+static void parts_of_a_burst_are_whole_segments(void **state) {
+    static uint8_t frame[5000], part[TSO_SEGMENT_MAX];
     uint32_t at = 66;
     (void)state;
-    put_train(frame, sizeof frame);
-    assert_int_equal(train_parts(frame, sizeof frame, 1514), 4);
-    assert_int_equal(train_parts(frame, 1514, 1514), 0);
+    put_gso(frame, sizeof frame);
+    assert_int_equal(tso_segments(frame, sizeof frame, 1514), 4);
+    assert_int_equal(tso_segments(frame, 1514, 1514), 0);
     for (uint32_t i = 0; i < 4; i++) {
-        uint32_t length = train_part(frame, sizeof frame, 1514, i, part);
+        uint32_t length = tso_segment(frame, sizeof frame, 1514, i, part);
         assert_int_equal(wire_get16(part + 16), length - 14);
         assert_int_equal(wire_get16(part + 18), 700 + i);
         assert_int_equal(wire_get32(part + 38), 0xfffffff0 + at - 66);
@@ -245,7 +245,7 @@ static void parts_of_a_train_are_whole_segments(void **state) {
     assert_int_equal(at, sizeof frame);
     frame[46] = 0xf0; /* longer headers than there are */
     for (uint32_t length = 0; length < 200; length++)
-        assert_in_range(train_parts(frame, length, 100), 0, 18);
+        assert_in_range(tso_segments(frame, length, 100), 0, 18);
 }
 
 /* A frame whose checksum is unfinished would pass for good with any content: it is finished before a bit is
@@ -276,7 +276,7 @@ int main(void) {
         cmocka_unit_test(delay_alone_loses_nothing),
         cmocka_unit_test(queue_is_a_time_and_the_way_behind_it_is_none_of_it),
         cmocka_unit_test(long_frames_are_cut_before_they_are_lost),
-        cmocka_unit_test(parts_of_a_train_are_whole_segments),
+        cmocka_unit_test(parts_of_a_burst_are_whole_segments),
         cmocka_unit_test(good_link_gives_all_in_order_at_once),
         cmocka_unit_test(same_seed_gives_the_same_and_another_another),
         cmocka_unit_test(losses_and_duplicates_are_as_many_as_wanted),

@@ -9,75 +9,75 @@
 struct program {
     uint64_t helped, alone, noise;
     bool busy;
-    struct helping helping;
+    struct offload offload;
     struct random random;
     uint64_t now_ns;
-    bool is_helped;
-    int windows_helped;
+    bool is_offloaded;
+    int windows_offloaded;
 };
 
 static void window(struct program *program, uint64_t length_ns) {
-    uint64_t done = program->is_helped ? program->helped : program->alone;
+    uint64_t done = program->is_offloaded ? program->helped : program->alone;
     if (program->noise > 0)
         done = done * (100 - program->noise + random_u64(&program->random) % (2 * program->noise)) / 100;
     program->now_ns += length_ns;
-    program->windows_helped += program->is_helped;
-    program->is_helped = helping_next(&program->helping, done * length_ns / HELPING_WINDOW_NS, program->busy,
-                                      length_ns, program->now_ns);
+    program->windows_offloaded += program->is_offloaded;
+    program->is_offloaded = offload_next(&program->offload, done * length_ns / OFFLOAD_WINDOW_NS,
+                                         program->busy, length_ns, program->now_ns);
 }
 
 static void run(struct program *program, int windows) {
     static const uint8_t seed[RANDOM_SEED_BYTES] = {7};
     if (program->now_ns == 0)
         random_init(&program->random, seed);
-    program->windows_helped = 0;
+    program->windows_offloaded = 0;
     while (windows-- > 0)
-        window(program, HELPING_WINDOW_NS + HELPING_WINDOW_NS / 20);
+        window(program, OFFLOAD_WINDOW_NS + OFFLOAD_WINDOW_NS / 20);
 }
 
 static void who_gains_is_helped_soon(void **state) {
     (void)state;
     struct program program = {.helped = 1500, .alone = 1000, .busy = true};
     run(&program, 10);
-    assert_true(program.is_helped);
+    assert_true(program.is_offloaded);
     run(&program, 1000);
-    assert_in_range(program.windows_helped, 970, 999); /* but for reviews */
+    assert_in_range(program.windows_offloaded, 970, 999); /* but for reviews */
 }
 
 static void who_loses_is_hardly_disturbed(void **state) {
     (void)state;
     struct program program = {.helped = 500, .alone = 1000, .busy = true};
     run(&program, 1000);
-    assert_in_range(program.windows_helped, 3, 7); /* a window each */
+    assert_in_range(program.windows_offloaded, 3, 7); /* a window each */
 }
 
 static void who_gains_little_is_left_alone(void **state) {
     (void)state;
     struct program program = {.helped = 1050, .alone = 1000, .busy = true};
     run(&program, 1000);
-    assert_in_range(program.windows_helped, 9, 30);
+    assert_in_range(program.windows_offloaded, 9, 30);
 }
 
 static void who_has_time_is_left_alone(void **state) {
     (void)state;
     struct program program = {.helped = 5000, .alone = 1000};
     run(&program, 1000);
-    assert_int_equal(program.windows_helped, 0);
+    assert_int_equal(program.windows_offloaded, 0);
 }
 
 static void help_ends_with_the_load(void **state) {
     (void)state;
     struct program program = {.helped = 1500, .alone = 1000, .busy = true};
     run(&program, 20);
-    assert_true(program.is_helped);
+    assert_true(program.is_offloaded);
     program.busy = false;
     run(&program, 12);
-    assert_false(program.is_helped);
+    assert_false(program.is_offloaded);
     program.busy = true;
     run(&program, 30);
-    assert_true(program.is_helped);
-    window(&program, 5 * HELPING_WINDOW_NS); /* nothing came */
-    assert_false(program.is_helped);
+    assert_true(program.is_offloaded);
+    window(&program, 5 * OFFLOAD_WINDOW_NS); /* nothing came */
+    assert_false(program.is_offloaded);
 }
 
 static void change_of_what_is_better_is_found_out(void **state) {
@@ -87,17 +87,17 @@ static void change_of_what_is_better_is_found_out(void **state) {
     program.helped = 700;
     run(&program, 450); /* 4 s are the longest that it is put off */
     run(&program, 100);
-    assert_in_range(program.windows_helped, 0, 10);
+    assert_in_range(program.windows_offloaded, 0, 10);
 }
 
 static void better_way_is_found_in_noise(void **state) {
     (void)state;
     struct program gains = {.helped = 1500, .alone = 1000, .noise = 30, .busy = true};
     run(&gains, 4000);
-    assert_in_range(gains.windows_helped, 3200, 4000);
+    assert_in_range(gains.windows_offloaded, 3200, 4000);
     struct program loses = {.helped = 700, .alone = 1000, .noise = 30, .busy = true};
     run(&loses, 4000);
-    assert_in_range(loses.windows_helped, 0, 400);
+    assert_in_range(loses.windows_offloaded, 0, 400);
 }
 
 int main(void) {

@@ -231,7 +231,7 @@ static double cost_of_a_sack(uint32_t records) {
         assert_int_equal(send_bytes(&scene.host, scene.socket, bytes, 1, 0), 1);
         host_discard(&scene.host);
     }
-    assert_int_equal(tcp->flight->scoreboard.count, records);
+    assert_int_equal(tcp->active->scoreboard.count, records);
     for (uint32_t i = 0; i + 4 < records / 2; i += 4) {
         struct tcp_segment segment = segment_from_peer(&scene, TCP_ACK);
         segment.sack_count = 2;

@@ -326,7 +326,7 @@ static void many_connections_leave_nothing_behind(void **state) {
 }
 
 static uint32_t flights(const struct cable *cable) {
-    return cable->a->stack->flights.used + cable->b->stack->flights.used;
+    return cable->a->stack->actives.used + cable->b->stack->actives.used;
 }
 
 static void exchange(struct cable *cable, struct socket *client, struct socket *server, uint64_t wait_ns) {
@@ -385,14 +385,14 @@ static void rest_ends_when_there_is_memory(void **state) {
     char text[4];
     pair_open(&pair, 10 * MS);
     cable_run(&pair.cable, 4 * SECOND);
-    pair.a.stack->flights.limit = 0;
+    pair.a.stack->actives.limit = 0;
     assert_int_equal(send_bytes(&pair.a, pair.client, "abc", 3, 0), -ENOBUFS);
     assert_int_equal(send_bytes(&pair.b, pair.server, "abc", 3, 0), 3);
     cable_run(&pair.cable, 5 * SECOND);
     assert_int_equal(receive_bytes(&pair.a, pair.client, text, sizeof text, 0), -EAGAIN);
     socket_shutdown(pair.a.stack, pair.client, SHUT_WR);
     cable_run(&pair.cable, 5 * SECOND);
-    pair.a.stack->flights.limit = UINT32_MAX;
+    pair.a.stack->actives.limit = UINT32_MAX;
     cable_run(&pair.cable, 60 * SECOND);
     assert_int_equal(receive_bytes(&pair.a, pair.client, text, sizeof text, 0), 3);
     assert_int_equal(receive_bytes(&pair.b, pair.server, text, sizeof text, 0), 0);

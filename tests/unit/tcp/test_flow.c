@@ -57,11 +57,11 @@ static void cork_holds_back_until_it_is_drawn_or_delay_is_forbidden(void **state
     scene_end(&scene);
 }
 
-static void trains_end_with_a_push(void **state) {
+static void bursts_end_with_a_push(void **state) {
     (void)state;
     struct scene scene;
     connected(&scene, 65535, 1000);
-    scene.socket->tcp->rtt.min_ns = 100 * MS; /* a slow path: two segments a train */
+    scene.socket->tcp->rtt.min_ns = 100 * MS; /* a slow path: two segments a burst */
     scene.socket->tcp->rtt.srtt_ns = 100 * MS;
     send_all(&scene, 30000, 0);
     for (int i = 0; i < 10; i++)
@@ -401,7 +401,7 @@ int main(void) {
         cmocka_unit_test(little_writes_wait_for_a_busy_nic),
         cmocka_unit_test(more_holds_back_until_the_next_acknowledgment),
         cmocka_unit_test(cork_holds_back_until_it_is_drawn_or_delay_is_forbidden),
-        cmocka_unit_test(trains_end_with_a_push),
+        cmocka_unit_test(bursts_end_with_a_push),
         cmocka_unit_test(record_ends_are_segment_ends_when_sent_again_too),
         cmocka_unit_test(memory_is_said_to_be_free_once_all_is_acknowledged),
         cmocka_unit_test(urgent_byte_is_read_out_of_band_or_in_its_place),

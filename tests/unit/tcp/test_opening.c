@@ -311,7 +311,7 @@ static void ecn_is_agreed_on_marks_are_echoed_and_echoes_heeded(void **state) {
     host_discard(&scene.host);
     now += 10 * MS;
     say(&scene, TCP_ACK | TCP_ECE, scene.remote, scene.local + 1000, 65535, NULL, 0);
-    assert_int_equal(scene.socket->tcp->flight->recovery.state, TCP_REDUCING);
+    assert_int_equal(scene.socket->tcp->active->recovery.state, TCP_REDUCING);
     assert_in_range(scene.socket->tcp->congestion.ssthresh, 7000, 7999);
     say(&scene, TCP_ACK, scene.remote, scene.local + 10000, 65535, NULL, 0);
     send_bytes(&scene.host, scene.socket, bytes, 1000, 0);

@@ -243,7 +243,7 @@ static void out_of_order_segments_are_put_in_order(void **state) {
     }
     assert_int_equal(receive_bytes(&scene.host, scene.socket, got, sizeof got, 0), 550);
     assert_memory_equal(got, bytes, 550);
-    assert_int_equal(scene.host.stack->held_segments.used, 0);
+    assert_int_equal(scene.host.stack->out_of_order_segments.used, 0);
     scene.remote += 550;
     scene_end(&scene);
 }
@@ -271,7 +271,7 @@ static void held_segments_are_bounded(void **state) {
         say(&scene, TCP_ACK, scene.remote + 2 + 3 * i, scene.local, 65535, bytes, 1);
         host_discard(&scene.host);
     }
-    assert_in_range(scene.host.stack->held_segments.used, 1, TCP_OUT_OF_ORDER_MAX);
+    assert_in_range(scene.host.stack->out_of_order_segments.used, 1, TCP_OUT_OF_ORDER_MAX);
     scene_end(&scene);
 }
 
@@ -349,7 +349,7 @@ static void acknowledgment_after_a_timeout_has_the_highest_number(void **state) 
     host_discard(&scene.host);
     host_run(&scene.host, 1500 * MS); /* a timeout: the first segment again, no more */
     host_discard(&scene.host);
-    assert_int_equal(scene.socket->tcp->flight->recovery.state, TCP_LOSS);
+    assert_int_equal(scene.socket->tcp->active->recovery.state, TCP_LOSS);
     say(&scene, TCP_ACK, scene.remote + 100, scene.local, 65535, "early", 5);
     assert_true(hear(&scene));
     assert_int_equal(scene.packet.tcp.length, 0);

@@ -1,5 +1,5 @@
 /*
- * test_tcp_recovery.c - tcp_retransmit.c, tcp_recovery.c, tcp_sack.c, tcp_timestamp.c: one stack against a
+ * test_tcp_recovery.c - tcp_rtx.c, tcp_recovery.c, tcp_sack.c, tcp_timestamp.c: one stack against a
  * scripted peer that has SACK and timestamps.
  */
 #include "tests/unit/host.h"
@@ -117,13 +117,13 @@ static void only_what_is_missing_is_sent_again(void **state) {
     say(&scene, 2, 3, 5);
     say(&scene, 2, 6, 7);
     expect_segment(&scene, 2);
-    assert_int_equal(scene.socket->tcp->flight->recovery.state, TCP_RECOVERY);
+    assert_int_equal(scene.socket->tcp->active->recovery.state, TCP_RECOVERY);
     say(&scene, 2, 6, 10);
     expect_segment(&scene, 5);
     expect_silence(&scene);
     now += RTT_NS;
     say(&scene, 10, 0, 0);
-    assert_int_equal(scene.socket->tcp->flight->recovery.state, TCP_OPEN);
+    assert_int_equal(scene.socket->tcp->active->recovery.state, TCP_OPEN);
     assert_int_equal(scene.host.stack->mib.TcpRetransSegs, 2);
     assert_int_equal(scene.socket->tcp->congestion.cwnd, scene.socket->tcp->congestion.ssthresh);
     assert_int_equal(scene.socket->tcp->congestion.ssthresh, 9100); /* CUBIC's 0.7 of 13 segments */
@@ -142,7 +142,7 @@ static void loss_is_counted_where_clocks_are_not_trusted(void **state) {
     expect_silence(&scene);
     say(&scene, 0, 1, 4);
     expect_segment(&scene, 0);
-    assert_int_equal(scene.socket->tcp->flight->recovery.state, TCP_RECOVERY);
+    assert_int_equal(scene.socket->tcp->active->recovery.state, TCP_RECOVERY);
     now += RTT_NS;
     say(&scene, 10, 0, 0);
     assert_int_equal(scene.host.stack->mib.TcpRetransSegs, 1);
@@ -159,14 +159,14 @@ static void needless_timeout_without_timestamps_is_taken_back(void **state) {
     uint32_t cwnd = scene.socket->tcp->congestion.cwnd;
     host_run(&scene.host, 400 * MS); /* a delay longer than the timeout */
     peer_introduce(&scene.host);
-    assert_int_equal(scene.socket->tcp->flight->recovery.state, TCP_LOSS);
+    assert_int_equal(scene.socket->tcp->active->recovery.state, TCP_LOSS);
     host_discard(&scene.host);
     say(&scene, 1, 0, 0);       /* then what was sent first is acknowledged */
     expect_segment(&scene, 10); /* new data, rather than more of what may not be lost */
     expect_segment(&scene, 11);
     expect_silence(&scene);
     say(&scene, 2, 0, 0);
-    assert_int_equal(scene.socket->tcp->flight->recovery.state, TCP_OPEN);
+    assert_int_equal(scene.socket->tcp->active->recovery.state, TCP_OPEN);
     assert_true(scene.socket->tcp->congestion.cwnd >= cwnd);
     assert_int_equal(scene.host.stack->mib.TcpExtTCPLossUndo, 1);
     assert_int_equal(scene.host.stack->mib.TcpRetransSegs, 1);
@@ -231,7 +231,7 @@ static void lost_tail_is_probed_for_before_the_timeout(void **state) {
     now += RTT_NS;
     say(&scene, 1, 3, 4); /* so 1 and 2 are lost */
     expect_segment(&scene, 1);
-    assert_int_equal(scene.socket->tcp->flight->recovery.state, TCP_RECOVERY);
+    assert_int_equal(scene.socket->tcp->active->recovery.state, TCP_RECOVERY);
     now += RTT_NS;
     say(&scene, 2, 3, 4);
     expect_segment(&scene, 2);
@@ -281,7 +281,7 @@ static void without_sack_three_duplicates_and_partial_acknowledgments_do(void **
     while (peer_read(&scene.host, &scene.packet))
         continue;
     say(&scene, 12, 0, 0);
-    assert_int_equal(scene.socket->tcp->flight->recovery.state, TCP_OPEN);
+    assert_int_equal(scene.socket->tcp->active->recovery.state, TCP_OPEN);
     assert_int_equal(scene.host.stack->mib.TcpRetransSegs, 2);
     end(&scene);
 }
@@ -294,13 +294,13 @@ static void needless_timeout_is_taken_back_by_timestamps(void **state) {
     uint32_t first_time = scene.packet.tcp.timestamp, cwnd = scene.socket->tcp->congestion.cwnd;
     peer_introduce(&scene.host);
     host_run(&scene.host, 800 * MS); /* a probe, then a timeout */
-    assert_int_equal(scene.socket->tcp->flight->recovery.state, TCP_LOSS);
+    assert_int_equal(scene.socket->tcp->active->recovery.state, TCP_LOSS);
     assert_int_equal(scene.socket->tcp->congestion.cwnd, MSS);
     host_discard(&scene.host);
     scene.packet.tcp.timestamp = first_time; /* it answers the first transmission: that was only late */
     say(&scene, 4, 0, 0);
     assert_int_equal(scene.host.stack->mib.TcpExtTCPLossUndo, 1);
-    assert_int_equal(scene.socket->tcp->flight->recovery.state, TCP_OPEN);
+    assert_int_equal(scene.socket->tcp->active->recovery.state, TCP_OPEN);
     assert_true(scene.socket->tcp->congestion.cwnd >= cwnd);
     expect_silence(&scene); /* and the rest is not sent again */
     end(&scene);
@@ -396,7 +396,7 @@ static void nonsense_in_blocks_does_no_harm(void **state) {
         segment.sack[0] = (struct tcp_sack_block){scene.local + (uint32_t)blocks[i].start,
                                                   scene.local + (uint32_t)blocks[i].end};
         peer_send_segment(&scene.host, &segment, NULL, 0);
-        assert_int_equal(scene.socket->tcp->flight->scoreboard.sacked_bytes, 0);
+        assert_int_equal(scene.socket->tcp->active->scoreboard.sacked_bytes, 0);
     }
     expect_silence(&scene);
     end(&scene);

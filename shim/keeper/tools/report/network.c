@@ -72,8 +72,8 @@ static struct asked *find_asked(struct network *network, const struct address *t
     return NULL;
 }
 
-static void ask(struct network *network, const struct address *target, const struct address *by,
-                uint64_t now_ns) {
+static void note_question(struct network *network, const struct address *target, const struct address *by,
+                          uint64_t now_ns) {
     struct asked *asked = find_asked(network, target);
     if (!asked && network->asked_count < ASKED_MAX) {
         asked = &network->asked[network->asked_count++];
@@ -100,7 +100,7 @@ void network_arp(struct report *report, const struct capture_packet *packet) {
     struct address sender = packet_map(arp + 14), target = packet_map(arp + 24);
     bool probe = memcmp(arp + 14, zero, 4) == 0, announcement = memcmp(arp + 14, arp + 24, 4) == 0;
     if (packet_get16(arp + 6) == 1 && !probe && !announcement)
-        ask(network, &target, &sender, packet->time_ns);
+        note_question(network, &target, &sender, packet->time_ns);
     if (!probe)
         answer(network, &sender); /* whoever speaks is there */
 }
@@ -252,7 +252,7 @@ static void take_icmp(struct report *report, struct network *network, const stru
         if (type == 136)
             answer(network, &target);
         else if (!packet_same_address(&ip->source, &unspecified)) /* which looks for duplicates */
-            ask(network, &target, &ip->source, packet->time_ns);
+            note_question(network, &target, &ip->source, packet->time_ns);
         return;
     }
     const char *what = name_error(six, type, code);

@@ -1,21 +1,21 @@
 /*
- * tcp_retransmit.h - what a connection has in flight: a record a frame, the SACK scoreboard (RFC 2018, 6675),
+ * tcp_rtx.h - what a connection has in flight: a record a frame, the SACK scoreboard (RFC 2018, 6675),
  * and RACK's judgment of what is lost (RFC 8985).
  *
  * The records of a connection cover [snd_una, snd_nxt), in order and without gaps. A record is in one of four
  * states: in flight; sacked (the peer has it); lost, to be sent again; or lost and sent again, which is in
  * flight.
  *
- * A frame may be a train of segments, which the NIC cuts. Its record is cut, too, once one of them fares
- * otherwise than the rest. The segments of a train are a nanosecond apart, so that RACK knows their order.
+ * A frame may be a burst of segments, which the NIC cuts. Its record is cut, too, once one of them fares
+ * otherwise than the rest. The segments of a burst are a nanosecond apart, so that RACK knows their order.
  *
  * A peer decides which of them it acknowledges, and how small they are, so no acknowledgment may cost a walk
  * along all. While all records fare alike there is nothing to look for: the first was sent first. From the
  * first that is sacked, lost or sent again until all records of that time are acknowledged they form, beside
  * their list, a tree by sequence, which knows what is below each of them.
  */
-#ifndef STACK_TCP_TCP_RETRANSMIT_H
-#define STACK_TCP_TCP_RETRANSMIT_H
+#ifndef STACK_TCP_TCP_RTX_H
+#define STACK_TCP_TCP_RTX_H
 
 #include "stack/memory/buffer.h"
 #include "stack/memory/treap.h"
@@ -27,10 +27,10 @@ struct stack;
 struct tcp;
 struct tcp_segment;
 
-struct tcp_sent {
+struct tcp_rtx {
     struct list link;      /* in tcp->flight->sent */
     uint64_t sent_ns;      /* the last time */
-    struct buffer *buffer; /* the place of its first byte: tcp_sent_place */
+    struct buffer *buffer; /* the place of its first byte: tcp_rtx_place */
     uint16_t position;
     uint16_t size; /* of its segments, but for the last */
     uint32_t sequence;
@@ -76,15 +76,15 @@ struct tcp_delivery {
     struct tcp_rate_sample rate;
 };
 
-static inline struct byte_cursor tcp_sent_place(const struct tcp_sent *sent) {
+static inline struct byte_cursor tcp_rtx_place(const struct tcp_rtx *sent) {
     return (struct byte_cursor){sent->buffer, sent->position};
 }
 
-static inline uint32_t tcp_sent_span(const struct tcp_sent *sent) {
+static inline uint32_t tcp_rtx_span(const struct tcp_rtx *sent) {
     return sent->length + sent->fin;
 }
 
-static inline uint32_t tcp_sent_segments(const struct tcp_sent *sent) {
+static inline uint32_t tcp_rtx_segments(const struct tcp_rtx *sent) {
     return sent->length > sent->size ? (sent->length + sent->size - 1u) / sent->size : 1;
 }
 
@@ -96,48 +96,48 @@ uint32_t tcp_duplicates(const struct stack *stack, const struct tcp *tcp);
 uint32_t tcp_pipe(const struct tcp *tcp);
 
 /* Adds a record at snd_nxt, of segments of `size` bytes. NULL: there is no memory. */
-struct tcp_sent *tcp_sent_add(struct stack *stack, struct tcp *tcp, uint32_t length, uint32_t size, bool fin,
-                              struct byte_cursor place);
+struct tcp_rtx *tcp_rtx_add(struct stack *stack, struct tcp *tcp, uint32_t length, uint32_t size, bool fin,
+                            struct byte_cursor place);
 
 /* Takes back the record that was added last. */
-void tcp_sent_retract(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent);
+void tcp_rtx_retract(struct stack *stack, struct tcp *tcp, struct tcp_rtx *sent);
 
 /* Everything before snd_una, which has moved, is acknowledged; the send queue begins there already. */
-void tcp_sent_acknowledge(struct stack *stack, struct tcp *tcp, struct tcp_delivery *delivery);
+void tcp_rtx_acknowledge(struct stack *stack, struct tcp *tcp, struct tcp_delivery *delivery);
 
 /* The SACK blocks of a segment. */
-void tcp_sent_sack(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
-                   struct tcp_delivery *delivery);
+void tcp_rtx_sack(struct stack *stack, struct tcp *tcp, const struct tcp_segment *segment,
+                  struct tcp_delivery *delivery);
 
 /* Marks what RACK takes for lost. Returns whether that is news; *wait_ns is for how long more is uncertain,
  * 0: not at all. */
-bool tcp_sent_detect(struct stack *stack, struct tcp *tcp, bool recovering, uint64_t *wait_ns);
+bool tcp_rtx_detect(struct stack *stack, struct tcp *tcp, bool recovering, uint64_t *wait_ns);
 
 /* The first segment is lost: without SACK that is all that can be known. Returns whether that is news. */
-bool tcp_sent_lose_first(struct stack *stack, struct tcp *tcp);
+bool tcp_rtx_lose_first(struct stack *stack, struct tcp *tcp);
 
 /* All that is not sacked is lost: after a timeout. The SACKs of a peer that reneges count no more. */
-void tcp_sent_lose_all(struct tcp *tcp);
+void tcp_rtx_lose_all(struct tcp *tcp);
 
 /* All of segments longer than `mss` are lost: they did not fit. */
-void tcp_sent_lose_longer(struct tcp *tcp, uint32_t mss);
+void tcp_rtx_lose_longer(struct tcp *tcp, uint32_t mss);
 
 /* Nothing is lost after all. */
-void tcp_sent_lose_none(struct tcp *tcp);
+void tcp_rtx_lose_none(struct tcp *tcp);
 
 /* The first that is to be sent again, cut to `mss` or joined with those after it; NULL when there is none, or
  * no memory to cut it. */
-struct tcp_sent *tcp_sent_lost(struct stack *stack, struct tcp *tcp, uint32_t mss);
+struct tcp_rtx *tcp_rtx_lost(struct stack *stack, struct tcp *tcp, uint32_t mss);
 
 /* The last segment, by itself; NULL when there is none. */
-struct tcp_sent *tcp_sent_last(struct stack *stack, struct tcp *tcp);
+struct tcp_rtx *tcp_rtx_last(struct stack *stack, struct tcp *tcp);
 
 /* It has been sent again. */
-void tcp_sent_again(struct stack *stack, struct tcp *tcp, struct tcp_sent *sent);
+void tcp_rtx_again(struct stack *stack, struct tcp *tcp, struct tcp_rtx *sent);
 
-void tcp_sent_purge(struct stack *stack, struct tcp *tcp);
+void tcp_rtx_purge(struct stack *stack, struct tcp *tcp);
 
 /* Whether the records are whole; makes their places and sums anew: see repair.h. */
-bool tcp_sent_repair(struct stack *stack, struct tcp *tcp);
+bool tcp_rtx_repair(struct stack *stack, struct tcp *tcp);
 
 #endif
