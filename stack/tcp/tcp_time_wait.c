@@ -49,11 +49,18 @@ uint32_t tcp_waiting_save(struct stack *stack, struct tcp_waiting *waiting, uint
     return save.count;
 }
 
+/* Whether an address may have been ours: of IPv6 those that are only being checked, or made of what a router
+ * has yet to say, are not known. */
+static bool may_be_ours(const struct stack *stack, struct ip_address address) {
+    if (ip_is_loopback(address))
+        return false;
+    return ip_is_v4(address) ? ip_is_local(stack, address) : stack->ip6.on;
+}
+
 bool tcp_waiting_resume(struct stack *stack, const struct tcp_waiting *waiting) {
     uint64_t now_ns = stack->now_ns;
     bool lasts = waiting->ends_ns > now_ns && waiting->ends_ns <= now_ns + TCP_TIME_WAIT_NS;
-    if (!lasts || !ip_is_local(stack, waiting->local) || ip_is_loopback(waiting->local) ||
-        !waiting->local_port ||
+    if (!lasts || !may_be_ours(stack, waiting->local) || !waiting->local_port ||
         tcp_lookup(stack, waiting->local, waiting->local_port, waiting->remote, waiting->remote_port))
         return false;
     struct tcp *tcp = tcp_create(stack);

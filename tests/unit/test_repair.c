@@ -81,11 +81,35 @@ static bool stream_receive(struct host *host, struct socket *socket, struct stre
     return got == -EAGAIN;
 }
 
+/* Both families, by turns: a death may come upon a connection of either. */
+static struct ip_address next_address(uint32_t host) {
+    static bool six;
+    struct ip_address address = {.bytes = {0xfd, [15] = (uint8_t)host}};
+    six = !six;
+    return six ? address : ip_from_v4(host);
+}
+
+static struct host host_of_both(uint32_t address) {
+    struct stack_config config = {.address = address,
+                                  .prefix_length = 24,
+                                  .mac = {2, 0, 10, 77, 0, (uint8_t)address},
+                                  .mtu = 1500,
+                                  .offload = getenv("BAREWIRE_OFFLOAD") != NULL,
+                                  .offload_datagrams = getenv("BAREWIRE_OFFLOAD") != NULL};
+    config.ip6.on = true;
+    config.ip6.address = (struct ip_address){.bytes = {0xfd, [15] = (uint8_t)address}};
+    config.ip6.prefix_length = 64;
+    struct host host = host_create_configured(&config);
+    host.stack->sysctl.ip6_dad_transmits = 0;
+    return host;
+}
+
 static struct socket *connect_a(uint16_t port) {
     struct socket *socket;
     assert_int_equal(socket_create(world.a.stack, SOCK_STREAM, 0, &socket), 0);
     socket->holders = 1;
-    assert_int_equal(socket_connect(world.a.stack, socket, ip_from_v4(HOST_B), port), -EINPROGRESS);
+    socket->options.inet6 = true;
+    assert_int_equal(socket_connect(world.a.stack, socket, next_address(HOST_B), port), -EINPROGRESS);
     return socket;
 }
 
@@ -115,8 +139,8 @@ static void udp_to_a(uint16_t port, const char *text) {
 /* Host A in the middle of all kinds of things. */
 static void world_begin(void) {
     memset(&world, 0, sizeof world);
-    world.a = host_create(HOST_A, 1500);
-    world.b = host_create(HOST_B, 1500);
+    world.a = host_of_both(HOST_A);
+    world.b = host_of_both(HOST_B);
     cable_join(&world.cable, &world.a, &world.b, 1 * MS);
     cable_connect(&world.cable, 80, &world.victim, &world.victim_b, &world.listener_b);
     world.victim->holders = 1;
@@ -133,12 +157,14 @@ static void world_begin(void) {
     cable_run(&world.cable, 3 * MS); /* much is still on its way, in queues and on the ring */
     assert_int_equal(socket_create(world.a.stack, SOCK_STREAM, 0, &world.listener_a), 0);
     world.listener_a->holders = 1;
-    assert_int_equal(socket_bind(world.a.stack, world.listener_a, ip_from_v4(0), 90), 0);
+    world.listener_a->options.inet6 = true;
+    assert_int_equal(socket_bind(world.a.stack, world.listener_a, (struct ip_address){0}, 90), 0);
     assert_int_equal(socket_listen(world.a.stack, world.listener_a, 8), 0);
     for (int i = 0; i < 2; i++) {
         struct socket *client;
         assert_int_equal(socket_create(world.b.stack, SOCK_STREAM, 0, &client), 0);
-        assert_int_equal(socket_connect(world.b.stack, client, ip_from_v4(HOST_A), 90), -EINPROGRESS);
+        client->options.inet6 = true;
+        assert_int_equal(socket_connect(world.b.stack, client, next_address(HOST_A), 90), -EINPROGRESS);
         cable_run(&world.cable, 5 * MS);
         client->holders = 1;
     }
@@ -380,7 +406,8 @@ static void world_check(void) {
     if (pool_has(&stack->sockets, world.listener_a)) {
         struct socket *client;
         assert_int_equal(socket_create(world.b.stack, SOCK_STREAM, 0, &client), 0);
-        assert_int_equal(socket_connect(world.b.stack, client, ip_from_v4(HOST_A), 90), -EINPROGRESS);
+        client->options.inet6 = true;
+        assert_int_equal(socket_connect(world.b.stack, client, next_address(HOST_A), 90), -EINPROGRESS);
         cable_run(&world.cable, 3000 * MS);
         assert_int_equal(socket_connect(world.b.stack, client, ip_from_v4(HOST_A), 90), 0);
     }

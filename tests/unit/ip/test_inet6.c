@@ -5,6 +5,7 @@
 #include "stack/base/checksum.h"
 #include "stack/datagram/udp.h"
 #include "stack/ip/icmp6.h"
+#include "stack/tcp/tcp_time_wait.h"
 #include "tests/unit/peer6.h"
 #include <errno.h>
 #include <linux/errqueue.h>
@@ -145,6 +146,26 @@ static void connection_carries_data_both_ways_and_ends(void **state) {
     transfer(&b, server, &a, client, 150000);
     assert_int_equal(a.stack->mib.TcpInErrs + b.stack->mib.TcpInErrs, 0);
     close_all(client, server, listener);
+}
+
+static void time_wait_is_handed_on_before_the_address_has_been_checked(void **state) {
+    (void)state;
+    struct socket *client, *server, *listener = listening(&b, v6("::"), 80);
+    struct tcp_waiting waiting[2];
+    assert_int_equal(connect_to(B6, 80, true, &client), 0);
+    assert_int_equal(socket_accept(b.stack, listener, &server), 0);
+    socket_release(a.stack, client);
+    cable_run(&cable, 20 * MS);
+    socket_release(b.stack, server);
+    cable_run(&cable, 20 * MS);
+    assert_int_equal(tcp_waiting_save(a.stack, waiting, 2), 1);
+    struct host next = make_host(HOST_A, A6, 1500);
+    assert_true(tcp_waiting_resume(next.stack, waiting));
+    assert_non_null(tcp_lookup(next.stack, A6, waiting->local_port, B6, 80));
+    host_destroy(&next);
+    next = host_create(HOST_A, 1500); /* it has no IPv6 */
+    assert_false(tcp_waiting_resume(next.stack, waiting));
+    host_destroy(&next);
 }
 
 static void nobody_listens_is_refused(void **state) {
@@ -607,6 +628,8 @@ static void loopback_address_is_ourselves(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(connection_carries_data_both_ways_and_ends, begin, end),
+        cmocka_unit_test_setup_teardown(time_wait_is_handed_on_before_the_address_has_been_checked, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(nobody_listens_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(listener_of_both_families_takes_both, begin, end),
         cmocka_unit_test_setup_teardown(mapped_address_goes_by_ipv4, begin, end),
