@@ -139,6 +139,8 @@ $(BUILD)/tests/fuzz_%: $(call objects,plain,tests/fuzz/fuzz_%.c tests/fuzz/targe
 # What the kernel would do, which a target does itself.
 $(BUILD)/tests/fuzz_dns: WRAPS := $(addprefix -Wl$(,)--wrap=,socket connect close send recv poll)
 $(BUILD)/tests/fuzz_netlink: WRAPS := -Wl,--wrap=netlink_ask_kernel
+$(BUILD)/tests/fuzz_door: WRAPS := -Wl,--wrap=pool_take,--wrap=pool_take_zeroed,--wrap=arena_take_block
+$(BUILD)/tests/fuzz_door: $(BUILD)/plain/tests/unit/failing.o
 
 $(BUILD)/tests/bad_link: $(call objects,plain,tests/bench/bad_link.c $(NIC))
 	$(LINK) $(KEEPER_LIBS)

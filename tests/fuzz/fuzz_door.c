@@ -1,7 +1,7 @@
 /*
- * fuzz_door.c - the keeper's door, as a client may use it: the input is a list of steps, each a byte for what
- * and on which of its connections, a byte for how, two for how long, and so many bytes: the end of the
- * request, and then what is before it, from behind the header on.
+ * fuzz_door.c - the keeper's door, as a client may use it, also where the region's memory runs out: the input
+ * is a list of steps, each a byte for what and on which of its connections, a byte for how, two for how long,
+ * and so many bytes: the end of the request, and then what is before it, from behind the header on.
  */
 #include "shim/keeper/keeper.h"
 #include "shim/keeper/privileges.h"
@@ -13,6 +13,7 @@
 #include "shim/region/wake.h"
 #include "tests/fuzz/region.h"
 #include "tests/fuzz/target.h"
+#include "tests/unit/failing.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -21,6 +22,8 @@
 
 #define CONNECTIONS 4
 #define KINDS 16u /* of requests: more than there are */
+
+#define STEP_MEMORY (KINDS - 1)
 
 enum how {
     HOW_SHORT = 1,    /* no longer than the bytes that there are */
@@ -232,6 +235,10 @@ static void step(uint8_t what, uint8_t how, const uint8_t *data, uint32_t length
         if (waiter && request.waiter_number & 1)
             request.waiter_number = waiter->number;
     }
+    if (what % KINDS == STEP_MEMORY) { /* is out, from one take on, for so many */
+        failing_begin(1 + how % 8u, length > 0 ? data[0] : 1);
+        return;
+    }
     if (!knock(number))
         return;
     say(clients[number], how, &request, how & HOW_SHORT && length < room ? header + length : sizeof request);
@@ -271,6 +278,7 @@ static void make_records(void) {
 
 static void end(void) {
     struct list *link;
+    failing_end();
     for (int i = 0; i < CONNECTIONS; i++) {
         bool there = clients[i] >= 0;
         hang_up(i);
