@@ -151,8 +151,11 @@ static void make_region(void) {
         keeper_fail("can't make the stack's memory: %s", strerror(errno));
     void *mapped = mmap((void *)SHARED_BASE, SHARED_BYTES, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, keeper.region, 0);
-    if (mapped != (void *)SHARED_BASE)
-        keeper_fail("can't map the stack's memory: %s", strerror(errno));
+    if (mapped == (void *)SHARED_BASE)
+        return;
+    char reason[REGION_REASON_BYTES];
+    region_unmapped(errno, reason);
+    keeper_fail("%s", reason);
 }
 
 static int own_copy(const struct waiter *waiter) {

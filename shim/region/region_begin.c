@@ -4,6 +4,10 @@
 #include "shim/region/region_begin.h"
 #include "shim/region/inflight.h"
 #include "shim/region/region.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
 
 void region_begin(void) {
     struct arena *arena = &shared->stack.arena;
@@ -23,4 +27,19 @@ void region_begin(void) {
     pool_init(&shared->epoll_items, arena, sizeof(struct epoll_item), UINT32_MAX);
     shared->magic = SHARED_MAGIC;
     shared->version = SHARED_VERSION;
+}
+
+void region_unmapped(int error, char reason[REGION_REASON_BYTES]) {
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    if (error == ENOMEM)
+        getrlimit(RLIMIT_AS, &limit);
+    if (limit.rlim_cur != RLIM_INFINITY)
+        snprintf(
+            reason, REGION_REASON_BYTES,
+            "the hard limit to the address space (ulimit -Hv, %llu KB) leaves no room for the stack's memory "
+            "of %llu MB; raise it",
+            (unsigned long long)limit.rlim_max / 1024, (unsigned long long)SHARED_BYTES >> 20);
+    else
+        snprintf(reason, REGION_REASON_BYTES, "can't map the stack's memory: %s",
+                 error ? strerror(error) : "the address is taken");
 }

@@ -18,6 +18,7 @@
 #include "shim/region/frames.h"
 #include "shim/region/libc.h"
 #include "shim/region/lock.h"
+#include "shim/region/region_begin.h"
 #include "shim/region/wake.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -212,14 +213,17 @@ int attach_tell(const struct ipc_request *request, int ancillary) {
 
 static void map_region(int region, uint64_t bytes) {
     void *mapped = MAP_FAILED;
+    int error = 0; /* making room has errors of its own */
     do
         mapped = mmap((void *)SHARED_BASE, bytes, PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, region, 0);
-    while (mapped == MAP_FAILED && errno == ENOMEM && sandbox_make_room());
+    while (mapped == MAP_FAILED && (error = errno) == ENOMEM && sandbox_make_room());
     LIBC(close)(region);
-    if (mapped != (void *)SHARED_BASE)
-        attach_fail("can't map the stack's memory: %s",
-                    bytes && errno ? strerror(errno) : "the address is taken");
+    if (mapped != (void *)SHARED_BASE) {
+        char reason[REGION_REASON_BYTES];
+        region_unmapped(mapped == MAP_FAILED && bytes ? error : 0, reason);
+        attach_fail("%s", reason);
+    }
 }
 
 static void adopt_nic(int descriptor) {
