@@ -68,7 +68,7 @@ $(BUILD)/shared/%.o: %.c
 	@$(CC) $(ALL_CFLAGS) $(FRAMES) $(SHIM_CFLAGS) $(UNSANITIZED) -c $< -o $@
 
 # What sanitizers' runtimes come to before they are ready; and what writes to libc's instructions, whose shadow can't be written.
-$(addprefix $(BUILD)/shared/shim/,region/kernel_calls.o library/memory.o $(addprefix library/syscalls/,syscall_sites.o syscall_patch.o syscall_stub.o user_dispatch.o)): UNSANITIZED := -fno-sanitize=all
+$(addprefix $(BUILD)/shared/shim/,region/kernel_calls.o library/memory.o library/user_memory.o $(addprefix library/syscalls/,syscall_sites.o syscall_patch.o syscall_stub.o user_dispatch.o)): UNSANITIZED := -fno-sanitize=all
 
 $(BUILD)/plain/shim/keeper/tools/report/html.o: shim/keeper/tools/report/page.html
 
@@ -108,7 +108,7 @@ $(BUILD)/tests/model_program: tests/model/program.c tests/model/world.h
 	@$(CC) $(MODEL_CFLAGS) -o $@ $(filter %.c,$^) -lpthread
 
 # A test is made of its own file, of what tests/unit has for all of them, and of what these need of everything else.
-PARTS := $(DIGEST) $(call sources,stack nic shim/region shim/keeper shim/library/names shim/library/netinfo)
+PARTS := $(DIGEST) $(call sources,stack nic shim/region shim/keeper shim/library/names shim/library/netinfo) shim/library/user_memory.c
 $(BUILD)/parts.a: $(call objects,plain,$(PARTS))
 	@rm -f $@
 	@ar qcs $@ $^

@@ -305,6 +305,24 @@ void stack_repair_hold(struct stack *stack, struct buffer *buffer) {
         hold_buffer(stack, buffer);
 }
 
+bool stack_repair_hold_buffers(struct stack *stack, struct buffer *first, uint32_t count) {
+    const struct buffer *each = first;
+    for (uint32_t i = 0; i < count; i++, each = each->next)
+        if (!pool_has(&stack->buffers, each))
+            return false;
+    for (; count > 0; count--, first = first->next)
+        hold_buffer(stack, first);
+    return true;
+}
+
+bool stack_repair_hold_chain(struct stack *stack, struct buffer *chain) {
+    struct chain_measure measure;
+    if (!stack_chain_measure(stack, chain, &measure))
+        return false;
+    stack_hold_chain(stack, chain);
+    return true;
+}
+
 bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void)) {
     stack->now_ns = now_ns;
     stack->repair_failed = false;

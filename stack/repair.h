@@ -7,13 +7,12 @@
 #ifndef STACK_REPAIR_H
 #define STACK_REPAIR_H
 
+#include "stack/memory/buffer.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 struct stack;
 struct socket;
-struct buffer;
-struct byte_queue;
 
 /* First: the arena, and the stack's pools, can be used again. The caller repairs pools of its own next
  * (pool_repair), and sets each socket's `holders`; a socket that nobody holds is freed. */
@@ -24,6 +23,11 @@ void stack_repair_memory(struct stack *stack);
  * when memory is out. */
 bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void));
 void stack_repair_hold(struct stack *stack, struct buffer *buffer); /* NULL, or none of ours: nothing */
+
+/* The same for what the caller copies to, a chain, or from (buffer_hold_data). False: that is not there.
+ * Between stack_repair_memory and stack_repair. */
+bool stack_repair_hold_chain(struct stack *stack, struct buffer *chain);
+bool stack_repair_hold_buffers(struct stack *stack, struct buffer *first, uint32_t count);
 
 /* For the parts of a repair. */
 

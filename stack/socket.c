@@ -248,7 +248,7 @@ static ssize_t open_with_data(struct stack *stack, struct socket *socket,
     if (!deferred)
         tcp = prepare_connect(stack, socket);
     tcp->fastopen = (uint8_t)((tcp->fastopen & ~TCP_FASTOPEN_DEFERRED) | TCP_FASTOPEN_ASKED);
-    size_t wanted = buffer_pieces_length(message->pieces, message->count);
+    size_t wanted = message->unreadable ? 0 : buffer_pieces_length(message->pieces, message->count);
     ssize_t sent = 0;
     if (wanted > 0 && tcp_fastopen_ready(stack, tcp, address)) {
         uint32_t room = tcp_fastopen_room(stack, tcp, address);
@@ -355,28 +355,20 @@ int socket_shutdown(struct stack *stack, struct socket *socket, int how) {
     return tcp || socket->connected ? 0 : -ENOTCONN; /* it counts all the same, as in Linux */
 }
 
-uint32_t socket_chain_room(struct stack *stack, struct socket *socket) {
-    struct tcp *tcp = socket->tcp;
-    if (!tcp || socket->error || socket->write_shutdown || socket->connecting ||
-        (tcp->state != TCP_ESTABLISHED && tcp->state != TCP_CLOSE_WAIT) || !tcp_active_take(stack, tcp))
-        return 0;
-    return tcp_send_room(stack, tcp);
+/* Whether a write opens the connection. */
+static bool opens(const struct tcp *tcp, int flags) {
+    return tcp->fastopen & TCP_FASTOPEN_DEFERRED || (flags & MSG_FASTOPEN && tcp->state == TCP_CLOSE);
 }
 
-void socket_send_chain(struct stack *stack, struct socket *socket, struct buffer *chain, uint32_t length) {
-    tcp_send_chain(stack, socket->tcp, chain, length);
-}
-
-static ssize_t stream_send(struct stack *stack, struct socket *socket, const struct socket_message *message) {
+/* Whether a stream takes data now, if there is room. 0, or a negative errno. */
+static int stream_may_send(struct socket *socket, int flags) {
     struct tcp *tcp = socket->tcp;
     bool child = tcp->fastopen & TCP_FASTOPEN_CHILD;
-    if (tcp->fastopen & TCP_FASTOPEN_DEFERRED || (message->flags & MSG_FASTOPEN && tcp->state == TCP_CLOSE))
-        return open_with_data(stack, socket, message);
-    if (message->flags & MSG_FASTOPEN && !socket->connecting)
+    if (flags & MSG_FASTOPEN && !socket->connecting)
         return -EISCONN;
-    if (message->flags & MSG_FASTOPEN && tcp->state == TCP_SYN_SENT)
+    if (flags & MSG_FASTOPEN && tcp->state == TCP_SYN_SENT)
         return -EALREADY;
-    if (message->flags & MSG_FASTOPEN)
+    if (flags & MSG_FASTOPEN)
         socket->connecting = false;
     if (tcp->state == TCP_SYN_SENT || (tcp->state == TCP_SYN_RECV && !child)) {
         socket->no_space = true;
@@ -387,12 +379,55 @@ static ssize_t stream_send(struct stack *stack, struct socket *socket, const str
     if (socket->write_shutdown ||
         (tcp->state != TCP_ESTABLISHED && tcp->state != TCP_CLOSE_WAIT && tcp->state != TCP_SYN_RECV))
         return -EPIPE;
-    ssize_t sent = tcp_send(stack, tcp, message->pieces, message->count, message->flags);
-    if (sent == -EAGAIN || sent == -ENOBUFS ||
-        (sent >= 0 && (size_t)sent < buffer_pieces_length(message->pieces, message->count))) {
-        socket->no_space = true;
-        tcp_info_note(stack, tcp);
+    return 0;
+}
+
+/* There was not room for all: the writer wants to know when there is. */
+static void note_no_space(struct stack *stack, struct socket *socket) {
+    socket->no_space = true;
+    tcp_info_note(stack, socket->tcp);
+}
+
+ssize_t socket_send_room(struct stack *stack, struct socket *socket, int flags, bool begins) {
+    struct tcp *tcp = socket->tcp;
+    if (!tcp || opens(tcp, flags))
+        return 0;
+    int error = stream_may_send(socket, flags);
+    if (error)
+        return error;
+    if (!(begins ? tcp_send_begin(stack, tcp) : tcp_active_take(stack, tcp))) {
+        note_no_space(stack, socket);
+        return -ENOBUFS;
     }
+    uint32_t room = tcp_send_room(stack, tcp);
+    if (room == 0)
+        note_no_space(stack, socket);
+    return room > 0 ? (ssize_t)room : -EAGAIN;
+}
+
+void socket_send_part(struct stack *stack, struct socket *socket, struct buffer *chain, uint32_t length,
+                      bool fills, bool more) {
+    tcp_send_part(stack, socket->tcp, chain, length, fills, more);
+}
+
+void socket_send_written(struct stack *stack, struct socket *socket, int flags, bool whole) {
+    tcp_send_written(stack, socket->tcp, flags, whole);
+}
+
+static ssize_t stream_send(struct stack *stack, struct socket *socket, const struct socket_message *message) {
+    struct tcp *tcp = socket->tcp;
+    if (opens(tcp, message->flags))
+        return open_with_data(stack, socket, message);
+    int error = stream_may_send(socket, message->flags);
+    if (error)
+        return error;
+    if (message->unreadable && tcp_send_room(stack, tcp) > 0)
+        return -EFAULT;
+    ssize_t sent =
+        message->unreadable ? -EAGAIN : tcp_send(stack, tcp, message->pieces, message->count, message->flags);
+    if (sent == -EAGAIN || sent == -ENOBUFS ||
+        (sent >= 0 && (size_t)sent < buffer_pieces_length(message->pieces, message->count)))
+        note_no_space(stack, socket);
     return sent;
 }
 
@@ -407,6 +442,30 @@ static bool receives(const struct tcp *tcp) {
     return tcp->state == TCP_ESTABLISHED || tcp->state == TCP_FIN_WAIT1 || tcp->state == TCP_FIN_WAIT2;
 }
 
+/* How far into the stream a look begins: SO_PEEK_OFF. */
+static uint32_t peek_start(const struct socket *socket, int flags) {
+    return flags & MSG_PEEK && socket->options.peek_offset > 0 ? (uint32_t)socket->options.peek_offset : 0;
+}
+
+/* Bytes were copied to the program: takes them off the stream, unless they were just looked at. */
+static void stream_copied(struct stack *stack, struct socket *socket, struct socket_message *message,
+                          uint32_t length) {
+    struct tcp *tcp = socket->tcp;
+    if (message->flags & MSG_PEEK) {
+        socket_peeked(socket, length);
+    } else {
+        socket_read_past(socket, length);
+        byte_queue_drop(&tcp->receive, &stack->buffers, length);
+        tcp_work_on(stack, tcp);
+        tcp_tuning_read(stack, tcp);
+        tcp_ack_read(stack, tcp);
+        if (receives(tcp) && tcp_window_update_due(tcp))
+            tcp_send_ack(stack, tcp);
+    }
+    message->has_inq = socket->options.inq;
+    message->inq = tcp->receive.length + (tcp->receive.length == 0 && tcp->fin_received);
+}
+
 /* The order of Linux's tcp_recvmsg: data first, then the pending error, then end of file. */
 static ssize_t stream_receive(struct stack *stack, struct socket *socket, struct socket_message *message) {
     struct tcp *tcp = socket->tcp;
@@ -415,9 +474,7 @@ static ssize_t stream_receive(struct stack *stack, struct socket *socket, struct
     stack_work_on(stack, NULL);
     uint32_t readable =
         tcp->urgent.state ? tcp_urgent_readable(stack, tcp, socket->options.oob_inline) : tcp->receive.length;
-    uint32_t skip = message->flags & MSG_PEEK && socket->options.peek_offset > 0
-                        ? (uint32_t)socket->options.peek_offset
-                        : 0;
+    uint32_t skip = peek_start(socket, message->flags);
     readable -= min_u32(skip, readable);
     if (readable > 0) {
         size_t copied;
@@ -428,19 +485,7 @@ static ssize_t stream_receive(struct stack *stack, struct socket *socket, struct
         } else {
             copied = byte_queue_peek_from(&tcp->receive, skip, message->pieces, message->count, readable);
         }
-        if (message->flags & MSG_PEEK) {
-            socket_peeked(socket, copied);
-        } else {
-            socket_read_past(socket, copied);
-            byte_queue_drop(&tcp->receive, &stack->buffers, (uint32_t)copied);
-            tcp_work_on(stack, tcp);
-            tcp_tuning_read(stack, tcp);
-            tcp_ack_read(stack, tcp);
-            if (receives(tcp) && tcp_window_update_due(tcp))
-                tcp_send_ack(stack, tcp);
-        }
-        message->has_inq = socket->options.inq;
-        message->inq = tcp->receive.length + (tcp->receive.length == 0 && tcp->fin_received);
+        stream_copied(stack, socket, message, (uint32_t)copied);
         return (ssize_t)copied;
     }
     if (tcp->fin_received)
@@ -450,6 +495,48 @@ static ssize_t stream_receive(struct stack *stack, struct socket *socket, struct
     if (socket->read_shutdown)
         return 0;
     return tcp->state == TCP_CLOSE ? -ENOTCONN : -EAGAIN;
+}
+
+uint32_t socket_receive_extent(struct stack *stack, struct socket *socket,
+                               const struct socket_message *message, uint32_t most,
+                               struct byte_cursor *start) {
+    const struct tcp *tcp = socket->tcp;
+    (void)stack;
+    if (!tcp || tcp->state == TCP_LISTEN || tcp->urgent.state ||
+        message->flags & (MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC))
+        return 0;
+    uint32_t skip = peek_start(socket, message->flags);
+    if (skip >= tcp->receive.length)
+        return 0;
+    *start = byte_queue_at(&tcp->receive, skip);
+    return min_u32(most, tcp->receive.length - skip);
+}
+
+void socket_receive_taken(struct stack *stack, struct socket *socket, struct socket_message *message,
+                          struct byte_cursor start, uint32_t length) {
+    const struct tcp *tcp = socket->tcp;
+    uint32_t skip = peek_start(socket, message->flags);
+    if (skip + (uint64_t)length > tcp->receive.length)
+        return;
+    struct byte_cursor now = byte_queue_at(&tcp->receive, skip);
+    if (now.buffer == start.buffer && now.position == start.position)
+        stream_copied(stack, socket, message, length);
+}
+
+void socket_receive_undone(struct stack *stack, struct socket *socket, const void *bytes, uint32_t length) {
+    struct tcp *tcp = socket->tcp;
+    struct byte_queue again = {0};
+    struct iovec piece = {(void *)bytes, length};
+    if (length == 0 || byte_queue_append(&again, &stack->buffers, &piece, 1, 0, length) < length) {
+        buffer_drop_chain(&stack->buffers, again.head);
+        return;
+    }
+    tcp_work_on(stack, tcp);
+    byte_queue_append_queue(&again, &tcp->receive);
+    tcp->receive = again;
+    if (socket->options.peek_offset >= 0)
+        socket->options.peek_offset += (int)length;
+    socket_event(stack, socket);
 }
 
 static ssize_t receive_urgent(struct socket *socket, const struct socket_message *message) {

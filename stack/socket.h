@@ -100,6 +100,7 @@ struct socket {
     uint32_t holders;           /* the caller's: how many processes have it */
     struct socket_async async;  /* the caller's, but for one field */
     uint32_t blocked_writers;   /* the caller's: threads that wait to send; a hint */
+    uint32_t turns[2];          /* the caller's: who copies from and to the stream now; 0: nobody */
 
     uint8_t type;     /* SOCK_STREAM, SOCK_DGRAM or SOCK_RAW */
     bool nonblocking; /* the caller's: O_NONBLOCK */
@@ -131,8 +132,9 @@ struct socket_message {
     int count;
     int flags; /* MSG_PEEK, MSG_TRUNC, MSG_MORE ... those that bear on the stack */
     bool has_address;
-    bool unspecified;          /* ... of family AF_UNSPEC */
-    bool invalid;              /* a control message of a datagram is wrong */
+    bool unspecified; /* ... of family AF_UNSPEC */
+    bool invalid;     /* a control message of a datagram is wrong */
+    bool unreadable;  /* what is to be sent is not there: -EFAULT, if nothing else is wrong with the call */
     struct ip_address address; /* destination of a send; source of a receive */
     uint16_t port;
     uint32_t full_length; /* of a received datagram */
@@ -179,11 +181,31 @@ int socket_disconnect(struct stack *stack, struct socket *socket); /* connect to
 int socket_accept(struct stack *stack, struct socket *listener, struct socket **made);
 int socket_shutdown(struct stack *stack, struct socket *socket, int how);
 
-/* How much socket_send_chain takes now; 0: it has to be sent as usual, which says why. */
-uint32_t socket_chain_room(struct stack *stack, struct socket *socket);
+/* A stream's data is copied by the caller, without the stack's lock, from and to buffers of the stack's.
+ *
+ * Out: how much a part of a write may be now, which it `begins` or goes on with (and a note that a writer
+ * waits, if there is no room); or what socket_send would say (-EAGAIN, -EPIPE ...); 0: it has to be sent by
+ * socket_send, as what opens a connection. Then a part, as a chain of buffers that are filled from their
+ * storage's start on, of at most that length, which it `fills` or not, and of which there is `more` to come
+ * at once or not; the chain is taken. Then the end of a write, of which that was the `whole` rest or for
+ * which there is no more room. */
+ssize_t socket_send_room(struct stack *stack, struct socket *socket, int flags, bool begins);
+void socket_send_part(struct stack *stack, struct socket *socket, struct buffer *chain, uint32_t length,
+                      bool fills, bool more);
+void socket_send_written(struct stack *stack, struct socket *socket, int flags, bool whole);
 
-/* Sends a chain of buffers of the stack's, of at most that length, without copying it; takes the chain. */
-void socket_send_chain(struct stack *stack, struct socket *socket, struct buffer *chain, uint32_t length);
+/* In: the next bytes that a receive would give, at most so many; 0: what socket_receive does is not just to
+ * copy. They stay where they are; the caller holds their buffers (buffer_hold_range). Then they are taken,
+ * or, under MSG_PEEK, were seen, as socket_receive does it; nothing, if the connection has lost them
+ * meanwhile. */
+uint32_t socket_receive_extent(struct stack *stack, struct socket *socket,
+                               const struct socket_message *message, uint32_t most,
+                               struct byte_cursor *start);
+void socket_receive_taken(struct stack *stack, struct socket *socket, struct socket_message *message,
+                          struct byte_cursor start, uint32_t length);
+
+/* What socket_receive has just given of a stream could not be passed on: it is the next again. */
+void socket_receive_undone(struct stack *stack, struct socket *socket, const void *bytes, uint32_t length);
 
 ssize_t socket_send(struct stack *stack, struct socket *socket, struct socket_message *message);
 ssize_t socket_receive(struct stack *stack, struct socket *socket, struct socket_message *message);

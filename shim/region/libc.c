@@ -14,6 +14,8 @@ void libc_find(void *place, const char *name) {
 void libc_load(void) {
 #define LOAD(name) (void)LIBC(name)
     LOAD(sigaction);
+    LOAD(sigprocmask);
+    LOAD(pthread_sigmask);
     LOAD(fork);
     LOAD(_Fork);
     LOAD(clone);

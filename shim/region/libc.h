@@ -80,6 +80,8 @@ struct __res_state;
     CALL(int, epoll_ctl, (int, int, int, struct epoll_event *))                                             \
     CALL(int, epoll_pwait, (int, struct epoll_event *, int, int, const sigset_t *))                         \
     CALL(int, sigaction, (int, const struct sigaction *, struct sigaction *))                               \
+    CALL(int, sigprocmask, (int, const sigset_t *, sigset_t *))                                             \
+    CALL(int, pthread_sigmask, (int, const sigset_t *, sigset_t *))                                         \
     CALL(pid_t, fork, (void))                                                                               \
     CALL(pid_t, _Fork, (void))                                                                              \
     CALL(int, clone, (int (*)(void *), void *, int, void *, ...))                                           \

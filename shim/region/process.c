@@ -144,9 +144,39 @@ void waiter_unwatch(struct waiter *waiter) {
     }
 }
 
+void waiter_end_turn(struct waiter *waiter, enum stream_side side) {
+    struct socket *socket = waiter->socket;
+    struct list *link, *next;
+    waiter->turns &= (uint8_t) ~(1u << side);
+    if (!socket || socket->turns[side - 1] != waiter->number)
+        return;
+    socket->turns[side - 1] = 0;
+    list_for_each(link, next, &socket->watches) {
+        const struct watch *watch = container_of(link, struct watch, socket_link);
+        if (watch->kind == WATCH_WAITER && watch->side == side)
+            socket_event(&shared->stack, socket);
+    }
+}
+
+void waiter_drop_buffers(struct waiter *waiter) {
+    struct buffer *staged = waiter->staged, *held = waiter->held;
+    uint32_t count = waiter->held_count;
+    waiter->staged = waiter->held = NULL;
+    waiter->held_count = 0;
+    if (shared->broken)
+        return;
+    atomic_signal_fence(memory_order_seq_cst); /* they are found no more before they are given back */
+    buffer_drop_chain(&shared->stack.buffers, staged);
+    buffer_drop_count(&shared->stack.buffers, held, count);
+}
+
 void waiter_let_go(struct waiter *waiter) {
     struct epoll_set *set = waiter->set;
     struct socket *socket = waiter->socket;
+    waiter_drop_buffers(waiter);
+    for (enum stream_side side = STREAM_IN; side <= STREAM_OUT; side++)
+        if (waiter->turns & 1u << side)
+            waiter_end_turn(waiter, side);
     if (socket && waiter->writing)
         socket->blocked_writers--;
     waiter->set = NULL;
@@ -160,7 +190,11 @@ void waiter_let_go(struct waiter *waiter) {
 
 void waiters_let_go(struct process *process) {
     struct list *link, *next;
-    list_for_each(link, next, &process->waiters) waiter_let_go(container_of(link, struct waiter, link));
+    list_for_each(link, next, &process->waiters) {
+        struct waiter *waiter = container_of(link, struct waiter, link);
+        if (!waiter->staged && !waiter->held)
+            waiter_let_go(waiter);
+    }
 }
 
 void waiter_release(struct waiter *waiter) {

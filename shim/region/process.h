@@ -53,9 +53,19 @@ void waiter_unwatch(struct waiter *waiter);
 void waiter_release(struct waiter *waiter);
 
 /* Lets go what a call of a waiter's thread held: the epoll set that it waited for, the socket that it worked
- * on. Who closed them meanwhile has left their end to this. The lock is held. */
+ * on, its turn of that, and the buffers that it copied to or from. Who closed them meanwhile has left their
+ * end to this. The lock is held. */
 void waiter_let_go(struct waiter *waiter);
+
+/* The same for all threads of a process, but those that are copying, whose process settles that when it has
+ * ended. */
 void waiters_let_go(struct process *process);
+
+/* The buffers that it copied to, or from, are free again. */
+void waiter_drop_buffers(struct waiter *waiter);
+
+/* Its turn of a side of its socket's stream, if it has that, is over; another thread may have it. */
+void waiter_end_turn(struct waiter *waiter, enum stream_side side);
 
 /* Lets an epoll set go that one holder less has. The lock is held. */
 void epoll_set_drop(struct epoll_set *set);

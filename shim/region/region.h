@@ -89,11 +89,19 @@ enum watch_kind {
     WATCH_EPOLL,
 };
 
+/* A stream has one reader and one writer at a time, for as long as they copy without the lock (transfer.h).
+ */
+enum stream_side {
+    STREAM_IN = 1,
+    STREAM_OUT,
+};
+
 struct watch {
     struct list socket_link; /* in socket->watches, or in no list: the socket is gone */
     struct list owner_link;  /* in waiter->watches */
     uint8_t kind;
     bool gone;       /* the socket is */
+    uint8_t side;    /* whose turn is awaited (enum stream_side); 0: events are */
     uint32_t events; /* POLLIN ... */
     struct waiter *waiter;
 };
@@ -117,6 +125,10 @@ struct waiter {
     struct epoll_set *set;   /* that it waits for, and holds; of a epoll eventfd: whose it is */
     struct socket *socket;   /* that a call of this thread works on, and holds */
     bool writing;            /* ... and counts among its blocked_writers */
+    uint8_t turns;           /* ... and has turns of: a bit a side */
+    struct buffer *staged;   /* a chain that this thread copies data into, which is to be sent */
+    struct buffer *held;     /* the first of so many buffers of a stream that it copies data from */
+    uint32_t held_count;
 };
 
 /* The sockets of ours in an epoll set of the kernel's. */

@@ -45,6 +45,7 @@ static void forget_holders(void *object, void *context) {
     struct socket *socket = object;
     (void)context;
     socket->holders = 0;
+    socket->turns[STREAM_IN - 1] = socket->turns[STREAM_OUT - 1] = 0;
 }
 
 static void repair_epoll_set(void *object, void *context) {
@@ -96,6 +97,19 @@ static void repair_inflight(void *object, void *context) {
     list_add_tail(&shared->inflights, &inflight->link);
 }
 
+/* A thread that copies goes on, whoever died meanwhile: it has its turn and its buffers. */
+static void repair_copy(struct waiter *waiter) {
+    for (enum stream_side side = STREAM_IN; side <= STREAM_OUT; side++)
+        if (waiter->socket && waiter->turns & 1u << side)
+            waiter->socket->turns[side - 1] = waiter->number;
+    if (!stack_repair_hold_chain(&shared->stack, waiter->staged))
+        waiter->staged = NULL;
+    if (!stack_repair_hold_buffers(&shared->stack, waiter->held, waiter->held_count)) {
+        waiter->held = NULL;
+        waiter->held_count = 0;
+    }
+}
+
 /* A call that is under way has what it works on, whoever closed that meanwhile. */
 static void repair_waiter(void *object, void *context) {
     struct waiter *waiter = object;
@@ -114,6 +128,7 @@ static void repair_waiter(void *object, void *context) {
         waiter->socket->holders++;
     else
         waiter->socket = NULL;
+    repair_copy(waiter);
 }
 
 /* Bells of sets that are left; each tells once more, and whoever looks finds out whether there is anything.

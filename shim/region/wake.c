@@ -148,9 +148,18 @@ static bool has_its_own(const struct watch *watch, uint32_t *left) {
     return true;
 }
 
+/* Who waits for his turn is woken when it may be his: one thread a side. */
+static bool is_its_turn(const struct socket *socket, const struct watch *watch, unsigned *woken) {
+    if (socket->turns[watch->side - 1] || *woken & 1u << watch->side)
+        return false;
+    *woken |= 1u << watch->side;
+    return true;
+}
+
 static void socket_changed(struct wake_list *wakes, struct socket *socket) {
     bool listens = socket->tcp && socket->tcp->state == TCP_LISTEN;
     uint32_t left = socket->accept_count;
+    unsigned woken = 0;
     struct list *link, *next;
     if (async_wanted(socket))
         signal_owner(wakes, socket);
@@ -161,8 +170,11 @@ static void socket_changed(struct wake_list *wakes, struct socket *socket) {
         struct watch *watch = container_of(link, struct watch, socket_link);
         if (watch->kind == WATCH_EPOLL)
             epoll_event(wakes, container_of(watch, struct epoll_item, watch), mask);
-        else if (mask & (watch->events | POLLERR | POLLHUP) &&
-                 (!listens || mask & (POLLERR | POLLHUP) || has_its_own(watch, &left)))
+        else if (watch->side) {
+            if (is_its_turn(socket, watch, &woken))
+                wake_waiter(wakes, watch->waiter);
+        } else if (mask & (watch->events | POLLERR | POLLHUP) &&
+                   (!listens || mask & (POLLERR | POLLHUP) || has_its_own(watch, &left)))
             wake_waiter(wakes, watch->waiter);
     }
 }

@@ -402,6 +402,8 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
 int datagram_payload(struct stack *stack, const struct socket_message *message, size_t skip, uint32_t length,
                      struct byte_queue *payload) {
     *payload = (struct byte_queue){0};
+    if (message->unreadable)
+        return -EFAULT;
     if (byte_queue_append(payload, &stack->buffers, message->pieces, message->count, skip, length) == length)
         return 0;
     buffer_drop_chain(&stack->buffers, payload->head);

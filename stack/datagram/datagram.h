@@ -104,7 +104,7 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
                         struct ip_address destination, uint32_t length, struct ip_parameters *parameters);
 
 /* Copies an iovec, from byte `skip` on, to be a frame's payload. The caller drops the queue's chain, once the
- * frame has it. Returns 0 or -ENOBUFS. */
+ * frame has it. Returns 0, -ENOBUFS or -EFAULT. */
 int datagram_payload(struct stack *stack, const struct socket_message *message, size_t skip, uint32_t length,
                      struct byte_queue *payload);
 

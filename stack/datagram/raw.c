@@ -147,6 +147,8 @@ ssize_t raw_send(struct stack *stack, struct socket *socket, const struct socket
     int error = datagram_parameters(stack, socket, message, message->address, total, &parameters);
     if (error)
         return error;
+    if (message->unreadable)
+        return -EFAULT;
     if (included) {
         copy_start(message, header, length < sizeof header ? length : sizeof header);
         header_length = v4 ? (header[0] & 15) * 4u : IP6_HEADER_BYTES;
@@ -219,6 +221,8 @@ ssize_t ping_send(struct stack *stack, struct socket *socket, const struct socke
     struct byte_queue payload;
     if (length < ICMP_HEADER_BYTES)
         return -EINVAL;
+    if (message->unreadable)
+        return -EFAULT;
     bool v4 = socket->datagram->binding.protocol == IP_PROTOCOL_ICMP;
     if (v4 != ip_is_v4(message->address))
         return -EINVAL;

@@ -178,9 +178,10 @@ static int send_one(struct stack *stack, struct socket *socket, const struct soc
     struct byte_queue payload = {0};
     struct frame *frame = frame_begin(&stack->transmit);
     bool gso = segment < length, borrow = gso && message->borrow && message->count == 1;
-    if (!frame || (!borrow && datagram_payload(stack, message, skip, length, &payload))) {
-        COUNTER(stack, parameters, SndbufErrors)++;
-        return -ENOBUFS;
+    int error = !frame ? -ENOBUFS : borrow ? 0 : datagram_payload(stack, message, skip, length, &payload);
+    if (error) {
+        COUNTER(stack, parameters, SndbufErrors) += error == -ENOBUFS;
+        return error;
     }
     if (gso)
         frame->segment = (uint16_t)segment;
@@ -211,6 +212,10 @@ static ssize_t add_to_cork(struct stack *stack, struct socket *socket, const str
     struct udp_cork *cork = socket->datagram->cork;
     if (!cork)
         return -ENOBUFS;
+    if (message->unreadable) {
+        udp_cork_drop(stack, socket);
+        return -EFAULT;
+    }
     bool too_long = cork->payload.length + length > ip_payload_max(cork->first.address) - UDP_HEADER_BYTES;
     if (!too_long && byte_queue_append(&cork->payload, &stack->buffers, message->pieces, message->count, 0,
                                        length) == length)

@@ -76,6 +76,37 @@ void buffer_drop_range(struct pool *pool, struct byte_cursor cursor, uint32_t le
     }
 }
 
+uint32_t buffer_data_step(struct byte_cursor *cursor, uint32_t length, const uint8_t **data) {
+    struct buffer *buffer = cursor->buffer;
+    uint32_t here = min_u32(length, buffer->end - cursor->position);
+    *data = buffer->storage + cursor->position;
+    cursor->position += here;
+    if (here < length) {
+        cursor->buffer = buffer->next;
+        cursor->position = buffer->next->start;
+    }
+    return here;
+}
+
+uint32_t buffer_hold_data(struct byte_cursor cursor, uint32_t length) {
+    const uint8_t *data;
+    uint32_t count = 0;
+    while (length > 0) {
+        cursor.buffer->references++;
+        count++;
+        length -= buffer_data_step(&cursor, length, &data);
+    }
+    return count;
+}
+
+void buffer_drop_count(struct pool *pool, struct buffer *first, uint32_t count) {
+    while (count-- > 0) {
+        struct buffer *next = first->next;
+        buffer_drop(pool, first);
+        first = next;
+    }
+}
+
 void buffer_copy_range(void *to, struct byte_cursor cursor, uint32_t length) {
     struct buffer *buffer;
     uint32_t at;

@@ -58,6 +58,16 @@ void buffer_drop_chain(struct pool *pool, struct buffer *chain);
 void buffer_hold_range(struct byte_cursor cursor, uint32_t length);
 void buffer_drop_range(struct pool *pool, struct byte_cursor cursor, uint32_t length);
 
+/* The same for data of a receive queue, which goes on where the next buffer's begins. Returns how many
+ * buffers those are; which are dropped by their number, whatever was taken off the queue or added to it
+ * meanwhile. */
+uint32_t buffer_hold_data(struct byte_cursor cursor, uint32_t length);
+void buffer_drop_count(struct pool *pool, struct buffer *first, uint32_t count);
+
+/* The bytes of such data that lie in the cursor's buffer, at *data; moves the cursor on by those. Whoever
+ * holds the data needs no lock. */
+uint32_t buffer_data_step(struct byte_cursor *cursor, uint32_t length, const uint8_t **data);
+
 uint32_t buffer_chain_length(const struct buffer *chain);
 uint32_t buffer_chain_count(const struct buffer *chain); /* of buffers */
 

@@ -257,9 +257,14 @@ ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from,
 /* How much may be queued before the limits are looked at again; 0: the send buffer is full. */
 uint32_t tcp_send_room(struct stack *stack, const struct tcp *tcp);
 
-/* The same as tcp_send of at most so much, of a chain that byte_queue_join takes: it is queued as it is. The
- * connection has its tcp_active. */
-void tcp_send_chain(struct stack *stack, struct tcp *tcp, struct buffer *chain, uint32_t length);
+/* The same as tcp_send in parts, for a caller who has copied them to buffers himself: begins (false: memory
+ * is out); adds a chain that byte_queue_join takes, of at most tcp_send_room, which it `fills` or not, and of
+ * which there is `more` to come at once, or not; and ends a write of which that was the `whole` rest, or for
+ * which there is no more room. */
+bool tcp_send_begin(struct stack *stack, struct tcp *tcp);
+void tcp_send_part(struct stack *stack, struct tcp *tcp, struct buffer *chain, uint32_t length, bool fills,
+                   bool more);
+void tcp_send_written(struct stack *stack, struct tcp *tcp, int flags, bool whole);
 
 /* tcp_close.c */
 void tcp_close(struct stack *stack, struct tcp *tcp); /* the socket is gone */

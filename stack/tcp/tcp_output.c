@@ -663,17 +663,40 @@ static void send_queued(struct stack *stack, struct tcp *tcp, int flags) {
         cork(stack, tcp);
 }
 
-void tcp_send_chain(struct stack *stack, struct tcp *tcp, struct buffer *chain, uint32_t length) {
-    bool fills = length == tcp_send_room(stack, tcp);
-    stack_work_on(stack, NULL);
+bool tcp_send_begin(struct stack *stack, struct tcp *tcp) {
+    if (!tcp_active_take(stack, tcp))
+        return false;
     tcp_rate_check_program(tcp);
-    byte_queue_join(&tcp->send, chain, length);
+    return true;
+}
+
+/* Bytes have been added to the send queue, and `fills` all the room that there was; more will be, at once. */
+static void added(struct stack *stack, struct tcp *tcp, bool fills, bool more) {
     tcp->more = false;
     if (fills)
         end_chunk(tcp);
+    if (!more)
+        return;
     tcp_work_on(stack, tcp);
-    tcp_write_mark_write(stack, tcp, 0);
-    send_queued(stack, tcp, 0);
+    output(stack, tcp, BY_MORE);
+    stack_work_on(stack, NULL);
+}
+
+void tcp_send_part(struct stack *stack, struct tcp *tcp, struct buffer *chain, uint32_t length, bool fills,
+                   bool more) {
+    stack_work_on(stack, NULL);
+    byte_queue_join(&tcp->send, chain, length);
+    added(stack, tcp, fills, more);
+}
+
+void tcp_send_written(struct stack *stack, struct tcp *tcp, int flags, bool whole) {
+    tcp_work_on(stack, tcp);
+    tcp->more = flags & MSG_MORE && whole;
+    if (whole || flags & MSG_ZEROCOPY)
+        tcp_write_mark_write(stack, tcp, whole ? flags : flags & ~MSG_EOR);
+    if (flags & MSG_OOB && whole)
+        tcp_urgent_written(tcp);
+    send_queued(stack, tcp, flags);
 }
 
 ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, int flags) {
@@ -681,9 +704,8 @@ ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from,
     uint32_t appended = 0, room = 0;
     if (wanted == 0)
         return 0;
-    if (!tcp_active_take(stack, tcp))
+    if (!tcp_send_begin(stack, tcp))
         return -ENOBUFS;
-    tcp_rate_check_program(tcp);
     stack_work_on(stack, NULL);
     while (done < wanted && (room = tcp_send_room(stack, tcp)) > 0) {
         uint32_t part = wanted - done < room ? (uint32_t)(wanted - done) : room;
@@ -691,23 +713,10 @@ ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from,
         done += appended;
         if (appended < part)
             break;
-        tcp->more = false;
-        if (part == room)
-            end_chunk(tcp);
-        if (done < wanted) {
-            tcp_work_on(stack, tcp);
-            output(stack, tcp, BY_MORE);
-            stack_work_on(stack, NULL);
-        }
+        added(stack, tcp, part == room, done < wanted);
     }
     if (done == 0)
         return room > 0 ? -ENOBUFS : -EAGAIN;
-    tcp_work_on(stack, tcp);
-    tcp->more = flags & MSG_MORE && done == wanted;
-    if (done == wanted || flags & MSG_ZEROCOPY)
-        tcp_write_mark_write(stack, tcp, done == wanted ? flags : flags & ~MSG_EOR);
-    if (flags & MSG_OOB && done == wanted)
-        tcp_urgent_written(tcp);
-    send_queued(stack, tcp, flags);
+    tcp_send_written(stack, tcp, flags, done == wanted);
     return (ssize_t)done;
 }

@@ -120,7 +120,7 @@ int main(int count, char **arguments) {
     } parts[] = {{"sets", test_sets},           {"errno", test_errno},     {"pairs", test_pairs},
                  {"states", test_states},       {"options", test_options}, {"waiting", test_waiting},
                  {"readiness", test_readiness}, {"ways", test_ways},       {"filters", test_filters},
-                 {"multicast", test_multicast}};
+                 {"multicast", test_multicast}, {"faults", test_faults}};
     if (count < 3 || !inet_aton(arguments[1], &own) || !inet_aton(arguments[2], &nobody))
         return 2;
     signal(SIGPIPE, SIG_IGN);

@@ -52,5 +52,6 @@ void test_readiness(void);
 void test_ways(void);
 void test_filters(void);
 void test_multicast(void);
+void test_faults(void);
 
 #endif

@@ -6,6 +6,7 @@
 #include "shim/library/guest/guest_thread.h"
 #include "shim/library/process/attach.h"
 #include "shim/library/process/signals.h"
+#include "shim/library/user_memory.h"
 #include "shim/region/kernel_calls.h"
 #include "shim/region/libc.h"
 #include <errno.h>
@@ -39,6 +40,7 @@ static long change_mask(int how, const uint64_t *set, uint64_t *old) {
     uint64_t without = set ? *set & ~(how == SIG_UNBLOCK ? 0 : sigsys_bit) : 0;
     long result =
         kernel_call(SYS_rt_sigprocmask, how, set ? (long)&without : 0, (long)old, KERNEL_SIGSET_BYTES, 0, 0);
+    user_memory_mask_changed();
     if (result < 0)
         errno = (int)-result;
     return result < 0 ? -1 : result;

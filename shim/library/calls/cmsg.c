@@ -117,6 +117,16 @@ int cmsg_read(const struct msghdr *header, struct socket_message *message) {
     return error;
 }
 
+bool control_is_whole(const struct msghdr *header) {
+    struct msghdr walked = *header;
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(&walked); control; control = CMSG_NXTHDR(&walked, control)) {
+        size_t room = (size_t)((char *)walked.msg_control + walked.msg_controllen - (char *)control);
+        if (control->cmsg_len < sizeof *control || control->cmsg_len > room)
+            return false;
+    }
+    return true;
+}
+
 /* Where the next control message goes. */
 struct writing {
     struct msghdr *header;

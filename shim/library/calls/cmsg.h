@@ -10,6 +10,10 @@
  */
 int cmsg_read(const struct msghdr *header, struct socket_message *message);
 
+/* Whether control messages fill the room that they are said to have, one after the other, as all sockets want
+ * it. */
+bool control_is_whole(const struct msghdr *header);
+
 /* Writes what a socket's options ask for of a received one; sets msg_controllen, and MSG_CTRUNC in msg_flags
  * when there was too little room. clock_offset_ns: what the time of day is ahead of the stack's clock. */
 void cmsg_write(const struct stack *stack, uint64_t clock_offset_ns, struct msghdr *header,

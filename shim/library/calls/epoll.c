@@ -9,6 +9,7 @@
 #include "shim/library/calls/call.h"
 #include "shim/library/fd/udp_loopback.h"
 #include "shim/library/process/after_exec.h"
+#include "shim/library/user_memory.h"
 #include "shim/library/wait/epoll_eventfd.h"
 #include "shim/library/wait/epoll_set.h"
 #include "shim/library/wait/orphan.h"
@@ -161,10 +162,12 @@ EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event
     if (!descriptor_socket(fd))
         return change_kernels_set(epoll, operation, fd, event);
     CALL_BEGINS;
+    struct epoll_event own = {0};
+    if (operation != EPOLL_CTL_DEL && user_read(&own, event, sizeof own))
+        return (int)call_result(-EFAULT);
+    event = operation != EPOLL_CTL_DEL ? &own : NULL;
     if (operation != EPOLL_CTL_ADD && operation != EPOLL_CTL_MOD && operation != EPOLL_CTL_DEL)
         return (int)call_result(-EINVAL);
-    if (operation != EPOLL_CTL_DEL && !event)
-        return (int)call_result(-EFAULT);
     if (operation == EPOLL_CTL_ADD && event->events & EPOLLEXCLUSIVE && event->events & ~EXCLUSIVE_MAY_HAVE)
         return (int)call_result(-EINVAL);
     TRACE("epoll_ctl(%d, %s, %d, 0x%x)", epoll,
@@ -182,20 +185,31 @@ EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event
     return (int)call_result(error);
 }
 
+#define COLLECTED 128 /* events of ours at a time */
+
+/* What a wait takes of ours: as events, which are copied to the program's memory when the lock is not held,
+ * and whose they are, in case they can't be. */
+struct collected {
+    int count;
+    struct epoll_event events[COLLECTED];
+    struct epoll_item *items[COLLECTED];
+};
+
 /* Takes what is ready of ours. The lock is held. */
-static int collect(struct epoll_set *set, struct epoll_event *events, int limit) {
+static void collect(struct epoll_set *set, struct collected *collected, int limit) {
     struct list *link, *next, again;
     int count = 0;
     list_init(&again);
     list_for_each(link, next, &set->ready) {
         struct epoll_item *item = container_of(link, struct epoll_item, ready_link);
-        if (count == limit)
+        if (count == limit || count == COLLECTED)
             break;
         unsigned mask = socket_poll(&shared->stack, item->socket) & (item->events | EPOLLERR | EPOLLHUP);
         list_remove(&item->ready_link);
         if (!mask || item->disarmed)
             continue;
-        events[count++] = (struct epoll_event){.events = mask, .data.u64 = item->data};
+        collected->items[count] = item;
+        collected->events[count++] = (struct epoll_event){.events = mask, .data.u64 = item->data};
         if (item->events & EPOLLONESHOT)
             item->disarmed = true;
         else if (!(item->events & EPOLLET))
@@ -203,7 +217,35 @@ static int collect(struct epoll_set *set, struct epoll_event *events, int limit)
     }
     while ((link = list_first(&again)))
         list_move_tail(&set->ready, link);
-    return count;
+    collected->count = count;
+}
+
+/* Events from `first` on could not be told: they are ready still, if they are there. */
+static void put_back(const struct epoll_set *set, const struct collected *collected, int first) {
+    region_enter();
+    for (int i = first; i < collected->count && !shared->broken; i++) {
+        struct epoll_item *item = collected->items[i];
+        if (!pool_has(&shared->epoll_items, item) || item->set != set)
+            continue;
+        if (item->events & EPOLLONESHOT)
+            item->disarmed = false;
+        if (list_empty(&item->ready_link))
+            list_add_tail(&item->set->ready, &item->ready_link);
+    }
+    region_leave();
+}
+
+/* Copies events to the program's memory: as many as can be. Returns how many, or -EFAULT. */
+static int tell_events(const struct epoll_set *set, const struct collected *collected,
+                       struct epoll_event *events) {
+    size_t bytes = (size_t)collected->count * sizeof *events;
+    int told = 0;
+    if (!user_write(events, collected->events, bytes))
+        return collected->count;
+    while (!user_write(events + told, collected->events + told, sizeof *events))
+        told++;
+    put_back(set, collected, told);
+    return told > 0 ? told : -EFAULT;
 }
 
 /* What the kernel has, without waiting, behind `count` events of ours. */
@@ -275,10 +317,14 @@ static int wait_orphaned(struct fd_entry *entry, int epoll, struct epoll_event *
                          uint64_t deadline_ns, const sigset_t *mask) {
     for (;;) {
         uint32_t number;
+        struct epoll_event own[COLLECTED];
         region_enter();
-        int count = entry->epoll && shared->orphaned ? orphan_collect(entry->epoll, events, limit) : 0;
+        int most = limit < COLLECTED ? limit : COLLECTED;
+        int count = entry->epoll && shared->orphaned ? orphan_collect(entry->epoll, own, most) : 0;
         region_leave();
         epoll_eventfd_refresh(entry);
+        if (user_write(events, own, (size_t)count * sizeof *own))
+            return -EFAULT;
         if (count == limit)
             return count;
         int got = LIBC(epoll_pwait)(epoll, events + count, limit - count,
@@ -309,7 +355,9 @@ static int wait_for_set(struct fd_entry *entry, int epoll, struct epoll_event *e
             attach_broken();
             return broken ? wait_orphaned(entry, epoll, events, limit, deadline_ns, mask) : -EBADF;
         }
-        int count = collect(set, events, limit);
+        struct collected collected;
+        collect(set, &collected, limit);
+        int count = collected.count;
         if (set->epoll_eventfd && set->epoll_eventfd->word)
             epoll_eventfd_quiet(entry);
         if (count > 0 || deadline_ns == 0) {
@@ -318,7 +366,8 @@ static int wait_for_set(struct fd_entry *entry, int epoll, struct epoll_event *e
             wait_done();
             region_leave();
             frames_coalesce(count);
-            return mixed ? collect_kernel(entry, epoll, events, count, limit) : count;
+            count = tell_events(set, &collected, events);
+            return mixed && count >= 0 ? collect_kernel(entry, epoll, events, count, limit) : count;
         }
         int result = sleep_on_set(entry, set, epoll, deadline_ns, mask, kernel);
         if (result == -EINTR || result == -ENOMEM)
@@ -405,6 +454,11 @@ EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int limit, int tim
 EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int limit, const struct timespec *timeout,
                         const sigset_t *mask) {
     CALL_BEGINS;
+    struct timespec own;
+    if (timeout && user_read(&own, timeout, sizeof own))
+        return (int)call_result(-EFAULT);
+    if (timeout)
+        timeout = &own;
     uint64_t length = timeout ? (uint64_t)timeout->tv_sec * 1000000000 + (uint64_t)timeout->tv_nsec : 0;
     uint64_t deadline = !timeout ? TIMER_NEVER : length == 0 ? 0 : clock_now() + length;
     if (epoll_eventfds_begin()) {

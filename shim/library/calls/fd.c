@@ -10,6 +10,7 @@
 #include "shim/library/netinfo/interfaces.h"
 #include "shim/library/netinfo/netlink.h"
 #include "shim/library/process/address_space.h"
+#include "shim/library/user_memory.h"
 #include "shim/region/async.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -166,9 +167,15 @@ static int fcntl_of_socket(int fd, int command, void *argument) {
     CALL_BEGINS;
     if (command != F_SETFL || (intptr_t)argument & ~(O_NONBLOCK | O_RDWR))
         descriptor_alter(fd);
+    struct f_owner_ex owner;
     int error, result = LIBC(fcntl)(fd, command, argument);
     if (result < 0)
         return result;
+    if (command == F_SETOWN_EX) {
+        if (user_read(&owner, argument, sizeof owner))
+            return (int)call_result(-EFAULT);
+        argument = &owner;
+    }
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return (int)call_result(error);
@@ -221,29 +228,29 @@ EXPORT int fcntl64(int fd, int command, ...) {
 }
 
 static int ioctl_ours(int fd, unsigned long request, void *argument) {
-    int error, value;
+    int error, value = 0;
     if (request == FIOGETOWN || request == SIOCGPGRP)
         return LIBC(ioctl)(fd, request, argument) < 0 ? -errno : 0;
+    bool sets = request == FIONBIO || request == FIOASYNC || request == FIOSETOWN || request == SIOCSPGRP;
+    if (sets && user_read(&value, argument, sizeof value))
+        return -EFAULT;
+    if (sets && request != FIONBIO)
+        descriptor_alter(fd);
+    if (sets && LIBC(ioctl)(fd, request, &value) < 0)
+        return -errno;
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return error;
     error = 0;
     switch (request) {
     case FIONBIO:
-        memcpy(&value, argument, sizeof value);
         socket->nonblocking = value != 0;
-        region_leave();
-        return LIBC(ioctl)(fd, FIONBIO, argument) < 0 ? -errno : 0;
+        break;
     case FIOASYNC:
     case FIOSETOWN:
     case SIOCSPGRP:
-        descriptor_alter(fd);
-        if (LIBC(ioctl)(fd, request, argument) < 0)
-            error = -errno;
-        else
-            async_note_request(socket, fd, request, argument);
-        region_leave();
-        return error;
+        async_note_request(socket, fd, request, &value);
+        break;
     default:
         error = socket_control(socket, request, &value);
         if (!error && request == FIONREAD && worlds_receives(descriptor_find(fd)))
@@ -251,9 +258,7 @@ static int ioctl_ours(int fd, unsigned long request, void *argument) {
         break;
     }
     region_leave();
-    if (!error)
-        memcpy(argument, &value, sizeof value);
-    return error;
+    return !error && !sets && user_write(argument, &value, sizeof value) ? -EFAULT : error;
 }
 
 EXPORT int ioctl(int fd, unsigned long request, ...) {

@@ -4,6 +4,7 @@
 #include "shim/library/calls/call.h"
 #include "shim/library/netinfo/interfaces.h"
 #include "shim/library/process/netns.h"
+#include "shim/library/user_memory.h"
 #include <ifaddrs.h>
 #include <linux/if_link.h>
 #include <linux/if_packet.h>
@@ -212,6 +213,7 @@ static void put_inet(struct sockaddr *to, uint32_t host) {
     memcpy(to, &address, sizeof address);
 }
 
+/* SIOCGIFCONF; the list's room is the program's. */
 static int list_interfaces(const struct interface both[INTERFACES], struct ifconf *list) {
     int wanted = (both[1].address ? 2 : 1) * (int)sizeof(struct ifreq), used = 0;
     for (int i = 0; i < 2 && list->ifc_buf && used < wanted; i++) {
@@ -220,7 +222,8 @@ static int list_interfaces(const struct interface both[INTERFACES], struct ifcon
             break;
         memcpy(entry.ifr_name, both[i].name, IFNAMSIZ);
         put_inet(&entry.ifr_addr, both[i].address);
-        memcpy(list->ifc_buf + used, &entry, sizeof entry);
+        if (user_write(list->ifc_buf + used, &entry, sizeof entry))
+            return -EFAULT;
         used += (int)sizeof entry;
     }
     list->ifc_len = list->ifc_buf ? used : wanted;
@@ -263,6 +266,12 @@ static bool is_own(const char *name) {
 }
 
 bool interface_change(unsigned long request, const void *argument) {
+    union {
+        struct ifreq interface;
+        struct rtentry route;
+        struct arpreq neighbour;
+    } request_of;
+    char name[IFNAMSIZ] = "";
     switch (request) {
     case SIOCSIFADDR:
     case SIOCSIFNETMASK:
@@ -275,41 +284,36 @@ bool interface_change(unsigned long request, const void *argument) {
     case SIOCSIFHWBROADCAST:
     case SIOCSIFNAME:
     case SIOCSIFTXQLEN:
-        return argument && is_own(((const struct ifreq *)argument)->ifr_name);
+        return !user_read(&request_of.interface, argument, sizeof request_of.interface) &&
+               is_own(request_of.interface.ifr_name);
     case SIOCADDRT:
-    case SIOCDELRT: {
-        const struct rtentry *route = argument;
-        return route && (!route->rt_dev || is_own(route->rt_dev));
-    }
+    case SIOCDELRT:
+        return !user_read(&request_of.route, argument, sizeof request_of.route) &&
+               (!request_of.route.rt_dev ||
+                (!user_read(name, request_of.route.rt_dev, IFNAMSIZ - 1) && is_own(name)));
     case SIOCSARP:
-    case SIOCDARP: {
-        const struct arpreq *entry = argument;
-        return entry && (!entry->arp_dev[0] || is_own(entry->arp_dev));
-    }
+    case SIOCDARP:
+        return !user_read(&request_of.neighbour, argument, sizeof request_of.neighbour) &&
+               (!request_of.neighbour.arp_dev[0] || is_own(request_of.neighbour.arp_dev));
     default:
         return false;
     }
 }
 
-int interface_ask(int fd, unsigned long request, void *argument) {
-    struct interface both[INTERFACES];
-    struct ifreq *ask_for = argument;
-    region_enter();
-    interfaces_describe(both);
-    region_leave();
-    if (request == SIOCGIFCONF)
-        return list_interfaces(both, argument);
+/* What an interface is, in a copy of the program's request. Returns 0; a negative errno; or 1: it is one of
+ * the kernel's own. */
+static int answer(const struct interface both[INTERFACES], unsigned long request, struct ifreq *ask_for) {
     if (request == SIOCGIFNAME) {
         for (int i = 0; i < 2; i++)
             if ((int)both[i].index == ask_for->ifr_ifindex) {
                 memcpy(ask_for->ifr_name, both[i].name, IFNAMSIZ);
                 return 0;
             }
-        return LIBC(ioctl)(fd, request, argument) < 0 ? -errno : 0;
+        return 1;
     }
     int which = find(both, ask_for->ifr_name);
-    if (which < 0) /* one of the kernel's own */
-        return LIBC(ioctl)(fd, request, argument) < 0 ? -errno : 0;
+    if (which < 0)
+        return 1;
     const struct interface *interface = &both[which];
     bool of_address = request == SIOCGIFADDR || request == SIOCGIFNETMASK || request == SIOCGIFBRDADDR ||
                       request == SIOCGIFDSTADDR;
@@ -348,4 +352,22 @@ int interface_ask(int fd, unsigned long request, void *argument) {
         break;
     }
     return 0;
+}
+
+int interface_ask(int fd, unsigned long request, void *argument) {
+    struct interface both[INTERFACES];
+    struct ifconf list;
+    struct ifreq ask_for;
+    bool lists = request == SIOCGIFCONF;
+    void *copy = lists ? (void *)&list : (void *)&ask_for;
+    size_t bytes = lists ? sizeof list : sizeof ask_for;
+    if (user_read(copy, argument, bytes))
+        return -EFAULT;
+    region_enter();
+    interfaces_describe(both);
+    region_leave();
+    int result = lists ? list_interfaces(both, &list) : answer(both, request, &ask_for);
+    if (result > 0)
+        return LIBC(ioctl)(fd, request, argument) < 0 ? -errno : 0;
+    return !result && user_write(argument, copy, bytes) ? -EFAULT : result;
 }

@@ -4,163 +4,25 @@
 #include "shim/library/calls/call.h"
 #include "shim/library/calls/cmsg.h"
 #include "shim/library/calls/splice.h"
+#include "shim/library/calls/transfer.h"
 #include "shim/library/fd/udp_loopback.h"
 #include "shim/library/memory.h"
 #include "shim/library/netinfo/netlink.h"
 #include "shim/library/process/scm_rights.h"
 #include "shim/library/process/signals.h"
+#include "shim/library/user_memory.h"
 #include "shim/region/frames.h"
 #include <limits.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-/* From so many bytes on, a burst of datagrams is not copied: it is sent from the program's memory. */
-#define BORROW_BYTES 4096
+#define CONTROL_BYTES 1024   /* of control messages: all that are told; most that are said */
+#define CONTROL_MOST 131072u /* Linux's net.core.optmem_max */
 
 /* The fortified twins check the size that the compiler knew, as glibc's do. */
 extern void __chk_fail(void) __attribute__((noreturn));
-
-/* Moves on by `bytes` in a copy of an iovec. */
-static void pieces_skip(struct iovec **pieces, int *count, size_t bytes) {
-    while (*count > 0 && bytes >= (*pieces)->iov_len) {
-        bytes -= (*pieces)->iov_len;
-        (*pieces)++;
-        (*count)--;
-    }
-    if (*count > 0) {
-        (*pieces)->iov_base = (char *)(*pieces)->iov_base + bytes;
-        (*pieces)->iov_len -= bytes;
-    }
-}
-
-/* `left`: bytes that are still to be sent. */
-static int wait_to_send(struct socket *socket, size_t left, uint64_t deadline) {
-    return left > 0 ? wait_to_write(socket, deadline) : wait_socket(socket, POLLOUT, deadline);
-}
-
-/* Sends all of it, as a blocking send(2) does; what was sent before an error or a signal counts. */
-static ssize_t transfer_out(int fd, const struct iovec *given, int count, struct socket_message message) {
-    struct iovec copy[count > 0 ? count : 1], *pieces = copy;
-    size_t total = buffer_pieces_length(given, count), sent = 0;
-    int error = 0;
-    pthread_testcancel();
-    struct socket *socket = call_enter(fd, &error);
-    if (!socket)
-        return error;
-    memcpy(copy, given, (size_t)count * sizeof *given);
-    bool wait = !socket->nonblocking && !(message.flags & MSG_DONTWAIT);
-    uint64_t deadline = wait_deadline(socket->options.send_timeout_ns);
-    for (;;) {
-        message.pieces = pieces;
-        message.count = count;
-        message.borrow = total >= BORROW_BYTES && !socket->tcp && frames_may_borrow();
-        ssize_t result = socket_send(&shared->stack, socket, &message);
-        message.flags &= ~MSG_FASTOPEN; /* it has connected: what is left follows */
-        while (wait && result >= 0 && socket_is_opening(socket))
-            result = (error = wait_to_send(socket, total - sent - (size_t)result, deadline)) ? error
-                     : socket->error ? socket_take_error(socket)
-                                     : result;
-        if (result >= 0) {
-            sent += (size_t)result;
-            if (!socket->tcp || sent >= total || !wait)
-                break;
-            pieces_skip(&pieces, &count, (size_t)result);
-            continue;
-        }
-        error = (int)result;
-        if (!wait || (error != -EAGAIN && error != -ENOBUFS && error != -EINPROGRESS))
-            break;
-        if ((error = wait_to_send(socket, total - sent, deadline)))
-            break;
-    }
-    if (error != -EBADF) {
-        if (attach_config.verbose && sent > 0)
-            verbose_follow(socket);
-        frames_coalesced(socket);
-    }
-    wait_done();
-    region_leave();
-    if (attach_config.verbose)
-        verbose_show();
-    if (shared->broken)
-        attach_broken();
-    if (sent > 0)
-        return (ssize_t)sent;
-    if (error == -EPIPE && !(message.flags & MSG_NOSIGNAL))
-        raise(SIGPIPE);
-    return error;
-}
-
-/* How often this thread has found nothing since it found something, without waiting: from the second time on
- * it is polling, and should see what comes at once. */
-static __thread unsigned refused __attribute__((tls_model("initial-exec")));
-
-/* Receives at least something, or all of it under MSG_WAITALL. What the socket's options are is told, too. */
-static ssize_t transfer_in(int fd, const struct iovec *given, int count, struct socket_message *message,
-                           struct socket_options *options) {
-    struct iovec copy[count > 0 ? count : 1], *pieces = copy;
-    size_t total = buffer_pieces_length(given, count), received = 0;
-    int error = 0;
-    pthread_testcancel();
-    struct socket *socket = call_enter(fd, &error);
-    if (!socket)
-        return error;
-    memcpy(copy, given, (size_t)count * sizeof *given);
-    bool wait = !socket->nonblocking && !(message->flags & (MSG_DONTWAIT | MSG_ERRQUEUE));
-    *options = socket->options;
-    bool all = socket->tcp && message->flags & MSG_WAITALL && !(message->flags & MSG_PEEK);
-    char unseen;
-    struct iovec look = {&unseen, 1};
-    bool just_look = total == 0 && socket->tcp; /* whether there is something, or an error */
-    if (just_look) {
-        message->flags |= MSG_PEEK;
-        pieces = &look;
-        count = 1;
-    }
-    uint64_t deadline = wait_deadline(socket->options.receive_timeout_ns);
-    bool looked = false;
-    for (;;) {
-        message->pieces = pieces;
-        message->count = count;
-        ssize_t result = socket_receive(&shared->stack, socket, message);
-        if (result >= 0) {
-            refused = 0;
-            received += (size_t)result;
-            if (!all || result == 0 || received >= total)
-                break;
-            pieces_skip(&pieces, &count, (size_t)result);
-            continue;
-        }
-        error = (int)result;
-        if (error == -EAGAIN && !wait && refused++ && !looked && frames_rx_is_due(FRAMES_AGE_LOOK_NS)) {
-            looked = true; /* once: a look may take as long as after which another one is due */
-            region_leave();
-            frames_rx_poll();
-            if (!(socket = call_enter(fd, &error)))
-                return error;
-            continue;
-        }
-        if (!wait || error != -EAGAIN)
-            break;
-        if ((error = wait_socket(socket, POLLIN, deadline)))
-            break;
-    }
-    if (attach_config.verbose && received > 0 && error != -EBADF)
-        verbose_follow(socket);
-    wait_done();
-    region_leave();
-    if (attach_config.verbose)
-        verbose_show();
-    if (shared->broken)
-        attach_broken();
-    if (just_look && received > 0)
-        return 0;
-    return received > 0 || error == 0 ? (ssize_t)received : error;
-}
 
 /* Whether what is sent, to an address if there is one, is for the kernel to send: a UDP socket has an object
  * of the kernel's for that (udp_loopback.h), any other that is fresh becomes the kernel's altogether. */
@@ -190,7 +52,32 @@ static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, 
     return *error == 0;
 }
 
-static ssize_t send_header(int fd, const struct msghdr *header, int flags) {
+/* The header is the caller's own, and so are its name and its iovec; its control messages are the program's.
+ */
+static int read_control(const struct msghdr *header, struct socket_message *message, bool stream) {
+    char few[CONTROL_BYTES];
+    struct msghdr copy = *header;
+    int error = 0;
+    if (header->msg_controllen == 0)
+        return 0;
+    if (header->msg_controllen > CONTROL_MOST)
+        return -ENOBUFS;
+    copy.msg_control = copy.msg_controllen > sizeof few ? memory_take(copy.msg_controllen) : few;
+    if (!copy.msg_control)
+        return -ENOBUFS;
+    if (user_read(copy.msg_control, header->msg_control, copy.msg_controllen))
+        error = -EFAULT;
+    else if (stream)
+        error = control_is_whole(&copy) ? 0 : -EINVAL;
+    else
+        message->invalid = cmsg_read(&copy, message) < 0; /* what else is wrong is said first */
+    if (copy.msg_control != few)
+        memory_give(copy.msg_control);
+    return error;
+}
+
+/* The header is the caller's own, and so are its name and its iovec, which is changed. */
+static ssize_t send_header(int fd, struct msghdr *header, int flags) {
     if (!header->msg_name && worlds_sends(descriptor_find(fd))) {
         ssize_t sent = LIBC(sendmsg)(fd, header, flags);
         return sent < 0 ? -errno : sent;
@@ -200,11 +87,12 @@ static ssize_t send_header(int fd, const struct msghdr *header, int flags) {
     socklen_t to_length = header->msg_namelen;
     struct socket *socket = descriptor_socket(fd);
     bool stream = socket && socket->type == SOCK_STREAM;
-    message.invalid = !stream && cmsg_read(header, &message) < 0; /* what else is wrong is said first */
+    int error = read_control(header, &message, stream);
+    if (error)
+        return error;
     if (to && (!stream || flags & MSG_FASTOPEN)) {
         message.unspecified = to_length >= sizeof to->sa_family && to->sa_family == AF_UNSPEC;
-        int error =
-            message.unspecified ? 0 : call_address(fd, to, to_length, &message.address, &message.port);
+        error = message.unspecified ? 0 : call_address(fd, to, to_length, &message.address, &message.port);
         if (error)
             return error == ADDRESS_FOREIGN ? -ENETUNREACH : error;
         message.address = call_destination(message.address);
@@ -213,12 +101,9 @@ static ssize_t send_header(int fd, const struct msghdr *header, int flags) {
     return transfer_out(fd, header->msg_iov, (int)header->msg_iovlen, message);
 }
 
-static ssize_t send_message(int fd, const struct iovec *pieces, int count, int flags,
-                            const struct sockaddr *to, socklen_t to_length) {
-    struct msghdr header = {.msg_name = (void *)to,
-                            .msg_namelen = to_length,
-                            .msg_iov = (struct iovec *)pieces,
-                            .msg_iovlen = (size_t)count};
+/* The iovec is the caller's own. */
+static ssize_t send_pieces(int fd, struct iovec *pieces, int count, int flags) {
+    struct msghdr header = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
     return send_header(fd, &header, flags);
 }
 
@@ -233,19 +118,24 @@ EXPORT ssize_t write(int fd, const void *buffer, size_t length) {
         return netlink_is(fd) ? to_netlink(fd, &piece, 1) : LIBC(write)(fd, buffer, length);
     CALL_BEGINS;
     TRACE("write(%d, %s, %zu)", fd, tracing_bytes(buffer, length), length);
-    return call_result(send_message(fd, &piece, 1, 0, NULL, 0));
+    return call_result(send_pieces(fd, &piece, 1, 0));
+}
+
+/* writev(2), pwritev2: a file's call, to which nothing is left to do when there are no bytes, as in Linux. */
+static ssize_t write_pieces(int fd, const struct iovec *given, int count, int flags) {
+    if (count < 0 || count > IOV_MAX)
+        return -EINVAL;
+    struct iovec pieces[count > 0 ? count : 1];
+    ssize_t total = pieces_read(pieces, given, (size_t)count);
+    return total <= 0 ? total : send_pieces(fd, pieces, count, flags);
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count) {
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? to_netlink(fd, pieces, count) : LIBC(writev)(fd, pieces, count);
     CALL_BEGINS;
-    if (count < 0 || count > IOV_MAX)
-        return call_result(-EINVAL);
-    if (buffer_pieces_length(pieces, count) == 0)
-        return 0; /* of files' calls nothing is left to do then, as in Linux */
-    TRACE("writev(%d, [%s, ...], %d)", fd, tracing_bytes(pieces->iov_base, pieces->iov_len), count);
-    return call_result(send_message(fd, pieces, count, 0, NULL, 0));
+    TRACE("writev(%d, %s, %d)", fd, tracing_pieces(pieces, count), count);
+    return call_result(write_pieces(fd, pieces, count, 0));
 }
 
 EXPORT ssize_t send(int fd, const void *buffer, size_t length, int flags) {
@@ -254,7 +144,7 @@ EXPORT ssize_t send(int fd, const void *buffer, size_t length, int flags) {
         return netlink_is(fd) ? to_netlink(fd, &piece, 1) : LIBC(send)(fd, buffer, length, flags);
     CALL_BEGINS;
     TRACE("send(%d, %s, %zu, 0x%x)", fd, tracing_bytes(buffer, length), length, (unsigned)flags);
-    return call_result(send_message(fd, &piece, 1, flags, NULL, 0));
+    return call_result(send_pieces(fd, &piece, 1, flags));
 }
 
 EXPORT ssize_t sendto(int fd, const void *buffer, size_t length, int flags, const struct sockaddr *to,
@@ -266,18 +156,29 @@ EXPORT ssize_t sendto(int fd, const void *buffer, size_t length, int flags, cons
     if (!descriptor_socket(fd))
         return LIBC(sendto)(fd, buffer, length, flags, to, to_length);
     CALL_BEGINS;
-    if (becomes_kernel(fd, to, to_length, flags, &error))
+    struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1};
+    struct sockaddr_storage name;
+    if (to && (error = address_copy(&name, to, to_length)))
+        return call_result(error);
+    if (to) {
+        header.msg_name = &name;
+        header.msg_namelen = to_length;
+    }
+    if (becomes_kernel(fd, header.msg_name, to_length, flags, &error))
         return call_told(LIBC(sendto)(fd, buffer, length, flags, to, to_length));
     if (error)
         return call_result(error);
     TRACE("sendto(%d, %s, %zu, 0x%x, %s)", fd, tracing_bytes(buffer, length), length, (unsigned)flags,
-          tracing_address(to, to_length));
-    return call_result(send_message(fd, &piece, 1, flags, to, to_length));
+          tracing_address(header.msg_name, to_length));
+    return call_result(send_header(fd, &header, flags));
 }
 
 /* A message of the kernel's, which may carry descriptors of ours. */
 static ssize_t send_foreign(int fd, const struct msghdr *message, int flags) {
+    struct msghdr header;
     CALL_BEGINS;
+    if (user_read(&header, message, sizeof header) || header.msg_controllen == 0)
+        return LIBC(sendmsg)(fd, message, flags); /* the kernel says what is wrong */
     passing_out(message, false);
     ssize_t result = LIBC(sendmsg)(fd, message, flags);
     if (result < 0) {
@@ -288,23 +189,50 @@ static ssize_t send_foreign(int fd, const struct msghdr *message, int flags) {
     return call_told(result);
 }
 
+/* A message of the program's: in the kernel's order of what may be wrong with it. `given`: as the kernel
+ * takes it. */
+static ssize_t send_given(int fd, const struct msghdr *given, struct msghdr *header, int flags) {
+    struct sockaddr_storage name;
+    int error = 0;
+    if (!header->msg_name)
+        header->msg_namelen = 0;
+    if ((int)header->msg_namelen < 0)
+        return -EINVAL;
+    if (header->msg_namelen > sizeof name)
+        header->msg_namelen = sizeof name;
+    if (header->msg_namelen == 0)
+        header->msg_name = NULL;
+    if (header->msg_name && (error = address_copy(&name, header->msg_name, header->msg_namelen)))
+        return error;
+    if (header->msg_name)
+        header->msg_name = &name;
+    if (header->msg_iovlen > IOV_MAX)
+        return -EMSGSIZE;
+    struct iovec pieces[header->msg_iovlen > 0 ? header->msg_iovlen : 1];
+    ssize_t total = pieces_read(pieces, header->msg_iov, header->msg_iovlen);
+    if (total < 0)
+        return total;
+    header->msg_iov = pieces;
+    if (becomes_kernel(fd, header->msg_name, header->msg_namelen, flags, &error)) {
+        ssize_t sent = LIBC(sendmsg)(fd, given, flags);
+        return sent < 0 ? -errno : sent;
+    }
+    return error ? error : send_header(fd, header, flags);
+}
+
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
-    int error;
+    struct msghdr header;
     if (netlink_is(fd))
         return netlink_send(fd, message, flags);
     if (!descriptor_socket(fd))
-        return message && message->msg_controllen ? send_foreign(fd, message, flags)
-                                                  : LIBC(sendmsg)(fd, message, flags);
+        return message && descriptor_any ? send_foreign(fd, message, flags)
+                                         : LIBC(sendmsg)(fd, message, flags);
     CALL_BEGINS;
-    if (becomes_kernel(fd, message->msg_name, message->msg_namelen, flags, &error))
-        return call_told(LIBC(sendmsg)(fd, message, flags));
-    if (error)
-        return call_result(error);
-    if (message->msg_iovlen > IOV_MAX)
-        return call_result(-EMSGSIZE);
-    TRACE("sendmsg(%d, %zu bytes, 0x%x)", fd,
-          buffer_pieces_length(message->msg_iov, (int)message->msg_iovlen), (unsigned)flags);
-    return call_result(send_header(fd, message, flags));
+    if (user_read(&header, message, sizeof header))
+        return call_result(-EFAULT);
+    TRACE("sendmsg(%d, %s, 0x%x)", fd, tracing_pieces(header.msg_iov, (int)header.msg_iovlen),
+          (unsigned)flags);
+    return call_result(send_given(fd, message, &header, flags));
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
@@ -316,24 +244,51 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
         ssize_t result = sendmsg(fd, &messages[sent].msg_hdr, flags);
         if (result < 0)
             return sent > 0 ? (int)call_result(sent) : -1;
-        messages[sent].msg_len = (unsigned)result;
+        unsigned length = (unsigned)result;
+        if (user_write(&messages[sent].msg_len, &length, sizeof length))
+            return (int)call_result(sent > 0 ? (long)sent : -EFAULT);
     }
     return (int)sent;
 }
 
+/* What came with a message: the header is the caller's own, and says how much room there is for it in the
+ * program's memory, and then how much there was. Control messages that can't be written are lost, as in
+ * Linux. */
+static void write_control(struct msghdr *header, const struct socket_options *options,
+                          const struct socket_message *message) {
+    char own[CONTROL_BYTES];
+    struct msghdr copy = *header;
+    bool timed = options->timestamp || message->error.origin;
+    copy.msg_control = header->msg_control ? own : NULL;
+    if (copy.msg_controllen > sizeof own)
+        copy.msg_controllen = sizeof own;
+    cmsg_write(&shared->stack, timed ? clock_realtime_offset() : 0, &copy, options, message);
+    header->msg_flags = copy.msg_flags;
+    header->msg_controllen = copy.msg_controllen;
+    if (copy.msg_controllen > 0 && user_write(header->msg_control, own, copy.msg_controllen))
+        header->msg_controllen = 0;
+}
+
+/* The header is the caller's own; what it points to is the program's. */
 static ssize_t receive_ours(int fd, struct msghdr *header, int flags) {
     struct socket_message message = {.flags = flags};
     struct socket_options options;
-    ssize_t result = transfer_in(fd, header->msg_iov, (int)header->msg_iovlen, &message, &options);
+    struct iovec pieces[header->msg_iovlen > 0 ? header->msg_iovlen : 1];
+    ssize_t result = pieces_read(pieces, header->msg_iov, header->msg_iovlen);
+    if (result >= 0)
+        result = transfer_in(fd, pieces, (int)header->msg_iovlen, &message, &options);
     if (result < 0)
         return result;
     header->msg_flags = message.error.origin ? MSG_ERRQUEUE : 0;
-    bool timed = options.timestamp || message.error.origin;
-    cmsg_write(&shared->stack, timed ? clock_realtime_offset() : 0, header, &options, &message);
+    write_control(header, &options, &message);
+    int error = 0;
     if (message.has_address && header->msg_name)
-        address_write(header->msg_name, &header->msg_namelen, options.inet6, message.address, message.port);
+        error = address_write(header->msg_name, &header->msg_namelen, options.inet6, message.address,
+                              message.port);
     else
         header->msg_namelen = 0;
+    if (error)
+        return error;
     if (message.has_address && message.truncated)
         header->msg_flags |= MSG_TRUNC;
     return message.has_address && flags & MSG_TRUNC ? (ssize_t)message.full_length : result;
@@ -379,17 +334,17 @@ static ssize_t receive_both(int fd, struct fd_entry *entry, struct msghdr *heade
     }
 }
 
-static ssize_t receive_message(int fd, const struct iovec *pieces, int count, int flags,
-                               struct sockaddr *from, socklen_t *from_length) {
+/* The iovec is the caller's own; all else is the program's. */
+static ssize_t receive_message(int fd, struct iovec *pieces, int count, int flags, struct sockaddr *from,
+                               socklen_t *from_length) {
     struct fd_entry *entry = descriptor_find(fd);
     if (worlds_receives(entry)) {
-        struct msghdr header = {.msg_name = from,
-                                .msg_namelen = from && from_length ? *from_length : 0,
-                                .msg_iov = (struct iovec *)pieces,
-                                .msg_iovlen = (size_t)count};
+        struct msghdr header = {.msg_name = from, .msg_iov = pieces, .msg_iovlen = (size_t)count};
+        if (from && from_length && user_read(&header.msg_namelen, from_length, sizeof *from_length))
+            return -EFAULT;
         ssize_t received = receive_both(fd, entry, &header, flags);
-        if (received >= 0 && from && from_length)
-            *from_length = header.msg_namelen;
+        if (received >= 0 && from && user_write(from_length, &header.msg_namelen, sizeof *from_length))
+            return -EFAULT;
         return received;
     }
     struct socket_message message = {.flags = flags};
@@ -397,10 +352,13 @@ static ssize_t receive_message(int fd, const struct iovec *pieces, int count, in
     ssize_t result = transfer_in(fd, pieces, count, &message, &options);
     if (result < 0)
         return result;
+    int error = 0;
     if (message.has_address)
-        address_write(from, from_length, options.inet6, message.address, message.port);
-    else if (from && from_length)
-        *from_length = 0; /* a stream's peer is known already: recvfrom(2) */
+        error = address_write(from, from_length, options.inet6, message.address, message.port);
+    else if (from) /* a stream's peer is known already: recvfrom(2) */
+        error = address_write_nothing(from_length);
+    if (error)
+        return error;
     return message.has_address && flags & MSG_TRUNC ? (ssize_t)message.full_length : result;
 }
 
@@ -415,16 +373,23 @@ EXPORT ssize_t read(int fd, void *buffer, size_t length) {
     return call_result(receive_message(fd, &piece, 1, 0, NULL, NULL));
 }
 
+/* readv(2), preadv2: see write_pieces. */
+static ssize_t read_pieces(int fd, const struct iovec *given, int count, int flags) {
+    if (count < 0 || count > IOV_MAX)
+        return -EINVAL;
+    struct iovec pieces[count > 0 ? count : 1];
+    ssize_t total = pieces_read(pieces, given, (size_t)count);
+    return total <= 0 ? total : receive_message(fd, pieces, count, flags, NULL, NULL);
+}
+
 EXPORT ssize_t readv(int fd, const struct iovec *pieces, int count) {
+    struct iovec first;
     if (!descriptor_socket(fd))
         return LIBC(readv)(fd, pieces, count);
     CALL_BEGINS;
-    if (count < 0 || count > IOV_MAX)
-        return call_result(-EINVAL);
-    if (buffer_pieces_length(pieces, count) == 0)
-        return 0;
-    TRACE_DATA(pieces->iov_base, pieces->iov_len, "readv(%d, [@, ...], %d)", fd, count);
-    return call_result(receive_message(fd, pieces, count, 0, NULL, NULL));
+    if (tracing && count > 0 && !user_read(&first, pieces, sizeof first))
+        TRACE_DATA(first.iov_base, first.iov_len, "readv(%d, [@, ...], %d)", fd, count);
+    return call_result(read_pieces(fd, pieces, count, 0));
 }
 
 EXPORT ssize_t recv(int fd, void *buffer, size_t length, int flags) {
@@ -450,22 +415,42 @@ EXPORT ssize_t recvfrom(int fd, void *buffer, size_t length, int flags, struct s
     return call_result(receive_message(fd, &piece, 1, flags, from, from_length));
 }
 
+/* A message of the kernel's, which may have brought descriptors of ours. */
+static ssize_t receive_foreign(int fd, struct msghdr *message, int flags) {
+    ssize_t received = LIBC(recvmsg)(fd, message, flags);
+    if (received >= 0 && message->msg_controllen > 0)
+        passing_in(message, flags);
+    if (received >= 0 && netlink_is(fd))
+        netlink_name_sender(message->msg_name, message->msg_namelen);
+    return received;
+}
+
+/* A message of the program's: in the kernel's order of what may be wrong with it. */
+static ssize_t receive_given(int fd, struct msghdr *given, int flags) {
+    struct msghdr header;
+    struct fd_entry *entry = descriptor_find(fd);
+    if (user_read(&header, given, sizeof header))
+        return -EFAULT;
+    if ((int)header.msg_namelen < 0)
+        return -EINVAL;
+    if (header.msg_iovlen > IOV_MAX)
+        return -EMSGSIZE;
+    TRACE("recvmsg(%d, %d pieces, 0x%x)", fd, (int)header.msg_iovlen, (unsigned)flags);
+    ssize_t received =
+        worlds_receives(entry) ? receive_both(fd, entry, &header, flags) : receive_ours(fd, &header, flags);
+    if (received >= 0 &&
+        (user_write(&given->msg_namelen, &header.msg_namelen, sizeof header.msg_namelen) ||
+         user_write(&given->msg_controllen, &header.msg_controllen, sizeof header.msg_controllen) ||
+         user_write(&given->msg_flags, &header.msg_flags, sizeof header.msg_flags)))
+        return -EFAULT;
+    return received;
+}
+
 EXPORT ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
     CALL_BEGINS;
-    struct fd_entry *entry = descriptor_find(fd);
-    if (!descriptor_socket(fd)) {
-        ssize_t received = LIBC(recvmsg)(fd, header, flags);
-        if (received >= 0 && header->msg_controllen > 0)
-            passing_in(header, flags);
-        if (received >= 0 && netlink_is(fd))
-            netlink_name_sender(header->msg_name, header->msg_namelen);
-        return call_told(received);
-    }
-    if (header->msg_iovlen > IOV_MAX)
-        return call_result(-EMSGSIZE);
-    TRACE("recvmsg(%d, %d pieces, 0x%x)", fd, (int)header->msg_iovlen, (unsigned)flags);
-    return call_result(worlds_receives(entry) ? receive_both(fd, entry, header, flags)
-                                              : receive_ours(fd, header, flags));
+    if (!descriptor_socket(fd))
+        return call_told(receive_foreign(fd, header, flags));
+    return call_result(receive_given(fd, header, flags));
 }
 
 static bool has_passed(const struct timespec *deadline) {
@@ -475,14 +460,28 @@ static bool has_passed(const struct timespec *deadline) {
            (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
 }
 
+/* What is left of the time, as Linux says it. */
+static int tell_rest(struct timespec *given, const struct timespec *deadline) {
+    struct timespec now, rest = {0};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t left = (int64_t)(deadline->tv_sec - now.tv_sec) * 1000000000 + deadline->tv_nsec - now.tv_nsec;
+    if (left > 0)
+        rest = (struct timespec){left / 1000000000, left % 1000000000};
+    return user_write(given, &rest, sizeof rest);
+}
+
 /* As recvmmsg(2) says, the time is looked at after each message only. */
 EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout) {
-    struct timespec deadline;
+    struct timespec deadline, limit, *given = NULL;
     unsigned received = 0;
     if (!descriptor_socket(fd) && !netlink_is(fd))
         return LIBC(recvmmsg)(fd, messages, count, flags, timeout);
     CALL_BEGINS;
     if (timeout) {
+        if (user_read(&limit, timeout, sizeof limit))
+            return (int)call_result(-EFAULT);
+        given = timeout;
+        timeout = &limit;
         if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000)
             return (int)call_result(-EINVAL);
         clock_gettime(CLOCK_MONOTONIC, &deadline);
@@ -503,13 +502,17 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
         ssize_t result = recvmsg(fd, &messages[received].msg_hdr, flags & ~MSG_WAITFORONE);
         if (result < 0)
             return received > 0 ? (int)call_result(received) : -1;
-        messages[received++].msg_len = (unsigned)result;
+        unsigned length = (unsigned)result;
+        if (user_write(&messages[received].msg_len, &length, sizeof length))
+            return (int)call_result(received > 0 ? (long)received : -EFAULT);
+        received++;
         if (flags & MSG_WAITFORONE)
             flags |= MSG_DONTWAIT;
         if (timeout && has_passed(&deadline))
             break;
     }
-    return (int)call_result(received);
+    return (int)call_result(received > 0 && timeout && tell_rest(given, &deadline) ? -EFAULT
+                                                                                   : (long)received);
 }
 
 EXPORT ssize_t __read_chk(int fd, void *buffer, size_t length, size_t room) {
@@ -545,13 +548,8 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *pieces, int count, off_t offs
         return LIBC(preadv2)(fd, pieces, count, offset, flags);
     CALL_BEGINS;
     int how = flags_at(offset, flags);
-    if (how < 0 || count < 0 || count > IOV_MAX)
-        return call_result(how < 0 ? how : -EINVAL);
-    if (buffer_pieces_length(pieces, count) == 0)
-        return 0;
-    TRACE_DATA(pieces->iov_base, pieces->iov_len, "preadv2(%d, [@, ...], %d, -1, 0x%x)", fd, count,
-               (unsigned)flags);
-    return call_result(receive_message(fd, pieces, count, how, NULL, NULL));
+    TRACE("preadv2(%d, %d pieces, -1, 0x%x)", fd, count, (unsigned)flags);
+    return call_result(how < 0 ? how : read_pieces(fd, pieces, count, how));
 }
 
 EXPORT ssize_t pwritev2(int fd, const struct iovec *pieces, int count, off_t offset, int flags) {
@@ -559,13 +557,8 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *pieces, int count, off_t off
         return LIBC(pwritev2)(fd, pieces, count, offset, flags);
     CALL_BEGINS;
     int how = flags_at(offset, flags);
-    if (how < 0 || count < 0 || count > IOV_MAX)
-        return call_result(how < 0 ? how : -EINVAL);
-    if (buffer_pieces_length(pieces, count) == 0)
-        return 0;
-    TRACE("pwritev2(%d, [%s, ...], %d, -1, 0x%x)", fd, tracing_bytes(pieces->iov_base, pieces->iov_len),
-          count, (unsigned)flags);
-    return call_result(send_message(fd, pieces, count, how, NULL, 0));
+    TRACE("pwritev2(%d, %s, %d, -1, 0x%x)", fd, tracing_pieces(pieces, count), count, (unsigned)flags);
+    return call_result(how < 0 ? how : write_pieces(fd, pieces, count, how));
 }
 
 EXPORT ssize_t preadv64v2(int fd, const struct iovec *pieces, int count, off64_t offset, int flags) {
@@ -576,45 +569,7 @@ EXPORT ssize_t pwritev64v2(int fd, const struct iovec *pieces, int count, off64_
     return pwritev2(fd, pieces, count, offset, flags);
 }
 
-#define DIRECT_PIECES 33 /* buffers, as much as a chunk of a send queue */
-#define DIRECT_LEAST 4096u
 #define SENDFILE_BYTES 65536u
-
-/* Reads from the page cache straight into buffers of the stack's, and sends those: what is not in the cache
- * is not waited for, since the lock is held. Returns how much; 0: not this way. */
-static size_t send_direct(int out, int in, off_t at, size_t length) {
-    struct iovec pieces[DIRECT_PIECES];
-    struct buffer *chain = NULL, **link = &chain;
-    uint32_t room = 0;
-    int error, count = 0;
-    struct socket *socket = call_enter(out, &error);
-    if (!socket)
-        return 0;
-    uint32_t most = socket_chain_room(&shared->stack, socket);
-    most = length < most ? (uint32_t)length : most;
-    while (most >= DIRECT_LEAST && room < most && count < DIRECT_PIECES &&
-           (*link = buffer_take(&shared->stack.buffers))) {
-        uint32_t here = most - room < BUFFER_CAPACITY ? most - room : BUFFER_CAPACITY;
-        pieces[count++] = (struct iovec){(*link)->storage, here};
-        room += here;
-        link = &(*link)->next;
-    }
-    ssize_t got = count > 0 ? LIBC(preadv2)(in, pieces, count, at, RWF_NOWAIT) : 0;
-    uint32_t left = got > 0 ? (uint32_t)got : 0;
-    struct buffer *rest = chain;
-    for (link = &chain; *link && left > 0; link = &(*link)->next, rest = *link) {
-        (*link)->end = left < BUFFER_CAPACITY ? left : BUFFER_CAPACITY;
-        left -= (*link)->end;
-    }
-    *link = NULL;
-    buffer_drop_chain(&shared->stack.buffers, rest);
-    if (got > 0) {
-        socket_send_chain(&shared->stack, socket, chain, (uint32_t)got);
-        frames_coalesced(socket);
-    }
-    region_leave();
-    return got > 0 ? (size_t)got : 0;
-}
 
 /* sendfile(2) to a socket of ours: from the page cache into the send queue, or through a buffer, which can
  * wait. */
@@ -628,7 +583,7 @@ static ssize_t send_file(int out, int in, off_t *offset, size_t length) {
             error = errno == ESPIPE ? -EINVAL : -errno;
             break;
         }
-        size_t direct = send_direct(out, in, at, length - sent);
+        size_t direct = transfer_file(out, in, at, length - sent);
         if (direct > 0) {
             sent += direct;
             if (offset)
@@ -647,7 +602,7 @@ static ssize_t send_file(int out, int in, off_t *offset, size_t length) {
             break;
         }
         struct iovec piece = {buffer, (size_t)got};
-        ssize_t result = send_message(out, &piece, 1, 0, NULL, 0);
+        ssize_t result = send_pieces(out, &piece, 1, 0);
         if (result < 0) {
             error = result;
             break;
@@ -674,21 +629,25 @@ EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t length) {
         int error = splice_check_sendfile(out, offset);
         return call_result(error ? error : splice_to_pipe(in, out, length, 0));
     }
+    off_t at = 0, here;
+    if (offset && user_read(&at, offset, sizeof at))
+        return call_result(-EFAULT);
     /* The kernel says what is wrong with the file, by its object in the place of our socket. */
-    off_t at = offset ? *offset : 0;
-    if (LIBC(sendfile)(out, in, offset ? &at : NULL, 0) < 0)
+    here = at;
+    if (LIBC(sendfile)(out, in, offset ? &here : NULL, 0) < 0)
         return call_told(-1);
     int kind = length > 0 ? splice_check_file(in, at) : 0;
     if (kind < 0)
         return call_result(kind);
     if (offset)
-        TRACE("sendfile(%d, %d, [%lld], %zu)", out, in, (long long)*offset, length);
+        TRACE("sendfile(%d, %d, [%lld], %zu)", out, in, (long long)at, length);
     else
         TRACE("sendfile(%d, %d, NULL, %zu)", out, in, length);
-    ssize_t sent = send_file(out, in, offset, length);
-    if (kind > 0 && offset)
-        *offset = at;
-    return call_result(sent);
+    here = at;
+    ssize_t sent = send_file(out, in, offset ? &here : NULL, length);
+    if (kind > 0)
+        here = at;
+    return call_result(offset && user_write(offset, &here, sizeof here) ? -EFAULT : sent);
 }
 
 EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t length) {

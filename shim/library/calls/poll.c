@@ -8,6 +8,7 @@
 #include "shim/library/calls/call.h"
 #include "shim/library/fd/udp_loopback.h"
 #include "shim/library/memory.h"
+#include "shim/library/user_memory.h"
 #include "shim/library/wait/epoll_eventfd.h"
 #include "shim/library/wait/orphan.h"
 #include "shim/library/wait/poller.h"
@@ -16,7 +17,8 @@
 #include <string.h>
 #include <time.h>
 
-#define ON_STACK_MAX 256
+#define ON_STACK_MAX 128
+#define PART 32 /* looked at at a time */
 
 /* Whether a descriptor is a socket of ours. One that is an epoll set of ours is the kernel's to poll, by its
  * epoll eventfd. */
@@ -29,12 +31,19 @@ static bool ours_to_poll(int fd, bool *sets) {
     return descriptor_socket(fd) != NULL;
 }
 
-static bool any_ours(const struct pollfd *fds, nfds_t count) {
+/* What can't be read of the program's set the kernel says. */
+static bool any_ours(const struct pollfd *given, nfds_t count) {
+    struct pollfd part[PART];
     bool found = false, sets = false;
     if (!descriptor_any)
         return false;
-    for (nfds_t i = 0; i < count; i++)
-        found |= ours_to_poll(fds[i].fd, &sets);
+    for (nfds_t at = 0; at < count; at += PART) {
+        nfds_t here = count - at < PART ? count - at : PART;
+        if (user_read(part, given + at, here * sizeof *part))
+            return false;
+        for (nfds_t i = 0; i < here; i++)
+            found |= ours_to_poll(part[i].fd, &sets);
+    }
     if (sets)
         epoll_eventfds_refresh();
     return found;
@@ -166,6 +175,7 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
     }
 }
 
+/* The set is the caller's own. */
 static int poll_any(struct pollfd *fds, nfds_t count, uint64_t deadline_ns, const sigset_t *mask) {
     struct pollfd on_stack[(count <= ON_STACK_MAX ? count : 0) + WAIT_SLEEP_ROOM];
     struct pollfd *kernel = on_stack;
@@ -174,6 +184,32 @@ static int poll_any(struct pollfd *fds, nfds_t count, uint64_t deadline_ns, cons
     int result = poll_mixed(fds, kernel, count, deadline_ns, mask);
     if (kernel != on_stack)
         memory_give(kernel);
+    return result;
+}
+
+static int tell_results(struct pollfd *given, const struct pollfd *fds, nfds_t count) {
+    for (nfds_t i = 0; i < count; i++)
+        if (user_write(&given[i].revents, &fds[i].revents, sizeof fds[i].revents))
+            return -EFAULT;
+    return 0;
+}
+
+/* The set is the program's, and so is the mask. */
+static int poll_given(struct pollfd *given, nfds_t count, uint64_t deadline_ns, const sigset_t *mask) {
+    struct pollfd on_stack[count <= ON_STACK_MAX ? count + 1 : 1], *fds = on_stack;
+    sigset_t own_mask;
+    int result = -EFAULT;
+    if (mask && user_read(&own_mask, mask, _NSIG / 8))
+        return -EFAULT;
+    if (count > ON_STACK_MAX && !(fds = memory_take(count * sizeof *fds)))
+        return -ENOMEM;
+    if (!user_read(fds, given, count * sizeof *fds)) {
+        result = poll_any(fds, count, deadline_ns, mask ? &own_mask : NULL);
+        if (tell_results(given, fds, count))
+            result = -EFAULT;
+    }
+    if (fds != on_stack)
+        memory_give(fds);
     return result;
 }
 
@@ -207,7 +243,7 @@ EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
         return LIBC(poll)(fds, count, timeout_ms);
     CALL_BEGINS;
     TRACE("poll(%d descriptors, %d)", (int)count, timeout_ms);
-    return (int)call_result(poll_any(fds, count, deadline_of(timeout_ms < 0 ? NULL : &timeout), NULL));
+    return (int)call_result(poll_given(fds, count, deadline_of(timeout_ms < 0 ? NULL : &timeout), NULL));
 }
 
 EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask) {
@@ -219,9 +255,12 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeou
     if (!any_ours(fds, count))
         return LIBC(ppoll)(fds, count, timeout, mask);
     CALL_BEGINS;
-    if (!timeout_valid(timeout))
+    struct timespec limit;
+    if (timeout && user_read(&limit, timeout, sizeof limit))
+        return (int)call_result(-EFAULT);
+    if (timeout && !timeout_valid(&limit))
         return (int)call_result(-EINVAL);
-    return (int)call_result(poll_any(fds, count, deadline_of(timeout), mask));
+    return (int)call_result(poll_given(fds, count, deadline_of(timeout ? &limit : NULL), mask));
 }
 
 extern void __chk_fail(void) __attribute__((noreturn));
@@ -245,47 +284,91 @@ EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *
 #define SELECT_OUT (POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR)
 #define SELECT_EXCEPT POLLPRI
 
-static bool in_set(const fd_set *set, int fd) {
-    return set && ((const unsigned long *)set)[fd / 64] >> (fd % 64) & 1;
+enum { IN, OUT, EXCEPT, SETS };
+
+/* Copies of a program's sets. */
+struct selection {
+    int limit;
+    size_t words;        /* of each */
+    unsigned long *bits; /* of all three, one after the other */
+    bool given[SETS];    /* it has this one */
+    unsigned long few[SETS * FD_SETSIZE / 64];
+};
+
+static bool in_set(const struct selection *selection, int set, int fd) {
+    return selection->bits[(size_t)set * selection->words + (size_t)fd / 64] >> (fd % 64) & 1;
 }
 
-static void keep_in_set(fd_set *set, int fd, bool keep, int *count) {
-    if (!in_set(set, fd))
+static bool in_any(const struct selection *selection, int fd) {
+    return in_set(selection, IN, fd) || in_set(selection, OUT, fd) || in_set(selection, EXCEPT, fd);
+}
+
+/* Copies the sets. Returns 0, -EFAULT or -ENOMEM. */
+static int selection_read(struct selection *selection, int limit, fd_set *const given[SETS]) {
+    selection->limit = limit;
+    selection->words = ((size_t)limit + 63) / 64;
+    size_t bytes = selection->words * sizeof *selection->bits;
+    selection->bits = SETS * bytes <= sizeof selection->few ? selection->few : memory_take(SETS * bytes);
+    if (!selection->bits)
+        return -ENOMEM;
+    for (int set = 0; set < SETS; set++) {
+        unsigned long *bits = selection->bits + (size_t)set * selection->words;
+        selection->given[set] = given[set] != NULL;
+        if (!given[set])
+            memset(bits, 0, bytes);
+        else if (user_read(bits, given[set], bytes))
+            return -EFAULT;
+    }
+    return 0;
+}
+
+static int selection_write(const struct selection *selection, fd_set *const given[SETS]) {
+    for (int set = 0; set < SETS; set++)
+        if (given[set] && user_write(given[set], selection->bits + (size_t)set * selection->words,
+                                     selection->words * sizeof *selection->bits))
+            return -EFAULT;
+    return 0;
+}
+
+static void selection_give(struct selection *selection) {
+    if (selection->bits != selection->few)
+        memory_give(selection->bits);
+}
+
+static void keep_in_set(struct selection *selection, int set, int fd, bool keep, int *count) {
+    if (!in_set(selection, set, fd))
         return;
     if (keep)
         ++*count;
     else
-        ((unsigned long *)set)[fd / 64] &= ~(1ul << (fd % 64));
+        selection->bits[(size_t)set * selection->words + (size_t)fd / 64] &= ~(1ul << (fd % 64));
 }
 
-static bool any_ours_selected(int limit, const fd_set *in, const fd_set *out, const fd_set *except) {
+static bool any_ours_selected(const struct selection *selection) {
     bool found = false, sets = false;
-    if (!descriptor_any)
-        return false;
-    for (int fd = 0; fd < limit; fd++)
-        if (in_set(in, fd) || in_set(out, fd) || in_set(except, fd))
+    for (int fd = 0; fd < selection->limit; fd++)
+        if (in_any(selection, fd))
             found |= ours_to_poll(fd, &sets);
     if (sets)
         epoll_eventfds_refresh();
     return found;
 }
 
-static int select_ours(int limit, fd_set *in, fd_set *out, fd_set *except, uint64_t deadline_ns,
-                       const sigset_t *mask) {
+static int select_ours(struct selection *selection, uint64_t deadline_ns, const sigset_t *mask) {
     nfds_t count = 0;
     int ready = 0;
-    for (int fd = 0; fd < limit; fd++)
-        count += in_set(in, fd) || in_set(out, fd) || in_set(except, fd);
+    for (int fd = 0; fd < selection->limit; fd++)
+        count += in_any(selection, fd);
     struct pollfd on_stack[count <= ON_STACK_MAX ? count + 1 : 1];
     struct pollfd *fds = count <= ON_STACK_MAX ? on_stack : memory_take(count * sizeof *fds);
     if (!fds)
         return -ENOMEM;
     count = 0;
-    for (int fd = 0; fd < limit; fd++) {
-        short events = (short)((in_set(in, fd) ? POLLIN | POLLRDNORM | POLLRDBAND : 0) |
-                               (in_set(out, fd) ? POLLOUT | POLLWRNORM | POLLWRBAND : 0) |
-                               (in_set(except, fd) ? POLLPRI : 0));
-        if (in_set(in, fd) || in_set(out, fd) || in_set(except, fd))
+    for (int fd = 0; fd < selection->limit; fd++) {
+        short events = (short)((in_set(selection, IN, fd) ? POLLIN | POLLRDNORM | POLLRDBAND : 0) |
+                               (in_set(selection, OUT, fd) ? POLLOUT | POLLWRNORM | POLLWRBAND : 0) |
+                               (in_set(selection, EXCEPT, fd) ? POLLPRI : 0));
+        if (in_any(selection, fd))
             fds[count++] = (struct pollfd){.fd = fd, .events = events};
     }
     int result = poll_any(fds, count, deadline_ns, mask);
@@ -293,39 +376,62 @@ static int select_ours(int limit, fd_set *in, fd_set *out, fd_set *except, uint6
         if (fds[i].revents & POLLNVAL)
             result = -EBADF;
     for (nfds_t i = 0; result >= 0 && i < count; i++) {
-        keep_in_set(in, fds[i].fd, fds[i].revents & SELECT_IN, &ready);
-        keep_in_set(out, fds[i].fd, fds[i].revents & SELECT_OUT, &ready);
-        keep_in_set(except, fds[i].fd, fds[i].revents & SELECT_EXCEPT, &ready);
+        keep_in_set(selection, IN, fds[i].fd, fds[i].revents & SELECT_IN, &ready);
+        keep_in_set(selection, OUT, fds[i].fd, fds[i].revents & SELECT_OUT, &ready);
+        keep_in_set(selection, EXCEPT, fds[i].fd, fds[i].revents & SELECT_EXCEPT, &ready);
     }
     if (fds != on_stack)
         memory_give(fds);
     return result < 0 ? result : ready;
 }
 
+/* A call on sets of the program's. `kernels`: it is the kernel's, which also says what is wrong with them. */
+static int select_given(int limit, fd_set *const given[SETS], const struct timespec *timeout,
+                        const sigset_t *mask, bool *kernels) {
+    struct selection selection;
+    sigset_t own_mask;
+    if (!descriptor_any || limit <= 0)
+        return *kernels = true, 0;
+    int result = selection_read(&selection, limit, given);
+    *kernels = result == -EFAULT || (!result && !any_ours_selected(&selection));
+    if (!*kernels && !result && !timeout_valid(timeout))
+        result = -EINVAL;
+    if (!*kernels && !result && mask && user_read(&own_mask, mask, _NSIG / 8))
+        result = -EFAULT;
+    if (!*kernels && !result)
+        result = select_ours(&selection, deadline_of(timeout), mask ? &own_mask : NULL);
+    if (!*kernels && result >= 0 && selection_write(&selection, given))
+        result = -EFAULT;
+    if (selection.bits)
+        selection_give(&selection);
+    return result;
+}
+
 EXPORT int select(int limit, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout) {
-    struct timespec time;
     if (epoll_eventfds_begin()) {
         int result = LIBC(select)(limit, in, out, except, timeout);
         epoll_eventfds_end();
         return result;
     }
-    if (!any_ours_selected(limit, in, out, except))
-        return LIBC(select)(limit, in, out, except, timeout);
     CALL_BEGINS;
-    if (timeout) {
-        if (timeout->tv_sec < 0 || timeout->tv_usec < 0)
-            return (int)call_result(-EINVAL);
-        time = (struct timespec){timeout->tv_sec + timeout->tv_usec / 1000000,
-                                 timeout->tv_usec % 1000000 * 1000};
-    }
-    uint64_t deadline = deadline_of(timeout ? &time : NULL);
+    struct timeval limits;
+    struct timespec time = {0};
+    bool kernels, faulty = timeout && user_read(&limits, timeout, sizeof limits);
+    if (timeout && !faulty)
+        time = (struct timespec){limits.tv_sec + limits.tv_usec / 1000000, limits.tv_usec % 1000000 * 1000};
+    uint64_t deadline = deadline_of(timeout && timeout_valid(&time) ? &time : NULL);
+    int result =
+        faulty ? 0
+               : select_given(limit, (fd_set *[]){in, out, except}, timeout ? &time : NULL, NULL, &kernels);
+    if (faulty || kernels)
+        return (int)call_told(LIBC(select)(limit, in, out, except, timeout));
     TRACE("select(%d, ..., %s)", limit, timeout ? "with a limit" : "NULL");
-    int result = select_ours(limit, in, out, except, deadline, NULL);
-    if (timeout) {
-        /* Linux gives the time that was left. */
+    if (timeout && result != -EINVAL) {
+        /* Linux gives the time that was left, if it may be written. */
         uint64_t now = clock_now();
         uint64_t left = deadline > now ? deadline - now : 0;
-        *timeout = (struct timeval){(time_t)(left / 1000000000), (suseconds_t)(left % 1000000000 / 1000)};
+        limits = (struct timeval){(time_t)(left / 1000000000), (suseconds_t)(left % 1000000000 / 1000)};
+        (void)user_write(timeout, &limits, sizeof limits);
     }
     return (int)call_result(result);
 }
@@ -337,10 +443,13 @@ EXPORT int pselect(int limit, fd_set *in, fd_set *out, fd_set *except, const str
         epoll_eventfds_end();
         return result;
     }
-    if (!any_ours_selected(limit, in, out, except))
-        return LIBC(pselect)(limit, in, out, except, timeout, mask);
     CALL_BEGINS;
-    if (!timeout_valid(timeout))
-        return (int)call_result(-EINVAL);
-    return (int)call_result(select_ours(limit, in, out, except, deadline_of(timeout), mask));
+    struct timespec time;
+    bool kernels, faulty = timeout && user_read(&time, timeout, sizeof time);
+    int result =
+        faulty ? 0
+               : select_given(limit, (fd_set *[]){in, out, except}, timeout ? &time : NULL, mask, &kernels);
+    if (faulty || kernels)
+        return (int)call_told(LIBC(pselect)(limit, in, out, except, timeout, mask));
+    return (int)call_result(result);
 }

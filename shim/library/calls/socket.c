@@ -3,6 +3,7 @@
  * setsockopt.
  */
 #include "shim/library/calls/call.h"
+#include "shim/library/calls/option_value.h"
 #include "shim/library/fd/loopback.h"
 #include "shim/library/fd/udp_loopback.h"
 #include "shim/library/netinfo/netlink.h"
@@ -76,6 +77,10 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? netlink_bind(fd, address, length) : LIBC(bind)(fd, address, length);
     CALL_BEGINS;
+    struct sockaddr_storage name;
+    if ((error = address_copy(&name, address, length)))
+        return (int)call_result(error);
+    address = (struct sockaddr *)&name;
     if ((error = call_address(fd, address, length, &host, &port)) < 0)
         return (int)call_result(error);
     if (error == ADDRESS_FOREIGN || (!ip_is_any(host) && call_kernel_address(host))) {
@@ -140,9 +145,10 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
     if (result)
         return (int)call_result(result);
     int accepted = descriptor_create(entry, flags);
-    if (accepted >= 0)
-        address_write(address, length, inet6, host, port);
-    return (int)call_result(accepted);
+    int error = accepted >= 0 ? address_write(address, length, inet6, host, port) : 0;
+    if (error)
+        close(accepted); /* the connection is lost, as in Linux */
+    return (int)call_result(error ? error : accepted);
 }
 
 EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length) {
@@ -222,7 +228,11 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? netlink_connect(fd) : LIBC(connect)(fd, address, length);
     CALL_BEGINS;
-    if (address && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
+    struct sockaddr_storage name;
+    if ((error = address_copy(&name, address, length)))
+        return (int)call_result(error);
+    address = (struct sockaddr *)&name;
+    if (length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
         return (int)call_result(connect_ours(fd, (struct ip_address){0}, 0, true));
     if ((error = call_address(fd, address, length, &host, &port)) < 0)
         return (int)call_result(connect_nowhere(fd, error));
@@ -276,14 +286,10 @@ static int give_name(int fd, struct sockaddr *address, socklen_t *length,
     error = name(socket, &host, &port);
     bool inet6 = socket->options.inet6;
     region_leave();
-    if (!error && (!address || !length))
-        error = -EFAULT;
-    if (!error && (int)*length < 0)
-        error = -EINVAL;
     if (!error)
-        address_write(address, length, inet6, host, port);
+        error = address_give(address, length, inet6, host, port);
     TRACE("%s(%d, %s)", name == socket_local ? "getsockname" : "getpeername", fd,
-          error ? "..." : tracing_address(address, *length));
+          error ? "..." : tracing_given(address, length));
     return (int)call_result(error);
 }
 
@@ -313,29 +319,46 @@ static bool may_be_inert(int level, int name) {
     }
 }
 
-EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *length) {
+/* Asks the stack. */
+static int ask_option(int fd, int level, int name, struct option_value *value, bool *kernels, bool *both) {
     int error;
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return error;
+    bool inet6 = socket->options.inet6;
+    *both = worlds_has(fd);
+    *kernels = inet6 && level == SOL_SOCKET && name == SO_DOMAIN;
+    error =
+        *kernels ? 0 : socket_get_option(&shared->stack, socket, level, name, value->bytes, &value->length);
+    region_leave();
+    return error;
+}
+
+static int get_option(int fd, int level, int name, void *given, socklen_t *length) {
+    struct option_value value;
+    bool kernels = false, both = false;
+    int error = option_value_room(&value, level, name, given, length);
+    if (!error)
+        error = ask_option(fd, level, name, &value, &kernels, &both);
+    bool asks = kernels || (error == -ENOPROTOOPT && may_be_inert(level, name)) ||
+                (!error && both && level == SOL_SOCKET && name == SO_ERROR && value.length == sizeof(int) &&
+                 !*(int *)value.bytes);
+    if (asks)
+        error = LIBC(getsockopt)(fd, level, name, given, length) < 0 ? -errno : 0;
+    else if (!error)
+        error = option_value_write(&value, level, name, given, length);
+    option_value_give(&value);
+    return error;
+}
+
+EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *length) {
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? netlink_get_option(fd, level, name, value, length)
                               : LIBC(getsockopt)(fd, level, name, value, length);
     CALL_BEGINS;
-    if (!value || !length)
-        return (int)call_result(-EFAULT);
-    struct socket *socket = call_enter(fd, &error);
-    if (!socket)
-        return (int)call_result(error);
-    bool inet6 = socket->options.inet6;
-    bool both = worlds_has(fd);
-    bool kernels = inet6 && level == SOL_SOCKET && name == SO_DOMAIN;
-    if (!kernels)
-        error = socket_get_option(&shared->stack, socket, level, name, value, length);
-    region_leave();
-    if (kernels || (error == -ENOPROTOOPT && may_be_inert(level, name)))
-        error = LIBC(getsockopt)(fd, level, name, value, length) < 0 ? -errno : 0;
-    if (!error && level == SOL_SOCKET && name == SO_ERROR && both && *length == sizeof(int) && !*(int *)value)
-        error = LIBC(getsockopt)(fd, level, name, value, length) < 0 ? -errno : 0;
+    int error = get_option(fd, level, name, value, length);
     TRACE("getsockopt(%d, %s, %s, %u)", fd, tracing_option(level, name),
-          error ? "..." : tracing_value(value, *length), *length);
+          error ? "..." : tracing_value(value, *length), error ? 0 : *length);
     return (int)call_result(error);
 }
 
@@ -366,30 +389,38 @@ static int set_inet6_option(int fd, int name, const void *value, socklen_t lengt
     return (int)call_result(0);
 }
 
-EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t length) {
+/* `given`: as the kernel takes it. */
+static int set_option(int fd, int level, int name, const struct option_value *value, const void *given) {
     int error;
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return error;
+    if (level == IPPROTO_IPV6 && socket->options.inet6) {
+        region_leave();
+        return set_inet6_option(fd, name, value->bytes, value->length) < 0 ? -errno : 0;
+    }
+    error = socket_set_option(&shared->stack, socket, level, name, value->bytes, value->length);
+    bool both = worlds_has(fd);
+    region_leave();
+    if (!error && both)
+        LIBC(setsockopt)(fd, level, name, given, value->length);
+    if (error != -ENOPROTOOPT || !may_be_inert(level, name))
+        return error;
+    descriptor_alter(fd);
+    return LIBC(setsockopt)(fd, level, name, given, value->length) < 0 ? -errno : 0;
+}
+
+EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t length) {
+    struct option_value copy;
     if (!descriptor_socket(fd))
         return netlink_is(fd) ? netlink_set_option(fd, level, name, value, length)
                               : LIBC(setsockopt)(fd, level, name, value, length);
     CALL_BEGINS;
-    if (!value && length > 0)
-        return (int)call_result(-EFAULT);
-    TRACE("setsockopt(%d, %s, %s, %u)", fd, tracing_option(level, name), tracing_value(value, length),
-          length);
-    struct socket *socket = call_enter(fd, &error);
-    if (!socket)
-        return (int)call_result(error);
-    if (level == IPPROTO_IPV6 && socket->options.inet6) {
-        region_leave();
-        return set_inet6_option(fd, name, value, length);
-    }
-    error = socket_set_option(&shared->stack, socket, level, name, value, length);
-    bool both = worlds_has(fd);
-    region_leave();
-    if (!error && both)
-        LIBC(setsockopt)(fd, level, name, value, length);
-    if (error != -ENOPROTOOPT || !may_be_inert(level, name))
-        return (int)call_result(error);
-    descriptor_alter(fd);
-    return (int)call_told(LIBC(setsockopt)(fd, level, name, value, length));
+    int error = option_value_read(&copy, level, name, value, length);
+    TRACE("setsockopt(%d, %s, %s, %u)", fd, tracing_option(level, name),
+          error ? "..." : tracing_value(copy.bytes, copy.length), length);
+    if (!error)
+        error = set_option(fd, level, name, &copy, value);
+    option_value_give(&copy);
+    return (int)call_result(error);
 }

@@ -9,6 +9,7 @@
 #include "shim/library/calls/call.h"
 #include "shim/library/fd/udp_loopback.h"
 #include "shim/library/memory.h"
+#include "shim/library/user_memory.h"
 #include "shim/region/frames.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -120,7 +121,8 @@ static ssize_t await_socket(int fd, bool waits) {
             break;
         }
         ssize_t said = socket_send(&shared->stack, socket, &message);
-        room = said < 0 ? 0 : socket_chain_room(&shared->stack, socket);
+        room = said < 0 ? 0 : socket_send_room(&shared->stack, socket, 0, false);
+        room = room < 0 ? 0 : room;
         if (said < 0 && said != -EAGAIN)
             error = (int)said;
         else if (room == 0)
@@ -188,8 +190,11 @@ static int check(int pipe, int mode, const off64_t *pipe_offset, const off64_t *
     int flags = LIBC(fcntl)(pipe, F_GETFL);
     if (flags < 0 || flags & O_PATH)
         return -EBADF;
+    off64_t offset;
     if (is_pipe(pipe) && pipe_offset)
         return -ESPIPE;
+    if (socket_offset && user_read(&offset, socket_offset, sizeof offset))
+        return -EFAULT;
     int error = check_mode(pipe, mode);
     return error ? error : !is_pipe(pipe) || socket_offset ? -EINVAL : 0;
 }

@@ -10,6 +10,7 @@
 #include "shim/library/process/fork.h"
 #include "shim/library/process/netns.h"
 #include "shim/library/process/sandbox.h"
+#include "shim/library/user_memory.h"
 #include "shim/region/libc.h"
 #include "shim/region/lock.h"
 #include <errno.h>
@@ -49,26 +50,36 @@ static long install_filter(const long arguments[6]) {
     return result;
 }
 
-/* The kernel's set of signals is shorter than libc's. */
+#define NOWHERE ((const sigset_t *)1)
+
+/* The kernel's set of signals is shorter than libc's. What can't be read fails in the call itself. */
 static const sigset_t *widen(long given, sigset_t *wide) {
     if (!given)
         return NULL;
     sigemptyset(wide);
-    memcpy(wide, (const void *)given, _NSIG / 8);
-    return wide;
+    return user_read(wide, (const void *)given, _NSIG / 8) ? NOWHERE : wide;
+}
+
+/* pselect6 takes a pointer to a set and its size. */
+static const sigset_t *widen_beside(long given, sigset_t *wide) {
+    long set[2];
+    if (!given)
+        return NULL;
+    return user_read(set, (const void *)given, sizeof set) ? NOWHERE : widen(set[0], wide);
 }
 
 /* Of a limit the system call leaves what has not passed, which libc's functions don't; nothing, where it is
- * refused.
- */
-static void leave_rest(struct timespec *limit, uint64_t began_ns, long result) {
-    if (!limit || (result < 0 && errno != EINTR))
+ * refused. */
+static void leave_rest(struct timespec *given, uint64_t began_ns, long result) {
+    struct timespec limit;
+    if (!given || (result < 0 && errno != EINTR) || user_read(&limit, given, sizeof limit))
         return;
     uint64_t passed = clock_now() - began_ns;
-    uint64_t whole = (uint64_t)limit->tv_sec * 1000000000 + (uint64_t)limit->tv_nsec;
+    uint64_t whole = (uint64_t)limit.tv_sec * 1000000000 + (uint64_t)limit.tv_nsec;
     uint64_t rest = passed < whole ? whole - passed : 0;
-    limit->tv_sec = (time_t)(rest / 1000000000);
-    limit->tv_nsec = (long)(rest % 1000000000);
+    limit.tv_sec = (time_t)(rest / 1000000000);
+    limit.tv_nsec = (long)(rest % 1000000000);
+    (void)user_write(given, &limit, sizeof limit); /* Linux goes on if it may not */
 }
 
 static long call_ppoll(const long a[6]) {
@@ -85,7 +96,7 @@ static long call_pselect(const long a[6]) {
     sigset_t wide;
     uint64_t began_ns = clock_now();
     long result = pselect((int)a[0], (fd_set *)a[1], (fd_set *)a[2], (fd_set *)a[3],
-                          (const struct timespec *)a[4], a[5] ? widen(*(const long *)a[5], &wide) : NULL);
+                          (const struct timespec *)a[4], widen_beside(a[5], &wide));
     leave_rest((struct timespec *)a[4], began_ns, result);
     return result;
 }

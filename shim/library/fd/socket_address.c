@@ -2,6 +2,7 @@
  * socket_address.c - see socket_address.h.
  */
 #include "shim/library/fd/socket_address.h"
+#include "shim/library/user_memory.h"
 #include "shim/region/region.h"
 #include <errno.h>
 #include <netinet/in.h>
@@ -55,23 +56,43 @@ int address_read(const struct sockaddr *address, socklen_t length, bool inet6, b
     return ip_needs_scope(*host) && in6.sin6_scope_id && in6.sin6_scope_id != interface() ? -EINVAL : 0;
 }
 
-static void give(struct sockaddr *address, socklen_t *length, const void *made, socklen_t bytes) {
-    memcpy(address, made, *length < bytes ? *length : bytes);
-    *length = bytes;
+int address_copy(struct sockaddr_storage *copy, const struct sockaddr *address, socklen_t length) {
+    memset(copy, 0, sizeof *copy);
+    if (length > sizeof *copy)
+        return -EINVAL;
+    return user_read(copy, address, length);
 }
 
-void address_write(struct sockaddr *address, socklen_t *length, bool inet6, struct ip_address host,
-                   uint16_t port) {
-    if (!address || !length)
-        return;
-    if (inet6) {
-        struct sockaddr_in6 in6 = {
-            .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_scope_id = address_scope(host)};
-        memcpy(&in6.sin6_addr, host.bytes, sizeof in6.sin6_addr);
-        give(address, length, &in6, sizeof in6);
-    } else {
+/* move_addr_to_user of Linux's net/socket.c. */
+static int give(struct sockaddr *address, socklen_t *length, const void *made, socklen_t bytes) {
+    socklen_t room;
+    if (user_read(&room, length, sizeof room))
+        return -EFAULT;
+    if ((int)room < 0)
+        return -EINVAL;
+    if (user_write(address, made, room < bytes ? room : bytes))
+        return -EFAULT;
+    return user_write(length, &bytes, sizeof bytes);
+}
+
+int address_give(struct sockaddr *address, socklen_t *length, bool inet6, struct ip_address host,
+                 uint16_t port) {
+    if (!inet6) {
         struct sockaddr_in in = {
             .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(ip_to_v4(host))};
-        give(address, length, &in, sizeof in);
+        return give(address, length, &in, sizeof in);
     }
+    struct sockaddr_in6 in6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_scope_id = address_scope(host)};
+    memcpy(&in6.sin6_addr, host.bytes, sizeof in6.sin6_addr);
+    return give(address, length, &in6, sizeof in6);
+}
+
+int address_write(struct sockaddr *address, socklen_t *length, bool inet6, struct ip_address host,
+                  uint16_t port) {
+    return address ? address_give(address, length, inet6, host, port) : 0;
+}
+
+int address_write_nothing(socklen_t *length) {
+    return give(NULL, length, NULL, 0);
 }

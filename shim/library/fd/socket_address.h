@@ -22,9 +22,19 @@
 int address_read(const struct sockaddr *address, socklen_t length, bool inet6, bool stream,
                  struct ip_address *host, uint16_t *port);
 
-/* Writes one, truncated to *length, as getsockname(2) says. A NULL address is left out. */
-void address_write(struct sockaddr *address, socklen_t *length, bool inet6, struct ip_address host,
-                   uint16_t port);
+/* Copies an address from the program's memory; what there is not of it is 0. Returns 0, -EFAULT, or -EINVAL:
+ * it is longer than any. */
+int address_copy(struct sockaddr_storage *copy, const struct sockaddr *address, socklen_t length);
+
+/* Writes one to the program's memory, truncated to *length, as getsockname(2) says. A NULL address is left
+ * out by the first. Returns 0, -EFAULT, or -EINVAL: *length is negative. */
+int address_write(struct sockaddr *address, socklen_t *length, bool inet6, struct ip_address host,
+                  uint16_t port);
+int address_give(struct sockaddr *address, socklen_t *length, bool inet6, struct ip_address host,
+                 uint16_t port);
+
+/* There is none to be told. */
+int address_write_nothing(socklen_t *length);
 
 /* What a sockaddr_in6 says of the interface: 0, but of addresses of the link. */
 uint32_t address_scope(struct ip_address host);

@@ -3,8 +3,10 @@
  */
 #include "shim/library/netinfo/netlink.h"
 #include "shim/library/calls/call.h"
+#include "shim/library/calls/transfer.h"
 #include "shim/library/memory.h"
 #include "shim/library/netinfo/netlink_answer.h"
+#include "shim/library/user_memory.h"
 #include <limits.h>
 #include <linux/netlink.h>
 #include <string.h>
@@ -119,9 +121,8 @@ int netlink_connect(int fd) {
 /* Groups are for what changes, which is not told of; and nobody else is to be heard through them. */
 int netlink_bind(int fd, const struct sockaddr *address, socklen_t length) {
     struct sockaddr_nl name = {0};
-    if (!address || length < sizeof name || address->sa_family != AF_NETLINK)
+    if (length < sizeof name || user_read(&name, address, sizeof name) || name.nl_family != AF_NETLINK)
         return LIBC(bind)(fd, address, length);
-    memcpy(&name, address, sizeof name);
     name.nl_groups = 0;
     int result = LIBC(bind)(fd, (struct sockaddr *)&name, sizeof name);
     return result < 0 ? result : netlink_connect(fd);
@@ -143,28 +144,28 @@ static bool is_strict(int fd) {
 
 ssize_t netlink_send(int fd, const struct msghdr *message, int flags) {
     CALL_BEGINS;
-    size_t length = 0;
+    struct msghdr header;
     (void)flags;
-    if (message->msg_iovlen > IOV_MAX)
+    if (user_read(&header, message, sizeof header))
+        return call_result(-EFAULT);
+    if (header.msg_iovlen > IOV_MAX)
         return call_result(-EMSGSIZE);
-    for (size_t i = 0; i < message->msg_iovlen; i++)
-        length += message->msg_iov[i].iov_len;
-    if (length > REQUEST_MAX)
-        return call_result(-EMSGSIZE);
+    struct iovec pieces[header.msg_iovlen > 0 ? header.msg_iovlen : 1];
+    ssize_t length = pieces_read(pieces, header.msg_iov, header.msg_iovlen);
+    if (length < 0 || length > REQUEST_MAX)
+        return call_result(length < 0 ? length : -EMSGSIZE);
     if (port_of(fd) == 0 && netlink_connect(fd) < 0)
         return -1;
     uint32_t port = port_of(fd);
-    uint8_t *request = memory_take(length + 1);
+    uint8_t *request = memory_take((size_t)length + 1);
     if (!request)
         return call_result(-ENOBUFS);
-    size_t at = 0;
-    for (size_t i = 0; i < message->msg_iovlen; i++) {
-        memcpy(request + at, message->msg_iov[i].iov_base, message->msg_iov[i].iov_len);
-        at += message->msg_iov[i].iov_len;
-    }
-    bool answered = netlink_answer(protocol_of(fd), request, length, port, is_strict(fd), deliver, &port);
+    int error = pieces_gather(request, pieces, (size_t)length);
+    if (!error &&
+        !netlink_answer(protocol_of(fd), request, (size_t)length, port, is_strict(fd), deliver, &port))
+        error = -ENOBUFS;
     memory_give(request);
-    return answered ? (ssize_t)length : call_result(-ENOBUFS);
+    return error ? call_result(error) : length;
 }
 
 int netlink_set_option(int fd, int level, int name, const void *value, socklen_t length) {

@@ -5,6 +5,7 @@
 #include "shim/library/fd/fd_table.h"
 #include "shim/library/output/messages.h"
 #include "shim/library/process/attach.h"
+#include "shim/library/user_memory.h"
 #include "shim/region/libc.h"
 #include "shim/region/lock.h"
 #include "shim/region/tracing_text.h"
@@ -73,7 +74,11 @@ char *tracing_buffer(void) {
 
 const char *tracing_bytes(const void *bytes, size_t length) {
     char *text = tracing_buffer(), *at = text;
-    const unsigned char *from = bytes;
+    unsigned char from[SHOWN_BYTES];
+    if (user_read(from, bytes, length < sizeof from ? length : sizeof from)) {
+        snprintf(text, TRACING_TEXT_BYTES, "%p", bytes);
+        return text;
+    }
     *at++ = '"';
     for (size_t i = 0; i < length && i < SHOWN_BYTES; i++) {
         const char *special = from[i] ? strchr("\n\r\t\\\"", from[i]) : NULL;
@@ -105,6 +110,26 @@ const char *tracing_address(const void *address, unsigned length) {
         snprintf(text, TRACING_TEXT_BYTES, "{family %u}", any->sa_family);
     }
     return text;
+}
+
+const char *tracing_pieces(const struct iovec *pieces, int count) {
+    char *text = tracing_buffer();
+    struct iovec first = {NULL, 0};
+    if (count > 0 && user_read(&first, pieces, sizeof first))
+        snprintf(text, TRACING_TEXT_BYTES, "%p", (const void *)pieces);
+    else
+        snprintf(text, TRACING_TEXT_BYTES, count > 1 ? "[%s, ...]" : "[%s]",
+                 tracing_bytes(first.iov_base, first.iov_len));
+    return text;
+}
+
+const char *tracing_given(const void *address, const unsigned *length) {
+    struct sockaddr_storage copy;
+    unsigned bytes = 0;
+    if (user_read(&bytes, length, sizeof bytes) ||
+        user_read(&copy, address, bytes < sizeof copy ? bytes : sizeof copy))
+        return "...";
+    return tracing_address(&copy, bytes < sizeof copy ? bytes : sizeof copy);
 }
 
 void tracing_begin(void *data, size_t length, const char *format, ...) {

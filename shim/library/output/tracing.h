@@ -51,9 +51,15 @@ void tracing_end(long result);
 #define TRACING_TEXT_BYTES 160
 char *tracing_buffer(void);
 
-/* The text for an argument: bytes as in a string of C, an address. In such a buffer. */
+/* The text for an argument: bytes of the program's as in a string of C, an address of the caller's own. In
+ * such a buffer. */
 const char *tracing_bytes(const void *bytes, size_t length);
 const char *tracing_address(const void *address, unsigned length);
+
+/* The same of the program's own memory, which may not be there: an iovec, shown by its first piece; an
+ * address that was told. */
+const char *tracing_pieces(const struct iovec *pieces, int count);
+const char *tracing_given(const void *address, const unsigned *length);
 
 /* "SOL_SOCKET, SO_ERROR"; "F_SETFL"; "FIONREAD": the number where there is no name (tracing_names.c). What an
  * option's value is: "[1]", or bytes. */

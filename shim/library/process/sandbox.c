@@ -77,7 +77,7 @@ static size_t find_rules(struct rule rules[RULES_MAX], unsigned when) {
         {SYS_socket, true, AF_UNIX, WITH_SOCKETS},
         /* Each thread turns it on (user_dispatch.h), comes back from the signal, and has stubs made. */
         {SYS_prctl, true, PR_SET_SYSCALL_USER_DISPATCH, WITH_DISPATCH_ON},
-        {SYS_rt_sigreturn, .when = WITH_DISPATCH_ON},
+        {SYS_rt_sigreturn, .when = ON_A_STACK | WITH_DISPATCH_ON},
         {SYS_sched_yield, .when = WITH_DISPATCH_ON},
         {SYS_mprotect, true, (uintptr_t)syscall_stubs_room, WITH_DISPATCH_ON},
 #ifdef SYS_arch_prctl

@@ -11,6 +11,12 @@
  * carried out when no thread of the process is in the stack. The program is told SIG_DFL if it asks. Faults
  * (SIGSEGV and its like) and SIGKILL can't wait.
  *
+ * A fault in the library's own access to the program's memory is no signal of the program's: the call fails
+ * with EFAULT (user_memory.h). So SIGSEGV and SIGBUS are ours from the first socket on, ahead of whatever
+ * handler the program has, and no handler's mask holds them back. Any other fault is the program's, with its
+ * handler, on the stack that it asked for; without one the process ends where it was, as if we had not been
+ * there.
+ *
  * What the program installed last is read by handlers in any thread, while another thread may install
  * something else: each signal has two places for that, and a count that says which of them is whole.
  *
@@ -22,6 +28,7 @@
 #include "shim/library/process/address_space.h"
 #include "shim/library/process/attach.h"
 #include "shim/library/syscalls/user_dispatch.h"
+#include "shim/library/user_memory.h"
 #include "shim/region/kernel_calls.h"
 #include "shim/region/libc.h"
 #include "shim/region/lock.h"
@@ -104,6 +111,21 @@ static int ask_kernel(int signal, const struct sigaction *action, struct sigacti
     return 0;
 }
 
+static bool is_of_memory(int signal) {
+    return signal == SIGSEGV || signal == SIGBUS;
+}
+
+/* Whether the library has to hear of a signal that the program has left to the kernel. */
+static bool is_ours_to_catch(int signal, sighandler_t handler) {
+    return started && (is_of_memory(signal) || (handler == SIG_DFL && default_is_fatal_or_stops(signal)));
+}
+
+/* They arrive whatever else is held back: the kernel ends a process for a fault whose signal is blocked. */
+static void let_faults_in(sigset_t *mask) {
+    sigdelset(mask, SIGSEGV);
+    sigdelset(mask, SIGBUS);
+}
+
 static bool is_fault(int signal, const siginfo_t *info) {
     return (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL ||
             signal == SIGTRAP || signal == SIGSYS) &&
@@ -182,6 +204,7 @@ static void hold_back(int signal, const siginfo_t *info, ucontext_t *context) {
     }
     held.mask = context->uc_sigmask;
     sigfillset(&context->uc_sigmask);
+    let_faults_in(&context->uc_sigmask);
 }
 
 /* Does what the kernel would have done, at a moment when the stack is whole. */
@@ -201,6 +224,15 @@ static void carry_out_default(int signal) {
         shared_gate_open(); /* it was only stopped */
 }
 
+/* The access is made again when the handler returns, and then ends the process as it would have without us:
+ * what is found afterwards says where that was. */
+static void end_by_fault(int signal) {
+    struct sigaction plain = {.sa_handler = SIG_DFL};
+    if (attached() && !address_space_is_parents())
+        shared_gate_close();
+    LIBC(sigaction)(signal, &plain, NULL);
+}
+
 /* The program's handler: with its own FS, and with SIGSYS let through, whatever it waited with
  * (sigsuspend(2)). */
 static void call_handler(const struct sigaction *action, int signal, siginfo_t *info, void *context) {
@@ -213,6 +245,9 @@ static void call_handler(const struct sigaction *action, int signal, siginfo_t *
 static void enter_handler(int signal, siginfo_t *info, void *context) {
     int saved = errno;
     struct sigaction action;
+    bool of_memory = is_of_memory(signal) && is_fault(signal, info);
+    if (of_memory && user_memory_fault(context))
+        return;
     if (region_is_entered() && !is_fault(signal, info)) {
         hold_back(signal, info, context);
         return;
@@ -220,17 +255,28 @@ static void enter_handler(int signal, siginfo_t *info, void *context) {
     look_up(signal, &action);
     if (action.sa_flags & (int)SA_RESETHAND && action.sa_handler != SIG_DFL)
         take_once(signal, &action); /* the kernel's own reset would have taken us out */
+    if (of_memory && info->si_code != BUS_MCEERR_AO &&
+        (action.sa_handler == SIG_IGN || action.sa_handler == SIG_DFL)) {
+        end_by_fault(signal); /* no fault can be ignored */
+        errno = saved;
+        return;
+    }
     if (action.sa_handler == SIG_IGN)
         return; /* since it arrived */
     if (action.sa_handler == SIG_DFL) {
-        if (default_is_fatal_or_stops(signal) || signal == SIGSYS || is_fault(signal, info))
+        if (default_is_fatal_or_stops(signal) || is_of_memory(signal) || signal == SIGSYS ||
+            is_fault(signal, info))
             carry_out_default(signal);
         errno = saved;
         return;
     }
     handled++;
     interruptions += !(action.sa_flags & SA_RESTART);
+    if (is_of_memory(signal))
+        user_memory_mask_changed(); /* it is blocked while its own handler runs */
     call_handler(&action, signal, info, context);
+    if (is_of_memory(signal))
+        user_memory_mask_changed();
 }
 
 GUEST_SAFE void signals_enter(int signal, siginfo_t *info, void *context) {
@@ -246,13 +292,13 @@ static int install(int signal, const struct sigaction *wanted) {
         return 0; /* whose handler calls the program's for what is not ours */
     if (user_dispatch_on)
         sigdelset(&action.sa_mask, SIGSYS);
-    bool plain = wanted->sa_handler == SIG_IGN ||
-                 (wanted->sa_handler == SIG_DFL && !(started && default_is_fatal_or_stops(signal)));
-    if (!plain) {
+    bool kernels = wanted->sa_handler == SIG_IGN || wanted->sa_handler == SIG_DFL;
+    if (!kernels || is_ours_to_catch(signal, wanted->sa_handler)) {
         action.sa_sigaction = signals_enter;
         action.sa_flags = (wanted->sa_flags & ~(int)SA_RESETHAND) | SA_SIGINFO;
-        if (wanted->sa_handler == SIG_DFL)
+        if (kernels)
             action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+        let_faults_in(&action.sa_mask);
     }
     return ask_kernel(signal, &action, NULL);
 }
@@ -329,6 +375,20 @@ void signals_take(int signal) {
     end_writing(&mask);
 }
 
+EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *old) {
+    int result = LIBC(sigprocmask)(how, set, old);
+    if (set)
+        user_memory_mask_changed();
+    return result;
+}
+
+EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {
+    int result = LIBC(pthread_sigmask)(how, set, old);
+    if (set)
+        user_memory_mask_changed();
+    return result;
+}
+
 static sighandler_t install_simple(int signal, sighandler_t handler, int flags) {
     struct sigaction action = {.sa_handler = handler, .sa_flags = flags}, old;
     if (handler == SIG_ERR) {
@@ -367,7 +427,7 @@ static void start(void) {
     for (int signal = 1; signal < NSIG; signal++) {
         struct sigaction current;
         sigset_t mask;
-        if (!default_is_fatal_or_stops(signal))
+        if (!default_is_fatal_or_stops(signal) && !is_of_memory(signal))
             continue;
         begin_writing(&mask);
         bool known = look_up(signal, &current);
@@ -375,7 +435,8 @@ static void start(void) {
             enter_wanted(signal, &current);
             known = true;
         }
-        if (known && current.sa_handler == SIG_DFL)
+        if (known && (current.sa_handler == SIG_DFL || current.sa_handler == SIG_IGN) &&
+            is_ours_to_catch(signal, current.sa_handler))
             install(signal, &current);
         end_writing(&mask);
     }

@@ -121,12 +121,27 @@ bool wait_hold(struct epoll_set *set) {
     return waiter;
 }
 
-static int wait_file_ref(struct socket *socket, unsigned events, bool writing, uint64_t deadline_ns) {
+struct waiter *wait_hold_socket(struct socket *socket) {
+    struct waiter *waiter = wait_self();
+    if (waiter)
+        wait_on_socket(waiter, socket, false);
+    return waiter;
+}
+
+/* What a sleep on one socket is for. */
+struct purpose {
+    unsigned events;
+    bool writing;
+    enum stream_side side; /* 0: none */
+};
+
+static int wait_file_ref(struct socket *socket, struct purpose purpose, uint64_t deadline_ns) {
     struct waiter *waiter = wait_begin(false);
     if (!waiter)
         return -ENOBUFS;
-    wait_on_socket(waiter, socket, writing);
-    waiter->watch.events = events;
+    wait_on_socket(waiter, socket, purpose.writing);
+    waiter->watch.events = purpose.events;
+    waiter->watch.side = (uint8_t)purpose.side;
     waiter->watch.gone = false;
     list_add_tail(&socket->watches, &waiter->watch.socket_link);
     bool prepares = poller_wanted(waiter);
@@ -158,11 +173,23 @@ static int wait_file_ref(struct socket *socket, unsigned events, bool writing, u
 }
 
 int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns) {
-    return wait_file_ref(socket, events, false, deadline_ns);
+    return wait_file_ref(socket, (struct purpose){.events = events}, deadline_ns);
 }
 
 int wait_to_write(struct socket *socket, uint64_t deadline_ns) {
-    return wait_file_ref(socket, POLLOUT, true, deadline_ns);
+    return wait_file_ref(socket, (struct purpose){.events = POLLOUT, .writing = true}, deadline_ns);
+}
+
+int wait_turn(struct socket *socket, enum stream_side side) {
+    int error = 0;
+    while ((error == 0 || error == -EINTR) && socket->turns[side - 1])
+        error = wait_file_ref(socket, (struct purpose){.side = side}, TIMER_NEVER);
+    return error == -EINTR ? 0 : error;
+}
+
+void turn_begin(struct waiter *waiter, enum stream_side side) {
+    waiter->socket->turns[side - 1] = waiter->number;
+    waiter->turns |= (uint8_t)(1u << side);
 }
 
 int wait_eventfd(void) {

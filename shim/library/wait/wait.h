@@ -20,6 +20,18 @@ int wait_socket(struct socket *socket, unsigned events, uint64_t deadline_ns);
 /* The same until there may be room to write what is left to be sent. */
 int wait_to_write(struct socket *socket, uint64_t deadline_ns);
 
+/* This thread has a socket until wait_done, whoever closes its descriptor meanwhile. The lock is held. NULL:
+ * memory is out. */
+struct waiter *wait_hold_socket(struct socket *socket);
+
+/* Waits until nobody has the turn of a side of a stream, as lock_sock of Linux does: who has waited longest
+ * is woken first, and looks again. Returns 0, or as wait_socket, but no signal ends it. */
+int wait_turn(struct socket *socket, enum stream_side side);
+
+/* Takes the turn, which nobody has, of the socket that the waiter holds, until waiter_end_turn (process.h) or
+ * wait_done. No handler of the program's may run meanwhile. The lock is held. */
+void turn_begin(struct waiter *waiter, enum stream_side side);
+
 /* This thread has an epoll set until wait_done, whoever closes its descriptor meanwhile. The lock is held.
  * False: memory is out. */
 bool wait_hold(struct epoll_set *set);
