@@ -73,6 +73,11 @@ bool ip4_is_multicast(uint32_t address) {
     return address >> 28 == 0xe;
 }
 
+uint32_t ip_scope_id(const struct stack *stack, struct ip_address address) {
+    uint32_t index = stack->config.interface_index ? stack->config.interface_index : 1;
+    return ip_needs_scope(address) ? index : 0;
+}
+
 bool ip_is_broadcast(const struct stack *stack, struct ip_address address) {
     return ip_is_v4(address) && ip4_is_broadcast(stack, ip_to_v4(address));
 }

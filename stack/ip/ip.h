@@ -95,6 +95,9 @@ bool ip4_is_broadcast(const struct stack *stack, uint32_t address);
 bool ip4_is_loopback(uint32_t address);
 bool ip4_is_multicast(uint32_t address);
 
+/* The interface that an address says nothing without (sin6_scope_id): there is one. 0: it needs none. */
+uint32_t ip_scope_id(const struct stack *stack, struct ip_address address);
+
 /* Whether there is a way to a destination: 0 or -ENETUNREACH. */
 int ip_reachable(const struct stack *stack, struct ip_address destination);
 

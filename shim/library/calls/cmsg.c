@@ -2,7 +2,6 @@
  * cmsg.c - see cmsg.h.
  */
 #include "shim/library/calls/cmsg.h"
-#include "shim/library/fd/socket_address.h"
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <netinet/in.h>
@@ -168,7 +167,7 @@ static void put_stamp(struct writing *writing, uint64_t at_ns) {
         writing->header->msg_flags |= MSG_TRUNC; /* Linux quotes the packet, and nobody reads it */
 }
 
-static void put_error6(struct writing *writing, const struct icmp_error *error) {
+static void put_error6(const struct stack *stack, struct writing *writing, const struct icmp_error *error) {
     struct {
         struct sock_extended_err error;
         struct sockaddr_in6 offender;
@@ -181,7 +180,7 @@ static void put_error6(struct writing *writing, const struct icmp_error *error) 
     if (error->origin == SO_EE_ORIGIN_ICMP || error->origin == SO_EE_ORIGIN_ICMP6) {
         told.offender.sin6_family = AF_INET6;
         memcpy(&told.offender.sin6_addr, error->offender.bytes, sizeof told.offender.sin6_addr);
-        told.offender.sin6_scope_id = address_scope(error->offender);
+        told.offender.sin6_scope_id = ip_scope_id(stack, error->offender);
     }
     put(writing, IPPROTO_IPV6, IPV6_RECVERR, &told, sizeof told);
 }
@@ -198,6 +197,14 @@ static void put_error(struct writing *writing, const struct icmp_error *error) {
                         .ee_data = error->data},
               .offender = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(ip_to_v4(error->offender))}};
     put(writing, IPPROTO_IP, IP_RECVERR, &told, sizeof told);
+}
+
+static void put_error_of(const struct stack *stack, struct writing *writing,
+                         const struct socket_options *options, const struct icmp_error *error) {
+    if (options->inet6)
+        put_error6(stack, writing, error);
+    else
+        put_error(writing, error);
 }
 
 static void put_ip(const struct stack *stack, struct writing *writing, const struct socket_options *options,
@@ -271,7 +278,7 @@ void cmsg_write(const struct stack *stack, uint64_t clock_offset_ns, struct msgh
     if (message->error.origin == SO_EE_ORIGIN_TIMESTAMPING)
         put_stamp(&writing, message->received_ns + clock_offset_ns);
     if (message->error.origin) {
-        (options->inet6 ? put_error6 : put_error)(&writing, &message->error);
+        put_error_of(stack, &writing, options, &message->error);
     } else if (message->has_address) {
         (options->inet6 ? put_ip6 : put_ip)(stack, &writing, options, message);
         int segment = message->segment;

@@ -23,14 +23,8 @@ static int read_inet(const struct sockaddr *address, socklen_t length, struct ip
     return 0;
 }
 
-/* There is one interface. */
-static uint32_t interface(void) {
-    uint32_t index = shared->stack.config.interface_index;
-    return index ? index : 1;
-}
-
 uint32_t address_scope(struct ip_address host) {
-    return ip_needs_scope(host) ? interface() : 0;
+    return ip_scope_id(&shared->stack, host);
 }
 
 int address_read(const struct sockaddr *address, socklen_t length, bool inet6, bool stream,
@@ -53,7 +47,8 @@ int address_read(const struct sockaddr *address, socklen_t length, bool inet6, b
         return ADDRESS_FOREIGN;
     if (ip_is_link_local(*host) && !in6.sin6_scope_id)
         return -EINVAL;
-    return ip_needs_scope(*host) && in6.sin6_scope_id && in6.sin6_scope_id != interface() ? -EINVAL : 0;
+    uint32_t scope = address_scope(*host);
+    return scope && in6.sin6_scope_id && in6.sin6_scope_id != scope ? -EINVAL : 0;
 }
 
 int address_copy(struct sockaddr_storage *copy, const struct sockaddr *address, socklen_t length) {
