@@ -170,7 +170,7 @@ static void make_stack(void) {
         .prefix_length = keeper.config.prefix_length,
         .gateway = keeper.config.gateway,
         .loopback = true,
-        .ip6 = {.on = config_inet6(&keeper.config),
+        .ip6 = {.on = config_inet6(&keeper.config) && !rights_borrowed(), /* the guard lets none of it out */
                 .at_once = true,
                 .autoconf = keeper.config.autoconf,
                 .gateway = keeper.config.gateway6},
@@ -178,6 +178,9 @@ static void make_stack(void) {
         .offload_datagrams = keeper.nic->facts.features & NIC_OFFLOAD_DATAGRAMS,
         .interface_index = keeper.nic->facts.index,
     };
+    if (keeper.config.count6 > 0 && rights_borrowed())
+        keeper_fail("a keeper whose right to the interface is borrowed has IPv4 alone: leave the --address "
+                    "of IPv6 away");
     uint32_t mtu = keeper.config.mtu ? keeper.config.mtu : keeper.nic->facts.mtu;
     if (mtu > keeper.nic->facts.mtu)
         keeper_fail("--mtu %u is more than the interface's %u", mtu, keeper.nic->facts.mtu);
