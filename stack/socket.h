@@ -23,10 +23,10 @@ struct socket_options6 {
     int16_t hop_limit;           /* IPV6_UNICAST_HOPS; -1: the network's */
     int16_t multicast_hop_limit; /* IPV6_MULTICAST_HOPS; -1: 1 */
     uint8_t traffic_class, min_hop_limit;
-    uint8_t path_mtu_discover;  /* IPV6_PMTUDISC_* */
-    uint8_t source_preferences; /* IPV6_PREFER_SRC_*, of its lower byte */
-    bool only : 1;              /* IPV6_V6ONLY */
-    bool dont_fragment : 1;     /* IPV6_DONTFRAG */
+    uint8_t source_preferences;    /* IPV6_PREFER_SRC_*, of its lower byte */
+    uint8_t path_mtu_discover : 3; /* IPV6_PMTUDISC_* */
+    bool only : 1;                 /* IPV6_V6ONLY */
+    bool dont_fragment : 1;        /* IPV6_DONTFRAG */
     bool auto_flow_label : 1, send_flow_info : 1;
     bool multicast_loop : 1, multicast_all : 1;
     bool receive_errors : 1, receive_hop_limit : 1, receive_traffic_class : 1, receive_flow_info : 1;
@@ -42,15 +42,14 @@ struct socket_options {
     int linger_seconds;
     int priority;
     int receive_low_water;
-    int peek_offset;       /* SO_PEEK_OFF: where MSG_PEEK looks next; -1: always at the start */
-    uint32_t timestamping; /* SO_TIMESTAMPING: SOF_TIMESTAMPING_* */
+    int peek_offset;            /* SO_PEEK_OFF: where MSG_PEEK looks next; -1: always at the start */
+    uint32_t timestamping : 24; /* SO_TIMESTAMPING: SOF_TIMESTAMPING_* */
+    uint32_t timestamp : 8;     /* enum socket_timestamp */
     uint8_t ttl, tos, min_ttl;
     uint8_t multicast_ttl;
     uint8_t path_mtu_discover; /* IP_PMTUDISC_* */
-    uint8_t timestamp;         /* enum socket_timestamp */
-
-    bool zerocopy; /* SO_ZEROCOPY */
-    bool inq;      /* TCP_INQ */
+    bool zerocopy : 1;         /* SO_ZEROCOPY */
+    bool inq : 1;              /* TCP_INQ */
 
     /* ip(7), of datagram sockets. */
     bool receive_errors : 1, receive_ttl : 1, receive_tos : 1, receive_packet_info : 1;

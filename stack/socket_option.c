@@ -71,11 +71,9 @@ static int give_pacing_rate(const struct socket *socket, void *value, socklen_t 
     return option_give(value, length, &low, sizeof low);
 }
 
-static int set_flag(bool *option, int number) {
-    if (number != 0 && number != 1)
-        return -EINVAL;
-    *option = number;
-    return 0;
+/* Of a flag that takes nothing but 0 and 1. */
+static int check_flag(int number) {
+    return number == 0 || number == 1 ? 0 : -EINVAL;
 }
 
 static int set_socket_level(struct stack *stack, struct socket *socket, int name, const void *value,
@@ -130,7 +128,10 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
     case SO_ZEROCOPY:
         if (!socket->tcp && (!udp_is(socket) || socket->datagram->binding.protocol != IP_PROTOCOL_UDP))
             return -EOPNOTSUPP;
-        return set_flag(&options->zerocopy, number);
+        if (check_flag(number))
+            return -EINVAL;
+        options->zerocopy = number;
+        break;
     case SO_TIMESTAMPING_OLD:
         if ((uint32_t)number > TIMESTAMPING_ALL ||
             (number & TIMESTAMPING_OPT_ID_TCP && !(number & SOF_TIMESTAMPING_OPT_ID)))
@@ -274,7 +275,10 @@ static int set_tcp_level(struct stack *stack, struct tcp *tcp, int name, int num
         options->defer_accept = retransmissions_within(number);
         break;
     case TCP_INQ:
-        return set_flag(&tcp->socket->options.inq, number);
+        if (check_flag(number))
+            return -EINVAL;
+        tcp->socket->options.inq = number;
+        break;
     case TCP_WINDOW_CLAMP:
         if (number == 0 && tcp->state != TCP_CLOSE)
             return -EINVAL;
