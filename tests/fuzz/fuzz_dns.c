@@ -37,6 +37,10 @@ uint64_t clock_now(void) {
 void attach(void) {
 }
 
+bool attach_has_inet6(void) {
+    return true;
+}
+
 void *memory_take(size_t bytes) {
     return calloc(1, bytes);
 }

@@ -68,10 +68,6 @@ bool call_kernel_address(struct ip_address host) {
     return (ip_is_loopback(host) || ip_is_any(host)) && !(attached() && !shared->kernel_loopback);
 }
 
-bool call_has_inet6(void) {
-    return attached() ? shared->stack.config.ip6.on : config_inet6(&attach_config);
-}
-
 struct ip_address call_destination(struct ip_address host) {
     static const struct ip_address loopback = {{{[15] = 1}}};
     if (!ip_is_any(host))

@@ -63,9 +63,6 @@ bool call_kernel_address(struct ip_address host);
 /* Waits until routers have answered, or have not, if they have just been asked. The lock is not held. */
 void call_await_routers(void);
 
-/* Whether the stack has, or will have, IPv6. */
-bool call_has_inet6(void);
-
 /* What Linux means by a destination. */
 struct ip_address call_destination(struct ip_address host);
 

@@ -46,7 +46,7 @@ static bool has_inet(void) {
 /* Each interface that knows IPv6 has at least a link-local address, which glibc counts: the stack's, or else
  * the kernel's. */
 static bool has_inet6(void) {
-    if (call_has_inet6())
+    if (attach_has_inet6())
         return true;
     int fd = LIBC(socket)(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd >= 0)
@@ -96,7 +96,7 @@ static void map(struct resolved_address *address) {
 
 /* Whether an IPv6 address is told to a program that asks for any: see above. */
 static bool is_told(const struct resolved_address *address, bool has_inet) {
-    return call_has_inet6() || IN6_IS_ADDR_LOOPBACK(&address->address) ||
+    return attach_has_inet6() || IN6_IS_ADDR_LOOPBACK(&address->address) ||
            (!has_inet && !destination_leaves(&address->address));
 }
 
@@ -157,7 +157,7 @@ static int resolve(const char *node, const char *service, const struct addrinfo 
                                  .canonical = question->ai_flags & AI_CANONNAME,
                                  .mapped = question->ai_flags & AI_V4MAPPED,
                                  .all = question->ai_flags & AI_ALL,
-                                 .no_inet6 = !call_has_inet6()};
+                                 .no_inet6 = !attach_has_inet6()};
     struct resolved *resolved = name ? memory_take(sizeof *resolved) : NULL;
     int error = !name ? EAI_IDN_ENCODE : !resolved ? EAI_MEMORY : resolver_addresses(&wish, resolved);
     if ((error == EAI_NODATA || error == EAI_NONAME) && wish.family == AF_UNSPEC && !configured_only) {

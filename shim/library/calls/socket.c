@@ -30,7 +30,7 @@ static bool is_ours(int domain, int base, int protocol) {
         base == SOCK_STREAM ||
         (base == SOCK_DGRAM && (!protocol || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE));
     if (domain == AF_INET6)
-        return transport || ((base == SOCK_DGRAM || base == SOCK_RAW) && call_has_inet6());
+        return transport || ((base == SOCK_DGRAM || base == SOCK_RAW) && attach_has_inet6());
     return domain == AF_INET && (transport || base == SOCK_DGRAM || base == SOCK_RAW);
 }
 

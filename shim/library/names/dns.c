@@ -3,7 +3,6 @@
  * glibc does.
  */
 #include "shim/library/names/dns.h"
-#include "shim/library/calls/call.h"
 #include "shim/library/memory.h"
 #include "shim/library/process/attach.h"
 #include "shim/region/libc.h"
@@ -43,7 +42,7 @@ static bool find_server(res_state state, int n, struct server *server) {
         server->length = sizeof *in;
         memcpy(&server->address, in, sizeof *in);
     } else if (in6 && in6->sin6_family == AF_INET6 &&
-               (IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) || call_has_inet6())) {
+               (IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) || attach_has_inet6())) {
         server->length = sizeof *in6;
         memcpy(&server->address, in6, sizeof *in6);
     }
@@ -478,8 +477,9 @@ static bool put_server(res_state state, int n, struct ip_address address) {
     struct sockaddr_in6 *six = calloc(1, sizeof *six);
     if (!six)
         return false;
-    *six = (struct sockaddr_in6){
-        .sin6_family = AF_INET6, .sin6_port = htons(NS_DEFAULTPORT), .sin6_scope_id = address_scope(address)};
+    *six = (struct sockaddr_in6){.sin6_family = AF_INET6,
+                                 .sin6_port = htons(NS_DEFAULTPORT),
+                                 .sin6_scope_id = ip_scope_id(&shared->stack, address)};
     memcpy(&six->sin6_addr, address.bytes, sizeof six->sin6_addr);
     state->nsaddr_list[n].sin_family = 0;
     state->_u._ext.nsaddrs[n] = six;

@@ -405,3 +405,7 @@ void attach_early(void) {
     }
     errno = saved;
 }
+
+bool attach_has_inet6(void) {
+    return attached() ? shared->stack.config.ip6.on : config_inet6(&attach_config);
+}

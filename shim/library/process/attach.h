@@ -60,4 +60,7 @@ void attach_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says a line and ends the program with status 2. */
 _Noreturn void attach_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Whether the stack has, or will have, IPv6. */
+bool attach_has_inet6(void);
+
 #endif
