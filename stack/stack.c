@@ -7,7 +7,7 @@
 #include "stack/tcp/tcp_bbr.h"
 #include <errno.h>
 
-#define ADVANCE_ROUNDS_MAX                                                           \
+#define ADVANCE_ROUNDS_MAX \
     1024 /* packets to ourselves may beget packets; the rest waits for the next call \
           */
 

@@ -7,8 +7,9 @@
  *
  *     frames in     stack_input, one by one, then stack_advance
  *     frames out    stack_frame(0), stack_frame(1) ..., then stack_frames_sent; stack_advance lets queued
- * work go on time          stack_deadline says when stack_advance is due programs      socket.h; whoever's
- * readiness may have risen comes out of stack_next_event
+ *                   work go on
+ *     time          stack_deadline says when stack_advance is due
+ *     programs      socket.h; whoever's readiness may have risen comes out of stack_next_event
  *
  * There are no function pointers in the region and no pointers out of it, so that several processes can map
  * it at one address and take turns.

@@ -17,18 +17,17 @@
 #endif
 
 #if defined __x86_64__ && !defined CALLS_BY_LIBC
+/* clang-format off */
 #define KERNEL_CALLS(CALL)                                                                                  \
-    CALL(socket)                                                                                            \
-    CALL(bind)                                                                                              \
-    CALL(listen)                                                                                            \
-    CALL(accept4) CALL(connect) CALL(shutdown) CALL(getsockname) CALL(getpeername) CALL(getsockopt)         \
-        CALL(setsockopt) CALL(read) CALL(write) CALL(readv) CALL(writev) CALL(send) CALL(recv) CALL(sendto) \
-            CALL(recvfrom) CALL(sendmsg) CALL(recvmsg) CALL(sendmmsg) CALL(recvmmsg) CALL(sendfile)         \
-                CALL(close) CALL(close_range) CALL(dup) CALL(dup2) CALL(dup3) CALL(fcntl) CALL(fcntl64)     \
-                    CALL(ioctl) CALL(ppoll) CALL(pselect) CALL(select) CALL(poll) CALL(epoll_create1)       \
-                        CALL(epoll_ctl) CALL(epoll_pwait) CALL(preadv2) CALL(pwritev2) CALL(splice)         \
-                            CALL(pidfd_getfd) CALL(execve) CALL(execveat) CALL(syscall) CALL(prctl)         \
-                                CALL(prlimit)
+    CALL(socket) CALL(bind) CALL(listen) CALL(accept4) CALL(connect) CALL(shutdown)                         \
+    CALL(getsockname) CALL(getpeername) CALL(getsockopt) CALL(setsockopt) CALL(read) CALL(write)            \
+    CALL(readv) CALL(writev) CALL(send) CALL(recv) CALL(sendto) CALL(recvfrom)                              \
+    CALL(sendmsg) CALL(recvmsg) CALL(sendmmsg) CALL(recvmmsg) CALL(sendfile) CALL(close)                    \
+    CALL(close_range) CALL(dup) CALL(dup2) CALL(dup3) CALL(fcntl) CALL(fcntl64)                             \
+    CALL(ioctl) CALL(ppoll) CALL(pselect) CALL(select) CALL(poll) CALL(epoll_create1)                       \
+    CALL(epoll_ctl) CALL(epoll_pwait) CALL(preadv2) CALL(pwritev2) CALL(splice) CALL(pidfd_getfd)           \
+    CALL(execve) CALL(execveat) CALL(syscall) CALL(prctl) CALL(prlimit)
+/* clang-format on */
 #else
 #define KERNEL_CALLS(CALL) /* libc's own serve: their instructions are not taken over */
 #endif

@@ -5,11 +5,11 @@
  * SHARED_BASE, so that plain pointers are good everywhere. All of it is read and written with the lock held,
  * but for the futex words.
  *
- *   process   a program's process, or the keeper. When it dies, the keeper settles what it held.
- *   fd table    what a process has open: holdings, each a socket or an epoll set with our sockets in it
- *   waiter    a thread that can sleep in the stack, and how to wake it: a futex word, or an eventfd when it
- * waits for descriptors of the kernel's at the same time watch     a waiter, or an item of an epoll set,
- * wants to know of a socket's readiness
+ *   process      a program's process, or the keeper. When it dies, the keeper reaps what it held.
+ *   file table   what a process has open: file references, each to a socket or an epoll set with our sockets in it
+ *   waiter       a thread that can sleep in the stack, and how to wake it: a futex word, or an eventfd when it
+ *                waits for descriptors of the kernel's at the same time
+ *   watch        a waiter, or an item of an epoll set, wants to know of a socket's readiness
  */
 #ifndef SHIM_REGION_REGION_H
 #define SHIM_REGION_REGION_H

@@ -106,7 +106,8 @@ static struct multicast_filter together(const struct multicast_group *group) {
     uint32_t most = multicast_sources_max(group->address);
     if (group->own)
         return (struct multicast_filter){0};
-    list_for_each(link, next, &group->members) all.includes &= member_of(link)->filter.includes;
+    list_for_each(link, next, &group->members)
+        all.includes &= member_of(link)->filter.includes;
     list_for_each(link, next, &group->members) {
         const struct multicast_filter *filter = &member_of(link)->filter;
         for (uint8_t i = 0; i < filter->count && filter->includes == all.includes; i++) {
@@ -177,7 +178,8 @@ int multicast_join(struct stack *stack, struct socket *socket, struct ip_address
         return -EINVAL;
     if (membership_of(socket, address))
         return -EADDRINUSE;
-    list_for_each(link, next, &socket->datagram->memberships) count++;
+    list_for_each(link, next, &socket->datagram->memberships)
+        count++;
     if (ip_is_v4(address) && count >= MULTICAST_MEMBERSHIPS_MAX)
         return -ENOBUFS;
     struct multicast_membership *membership = pool_take_zeroed(&stack->multicast.memberships);

@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define STEP_MAX 8 /* Linux's: of the ports of one parity, from one connection's to the next's */
-#define START_TICK_NS                                                                    \
+#define START_TICK_NS \
     4194304 /* what a stack that ended needed of ports since is likely to have been less \
              */
 

@@ -20,7 +20,7 @@
 #define NEIGHBOUR_PENDING_BYTES_MAX 212992u /* ... and what they take: unres_qlen_bytes */
 #define NEIGHBOUR_PENDINGS_MAX 1024u        /* packets that wait for all neighbours */
 #define NEIGHBOUR_PENDINGS_BYTES_MAX (4u << 20)
-#define NEIGHBOUR_LOCK_NS                                                                   \
+#define NEIGHBOUR_LOCK_NS \
     UINT64_C(1000000000)        /* ARP's locktime: no other MAC address is believed so long \
                                  */
 #define NEIGHBOUR_PROBES_MAX 3u /* mcast_solicit, ucast_solicit */

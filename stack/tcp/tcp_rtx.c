@@ -83,7 +83,8 @@ static void need_tree(struct tcp *tcp) {
     tcp->active->scoreboard.tree_end = tcp->snd_nxt;
     if (tcp->active->sent_root)
         return;
-    list_for_each(link, next, &tcp->active->sent) plant(tcp, sent_of(link));
+    list_for_each(link, next, &tcp->active->sent)
+        plant(tcp, sent_of(link));
 }
 
 static void changed(struct tcp *tcp, struct tcp_rtx *sent) {
@@ -518,7 +519,8 @@ void tcp_rtx_lose_longer(struct tcp *tcp, uint32_t mss) {
 
 void tcp_rtx_lose_none(struct tcp *tcp) {
     struct list *link, *next;
-    list_for_each(link, next, &tcp->active->sent) set_lost(tcp, sent_of(link), false);
+    list_for_each(link, next, &tcp->active->sent)
+        set_lost(tcp, sent_of(link), false);
 }
 
 /* Makes one record of several that are lost: what a program wrote little by little need not be sent so again.

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define WORLD_BASE UINT64_C(0x7d0000000000)
-#define WORLD_FD                                                                                             \
+#define WORLD_FD \
     900 /* in every process of the model: this memory, what is readable when frames have come, where --trace \
            writes */
 #define NIC_FD 901

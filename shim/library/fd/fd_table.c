@@ -322,7 +322,8 @@ static const void **place_of(const struct held *held, const void *what) {
 static bool held_by(struct held *held, const struct file_table *file_table) {
     struct list *link, *next;
     size_t count = 0;
-    list_for_each(link, next, &file_table->file_refs) count++;
+    list_for_each(link, next, &file_table->file_refs)
+        count++;
     held->places = 2 * count + 1;
     held->what = memory_take(held->places * sizeof *held->what);
     if (!held->what)

@@ -30,8 +30,9 @@ static bool skip(const char **path, const char *prefix) {
 /* Whether a process is one of the stack's. The lock is held. */
 static bool is_member(int pid) {
     struct list *link, *next;
-    list_for_each(link, next, &shared->process_list) if (container_of(link, struct process, link)->pid ==
-                                                         pid) return true;
+    list_for_each(link, next, &shared->process_list)
+        if (container_of(link, struct process, link)->pid == pid)
+            return true;
     return false;
 }
 

@@ -285,7 +285,8 @@ static void write_igmp(struct procfs_text *text) {
         int users = 0;
         if (!ip_is_v4(group->address))
             continue;
-        list_for_each(member, after, &group->members) users++;
+        list_for_each(member, after, &group->members)
+            users++;
         procfs_print(text, "\t\t\t\t%08X %5d %d:%08X\t\t%d\n", htonl(ip_to_v4(group->address)), users, 0, 0,
                      0);
     }
