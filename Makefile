@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # barewire: make, make check, make bench, make demo, make install, make deb, make clean.
 #   make quick                       a part of make check that takes four minutes
 #   make simulate SEEDS=N            two stacks on bad links, N times; a failing seed says how to replay it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * capture.c - a NIC whose frames are written to a file as they pass, in pcapng (draft-ietf-opsawg-pcapng):
  * both directions, nanoseconds, and a comment on each frame that says whose it is.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * guard.h - a NIC that sends only what a host of one MAC and one IPv4 address may send.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * impair.c - see impair.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * impair.h - a bad link: what becomes of frames on it. Sans-I/O, the same from the same seed, for the
  * simulator and for any NIC (nic_impair).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * impaired.c - a NIC behind a bad link: any NIC, with impair.h's link on either side of it.
  *

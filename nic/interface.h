@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * interface.h - what the kinds that use an interface of the kernel's share.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lan.c - a station on a local network in software (`barewire lan`): a UNIX socket to it carries what is on
  * the wire, frame by frame, with preamble and FCS. What is damaged, and what is for somebody else, ends here.

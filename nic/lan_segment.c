@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lan_segment.c - see lan_segment.h.
  *

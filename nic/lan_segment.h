@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lan_segment.h - a model of a local network, sans-I/O, in whatever time the caller has: a hub, whose
  * stations share one medium half duplex (CSMA/CD, IEEE 802.3 clause 4), or a learning switch (802.1D), which

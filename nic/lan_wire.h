@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lan_wire.h - an Ethernet frame as it is on the wire (IEEE 802.3 clause 3): seven bytes of preamble, the
  * start frame delimiter, the frame, padded to 60 bytes, and its frame check sequence.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * nic.h - frames into and out of the machine: one file a kind of NIC.
  *

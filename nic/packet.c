@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * packet.c - a network interface through a packet socket (packet(7)) with offloads both ways.
  *

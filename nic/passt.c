@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * passt.c - a network without any rights: passt(1) carries the packets of one guest by ordinary sockets of
  * this host, and speaks Ethernet with it over a UNIX stream socket.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * splitmix.h - pseudo-random numbers that repeat from their seed, for what is modelled: not for secrets.
  */

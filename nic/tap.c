@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tap.c - a TAP interface: what we send, the kernel of this host receives on it, and the other way round. One
  * that is there, such as one made for this user, or a new one, which takes CAP_NET_ADMIN.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tso.c - see tso.h. Each part gets the headers with its own length, sequence number and identification;
  * CWR is the first's alone, PSH and FIN are the last's.

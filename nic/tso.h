@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tso.h - a long frame of TCP taken apart into those that a wire carries: what a network card does when it
  * sends (TSO), and undoes when it receives (GRO).

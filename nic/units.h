@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * units.h - numbers with units, as options have them: 20ms, 100mbit, 1%.
  */

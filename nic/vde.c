@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * vde.c - a port of a Virtual Distributed Ethernet, by libvdeplug(3): a switch of this user's or another's
  * (vde:/run/switch), slirp, vxvde across machines, and whatever else a VDE URL names. Takes no rights.

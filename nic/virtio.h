@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * virtio.h - the header that goes with a frame to and from the kernel's devices with offloads (packet(7),
  * PACKET_VNET_HDR; tun, IFF_VNET_HDR): the virtio specification, section 5.1.6.

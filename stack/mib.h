@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * mib.h - the stack's counters, by the names of /proc/net/snmp and /proc/net/netstat: MIB(group, name).
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * repair.h - makes a stack whole again whose user died in the middle of a change.
  *

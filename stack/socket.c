@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * socket.c - see socket.h. What Linux's af_inet.c and tcp.c decide before the protocol comes in: which state
  * allows which call, and with which errno.

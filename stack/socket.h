@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * socket.h - the socket interface of the stack: what socket(2) and its kin do, without blocking.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * socket_option.c - getsockopt(2) and setsockopt(2), with the rules of socket(7), ip(7) and tcp(7). What is
  * not here is ENOPROTOOPT, as for an option that Linux does not have.

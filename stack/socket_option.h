@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * socket_option.h - what the files of getsockopt(2) and setsockopt(2) share: see socket.h for the calls
  * themselves.

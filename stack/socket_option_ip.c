@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * socket_option_ip.c - the options of ip(7), udp(7) and raw(7).
  */

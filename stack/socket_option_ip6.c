@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * socket_option_ip6.c - the options of ipv6(7) and of RFC 3493, 3542, 3678, 5014; icmp6's filter.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stack.h - a host's TCP/IP stack, sans-I/O: no system call, no clock, no thread, no malloc.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sysctl.h - the tunables of a stack, by Linux's names and with Linux's meanings (ip-sysctl in the kernel's
  * documentation, tcp(7)).

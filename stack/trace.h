@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * trace.h - what happens in a stack, event by event, for who wants to look.
  *

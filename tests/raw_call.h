@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * raw_call.h - system calls by an instruction of the program's own, as Go, Zig and Rust's rustix make them.
  */

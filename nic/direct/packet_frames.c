@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * packet_frames.c - frames through a packet socket that is open: by who opened it (packet.c), and by whoever
  * shares it.

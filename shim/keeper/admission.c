@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * admission.c - whether who comes to the door may join the stack as it is; and whether the stack gives
  * way.

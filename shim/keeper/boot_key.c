@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * boot_key.c - see boot_key.h. The file has the boot's identity, then the key. Its name begins with a
  * dot, as no stack's does.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * boot_key.h - the key of a boot, by which the stacks of one user and one boot have TCP's numbers go on
  * where the stack before them ended: see stack_config.key and tcp_isn.h.

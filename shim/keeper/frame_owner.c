@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * frame_owner.c - whose a frame is, for the comments of --pcap.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * inflight_watch.c - which sockets in flight somebody can still receive: see inflight.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * keeper.c - the keeper: one small process a stack. See README.md.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * keeper.h - the parts of the keeper. See README.md for what it is.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * keeper_frames.c - frames between a NIC whose handle is the keeper's alone and the stack.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * offload.h - whether a program that is busy all the time gets more done when the keeper moves its frames.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * offload_control.c - a program that has more to do than one processor can do is helped.
  *

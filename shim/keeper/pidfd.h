@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pidfd.h - which of the stack's processes are there still: by pidfd_open(2), which says when one
  * ends; before Linux 5.3 by what /proc says now and then.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * polling.c - a program that is at work is left to take in its own frames.
  *

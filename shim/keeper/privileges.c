@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * privileges.c - see privileges.h.
  *

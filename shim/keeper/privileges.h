@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * privileges.h - what the keeper may do, and for how long.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * memory.h - the library's private memory, which is neither the program's malloc's nor the stack's.
  */

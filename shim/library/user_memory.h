@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * user_memory.h - the program's memory, as its calls name it: it may not be there, or not be writable.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * load.c - barewire-load: begins a program that has no dynamic linker, or not glibc's, in a process in which
  * libbarewire is.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * async.h - signals that tell of a socket: SIGIO, or what F_SETSIG says, when it is ready (O_ASYNC), and
  * SIGURG when urgent data comes (fcntl(2), socket(7)).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config.c - see config.h. Also used by the keeper, which gets the same variables.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config.h - what the user asked for: the environment that scripts/barewire sets, one variable an option.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * elf.c - see elf.h. Also used by the keeper's program, for the command.
  */

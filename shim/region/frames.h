@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * frames.h - frames from the stack to the NIC, and back: by whoever has something to do there and can reach
  * it, a program's thread or the keeper.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * inflight.h - sockets on their way from one process to another (SCM_RIGHTS, unix(7)).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * instruction.c - see instruction.h.
  *

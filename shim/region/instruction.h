@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * instruction.h - where instructions of x86-64 begin and end.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ipc.c - see ipc.h. Used on both sides of the door.
  */

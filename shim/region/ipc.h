@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ipc.h - what is said at a stack's door, the keeper's UNIX socket (SOCK_SEQPACKET): one question and its
  * answer, and then, over the same connection, what needs none.

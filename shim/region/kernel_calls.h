@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * kernel_calls.h - the kernel's own versions of the calls that the shim takes over, past the C library.
  *

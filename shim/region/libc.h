@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * libc.h - the C library's own versions of the calls that the shim takes over.
  *

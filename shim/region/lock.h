@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lock.h - the stack's lock, and what happens when it is let go: whoever has to be woken is woken.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lock_profile.h - how long the stack's lock is held and waited for, by the function that takes it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * process.c - see process.h. The keeper uses it, too, to settle accounts.
  */

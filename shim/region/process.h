@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * process.h - this process's account in the stack: what it holds, and what becomes of that when it forks or
  * ends.

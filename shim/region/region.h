@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * region.h - what lies in a stack's memory beside the stack: the lock, and who uses what.
  *

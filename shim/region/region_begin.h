@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * region_begin.h - the beginning of a region: what lies in it beside the stack is empty. And why there is
  * none.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * region_repair.c - see region_repair.h; and stack/repair.c, which does the same for the stack itself.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * region_repair.h - makes all of the shared memory whole again after a process was killed while it was
  * changing it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * syscall_concern.c - see syscall_concern.h. Also used by the keeper's program, which tells of it.
  */

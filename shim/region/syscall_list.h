@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * syscall_list.h - the system calls that concern the library, when each does, and what serves it: one list,
  * so that what is led here is served, and what is served is led here.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * syscall_site.c - see syscall_site.h. Also used by the keeper's program, which tells of it.
  */

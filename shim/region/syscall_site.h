@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * syscall_site.h - the forms in which a system-call instruction stands, and which of them a jump can replace.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tracing_text.h - an event of the stack's as a line of text.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * checksum.c - see checksum.h. Written for little-endian machines, which is all that Linux packages of this
  * program are built for; a static_assert says so.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * checksum.h - the Internet checksum (RFC 1071).
  *

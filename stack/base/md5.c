@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * md5.c - see md5.h. Steps and tables are RFC 1321's, section 3.4.
  */

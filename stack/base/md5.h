@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * md5.h - the MD5 digest (RFC 1321), for TCP's old signatures only: it is no good for anything else any more.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * minmax.h - the lesser and the greater of two numbers.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * random.h - keyed hashing and random numbers, from a seed that the caller gives.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * timer.h - timers in a hierarchical wheel (Varghese and Lauck, 1987): start and stop in O(1).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * wire.h - reading and writing big-endian fields, and the constants of the formats on the wire.
  */

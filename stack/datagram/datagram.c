@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * datagram.c - see datagram.h.
  */

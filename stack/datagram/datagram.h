@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * datagram.h - what UDP, ping and raw sockets have in common: a bounded queue of received datagrams, and one
  * of errors (IP_RECVERR).

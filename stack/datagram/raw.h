@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * raw.h - raw sockets (raw(7)) and ping sockets (icmp(7)'s SOCK_DGRAM).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * udp.h - UDP (RFC 768), and UDP-Lite (RFC 3828, udplite(7)), which differs in what the checksum covers and
  * in its ports being its own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * dhcp.c - see dhcp.h: the client's states, after RFC 2131 figure 5.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * dhcp.h - the stack's address from a DHCP server (RFC 2131, 2132, 3442), checked before it is used (RFC
  * 5227).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * dhcp6.c - see dhcp6.h: the client's exchanges, after RFC 8415 section 18.2.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * dhcp6.h - DHCPv6's client (RFC 8415): name servers where a router says that a server has them (O), and an
  * address where it says that servers give them (M).

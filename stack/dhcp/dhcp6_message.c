@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * dhcp6_message.c - the format of DHCPv6's messages (RFC 8415 sections 8 and 21; RFC 3646).
  */

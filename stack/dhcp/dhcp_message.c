@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * dhcp_message.c - the format of DHCP's messages (RFC 2131 section 2, RFC 2132). See dhcp.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * filter.h - programs of the classic Berkeley Packet Filter (McCanne and Jacobson, 1993) on a socket, as
  * socket(7) and Linux's networking/filter.rst have them: which packets it wants (SO_ATTACH_FILTER), and who

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * icmp.c - see icmp.h. Redirects are counted and ignored: whoever sends one could lead our packets astray.
  */

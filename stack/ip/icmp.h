@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * icmp.h - ICMP (RFC 792): echo, errors in and out.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * icmp6.h - ICMPv6 (RFC 4443): echo, errors in and out. Neighbor Discovery (nd.h, nd_router.h) and Multicast
  * Listener Discovery (mld.h) are messages of it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * icmp_limit.c - see icmp_limit.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * icmp_limit.h - how many ICMP errors leave, of both families: in all, and to one destination.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * igmp.c - see igmp.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * igmp.h - telling routers of the IPv4 groups that the stack is a member of (RFC 3376; RFC 2236 and 1112 when
  * an older router asks); who is a member is in multicast.h.

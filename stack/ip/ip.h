@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip.h - IP: what TCP, UDP and raw sockets know of it, of both families; and IPv4 (RFC 791): routes, what
  * comes in, what goes out.

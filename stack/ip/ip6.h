@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip6.h - IPv6 (RFC 8200): what comes in, what goes out.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip6_addresses.c - see ip6_addresses.h.
  *

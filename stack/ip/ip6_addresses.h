@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip6_addresses.h - the stack's own IPv6 addresses: made (RFC 4862, RFC 7217, RFC 8981), checked (RFC 4862
  * section 5.4, RFC 7527, RFC 4429) and ended.

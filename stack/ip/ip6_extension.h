@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip6_extension.h - extension headers (RFC 8200 section 4).
  */

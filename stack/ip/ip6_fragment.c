@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip6_fragment.c - sending what is longer than the path's MTU in fragments (RFC 8200 section 4.5). Only the
  * source of a packet does it. Identifications are random (RFC 7739), as Linux's are.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip6_reassembly.c - fragments of IPv6 packets (RFC 8200 section 4.5): what is IPv6's own of it; see
  * ip_reassembly.h for the rest.

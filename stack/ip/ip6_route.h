@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip6_route.h - routes of IPv6: where packets go next (RFC 4861 sections 5.2 and 6.3.6, RFC 4191, RFC 8028).
  *

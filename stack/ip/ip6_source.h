@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip6_source.h - which of the stack's addresses packets to a destination come from (RFC 6724 section 5).
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip_address.h - the address of a host, of either family: 16 bytes in network order, as in an IPv6 header.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip_fragment.c - sending what is longer than the path's MTU in fragments (RFC 791 section 3.2).
  */

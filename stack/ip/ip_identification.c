@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip_identification.c - see ip_identification.h.
  */

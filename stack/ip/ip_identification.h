@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip_identification.h - the identification field of IPv4 headers (RFC 791, RFC 6864, RFC 7739), as Linux has
  * it.

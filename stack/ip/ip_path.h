@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip_path.h - the path MTU of destinations (RFC 1191): a bounded cache of what routers, or TCP's timeouts,
  * have told.

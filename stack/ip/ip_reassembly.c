@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip_reassembly.c - see ip_reassembly.h.
  */

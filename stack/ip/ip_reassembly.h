@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip_reassembly.h - datagrams that arrive in fragments (RFC 791 section 3.2, RFC 815; RFC 8200 section 4.5).
  * Both families keep theirs in one store, and share its bounds.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * mld.c - see mld.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * mld.h - Multicast Listener Discovery (RFC 3810; RFC 2710 when an older router asks): routers are told of
  * the IPv6 groups that are wanted on the link, of solicited-node groups too, so that switches pass them on.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * multicast.c - see multicast.h.
  */

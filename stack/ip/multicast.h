@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * multicast.h - membership in multicast groups, of both families, with filters by source (RFC 3678): a socket
  * wants a group's packets from all but a few, or from a few only, and routers are told what all sockets

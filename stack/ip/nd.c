@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * nd.c - see nd.h. An optimistic address (RFC 4429) overrides nobody's entry: where it is the source, our MAC
  * address is left out, and asked for.

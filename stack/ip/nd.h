@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * nd.h - Neighbor Discovery (RFC 4861): questions and answers between neighbours, which the table of
  * neighbours keeps (neighbour.h), and questions about our own addresses (ip6_addresses.h). What routers say

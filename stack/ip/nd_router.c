@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * nd_router.c - see nd_router.h.
  */

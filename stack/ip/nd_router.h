@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * nd_router.h - what routers say of the link: Router Advertisements and Redirects (RFC 4861 sections 6.3 and
  * 8.3), with preferences and routes (RFC 4191), and name servers (RFC 8106). They are asked for until one

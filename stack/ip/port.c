@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * port.c - see port.h. The rules for sharing a port are those of Linux (socket(7), SO_REUSEADDR and
  * SO_REUSEPORT): two bindings conflict when protocol and port are equal and there is an address that both

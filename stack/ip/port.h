@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * port.h - which local addresses and ports are taken, and by whom (bind(2), RFC 6056).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * arp.c - see arp.h. Only answers to our questions, and packets from neighbours that ask for us, make or
  * change entries of the table. Of a sender that is not on the link none is made; and a MAC address that has

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * arp.h - address resolution for IPv4 (RFC 826), which the table of neighbours keeps (neighbour.h), and
  * conflict detection for the stack's own address (RFC 5227).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ether.c - see ether.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ether.h - Ethernet II frames (RFC 894).
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * frame.h - frames on their way out: headers written once, payload by reference into a send queue, or into
  * the memory of the program that sends it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * neighbour.h - the table of neighbours: which MAC address an address on the link has, of both families
  * (RFC 826, RFC 4861 sections 5.1 and 7.3).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * software_gso.c - what a NIC makes of a frame that leaves work to it (frame.h): the packets that will be on
  * the wire, with their checksums.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * arena.c - see arena.h. Block 0 holds the arena itself, so 0 can mean "none" in the list of free blocks,
  * which lives outside the blocks so that a punched-out block stays on it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * arena.h - the one memory region that holds all of a stack's state, in blocks of 64 KiB.
  *

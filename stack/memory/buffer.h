@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * buffer.h - packet buffers, and queues of bytes made of them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * hash.h - chains of a hash table whose zero-filled state is empty, so that a large table costs no memory
  * until used.

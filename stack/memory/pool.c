@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pool.c - see pool.h. A block starts with a header; the header of an object's block is found by rounding the
  * object's address down, since blocks are aligned to their size.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pool.h - objects of one size, carved from the arena's blocks.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pool_poison.h - objects of a pool that are free may not be used: what tests are built with, to find who
  * does.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pressure.h - how much of the region sockets may fill, and what is done when it becomes short: Linux's
  * tcp_mem and udp_mem.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * size_class.h - the members of a set by their size, so that one of the largest is found without a search.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * treap.c - see treap.h.
  */

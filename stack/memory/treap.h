@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * treap.h - intrusive search trees that stay shallow whatever is put into them: treaps (Seidel and Aragon,
  * 1996), in the caller's order and at the same time a heap by random priorities that nobody outside knows.

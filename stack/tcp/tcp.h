@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp.h - a TCP connection (RFC 9293), and what the files tcp_*.c share.
  *

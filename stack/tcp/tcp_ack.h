@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_ack.h - when to acknowledge (RFC 9293 section 3.8.6.3, RFC 5681 section 4.2, RFC 8985 section 3): at
  * once, with the next data, or a little later.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_active.h - what a connection needs while it is at work, and an idle one does without: the records of
  * what is in flight and what they add up to, what is held out of order, and what is measured meanwhile.

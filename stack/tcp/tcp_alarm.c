@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_alarm.c - see tcp_alarm.h.
  */

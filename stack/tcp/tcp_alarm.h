@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_alarm.h - what a connection waits for: several deadlines, and one timer of the wheel for them all.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_autotune.c - see tcp_autotune.h. The formulas are Linux's (tcp_rcv_space_adjust, tcp_rcv_rtt_update,
  * tcp_sndbuf_expand), with half of a receive buffer as its window.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_autotune.h - how large a connection's buffers are, when the program did not say (SO_RCVBUF, SO_SNDBUF).
  *

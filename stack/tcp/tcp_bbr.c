@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_bbr.c - see tcp_bbr.h. Sections are those of draft-ietf-ccwg-bbr.
  */

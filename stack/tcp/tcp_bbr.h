@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_bbr.h - BBR, version 3 (draft-ietf-ccwg-bbr): congestion control by a model of the path rather than by
  * what is lost.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_close.c - how connections end (RFC 9293 section 3.6): the four-way close, half close, simultaneous
  * close, resets, TIME_WAIT.

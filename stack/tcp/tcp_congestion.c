@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_congestion.c - see tcp_congestion.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_congestion.h - how much may be in the network: a choice of algorithms, by Linux's names
  * (TCP_CONGESTION).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_ecn.h - Explicit Congestion Notification (RFC 3168): routers mark packets instead of dropping them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_fastopen.c - see tcp_fastopen.h.
  */

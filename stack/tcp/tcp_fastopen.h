@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_fastopen.h - TCP Fast Open (RFC 7413): data in the SYN, for a peer that was met before.
  *

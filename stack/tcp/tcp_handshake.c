@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_handshake.c - how connections begin (RFC 9293 section 3.5): active, passive and simultaneous open.
  *

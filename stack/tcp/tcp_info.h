@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_info.h - what a connection did and does, for those who ask: TCP_INFO (tcp(7)), in the layout of Linux's
  * <linux/tcp.h> with all that was ever added to its end.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_input.c - arriving segments, in the order of RFC 9293 section 3.10.7.
  */

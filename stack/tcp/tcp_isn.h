@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_isn.h - where a connection's numbers begin: initial sequence numbers (RFC 6528), the timestamps' clock
  * (RFC 7323 section 5.4), as Linux's secure_seq.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_md5.h - segments signed with a key that both sides know (RFC 2385; TCP_MD5SIG in tcp(7)), as BGP's
  * speakers do.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_metrics.c - see tcp_metrics.h. What is saved in which state is Linux's tcp_update_metrics.
  */

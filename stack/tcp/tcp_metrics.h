@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_metrics.h - what connections learn of a destination and leave to those that follow (RFC 9040), as
  * Linux's tcp_metrics: the round trip, how far it reorders, the slow start threshold, and what Fast Open

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_nagle.c - see tcp_nagle.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_nagle.h - whether a segment may leave now: Nagle's delay (RFC 896, RFC 9293 section 3.7.4), corking,
  * and the sender's side of silly window avoidance (RFC 9293 section 3.8.6.2.1).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_out_of_order.c - see tcp_out_of_order.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_out_of_order.h - the blocks of what arrived ahead of its turn, in order of their sequence numbers.
  *

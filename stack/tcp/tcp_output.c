@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_output.c - what leaves: RFC 9293 section 3.8.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_pacing.c - see tcp_pacing.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_pacing.h - sending at a rate, rather than as fast as the window lets: SO_MAX_PACING_RATE (socket(7)),
  * and whatever algorithm of congestion control has a rate.

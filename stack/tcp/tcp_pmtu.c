@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_pmtu.c - what a connection learns of the way to its peer: ICMP errors (RFC 5927), the path's MTU (RFC
  * 1191), and routers that swallow what is too long without a word (RFC 4821).

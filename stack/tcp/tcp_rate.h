@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_rate.h - how fast data arrives at the peer (draft-cheng-iccrg-delivery-rate-estimation; Linux's
  * tcp_rate.c).

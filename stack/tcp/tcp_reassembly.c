@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_reassembly.c - segments that arrived ahead of their turn (RFC 9293 section 3.10.7.4, "seventh").
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_recovery.c - see tcp_recovery.h.
  */

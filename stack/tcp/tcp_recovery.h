@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_recovery.h - what an acknowledgment means for what is in flight: recovery from loss with SACK and
  * RACK-TLP (RFC 6675, 8985), without them (RFC 6582); the rate of it (PRR, RFC 6937); timeouts; and taking

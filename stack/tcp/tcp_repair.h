@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_repair.h - connections when a process has died in the middle of a change: see repair.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_rtt.c - see tcp_rtt.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_rtt.h - round-trip time and retransmission timeout (RFC 6298), with Linux's bounds.
  */

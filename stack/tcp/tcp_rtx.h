@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_rtx.h - what a connection has in flight: a record a frame, the SACK scoreboard (RFC 2018, 6675),
  * and RACK's judgment of what is lost (RFC 8985).

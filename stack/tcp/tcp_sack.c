@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_sack.c - what we tell a peer of the segments that we hold (RFC 2018), and of those that came twice (RFC
  * 2883).

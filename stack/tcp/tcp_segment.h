@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_segment.h - the format of a TCP segment (RFC 9293 section 3.1), and arithmetic on sequence numbers
  * (section 3.4).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_syncookie.c - see tcp_syncookie.h. The sequence number: 8 bits of time, 24 of hash and MSS.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_syncookie.h - SYN cookies (RFC 4987 section 3.6): a SYN-ACK whose sequence number is all that is
  * remembered of the SYN, so that a flood of SYNs takes no memory and keeps nobody out.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_time_wait.c - see tcp_time_wait.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_time_wait.h - connections in TIME_WAIT, handed on from a stack that ends to the next one of the same
  * address: what is left of them is a few numbers. So the next stack answers a FIN that comes again (RFC 9293,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_timer.c - the timers of a connection: retransmission and persist, delayed acknowledgment, and one for
  * the state (keepalive, FIN_WAIT_2 of an orphan, TIME_WAIT).

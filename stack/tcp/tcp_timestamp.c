@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_timestamp.c - see tcp_timestamp.h.
  */

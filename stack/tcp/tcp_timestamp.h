@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_timestamp.h - the timestamps option (RFC 7323): round trips, and protection against wrapped sequence
  * numbers.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_urgent.c - see tcp_urgent.h. The rules are those of Linux's tcp_check_urg, tcp_urg and tcp_recv_urg.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_urgent.h - urgent data (RFC 6093, RFC 9293 section 3.8.5) as Linux has it: the last byte of a write
  * with MSG_OOB is urgent. The receiver may read it out of band (MSG_OOB), or in its place (SO_OOBINLINE), and

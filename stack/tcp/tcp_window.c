@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_window.c - the receive window: what is offered to the peer (RFC 9293 section 3.8.6).
  *

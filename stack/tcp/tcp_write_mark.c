@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_write_mark.c - see tcp_write_mark.h.
  */

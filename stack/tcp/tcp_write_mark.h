@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tcp_write_mark.h - places in what a program writes to which something is tied: the end of a record
  * (MSG_EOR), of a write whose memory it wants back (MSG_ZEROCOPY), or of one whose way it wants to know

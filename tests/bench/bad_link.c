@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bad_link.c - a bad link between two interfaces, for whatever stack: bad_link IF_A IF_B IMPAIRMENT.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * doors.c - what read(2) of a file costs by each door that leads to the library: nanoseconds, the median of
  * several rounds.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fork_sockets.c - the time of fork(2), _exit(2) and wait(2) of a program with 1,000 open sockets:
  * microseconds, on stdout.

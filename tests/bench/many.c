@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * many.c - many threads, or processes, of one stack at once: each makes round trips of 64 bytes on a
  * connection of its own. Prints how many there were in a second, all together.

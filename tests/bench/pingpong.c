@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pingpong.c - round trips of 64 bytes: prints the median and the 99th percentile, in microseconds.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * preload.c - what read(2) and write(2) of files cost: nanoseconds of each, the median of several rounds.
  * With the library preloaded and without, the difference is what it adds to what is none of its business.

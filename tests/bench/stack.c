@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stack.c - what the stack itself costs: two stacks in one process, back to back in memory, without a NIC.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * udp_train.c - datagrams in bursts (UDP_SEGMENT), as QUIC sends them.
  *

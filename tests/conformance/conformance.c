@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * conformance.c - see conformance.h. conformance OWN NOBODY [PART]
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * doors.c - the calls of the cases by another way than libc's names.
  *

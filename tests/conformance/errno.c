@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * errno.c - a call that succeeds leaves errno alone, whatever it does on the way: some programs look at it.
  */

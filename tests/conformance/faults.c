@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * faults.c - calls with pointers to memory that is not there, not all there, or may not be written: EFAULT,
  * what was before the bad page counts, and nothing is lost.

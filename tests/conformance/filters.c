@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * filters.c - programs on sockets (SO_ATTACH_FILTER), which the kernel and we must understand alike, and
  * sharing of ports (SO_REUSEPORT, SO_ATTACH_REUSEPORT_CBPF).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * multicast.c - membership in groups, and filters by source (RFC 3678): what each call answers, and what
  * comes.

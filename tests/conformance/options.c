@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * options.c - every option of socket(7), ip(7), tcp(7) and udp(7): what it is at first, what it takes, and
  * what it is then, on sockets of either kind and in several states.

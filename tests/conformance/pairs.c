@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pairs.c - splice(2), sendfile(2), tee(2), vmsplice(2) and copy_file_range(2) from every kind of descriptor
  * to every other; and read(2), write(2) and their kin on what is none of theirs.

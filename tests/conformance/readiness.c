@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * readiness.c - epoll in its ways: level and edge, one shot, exclusive, sets in sets, sets that are shared;
  * and poll while things change.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sets.c - an epoll set is known by what it is, whatever number it has, in whatever process: sockets are
  * added by one number and waited for by another. Each case runs in a process of its own, which has no socket

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * states.c - every call on a socket in every state that it can be in.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * waiting.c - calls that wait: what ends them, and how. signal(7) says which go on after a handler with
  * SA_RESTART, and which don't.

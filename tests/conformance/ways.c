@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ways.c - other ways to the same: aio(7), system calls by their number, and MSG_PEEK that moves on
  * (SO_PEEK_OFF).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_capture.c - captures: the input is a file, pcapng or pcap, and what barewire report makes of it.
  */

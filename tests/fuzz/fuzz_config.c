@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_config.c - what a user writes: options, as variables of the environment, and files. An input is lines:
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_dhcp.c - a DHCP server's answers: the input is a list of messages, each two bytes of length and the
  * message from the BOOTP header on. The transaction, the MAC address and the cookie are put right.

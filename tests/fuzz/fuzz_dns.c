@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_dns.c - what name servers answer: the input is what is asked (a byte for how, one for how much room,
  * the name up to a zero), and a list of answers, each a byte for how, two for how long, and so many bytes.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_door.c - the keeper's door, as a client may use it, also where the region's memory runs out: the input
  * is a list of steps, each a byte for what and on which of its connections, a byte for how, two for how long,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_filter.c - classic BPF programs: the input is a program and the packet that it looks at. The kernel's
  * opinion of both is asked for by a socket of its own, where it gives one: it takes the same programs, and

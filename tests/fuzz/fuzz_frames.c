@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_frames.c - frames into a stack with a life: a connection, a listener, datagram, ping and raw sockets,
  * a group.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_ip6.c - IPv6 into a stack that has nothing else: headers and their extensions, fragments, Neighbor
  * Discovery, Multicast Listener Discovery, DHCPv6.

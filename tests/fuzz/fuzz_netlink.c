@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_netlink.c - a program's netlink requests: the input's first byte says which protocol and how, the rest
  * is the request. The stack has sockets, neighbours and routes to tell of; the kernel answers with what the

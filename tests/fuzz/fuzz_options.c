@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_options.c - options of IP and TCP, and the boundaries of their headers: the input's first byte says
  * how much of it is IP's, the rest is TCP's.

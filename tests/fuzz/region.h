@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * region.h - a stack's region at its own address, for the targets that are of the library's or the keeper's.
  */

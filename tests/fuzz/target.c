@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * target.c - see target.h. Without libFuzzer (make check) the main of this file runs a target over the files
  * given.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * target.h - what the fuzz targets share: a stack in a region of its own, made anew for each input.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * model.c - barewire's library and keeper under a scheduler with a seed. See world.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * program.c - what runs on barewire in the model: threads and children that talk to the far host's echo, in
  * all ways of waiting, and do what is hard for the library at the same time. What it says of itself

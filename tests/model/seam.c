@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * seam.c - the system calls that the library and the keeper make, as the model has them: preloaded behind
  * libbarewire.so, whose LIBC(name) finds them, and before the keeper's libc.

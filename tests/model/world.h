@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * world.h - what all processes of a model share: the scheduler's table of threads, virtual time, the NIC.
  *

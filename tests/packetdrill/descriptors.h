@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * descriptors.h - what a script's descriptors stand for: sockets, epoll sets, and the two ends of pipes; and
  * when they are ready.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * machine.h - the machine that a packetdrill script believes to run on: one stack, a virtual clock, a link
  * whose far end is the script, and threads that block in system calls.

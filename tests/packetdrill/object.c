@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * object.c - barewire's stack for packetdrill: `packetdrill --so_filename=build/tests/packetdrill.so SCRIPT`.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * patch.c - see patch.h. The program's relocations (elf(5), DT_JMPREL and DT_RELA) say where it keeps the
  * addresses of what it imports.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * patch.h - puts a function in the place of one that the main program imports.
  */

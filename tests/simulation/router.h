@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * router.h - a router between the two hosts whose next link has an MTU of its own (RFC 1812 section 4.2.2.7):
  * it cuts what may be cut, and answers what may not with "fragmentation needed"; or says nothing, as a black

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * simulate.c - two stacks on a bad link, in virtual time, from one seed.
  *

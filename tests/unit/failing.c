@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * failing.c - see failing.h. The linker's --wrap puts __wrap_X in the place of X, which is called __real_X
  * then.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * failing.h - memory that runs out when a test wants it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * host.h - stacks for tests: one alone with a scripted peer, or two joined by a cable, in virtual time.
  */

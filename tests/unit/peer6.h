@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * peer6.h - a scripted peer that speaks IPv6 to one stack, for tests of the layer itself.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * scene.h - one stack against a scripted peer, segment by segment.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_failures.c - what becomes of a stack when memory runs out: each scenario is played once for each take
  * of an object, a buffer or a block of memory that there is in it, and that take fails. And again with that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_repair.c - a process dies in the middle of a change of the stack, at any instruction.
  *

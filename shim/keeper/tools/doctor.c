@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * doctor.c - `barewire doctor`: what this machine allows, which kinds of NIC work here, and what to do
  * for the others. It tries rather than guesses: this is the very program that opens the NIC.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * explain.c - `barewire --explain PROGRAM`: by which doors (README.md) a program's system calls go,
  * and whether all of them are held, in advance. Nothing of the program is run; glibc's loader says which

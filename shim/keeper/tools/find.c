@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * find.c - the stacks of this user that run, for the command's tools.
  *

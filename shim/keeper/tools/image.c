@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * image.c - see image.h. The file is anybody's: each offset in it is checked before it is
  * followed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * image.h - what the file of a program or a library says about how it makes its system calls.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lan.c - `barewire lan`: a hub or a switch in software (nic/lan_segment.h), in the time of the clock,
  * whose stations come by a UNIX socket.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lock_stats.c - `barewire stats --lock`: how long a live stack's lock is held, and waited for, by the
  * function that takes it.

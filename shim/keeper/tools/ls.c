@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ls.c - `barewire ls`: this user's stacks that run, and who is on them.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * report.c - `barewire report`: a capture, or what a live stack does meanwhile, explained (report/).
  *

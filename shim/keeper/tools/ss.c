@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ss.c - `barewire ss` and `barewire stats`: a live stack, looked at from outside.
  *

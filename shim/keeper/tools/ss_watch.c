@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ss_watch.c - `barewire ss -w`: what the connections of a live stack are doing, again and again.
  */

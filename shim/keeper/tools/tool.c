@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tool.c - what the command asks the keeper's program for, beside keeping: is a program dynamically
  * linked; end a stack.

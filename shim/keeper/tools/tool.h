@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tool.h - what the command asks the keeper's program for, beside keeping. Each returns an exit
  * status.

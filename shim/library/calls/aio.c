@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * aio.c - aio(7) on sockets of ours: glibc's threads read and write from inside itself, where nobody
  * can take them over.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bindresvport.c - bindresvport(3), rresvport(3) and rresvport_af: a reserved port, which libc would ask of
  * the kernel's object under the descriptor.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * by_instruction.c - see by_instruction.h.
  */

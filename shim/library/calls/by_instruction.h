@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * by_instruction.h - system calls that a program makes by an instruction of its own, and that libc's
  * functions make in another way than by that call alone.

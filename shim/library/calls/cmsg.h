@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * cmsg.h - control messages (cmsg(3)) of datagrams: what sendmsg(2) is told, and recvmsg(2) tells.
  */

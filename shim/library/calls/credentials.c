@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * credentials.c - the rights and places that a program gives up: setuid(2) and its kin, capset(2), chroot(2),
  * prctl(2).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * credentials.h - what a program does that costs it a right, seen before it happens.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * epoll.c - epoll(7) over descriptors of ours and of the kernel's in one set.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fd.c - close(2), dup, fcntl, ioctl and their kin.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * getaddrinfo.c - getaddrinfo(3), getnameinfo, gethostbyname, gethostbyaddr and their _r forms; see
  * resolver.h.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * getaddrinfo_a.c - getaddrinfo_a(3) and its kin: questions that are answered by threads.
  *

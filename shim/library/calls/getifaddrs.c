@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * getifaddrs.c - getifaddrs(3), if_nameindex, and netdevice(7)'s ioctls; see interfaces.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * io.c - read(2), write, send, recv, and their kin: all are one transfer of a struct socket_message.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * open.c - open(2), fopen(3) and their kin: of what there is below /proc and /sys some tells of the
  * network, and so of the stack (procfs.h), as does /etc/resolv.conf (resolv_conf.h).

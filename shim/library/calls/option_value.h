@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * option_value.h - the value of a socket option, in memory of the library's while the stack reads or writes
  * it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * poll.c - poll(2), ppoll, select, pselect, over descriptors of ours and of the kernel's in one set.
  *

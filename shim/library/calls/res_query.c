@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * res_query.c - res_query(3) and its kin: messages to name servers, which dns.c carries.
  *

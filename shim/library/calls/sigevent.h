@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sigevent.h - sigevent(7): how a program wants to be told that something has ended.
  */

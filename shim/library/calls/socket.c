@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * socket.c - socket(2), bind, listen, accept, connect, shutdown, getsockname, getpeername, getsockopt,
  * setsockopt.

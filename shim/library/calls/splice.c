@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * splice.c - splice(2) between a pipe and a socket of ours, and sendfile(2) from a socket to a pipe.
  * The bytes are copied.

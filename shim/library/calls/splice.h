@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * splice.h - what sendfile(2) shares with splice(2).
  */

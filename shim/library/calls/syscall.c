@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * syscall.c - syscall(2): system calls by their number, of which some concern us.
  */

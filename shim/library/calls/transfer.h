@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * transfer.h - data between the program's memory and sockets: what read(2), write(2) and their kin have in
  * common.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fallback.c - a socket of ours becomes the kernel's, before anything was sent: its destination is not ours
  * to reach.

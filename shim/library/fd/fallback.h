@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fallback.h - what goes from a socket of ours to one of the kernel's.
  */

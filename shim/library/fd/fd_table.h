@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fd_table.h - which of the process's descriptors are ours.
  *

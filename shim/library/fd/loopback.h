@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * loopback.h - 127.0.0.0/8 and ::1, which are the kernel's: but a server that listens at any address listens
  * there, too.

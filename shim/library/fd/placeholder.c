@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * placeholder.c - see placeholder.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * placeholder.h - kernel objects for descriptors, used again.
  *

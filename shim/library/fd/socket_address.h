@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * socket_address.h - addresses as programs give them: AF_INET, or AF_INET6, which may have IPv4 mapped into
  * it (RFC 4291 section 2.5.5.2; ipv6(7)).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * udp_loopback.c - see udp_loopback.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * udp_loopback.h - a UDP socket of ours that talks to the kernel's loopback network as well: 127.0.0.0/8 is
  * the kernel's, all else is the stack's, and the program has one socket for both.

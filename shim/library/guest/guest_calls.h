@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * guest_calls.h - system calls of a program's own instructions that can't be the kernel's as they are: those
  * that make threads and children, end a thread, or concern what a C library has one of in a process: FS, the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * guest_load.c - begins a program without a dynamic linker of glibc's in this process, which is
  * barewire-load's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * guest_thread.h - threads whose thread-local storage is not libc's.
  *

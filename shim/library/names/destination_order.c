@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * destination_order.c - see destination_order.h.
  *

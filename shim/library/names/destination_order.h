@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * destination_order.h - in which order a name's addresses are told: RFC 6724 section 6, over the stack's own
  * addresses, with gai.conf(5)'s tables.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * destination_policy.c - see destination_policy.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * destination_policy.h - the tables by which a name's addresses are ordered (RFC 6724 section 2.1), as
  * gai.conf(5) has them, or glibc's own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * dns.c - see dns.h. Facts about the order of tries and of domains: resolver(3), resolv.conf(5), and what
  * glibc does.

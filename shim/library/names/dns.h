@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * dns.h - questions to name servers over the stack's own sockets (RFC 1035, RFC 7766).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * dns_host.h - what name servers answer about hosts, as NSS's module "dns" would tell it.
  */

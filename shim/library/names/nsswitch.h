@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * nsswitch.h - which sources know a host's name, and in which order: the line "hosts" of /etc/nsswitch.conf
  * (nsswitch.conf(5)).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * resolv_conf.c - see resolv_conf.h, and resolv.conf(5).
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * resolv_conf.h - /etc/resolv.conf, for programs that read it themselves: Go's resolver, c-ares, musl's,
  * Java's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * resolver.c - see resolver.h: the sources in turn. What counts as an answer, and which error is told when
  * there is none, is as glibc's getaddrinfo(3) and gethostbyname_r(3) have it.

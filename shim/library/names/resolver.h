@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * resolver.h - names and addresses of hosts: from the sources that nsswitch.conf(5) names, in its order.
  *

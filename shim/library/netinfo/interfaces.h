@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * interfaces.h - what a program is told of interfaces: the kernel's lo, whose 127.0.0.0/8 it may use, and the
  * stack's own, by the name of the NIC, with the stack's addresses.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * netlink.c - see netlink.h: the sockets. netlink_answer.c knows the answers.
  */

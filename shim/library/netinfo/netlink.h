@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * netlink.h - rtnetlink(7) and sock_diag(7): questions about links, addresses, routes, neighbours and
  * sockets, answered with what the stack has.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * netlink_answer.c - see netlink_answer.h: the messages of a request in turn, and how each answer ends.
  */

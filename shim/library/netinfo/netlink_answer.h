@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * netlink_answer.h - what the kernel would answer to netlink(7) requests, if the stack were its own.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * netlink_diag.c - see netlink_diag.h. Formats: sock_diag(7), <linux/inet_diag.h>.
  *

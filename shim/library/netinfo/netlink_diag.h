@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * netlink_diag.h - what sock_diag(7) would answer of the stack's sockets: ss(8) asks so.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * netlink_kernel.c - see netlink_kernel.h.
  */

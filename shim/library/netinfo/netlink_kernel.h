@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * netlink_kernel.h - netlink requests that are the kernel's to answer: about its own interfaces, a tun that a
  * program makes or lo, and its own sockets.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * netlink_message.c - see netlink_message.h. Formats: netlink(7).
  */

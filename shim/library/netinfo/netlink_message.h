@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * netlink_message.h - making netlink(7) messages, and reading requests.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * netlink_route.c - see netlink_route.h. Formats: rtnetlink(7), <linux/rtnetlink.h>.
  */

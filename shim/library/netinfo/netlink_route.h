@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * netlink_route.h - what rtnetlink(7) would answer, if the stack's interface, addresses, routes and
  * neighbours were the kernel's.

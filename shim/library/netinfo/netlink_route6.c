@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * netlink_route6.c - see netlink_route6.h. What a message holds, and in which order, is the kernel's
  * (inet6_fill_ifaddr, rt6_fill_node).

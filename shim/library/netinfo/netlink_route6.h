@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * netlink_route6.h - IPv6's part of what rtnetlink(7) would answer: see netlink_route.h. The lock is held.
  */

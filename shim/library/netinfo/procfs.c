@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * procfs.c - see procfs.h: which paths are meant, and the files in memory.
  */

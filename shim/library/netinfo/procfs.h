@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * procfs.h - what a program reads of the network below /proc and /sys: the stack's own, in the kernel's
  * format (proc(5)).

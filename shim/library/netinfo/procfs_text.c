@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * procfs_text.c - see procfs_text.h. Formats: proc(5), and what Linux prints: programs count columns.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * procfs_text.h - the texts of the files below /proc/net that tell of the stack.
  */

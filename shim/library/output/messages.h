@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * messages.h - the library's own lines, for whoever has started the program.
  *

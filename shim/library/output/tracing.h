@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tracing.h - --trace: a line an event, of the program's calls and of what the stack does, as strace(1) and
  * tcpdump(8) write them.

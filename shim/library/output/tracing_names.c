@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tracing_names.c - the names of options and commands, as strace(1) has them.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * verbose.c - `barewire -v`: what a connection did, told on stderr when the program closes it.
  */

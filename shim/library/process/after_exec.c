@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * after_exec.c - see after_exec.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * after_exec.h - a program that begins with sockets of ours: after exec, or made by posix_spawn.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * exec.c - see exec.h; and after_exec.c, for what the next program does.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fork.c - parent and child share each socket: the child gets an account of its own before it exists.
  *

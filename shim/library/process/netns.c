@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * netns.c - see netns.h. A namespace is known by the cookie of its sockets (SO_NETNS_COOKIE, Linux 5.14),
  * which takes neither /proc nor a privilege.

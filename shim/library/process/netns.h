@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * netns.h - a thread that has left the network namespace of its stack, by unshare(2), setns(2) or clone(2):
  * what it opens from then on belongs to the namespace where it is, so it is the kernel's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * preloaded.c - see preloaded.h.
  *

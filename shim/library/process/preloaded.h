@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * preloaded.h - other libraries that take over libc's calls, behind this one.
  *

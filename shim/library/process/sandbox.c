@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sandbox.c - programs that sandbox themselves: seccomp(2), and a limit to their address space.
  *

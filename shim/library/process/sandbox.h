@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sandbox.h - a program's own sandbox must let the stack's system calls pass.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sanitizer.c - programs, and this library, built with AddressSanitizer.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * scm_rights.c - see scm_rights.h.
  */

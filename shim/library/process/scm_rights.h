@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * scm_rights.h - descriptors of ours in messages over the kernel's UNIX sockets.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * signals.h - signals that arrive while a thread holds the stack's lock are held back until it has let it go.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * syscall_entry.h - where a stub goes (syscall_stub.h).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * syscall_patch.h - an instruction of the program's that makes many system calls becomes a jump, so that they
  * come without a signal.

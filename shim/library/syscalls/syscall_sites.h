@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * syscall_sites.h - the C library's own system-call instructions, led to us.
  *

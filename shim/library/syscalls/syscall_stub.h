@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * syscall_stub.h - code that takes the place of a system-call instruction.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * syscall_table.h - which system calls concern the library when they come by an instruction, rather than by
  * the name of a libc function.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * user_dispatch.c - see user_dispatch.h.
  *

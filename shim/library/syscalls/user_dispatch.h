@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * user_dispatch.h - system-call instructions of the program's own, led to us by the kernel.
  *

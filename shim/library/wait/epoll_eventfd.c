@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * epoll_eventfd.c - see epoll_eventfd.h.
  */

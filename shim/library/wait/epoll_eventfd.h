@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * epoll_eventfd.h - how those who sleep on an epoll descriptor itself learn of our sockets in it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * epoll_set.h - which epoll descriptors are the same set, and which set of the stack's that is.
  *

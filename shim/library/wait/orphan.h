@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * orphan.h - what poll, select and epoll say of our sockets when their stack is of no more use, since its
  * keeper has died, say.

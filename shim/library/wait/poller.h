@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * poller.h - a thread that has nothing to do but wait sleeps on the NIC itself, handles what comes, and goes
  * on when it was for it: one wake-up, as in the kernel.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * remote_eventfd.c - see remote_eventfd.h. All of it runs with the lock held.
  */

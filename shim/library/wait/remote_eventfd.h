@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * remote_eventfd.h - waking threads of other processes that sleep in poll(2) or epoll_wait(2).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bind_low.c - binds ports below 1024 as somebody who may or may not. bind_low
  * root|other|other-capable|root-less

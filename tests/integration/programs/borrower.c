@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * borrower.c - a child that runs in its parent's memory changes its own descriptors, signal handlers, user
  * and environment, as programs do before exec; what the parent has of those must stay as it was. Memory is

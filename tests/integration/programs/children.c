@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * children.c - a child, made in a way of the caller's choice, reads what comes on a socket and copies it to
  * stdout; the parent closes the socket as soon as it can.

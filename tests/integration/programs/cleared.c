@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * cleared.c - a program that has cleared its environment, and has libc run a command: by system(3), popen(3)
  * and wordexp(3), before its first socket and after it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * deepbind.c - loads a plug-in (FILE) that asks an HTTP server for /1K, in three ways: as usual, with
  * RTLD_DEEPBIND, so that its calls are libc's whatever was preloaded, and with a libc of its own (dlmopen).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ipc.c - at a stack's door, which lies at a path: says what must not be said there, and prints what comes
  * of it.

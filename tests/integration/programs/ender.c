@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ender.c - a program ends, in a way of the caller's choice, while four of its threads work with a socket
  * each.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * forker.c - forks while other code of the same program is at work.
  *

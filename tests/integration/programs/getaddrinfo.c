@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * getaddrinfo.c - what getaddrinfo(3) says of every host in every family with every set of flags, as lines to
  * compare: getaddrinfo HOST...

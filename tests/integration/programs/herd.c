@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * herd.c - eight threads wait in epoll_wait(2) for one listener, and answer what comes. Ends after three
  * seconds, and prints how often they were woken, and how many connections they served.

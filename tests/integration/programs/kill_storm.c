@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * kill_storm.c - children of one process are killed at any moment, thousands of them, while its own
  * connections go on.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * libc_inside.c - functions of libc that make their system calls inside libc, where no preloaded function is
  * called: streams, sockatmark(3), daemon(3), login_tty(3), forkpty(3), posix_spawn(3)'s file actions,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * messages.c - sendmmsg(2) and recvmmsg(2).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * old_kernel.c - runs a program as on Linux 5.2: what has come since is not there. (What a program needs of
  * these it does not find, as on such a kernel; what libbarewire.so and its keeper need, they have to do

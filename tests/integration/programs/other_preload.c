@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * other_preload.c - a library that is preloaded beside ours and takes over some of the same calls: it counts
  * them, and says how many when the program ends.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * raw_calls.c - a program that makes its system calls itself, as Go, Zig and Rust's rustix do: none by libc.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * raw_threads.c - threads that a dynamically linked program makes by a system-call instruction of its own, as
  * Zig does: libc knows nothing of them. Each has thread-local storage and a stack of its own.

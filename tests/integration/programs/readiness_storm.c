@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * readiness_storm.c ADDRESS SECONDS - threads wait on epoll sets in every way while others add, change, copy
  * and close sets and sockets: no wake-up is lost.

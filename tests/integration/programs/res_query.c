@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * res_query.c - what res_query(3), res_search, their kin and gethostbyname(3) say of names, as lines to
  * compare: res_query NAME...

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * reserved_port.c - bindresvport(3) and rresvport(3): what they say, and whether the stack knows the port.
  * reserved_port

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * resolve_a.c - getaddrinfo_a(3): resolves its arguments at the same time, and prints what became of each.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * rights.c - gives up rights or places, one after another, before it opens its first socket; then downloads
  * /1K from 10.77.0.2:8080 and prints how many bytes came.

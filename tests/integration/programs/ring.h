@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ring.h - an io_uring without liburing: by system-call instructions of the program's own.
  */

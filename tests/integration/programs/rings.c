@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * rings.c - asks for an io_uring by libc's syscall(2) and by an instruction of its own, and does two
  * operations in the first: one that does nothing, and one that would make a socket (IORING_OP_SOCKET). Prints

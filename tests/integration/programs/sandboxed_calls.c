@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sandboxed_calls.c - a program that makes its own system calls in a sandbox of its own, and has SIGSYS for
  * itself.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * small_stack.c - socket calls on the smallest stack that a thread may have, and in a signal's handler on an
  * alternate stack of 8 KB, each of which reaches the NIC.

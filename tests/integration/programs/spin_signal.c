@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * spin_signal.c - a signal ends a wait that still spins (--spin), as one that sleeps; with SA_RESTART recv
  * goes on.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * threads.c - what a C library does for a program that has sockets in threads, with signals coming all the
  * while, and children of each kind: to be linked to whatever library, and in whatever way.

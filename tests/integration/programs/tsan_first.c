@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tsan_first.c - begins ThreadSanitizer's runtime before any library's constructor runs (-z initfirst): one
  * of those may make a call that libbarewire.so takes over, and that is instrumented (make SAN=tsan).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * two_signals.c ADDRESS PORT ROUNDS - two signals arrive at once while a thread is busy with a socket: both
  * handlers run, and nothing stays blocked.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * uring.c - an io_uring that names sockets: says how each operation ends, and that none hangs.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * user_faults.c - a program whose own faults are its own, and whose bad pointers are EFAULT: with a handler
  * for SIGSEGV, without, with the signal blocked, in handlers; and streams that many threads read and write at

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_machines.c - the small machines that stand alone: checksum.c, random.c, timer.c, tcp_segment.c,
  * tcp_isn.c, tcp_rtt.c, tcp_congestion.c, tcp_nagle.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_datagram.c - datagram.c, udp.c, raw.c, igmp.c, socket_option_ip.c: sockets that are no streams.
  */

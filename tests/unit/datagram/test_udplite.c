@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_udplite.c - UDP-Lite (RFC 3828, udplite(7)): what the checksum covers, and what is taken.
  */

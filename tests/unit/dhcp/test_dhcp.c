@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_dhcp.c - dhcp.c, dhcp_message.c: a stack that has no address yet, and a scripted server.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_dhcp6.c - dhcp6.c, dhcp6_message.c: a stack whose router says that servers have addresses, and a
  * scripted server.

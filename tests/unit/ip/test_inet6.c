@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_inet6.c - sockets of AF_INET6: TCP, UDP, ping and raw over IPv6 between two hosts, and IPv4 on the
  * same sockets (port.c, socket.c, tcp_*.c, udp.c, raw.c).

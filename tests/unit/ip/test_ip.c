@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_ip.c - ip_fragment.c, ip_reassembly.c, ip_path.c, icmp.c, tcp_pmtu.c: packets that are too long, and
  * what ICMP says.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_ip6.c - ip6.c, ip6_extension.c, ip6_reassembly.c, ip6_fragment.c, icmp6.c: one stack, packets made by
  * hand.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_ip_address.c - addresses of both families in one type (stack/ip_address.h).
  */

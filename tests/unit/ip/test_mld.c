@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_mld.c - mld.c, multicast.c over IPv6: what routers are told of groups, byte for byte.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_nd.c - nd.c, ip6_addresses.c, neighbour.c over IPv6: one stack, messages made by hand.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_nd_router.c - nd_router.c, ip6_route.c, ip6_source.c, and what of ip6_addresses.c routers bring about.
  */

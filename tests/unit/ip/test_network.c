@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_network.c - ether.c, arp.c, ip.c, icmp.c, udp.c, port.c: one stack, frames made by hand.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_arp.c - arp.c: what a table of neighbours holds when somebody on the link wants it to overflow.
  */

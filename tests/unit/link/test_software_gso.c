@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_software_gso.c - software_gso.c, and bursts in tcp_output.c: a NIC that cuts segments and computes
  * checksums is given long ones. (run-offload has all other tests see that what is on the wire stays the

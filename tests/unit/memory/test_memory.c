@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_memory.c - arena.c, pool.c, buffer.c.
  */

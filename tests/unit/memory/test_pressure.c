@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_pressure.c - memory.c: what peers, and programs that do not read, can fill of a stack's memory, and
  * that everything else goes on then; and for how long a packet can keep a stack busy. Frames that can't be

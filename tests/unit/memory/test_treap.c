@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_treap.c - treap.c: order, sums and depth, whatever is put in and taken out.
  */

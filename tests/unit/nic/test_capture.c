@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_capture.c - nic/capture.c: what --pcap writes, when the answer is faster than the one who sends.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_guard.c - nic/guard.c: frames in another host's name do not leave.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_impair.c - nic/impair.c: what becomes of frames on a bad link.
  */

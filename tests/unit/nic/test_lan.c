@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_lan.c - nic/lan_wire.c, nic/lan_segment.c: frames on the wire, a hub, a switch.
  */

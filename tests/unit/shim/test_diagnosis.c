@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_diagnosis.c - report/: what is found in captures, and whose it is said to be.
  *

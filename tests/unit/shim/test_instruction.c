@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_instruction.c - where instructions end, and which bytes make a system call (shim/region/instruction.h,
  * shim/region/syscall_site.h). The instructions are a disassembler's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_lock_profile.c - shim/region/lock_profile.c: histograms of how long a lock is held.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_nsswitch.c - shim/library/names/nsswitch.c: which sources know a host, and when the search ends.
  */

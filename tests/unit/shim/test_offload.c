@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_offload.c - shim/keeper/offload.c: a busy program is helped if that is worth it.
  */

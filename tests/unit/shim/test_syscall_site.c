@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which neighbours of a system-call instruction may move into a stub. */
 #include "shim/region/syscall_site.h"
 #include <setjmp.h>

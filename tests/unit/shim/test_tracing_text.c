@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_tracing_text.c - shim/region/tracing_text.c: the lines of --trace.
  */

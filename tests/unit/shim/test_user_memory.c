@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_user_memory.c - shim/library/user_memory.c: copies from and to memory that may not be there.
  */

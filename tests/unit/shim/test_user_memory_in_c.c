@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_user_memory_in_c.c - the same of the copy that is made in C, for machines that have no other.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_attack.c - what strangers and hostile peers may try: forged resets, SYNs, data and ICMP errors in and
  * around the window, storms of acknowledgments, tiny segments, and numbers at the end of their range.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_connection.c - whole connections between two stacks, in virtual time.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_flow.c - when data and acknowledgments leave, and how much is offered: tcp_nagle.c, tcp_write_mark.c,
  * tcp_urgent.c, tcp_ack.c, tcp_autotune.c, tcp_window.c, tcp_info.c.

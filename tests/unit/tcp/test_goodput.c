@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_goodput.c - what congestion control achieves: flows over a bottleneck of 20 Mbit/s with a queue, a
  * delay and random loss, in virtual time. The references are what theory says of the algorithms (RFC 9438

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_opening.c - how connections begin, beyond the plain handshake: tcp_fastopen.c, tcp_syncookie.c,
  * tcp_ecn.c, sysctl.c.

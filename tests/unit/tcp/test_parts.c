@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_parts.c - a stream's data that the caller copies itself: reserved, held, and given back.
  */

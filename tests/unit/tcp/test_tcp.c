@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_tcp.c - one stack against a scripted peer, segment by segment: tcp_handshake.c, tcp_input.c,
  * tcp_output.c, tcp_timer.c, tcp_reassembly.c, tcp_window.c, tcp_close.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_tcp_isn.c - connections between the same addresses, one after another: what the peer remembers of the
  * one before (tcp_isn.c, port.c, and TIME_WAIT from both of its ends).

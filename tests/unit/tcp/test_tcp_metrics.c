@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_tcp_metrics.c - tcp_metrics.c: what a connection leaves to the next of its destination.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_tcp_recovery.c - tcp_rtx.c, tcp_recovery.c, tcp_sack.c, tcp_timestamp.c: one stack against a
  * scripted peer that has SACK and timestamps.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_tcp_time_wait.c - stack/tcp/tcp_time_wait.c: TIME_WAIT outlives its stack.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * capture.c - see capture.h. The formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng.
  *

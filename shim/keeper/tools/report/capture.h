@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * capture.h - reads capture files: pcapng (as --pcap writes them, with comments) and pcap, as tcpdump(8) and
  * Wireshark write them.

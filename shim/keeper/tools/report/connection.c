@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * connection.c - see connection.h: packets into connections, and each segment's marks.
  */

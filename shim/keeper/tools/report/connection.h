@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * connection.h - the TCP connections of a capture, followed packet by packet, and what is wrong with each.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * diagnose.c - what was wrong with a connection, and whose it is: the network's, or a program's at one of its
  * ends.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * finding.c - see finding.h.
  */

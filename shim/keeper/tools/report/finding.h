@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * finding.h - what was found to be wrong, and whose it is.
  */

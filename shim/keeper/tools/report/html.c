@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * html.c - a report as one HTML page: page.html with the data in it. Nothing is fetched from anywhere, and
  * nothing of a capture is ever taken for markup: it goes in as JSON, and comes out by textContent.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * network.h - what a capture shows beside TCP: who was asked for by ARP (or IPv6's neighbour discovery), by
  * DNS and DHCP, and whether an answer came; and errors that ICMP tells of.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * packet.c - see packet.h. Every length is checked against what is there.
  */

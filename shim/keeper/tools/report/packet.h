@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * packet.h - the headers of a captured packet: IPv4, IPv6, and TCP with its options, in host order.
  */

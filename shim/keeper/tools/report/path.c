@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * path.c - the way to both ends from where a capture was made, and what waited on it.
  *

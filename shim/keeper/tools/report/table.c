@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * table.c - which connection of a capture a segment belongs to: a hash table with a key of its own, which
  * grows, so that neither a capture of many connections nor one that was made to collide takes long.
