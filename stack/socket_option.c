@@ -372,7 +372,7 @@ static int get_socket_level(struct socket *socket, int name, void *value, sockle
     case SO_TYPE:
         return option_give_number(value, length, socket->type);
     case SO_DOMAIN:
-        return option_give_number(value, length, AF_INET);
+        return option_give_number(value, length, socket->options.inet6 ? AF_INET6 : AF_INET);
     case SO_PROTOCOL:
         return option_give_number(value, length,
                                   socket->tcp ? IPPROTO_TCP : socket->datagram->binding.protocol);

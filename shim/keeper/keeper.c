@@ -177,7 +177,7 @@ static void make_stack(void) {
                 .gateway = keeper.config.gateway6},
         .offload = keeper.nic->facts.features & NIC_OFFLOAD,
         .offload_datagrams = keeper.nic->facts.features & NIC_OFFLOAD_DATAGRAMS,
-        .interface_index = keeper.nic->facts.index,
+        .interface_index = keeper.nic->facts.index ? keeper.nic->facts.index : 2, /* 1 is loopback's */
     };
     if (keeper.config.count6 > 0 && rights_borrowed())
         keeper_fail("a keeper whose right to the interface is borrowed has IPv4 alone: leave the --address "
@@ -186,6 +186,9 @@ static void make_stack(void) {
     if (mtu > keeper.nic->facts.mtu)
         keeper_fail("--mtu %u is more than the interface's %u", mtu, keeper.nic->facts.mtu);
     config.mtu = (uint16_t)(mtu > STACK_MTU_MAX ? STACK_MTU_MAX : mtu);
+    if (config.mtu < IP6_MTU_MIN && keeper.config.count6 > 0)
+        keeper_fail("--mtu %u is less than IPv6 needs: %u", config.mtu, IP6_MTU_MIN);
+    config.ip6.on &= config.mtu >= IP6_MTU_MIN;
     choose_mac(&config);
     if (!rights_allow(&keeper.config, config.mac, reason) ||
         (!ipc_server_take_mac(config.mac) && rights_borrowed()))

@@ -110,6 +110,8 @@ static bool parse_addresses(struct config *config, char *error) {
         config->autoconf = false;
         config->count6 = 0;
     }
+    if (!config->dhcp && !config->address && !config_inet6(config))
+        return fail(error, "--address %s without IPv6 leaves no address: add one of IPv4, or dhcp", given);
     return true;
 }
 

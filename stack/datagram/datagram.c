@@ -355,7 +355,8 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
         return -ENETUNREACH;
     if (ip_is_broadcast(stack, destination) && !options->broadcast)
         return -EACCES;
-    if (!ip_is_any(message->local_address) && !ip_is_local(stack, message->local_address))
+    if (!ip_is_any(message->local_address) && (!ip_is_local(stack, message->local_address) ||
+                                               ip_is_v4(message->local_address) != ip_is_v4(destination)))
         return -EINVAL;
     struct ip_address source = source_for(stack, socket, message, destination);
     if (ip_is_loopback(source) && !ip_is_loopback(destination))

@@ -111,8 +111,9 @@ bool ip6_is_local(const struct stack *stack, struct ip_address address) {
 
 bool ip6_is_asking(const struct stack *stack) {
     const struct ip6 *ip6 = &stack->ip6;
-    bool awaited = ip6->begins || (ip6->router.asking && !ip6->router.answered);
-    return ip6->on && stack->config.ip6.autoconf && awaited && stack->now_ns - ip6->begun_ns < ASKING_NS;
+    bool awaited = ip6->router.asking && !ip6->router.answered;
+    return ip6->on && stack->config.ip6.autoconf &&
+           (ip6->begins || (awaited && stack->now_ns - ip6->begun_ns < ASKING_NS));
 }
 
 int ip6_reachable(const struct stack *stack, struct ip_address destination) {

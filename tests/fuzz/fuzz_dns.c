@@ -38,6 +38,10 @@ uint64_t clock_now(void) {
 void attach(void) {
 }
 
+bool attached(void) {
+    return true;
+}
+
 bool attach_has_inet6(void) {
     return true;
 }

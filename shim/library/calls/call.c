@@ -41,13 +41,14 @@ struct socket *call_enter_at(struct lock_place *place, int fd, int *error) {
 #define LOOK_NS 2000000
 
 /* The keeper does not wait for routers, since most programs have no need of them. Who has waits here. */
-void call_await_routers(void) {
+void call_await_routers(struct ip_address host) {
     const struct timespec pause = {0, LOOK_NS};
     bool asking = true;
     while (asking) {
         region_enter();
         frames_rx_poll_due(0);
-        asking = !shared->broken && ip6_is_asking(&shared->stack);
+        asking = !shared->broken && ip6_is_asking(&shared->stack) &&
+                 (ip_is_any(host) || ip6_reachable(&shared->stack, host));
         region_leave();
         if (asking)
             nanosleep(&pause, NULL);
@@ -60,8 +61,8 @@ int call_address(int fd, const struct sockaddr *address, socklen_t length, struc
     if (!socket)
         return -EBADF;
     int error = address_read(address, length, socket->options.inet6, socket->type == SOCK_STREAM, host, port);
-    if (!error && !ip_is_v4(*host) && !ip_is_any(*host) && !ip_is_loopback(*host))
-        call_await_routers();
+    if (!error && !ip_is_v4(*host) && !ip_is_any(*host) && !ip_is_loopback(*host) && !ip_needs_scope(*host))
+        call_await_routers(*host);
     return error;
 }
 

@@ -61,8 +61,9 @@ int call_address(int fd, const struct sockaddr *address, socklen_t length, struc
  * same; unless the loopback network is the stack's. */
 bool call_kernel_address(struct ip_address host);
 
-/* Waits until routers have answered, or have not, if they have just been asked. The lock is not held. */
-void call_await_routers(void);
+/* Waits until there is a way to a destination ("::": to any), or routers, which have just been asked, have
+ * answered, or have not. The lock is not held. */
+void call_await_routers(struct ip_address host);
 
 /* What Linux means by a destination. */
 struct ip_address call_destination(struct ip_address host);

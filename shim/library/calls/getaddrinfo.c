@@ -40,8 +40,9 @@ static bool is_numeric(const char *node) {
 
 /* An address of the stack's counts, unless it is the loopback's; one that is still to come by DHCP, too. */
 static bool has_inet(void) {
-    uint32_t address = attached() ? shared->stack.config.address : attach_config.address;
-    return attached() ? address != 0 : !ip4_is_loopback(address);
+    return attached() ? shared->stack.config.address != 0
+                      : attach_config.dhcp || attach_config.name_given ||
+                            (attach_config.address && !ip4_is_loopback(attach_config.address));
 }
 
 /* Each interface that knows IPv6 has at least a link-local address, which glibc counts: the stack's, or else

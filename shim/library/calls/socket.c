@@ -31,7 +31,7 @@ static bool is_ours(int domain, int base, int protocol) {
         base == SOCK_STREAM ||
         (base == SOCK_DGRAM && (!protocol || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE));
     if (domain == AF_INET6)
-        return transport || ((base == SOCK_DGRAM || base == SOCK_RAW) && attach_has_inet6());
+        return transport || ((base == SOCK_DGRAM || base == SOCK_RAW) && call_join() && attach_has_inet6());
     return domain == AF_INET && (transport || base == SOCK_DGRAM || base == SOCK_RAW);
 }
 
@@ -46,6 +46,8 @@ EXPORT int socket(int domain, int type, int protocol) {
         return netlink_socket(type, protocol);
     if (!is_ours(domain, base, protocol))
         return LIBC(socket)(domain, type, protocol);
+    if (base == SOCK_DGRAM && protocol == (domain == AF_INET6 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+        return (int)call_result(-EPROTONOSUPPORT);
     if (!call_join())
         return (int)call_result(-ENETDOWN);
     TRACE("socket(%s, %s, %d)", domain == AF_INET6 ? "AF_INET6" : "AF_INET",
@@ -321,27 +323,24 @@ static bool may_be_inert(int level, int name) {
 }
 
 /* Asks the stack. */
-static int ask_option(int fd, int level, int name, struct option_value *value, bool *kernels, bool *both) {
+static int ask_option(int fd, int level, int name, struct option_value *value, bool *both) {
     int error;
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return error;
-    bool inet6 = socket->options.inet6;
     *both = worlds_has(fd);
-    *kernels = inet6 && level == SOL_SOCKET && name == SO_DOMAIN;
-    error =
-        *kernels ? 0 : socket_get_option(&shared->stack, socket, level, name, value->bytes, &value->length);
+    error = socket_get_option(&shared->stack, socket, level, name, value->bytes, &value->length);
     region_leave();
     return error;
 }
 
 static int get_option(int fd, int level, int name, void *given, socklen_t *length) {
     struct option_value value;
-    bool kernels = false, both = false;
+    bool both = false;
     int error = option_value_room(&value, level, name, given, length);
     if (!error)
-        error = ask_option(fd, level, name, &value, &kernels, &both);
-    bool asks = kernels || (error == -ENOPROTOOPT && may_be_inert(level, name)) ||
+        error = ask_option(fd, level, name, &value, &both);
+    bool asks = (error == -ENOPROTOOPT && may_be_inert(level, name)) ||
                 (!error && both && level == SOL_SOCKET && name == SO_ERROR && value.length == sizeof(int) &&
                  !*(int *)value.bytes);
     if (asks)
@@ -376,6 +375,11 @@ static int set_inet6_option(int fd, int name, const void *value, socklen_t lengt
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return (int)call_result(error);
+    if (!shared->stack.config.ip6.on && is_of_interface(name)) {
+        region_leave();
+        descriptor_alter(fd);
+        return (int)call_told(LIBC(setsockopt)(fd, IPPROTO_IPV6, name, value, length));
+    }
     error = socket_set_option(&shared->stack, socket, IPPROTO_IPV6, name, value, length);
     bool has_inet6 = shared->stack.config.ip6.on;
     region_leave();

@@ -134,8 +134,13 @@ void worlds_deafen(int fd) {
     bool inet6 = own.ss_family == AF_INET6;
     uint16_t port =
         ntohs(inet6 ? ((struct sockaddr_in6 *)&own)->sin6_port : ((struct sockaddr_in *)&own)->sin_port);
+    static const struct ip_address loopback6 = {{{[15] = 1}}};
+    int only = 0;
+    length = sizeof only;
+    if (inet6 && LIBC(getsockopt)(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &length) < 0)
+        only = 0;
     length = sizeof own;
-    address_write((struct sockaddr *)&own, &length, inet6, ip_from_v4(IP_LOOPBACK), port);
+    address_write((struct sockaddr *)&own, &length, inet6, only ? loopback6 : ip_from_v4(IP_LOOPBACK), port);
     LIBC(connect)(fd, (struct sockaddr *)&own, length);
 }
 

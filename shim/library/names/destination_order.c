@@ -120,7 +120,7 @@ void destination_order(struct resolved_address *addresses, int count) {
     if (count < 2 || !(work = memory_take(sizeof *work + (size_t)count * sizeof work->destinations[0])))
         return;
     destination_policy_read(&work->policy);
-    bool asks_stack = false, six = false;
+    bool asks_stack = false, six = false, four = false;
     for (int i = 0; i < count; i++) {
         work->destinations[i].told = addresses[i];
         work->destinations[i].place = i;
@@ -128,13 +128,14 @@ void destination_order(struct resolved_address *addresses, int count) {
         bool beyond = !is_loopback(&work->destinations[i].address);
         asks_stack |= beyond;
         six |= beyond && !IN6_IS_ADDR_V4MAPPED(&work->destinations[i].address);
+        four |= beyond && IN6_IS_ADDR_V4MAPPED(&work->destinations[i].address);
     }
     if (asks_stack && !call_join()) {
         memory_give(work);
         return;
     }
-    if (six)
-        call_await_routers();
+    if (six && !four) /* else there is a way */
+        call_await_routers((struct ip_address){0});
     if (asks_stack)
         region_enter();
     for (int i = 0; i < count; i++)

@@ -475,12 +475,14 @@ static bool put_server(res_state state, int n, struct ip_address address) {
                                                      .sin_addr.s_addr = htonl(ip_to_v4(address))};
         return true;
     }
+    if (ip_needs_scope(address))
+        attach(); /* the interface is the stack's to name */
     struct sockaddr_in6 *six = calloc(1, sizeof *six);
     if (!six)
         return false;
     *six = (struct sockaddr_in6){.sin6_family = AF_INET6,
                                  .sin6_port = htons(NS_DEFAULTPORT),
-                                 .sin6_scope_id = ip_scope_id(&shared->stack, address)};
+                                 .sin6_scope_id = attached() ? ip_scope_id(&shared->stack, address) : 0};
     memcpy(&six->sin6_addr, address.bytes, sizeof six->sin6_addr);
     state->nsaddr_list[n].sin_family = 0;
     state->_u._ext.nsaddrs[n] = six;

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <resolv.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define FILE_BYTES 65536 /* of the host's; what is longer is cut */
 #define ROOM_BYTES (FILE_BYTES + 1024)
@@ -49,8 +50,12 @@ static size_t write_text(char *to, const char *hosts, const struct __res_state *
     if (domain)
         used += (size_t)snprintf(to + used, ROOM_BYTES - used, "search %s\n", domain);
     for (int i = 0; i < state->nscount; i++) {
-        char server[INET_ADDRSTRLEN];
-        inet_ntop(AF_INET, &state->nsaddr_list[i].sin_addr, server, sizeof server);
+        char server[INET6_ADDRSTRLEN];
+        const struct sockaddr_in6 *six = state->_u._ext.nsaddrs[i];
+        if (six)
+            inet_ntop(AF_INET6, &six->sin6_addr, server, sizeof server);
+        else
+            inet_ntop(AF_INET, &state->nsaddr_list[i].sin_addr, server, sizeof server);
         used += (size_t)snprintf(to + used, ROOM_BYTES - used, "nameserver %s\n", server);
     }
     return used;
@@ -70,6 +75,8 @@ int resolv_conf_open(int flags) {
         hosts[read_hosts(hosts)] = 0;
         fd = procfs_file(text, write_text(text, hosts, &state), flags);
     }
+    for (int i = 0; i < MAXNS; i++)
+        free(state._u._ext.nsaddrs[i]);
     memory_give(text);
     memory_give(hosts);
     errno = kept;
