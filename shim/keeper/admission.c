@@ -29,6 +29,15 @@ struct waits {
     uint32_t version, count;
 };
 
+static bool has_same_addresses6(const struct config *asked) {
+    const struct config *config = &keeper.config;
+    bool same = asked->count6 == config->count6;
+    for (unsigned i = 0; same && i < asked->count6; i++)
+        same = ip_equal(asked->addresses6[i].address, config->addresses6[i].address) &&
+               asked->addresses6[i].prefix_length == config->addresses6[i].prefix_length;
+    return same;
+}
+
 /* Whoever names a running stack and asks for something else than it is, is told. */
 static bool agrees(const struct config *asked, char *message, bool *advised) {
     const struct config *config = &keeper.config;
@@ -58,8 +67,7 @@ static bool agrees(const struct config *asked, char *message, bool *advised) {
                      config->address >> 8 & 255, config->address & 255, config->prefix_length);
         return false;
     }
-    if ((asked->count6 != config->count6 && asked->count6) ||
-        memcmp(asked->addresses6, config->addresses6, asked->count6 * sizeof asked->addresses6[0]) != 0) {
+    if (asked->count6 > 0 && !has_same_addresses6(asked)) {
         snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s IPv6 address%s", config->name,
                  config->count6 ? "another" : "no", config->count6 ? "" : " of its own");
         return false;
@@ -111,9 +119,7 @@ static bool is_the_same(const struct config *asked) {
     const struct config *config = &keeper.config;
     return strcmp(asked->nic, config->nic) == 0 && strcmp(asked->name, config->name) == 0 &&
            asked->address == config->address && asked->prefix_length == config->prefix_length &&
-           asked->dhcp == config->dhcp && asked->autoconf == config->autoconf &&
-           asked->count6 == config->count6 &&
-           memcmp(asked->addresses6, config->addresses6, sizeof asked->addresses6) == 0 &&
+           asked->dhcp == config->dhcp && asked->autoconf == config->autoconf && has_same_addresses6(asked) &&
            ip_equal(asked->gateway6, config->gateway6) && asked->gateway == config->gateway &&
            asked->mtu == config->mtu && asked->mac_given == config->mac_given &&
            asked->mac_of_nic == config->mac_of_nic &&

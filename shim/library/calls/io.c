@@ -192,33 +192,34 @@ static ssize_t send_foreign(int fd, const struct msghdr *message, int flags) {
 
 /* A message of the program's: in the kernel's order of what may be wrong with it. `given`: as the kernel
  * takes it. */
-static ssize_t send_given(int fd, const struct msghdr *given, struct msghdr *header, int flags) {
+static ssize_t send_given(int fd, const struct msghdr *given, const struct msghdr *asked, int flags) {
+    struct msghdr header = *asked;
     struct sockaddr_storage name;
     int error = 0;
-    if (!header->msg_name)
-        header->msg_namelen = 0;
-    if ((int)header->msg_namelen < 0)
+    if (!header.msg_name)
+        header.msg_namelen = 0;
+    if ((int)header.msg_namelen < 0)
         return -EINVAL;
-    if (header->msg_namelen > sizeof name)
-        header->msg_namelen = sizeof name;
-    if (header->msg_namelen == 0)
-        header->msg_name = NULL;
-    if (header->msg_name && (error = address_copy(&name, header->msg_name, header->msg_namelen)))
+    if (header.msg_namelen > sizeof name)
+        header.msg_namelen = sizeof name;
+    if (header.msg_namelen == 0)
+        header.msg_name = NULL;
+    if (header.msg_name && (error = address_copy(&name, header.msg_name, header.msg_namelen)))
         return error;
-    if (header->msg_name)
-        header->msg_name = &name;
-    if (header->msg_iovlen > IOV_MAX)
+    if (header.msg_name)
+        header.msg_name = &name;
+    if (header.msg_iovlen > IOV_MAX)
         return -EMSGSIZE;
-    struct iovec pieces[header->msg_iovlen > 0 ? header->msg_iovlen : 1];
-    ssize_t total = pieces_read(pieces, header->msg_iov, header->msg_iovlen);
+    struct iovec pieces[header.msg_iovlen > 0 ? header.msg_iovlen : 1];
+    ssize_t total = pieces_read(pieces, header.msg_iov, header.msg_iovlen);
     if (total < 0)
         return total;
-    header->msg_iov = pieces;
-    if (becomes_kernel(fd, header->msg_name, header->msg_namelen, flags, &error)) {
+    header.msg_iov = pieces;
+    if (becomes_kernel(fd, header.msg_name, header.msg_namelen, flags, &error)) {
         ssize_t sent = LIBC(sendmsg)(fd, given, flags);
         return sent < 0 ? -errno : sent;
     }
-    return error ? error : send_header(fd, header, flags);
+    return error ? error : send_header(fd, &header, flags);
 }
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
