@@ -9,7 +9,7 @@
 #include "shim/region/region.h"
 #include <pthread.h>
 
-#define WAKE_LIST_MAX 128
+#define WAKE_LIST_MAX 32
 #define WAKE_SIGNALS_MAX 16
 
 struct wake_target {

@@ -9,6 +9,7 @@
 #include "shim/library/calls/transfer.h"
 #include "shim/library/calls/call.h"
 #include "shim/library/memory.h"
+#include "shim/library/process/signals.h"
 #include "shim/library/user_memory.h"
 #include "shim/region/frames.h"
 #include "shim/region/process.h"
@@ -18,6 +19,7 @@
 #include <string.h>
 
 #define SMALL_BYTES 2048u        /* so much goes through the thread's stack */
+#define LITTLE_BYTES 128u        /* ... in a handler */
 #define LONG_BYTES 65536u        /* ... and through a buffer of the process's: any datagram */
 #define EXTENT_BYTES 65536u      /* read at once without the lock */
 #define BORROW_BYTES 4096u       /* from so many on, a burst of datagrams is sent from the program's memory */
@@ -151,7 +153,8 @@ struct outgoing {
     bool readable;    /* one piece of the program's, which the kernel may be given as it is */
     bool copied;      /* to own */
     struct iovec own; /* what the stack is given: what is left of that */
-    char *small;      /* SMALL_BYTES */
+    char *small;
+    size_t small_room;
     uint64_t deadline;
 };
 
@@ -269,7 +272,7 @@ static ssize_t send_some(struct outgoing *out) {
         ssize_t room = socket_send_room(stack, out->socket, out->message.flags, !out->begun);
         if (room)
             return room < 0 ? room : send_part(out, (uint32_t)room);
-        out->own = (struct iovec){out->small, out->left < SMALL_BYTES ? out->left : SMALL_BYTES};
+        out->own = (struct iovec){out->small, out->left < out->small_room ? out->left : out->small_room};
         out->copied = false; /* it opens the connection */
     }
     if (!out->stream)
@@ -345,7 +348,7 @@ static bool prepare(struct outgoing *out, char **lengthy) {
     size_t total = out->left;
     if (out->in_parts)
         return true;
-    if (total > SMALL_BYTES && total <= LONG_BYTES && !(*lengthy = long_take()))
+    if (total > out->small_room && total <= LONG_BYTES && !(*lengthy = long_take()))
         return false;
     out->own = (struct iovec){*lengthy ? *lengthy : out->small, total};
     if (total > LONG_BYTES) {
@@ -359,8 +362,14 @@ static bool prepare(struct outgoing *out, char **lengthy) {
     return true;
 }
 
+/* A handler may run on an alternate stack of 8 KB, of which the kernel takes three (sigaltstack(2)). */
+static size_t stack_room(void) {
+    return signals_running() ? LITTLE_BYTES : SMALL_BYTES;
+}
+
 ssize_t transfer_out(int fd, struct iovec *pieces, int count, struct socket_message message) {
-    char small[SMALL_BYTES], *lengthy = NULL;
+    size_t room = stack_room();
+    char small[room], *lengthy = NULL;
     size_t total = buffer_pieces_length(pieces, count);
     const struct socket *socket = descriptor_socket(fd);
     bool stream = socket && socket->type == SOCK_STREAM;
@@ -369,8 +378,9 @@ ssize_t transfer_out(int fd, struct iovec *pieces, int count, struct socket_mess
                            .left = total,
                            .message = message,
                            .stream = stream,
-                           .in_parts = stream && total > SMALL_BYTES,
-                           .small = small};
+                           .in_parts = stream && total > room,
+                           .small = small,
+                           .small_room = room};
     int error = 0;
     pthread_testcancel();
     if (!are_a_programs(pieces, count))
@@ -562,10 +572,10 @@ static ssize_t receive_some(struct incoming *in) {
     int error = in->stream ? wait_turn(in->socket, STREAM_IN) : 0;
     if (error)
         return error;
-    if (in->left > SMALL_BYTES && !in->plainly)
+    if (in->left > in->own.iov_len && !in->plainly)
         length = socket_receive_extent(stack, in->socket, in->message,
                                        in->left < EXTENT_BYTES ? (uint32_t)in->left : EXTENT_BYTES, &start);
-    if (length > SMALL_BYTES)
+    if (length > in->own.iov_len)
         return receive_extent(in, start, length);
     struct iovec own = {in->own.iov_base, in->left < in->own.iov_len ? in->left : in->own.iov_len};
     in->message->pieces = in->plainly ? in->pieces : &own;
@@ -633,7 +643,8 @@ static int receive_all(int fd, struct incoming *in, bool waits, bool all, uint64
 
 ssize_t transfer_in(int fd, struct iovec *pieces, int count, struct socket_message *message,
                     struct socket_options *options) {
-    char small[SMALL_BYTES], unseen, *lengthy = NULL;
+    size_t room = stack_room();
+    char small[room], unseen, *lengthy = NULL;
     size_t total = buffer_pieces_length(pieces, count);
     const struct socket *socket = descriptor_socket(fd);
     struct iovec look = {&unseen, 1};
@@ -642,12 +653,12 @@ ssize_t transfer_in(int fd, struct iovec *pieces, int count, struct socket_messa
                           .left = total,
                           .message = message,
                           .stream = socket && socket->type == SOCK_STREAM,
-                          .own = {small, SMALL_BYTES}};
+                          .own = {small, room}};
     int error = 0;
     pthread_testcancel();
     if (!are_a_programs(pieces, count))
         return -EFAULT;
-    if (!in.stream && total > SMALL_BYTES) {
+    if (!in.stream && total > room) {
         if (!(lengthy = long_take()))
             return -ENOBUFS;
         in.own = (struct iovec){lengthy, LONG_BYTES};

@@ -234,13 +234,21 @@ static void end_by_fault(int signal) {
     LIBC(sigaction)(signal, &plain, NULL);
 }
 
+static __thread unsigned running __attribute__((tls_model("initial-exec")));
+
+bool signals_running(void) {
+    return running > 0;
+}
+
 /* The program's handler: with its own FS, and with SIGSYS let through, whatever it waited with
  * (sigsuspend(2)). */
 static void call_handler(const struct sigaction *action, int signal, siginfo_t *info, void *context) {
     const uint64_t sigsys = 1ull << (SIGSYS - 1);
     if (user_dispatch_on)
         kernel_call(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&sigsys, 0, sizeof sigsys, 0, 0);
+    running++;
     guest_call(action->sa_sigaction, signal, info, context);
+    running--;
 }
 
 static void enter_handler(int signal, siginfo_t *info, void *context) {

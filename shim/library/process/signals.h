@@ -35,6 +35,9 @@ void signals_forked(void);
 /* How many handlers have run in this thread that were installed without SA_RESTART. */
 uint32_t signals_interruptions(void);
 
+/* Whether a handler of the program's is running in this thread, or was left by a jump. */
+bool signals_running(void);
+
 /* How many handlers have run in this thread at all. */
 uint32_t signals_handled(void);
 
