@@ -603,6 +603,13 @@ static int pass_on_last(int fd, struct incoming *in) {
     return error;
 }
 
+/* Whether there is more at once than what was received, which was cut off at a length of ours: who is told of
+ * data only when some comes (EPOLLET) takes a short read to be all that there was. */
+static bool is_cut_off(const struct incoming *in, size_t result) {
+    return in->stream && !(in->message->flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)) &&
+           (result == EXTENT_BYTES || result == in->own.iov_len) && in->socket->tcp->receive.length > 0;
+}
+
 /* Receives until it is enough. Returns 0 or a negative errno: why it ended. */
 static int receive_all(int fd, struct incoming *in, bool waits, bool all, uint64_t deadline) {
     bool looked = false;
@@ -613,7 +620,7 @@ static int receive_all(int fd, struct incoming *in, bool waits, bool all, uint64
             refused = 0;
             in->received += (size_t)result;
             in->left -= (size_t)result < in->left ? (size_t)result : in->left;
-            if (!all || result == 0 || in->left == 0)
+            if (result == 0 || in->left == 0 || !(all || is_cut_off(in, (size_t)result)))
                 return 0;
             if (in->waiting == 0)
                 pieces_skip(&in->pieces, &in->count, (size_t)result);
