@@ -58,7 +58,7 @@ static int get_flag(const struct socket_options *options, int name) {
 
 /* There is one interface: whoever chooses one must mean it. */
 static bool is_ours(const struct stack *stack, uint32_t address, int index) {
-    uint32_t own = stack->config.interface_index ? stack->config.interface_index : 1;
+    uint32_t own = stack_interface_index(stack);
     if (index)
         return (uint32_t)index == own;
     return !address || ip4_is_local(stack, address);

@@ -84,7 +84,7 @@ static bool flag(struct socket_options6 *six, int name, enum access access, bool
 
 /* There is one interface. */
 static bool is_ours(const struct stack *stack, uint32_t index) {
-    return !index || index == (stack->config.interface_index ? stack->config.interface_index : 1);
+    return !index || index == stack_interface_index(stack);
 }
 
 static struct ip_address group_of(const struct sockaddr_storage *given) {
@@ -329,9 +329,7 @@ int ip6_option_get(struct stack *stack, struct socket *socket, int name, void *v
         return give_mtu(stack, socket, value, length);
     case IPV6_MULTICAST_IF:
         return option_give_number(value, length,
-                                  six->multicast_interface && stack->config.interface_index
-                                      ? (int)stack->config.interface_index
-                                      : six->multicast_interface);
+                                  six->multicast_interface ? (int)stack_interface_index(stack) : 0);
     case IPV6_ADDR_PREFERENCES: {
         int chosen = six->source_preferences;
         chosen |= chosen & (PREFER_PUBLIC | PREFER_TEMPORARY) ? 0 : PREFER_EITHER;

@@ -141,6 +141,11 @@ static inline bool memory_is_plenty(struct stack *stack) {
     return true;
 }
 
+/* The index by which programs know the one interface. */
+static inline uint32_t stack_interface_index(const struct stack *stack) {
+    return stack->config.interface_index ? stack->config.interface_index : 1;
+}
+
 /* Makes a stack in zero-filled memory aligned to ARENA_BLOCK_BYTES; the first reserved_bytes of it, at least
  * sizeof(struct stack), are the caller's, who has the struct stack there. Announces the address. Returns 0,
  * -EINVAL for a config that can't be, or -ENOMEM. */

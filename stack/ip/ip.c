@@ -75,8 +75,7 @@ bool ip4_is_multicast(uint32_t address) {
 }
 
 uint32_t ip_scope_id(const struct stack *stack, struct ip_address address) {
-    uint32_t index = stack->config.interface_index ? stack->config.interface_index : 1;
-    return ip_needs_scope(address) ? index : 0;
+    return ip_needs_scope(address) ? stack_interface_index(stack) : 0;
 }
 
 bool ip_is_broadcast(const struct stack *stack, struct ip_address address) {

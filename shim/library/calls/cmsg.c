@@ -213,7 +213,7 @@ static void put_ip(const struct stack *stack, struct writing *writing, const str
     struct in_addr destination = {htonl(ip_to_v4(message->local_address))};
     const struct stack_config *config = &stack->config;
     if (options->receive_packet_info) {
-        struct in_pktinfo info = {.ipi_ifindex = config->interface_index ? (int)config->interface_index : 1,
+        struct in_pktinfo info = {.ipi_ifindex = (int)stack_interface_index(stack),
                                   .ipi_addr = destination,
                                   .ipi_spec_dst = destination};
         if (!ip_is_local(stack, message->local_address))
@@ -239,10 +239,9 @@ static void put_ip(const struct stack *stack, struct writing *writing, const str
 /* Of an AF_INET6 socket, RFC 3542; what came by IPv4 says the rest as ip(7) has it. */
 static void put_ip6(const struct stack *stack, struct writing *writing, const struct socket_options *options,
                     const struct socket_message *message) {
-    const struct stack_config *config = &stack->config;
     const struct socket_options6 *six = &options->six;
     if (six->receive_packet_info) {
-        struct in6_pktinfo info = {.ipi6_ifindex = config->interface_index ? config->interface_index : 1};
+        struct in6_pktinfo info = {.ipi6_ifindex = stack_interface_index(stack)};
         memcpy(&info.ipi6_addr, message->local_address.bytes, sizeof info.ipi6_addr);
         put(writing, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
     }

@@ -5,6 +5,7 @@
  *
  * Fetches http://ADDRESS:PORT/1K in each. Ends with 0 when all is as it should be, else says what is not.
  */
+#include "tests/raw_call.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/futex.h>
@@ -17,7 +18,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 
 #define THREADS 6
 #define STACK_BYTES 32768
@@ -32,28 +32,13 @@ struct thread {
     _Atomic int fetched;
 } threads[THREADS];
 
-static long raw(long number, long a, long b, long c, long d, long e, long f) {
-    long result;
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return result;
-}
-#define CALL(...) CALL_(__VA_ARGS__, 0, 0, 0, 0, 0, 0)
-#define CALL_(number, a, b, c, d, e, f, ...) \
-    raw(SYS_##number, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
-
 /* No function of libc's: its thread-local storage is not there. */
 static void check(int holds, const char *what) {
     if (holds)
         return;
-    CALL(write, 2, what, strlen(what));
-    CALL(write, 2, "\n", 1);
-    CALL(exit_group, 1);
+    RAW_CALL(write, 2, what, strlen(what));
+    RAW_CALL(write, 2, "\n", 1);
+    RAW_CALL(exit_group, 1);
 }
 #define CHECK(condition) check(condition, #condition)
 
@@ -66,14 +51,14 @@ static struct thread *this_thread(void) {
 __attribute__((no_stack_protector)) static void fetch(void) {
     static const char question[] = "GET /1K HTTP/1.0\r\n\r\n";
     char answer[2048];
-    long got, all = 0, fd = CALL(socket, AF_INET, SOCK_STREAM, 0);
+    long got, all = 0, fd = RAW_CALL(socket, AF_INET, SOCK_STREAM, 0);
     CHECK(fd >= 0);
-    CHECK(CALL(connect, fd, &server, sizeof server) == 0);
-    CHECK(CALL(write, fd, question, sizeof question - 1) == sizeof question - 1);
-    while ((got = CALL(read, fd, answer, sizeof answer)) > 0)
+    CHECK(RAW_CALL(connect, fd, &server, sizeof server) == 0);
+    CHECK(RAW_CALL(write, fd, question, sizeof question - 1) == sizeof question - 1);
+    while ((got = RAW_CALL(read, fd, answer, sizeof answer)) > 0)
         all += got;
     CHECK(got == 0 && all > 1024);
-    CHECK(CALL(close, fd) == 0);
+    CHECK(RAW_CALL(close, fd) == 0);
 }
 
 static _Atomic int handled;
@@ -86,12 +71,12 @@ static void on_signal(int signal) {
 __attribute__((used, no_stack_protector)) static void begin(struct thread *thread) {
     uint64_t mask = 1;
     CHECK(this_thread() == thread);
-    CHECK(thread->parent_tid == CALL(gettid) && thread->child_tid == CALL(gettid));
-    CHECK(CALL(rt_sigprocmask, SIG_BLOCK, 0, &mask, 8) == 0 && mask == 0);
+    CHECK(thread->parent_tid == RAW_CALL(gettid) && thread->child_tid == RAW_CALL(gettid));
+    CHECK(RAW_CALL(rt_sigprocmask, SIG_BLOCK, 0, &mask, 8) == 0 && mask == 0);
     for (int i = 0; i < 10; i++) {
         fetch();
         thread->fetched++;
-        CALL(tgkill, CALL(getpid), CALL(gettid), SIGUSR1);
+        RAW_CALL(tgkill, RAW_CALL(getpid), RAW_CALL(gettid), SIGUSR1);
         CHECK(this_thread() == thread);
     }
 }
@@ -138,7 +123,7 @@ static void run_threads(void) {
     for (int i = 0; i < THREADS; i++) {
         int tid;
         while ((tid = threads[i].child_tid)) /* cleared when the thread has ended */
-            CALL(futex, &threads[i].child_tid, FUTEX_WAIT, tid, 0, 0, 0);
+            RAW_CALL(futex, &threads[i].child_tid, FUTEX_WAIT, tid, 0, 0, 0);
         CHECK(threads[i].fetched == 10);
     }
 }
