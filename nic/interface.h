@@ -12,7 +12,9 @@
  * user in error (NIC_ERROR_BYTES). */
 bool interface_facts(const char *interface, struct nic_facts *facts, char *error);
 
-/* Compiles a filter that passes what is for this address or for everybody; to be freed with pcap_freecode. */
-bool interface_filter(const uint8_t mac[6], struct bpf_program *program);
+/* Compiles a filter that passes what is for the address `mac` or for everybody, and comes neither from there nor
+ * from the interface's own address `kernel`; to be freed with pcap_freecode. It is meant for both directions: what
+ * leaves by the interface may come from another stack on it, whose frames nobody would send back to us. */
+bool interface_filter(const uint8_t mac[6], const uint8_t kernel[6], struct bpf_program *program);
 
 #endif

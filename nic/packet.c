@@ -8,6 +8,7 @@
  * adapter, as late as possible: on a veth pair that is never.
  *
  * A filter in the kernel, compiled by libpcap, passes only frames that are for our address or for everybody.
+ * Frames that leave by the interface are looked at, too: another stack's on the same interface come no other way.
  * The address filter of an adapter is widened by promiscuous mode, because our address is not the
  * interface's.
  */
@@ -32,7 +33,7 @@
 static int packet_set_address(struct nic *nic, const uint8_t mac[6]) {
     int one = 1;
     struct bpf_program compiled;
-    if (!interface_filter(mac, &compiled))
+    if (!interface_filter(mac, nic->facts.mac, &compiled))
         return -EINVAL;
     /* The kernel has taken a VLAN's tag off before it shows a frame, and says so beside it. Frames of other
      * VLANs are not this network's; one of VLAN 0 has a priority only (IEEE 802.1Q), and is. */
@@ -93,7 +94,6 @@ static bool open_socket(struct nic_packet *packet, char *error) {
         snprintf(error, NIC_ERROR_BYTES, "can't open interface '%s': %s", packet->interface, strerror(errno));
         return false;
     }
-    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one);
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) < 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
     if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) < 0)

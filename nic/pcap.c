@@ -3,9 +3,9 @@
  * pcap.c - a network interface through libpcap.
  *
  * Theory of operation. The interface stays the kernel's; libpcap copies what arrives into a ring. A filter in
- * the kernel passes only frames that are for our address or for everybody; and only those that arrive, by the
- * socket's own setting: frames that this machine's own kernel sends on the interface are not the peer's.
- * Immediate mode, so that a frame wakes us at once.
+ * the kernel passes only frames that are for our address or for everybody, those among them that leave by the
+ * interface: another stack's on the same interface come no other way. What this machine's own kernel sends
+ * there is not the peer's. Immediate mode, so that a frame wakes us at once.
  *
  * With segmentation or receive offload the kernel hands over frames far beyond the MTU, and frames from this
  * machine whose checksums are unfinished; libpcap does not say which, hence NIC_CHECKSUM_PARTIAL. The ring's
@@ -103,7 +103,7 @@ static int pcap_send(struct nic *nic, const struct nic_frame *frames, int count)
 
 static int pcap_set_address(struct nic *nic, const uint8_t mac[6]) {
     struct bpf_program program;
-    if (!interface_filter(mac, &program))
+    if (!interface_filter(mac, nic->facts.mac, &program))
         return -EINVAL;
     int one = 1, result = pcap_setfilter(pcap_of(nic)->handle, &program);
     pcap_freecode(&program);
@@ -175,10 +175,8 @@ struct nic *nic_pcap_open(const char *interface, char *error) {
         return NULL;
     }
     int one = 1, longer = LONG_FRAMES_BYTES;
-    pcap_setdirection(pcap->handle, PCAP_D_IN);
     pcap_setnonblock(pcap->handle, 1, pcap_error);
     pcap->nic.descriptor = pcap_get_selectable_fd(pcap->handle);
-    setsockopt(pcap->nic.descriptor, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one);
     setsockopt(pcap->nic.descriptor, SOL_PACKET, PACKET_COPY_THRESH, &one, sizeof one);
     setsockopt(pcap->nic.descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &longer, sizeof longer);
     return &pcap->nic;
