@@ -47,7 +47,9 @@ UNIT := $(sort $(shell find tests/unit -name 'test_*.c'))
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(UNIT)))
 
 LIBRARY_LIBS = -ldl
-KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lvdeplug -lpthread -ldl
+# A sanitizer has an allocator of its own, and the model's scheduler its own locks.
+JEMALLOC = $(if $(SAN)$(SEAM),,-l:libjemalloc_pic.a -lm)
+KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lvdeplug -lpthread -ldl $(JEMALLOC)
 CMOCKA_LIBS = $(shell pkg-config --libs cmocka) -lm
 
 .PRECIOUS: $(BUILD)/plain/%.o

@@ -39,6 +39,10 @@
 #define DHCP_PATIENCE_MS 20000
 #define STARTER_MS 10000 /* how long the keeper waits for the process that started it */
 
+/* What jemalloc(3) reads when the keeper or a tool begins, if it is linked in: one arena, nothing kept for each
+ * thread, no thread of its own. */
+const char *malloc_conf = "narenas:1,tcache:false,background_thread:false";
+
 struct keeper keeper = {.lock = -1, .listeners = {-1, -1, -1}, .region = -1};
 
 void keeper_fail(const char *format, ...) {

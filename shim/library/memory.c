@@ -3,7 +3,17 @@
  * memory.c - see memory.h.
  */
 #include "shim/library/memory.h"
+#include "shim/region/wake.h"
+#include <stdatomic.h>
 #include <sys/mman.h>
+
+static _Atomic size_t taken;
+
+/* Threads may write it in another order than they counted: the next one writes it right. */
+static void tell(size_t now) {
+    if (wake_self)
+        wake_self->memory_bytes = now;
+}
 
 /* Goes before the memory that is given out. */
 struct header {
@@ -17,6 +27,7 @@ void *memory_take(size_t bytes) {
     if (header == MAP_FAILED)
         return NULL;
     header->bytes = bytes;
+    tell(atomic_fetch_add(&taken, bytes) + bytes);
     return header + 1;
 }
 
@@ -24,5 +35,7 @@ void memory_give(void *memory) {
     if (!memory)
         return;
     struct header *header = (struct header *)memory - 1;
-    munmap(header, header->bytes);
+    size_t bytes = header->bytes;
+    munmap(header, bytes);
+    tell(atomic_fetch_sub(&taken, bytes) - bytes);
 }

@@ -56,6 +56,7 @@ struct process {
     bool spins;            /* --spin: not to be slowed down */
     uint64_t cpu_ns;       /* processor time, when the keeper looked last: offload_control.c */
     struct waiter *poller; /* the thread that sleeps on the NIC, or NULL */
+    uint64_t memory_bytes; /* of its own that the library has in it: for who looks */
     struct buffer *receptions[RECEPTION_OWN][RECEPTION_PIECES]; /* that its threads receive frames into */
 };
 

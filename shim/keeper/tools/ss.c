@@ -441,6 +441,21 @@ static void show_impairment(bool json) {
     }
 }
 
+static void add_memory(const void *object, void *context) {
+    uint64_t *bytes = context;
+    *bytes += ((const struct process *)object)->memory_bytes;
+}
+
+/* What the library has of its own in all processes of the stack, beside the region. */
+static void show_memory(bool json) {
+    uint64_t bytes = 0;
+    pool_look(&shared->processes, add_memory, &bytes);
+    if (json)
+        printf(",\"LibraryMemory\":%llu", (unsigned long long)bytes);
+    else if (bytes)
+        printf("%-32s%-18llu 0.0\n", "LibraryMemory", (unsigned long long)bytes);
+}
+
 static bool read_seconds(const char *text, int *seconds) {
     char *end;
     long number = strtol(text, &end, 10);
@@ -477,6 +492,7 @@ int tool_stats(int count, char **options) {
     MIB_COUNTERS(SHOW)
 #undef SHOW
     show_impairment(json);
+    show_memory(json);
     if (json)
         printf("}}\n");
     return 0;
