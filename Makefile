@@ -164,6 +164,10 @@ $(BUILD)/tests/conformance-libc: DOOR = -DDOOR_LIBC
 $(BUILD)/tests/stack: $(call objects,plain,tests/bench/stack.c $(STACK))
 	$(LINK)
 
+# The stack as a library.
+$(BUILD)/tests/echo: $(call objects,plain,tests/example/echo.c $(STACK))
+	$(LINK)
+
 # libFuzzer is clang's; its objects have a folder of their own.
 SECONDS ?= 60
 fuzz: $(UNIT_TESTS)
@@ -201,10 +205,10 @@ unit: $(UNIT_TESTS)
 arm64:
 	@$(MAKE) --no-print-directory CC=aarch64-linux-gnu-gcc BUILD=build-arm64 EMULATOR=qemu-aarch64 all unit
 
-check: $(if $(SAN),,all model-parts $(BUILD)/tests/packetdrill.so $(CONFORMANCE_TESTS)) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
+check: $(if $(SAN),,all model-parts $(BUILD)/tests/packetdrill.so $(BUILD)/tests/echo $(CONFORMANCE_TESTS)) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
 	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(BUILD)/tests/simulate $(if $(SAN),,build-model/tests/model tests/analyze tests/includes tests/format) $(UNIT_TESTS) tests/unit/run-offload tests/fuzz/run $(if $(SAN),,tests/packetdrill/run --alone tests/conformance/run tests/integration/run tests/integration/run-pcap tests/integration/run-old-kernel)
 
-quick: all $(UNIT_TESTS) $(BUILD)/tests/simulate $(BUILD)/tests/conformance
+quick: all $(BUILD)/tests/echo $(UNIT_TESTS) $(BUILD)/tests/simulate $(BUILD)/tests/conformance
 	$(BUILD)/tests/simulate 1 200
 	UNIT_TESTS="$(filter-out %/test_goodput,$(UNIT_TESTS))" QUICK=1 tests/run $(filter-out %/test_goodput,$(UNIT_TESTS)) tests/unit/run-offload --alone tests/conformance/run tests/integration/run
 
