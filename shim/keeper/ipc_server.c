@@ -97,19 +97,44 @@ void ipc_server_leave_address(void) {
     keeper.listeners[IPC_OF_ADDRESS] = -1;
 }
 
-/* Whether a process has an account already: it may have become another user's, and another program, since. */
-static bool is_member(int pid) {
+/* Whether a process has an account. */
+static bool has_record(int pid) {
     struct list *link, *next;
     bool found = false;
     region_enter();
     keeper_watch_children();
     list_for_each(link, next, &shared->process_list) {
         const struct process *process = container_of(link, struct process, link);
-        if (pid > 0 && process->pid == pid && keeper_lives(process))
+        if (process->pid == pid && keeper_lives(process))
             found = true;
     }
     region_leave();
     return found;
+}
+
+static int parent_of(int pid) {
+    char path[40], line[200];
+    int parent = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    FILE *status = fopen(path, "re");
+    while (status && fgets(line, sizeof line, status))
+        if (sscanf(line, "PPid: %d", &parent) == 1)
+            break;
+    if (status)
+        fclose(status);
+    return parent;
+}
+
+#define GENERATIONS_MAX 16
+
+/* Whether a process has an account already, or one of those has that it is a child of: it may have become
+ * another user's, and another program, since. A child of vfork(2), which libc makes for system(3), too, gets
+ * an account beforehand only when there are sockets that it inherits. */
+static bool is_member(int pid) {
+    for (int i = 0; i < GENERATIONS_MAX && pid > 1; i++, pid = parent_of(pid))
+        if (has_record(pid))
+            return true;
+    return false;
 }
 
 /* What a connection may say next: one question, and then what its answer makes it. */

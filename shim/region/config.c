@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -352,7 +353,7 @@ static const char *runtime_directory(void) {
 static bool directory_good(const char *path) {
     struct stat status;
     return lstat(path, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
-           (status.st_mode & 077) == 0 && access(path, W_OK) == 0;
+           (status.st_mode & 077) == 0 && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0;
 }
 
 /* The index-th place for the directory. False when there are no more. */

@@ -81,13 +81,13 @@ static bool has_capabilities(const char *path) {
 
 /* Why the loader would distrust this process's environment once it runs the file (AT_SECURE of getauxval(3)),
  * as execve(2) decides it; NULL: it would not. */
-static const char *distrusted(const char *path) {
+static const char *distrusted(const char *path, bool as_real_user) {
     struct stat status;
     struct statvfs mount;
     bool plain = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ||
                  (statvfs(path, &mount) == 0 && mount.f_flag & ST_NOSUID);
-    uid_t user = geteuid();
-    gid_t group = getegid();
+    uid_t effective = as_real_user ? getuid() : geteuid(), user = effective;
+    gid_t effective_group = as_real_user ? getgid() : getegid(), group = effective_group;
     if (stat(path, &status) < 0)
         return NULL;
     if (!plain && status.st_mode & S_ISUID)
@@ -95,8 +95,8 @@ static const char *distrusted(const char *path) {
     if (!plain && (status.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
         group = status.st_gid;
     if (user != getuid() || group != getgid())
-        return user == geteuid() && group == getegid() ? "is run with the rights of two users"
-                                                       : "runs as another user";
+        return user == effective && group == effective_group ? "is run with the rights of two users"
+                                                             : "runs as another user";
     return !plain && getuid() != 0 && has_capabilities(path) ? "has capabilities of its own" : NULL;
 }
 
@@ -121,32 +121,32 @@ char *program_split_line(char *line) {
 }
 
 /* Looks at one file. Returns whether it is a script, whose interpreter is the next. */
-static bool look_at(const char *path, struct program *program) {
+static bool look_at(const char *path, bool as_real_user, struct program *program) {
     union {
         Elf64_Ehdr header;
         char bytes[PROGRAM_LINE_BYTES];
     } start;
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) {
-        if (access(path, X_OK) == 0)
-            program->out_of_reach = distrusted(path); /* it may be run, but not read */
+        if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
+            program->out_of_reach = distrusted(path, as_real_user); /* it may be run, but not read */
         return false;
     }
     ssize_t length = read(file, &start, sizeof start);
     bool elf = length >= (ssize_t)sizeof start.header && memcmp(start.bytes, ELFMAG, SELFMAG) == 0;
-    if (elf && !(program->out_of_reach = distrusted(path)))
+    if (elf && !(program->out_of_reach = distrusted(path, as_real_user)))
         look_at_image(file, &start.header, path, program);
     close(file);
     return !elf && length > 0 && program->interpreters < PROGRAM_INTERPRETERS_MAX &&
            script_line(start.bytes, (size_t)length, program->lines[program->interpreters]);
 }
 
-void program_look(const char *path, struct program *program) {
+void program_look(const char *path, bool as_real_user, struct program *program) {
     char interpreter[PROGRAM_LINE_BYTES];
     program->out_of_reach = NULL;
     program->guest = false;
     program->interpreters = 0;
-    while (look_at(path, program)) {
+    while (look_at(path, as_real_user, program)) {
         memcpy(interpreter, program->lines[program->interpreters++], sizeof interpreter);
         program_split_line(interpreter);
         path = interpreter;

@@ -21,7 +21,8 @@ struct program {
     char lines[PROGRAM_INTERPRETERS_MAX][PROGRAM_LINE_BYTES];
 };
 
-void program_look(const char *path, struct program *program);
+/* as_real_user: its effective user is made the real one first, as posix_spawn(3) can. */
+void program_look(const char *path, bool as_real_user, struct program *program);
 
 /* Splits an interpreter's line: ends its name with 0, and gives the argument, or NULL. */
 char *program_split_line(char *line);

@@ -181,7 +181,7 @@ static void explain(struct explanation *all, enum ring_kind rings) {
     char interpreter[PATH_MAX];
     const char *file = program_image(all->program, interpreter);
     static struct program program;
-    program_look(file, &program);
+    program_look(file, false, &program);
     if (program.out_of_reach) {
         add(all, "loader", false, "it %s: nothing can be loaded into it, and it uses the kernel's network",
             program.out_of_reach);

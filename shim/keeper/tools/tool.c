@@ -15,7 +15,7 @@
 
 int tool_is_dynamic(const char *path) {
     struct program program;
-    program_look(path, &program);
+    program_look(path, false, &program);
     if (program.out_of_reach)
         puts(program.out_of_reach);
     return program.out_of_reach ? 1 : program.guest ? 3 : 0;

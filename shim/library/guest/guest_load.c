@@ -91,7 +91,8 @@ static void check_segment(struct image *image, const Elf64_Phdr *segment) {
 static void read_headers(struct image *image, const char *path) {
     const Elf64_Ehdr *header = &image->header;
     *image = (struct image){.low = ADDRESSES_END};
-    image->file = access(path, X_OK) < 0 ? -1 : LIBC(open)(path, O_RDONLY | O_CLOEXEC);
+    image->file =
+        faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -1 : LIBC(open)(path, O_RDONLY | O_CLOEXEC);
     if (image->file < 0)
         fail(strerror(errno));
     read_at(image, &image->header, sizeof image->header, 0);

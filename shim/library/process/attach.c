@@ -119,12 +119,33 @@ static bool is_trusted(unsigned user) {
     return count > 0;
 }
 
+union credentials_control {
+    char bytes[CMSG_SPACE(sizeof(struct ucred))];
+    struct cmsghdr align;
+};
+
+/* The kernel tells a receiver the sender's real user (SO_PASSCRED) unless the sender names the effective one,
+ * which its rights are those of. */
+static void name_effective_user(struct msghdr *message, union credentials_control *control) {
+    const struct ucred sender = {.pid = getpid(), .uid = geteuid(), .gid = getegid()};
+    message->msg_control = control;
+    message->msg_controllen = sizeof *control;
+    struct cmsghdr *header = CMSG_FIRSTHDR(message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_CREDENTIALS;
+    header->cmsg_len = CMSG_LEN(sizeof sender);
+    memcpy(CMSG_DATA(header), &sender, sizeof sender);
+}
+
 static int send_request(int ipc, const struct ipc_request *request, int descriptor, int flags) {
     union ipc_control control = {0};
+    union credentials_control credentials = {0};
     struct iovec piece = {(void *)request, sizeof *request};
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
     ssize_t result;
     ipc_put_ancillary(&message, &control, (struct ipc_ancillary){descriptor, -1});
+    if (descriptor < 0 && getuid() != geteuid())
+        name_effective_user(&message, &credentials);
     do
         result = LIBC(sendmsg)(ipc, &message, MSG_NOSIGNAL | flags);
     while (result < 0 && errno == EINTR);

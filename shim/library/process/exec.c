@@ -21,15 +21,19 @@
  * once. A variable in its environment tells the child which. The same goes for a child of vfork, which
  * executes its program from here, but in its parent's memory.
  *
+ * A program that is executed while the process's real and effective users differ: see exec_users.h.
+ *
  * A program that begins in another network namespace than the stack's (ip netns exec, nsenter, unshare) is
  * told which that is, so that its sockets are the kernel's there, as they were in the program before it.
  */
 #include "shim/library/process/exec.h"
+#include "shim/library/calls/credentials.h"
 #include "shim/library/fd/fd_table.h"
 #include "shim/library/guest/guest_calls.h"
 #include "shim/library/memory.h"
 #include "shim/library/process/address_space.h"
 #include "shim/library/process/attach.h"
+#include "shim/library/process/exec_users.h"
 #include "shim/library/process/fork.h"
 #include "shim/library/process/netns.h"
 #include "shim/region/elf.h"
@@ -101,6 +105,7 @@ void exec_begin(void) {
     if (!dladdr((void *)exec_begin, &info) || !realpath(info.dli_fname, library))
         library[0] = 0;
     find_loader();
+    users_begin();
     for (char **variable = environ; variable && *variable; variable++)
         if (strncmp(*variable, "BAREWIRE_", 9) == 0 || strncmp(*variable, RUNTIME, strlen(RUNTIME)) == 0)
             remember(*variable);
@@ -151,7 +156,7 @@ static size_t count_of(char *const *environment) {
 /* What tell needs for an environment. */
 static size_t told_bytes(char *const *given, const char *guest) {
     const char *preload = given ? find_variable(given, PRELOAD) : NULL;
-    return (count_of(given) + remembered_count + 5) * sizeof(char *) +
+    return (count_of(given) + remembered_count + 6) * sizeof(char *) + USERS_TEXT_BYTES +
            (preload ? strlen(preload) : sizeof PRELOAD) + strlen(library) + 2 + RECORD_BYTES + sizeof NETNS +
            NETNS_TEXT_BYTES + (guest ? sizeof PROGRAM + strlen(guest) : 0);
 }
@@ -162,20 +167,21 @@ static bool is_dismissed(char *const *given, bool needed) {
     return preload && !preload[strlen(PRELOAD)] && !needed;
 }
 
-/* Makes an environment in `room`. `guest`: a program for barewire-load, or NULL; `needed`: sockets go on. */
+/* Makes an environment in `room`. `guest`: a program for barewire-load, or NULL; `needed`: sockets go on;
+ * `united`: the process's users, if the next program is to part them again, or NULL. */
 static void write_environment(struct told *told, void *room, char *const *given, const char *guest,
-                              struct process_record record, bool needed) {
+                              struct process_record record, bool needed, const struct users *united) {
     static char *const nothing[] = {NULL};
     if (!given)
         given = nothing;
-    char **environment = room, *text = (char *)(environment + count_of(given) + remembered_count + 5);
-    const char *preload = find_variable(given, PRELOAD);
+    char **environment = room, *text = (char *)(environment + count_of(given) + remembered_count + 6);
+    const char *preload = united ? NULL : find_variable(given, PRELOAD);
     bool dismissed = is_dismissed(given, needed);
     bool complete = dismissed || !library[0] || (preload && names_library(preload));
     bool silent = !says_anything(given);
     size_t count = 0;
     for (; *given; given++)
-        if (complete || *given != preload)
+        if ((complete || *given != preload) && !(united && users_distrusts(*given)))
             environment[count++] = *given;
     environment[count] = NULL;
     for (size_t i = 0; i < remembered_count && !dismissed; i++)
@@ -193,6 +199,10 @@ static void write_environment(struct told *told, void *room, char *const *given,
         netns_tell(text);
         text += strlen(text) + 1;
     }
+    if (united) {
+        environment[count++] = text;
+        text += users_tell(united, text) + 1;
+    }
     if (record.process) {
         environment[count++] = text;
         text += snprintf(text, RECORD_BYTES, "BAREWIRE_ACCOUNT=%lx,%llx", (unsigned long)record.process,
@@ -209,15 +219,15 @@ static void write_environment(struct told *told, void *room, char *const *given,
 
 /* On the caller's stack, if it is not too much for that: memory taken in a child of vfork would stay its
  * parent's. */
-#define TELL(told, given, guest, record, needed)                                            \
-    do {                                                                                    \
-        size_t bytes = told_bytes(given, guest);                                            \
-        (told)->given_memory = bytes > STACK_ROOM ? memory_take(bytes) : NULL;              \
-        void *room = bytes > STACK_ROOM ? (told)->given_memory : __builtin_alloca(bytes);   \
-        if (room)                                                                           \
-            write_environment(told, room, given, guest, process_record_of(record), needed); \
-        else                                                                                \
-            (told)->environment = (char **)(given);                                         \
+#define TELL(told, given, guest, record, needed, united)                                            \
+    do {                                                                                            \
+        size_t bytes = told_bytes(given, guest);                                                    \
+        (told)->given_memory = bytes > STACK_ROOM ? memory_take(bytes) : NULL;                      \
+        void *room = bytes > STACK_ROOM ? (told)->given_memory : __builtin_alloca(bytes);           \
+        if (room)                                                                                   \
+            write_environment(told, room, given, guest, process_record_of(record), needed, united); \
+        else                                                                                        \
+            (told)->environment = (char **)(given);                                                 \
     } while (0)
 
 static void count_going_on(int fd, void *context) {
@@ -267,16 +277,17 @@ static void say_out_of_reach(const char *path, const char *reason, int count) {
 
 /* Not of a program that is not there. Valgrind's tools are static, and load what is preloaded into the
  * program that they run in themselves. */
-static void find_program(const char *path, char *const *environment, struct program *program) {
+static void find_program(const char *path, char *const *environment, bool as_real_user,
+                         struct program *program) {
     *program = (struct program){.out_of_reach = NULL};
-    if (!path || access(path, X_OK) < 0)
+    if (!path || faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
         return;
-    program_look(path, program);
+    program_look(path, as_real_user, program);
     if (program->guest && environment && find_variable(environment, VALGRIND))
         program->guest = false;
-    if (!program->out_of_reach && library[0] && access(library, R_OK) < 0)
+    if (!program->out_of_reach && library[0] && faccessat(AT_FDCWD, library, R_OK, AT_EACCESS) < 0)
         program->out_of_reach = "does not find libbarewire.so in its root";
-    else if (program->guest && access(loader, X_OK) < 0)
+    else if (program->guest && faccessat(AT_FDCWD, loader, X_OK, AT_EACCESS) < 0)
         program->out_of_reach = "does not find " LOADER;
 }
 
@@ -342,17 +353,22 @@ static int run(const struct call *call, const char *found, char *const *environm
     bool borrowed = address_space_is_parents();
     int count = going_on();
     struct program program;
-    find_program(found, environment, &program);
+    struct users users, *united = users_unite(&users);
+    find_program(found, environment, false, &program);
     const char *reason = program.out_of_reach, *guest = NULL;
     bool marks = reason && count > 0 && !borrowed;
-    if (reason)
+    if (reason) {
+        united = users_part(united);
         say_out_of_reach(found, reason, count);
+    }
     if (reason && is_strict()) {
         errno = EPERM;
         return -1;
     }
     struct process *record = borrowed && !reason ? fork_borrower_record() : NULL;
     bool needed = count > 0 || record;
+    if (is_dismissed(environment, needed))
+        united = users_part(united);
     struct call by_loader = {EXECVE, -1, loader, NULL, 0};
     if (program.guest && !reason && !is_dismissed(environment, needed)) {
         char **arguments =
@@ -361,7 +377,9 @@ static int run(const struct call *call, const char *found, char *const *environm
         by_loader.arguments = arguments;
         call = &by_loader;
     }
-    TELL(&told, environment, guest, record, needed);
+    TELL(&told, environment, guest, record, needed, united);
+    if (told.environment == environment)
+        united = users_part(united); /* there was no memory to tell the next program in */
     if (marks)
         mark_leaving(true);
     if (borrowed && !reason)
@@ -370,6 +388,7 @@ static int run(const struct call *call, const char *found, char *const *environm
         shared_gate_close(); /* exec ends the other threads: not in the middle of a change */
     make(call, told.environment);
     int error = errno;
+    users_part(united);
     if (borrowed && !reason)
         fork_borrower_stays();
     else if (!borrowed)
@@ -425,7 +444,9 @@ EXPORT int execveat(int folder, const char *path, char *const *arguments, char *
 
 bool exec_by_libc(const long a[6], long *result) {
     char *const *given = (char *const *)a[2], *preload = given ? find_variable(given, PRELOAD) : NULL;
-    if (!library[0] || (preload && names_library(preload)) || is_dismissed(given, false))
+    struct users users;
+    if (!library[0] || is_dismissed(given, false) ||
+        (preload && names_library(preload) && !users_are_split()))
         return false;
     struct told told;
     size_t bytes = told_bytes(given, NULL);
@@ -433,8 +454,10 @@ bool exec_by_libc(const long a[6], long *result) {
     void *room = bytes > SPAWN_STACK_ROOM ? taken : __builtin_alloca(bytes);
     if (!room)
         return false;
-    write_environment(&told, room, given, NULL, process_record_of(NULL), false);
+    struct users *united = users_unite(&users);
+    write_environment(&told, room, given, NULL, process_record_of(NULL), false, united);
     *result = kernel_call(SYS_execve, a[0], a[1], (long)told.environment, 0, 0, 0);
+    users_part(united);
     memory_give(taken);
     errno = (int)-*result;
     *result = -1;
@@ -485,6 +508,11 @@ EXPORT int execle(const char *path, const char *first, ...) {
     return execve(path, arguments, environment);
 }
 
+static bool resets_users(const posix_spawnattr_t *attributes) {
+    short flags = 0;
+    return attributes && posix_spawnattr_getflags(attributes, &flags) == 0 && flags & POSIX_SPAWN_RESETIDS;
+}
+
 typedef int spawn_function(pid_t *, const char *, const posix_spawn_file_actions_t *,
                            const posix_spawnattr_t *, char *const *, char *const *);
 
@@ -493,10 +521,16 @@ static int spawn(spawn_function *function, pid_t *pid, const char *file, const c
                  char *const *arguments, char *const *environment) {
     int count = going_on();
     struct program program;
-    find_program(path, environment, &program);
+    bool resets = resets_users(attributes);
+    if (resets)
+        user_before_syscall(SYS_setuid, (const long[6]){getuid()});
+    struct users users, *united = resets ? NULL : users_unite(&users);
+    find_program(path, environment, resets, &program);
     const char *reason = program.out_of_reach, *guest = NULL;
     if (reason)
         say_out_of_reach(path, reason, count);
+    if (reason || is_dismissed(environment, count > 0))
+        united = users_part(united);
     if (reason && is_strict())
         return EPERM;
     struct told told;
@@ -508,8 +542,11 @@ static int spawn(spawn_function *function, pid_t *pid, const char *file, const c
         arguments = room;
         file = loader;
     }
-    TELL(&told, environment, guest, record, count > 0);
+    TELL(&told, environment, guest, record, count > 0, united);
+    if (told.environment == environment)
+        united = users_part(united);
     int result = function(pid, file, actions, attributes, arguments, told.environment);
+    users_part(united);
     memory_give(told.given_memory);
     if (records && result)
         fork_record_drop();

@@ -12,6 +12,7 @@
 #include "shim/library/process/start.h"
 #include "shim/library/process/attach.h"
 #include "shim/library/process/exec.h"
+#include "shim/region/kernel_calls.h"
 #include "shim/region/libc.h"
 #include <dirent.h>
 #include <dlfcn.h>
@@ -76,6 +77,10 @@ static int run_keeper(void *context) {
     LIBC(dup2)(0, 1);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    if (geteuid() == 0) { /* root's keeper, whoever the program's real user is */
+        kernel_call(SYS_setresgid, getegid(), getegid(), getegid(), 0, 0, 0);
+        kernel_call(SYS_setresuid, 0, 0, 0, 0, 0, 0);
+    }
     LIBC(execve)(plan->path, arguments, plan->environment);
     static const char message[] = "can't run the keeper; is barewire-keeper beside libbarewire.so?";
     LIBC(write)(2, message, sizeof message - 1);
