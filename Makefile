@@ -34,14 +34,18 @@ SHIM_FRAMES = $(if $(SANITIZE),,$(if $(filter shim/% nic/%,$<),-Wframe-larger-th
 SHIM_CFLAGS = $(if $(SAN),-DPOOL_POISON) $(UNFORTIFIED) -fPIC -fvisibility=hidden -ftls-model=initial-exec -Wno-missing-prototypes $(SHIM_FRAMES)
 
 # Where a file lies is where it runs: stack and nic know nothing of the rest, shim/region is in both binaries, shim/library in the
-# library alone, shim/keeper in the keeper. A program's threads move frames by what is in nic/direct.
+# library alone, shim/keeper in the keeper, shim/command in the command. A program's threads move frames by what is in nic/direct. Which word was
+# meant by a mistyped one is told wherever options are read.
 sources = $(sort $(shell find $(1) -name '*.c'))
 STACK := $(call sources,stack)
 NIC := $(call sources,nic)
 DIGEST := $(BUILD)/digest.c
-LIBRARY := $(DIGEST) $(call sources,shim/library shim/region nic/direct stack)
+LIBRARY := $(DIGEST) $(call sources,shim/library shim/region nic/direct stack) nic/nearest.c
+# The command reads and checks options, and looks at the program: it has nothing of a stack, so that it starts quickly.
+COMMAND := $(call sources,shim/command) shim/region/config.c shim/region/elf.c $(addprefix nic/,impair.c interface.c nearest.c tso.c units.c) \
+    $(addprefix stack/,sysctl.c ip/ip_address.c tcp/tcp_congestion_name.c)
 KEEPER := $(DIGEST) $(call sources,shim/keeper shim/region nic stack)
-FUZZ_NAMES := frames ip6 dhcp options filter config capture netlink door dns
+FUZZ_NAMES := frames ip6 dhcp options filter config settings capture netlink door dns
 FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
 UNIT := $(sort $(shell find tests/unit -name 'test_*.c'))
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(UNIT)))
@@ -54,7 +58,7 @@ CMOCKA_LIBS = $(shell pkg-config --libs cmocka) -lm
 
 .PRECIOUS: $(BUILD)/plain/%.o
 .PHONY: all check quick unit simulate fuzz integration bench demo install deb clean format
-all: $(BUILD)/libbarewire.so $(BUILD)/barewire-keeper $(BUILD)/barewire-load
+all: $(BUILD)/libbarewire.so $(BUILD)/barewire-keeper $(BUILD)/barewire-load $(BUILD)/barewire
 
 LINK = @mkdir -p $(@D); echo "  LD  $@"; $(CC) $(ALL_CFLAGS) $(WRAPS) -o $@ $^
 
@@ -92,6 +96,10 @@ $(BUILD)/barewire-keeper: $(call objects,$(if $(SAN),shared,plain),$(KEEPER))
 $(BUILD)/barewire-load: $(call objects,plain,$(call sources,shim/loader))
 	$(LINK) -pie $(HARD_LINK) -ldl
 
+# scripts/barewire is a link to it.
+$(BUILD)/barewire: $(call objects,plain,$(COMMAND))
+	$(LINK) -pie $(HARD_LINK)
+
 $(if $(SEAM),$(BUILD)/libbarewire.so $(BUILD)/barewire-keeper): $(SEAM)
 
 MODEL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -I.
@@ -111,7 +119,7 @@ $(BUILD)/tests/model_program: tests/model/program.c tests/model/world.h
 	@$(CC) $(MODEL_CFLAGS) -o $@ $(filter %.c,$^) -lpthread
 
 # A test is made of its own file, of what tests/unit has for all of them, and of what these need of everything else.
-PARTS := $(DIGEST) $(call sources,stack nic shim/region shim/keeper shim/library/names shim/library/netinfo) shim/library/user_memory.c
+PARTS := $(DIGEST) $(call sources,stack nic shim/region shim/keeper shim/library/names shim/library/netinfo) shim/library/user_memory.c shim/command/settings.c
 $(BUILD)/parts.a: $(call objects,plain,$(PARTS))
 	@rm -f $@
 	@ar qcs $@ $^
@@ -220,7 +228,7 @@ demo: all
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/barewire
-	install -m 755 scripts/barewire $(DESTDIR)$(PREFIX)/bin/barewire
+	install -m 755 $(BUILD)/barewire $(DESTDIR)$(PREFIX)/bin/barewire
 	install -m 755 $(BUILD)/barewire-keeper $(DESTDIR)$(PREFIX)/lib/barewire/barewire-keeper
 	install -m 755 $(BUILD)/barewire-load $(DESTDIR)$(PREFIX)/lib/barewire/barewire-load
 	install -m 644 $(BUILD)/libbarewire.so $(DESTDIR)$(PREFIX)/lib/barewire/libbarewire.so

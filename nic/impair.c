@@ -8,6 +8,7 @@
  * it leaves, and by age.
  */
 #include "nic/impair.h"
+#include "nic/nearest.h"
 #include "nic/splitmix.h"
 #include "nic/tso.h"
 #include "nic/units.h"
@@ -286,12 +287,6 @@ void impair_finish_checksum(uint8_t *frame, uint32_t length) {
     field[1] = (uint8_t)whole;
 }
 
-/* `wrong` follows the item. */
-static bool fail(char *error, const char *item, const char *wrong) {
-    snprintf(error, IMPAIR_ERROR_BYTES, "--impair: '%.60s'%s", item, wrong);
-    return false;
-}
-
 /* What an item is, and what its value may be. */
 struct item {
     const char *name;
@@ -328,11 +323,13 @@ static const struct item items[] = {
      ": bits a second are wanted with their unit, up to 1000gbit: bit, kbit, mbit or gbit, such as 100mbit"},
 };
 
+static const char UNKNOWN[] =
+    " is nothing known: there are loss, burst, duplicate, reorder, corrupt, delay, jitter, "
+    "rate, queue and seed";
+
 /* Returns NULL, or what is wrong with it. */
 static const char *read_item(struct impair_spec *spec, const char *name, const char *text) {
-    const char *wrong =
-        " is nothing known: there are loss, burst, duplicate, reorder, corrupt, delay, jitter, "
-        "rate, queue and seed";
+    const char *wrong = UNKNOWN;
     double value;
     for (size_t i = 0; i < sizeof items / sizeof *items; i++) {
         const struct item *item = &items[i];
@@ -358,11 +355,26 @@ static const char *read_seed(uint64_t *seed, const char *text) {
     return *end || !*text || *text == '-' ? ": a number is wanted, such as 7" : NULL;
 }
 
+/* `wrong` follows the item, whose name is at `name`. */
+static bool fail(char *error, const char *item, const char *name, const char *wrong) {
+    char hint[NEAREST_HINT_BYTES] = "";
+    struct nearest near;
+    if (wrong == UNKNOWN) {
+        nearest_begin(&near, name, strlen(name));
+        for (size_t i = 0; i < sizeof items / sizeof *items; i++)
+            nearest_try(&near, items[i].name);
+        nearest_try(&near, "seed");
+        nearest_hint(&near, "", hint);
+    }
+    snprintf(error, IMPAIR_ERROR_BYTES, "--impair: '%.60s'%s%s", item, wrong, hint);
+    return false;
+}
+
 bool impair_parse(const char *text, struct impair_specs *specs, char *error) {
     char copy[512], *rest = copy, *item;
     *specs = (struct impair_specs){0};
     if (snprintf(copy, sizeof copy, "%s", text) >= (int)sizeof copy)
-        return fail(error, text, ": it is too long");
+        return fail(error, text, "", ": it is too long");
     while ((item = strsep(&rest, ","))) {
         char whole[512];
         snprintf(whole, sizeof whole, "%s", item);
@@ -371,7 +383,7 @@ bool impair_parse(const char *text, struct impair_specs *specs, char *error) {
             item += 3;
         char *value = strchr(item, '=');
         if (!value)
-            return fail(error, whole, ": NAME=VALUE is wanted, such as loss=1% or delay=20ms");
+            return fail(error, whole, "", ": NAME=VALUE is wanted, such as loss=1% or delay=20ms");
         *value++ = 0;
         const char *wrong = NULL;
         if (strcmp(item, "seed") == 0)
@@ -382,7 +394,7 @@ bool impair_parse(const char *text, struct impair_specs *specs, char *error) {
         if (!wrong && in && strcmp(item, "seed") != 0)
             wrong = read_item(&specs->in, item, value);
         if (wrong)
-            return fail(error, whole, wrong);
+            return fail(error, whole, item, wrong);
     }
     return true;
 }

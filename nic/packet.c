@@ -14,6 +14,7 @@
  */
 #include "nic/direct/packet.h"
 #include "nic/interface.h"
+#include "nic/interface_filter.h"
 #include "nic/virtio.h"
 #include <errno.h>
 #include <linux/filter.h>

@@ -17,6 +17,7 @@
  * interface's.
  */
 #include "nic/interface.h"
+#include "nic/interface_filter.h"
 #include "nic/nic.h"
 #include <errno.h>
 #include <linux/if_packet.h>

@@ -50,7 +50,7 @@ static int open_listener(int which) {
 }
 
 bool ipc_server_take_address(uint32_t address) {
-    const char *interface = ipc_interface(keeper.config.nic);
+    const char *interface = config_interface(keeper.config.nic);
     struct ipc_address place =
         ipc_of_address(keeper.config.nic, interface ? if_nametoindex(interface) : 0, address);
     return place.length == 0 || take_listener(IPC_OF_ADDRESS, &place) == 0;

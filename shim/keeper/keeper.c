@@ -557,10 +557,6 @@ static _Noreturn void no_address(void) {
 }
 
 static int run_tool(int count, char **arguments) {
-    if (count == 3 && strcmp(arguments[1], "--dynamic") == 0)
-        return tool_is_dynamic(arguments[2]);
-    if (count == 3 && strcmp(arguments[1], "--check") == 0)
-        return tool_check(arguments[2]);
     if (count == 2 && strcmp(arguments[1], "--ls") == 0)
         return tool_ls();
     if (count == 2 && strcmp(arguments[1], "--down") == 0)
@@ -601,7 +597,7 @@ static void open_nic(void) {
              keeper.config.publish);
     if (!keeper.nic && !(keeper.nic = rights_open_nic(nic, error)))
         keeper_fail("%s", error);
-    keeper.guard = rights_borrowed() && ipc_interface(keeper.config.nic) ? keeper.nic : NULL;
+    keeper.guard = rights_borrowed() && config_interface(keeper.config.nic) ? keeper.nic : NULL;
     if (keeper.guard)
         guard_allow(keeper.guard, keeper.config.address);
     if (keeper.guard && !keeper.config.address)

@@ -79,7 +79,7 @@ bool rights_group_has(void) {
 }
 
 struct nic *rights_open_nic(const char *nic, char *error) {
-    bool raw = ipc_interface(nic);
+    bool raw = config_interface(nic);
     if (rights_borrowed() && !raw)
         rights_drop();
     struct nic *opened = nic_open(nic, error);
@@ -87,7 +87,7 @@ struct nic *rights_open_nic(const char *nic, char *error) {
         snprintf(error, NIC_ERROR_BYTES,
                  "no permission to open interface '%s': that is for root and for group barewire ('adduser "
                  "YOU barewire')",
-                 ipc_interface(nic));
+                 config_interface(nic));
     if (rights_borrowed() && raw)
         rights_drop();
     if (opened && rights_borrowed() && raw && !(opened = nic_guard(opened)))
@@ -116,7 +116,7 @@ static const char *interface_with(const struct ifaddrs *list, const uint8_t mac[
 
 bool rights_allow(const struct config *config, const uint8_t mac[6], char *error) {
     struct ifaddrs *list = NULL;
-    if (!rights_borrowed() || !ipc_interface(config->nic))
+    if (!rights_borrowed() || !config_interface(config->nic))
         return true;
     if (config->mac_of_nic)
         return refuse(error, "--mac nic is for root, since it lets in what comes for this host%s", "");

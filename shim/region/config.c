@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config.c - see config.h. Also used by the keeper, which gets the same variables.
+ * config.c - see config.h. Also used by the keeper, which gets the same variables, and by the command, which checks them.
  */
 #include "shim/region/config.h"
+#include "nic/nearest.h"
 #include "shim/region/tracing_text.h"
 #include "stack/sysctl.h"
 #include <arpa/inet.h>
@@ -19,6 +20,15 @@
 
 static bool fail(char *error, const char *format, const char *value) {
     snprintf(error, CONFIG_ERROR_BYTES, format, value);
+    return false;
+}
+
+/* The same, and which of the words that there are may have been meant. */
+static bool fail_near(char *error, const char *format, const char *value, const struct nearest *near) {
+    char hint[NEAREST_HINT_BYTES];
+    fail(error, format, value);
+    size_t used = strlen(error);
+    snprintf(error + used, CONFIG_ERROR_BYTES - used, "%s", nearest_hint(near, "", hint));
     return false;
 }
 
@@ -117,8 +127,23 @@ static bool parse_addresses(struct config *config, char *error) {
 }
 
 static bool parse_gateway(const char *text, struct config *config, char *error) {
-    return parse_ipv4(text, &config->gateway) || parse_ipv6(text, &config->gateway6) ||
-           fail(error, "--gateway '%s': give A.B.C.D, or an address of IPv6", text);
+    uint32_t four;
+    struct ip_address six;
+    if (parse_ipv4(text, &four) && four) {
+        if (config->gateway)
+            return fail(error, "--gateway %s is one of IPv4 too many: there may be one of each family", text);
+        config->gateway = four;
+        return true;
+    }
+    if (parse_ipv6(text, &six) && !ip_is_any(six)) {
+        if (!ip_is_any(config->gateway6))
+            return fail(error, "--gateway %s is one of IPv6 too many: there may be one of each family", text);
+        config->gateway6 = six;
+        return true;
+    }
+    return fail(error,
+                "--gateway '%s': give a router's address, of IPv4 or IPv6, such as 10.77.0.1 or fe80::1",
+                text);
 }
 
 static bool parse_mac(const char *text, struct config *config, char *error) {
@@ -189,8 +214,16 @@ static bool parse_sysctl(const char *text, struct config *config, char *error) {
     sysctl_init(&scratch);
     int result = sysctl_set_all(&scratch, text, &bad);
     snprintf(one, sizeof one, "%.*s", (int)strcspn(bad, ","), bad);
-    if (result == -ENOENT)
-        return fail(error, "--sysctl '%s': no such tunable; stack/sysctl.h lists those that there are", one);
+    if (result == -ENOENT) {
+        struct nearest near;
+        nearest_begin(&near, one, strcspn(one, "="));
+        for (size_t i = 0; sysctl_name(i); i++)
+            nearest_try(&near, sysctl_name(i));
+        return fail_near(error,
+                         near.word ? "--sysctl '%s': no such tunable"
+                                   : "--sysctl '%s': no such tunable; barewire(1) lists those that there are",
+                         one, &near);
+    }
     if (result)
         return fail(error, "--sysctl '%s': no such value; give NAME=VALUE, such as net.ipv4.tcp_sack=0", one);
     if (snprintf(config->sysctl, sizeof config->sysctl, "%s", text) >= (int)sizeof config->sysctl)
@@ -229,34 +262,63 @@ static bool parse_publish(const char *text, struct config *config, char *error) 
     return true;
 }
 
+static const char *const nic_kinds[] = {"packet:", "pcap:", "tap:", "vde:", "lan:"};
+#define NIC_KINDS (sizeof nic_kinds / sizeof *nic_kinds)
+
 /* KIND:IF, or just an interface, which is a packet socket's. */
 bool config_nic(const char *value, char nic[CONFIG_TEXT_BYTES]) {
-    static const char *const kinds[] = {"packet:", "pcap:", "tap:", "vde:", "lan:"};
     if (strcmp(value, PASST) == 0) {
         snprintf(nic, CONFIG_TEXT_BYTES, PASST);
         return true;
     }
     bool bare = *value && !strchr(value, ':');
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        size_t length = strlen(kinds[i]);
-        if (bare || (strncmp(value, kinds[i], length) == 0 && value[length]))
-            return (size_t)snprintf(nic, CONFIG_TEXT_BYTES, "%s%s", bare ? kinds[i] : "", value) <
+    for (size_t i = 0; i < NIC_KINDS; i++) {
+        size_t length = strlen(nic_kinds[i]);
+        if (bare || (strncmp(value, nic_kinds[i], length) == 0 && value[length]))
+            return (size_t)snprintf(nic, CONFIG_TEXT_BYTES, "%s%s", bare ? nic_kinds[i] : "", value) <
                    CONFIG_TEXT_BYTES;
     }
     return false;
 }
 
+const char *config_interface(const char *nic) {
+    for (size_t i = 0; i < NIC_KINDS; i++) {
+        size_t length = strlen(nic_kinds[i]);
+        if (nic_kinds[i][0] == 'p' && strncmp(nic, nic_kinds[i], length) == 0)
+            return nic + length;
+    }
+    return NULL;
+}
+
+static bool parse_nic(const char *value, struct config *config, char *error) {
+    struct nearest near;
+    const char *colon = strchr(value, ':');
+    if (config_nic(value, config->nic))
+        return true;
+    nearest_begin(&near, value, colon ? (size_t)(colon - value) + 1 : strlen(value));
+    for (size_t i = 0; i < NIC_KINDS; i++)
+        nearest_try(&near, nic_kinds[i]);
+    return fail_near(error,
+                     "--nic '%s': this version has packet:IF, pcap:IF, tap:IF, vde:URL, lan:PATH and passt; "
+                     "packet:eth0, for example",
+                     value, &near);
+}
+
 /* Names with commas between them; none at all is all of them. */
-static bool parse_trace(const char *value, unsigned *groups) {
+static bool parse_trace(const char *value, unsigned *groups, char *error) {
     static const char *const names[] = {"call", "tcp", "ip", "arp", "frame"};
     *groups = 0;
     for (const char *at = value; *at; at += *at == ',') {
         size_t length = strcspn(at, ","), i = 0;
-        while (i < sizeof names / sizeof *names &&
-               (strlen(names[i]) != length || strncmp(at, names[i], length) != 0))
-            i++;
+        struct nearest near;
+        nearest_begin(&near, at, length);
+        for (; i < sizeof names / sizeof *names; i++) {
+            if (strlen(names[i]) == length && strncmp(at, names[i], length) == 0)
+                break;
+            nearest_try(&near, names[i]);
+        }
         if (i == sizeof names / sizeof *names)
-            return false;
+            return fail_near(error, "--trace=%s: give some of call,tcp,ip,arp,frame", value, &near);
         *groups |= 1u << i;
         at += length;
     }
@@ -280,20 +342,14 @@ bool config_read(struct config *config, char *error) {
     memset(config, 0, sizeof *config);
     config->verbose = getenv("BAREWIRE_VERBOSE") != NULL;
     config->strict = getenv("BAREWIRE_STRICT") != NULL;
-    if ((value = getenv("BAREWIRE_TRACE")) && !parse_trace(value, &config->trace))
-        return fail(error, "--trace=%s: give some of call,tcp,ip,arp,frame", value);
+    if ((value = getenv("BAREWIRE_TRACE")) && !parse_trace(value, &config->trace, error))
+        return false;
     if ((value = getenv("BAREWIRE_TRACE_FILE")))
         snprintf(config->trace_file, sizeof config->trace_file, "%s", value);
     if ((value = getenv("BAREWIRE_PCAP")) && !set_pcap(value, config, error))
         return false;
-    if ((value = getenv("BAREWIRE_NIC"))) {
-        if (!config_nic(value, config->nic))
-            return fail(
-                error,
-                "--nic '%s': this version has packet:IF, pcap:IF, tap:IF, vde:URL, lan:PATH and passt; "
-                "packet:eth0, for example",
-                value);
-    }
+    if ((value = getenv("BAREWIRE_NIC")) && !parse_nic(value, config, error))
+        return false;
     if (!config->nic[0] && !getenv("BAREWIRE_NAME"))
         config_nic(PASST, config->nic);
     if ((value = getenv("BAREWIRE_PUBLISH")) && !parse_publish(value, config, error))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config.h - what the user asked for: the environment that scripts/barewire sets, one variable an option.
+ * config.h - what the user asked for: the environment that the command sets, one variable an option.
  */
 #ifndef SHIM_REGION_CONFIG_H
 #define SHIM_REGION_CONFIG_H
@@ -59,6 +59,9 @@ static inline bool config_inet6(const struct config *config) {
 
 /* What --nic says, with its kind: packet:eth0 of eth0. False if it says nothing known. */
 bool config_nic(const char *value, char nic[CONFIG_TEXT_BYTES]);
+
+/* The interface of packet:IF and pcap:IF; NULL for other kinds of NIC. */
+const char *config_interface(const char *nic);
 
 /* The directory of this user's stacks, made if need be with mode 0700; false and a line in error when there
  * can be none. */

@@ -3,6 +3,7 @@
  * ipc.c - see ipc.h. Used on both sides of the door.
  */
 #include "shim/region/ipc.h"
+#include "shim/region/config.h"
 #include "shim/region/libc.h"
 #include "stack/base/random.h"
 #include <arpa/inet.h>
@@ -44,24 +45,16 @@ int ipc_connect(const struct ipc_address *place, unsigned *user) {
     return -error;
 }
 
-const char *ipc_interface(const char *nic) {
-    static const char *const kinds[] = {"packet:", "pcap:"};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strncmp(nic, kinds[i], strlen(kinds[i])) == 0)
-            return nic + strlen(kinds[i]);
-    return NULL;
-}
-
 struct ipc_address ipc_of_address(const char *nic, unsigned interface, uint32_t address) {
     static const uint64_t key[2] = {0, 0};
     const char *colon = strchr(nic, ':');
     struct stat status;
     struct in_addr in = {htonl(address)};
     char text[INET_ADDRSTRLEN];
-    if (!address || !colon || (ipc_interface(nic) && !interface) ||
+    if (!address || !colon || (config_interface(nic) && !interface) ||
         !inet_ntop(AF_INET, &in, text, sizeof text))
         return (struct ipc_address){0};
-    if (ipc_interface(nic))
+    if (config_interface(nic))
         return abstract_place("barewire/interface/%u/%s", interface, text);
     if (strncmp(nic, "lan:", 4) == 0)
         return stat(colon + 1, &status) < 0

@@ -100,9 +100,6 @@ struct ipc_address ipc_of_path(const char *directory, const char *name);
  * -ECONNREFUSED or -ENOENT: nobody does. */
 int ipc_connect(const struct ipc_address *place, unsigned *user);
 
-/* The interface of packet:IF and pcap:IF; NULL for other kinds of NIC. */
-const char *ipc_interface(const char *nic);
-
 /* The descriptors that may go beside a message; -1: none. A second one only with a first. */
 struct ipc_ancillary {
     int first;  /* of a reply: the region; of a request: what its kind says */

@@ -6,6 +6,9 @@
 #include "stack/base/checksum.h"
 #include <assert.h>
 #include <string.h>
+#ifdef __x86_64__
+#include <sys/platform/x86.h>
+#endif
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "byte order");
 
@@ -40,7 +43,17 @@ static uint64_t sum_blocks_anywhere(const uint8_t *bytes, size_t count) {
 __attribute__((target("avx2"))) static uint64_t sum_blocks_wide(const uint8_t *bytes, size_t count) {
     return sum_blocks(bytes, count);
 }
-#define HAS_WIDE __builtin_cpu_supports("avx2")
+
+/* Whether this processor and kernel have AVX2. The loader knows: __builtin_cpu_supports() would ask the processor ten
+ * questions at the start of every program, each of which leaves a virtual machine. */
+static bool has_wide(void) {
+    static uint8_t known; /* 1: no; 2: yes */
+    uint8_t answer = __atomic_load_n(&known, __ATOMIC_RELAXED);
+    if (!answer)
+        __atomic_store_n(&known, answer = CPU_FEATURE_ACTIVE(AVX2) ? 2 : 1, __ATOMIC_RELAXED);
+    return answer == 2;
+}
+#define HAS_WIDE has_wide()
 #else
 #define sum_blocks_wide sum_blocks_anywhere
 #define HAS_WIDE 0

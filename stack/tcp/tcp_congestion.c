@@ -18,20 +18,6 @@
 #define HYSTART_GROWTH_DIVISOR 4
 #define HYSTART_ROUNDS 5
 
-static const char *const names[TCP_ALGORITHMS] = {
-    [TCP_CUBIC] = "cubic", [TCP_RENO] = "reno", [TCP_BBR] = "bbr"};
-
-const char *tcp_congestion_name(enum tcp_algorithm algorithm) {
-    return names[algorithm];
-}
-
-int tcp_congestion_find(const char *name, uint32_t length) {
-    for (int i = 0; i < TCP_ALGORITHMS; i++)
-        if (strnlen(name, length) == strlen(names[i]) && memcmp(name, names[i], strlen(names[i])) == 0)
-            return i;
-    return -1;
-}
-
 void tcp_congestion_init(struct tcp_congestion *congestion, enum tcp_algorithm algorithm, uint32_t mss) {
     bool begun = congestion->cwnd > 0;
     uint32_t cwnd = congestion->cwnd, ssthresh = congestion->ssthresh;

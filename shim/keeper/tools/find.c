@@ -118,7 +118,7 @@ int tool_connect(struct config *config) {
         setenv("BAREWIRE_NAME", names, 1);
     if (!config_read(config, error))
         return complain("%s", error);
-    const char *interface = ipc_interface(config->nic);
+    const char *interface = config_interface(config->nic);
     int ipc = connect_to(
         ipc_of_address(config->nic, interface ? if_nametoindex(interface) : 0, config->address), &stranger);
     if (ipc < 0)

@@ -11,12 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* 0 when the loader would preload our library into the program; 1 when not, and says why on stdout. */
-int tool_is_dynamic(const char *path);
-
-/* The same; before that 2, after a line for the user, when an option that the environment gives is wrong. */
-int tool_check(const char *path);
-
 /* Lists this user's stacks that run, and who is on them. */
 int tool_ls(void);
 

@@ -47,7 +47,7 @@ static void before_capset(const struct __user_cap_data_struct *sets) {
 /* Whose capability is the keeper's file's can't start it once that does not count any more. */
 static void before_prctl(int option, unsigned long argument) {
     if (option == PR_SET_NO_NEW_PRIVS)
-        before_loss(ipc_interface(attach_config.nic) && geteuid() != 0);
+        before_loss(config_interface(attach_config.nic) && geteuid() != 0);
     else if (option == PR_CAPBSET_DROP)
         before_loss(argument == CAP_NET_RAW && permitted() & NET_RAW);
 }

@@ -269,7 +269,7 @@ static void add_place(struct ipc_address place) {
 }
 
 void attach_find_keepers(void) {
-    const char *interface = ipc_interface(attach_config.nic);
+    const char *interface = config_interface(attach_config.nic);
     char directory[108];
     unsigned users[4];
     int count = own_users(users);

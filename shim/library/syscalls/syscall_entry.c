@@ -132,12 +132,16 @@ __asm__(".text\n" ENTER(
 unsigned long syscall_vector_bytes __attribute__((visibility("hidden"))) = 4096;
 bool syscall_vector_compact __attribute__((visibility("hidden")));
 
-__attribute__((constructor)) static void find_vector_bytes(void) {
+void syscall_entry_program_begin(void) {
+    static bool known;
     unsigned a, b, c, d;
+    if (known)
+        return;
     if (__get_cpuid_count(0xd, 0, &a, &b, &c, &d))
         syscall_vector_bytes = (b + 63) & ~63u; /* of all that is enabled, in the longer form */
     if (__get_cpuid_count(0xd, 1, &a, &b, &c, &d))
         syscall_vector_compact = a & 2;
+    known = true;
 }
 
 #endif

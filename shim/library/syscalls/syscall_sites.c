@@ -19,7 +19,6 @@
 #include "shim/region/libc.h"
 #include <dlfcn.h>
 #include <gnu/lib-names.h>
-#include <gnu/libc-version.h>
 #include <link.h>
 #include <signal.h>
 #include <string.h>
@@ -108,13 +107,21 @@ static struct text text_at(uintptr_t base) {
     return (struct text){.start = NULL};
 }
 
-/* Of the libc that this library is linked to. */
-static struct text text_of_libc(void) {
-    Dl_info info;
-    if (!dladdr((void *)gnu_get_libc_version, &info))
+/* Of the libc that this library is linked to. dladdr(3) would compare the address with all of libc's symbols, which
+ * takes 20 us at the start of every program. */
+static struct text text_of_libc(void *library) {
+    struct link_map *object;
+    if (!library || dlinfo(library, RTLD_DI_LINKMAP, &object) < 0)
         return (struct text){.start = NULL};
-    return text_at((uintptr_t)info.dli_fbase);
+    return text_at(object->l_addr);
 }
+
+static void *open_libc(void) {
+    return dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
+}
+
+extern const char own_header[] __asm__("__ehdr_start")
+    __attribute__((visibility("hidden"))); /* ld(1) defines it */
 
 /* `unused`: no other thread can be in it. */
 static void note_text(const struct text *text, bool unused) {
@@ -167,18 +174,17 @@ static int take_other(struct dl_phdr_info *object, size_t size, void *context) {
         return 0;
     struct text text = text_at(object->dlpi_addr);
     text.entry = syscall_entry_program;
-    if (text.end - text.start <= SYSCALL_SITE_TEXT_MAX)
-        note_text(&text, others->word != NULL);
+    if (text.end - text.start > SYSCALL_SITE_TEXT_MAX)
+        return 0;
+    syscall_entry_program_begin();
+    note_text(&text, others->word != NULL);
     return 0;
 }
 
 /* Libraries that make system calls themselves, as liburing does: what the program began with is where the
  * kernel raises no signal (user_dispatch.h). */
 static void take_others(const char *word) {
-    struct others others = {.word = word};
-    Dl_info info;
-    if (dladdr((void *)take_others, &info))
-        others.self = (uintptr_t)info.dli_fbase;
+    struct others others = {.word = word, .self = (uintptr_t)own_header};
     dl_iterate_phdr(take_other, &others);
 }
 
@@ -186,8 +192,8 @@ void syscall_sites_begin(void) {
     static const char *const functions[] = {"read",    "close_range",  "poll",   "writev",
                                             "syscall", "epoll_pwait2", "socket", "sendmmsg"};
     static const char *const apart[] = {"_exit", "execve"}; /* on one page, which is another one */
-    struct text text = text_of_libc();
-    void *library = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
+    void *library = open_libc();
+    struct text text = text_of_libc(library);
     for (size_t i = 0; library && i < sizeof functions / sizeof *functions; i++) {
         const uint8_t *function = dlsym(library, functions[i]);
         if (function && function >= text.start && function + FUNCTION_BYTES <= text.end)
@@ -203,7 +209,7 @@ void syscall_sites_begin(void) {
 }
 
 void syscall_sites_complete(void) {
-    struct text text = text_of_libc();
+    struct text text = text_of_libc(open_libc());
     struct text before = {.start = text.start, .end = begun.start},
                 behind = {.start = begun.end, .end = text.end};
     if (!begun.start || !text.start)

@@ -275,6 +275,7 @@ static bool is_translated(void) {
 static bool start(void) {
     if (user_dispatch_on)
         return true;
+    syscall_entry_program_begin();
     if (is_translated() || !turn_on())
         return false;
     own.on = user_dispatch_on = true;

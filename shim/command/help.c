@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * help.c - see help.h. Lines are of 80 columns at most; the short text fits one screen. The options are also in
+ * scripts/barewire.1 and in the shells' completions, which a test compares.
+ */
+#include "shim/command/help.h"
+#include "shim/command/fail.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VERSION "0.1"
+
+static const char text_short[] =
+    "Usage: barewire [OPTIONS] [--] PROGRAM [ARG...]\n"
+    "       barewire [OPTIONS] COMMAND [ARG...]    'barewire COMMAND --help' has more\n"
+    "\n"
+    "Runs an unmodified program on a TCP/IP stack of its own.\n"
+    "\n"
+    "  barewire curl https://example.org/             no rights needed: by passt(1)\n"
+    "  barewire -i eth0 -a 10.77.0.10/24 nginx        on an address of its own\n"
+    "  barewire --impair loss=2%,delay=50ms curl ...  on a bad network\n"
+    "  barewire --pcap f.pcapng curl ... && barewire report f.pcapng -o f.html\n"
+    "\n"
+    "Options ('barewire --help all' has the rest)\n"
+    "  -i, --nic KIND[:ARG]   passt (the default); packet:IF or just IF, pcap:IF,\n"
+    "                         tap:IF, vde:URL, lan:PATH\n"
+    "  -a, --address ADDRESS/N        its own, of IPv4 or IPv6; more than once\n"
+    "                         (default: by DHCP, and from the link's routers)\n"
+    "  -g, --gateway ADDRESS  the router for everything beyond, of IPv4 or IPv6\n"
+    "      --dns ADDRESS[,...]        name servers, of IPv4 or IPv6\n"
+    "      --publish PORT[:PORT]      passt: a port of this host that leads here\n"
+    "      --name NAME        the stack's name, to join it, or to have one beside\n"
+    "      --impair ITEM[,...]        a bad network: loss=1%, delay=20ms ...\n"
+    "  -v, --verbose          what each connection did, or why it failed\n"
+    "      --trace[=call,tcp,ip,arp,frame]   calls and events, a line each\n"
+    "      --pcap FILE        all frames, for wireshark(1) and barewire report\n"
+    "  -P, --profile PROFILE  options from ~/.config/barewire.conf\n"
+    "      --explain          say by which doors PROGRAM's system calls would go\n"
+    "  -h, --help [all]       this text; all: every option and command in full\n"
+    "      --version          the version\n"
+    "\n"
+    "Commands\n"
+    "  ls     the stacks that run              report  what is wrong with connections\n"
+    "  ss     the sockets of one, as ss(8)     doctor  what works on this machine\n"
+    "  stats  its counters, as nstat(8)        lan     a LAN in software\n"
+    "  down   ends it                          lab     namespaces to try it in\n";
+
+static const char text_all[] =
+    "Usage: barewire [OPTIONS] [--] PROGRAM [ARG...]\n"
+    "       barewire [OPTIONS] COMMAND [ARG...]    'barewire COMMAND --help' has more\n"
+    "\n"
+    "Runs an unmodified program on a TCP/IP stack of its own.\n"
+    "\n"
+    "  barewire curl https://example.org/             no rights needed: by passt(1)\n"
+    "  barewire -i eth0 -a 10.77.0.10/24 nginx        on an address of its own\n"
+    "  barewire --impair loss=2%,delay=50ms curl ...  on a bad network\n"
+    "  barewire --pcap f.pcapng curl ... && barewire report f.pcapng -o f.html\n"
+    "\n"
+    "Network\n"
+    "  -i, --nic KIND[:ARG]   passt (the default); packet:IF or just IF, an\n"
+    "                         interface; pcap:IF, by libpcap; tap:IF; vde:URL;\n"
+    "                         lan:PATH\n"
+    "  -a, --address ADDRESS/N|dhcp|auto  the stack's own, such as 10.77.0.10/24\n"
+    "                         or 2001:db8::10/64: one of IPv4, up to four of IPv6;\n"
+    "                         more than once (default: both dhcp and auto)\n"
+    "  -g, --gateway ADDRESS  the router for everything beyond, of IPv4 or of IPv6;\n"
+    "                         one of each family\n"
+    "      --no-ipv6          IPv4 alone\n"
+    "      --dns ADDRESS[,...]        name servers, of IPv4 or of IPv6 (default:\n"
+    "                         DHCP's, resolv.conf's)\n"
+    "      --mac MAC|nic      its Ethernet address; nic: the interface's own\n"
+    "      --mtu N            the largest packet to send\n"
+    "      --publish PORT[:PORT][,...]    passt: ports of this host that lead here\n"
+    "      --loopback kernel|stack    whose 127.0.0.0/8 is (default: kernel)\n"
+    "      --name NAME        the stack's name, to join it, or to have one beside\n"
+    "      --sysctl NAME=VALUE        a tunable, such as\n"
+    "                         net.ipv4.tcp_congestion_control=reno\n"
+    "      --spin USEC        a thread that waits looks so long before it sleeps\n"
+    "A bad network\n"
+    "      --impair ITEM[,...]        loss=1%  delay=20ms  jitter=5ms  rate=100mbit\n"
+    "                         queue=50ms  burst=3  duplicate=0.1%  reorder=1%\n"
+    "                         corrupt=0.01%  seed=7; tx:loss=1% or rx:... one way\n"
+    "Watching\n"
+    "  -v, --verbose          what each connection did, or why it failed\n"
+    "      --trace[=call,tcp,ip,arp,frame]   calls and events, a line each\n"
+    "  -o, --output FILE      ... to the end of FILE\n"
+    "      --pcap FILE        all frames, for wireshark(1) and barewire report\n"
+    "The rest\n"
+    "  -P, --profile PROFILE  options from ~/.config/barewire.conf: see barewire(1)\n"
+    "      --strict           start nothing that can't be taken over\n"
+    "      --explain          don't run PROGRAM: say by which doors its system calls\n"
+    "                         go, and whether all are held (see doctor)\n"
+    "      --io-uring KIND    what a program gets: none (the default), files, kernel\n"
+    "  -h, --help [all]       the most used ones; all: this text\n"
+    "      --version          the version\n"
+    "\n"
+    "Commands\n"
+    "  ls                       the stacks that run, and who is on them\n"
+    "  ss [-tulaimpHnw] [--json]      sockets of a stack, as ss(8) shows the kernel's\n"
+    "  stats [--json] [--lock [SECONDS]]    its counters, as nstat(8) shows them; or\n"
+    "                           how long its lock is held and waited for\n"
+    "  down                     ends it\n"
+    "  report FILE|--live [SECONDS] [--text] [-o FILE]    what is wrong with each\n"
+    "                           connection, and whose it is\n"
+    "  lan PATH --hub|--switch [--rate R] [--delay T] [--ber P]   a LAN in software\n"
+    "  lab                      two network namespaces, to try it in\n"
+    "  doctor [[--json] PROGRAM]      what works on this machine; whether all system\n"
+    "                           calls of a program can be taken over\n";
+
+static const struct {
+    const char *command, *text;
+} texts[] = {
+    {"ss", "Usage: barewire ss [-tulaimpHnw] [--json] [--name NAME]\n"
+           "\n"
+           "Shows the sockets of a stack that runs, in the columns of ss(8).\n"
+           "\n"
+           "  -t, -u     TCP alone, UDP alone         -i   what TCP knows of each connection\n"
+           "  -l         listening ones alone         -m   memory\n"
+           "  -a         all                          -p   the programs that hold them\n"
+           "  -H         no header                    -n   numbers (always so)\n"
+           "  -w         their progress, until ^C     --json   everything, as JSON\n"
+           "  --name     of that stack (default: the only one there is; see barewire ls)\n"
+           "\n"
+           "  barewire ss -tip\n"},
+    {"stats", "Usage: barewire stats [--json] [--name NAME]\n"
+              "       barewire stats --lock [SECONDS] [--json] [--name NAME]\n"
+              "\n"
+              "Shows a stack's counters by Linux's names, as nstat(8) does; and what --impair\n"
+              "did (ImpairTxLost ...).\n"
+              "\n"
+              "  --lock     measures for a second, or so many, how long each function of the\n"
+              "             library and the keeper holds the stack's lock, and waits for it\n"
+              "\n"
+              "  barewire stats --lock 10\n"},
+    {"ls", "Usage: barewire ls\n"
+           "\n"
+           "Lists this user's stacks that run: name, address, the process that keeps it,\n"
+           "sockets, and the programs on it. (With arguments it is ls(1).)\n"},
+    {"down", "Usage: barewire down [--name NAME]\n"
+             "\n"
+             "Ends a stack and every connection on it (default: the only one there is).\n"},
+    {"report", "Usage: barewire report FILE [--text] [-o FILE]\n"
+               "       barewire report --live [SECONDS] [--name NAME] [--text] [-o FILE]\n"
+               "\n"
+               "Follows the connections of a capture (pcapng or pcap; -: standard input), or of\n"
+               "a stack that runs, and says what is wrong with each, and whose it is.\n"
+               "\n"
+               "  --text     for a terminal; otherwise a page of HTML\n"
+               "  -o FILE    write it there\n"
+               "\n"
+               "  barewire --pcap seen.pcapng curl -O http://host/file\n"
+               "  barewire report seen.pcapng -o report.html\n"},
+    {"doctor", "Usage: barewire doctor\n"
+               "       barewire doctor [--json] PROGRAM      as barewire --explain PROGRAM\n"
+               "\n"
+               "Tries which kinds of NIC work on this machine for this user, and says what to do\n"
+               "for the others. Or says by which doors a program's system calls go, without\n"
+               "running it, and whether all that concern a socket are taken over: status 0 if\n"
+               "so, 1 if not.\n"
+               "\n"
+               "  --json     the same as JSON\n"},
+    {"lan", "Usage: barewire lan PATH --hub|--switch [--rate R] [--delay T] [--ber P]\n"
+            "       barewire lan PATH\n"
+            "\n"
+            "Runs a LAN in software that stacks join by --nic lan:PATH, until ^C; or shows\n"
+            "the ports of one that runs.\n"
+            "\n"
+            "  --hub        a shared medium: carrier sense, collisions, backoff\n"
+            "  --switch     learning, ageing, flooding\n"
+            "  --rate 10mbit  --delay 1ms  --ber 1e-6     its line\n"},
+    {"lab", "Usage: barewire lab up|status|down\n"
+            "       barewire lab run|far PROGRAM [ARG...]\n"
+            "\n"
+            "Makes two network namespaces that a cable joins: bw0 on the near side, for\n"
+            "barewire; the kernel's own stack with nginx at 10.77.0.2:8080 on the far side.\n"
+            "\n"
+            "  barewire lab up\n"
+            "  barewire lab run barewire -i bw0 -a 10.77.0.9/24 curl 10.77.0.2:8080/1K\n"
+            "  barewire lab far tcpdump -n -i bw1\n"},
+};
+
+static _Noreturn void show(const char *text) {
+    if (fputs(text, stdout) < 0 || fflush(stdout) < 0)
+        fail_with(1, "can't write to standard output");
+    exit(0);
+}
+
+void help_show(enum help much) {
+    show(much == HELP_ALL ? text_all : text_short);
+}
+
+void help_version(void) {
+    show("barewire " VERSION "\n");
+}
+
+void help_of_command(const char *name) {
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (strcmp(texts[i].command, name) == 0)
+            show(texts[i].text);
+    show(text_all);
+}
