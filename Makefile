@@ -48,6 +48,7 @@ KEEPER := $(DIGEST) $(call sources,shim/keeper shim/region nic stack)
 FUZZ_NAMES := frames ip6 dhcp options filter config settings capture netlink door dns
 FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
 UNIT := $(sort $(shell find tests/unit -name 'test_*.c'))
+UNIT_SCENES := $(filter-out tests/unit/test_% tests/unit/failing.c,$(wildcard tests/unit/*.c))
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(UNIT)))
 
 LIBRARY_LIBS = -ldl
@@ -125,7 +126,7 @@ $(BUILD)/parts.a: $(call objects,plain,$(PARTS))
 	@ar qcs $@ $^
 
 define unit_test
-$(BUILD)/tests/$(basename $(notdir $(1))): $(call objects,plain,$(1) tests/unit/host.c tests/unit/scene.c tests/unit/peer6.c) $(BUILD)/parts.a
+$(BUILD)/tests/$(basename $(notdir $(1))): $(call objects,plain,$(1) $(UNIT_SCENES)) $(BUILD)/parts.a
 	$$(LINK) $$(CMOCKA_LIBS)
 endef
 $(foreach test,$(UNIT),$(eval $(call unit_test,$(test))))

@@ -4,7 +4,6 @@
  */
 #include "tests/unit/scene.h"
 #include <errno.h>
-#include <string.h>
 
 uint8_t bytes[200000];
 
@@ -92,4 +91,35 @@ struct tcp_segment segment_from_peer(const struct scene *scene, uint8_t flags) {
                                 .window = 65535,
                                 .flags = flags,
                                 .window_scale = -1};
+}
+
+bool knock(struct scene *scene, uint16_t port) {
+    peer_send(&scene->host, port, 8080, TCP_SYN, scene->remote, 0, 65535, MSS, NULL, 0);
+    if (!hear(scene))
+        return false;
+    scene->local = scene->packet.tcp.sequence + 1;
+    return scene->packet.tcp.flags == (TCP_SYN | TCP_ACK);
+}
+
+ssize_t send_all(struct scene *scene, size_t length, int flags) {
+    return send_bytes(&scene->host, scene->socket, bytes, length, flags);
+}
+
+void acknowledge(struct scene *scene, uint32_t end) {
+    say(scene, TCP_ACK, scene->remote, scene->local + end, 65535, NULL, 0);
+}
+
+void feed(struct scene *scene, uint32_t length) {
+    say(scene, TCP_ACK, scene->remote, scene->local, 65535, bytes, length);
+    scene->remote += length;
+}
+
+void tune(struct scene *scene, const char *list) {
+    assert_int_equal(sysctl_set_all(&scene->host.stack->sysctl, list, NULL), 0);
+}
+
+void assert_open(struct scene *scene) {
+    char got[8];
+    assert_int_equal(scene->socket->tcp->state, TCP_ESTABLISHED);
+    assert_int_equal(receive_bytes(&scene->host, scene->socket, got, sizeof got, 0), -EAGAIN);
 }

@@ -41,4 +41,17 @@ void listen_on(struct scene *scene, int backlog);
 void connect_begin(struct scene *scene);
 void connected(struct scene *scene, uint16_t window, uint16_t mss);
 
+/* The peer opens a connection to us, up to our SYN-ACK. */
+bool knock(struct scene *scene, uint16_t port);
+
+ssize_t send_all(struct scene *scene, size_t length, int flags);
+
+void acknowledge(struct scene *scene, uint32_t end);
+
+void feed(struct scene *scene, uint32_t length);
+
+void tune(struct scene *scene, const char *list);
+
+void assert_open(struct scene *scene);
+
 #endif

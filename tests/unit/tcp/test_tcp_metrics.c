@@ -2,14 +2,7 @@
 /*
  * test_tcp_metrics.c - tcp_metrics.c: what a connection leaves to the next of its destination.
  */
-#include "stack/tcp/tcp_rtt.h"
 #include "tests/unit/scene.h"
-#include <errno.h>
-#include <string.h>
-
-static void tune(struct scene *scene, const char *list) {
-    assert_int_equal(sysctl_set_all(&scene->host.stack->sysctl, list, NULL), 0);
-}
 
 /* The peer answers our SYN after so long. */
 static void open_in(struct scene *scene, uint64_t rtt_ns) {
