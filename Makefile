@@ -97,7 +97,14 @@ $(BUILD)/barewire-keeper: $(call objects,$(if $(SAN),shared,plain),$(KEEPER))
 $(BUILD)/barewire-load: $(call objects,plain,$(call sources,shim/loader))
 	$(LINK) -pie $(HARD_LINK) -ldl
 
-# scripts/barewire is a link to it.
+# scripts/barewire is a link to that of build/, also for tests of what a sanitizer instruments.
+ifneq ($(BUILD),build)
+.PHONY: build/barewire
+all: $(if $(SAN),build/barewire)
+build/barewire:
+	@$(MAKE) --no-print-directory SAN= BUILD=build $@
+endif
+
 $(BUILD)/barewire: $(call objects,plain,$(COMMAND))
 	$(LINK) -pie $(HARD_LINK)
 

@@ -38,6 +38,61 @@ static bool has_same_addresses6(const struct config *asked) {
     return same;
 }
 
+/* What this stack has of IPv4, as an option says it. */
+static const char *own_address(char text[64]) {
+    const struct config *config = &keeper.config;
+    if (config->address)
+        snprintf(text, 64, "--address %u.%u.%u.%u/%u", config->address >> 24, config->address >> 16 & 255,
+                 config->address >> 8 & 255, config->address & 255, config->prefix_length);
+    else
+        snprintf(text, 64, "%s", config->dhcp ? "--address dhcp" : "no address of IPv4");
+    return text;
+}
+
+/* Who asks for less than the stack has joins it; --no-ipv6 is a wish of its own. */
+static bool agrees_on_addresses(const struct config *asked, char *message) {
+    const struct config *config = &keeper.config;
+    char text[64];
+    if ((asked->address &&
+         (asked->address != config->address || asked->prefix_length != config->prefix_length)) ||
+        (asked->address_given && asked->dhcp && !config->dhcp)) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s", config->name,
+                 own_address(text));
+        return false;
+    }
+    if (asked->count6 > 0 && !has_same_addresses6(asked)) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s IPv6 address%s", config->name,
+                 config->count6 ? "another" : "no", config->count6 ? "" : " of its own");
+        return false;
+    }
+    if (asked->address_given && asked->autoconf && !config->autoconf) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running without --address auto", config->name);
+        return false;
+    }
+    if (asked->no_ipv6 && shared->stack.config.ip6.on) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with IPv6", config->name);
+        return false;
+    }
+    return true;
+}
+
+/* Of each family that is asked for. */
+static bool agrees_on_gateways(const struct config *asked, char *message) {
+    const struct config *config = &keeper.config;
+    bool six = !ip_is_any(asked->gateway6) && !ip_equal(asked->gateway6, config->gateway6);
+    struct ip_address own = six ? config->gateway6 : ip_from_v4(config->gateway);
+    char text[IP_ADDRESS_TEXT];
+    if (!six && (!asked->gateway || asked->gateway == config->gateway))
+        return true;
+    if (six ? ip_is_any(own) : !config->gateway)
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with no --gateway of %s", config->name,
+                 six ? "IPv6" : "IPv4");
+    else
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --gateway %s", config->name,
+                 ip_text(own, text));
+    return false;
+}
+
 /* Whoever names a running stack and asks for something else than it is, is told. */
 static bool agrees(const struct config *asked, char *message, bool *advised) {
     const struct config *config = &keeper.config;
@@ -56,26 +111,8 @@ static bool agrees(const struct config *asked, char *message, bool *advised) {
                  config->nic, asked->nic);
         return false;
     }
-    if (asked->address &&
-        (asked->address != config->address || asked->prefix_length != config->prefix_length)) {
-        if (!config->address)
-            snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --address dhcp",
-                     config->name);
-        else
-            snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with --address %u.%u.%u.%u/%u",
-                     config->name, config->address >> 24, config->address >> 16 & 255,
-                     config->address >> 8 & 255, config->address & 255, config->prefix_length);
+    if (!agrees_on_addresses(asked, message) || !agrees_on_gateways(asked, message))
         return false;
-    }
-    if (asked->count6 > 0 && !has_same_addresses6(asked)) {
-        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s IPv6 address%s", config->name,
-                 config->count6 ? "another" : "no", config->count6 ? "" : " of its own");
-        return false;
-    }
-    if (asked->gateway && asked->gateway != config->gateway) {
-        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with another gateway", config->name);
-        return false;
-    }
     if (asked->mtu && asked->mtu != config->mtu) {
         snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with another --mtu than %u",
                  config->name, asked->mtu);

@@ -112,12 +112,14 @@ static bool parse_each(const char *list, struct config *config, char *error,
 
 static bool parse_addresses(struct config *config, char *error) {
     const char *given = getenv("BAREWIRE_ADDRESS");
+    config->address_given = given != NULL;
     config->dhcp = config->autoconf = !given;
     if (given && !parse_each(given, config, error, parse_address))
         return false;
     if (config->dhcp && config->address)
         return fail(error, "--address %s: IPv4's is either given or DHCP's", given);
     if (getenv("BAREWIRE_NO_IPV6")) {
+        config->no_ipv6 = true;
         config->autoconf = false;
         config->count6 = 0;
     }
@@ -444,10 +446,11 @@ bool config_directory(char path[108], char *error) {
 bool config_is_whole(const struct config *config) {
     static const struct {
         size_t at, room; /* of a text; 0: a flag */
-    } parts[] = {TEXT(nic),        TEXT(name),      TEXT(publish),    TEXT(pcap),           TEXT(impair),
-                 TEXT(sysctl),     TEXT(dns),       TEXT(trace_file), FLAG(dhcp),           FLAG(autoconf),
-                 FLAG(name_given), FLAG(mac_given), FLAG(mac_of_nic), FLAG(loopback_given), FLAG(loopback),
-                 FLAG(verbose),    FLAG(strict)};
+    } parts[] = {TEXT(nic),           TEXT(name),      TEXT(publish),    TEXT(pcap),
+                 TEXT(impair),        TEXT(sysctl),    TEXT(dns),        TEXT(trace_file),
+                 FLAG(address_given), FLAG(dhcp),      FLAG(autoconf),   FLAG(no_ipv6),
+                 FLAG(name_given),    FLAG(mac_given), FLAG(mac_of_nic), FLAG(loopback_given),
+                 FLAG(loopback),      FLAG(verbose),   FLAG(strict)};
     const uint8_t *bytes = (const uint8_t *)config;
     if (config->count6 > CONFIG_ADDRESSES6_MAX)
         return false;

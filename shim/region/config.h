@@ -21,7 +21,8 @@ struct config {
     char name[CONFIG_TEXT_BYTES]; /* BAREWIRE_NAME, or made of network namespace, NIC and address */
     bool name_given;
     /* BAREWIRE_ADDRESS: one of IPv4, or dhcp; some of IPv6, or auto; nothing: dhcp and auto. */
-    bool dhcp, autoconf;
+    bool address_given, dhcp, autoconf;
+    bool no_ipv6;     /* BAREWIRE_NO_IPV6: auto and addresses of IPv6 count for nothing */
     uint32_t address; /* 0: none, or from a DHCP server */
     uint8_t prefix_length;
     uint8_t count6;
