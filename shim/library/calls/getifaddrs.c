@@ -57,9 +57,9 @@ void interfaces_count(enum interface_place place, struct rtnl_link_stats64 *wide
     const struct mib *mib = &shared->stack.mib;
     *wide = (struct rtnl_link_stats64){0};
     if (place == INTERFACE_OWN) {
-        wide->rx_packets = mib->IpInReceives;
-        wide->tx_packets = mib->IpOutRequests;
-        wide->multicast = mib->IpExtInMcastPkts;
+        wide->rx_packets = mib->IpInReceives + mib->Ip6InReceives;
+        wide->tx_packets = mib->IpOutRequests + mib->Ip6OutRequests;
+        wide->multicast = mib->IpExtInMcastPkts + mib->Ip6InMcastPkts;
     }
     /* The narrow one has the same fields in the same order. */
     const uint64_t *from = (const uint64_t *)wide;

@@ -109,6 +109,11 @@ static void put_tcp(const struct question *question, const struct told *told) {
                          tcp_congestion_name(told->tcp->congestion.algorithm));
 }
 
+/* As the kernel: what is bound to an address of IPv6 takes no other. */
+static bool takes_ipv6_alone(const struct told *told) {
+    return told->socket->options.six.only || (!ip_is_any(told->local) && !ip_is_v4(told->local));
+}
+
 static void tell_of_socket(struct question *question, const struct told *told) {
     struct netlink_answer *answer = question->answer;
     struct inet_diag_msg message = {.idiag_family = told->inet6 ? AF_INET6 : AF_INET,
@@ -140,7 +145,7 @@ static void tell_of_socket(struct question *question, const struct told *told) {
         if (asks(question, INET_DIAG_TOS))
             netlink_put_u8(answer, INET_DIAG_TOS, socket->options.tos);
         if (told->inet6)
-            netlink_put_u8(answer, INET_DIAG_SKV6ONLY, 0);
+            netlink_put_u8(answer, INET_DIAG_SKV6ONLY, takes_ipv6_alone(told));
         put_memory(question, told);
         if (told->tcp)
             put_tcp(question, told);
@@ -159,7 +164,7 @@ static void look_at_tcp(void *object, void *context) {
                         .local_port = tcp->binding.port,
                         .remote_port = listens ? 0 : tcp->remote_port,
                         .state = tcp->state,
-                        .inet6 = socket && socket->options.inet6,
+                        .inet6 = socket ? socket->options.inet6 : !ip_is_v4(tcp->remote_address),
                         .receive_queue = listens && socket ? socket->accept_count : tcp->receive.length,
                         .send_queue = listens && socket ? socket->backlog : tcp->send.length};
     if (tcp->state != TCP_CLOSE)
@@ -201,12 +206,12 @@ int netlink_diag(struct netlink_answer *answer) {
     return question.dump || question.found ? 0 : -ENOENT;
 }
 
-/* Whether a socket of the kernel's is told of: at loopback, or of IPv6 indeed. */
+/* Whether a socket of the kernel's is told of: at loopback, or of IPv6 that the stack has not. */
 static bool stays_the_kernels(const struct inet_diag_msg *message) {
     const struct in6_addr *six = (const void *)message->id.idiag_src;
     bool mapped = message->idiag_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(six);
     if (message->idiag_family == AF_INET6 && !mapped)
-        return true;
+        return !shared->stack.config.ip6.on || (IN6_IS_ADDR_LOOPBACK(six) && shared->kernel_loopback);
     uint32_t host = ntohl(message->id.idiag_src[mapped ? 3 : 0]);
     return ip4_is_loopback(host) && shared->kernel_loopback;
 }

@@ -5,11 +5,12 @@
 #include "shim/library/netinfo/procfs.h"
 #include "shim/library/calls/call.h"
 #include "shim/library/memory.h"
-#include "shim/library/netinfo/procfs_text.h"
+#include "shim/library/netinfo/procfs_text6.h"
 #include "shim/library/process/netns.h"
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,9 +77,9 @@ static bool write_attribute(const char *name, struct procfs_text *text) {
     else if (strcmp(name, "carrier") == 0)
         procfs_print(text, "1\n");
     else if (strcmp(name, "statistics/rx_packets") == 0)
-        procfs_print(text, "%llu\n", (unsigned long long)mib->IpInReceives);
+        procfs_print(text, "%" PRIu64 "\n", mib->IpInReceives + mib->Ip6InReceives);
     else if (strcmp(name, "statistics/tx_packets") == 0)
-        procfs_print(text, "%llu\n", (unsigned long long)mib->IpOutRequests);
+        procfs_print(text, "%" PRIu64 "\n", mib->IpOutRequests + mib->Ip6OutRequests);
     else
         return false;
     return true;
@@ -120,7 +121,7 @@ static int open_text(const char *in_proc, const char *in_sys, int pid, int flags
     int fd = -1;
     if (text.bytes && kernels) {
         if (in_proc)
-            read_kernels(in_proc, kernels);
+            read_kernels(procfs_form6(in_proc), kernels);
         region_enter();
         interfaces_describe(text.interfaces);
         bool known = !shared->broken && (!pid || is_member(pid)) &&

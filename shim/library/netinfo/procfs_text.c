@@ -5,6 +5,7 @@
  * lo stays the kernel's, so its sockets with an address of 127.0.0.0/8 are told beside the stack's.
  */
 #include "shim/library/netinfo/procfs_text.h"
+#include "shim/library/netinfo/procfs_text6.h"
 #include "shim/region/lock.h"
 #include "shim/region/region.h"
 #include <arpa/inet.h>
@@ -77,7 +78,8 @@ static void print_tcp(void *object, void *context) {
     struct tcp *tcp = object;
     struct procfs_text *text = listing->text;
     const struct socket *socket = tcp->socket;
-    bool listens = tcp->state == TCP_LISTEN, inet6 = socket && socket->options.inet6;
+    bool listens = tcp->state == TCP_LISTEN;
+    bool inet6 = socket ? socket->options.inet6 : !ip_is_v4(tcp->remote_address); /* nobody's any more */
     if (tcp->state == TCP_CLOSE || inet6 != listing->inet6 || listens != listing->listeners)
         return;
     struct tcp_information info;
@@ -135,11 +137,11 @@ static void print_datagram(void *object, void *context) {
         pad(text, from, UDP_WIDTH);
 }
 
-/* Whether a line of the kernel's, from its local address on, is of loopback, or of IPv6 indeed. */
+/* Whether a line of the kernel's, from its local address on, is of loopback, or of IPv6 that the stack has not. */
 static bool stays_the_kernels(const char *local, bool inet6) {
-    static const char mapped[] = "0000000000000000FFFF0000";
+    static const char mapped[] = "0000000000000000FFFF0000", loopback[] = "00000000000000000000000001000000:";
     if (inet6 && memcmp(local, mapped, sizeof mapped - 1) != 0)
-        return true;
+        return !shared->stack.config.ip6.on || memcmp(local, loopback, sizeof loopback - 1) == 0;
     return memcmp(local + (inet6 ? sizeof mapped - 1 : 0) + 6, "7F:", 3) == 0;
 }
 
@@ -147,7 +149,7 @@ static bool stays_the_kernels(const char *local, bool inet6) {
 static void print_kernels(struct listing *listing, int width) {
     struct procfs_text *text = listing->text;
     const char *line = strchr(text->kernels, '\n');
-    if (!shared->kernel_loopback && !listing->inet6)
+    if (!shared->kernel_loopback && (!listing->inet6 || shared->stack.config.ip6.on))
         return;
     while (line && *++line) {
         const char *end = strchr(line, '\n'), *local = strstr(line, ": ");
@@ -209,9 +211,11 @@ static void write_dev(struct procfs_text *text) {
         procfs_print(text,
                      "%6s: %7d %7" PRIu64 " %4d %4" PRIu64 " %4d %5d %10d %9" PRIu64 " %8d %7" PRIu64
                      " %4d %4" PRIu64 " %4d %5d %7d %10d\n",
-                     text->interfaces[i].name, 0, own ? mib->IpInReceives : 0, 0, own ? mib->IpInDiscards : 0,
-                     0, 0, 0, own ? mib->IpExtInMcastPkts : 0, 0, own ? mib->IpOutRequests : 0, 0,
-                     own ? mib->IpOutDiscards : 0, 0, 0, 0, 0);
+                     text->interfaces[i].name, 0, own ? mib->IpInReceives + mib->Ip6InReceives : 0, 0,
+                     own ? mib->IpInDiscards : 0, 0, 0, 0,
+                     own ? mib->IpExtInMcastPkts + mib->Ip6InMcastPkts : 0, 0,
+                     own ? mib->IpOutRequests + mib->Ip6OutRequests : 0, 0,
+                     own ? mib->IpOutDiscards + mib->Ip6OutDiscards : 0, 0, 0, 0, 0);
     }
 }
 
@@ -376,36 +380,6 @@ static void write_sockstat(struct procfs_text *text) {
                  connections - states[TCP_TIME_WAIT], 0u, counts.udp, 0u, counts.udplite, counts.raw);
 }
 
-/* The stack's own, in the kernel's form; see below for what is the kernel's. */
-static void write_own_if_inet6(struct procfs_text *text) {
-    const struct ip6_addresses *addresses = &shared->stack.ip6.addresses;
-    struct interface all[INTERFACES];
-    interfaces_describe(all);
-    for (uint32_t i = 0; i < addresses->count; i++) {
-        const struct ip6_address *entry = &addresses->entries[i];
-        for (unsigned at = 0; at < IP_ADDRESS_BYTES; at++)
-            procfs_print(text, "%02x", entry->address.bytes[at]);
-        procfs_print(text, " %02x %02x %02x %02x %8s\n", all[INTERFACE_OWN].index, entry->prefix_length,
-                     ip_is_link_local(entry->address) ? 0x20 : 0, entry->flags & 0xff,
-                     all[INTERFACE_OWN].name);
-    }
-}
-
-/* Loopback is the kernel's. */
-static void write_if_inet6(struct procfs_text *text) {
-    const char *line = text->kernels;
-    while (*line) {
-        const char *end = strchr(line, '\n');
-        if (!end)
-            return;
-        if (end - line > 3 && memcmp(end - 3, " lo", 3) == 0)
-            procfs_print(text, "%.*s\n", (int)(end - line), line);
-        line = end + 1;
-    }
-    if (shared->stack.config.ip6.on)
-        write_own_if_inet6(text);
-}
-
 bool procfs_write(const char *name, struct procfs_text *text) {
     if (strcmp(name, "tcp") == 0)
         write_tcp(text, false);
@@ -421,8 +395,12 @@ bool procfs_write(const char *name, struct procfs_text *text) {
         write_datagrams(text, true, IP_PROTOCOL_UDPLITE);
     else if (strcmp(name, "icmp") == 0)
         write_datagrams(text, false, IP_PROTOCOL_ICMP);
+    else if (strcmp(name, "icmp6") == 0)
+        write_datagrams(text, true, IP_PROTOCOL_ICMP6);
     else if (strcmp(name, "raw") == 0)
         write_datagrams(text, false, 0);
+    else if (strcmp(name, "raw6") == 0)
+        write_datagrams(text, true, 0);
     else if (strcmp(name, "dev") == 0)
         write_dev(text);
     else if (strcmp(name, "route") == 0)
@@ -435,9 +413,7 @@ bool procfs_write(const char *name, struct procfs_text *text) {
         write_counters(text);
     else if (strcmp(name, "sockstat") == 0)
         write_sockstat(text);
-    else if (strcmp(name, "if_inet6") == 0)
-        write_if_inet6(text);
     else
-        return false;
+        return procfs_write6(name, text);
     return true;
 }
