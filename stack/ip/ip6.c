@@ -106,14 +106,25 @@ bool ip6_is_local(const struct stack *stack, struct ip_address address) {
     return false;
 }
 
+#define LEASING_NS UINT64_C(2000000000) /* the first message, its answer, and once again */
 #define ASKING_NS \
     UINT64_C(1500000000) /* a router on the link takes up to half a second (RFC 4861 section 6.2.6) */
 
+/* Whether a DHCPv6 server is being asked for the only address that there will be. */
+static bool awaits_lease(const struct ip6 *ip6) {
+    for (uint32_t i = 0; i < ip6->addresses.count; i++)
+        if (!ip_is_link_local(ip6->addresses.entries[i].address))
+            return false;
+    return ip6->dhcp6.state == DHCP6_SOLICITING || ip6->dhcp6.state == DHCP6_REQUESTING;
+}
+
 bool ip6_is_asking(const struct stack *stack) {
     const struct ip6 *ip6 = &stack->ip6;
+    uint64_t since_ns = stack->now_ns - ip6->begun_ns;
     bool awaited = ip6->router.asking && !ip6->router.answered;
     return ip6->on && stack->config.ip6.autoconf &&
-           (ip6->begins || (awaited && stack->now_ns - ip6->begun_ns < ASKING_NS));
+           (ip6->begins || (awaited && since_ns < ASKING_NS) ||
+            (awaits_lease(ip6) && since_ns < ASKING_NS + LEASING_NS));
 }
 
 int ip6_reachable(const struct stack *stack, struct ip_address destination) {

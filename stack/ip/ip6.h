@@ -96,7 +96,8 @@ bool ip6_reassemble(struct stack *stack, struct ip_packet *packet, uint32_t frag
 /* An address of the stack's own that may be used: not one that is still being checked. */
 bool ip6_is_local(const struct stack *stack, struct ip_address address);
 
-/* Whether routers have been asked a moment ago, and none has answered so far: there may be a way soon. */
+/* Whether routers have been asked a moment ago, or a server for our address, and have not answered so far: there
+ * may be a way soon. */
 bool ip6_is_asking(const struct stack *stack);
 
 /* Whether there is a way to a destination, and something to send from: 0 or -ENETUNREACH. */

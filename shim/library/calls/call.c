@@ -40,6 +40,14 @@ struct socket *call_enter_at(struct lock_place *place, int fd, int *error) {
 
 #define LOOK_NS 2000000
 
+/* Whether there is a way to a destination, and an address that can be answered from there. */
+static bool has_way(struct ip_address host) {
+    struct ip_address source;
+    if (ip6_reachable(&shared->stack, host) || ip6_source(&shared->stack, host, 0, &source))
+        return false;
+    return ip_is_multicast(host) || ip_is_link_local(host) || !ip_is_link_local(source);
+}
+
 /* The keeper does not wait for routers, since most programs have no need of them. Who has waits here. */
 void call_await_routers(struct ip_address host) {
     const struct timespec pause = {0, LOOK_NS};
@@ -47,8 +55,7 @@ void call_await_routers(struct ip_address host) {
     while (asking) {
         region_enter();
         frames_rx_poll_due(0);
-        asking = !shared->broken && ip6_is_asking(&shared->stack) &&
-                 (ip_is_any(host) || ip6_reachable(&shared->stack, host));
+        asking = !shared->broken && ip6_is_asking(&shared->stack) && (ip_is_any(host) || !has_way(host));
         region_leave();
         if (asking)
             nanosleep(&pause, NULL);

@@ -156,6 +156,7 @@ EXPORT int getifaddrs(struct ifaddrs **list) {
     struct interface both[INTERFACES];
     if (!ask_kernel(both))
         return LIBC(getifaddrs)(list);
+    call_await_routers((struct ip_address){0});
     struct told *told = calloc(1, sizeof *told);
     if (!told)
         return (int)call_result(-ENOMEM);

@@ -3,6 +3,7 @@
  * netlink_answer.c - see netlink_answer.h: the messages of a request in turn, and how each answer ends.
  */
 #include "shim/library/netinfo/netlink_answer.h"
+#include "shim/library/calls/call.h"
 #include "shim/library/memory.h"
 #include "shim/library/netinfo/netlink_diag.h"
 #include "shim/library/netinfo/netlink_kernel.h"
@@ -40,6 +41,14 @@ static bool is_dump(int protocol, const struct nlmsghdr *message) {
            message->nlmsg_flags & NLM_F_DUMP;
 }
 
+/* A question about addresses or routes, IPv6's among them: a stack that has just begun may have none yet. */
+static bool is_of_network6(int protocol, const struct nlmsghdr *message) {
+    struct rtgenmsg wanted;
+    netlink_body(message, &wanted, sizeof wanted);
+    return protocol == NETLINK_ROUTE && wanted.rtgen_family != AF_INET &&
+           (message->nlmsg_type == RTM_GETADDR || message->nlmsg_type == RTM_GETROUTE);
+}
+
 static bool is_kernels(int protocol, const struct nlmsghdr *message, bool strict,
                        const struct interface *all) {
     return protocol == NETLINK_SOCK_DIAG ? netlink_diag_is_kernels(message)
@@ -65,6 +74,8 @@ bool netlink_answer(int protocol, const uint8_t *request, size_t length, uint32_
         answer.bytes = memory_take(ANSWER_BYTES);
         if (!answer.bytes)
             return false;
+        if (!empty && is_of_network6(protocol, message))
+            call_await_routers((struct ip_address){0});
         region_enter();
         interfaces_describe(all);
         bool kernels = !shared->broken && !empty && is_kernels(protocol, message, strict, all);

@@ -471,26 +471,32 @@ static int tell_neighbours(struct netlink_answer *answer, const struct interface
     return found ? 0 : -ENOENT;
 }
 
-/* The three that every machine begins with. */
-static int tell_rules(struct netlink_answer *answer, const struct interface *all) {
-    static const struct {
-        uint32_t priority, table;
-    } rules[] = {{0, RT_TABLE_LOCAL}, {32766, RT_TABLE_MAIN}, {32767, RT_TABLE_DEFAULT}};
+static void tell_rule(struct netlink_answer *answer, uint8_t family, uint32_t priority, uint32_t table) {
+    struct fib_rule_hdr header = {.family = family, .table = (uint8_t)table, .action = FR_ACT_TO_TBL};
+    netlink_begin(answer, RTM_NEWRULE, &header, sizeof header);
+    netlink_put_u32(answer, FRA_TABLE, table);
+    netlink_put_u32(answer, FRA_SUPPRESS_PREFIXLEN, UINT32_MAX); /* none */
+    netlink_put_u8(answer, FRA_PROTOCOL, RTPROT_KERNEL);
+    if (priority)
+        netlink_put_u32(answer, FRA_PRIORITY, priority);
+    netlink_end(answer);
+}
+
+/* Those that every machine begins with: three of IPv4, two of IPv6. */
+static int tell_rules(struct netlink_answer *answer) {
     struct rtmsg wanted;
-    (void)all;
     netlink_body(answer->request, &wanted, sizeof wanted);
     if (!(answer->request->nlmsg_flags & NLM_F_DUMP))
         return -EOPNOTSUPP;
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0] && wanted.rtm_family != AF_INET6; i++) {
-        struct fib_rule_hdr header = {
-            .family = AF_INET, .table = (uint8_t)rules[i].table, .action = FR_ACT_TO_TBL};
-        netlink_begin(answer, RTM_NEWRULE, &header, sizeof header);
-        netlink_put_u32(answer, FRA_TABLE, rules[i].table);
-        netlink_put_u32(answer, FRA_SUPPRESS_PREFIXLEN, UINT32_MAX); /* none */
-        netlink_put_u8(answer, FRA_PROTOCOL, RTPROT_KERNEL);
-        if (rules[i].priority)
-            netlink_put_u32(answer, FRA_PRIORITY, rules[i].priority);
-        netlink_end(answer);
+    for (int six = 0; six < 2; six++) {
+        uint8_t family = six ? AF_INET6 : AF_INET;
+        bool has = !six || shared->stack.config.ip6.on;
+        if (!has || (wanted.rtm_family != family && wanted.rtm_family != AF_UNSPEC))
+            continue;
+        tell_rule(answer, family, 0, RT_TABLE_LOCAL);
+        tell_rule(answer, family, 32766, RT_TABLE_MAIN);
+        if (!six)
+            tell_rule(answer, family, 32767, RT_TABLE_DEFAULT);
     }
     return 0;
 }
@@ -506,7 +512,7 @@ int netlink_route(struct netlink_answer *answer, const struct interface all[INTE
     case RTM_GETNEIGH:
         return tell_neighbours(answer, all);
     case RTM_GETRULE:
-        return tell_rules(answer, all);
+        return tell_rules(answer);
     default: /* types come in fours: new, delete, get, set */
         return (answer->request->nlmsg_type - RTM_BASE) % 4 == 2 ? -EOPNOTSUPP : -EPERM;
     }

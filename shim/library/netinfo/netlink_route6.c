@@ -54,14 +54,20 @@ void netlink_tell_addresses6(struct netlink_answer *answer, const struct interfa
             const struct ip6_address *entry = &addresses->entries[i];
             struct ifa_cacheinfo times = {.ifa_prefered = seconds_until(entry->preferred_ns),
                                           .ifa_valid = seconds_until(entry->valid_ns)};
+            uint32_t flags = entry->flags;
+            if (entry->origin == IP6_ADDRESS_STABLE)
+                flags |= IFA_F_MANAGETEMPADDR; /* temporary ones may be made of its prefix, too */
             if (ip_is_link_local(entry->address) == link)
-                tell_address(answer, entry->address, entry->prefix_length, entry->flags, times,
+                tell_address(answer, entry->address, entry->prefix_length, flags, times,
                              link ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE, all[INTERFACE_OWN].index);
         }
 }
 
 struct told_route {
     struct ip_address destination, gateway, source;
+    struct ip_address from; /* of an answer to a question: the source that was asked about */
+    bool asked;
+    uint64_t until_ns; /* 0, TIMER_NEVER: no end */
     uint8_t prefix_length, protocol, type;
     uint32_t table, metric;
     unsigned interface;
@@ -73,24 +79,51 @@ static uint8_t wire_preference(int8_t preference) {
     return preference > 0 ? 1 : preference < 0 ? 3 : 0;
 }
 
+/* What a router says of its link stands with the routes by it, as the kernel has it. */
+static void put_metrics(struct netlink_answer *answer, const struct told_route *route) {
+    const struct ip6 *ip6 = &shared->stack.ip6;
+    struct {
+        struct rtattr header;
+        uint32_t value;
+    } metrics[2];
+    uint8_t count = 0;
+    if (route->prefix_length || route->protocol != RTPROT_RA)
+        return;
+    if (ip6->mtu)
+        metrics[count++].value = ip6->mtu, metrics[0].header.rta_type = RTAX_MTU;
+    if (ip6->hop_limit)
+        metrics[count].value = ip6->hop_limit, metrics[count++].header.rta_type = RTAX_HOPLIMIT;
+    for (uint8_t i = 0; i < count; i++)
+        metrics[i].header.rta_len = sizeof metrics[i];
+    if (count)
+        netlink_put(answer, RTA_METRICS, metrics, count * sizeof metrics[0]);
+}
+
 static void tell_route(struct netlink_answer *answer, const struct told_route *route) {
     struct rta_cacheinfo cache = {0};
+    bool ends = route->until_ns && route->until_ns != TIMER_NEVER;
     struct rtmsg header = {.rtm_family = AF_INET6,
-                           .rtm_dst_len = route->prefix_length,
+                           .rtm_dst_len = route->asked ? IP_ADDRESS_BITS : route->prefix_length,
+                           .rtm_src_len = route->asked ? IP_ADDRESS_BITS : 0,
                            .rtm_table = (uint8_t)route->table,
                            .rtm_protocol = route->protocol,
                            .rtm_scope = RT_SCOPE_UNIVERSE,
                            .rtm_type = route->type};
     netlink_begin(answer, RTM_NEWROUTE, &header, sizeof header);
-    if (route->prefix_length)
+    if (route->prefix_length || route->asked)
         put_six(answer, RTA_DST, route->destination);
+    if (route->asked)
+        put_six(answer, RTA_SRC, route->from);
     netlink_put_u32(answer, RTA_TABLE, route->table);
+    put_metrics(answer, route);
     if (!ip_is_any(route->source))
         put_six(answer, RTA_PREFSRC, route->source);
     netlink_put_u32(answer, RTA_PRIORITY, route->metric);
     if (!ip_is_any(route->gateway))
         put_six(answer, RTA_GATEWAY, route->gateway);
     netlink_put_u32(answer, RTA_OIF, route->interface);
+    if (ends) /* in hundredths of a second; a question about one destination is not told of it */
+        cache.rta_expires = route->asked ? 0 : (int)seconds_until(route->until_ns) * 100;
     netlink_put(answer, RTA_CACHEINFO, &cache, sizeof cache);
     netlink_put_u8(answer, RTA_PREF, wire_preference(route->preference));
     netlink_end(answer);
@@ -104,23 +137,31 @@ static struct ip_address masked(struct ip_address address, unsigned bits) {
     return address;
 }
 
+/* A route of the table, as it is told of. A prefix that a router names is the kernel's, as addresses' are. */
+static struct told_route told_of(const struct ip6_route *entry, const struct interface *all) {
+    bool own = entry->origin == IP6_ROUTE_PREFIX || ip_is_any(entry->gateway);
+    return (struct told_route){.destination = masked(entry->destination, entry->prefix_length),
+                               .gateway = entry->gateway,
+                               .until_ns = entry->until_ns,
+                               .prefix_length = entry->prefix_length,
+                               .protocol = entry->origin == IP6_ROUTE_REDIRECT ? RTPROT_REDIRECT
+                                           : own                               ? RTPROT_KERNEL
+                                           : entry->origin != IP6_ROUTE_USER   ? RTPROT_RA
+                                                                               : RTPROT_STATIC,
+                               .type = RTN_UNICAST,
+                               .table = RT_TABLE_MAIN,
+                               .metric = own ? METRIC_OWN : METRIC_TOLD,
+                               .interface = all[INTERFACE_OWN].index,
+                               .preference = entry->preference};
+}
+
+/* In the kernel's order: default routes are last. */
 static void tell_table_main(struct netlink_answer *answer, const struct interface *all) {
     const struct ip6_routes *routes = &shared->stack.ip6.routes;
-    struct told_route route = {.table = RT_TABLE_MAIN, .type = RTN_UNICAST};
-    route.interface = all[INTERFACE_OWN].index;
     for (uint32_t i = 0; i < routes->count; i++) {
-        const struct ip6_route *entry = &routes->routes[i];
-        bool own = entry->origin == IP6_ROUTE_PREFIX || ip_is_any(entry->gateway);
-        route.destination = masked(entry->destination, entry->prefix_length);
-        route.gateway = entry->gateway;
-        route.prefix_length = entry->prefix_length;
-        route.protocol = entry->origin == IP6_ROUTE_REDIRECT ? RTPROT_REDIRECT
-                         : entry->origin != IP6_ROUTE_USER   ? RTPROT_RA
-                         : own                               ? RTPROT_KERNEL
-                                                             : RTPROT_STATIC;
-        route.metric = own ? METRIC_OWN : METRIC_TOLD;
-        route.preference = entry->preference;
-        tell_route(answer, &route);
+        struct told_route route = told_of(&routes->routes[i], all);
+        if (route.prefix_length)
+            tell_route(answer, &route);
     }
     if (shared->stack.ip6.addresses.count > 0)
         tell_route(answer, &(struct told_route){.destination = {{{0xfe, 0x80}}},
@@ -130,6 +171,11 @@ static void tell_table_main(struct netlink_answer *answer, const struct interfac
                                                 .table = RT_TABLE_MAIN,
                                                 .metric = METRIC_OWN,
                                                 .interface = all[INTERFACE_OWN].index});
+    for (uint32_t i = 0; i < routes->count; i++) {
+        struct told_route route = told_of(&routes->routes[i], all);
+        if (!route.prefix_length)
+            tell_route(answer, &route);
+    }
 }
 
 static void tell_table_local(struct netlink_answer *answer, const struct interface *all) {
@@ -162,33 +208,57 @@ void netlink_tell_routes6(struct netlink_answer *answer, const struct interface 
         tell_table_local(answer, all);
 }
 
+/* The route of the table by which a destination is reached over a next hop: as told, its gateway among it. */
+static bool find_route(struct ip_address destination, struct ip_address next_hop, const struct interface *all,
+                       struct told_route *found) {
+    const struct ip6_routes *routes = &shared->stack.ip6.routes;
+    uint8_t bits = ip6_route_prefix(&shared->stack, destination);
+    for (uint32_t i = 0; i < routes->count; i++) {
+        const struct ip6_route *entry = &routes->routes[i];
+        struct ip_address hop = ip_is_any(entry->gateway) ? destination : entry->gateway;
+        if (entry->prefix_length == bits && ip_equal(hop, next_hop) &&
+            ip_equal(masked(destination, bits), masked(entry->destination, bits))) {
+            *found = told_of(entry, all);
+            return true;
+        }
+    }
+    return false;
+}
+
 int netlink_look_up_route6(struct netlink_answer *answer, const struct interface *all) {
     struct stack *stack = &shared->stack;
     const void *asked = netlink_attribute(answer->request, sizeof(struct rtmsg), RTA_DST, IP_ADDRESS_BYTES);
+    const void *from = netlink_attribute(answer->request, sizeof(struct rtmsg), RTA_SRC, IP_ADDRESS_BYTES);
     struct told_route route = {.prefix_length = IP_ADDRESS_BITS,
-                               .protocol = RTPROT_UNSPEC,
+                               .protocol = RTPROT_KERNEL,
                                .type = RTN_UNICAST,
                                .table = RT_TABLE_MAIN,
-                               .metric = METRIC_TOLD,
+                               .metric = METRIC_OWN,
                                .interface = all[INTERFACE_OWN].index};
+    struct ip_address destination, source, next_hop;
     if (!asked)
         return -EINVAL;
-    route.destination = ip_from_bytes(asked);
-    if (ip6_source(stack, route.destination, 0, &route.source))
+    destination = ip_from_bytes(asked);
+    if (ip6_source(stack, destination, 0, &source))
         return -ENETUNREACH;
-    if (ip_is_loopback(route.destination) || ip6_is_local(stack, route.destination)) {
+    if (ip_is_loopback(destination) || ip6_is_local(stack, destination)) {
         route.type = RTN_LOCAL;
         route.table = RT_TABLE_LOCAL;
+        route.metric = 0;
         route.interface = all[INTERFACE_LOOPBACK].index;
-    } else if (ip_is_multicast(route.destination)) {
+    } else if (ip_is_multicast(destination)) {
         route.type = RTN_MULTICAST;
         route.table = RT_TABLE_LOCAL;
-    } else if (ip6_route_lookup(stack, route.destination, route.source, &route.gateway)) {
+    } else if (ip6_route_lookup(stack, destination, (struct ip_address){0}, &next_hop)) {
         return -ENETUNREACH;
-    } else if (ip_equal(route.gateway, route.destination)) {
-        route.gateway = (struct ip_address){0};
-        route.metric = METRIC_OWN;
+    } else {
+        find_route(destination, next_hop, all, &route); /* else on the link, by its own prefix */
     }
+    route.destination = destination;
+    route.source = source;
+    route.asked = true;
+    if (from)
+        route.from = ip_from_bytes(from);
     tell_route(answer, &route);
     return 0;
 }

@@ -120,6 +120,8 @@ static int open_text(const char *in_proc, const char *in_sys, int pid, int flags
     struct procfs_text text = {.bytes = memory_take(TEXT_BYTES), .room = TEXT_BYTES, .kernels = kernels};
     int fd = -1;
     if (text.bytes && kernels) {
+        if (in_proc && (strcmp(in_proc, "if_inet6") == 0 || strcmp(in_proc, "ipv6_route") == 0))
+            call_await_routers((struct ip_address){0});
         if (in_proc)
             read_kernels(procfs_form6(in_proc), kernels);
         region_enter();
