@@ -74,15 +74,14 @@ static void check_options(void) {
         fail("%s", error);
 }
 
-/* Whether barewire-load has to begin it. */
-static bool needs_loader(const char *name, const char *path) {
-    struct program program;
-    program_look(path, false, &program);
-    if (!program.out_of_reach)
-        return program.guest;
+/* Whether it becomes a guest of barewire-load. */
+static bool is_guest(const char *name, const char *path, struct program *program) {
+    program_look(path, false, program);
+    if (!program->out_of_reach)
+        return program->guest && !getenv(PROGRAM_VALGRIND);
     if (getenv("BAREWIRE_STRICT"))
-        fail("%s %s and can't be taken over: --strict does not let it run", name, program.out_of_reach);
-    warn_user("%s %s and can't be taken over: it uses the kernel's network", name, program.out_of_reach);
+        fail("%s %s and can't be taken over: --strict does not let it run", name, program->out_of_reach);
+    warn_user("%s %s and can't be taken over: it uses the kernel's network", name, program->out_of_reach);
     return false;
 }
 
@@ -97,38 +96,44 @@ static void preload(void) {
     /* BAREWIRE_NETNS: the stack's network namespace is this one, even if this process runs on a stack of another. */
 }
 
-/* The words with so many before them. */
-static char **words_after(char **words, unsigned before) {
+/* Room for the words with so many before them. */
+static char **room_for(char **words, unsigned before) {
     size_t count = 0;
     while (words[count])
         count++;
     char **more = calloc(count + before + 1, sizeof *more);
     if (!more)
         fail("there is no memory for the program's arguments");
-    memcpy(more + before, words, count * sizeof *more);
     return more;
 }
 
 /* A file that no loader of the kernel's knows is a script of the shell's, as for execvp(3). */
 static void execute_script(const char *path, char **words) {
-    char **script = words_after(words, 1);
-    script[0] = "/bin/sh";
-    script[1] = (char *)path;
+    char **script = room_for(words, 1), **to = script;
+    *to++ = "/bin/sh";
+    *to++ = (char *)path;
+    while (*words && *++words)
+        *to++ = *words;
+    *to = NULL;
     execv(script[0], script);
 }
 
+static _Noreturn void execute_guest(struct program *program, const char *path, char **words) {
+    char loader[PATH_MAX], **arguments = room_for(words, 2 * PROGRAM_INTERPRETERS_MAX);
+    if (setenv(PROGRAM_GUEST_VARIABLE, program_guest_arguments(program, path, words, arguments), 1) < 0)
+        fail("there is no memory for the program's environment");
+    program_replace(installation_file("barewire-load", loader), arguments);
+}
+
 void program_run(char **words) {
-    char room[PATH_MAX], loader[PATH_MAX];
+    static struct program program;
+    char room[PATH_MAX];
     const char *name = words[0], *path = find_program(name, room);
     check_options();
-    bool loaded = needs_loader(name, path);
+    bool guest = is_guest(name, path, &program);
     preload();
-    if (loaded) {
-        words = words_after(words, 2);
-        words[1] = (char *)path;
-        words[0] = installation_file("barewire-load", loader);
-        program_replace(loader, words);
-    }
+    if (guest)
+        execute_guest(&program, path, words);
     execv(path, words);
     if (errno == ENOEXEC)
         execute_script(path, words);

@@ -153,6 +153,26 @@ void program_look(const char *path, bool as_real_user, struct program *program) 
     }
 }
 
+const char *program_guest_arguments(struct program *program, const char *path, char *const *given,
+                                    char **room) {
+    const char *file = path;
+    for (unsigned i = program->interpreters; i-- > 0;) {
+        char *argument = program_split_line(program->lines[i]);
+        *room++ = program->lines[i];
+        if (argument)
+            *room++ = argument;
+    }
+    if (program->interpreters) {
+        file = program->lines[program->interpreters - 1];
+        *room++ = (char *)path;
+        given += given && *given;
+    }
+    while (given && *given)
+        *room++ = *given++;
+    *room = NULL;
+    return file;
+}
+
 const char *program_find(const char *name, char *room) {
     const char *path = getenv("PATH");
     if (strchr(name, '/'))

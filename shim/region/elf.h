@@ -24,6 +24,19 @@ struct program {
 /* as_real_user: its effective user is made the real one first, as posix_spawn(3) can. */
 void program_look(const char *path, bool as_real_user, struct program *program);
 
+/* A guest is executed as barewire-load, with this variable in its environment. */
+#define PROGRAM_GUEST_VARIABLE "BAREWIRE_PROGRAM"
+
+/* Where this variable is, a static program is one of Valgrind's tools, which load what is preloaded into the program
+ * that they run in themselves: no guest. */
+#define PROGRAM_VALGRIND "VALGRIND_LAUNCHER"
+
+/* The arguments of barewire-load: the program's, for a script behind those of its interpreters, which
+ * program_look has found, and which are split. `room`: for as many as there are, 2 for each interpreter, and the
+ * NULL. Returns what the variable says: the program's file. */
+const char *program_guest_arguments(struct program *program, const char *path, char *const *given,
+                                    char **room);
+
 /* Splits an interpreter's line: ends its name with 0, and gives the argument, or NULL. */
 char *program_split_line(char *line);
 

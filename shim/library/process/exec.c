@@ -57,7 +57,7 @@
 #define STACK_ROOM 32768
 #define PRELOAD "LD_PRELOAD="
 #define RUNTIME "XDG_RUNTIME_DIR="
-#define PROGRAM "BAREWIRE_PROGRAM="
+#define PROGRAM PROGRAM_GUEST_VARIABLE "="
 #define LOADER "barewire-load"
 
 struct process_record exec_record;
@@ -87,10 +87,10 @@ static void find_loader(void) {
 
 void exec_begin(void) {
     Dl_info info;
-    const char *record = getenv("BAREWIRE_ACCOUNT"), *program = getenv("BAREWIRE_PROGRAM");
+    const char *record = getenv("BAREWIRE_ACCOUNT"), *program = getenv(PROGRAM_GUEST_VARIABLE);
     if (program) {
         snprintf(exec_program, sizeof exec_program, "%s", program);
-        unsetenv("BAREWIRE_PROGRAM");
+        unsetenv(PROGRAM_GUEST_VARIABLE);
     }
     if (record) {
         char *made_ns;
@@ -273,44 +273,19 @@ static void say_out_of_reach(const char *path, const char *reason, int count) {
         attach_say("%s %s and can't be taken over: it uses the kernel's network", path, reason);
 }
 
-#define VALGRIND "VALGRIND_LAUNCHER="
-
-/* Not of a program that is not there. Valgrind's tools are static, and load what is preloaded into the
- * program that they run in themselves. */
+/* Not of a program that is not there. */
 static void find_program(const char *path, char *const *environment, bool as_real_user,
                          struct program *program) {
     *program = (struct program){.out_of_reach = NULL};
     if (!path || faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
         return;
     program_look(path, as_real_user, program);
-    if (program->guest && environment && find_variable(environment, VALGRIND))
+    if (program->guest && environment && find_variable(environment, PROGRAM_VALGRIND "="))
         program->guest = false;
     if (!program->out_of_reach && library[0] && faccessat(AT_FDCWD, library, R_OK, AT_EACCESS) < 0)
         program->out_of_reach = "does not find libbarewire.so in its root";
     else if (program->guest && faccessat(AT_FDCWD, loader, X_OK, AT_EACCESS) < 0)
         program->out_of_reach = "does not find " LOADER;
-}
-
-/* The arguments of barewire-load: the program's, for a script behind those of its interpreters, which `lines`
- * has. `room`: for as many as there are, 2 for each interpreter, and the NULL. Returns the program's file. */
-static const char *guest_arguments(struct program *program, const char *path, char *const *given,
-                                   char **room) {
-    const char *file = path;
-    for (unsigned i = program->interpreters; i-- > 0;) {
-        char *argument = program_split_line(program->lines[i]);
-        *room++ = program->lines[i];
-        if (argument)
-            *room++ = argument;
-    }
-    if (program->interpreters) {
-        file = program->lines[program->interpreters - 1];
-        *room++ = (char *)path;
-        given += given && *given;
-    }
-    while (given && *given)
-        *room++ = *given++;
-    *room = NULL;
-    return file;
 }
 
 static void mark_leaving(bool leaving) {
@@ -373,7 +348,7 @@ static int run(const struct call *call, const char *found, char *const *environm
     if (program.guest && !reason && !is_dismissed(environment, needed)) {
         char **arguments =
             __builtin_alloca((count_of(call->arguments) + 2 * program.interpreters + 2) * sizeof *arguments);
-        guest = guest_arguments(&program, found, call->arguments, arguments);
+        guest = program_guest_arguments(&program, found, call->arguments, arguments);
         by_loader.arguments = arguments;
         call = &by_loader;
     }
@@ -538,7 +513,7 @@ static int spawn(spawn_function *function, pid_t *pid, const char *file, const c
     struct process *record = records ? fork_record() : NULL;
     if (program.guest && !reason && !is_dismissed(environment, count > 0)) {
         char **room = __builtin_alloca((count_of(arguments) + 2 * program.interpreters + 2) * sizeof *room);
-        guest = guest_arguments(&program, path, arguments, room);
+        guest = program_guest_arguments(&program, path, arguments, room);
         arguments = room;
         file = loader;
     }
