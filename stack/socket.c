@@ -6,6 +6,11 @@
 #include "stack/socket.h"
 #include "stack/base/minmax.h"
 #include "stack/stack.h"
+#include "stack/tcp/tcp_close.h"
+#include "stack/tcp/tcp_handshake.h"
+#include "stack/tcp/tcp_output.h"
+#include "stack/tcp/tcp_timer.h"
+#include "stack/tcp/tcp_window.h"
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>

@@ -4,8 +4,12 @@
  * not here is ENOPROTOOPT, as for an option that Linux does not have.
  */
 #include "stack/socket_option.h"
+#include "stack/socket_option_ip.h"
+#include "stack/socket_option_ip6.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp_bbr.h"
+#include "stack/tcp/tcp_output.h"
+#include "stack/tcp/tcp_timer.h"
 #include <errno.h>
 #include <limits.h>
 #include <linux/net_tstamp.h>

@@ -2,8 +2,10 @@
 /*
  * socket_option_ip.c - the options of ip(7), udp(7) and raw(7).
  */
+#include "stack/socket_option_ip.h"
 #include "stack/socket_option.h"
 #include "stack/stack.h"
+#include "stack/tcp/tcp_pmtu.h"
 #include <errno.h>
 #include <linux/icmp.h>
 #include <netinet/in.h>

@@ -4,6 +4,7 @@
  *
  * What a value may be, and what is said when it may not, is as Linux's do_ipv6_setsockopt has it.
  */
+#include "stack/socket_option_ip6.h"
 #include "stack/socket_option.h"
 #include "stack/stack.h"
 #include <errno.h>

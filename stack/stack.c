@@ -6,6 +6,7 @@
 #include "stack/base/wire.h"
 #include "stack/link/ether.h"
 #include "stack/tcp/tcp_bbr.h"
+#include "stack/tcp/tcp_output.h"
 #include <errno.h>
 
 #define ADVANCE_ROUNDS_MAX \

@@ -4,6 +4,7 @@
  */
 #include "stack/trace.h"
 #include "stack/stack.h"
+#include "stack/tcp/tcp_output.h"
 
 bool trace_at(const struct trace *trace, uint64_t number, struct trace_event *event) {
     if (number >= atomic_load_explicit(&trace->next, memory_order_acquire))

@@ -7,6 +7,7 @@
  */
 #include "stack/dhcp/dhcp.h"
 #include "stack/datagram/udp.h"
+#include "stack/dhcp/dhcp_message.h"
 #include "stack/link/arp.h"
 #include "stack/stack.h"
 #include <errno.h>

@@ -5,6 +5,7 @@
 #include "stack/dhcp/dhcp6.h"
 #include "stack/base/checksum.h"
 #include "stack/base/wire.h"
+#include "stack/dhcp/dhcp6_message.h"
 #include "stack/ip/icmp6.h"
 #include "stack/stack.h"
 

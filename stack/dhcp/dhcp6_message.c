@@ -2,6 +2,7 @@
 /*
  * dhcp6_message.c - the format of DHCPv6's messages (RFC 8415 sections 8 and 21; RFC 3646).
  */
+#include "stack/dhcp/dhcp6_message.h"
 #include "stack/base/wire.h"
 #include "stack/dhcp/dhcp6.h"
 

@@ -2,6 +2,7 @@
 /*
  * dhcp_message.c - the format of DHCP's messages (RFC 2131 section 2, RFC 2132). See dhcp.h.
  */
+#include "stack/dhcp/dhcp_message.h"
 #include "stack/base/wire.h"
 #include "stack/dhcp/dhcp.h"
 #include <string.h>

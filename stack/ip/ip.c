@@ -6,8 +6,11 @@
 #include "stack/base/checksum.h"
 #include "stack/base/wire.h"
 #include "stack/ip/icmp6.h"
+#include "stack/ip/ip_fragment.h"
 #include "stack/link/ether.h"
 #include "stack/stack.h"
+#include "stack/tcp/tcp_input.h"
+#include "stack/tcp/tcp_pmtu.h"
 #include <errno.h>
 
 int ip_route_add(struct ip_routes *routes, uint32_t destination, uint32_t mask, uint32_t gateway) {

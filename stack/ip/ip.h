@@ -155,10 +155,6 @@ int ip_options_set(struct ip_options *options, const uint8_t *from, uint32_t len
 /* Puts the checksum into an IP header that has all the rest, options included. */
 void ip_seal_header(uint8_t *header);
 
-/* Sends a frame in fragments (ip_fragment.c). */
-int ip_output_fragments(struct stack *stack, const struct frame *frame,
-                        const struct ip_parameters *parameters);
-
 /* Tells the owner of a packet that could not be delivered. `header` is the packet from its IP header on, of
  * which `length` bytes are there. */
 void ip_error(struct stack *stack, const uint8_t *header, uint32_t length, const struct icmp_error *error);

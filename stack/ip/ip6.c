@@ -6,10 +6,12 @@
 #include "stack/base/checksum.h"
 #include "stack/base/wire.h"
 #include "stack/ip/icmp6.h"
+#include "stack/ip/ip6_fragment.h"
 #include "stack/ip/ip6_source.h"
 #include "stack/ip/mld.h"
 #include "stack/link/ether.h"
 #include "stack/stack.h"
+#include "stack/tcp/tcp_input.h"
 #include <errno.h>
 
 #define FLOW_LABEL_MASK 0xfffffu

@@ -84,15 +84,6 @@ int ip6_output_whole(struct stack *stack, struct frame *frame, const struct ip_p
 void ip6_write_header(struct frame *frame, const struct ip_parameters *parameters, uint8_t protocol,
                       const uint8_t *from, uint32_t extensions);
 
-/* Sends a frame in fragments (ip6_fragment.c). */
-int ip6_output_fragments(struct stack *stack, const struct frame *frame,
-                         const struct ip_parameters *parameters);
-
-/* Takes the chain of a fragment, which begins behind its fragment header; the header's place is given. True:
- * it is the last that was missing, and *packet is the whole datagram, or a fragment that is a whole by itself
- * (RFC 6946). */
-bool ip6_reassemble(struct stack *stack, struct ip_packet *packet, uint32_t fragment_header_at);
-
 /* An address of the stack's own that may be used: not one that is still being checked. */
 bool ip6_is_local(const struct stack *stack, struct ip_address address);
 

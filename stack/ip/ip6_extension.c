@@ -9,6 +9,7 @@
 #include "stack/ip/ip6_extension.h"
 #include "stack/base/wire.h"
 #include "stack/ip/icmp6.h"
+#include "stack/ip/ip6_reassembly.h"
 #include "stack/stack.h"
 
 enum {

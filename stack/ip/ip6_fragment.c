@@ -3,6 +3,7 @@
  * ip6_fragment.c - sending what is longer than the path's MTU in fragments (RFC 8200 section 4.5). Only the
  * source of a packet does it. Identifications are random (RFC 7739), as Linux's are.
  */
+#include "stack/ip/ip6_fragment.h"
 #include "stack/base/wire.h"
 #include "stack/ip/ip6.h"
 #include "stack/stack.h"

@@ -3,6 +3,7 @@
  * ip6_reassembly.c - fragments of IPv6 packets (RFC 8200 section 4.5): what is IPv6's own of it; see
  * ip_reassembly.h for the rest.
  */
+#include "stack/ip/ip6_reassembly.h"
 #include "stack/base/wire.h"
 #include "stack/ip/icmp6.h"
 #include "stack/ip/ip6.h"

@@ -2,6 +2,7 @@
 /*
  * ip_fragment.c - sending what is longer than the path's MTU in fragments (RFC 791 section 3.2).
  */
+#include "stack/ip/ip_fragment.h"
 #include "stack/base/wire.h"
 #include "stack/ip/ip.h"
 #include "stack/stack.h"

@@ -94,10 +94,6 @@ void frame_copy(const struct frame *frame, uint32_t at, void *to, uint32_t lengt
 /* Puts the frame of frame_begin on the ring. */
 void frame_commit(struct frame_queue *queue);
 
-/* Writes the packet that the NIC makes of the index-th segment of a frame, whole, to memory that has room for
- * it (software_gso.c). Returns its length; 0 when there are not so many. */
-uint32_t frame_cut(const struct frame *frame, uint32_t index, uint8_t *to);
-
 /* Drops a frame's references. */
 void frame_release(struct pool *buffers, struct frame *frame);
 

@@ -7,6 +7,7 @@
  * first's alone, PSH and FIN are the last's. A burst of datagrams
  * (UDP_SEGMENT) is cut into datagrams.
  */
+#include "stack/link/software_gso.h"
 #include "stack/base/checksum.h"
 #include "stack/base/wire.h"
 #include "stack/ip/ip.h"

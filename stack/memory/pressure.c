@@ -6,6 +6,7 @@
 #include "stack/base/minmax.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_reassembly.h"
 
 #define LINE 64u      /* bytes: a cache line */
 #define PRUNE_MOST 16 /* connections at a time */

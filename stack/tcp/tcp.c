@@ -5,6 +5,8 @@
 #include "stack/tcp/tcp.h"
 #include "stack/base/minmax.h"
 #include "stack/stack.h"
+#include "stack/tcp/tcp_handshake.h"
+#include "stack/tcp/tcp_reassembly.h"
 #include <errno.h>
 
 struct tcp *tcp_create(struct stack *stack) {

@@ -6,6 +6,7 @@
 #include "stack/base/minmax.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_output.h"
 
 #define DELAY_MIN_NS UINT64_C(40000000)        /* TCP_ATO_MIN, TCP_DELACK_MIN */
 #define DUPLICATES_AT_ONCE 3u                  /* the sender's threshold */

@@ -5,6 +5,8 @@
 #include "stack/tcp/tcp_alarm.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_output.h"
+#include "stack/tcp/tcp_timer.h"
 
 void tcp_alarm_init(struct tcp_alarms *alarms) {
     timer_init(&alarms->timer, TIMER_TCP);

@@ -7,6 +7,8 @@
 #include "stack/base/minmax.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_reassembly.h"
+#include "stack/tcp/tcp_window.h"
 
 void tcp_tuning_begin(struct tcp *tcp, const struct socket *socket) {
     bool begun = tcp->tuning.offered > 0;

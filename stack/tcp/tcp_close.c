@@ -3,8 +3,11 @@
  * tcp_close.c - how connections end (RFC 9293 section 3.6): the four-way close, half close, simultaneous
  * close, resets, TIME_WAIT.
  */
+#include "stack/tcp/tcp_close.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_output.h"
+#include "stack/tcp/tcp_reassembly.h"
 
 void tcp_shutdown_send(struct stack *stack, struct tcp *tcp) {
     switch (tcp->state) {

@@ -10,12 +10,19 @@
  * With Fast Open (tcp_fastopen.h) data may be in flight before the handshake is complete: snd_nxt is beyond
  * the SYN then, and so is snd_una, though the SYN is not acknowledged: tcp_is_opening tells.
  */
+#include "stack/tcp/tcp_handshake.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_close.h"
 #include "stack/tcp/tcp_ecn.h"
+#include "stack/tcp/tcp_input.h"
 #include "stack/tcp/tcp_isn.h"
+#include "stack/tcp/tcp_output.h"
+#include "stack/tcp/tcp_pmtu.h"
 #include "stack/tcp/tcp_rtt.h"
 #include "stack/tcp/tcp_syncookie.h"
+#include "stack/tcp/tcp_timer.h"
+#include "stack/tcp/tcp_window.h"
 #include <errno.h>
 
 /* What the way to the peer is known to carry, the way back is thought to. */

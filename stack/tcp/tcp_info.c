@@ -6,6 +6,9 @@
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tcp_ecn.h"
+#include "stack/tcp/tcp_handshake.h"
+#include "stack/tcp/tcp_output.h"
+#include "stack/tcp/tcp_window.h"
 
 #define MS_NS UINT64_C(1000000)
 #define OPTION_SYN_DATA 32 /* TCPI_OPT_SYN_DATA */

@@ -2,12 +2,20 @@
 /*
  * tcp_input.c - arriving segments, in the order of RFC 9293 section 3.10.7.
  */
+#include "stack/tcp/tcp_input.h"
 #include "stack/base/checksum.h"
 #include "stack/base/minmax.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_close.h"
 #include "stack/tcp/tcp_ecn.h"
+#include "stack/tcp/tcp_handshake.h"
+#include "stack/tcp/tcp_output.h"
+#include "stack/tcp/tcp_pmtu.h"
+#include "stack/tcp/tcp_reassembly.h"
 #include "stack/tcp/tcp_rtt.h"
+#include "stack/tcp/tcp_sack.h"
+#include "stack/tcp/tcp_timer.h"
 #include <errno.h>
 
 static bool checksum_good(const struct ip_packet *packet, const uint8_t *header) {

@@ -6,6 +6,7 @@
  * changed. What is lost goes first, then what is new, as far as the peer's window, the congestion window,
  * Nagle and the transmit queue allow; when the transmit queue is full it asks to be called again.
  */
+#include "stack/tcp/tcp_output.h"
 #include "stack/base/checksum.h"
 #include "stack/base/minmax.h"
 #include "stack/base/wire.h"
@@ -14,6 +15,10 @@
 #include "stack/tcp/tcp_bbr.h"
 #include "stack/tcp/tcp_ecn.h"
 #include "stack/tcp/tcp_nagle.h"
+#include "stack/tcp/tcp_pmtu.h"
+#include "stack/tcp/tcp_sack.h"
+#include "stack/tcp/tcp_timer.h"
+#include "stack/tcp/tcp_window.h"
 #include <errno.h>
 
 #define GSO_BYTES_MAX 65400u /* with its headers no longer than a packet can be */

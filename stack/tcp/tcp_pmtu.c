@@ -8,9 +8,11 @@
  * was merely down, it gets through and all is as before; when it is lost, the next is tried after ten
  * minutes.
  */
+#include "stack/tcp/tcp_pmtu.h"
 #include "stack/base/wire.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_handshake.h"
 #include <errno.h>
 
 #define PROBE_AGAIN_NS UINT64_C(600000000000) /* net.ipv4.tcp_probe_interval */

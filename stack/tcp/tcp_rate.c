@@ -6,6 +6,7 @@
 #include "stack/base/minmax.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_output.h"
 
 #define US_NS 1000u
 

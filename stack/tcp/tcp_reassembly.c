@@ -7,6 +7,7 @@
  * take with what waits to be read, depends on its window: what is highest makes room for what is lower, which
  * is needed first.
  */
+#include "stack/tcp/tcp_reassembly.h"
 #include "stack/base/minmax.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"

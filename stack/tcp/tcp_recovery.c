@@ -8,7 +8,9 @@
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tcp_bbr.h"
 #include "stack/tcp/tcp_ecn.h"
+#include "stack/tcp/tcp_output.h"
 #include "stack/tcp/tcp_rtt.h"
+#include "stack/tcp/tcp_timer.h"
 
 #define PROBE_MARGIN_NS UINT64_C(2000000) /* Linux's TCP_TIMEOUT_MIN */
 

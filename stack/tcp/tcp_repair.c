@@ -10,6 +10,9 @@
 #include "stack/repair.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_output.h"
+#include "stack/tcp/tcp_timer.h"
+#include "stack/tcp/tcp_window.h"
 #include <errno.h>
 
 static bool connected(uint8_t state) {

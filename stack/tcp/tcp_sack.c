@@ -3,6 +3,7 @@
  * tcp_sack.c - what we tell a peer of the segments that we hold (RFC 2018), and of those that came twice (RFC
  * 2883).
  */
+#include "stack/tcp/tcp_sack.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
 #include <string.h>

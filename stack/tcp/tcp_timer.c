@@ -3,8 +3,12 @@
  * tcp_timer.c - the timers of a connection: retransmission and persist, delayed acknowledgment, and one for
  * the state (keepalive, FIN_WAIT_2 of an orphan, TIME_WAIT).
  */
+#include "stack/tcp/tcp_timer.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_handshake.h"
+#include "stack/tcp/tcp_output.h"
+#include "stack/tcp/tcp_pmtu.h"
 #include "stack/tcp/tcp_rtt.h"
 #include <errno.h>
 

@@ -5,6 +5,8 @@
 #include "stack/tcp/tcp_urgent.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_output.h"
+#include "stack/tcp/tcp_window.h"
 #include <errno.h>
 
 /* Takes the byte once it lies in the queue. */

@@ -5,6 +5,7 @@
  * The right edge never moves back. It moves on only by worthwhile steps (section 3.8.6.2.2, silly window
  * avoidance): a program that reads little by little does not make the peer send little by little.
  */
+#include "stack/tcp/tcp_window.h"
 #include "stack/base/minmax.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"

@@ -5,6 +5,7 @@
 #include "stack/tcp/tcp_write_mark.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_output.h"
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <linux/net_tstamp.h>

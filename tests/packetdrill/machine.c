@@ -6,6 +6,7 @@
 #include "stack/base/checksum.h"
 #include "stack/base/wire.h"
 #include "stack/ip/icmp6.h"
+#include "stack/link/software_gso.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>

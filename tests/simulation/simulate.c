@@ -14,6 +14,7 @@
 #include "nic/impair.h"
 #include "nic/splitmix.h"
 #include "stack/datagram/udp.h"
+#include "stack/link/software_gso.h"
 #include "stack/stack.h"
 #include "tests/simulation/router.h"
 #include "tests/unit/failing.h"

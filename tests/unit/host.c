@@ -4,6 +4,7 @@
  */
 #include "tests/unit/host.h"
 #include "stack/base/checksum.h"
+#include "stack/link/software_gso.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,6 +3,7 @@
  * test_dhcp.c - dhcp.c, dhcp_message.c: a stack that has no address yet, and a scripted server.
  */
 #include "stack/base/checksum.h"
+#include "stack/dhcp/dhcp_message.h"
 #include "tests/unit/host.h"
 #include <errno.h>
 #include <netinet/in.h>

@@ -4,6 +4,7 @@
  * scripted server.
  */
 #include "stack/base/checksum.h"
+#include "stack/dhcp/dhcp6_message.h"
 #include "stack/ip/icmp6.h"
 #include "stack/ip/nd.h"
 #include "tests/unit/peer6.h"

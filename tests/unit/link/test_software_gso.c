@@ -5,6 +5,7 @@
  * same.)
  */
 #include "stack/base/checksum.h"
+#include "stack/link/software_gso.h"
 #include "tests/unit/scene.h"
 #include <errno.h>
 #include <netinet/in.h>

@@ -2,6 +2,7 @@
 /*
  * test_tcp_window.c - the window, offered and respected: tcp_window.c.
  */
+#include "stack/tcp/tcp_window.h"
 #include "tests/unit/scene.h"
 
 static void peers_window_is_respected(void **state) {

@@ -2,6 +2,7 @@
 /*
  * test_tcp_write_mark.c - places in what is written: tcp_write_mark.c.
  */
+#include "stack/tcp/tcp_output.h"
 #include "tests/unit/scene.h"
 #include <errno.h>
 #include <linux/errqueue.h>
