@@ -53,6 +53,12 @@ static bool capabilities(long call, unsigned effective[2], bool set) {
     return !set || CALL(call, &header, data) == 0;
 }
 
+/* Whether the next program may become root anyway. One of whose users only the saved one is root may not: the
+ * kernel saves its effective user in place of that. */
+static bool stays_root(const struct users *now) {
+    return now->user[0] == 0 || now->user[1] == 0;
+}
+
 /* Whether root will be able to become whoever it likes in the next program. */
 static bool root_is_root(void) {
     return CALL(SYS_prctl, PR_GET_NO_NEW_PRIVS) == 0 && CALL(SYS_prctl, PR_GET_SECUREBITS) == 0 &&
@@ -68,7 +74,8 @@ static void put_back(const struct users *was) {
 
 struct users *users_unite(struct users *was) {
     look(was);
-    if (!is_split(was) || !root_is_root() || !capabilities(SYS_capget, was->effective, false))
+    if (!is_split(was) || !stays_root(was) || !root_is_root() ||
+        !capabilities(SYS_capget, was->effective, false))
         return NULL;
     gid_t group = was->group[1];
     if (CALL(SYS_setresuid, 0, 0, 0) < 0)

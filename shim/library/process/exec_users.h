@@ -6,7 +6,8 @@
  * the loader preloads nothing. squid's workers are executed so, and whatever a daemon executes after
  * seteuid(2). So the process is made one whose users agree for just that moment, and the library in the next
  * program makes them what they would have been, before anything of the program's own runs. That takes root's
- * rights, which such a process has as a rule: one of its users is root. Files are found and opened with the
+ * rights, which such a process has as a rule: its real or its effective user is root, so that the next program may
+ * become root, too, and is trusted with no more than it has. Files are found and opened with the
  * rights of its effective user all the while (setfsuid(2)), and what the loader would not have believed in
  * the environment is taken out as the loader would have.
  */

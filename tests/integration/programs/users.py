@@ -66,7 +66,7 @@ def command(name):
 
 
 for users, groups in (((0, 65534, 0), (0, 65534, 0)), ((65534, 0, 0), (65534, 0, 65534)), ((0, 0, 0), (0, 65534, 0)), ((0, 13, 13), (13, 13, 13)),
-                      ((13, 65534, 0), (13, 13, 13)), ((65534, 65534, 65534), (65534, 65534, 65534))):
+                      ((65534, 65534, 65534), (65534, 65534, 65534))):
     become(users, groups, "exec", execute)
     become(users, groups, "none", execute_what_is_not_there)
     become(users, groups, "forbidden", execute_what_is_forbidden)
