@@ -243,6 +243,8 @@ install: all
 	install -m 755 scripts/lab $(DESTDIR)$(PREFIX)/lib/barewire/lab
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 644 scripts/barewire.1 $(DESTDIR)$(PREFIX)/share/man/man1/barewire.1
+	install -d $(DESTDIR)$(PREFIX)/lib/python3/dist-packages
+	install -m 644 scripts/barewire.py $(DESTDIR)$(PREFIX)/lib/python3/dist-packages/barewire.py
 	install -m 644 scripts/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/barewire
 
 deb: all
