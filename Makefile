@@ -145,7 +145,7 @@ $(BUILD)/tests/simulate: $(call objects,plain,$(call sources,tests/simulation)) 
 $(BUILD)/tests/test_failures $(BUILD)/tests/simulate: WRAPS := -Wl,--wrap=pool_take,--wrap=pool_take_zeroed,--wrap=arena_take_block
 $(BUILD)/tests/test_failures $(BUILD)/tests/simulate: $(BUILD)/plain/tests/unit/failing.o
 
-PACKETDRILL_OBJECT := $(wildcard tests/packetdrill/*.c) shim/library/calls/cmsg.c $(STACK)
+PACKETDRILL_OBJECT := $(wildcard tests/packetdrill/*.c) shim/library/calls/cmsg.c shim/library/calls/cmsg_read.c $(STACK)
 $(BUILD)/tests/packetdrill.so: $(call objects,shared,$(PACKETDRILL_OBJECT))
 	@mkdir -p $(@D)
 	@echo "  LD  $@"

@@ -141,13 +141,17 @@ int socket_bind(struct stack *stack, struct socket *socket, struct ip_address ad
         return -EINVAL;
     if (any)
         address = (struct ip_address){0};
+    bool bound =
+        socket->type != SOCK_RAW && (binding->port || (socket->tcp && socket->tcp->state != TCP_CLOSE));
+    if (bound && socket->options.inet6)
+        return -EINVAL; /* Linux looks at the address first, of AF_INET */
     if (!any && !socket->options.free_bind && !ip_is_local(stack, address) && (!many || socket->tcp))
         return -EADDRNOTAVAIL;
     if (socket->type == SOCK_RAW) {
         binding->address = address;
         return 0;
     }
-    if (binding->port || (socket->tcp && socket->tcp->state != TCP_CLOSE))
+    if (bound)
         return -EINVAL;
     stack_work_on(stack, socket);
     take_families(socket);
@@ -161,6 +165,8 @@ int socket_bind(struct stack *stack, struct socket *socket, struct ip_address ad
         return 0;
     }
     int error = port_bind(stack, binding, address, port);
+    if (!error && !any && !v4)
+        socket->options.six.only = true; /* Linux's IPV6_V6ONLY then says so */
     if (!error && !socket->tcp)
         datagram_enter(stack, socket);
     return error;
@@ -440,7 +446,8 @@ static ssize_t stream_send(struct stack *stack, struct socket *socket, const str
 ssize_t socket_send(struct stack *stack, struct socket *socket, struct socket_message *message) {
     if (socket->tcp)
         return stream_send(stack, socket, message);
-    return message->flags & MSG_OOB ? -EOPNOTSUPP : datagram_send(stack, socket, message);
+    bool takes_urgent = socket->options.inet6 && udp_is(socket); /* and sends it as anything else, by IPv6 */
+    return message->flags & MSG_OOB && !takes_urgent ? -EOPNOTSUPP : datagram_send(stack, socket, message);
 }
 
 /* Whether the peer may still send: what it is told about the window matters. */

@@ -11,6 +11,7 @@
 
 #include "stack/datagram/datagram.h"
 #include "stack/ip/filter.h"
+#include "stack/ip/ip6_extension.h"
 #include "stack/ip/port.h"
 #include <sys/socket.h>
 
@@ -76,10 +77,28 @@ enum socket_timestamp {
     SOCKET_TIMESTAMP_NS, /* SO_TIMESTAMPNS */
 };
 
+/* ipv6(7), of few sockets. */
+struct socket_headers6 {
+    struct ip6_extensions extensions; /* IPV6_HOPOPTS, IPV6_DSTOPTS, IPV6_RTHDR, IPV6_RTHDRDSTOPTS */
+    uint32_t mtu;                     /* IPV6_MTU: what is longer is cut; 0: no less than the path's */
+    uint32_t flow_label;              /* of a connection; 0: the stack's choice */
+    uint8_t old_forms;                /* enum socket_old_form */
+};
+
+/* What is told as RFC 2292 has it: IPV6_2292PKTINFO and so on. */
+enum socket_old_form {
+    SOCKET_OLD_PACKET_INFO = 1,
+    SOCKET_OLD_HOP_LIMIT = 2,
+    SOCKET_OLD_HOP_OPTIONS = 4,
+    SOCKET_OLD_DESTINATION_OPTIONS = 8,
+    SOCKET_OLD_ROUTING = 16,
+};
+
 /* What few sockets have. */
 struct socket_filters {
     struct filter filter;
     struct ip_options options; /* IP_OPTIONS */
+    struct socket_headers6 six;
 };
 
 /* The caller's: who is signalled (fcntl(2), F_SETOWN). */
@@ -132,9 +151,9 @@ struct socket_message {
     int count;
     int flags; /* MSG_PEEK, MSG_TRUNC, MSG_MORE ... those that bear on the stack */
     bool has_address;
-    bool unspecified; /* ... of family AF_UNSPEC */
-    bool invalid;     /* a control message of a datagram is wrong */
-    bool unreadable;  /* what is to be sent is not there: -EFAULT, if nothing else is wrong with the call */
+    bool unspecified;  /* ... of family AF_UNSPEC */
+    int control_error; /* a control message of a datagram is wrong: a negative errno */
+    bool unreadable;   /* what is to be sent is not there: -EFAULT, if nothing else is wrong with the call */
     struct ip_address address; /* destination of a send; source of a receive */
     uint16_t port;
     uint32_t full_length; /* of a received datagram */
@@ -143,8 +162,13 @@ struct socket_message {
     /* Of datagrams, what control messages say (cmsg(3)). 0 in a send: as the socket says. */
     struct ip_address local_address; /* to send from; what it was sent to */
     int ttl, tos;
-    uint32_t flow_label; /* of IPv6, of one that is received */
-    bool has_tos;
+    uint32_t flow_label; /* of IPv6: of one that is received; of a send if has_flow, with the traffic class */
+    uint32_t interface;  /* ... to send by: its index; 0: whichever */
+    const struct ip6_extensions *extensions; /* ... of a send; NULL: the socket's */
+    uint16_t local_port;                     /* of one that is received */
+    uint8_t old_forms;                       /* ... enum socket_old_form */
+    uint8_t first_extension;                 /* ... the kind of the first of the headers in `options` */
+    bool has_tos, has_flow, has_dont_fragment, dont_fragment;
     bool
         borrow; /* the pieces stay good until the caller has sent the frame, before anybody else can (frame.h)
                  */
@@ -162,6 +186,12 @@ struct socket_message {
 /* Makes a socket. Returns 0, -ENOBUFS, -ESOCKTNOSUPPORT or -EPROTONOSUPPORT. SOCK_DGRAM is UDP, or with
  * IPPROTO_ICMP a ping socket. */
 int socket_create(struct stack *stack, int type, int protocol, struct socket **made);
+
+/* The family of the program's socket. Linux has IP_MULTICAST_ALL off in those of AF_INET6. */
+static inline void socket_set_family(struct socket *socket, bool inet6) {
+    socket->options.inet6 = inet6;
+    socket->options.multicast_all = !inet6;
+}
 
 /* Ends a socket that nobody holds any more, as close(2) does for the last descriptor. The connection may
  * outlive it. */
@@ -248,6 +278,22 @@ struct socket_filters *socket_filters(struct stack *stack, struct socket *socket
 /* The IP options of what a socket sends; NULL: none. */
 static inline const struct ip_options *socket_ip_options(const struct socket *socket) {
     return socket && socket->filters && socket->filters->options.length ? &socket->filters->options : NULL;
+}
+
+static inline const struct socket_headers6 *socket_headers6(const struct socket *socket) {
+    return socket && socket->filters ? &socket->filters->six : NULL;
+}
+
+/* The extension headers of what a socket sends by IPv6; NULL: none. */
+static inline const struct ip6_extensions *socket_extensions6(const struct socket *socket) {
+    const struct socket_headers6 *six = socket_headers6(socket);
+    return six && ip6_extensions_bytes(&six->extensions) ? &six->extensions : NULL;
+}
+
+/* The longest packet that it sends uncut, as far as the program cares. */
+static inline uint32_t socket_mtu6(const struct socket *socket) {
+    const struct socket_headers6 *six = socket_headers6(socket);
+    return six && six->mtu ? six->mtu : UINT32_MAX;
 }
 
 /* Takes the pending error, as every call that reports it does. Negative errno or 0. */

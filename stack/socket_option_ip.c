@@ -4,6 +4,7 @@
  */
 #include "stack/socket_option_ip.h"
 #include "stack/socket_option.h"
+#include "stack/socket_option_ip6.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp_pmtu.h"
 #include <errno.h>
@@ -367,13 +368,8 @@ int ip_option_get(struct stack *stack, struct socket *socket, int name, void *va
         return option_give_number(value, length, options->min_ttl);
     case IP_MTU_DISCOVER:
         return option_give_number(value, length, options->path_mtu_discover);
-    case IP_MTU: {
-        struct ip_address address;
-        uint16_t port;
-        if (socket_remote(socket, &address, &port))
-            return -ENOTCONN;
-        return option_give_number(value, length, (int)ip_mtu(stack, address));
-    }
+    case IP_MTU:
+        return ip6_option_give_mtu(stack, socket, value, length);
     case IP_FREEBIND:
         return option_give_number(value, length, options->free_bind);
     case IP_BIND_ADDRESS_NO_PORT:

@@ -6,6 +6,8 @@
  */
 #include "stack/socket_option_ip6.h"
 #include "stack/socket_option.h"
+#include "stack/socket_option_headers6.h"
+#include "stack/socket_option_multicast6.h"
 #include "stack/stack.h"
 #include <errno.h>
 #include <netinet/icmp6.h>
@@ -83,117 +85,21 @@ static bool flag(struct socket_options6 *six, int name, enum access access, bool
 #undef FLAG
 }
 
-/* There is one interface. */
-static bool is_ours(const struct stack *stack, uint32_t index) {
-    return !index || index == stack_interface_index(stack);
+static bool is_one_of(int wanted, int of) {
+    int chosen = wanted & of;
+    return (chosen & (chosen - 1)) == 0;
 }
 
-static struct ip_address group_of(const struct sockaddr_storage *given) {
-    struct sockaddr_in6 group;
-    memcpy(&group, given, sizeof group);
-    return ip_from_bytes(&group.sin6_addr);
-}
-
-static int membership(struct stack *stack, struct socket *socket, int name, const void *value,
-                      socklen_t length) {
-    struct ipv6_mreq request;
-    if (length < sizeof request)
-        return -EINVAL;
-    if (socket->tcp)
-        return -EPROTO;
-    memcpy(&request, value, sizeof request);
-    struct ip_address group = ip_from_bytes(&request.ipv6mr_multiaddr);
-    if (!ip_is_multicast(group) || ip_is_v4(group))
-        return -EINVAL;
-    if (!is_ours(stack, request.ipv6mr_interface))
-        return -ENODEV;
-    return name == IPV6_JOIN_GROUP ? multicast_join(stack, socket, group, false)
-                                   : multicast_leave(stack, socket, group);
-}
-
-/* RFC 3678's form of the same. */
-static int group_request(struct stack *stack, struct socket *socket, int name, const void *value,
-                         socklen_t length) {
-    struct group_req request;
-    if (length < sizeof request)
-        return -EINVAL;
-    if (socket->tcp)
-        return -EPROTO;
-    memcpy(&request, value, sizeof request);
-    struct ip_address group = group_of(&request.gr_group);
-    if (request.gr_group.ss_family != AF_INET6 || !ip_is_multicast(group))
-        return -EADDRNOTAVAIL;
-    if (!is_ours(stack, request.gr_interface))
-        return -ENODEV;
-    return name == MCAST_JOIN_GROUP ? multicast_join(stack, socket, group, false)
-                                    : multicast_leave(stack, socket, group);
-}
-
-static int source_request(struct stack *stack, struct socket *socket, int name, const void *value,
-                          socklen_t length) {
-    struct group_source_req request;
-    bool includes = name == MCAST_JOIN_SOURCE_GROUP || name == MCAST_LEAVE_SOURCE_GROUP;
-    bool add = name == MCAST_JOIN_SOURCE_GROUP || name == MCAST_BLOCK_SOURCE;
-    if (length < sizeof request)
-        return -EINVAL;
-    if (socket->tcp)
-        return -EPROTO;
-    memcpy(&request, value, sizeof request);
-    if (request.gsr_group.ss_family != AF_INET6 || request.gsr_source.ss_family != AF_INET6)
-        return -EADDRNOTAVAIL;
-    if (!ip_is_multicast(group_of(&request.gsr_group)))
-        return -EINVAL;
-    if (!is_ours(stack, request.gsr_interface))
-        return -ENODEV;
-    return multicast_source(stack, socket, group_of(&request.gsr_group), group_of(&request.gsr_source),
-                            includes, add);
-}
-
-static int set_filter(struct stack *stack, struct socket *socket, const void *value, socklen_t length) {
-    struct group_filter head;
-    struct multicast_filter filter = {0};
-    if (length < offsetof(struct group_filter, gf_slist))
-        return -EINVAL;
-    if (socket->tcp)
-        return -EPROTO;
-    memcpy(&head, value, offsetof(struct group_filter, gf_slist));
-    if (head.gf_numsrc > MULTICAST_SOURCES_MAX)
-        return -ENOBUFS;
-    if (length < offsetof(struct group_filter, gf_slist) + head.gf_numsrc * sizeof(struct sockaddr_storage) ||
-        !ip_is_multicast(group_of(&head.gf_group)) ||
-        (head.gf_fmode != MCAST_INCLUDE && head.gf_fmode != MCAST_EXCLUDE))
-        return -EINVAL;
-    if (!is_ours(stack, head.gf_interface))
-        return -ENODEV;
-    filter.includes = head.gf_fmode == MCAST_INCLUDE;
-    for (uint32_t i = 0; i < head.gf_numsrc; i++) {
-        struct sockaddr_storage source;
-        memcpy(&source, (const char *)value + offsetof(struct group_filter, gf_slist) + i * sizeof source,
-               sizeof source);
-        filter.sources[filter.count++] = group_of(&source);
-    }
-    return multicast_set_filter(stack, socket, group_of(&head.gf_group), &filter);
-}
-
-/* RFC 5014: of each pair one may be chosen, or neither. */
+/* RFC 5014: of each pair one may be chosen, or neither. What there is no such thing of is taken, as in Linux. */
 static int set_preferences(struct socket_options6 *six, int wanted) {
-    static const struct {
-        int one, other, none;
-    } pairs[] = {{PREFER_PUBLIC, PREFER_TEMPORARY, PREFER_EITHER},
-                 {PREFER_COA, PREFER_HOME, 0},
-                 {PREFER_CGA, PREFER_NO_CGA, 0}};
     int chosen = six->source_preferences;
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        int all = pairs[i].one | pairs[i].other | pairs[i].none, of_pair = wanted & all;
-        if (of_pair & (of_pair - 1))
-            return -EINVAL;
-        if (of_pair)
-            chosen = (chosen & ~(pairs[i].one | pairs[i].other)) |
-                     (of_pair & (pairs[i].one | pairs[i].other) & 0xff);
-        wanted &= ~all;
-    }
-    if (wanted)
+    if (!is_one_of(wanted, PREFER_PUBLIC | PREFER_TEMPORARY | PREFER_EITHER) ||
+        !is_one_of(wanted, PREFER_COA | PREFER_HOME) || !is_one_of(wanted, PREFER_CGA | PREFER_NO_CGA))
         return -EINVAL;
+    if (wanted & (PREFER_PUBLIC | PREFER_TEMPORARY | PREFER_EITHER))
+        chosen = (chosen & PREFER_COA) | (wanted & (PREFER_PUBLIC | PREFER_TEMPORARY));
+    if (wanted & (PREFER_HOME | PREFER_COA))
+        chosen = (chosen & ~PREFER_COA) | (wanted & PREFER_COA);
     six->source_preferences = (uint8_t)chosen;
     return 0;
 }
@@ -206,7 +112,7 @@ static bool is_bound(const struct socket *socket) {
 static bool is_number(int name) {
     return name == IPV6_V6ONLY || name == IPV6_UNICAST_HOPS || name == IPV6_MULTICAST_HOPS ||
            name == IPV6_TCLASS || name == IPV6_MINHOPCOUNT || name == IPV6_MTU_DISCOVER ||
-           name == IPV6_ADDR_PREFERENCES;
+           name == IPV6_ADDR_PREFERENCES || name == IPV6_ADDRFORM;
 }
 
 /* The options that are numbers. */
@@ -224,8 +130,6 @@ static int set_number(struct socket *socket, int name, int number) {
         six->hop_limit = (int16_t)number;
         break;
     case IPV6_MULTICAST_HOPS:
-        if (socket->tcp)
-            return -ENOPROTOOPT;
         if (number < -1 || number > 255)
             return -EINVAL;
         six->multicast_hop_limit = (int16_t)(number == -1 ? 1 : number);
@@ -259,53 +163,65 @@ static int set_number(struct socket *socket, int name, int number) {
     return 0;
 }
 
+static bool is_transport(const struct socket *socket) {
+    return socket->tcp || udp_is(socket);
+}
+
+static bool is_established(const struct socket *socket) {
+    return socket->tcp ? socket->tcp->state == TCP_ESTABLISHED : socket->connected;
+}
+
+/* IPV6_ADDRFORM: a socket of AF_INET6 that speaks IPv4 becomes one of AF_INET. */
+static int become_inet(struct socket *socket, int family) {
+    struct ip_address remote;
+    uint16_t port;
+    if (family != AF_INET || !is_transport(socket))
+        return -EINVAL;
+    if (!is_established(socket) || socket_remote(socket, &remote, &port))
+        return -ENOTCONN;
+    if (socket->options.six.only || !ip_is_v4(remote))
+        return -EADDRNOTAVAIL;
+    struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->datagram->binding;
+    socket->options.inet6 = binding->inet6 = binding->takes_v6 = false;
+    return 0;
+}
+
 int ip6_option_set(struct stack *stack, struct socket *socket, int name, const void *value, socklen_t length,
                    int number) {
     bool ignored;
-    switch (name) {
-    case IPV6_JOIN_GROUP:
-    case IPV6_LEAVE_GROUP:
-        return membership(stack, socket, name, value, length);
-    case MCAST_JOIN_GROUP:
-    case MCAST_LEAVE_GROUP:
-        return group_request(stack, socket, name, value, length);
-    case MCAST_JOIN_SOURCE_GROUP:
-    case MCAST_LEAVE_SOURCE_GROUP:
-    case MCAST_BLOCK_SOURCE:
-    case MCAST_UNBLOCK_SOURCE:
-        return source_request(stack, socket, name, value, length);
-    case MCAST_MSFILTER:
-        return set_filter(stack, socket, value, length);
-    case IPV6_MULTICAST_IF:
-        if (socket->tcp)
-            return -ENOPROTOOPT;
-        if (length < sizeof number)
-            return -EINVAL;
-        if (!is_ours(stack, (uint32_t)number))
-            return -ENODEV;
-        socket->options.six.multicast_interface = number != 0;
-        return 0;
-    default:
-        break;
-    }
-    bool one_bit = name == IPV6_MULTICAST_LOOP || name == IPV6_MULTICAST_ALL;
+    if (headers6_option_is(name))
+        return headers6_option_set(stack, socket, name, value, length, number);
+    if (multicast6_option_is(name))
+        return multicast6_option_set(stack, socket, name, value, length, number);
     if (flag(&socket->options.six, name, GET, &ignored)) {
-        if (length < sizeof number || (one_bit && number != 0 && number != 1))
+        bool any_length =
+            name == IPV6_DONTFRAG || name == IPV6_AUTOFLOWLABEL || name == IPV6_RECVFRAGSIZE; /* short: 0 */
+        if (length < sizeof number && !any_length)
             return -EINVAL;
+        if (name == IPV6_MULTICAST_LOOP && number != 0 && number != 1)
+            return -EINVAL;
+        number = length < sizeof number ? 0 : number;
         flag(&socket->options.six, name, number ? SET : CLEAR, &ignored);
         return 0;
     }
+    if (name == IPV6_ADDRFORM && length >= sizeof number)
+        return become_inet(socket, number);
+    if (name == IPV6_MULTICAST_HOPS && socket->tcp)
+        return -ENOPROTOOPT;
     if (length >= sizeof number)
         return set_number(socket, name, number);
     return is_number(name) ? -EINVAL : -ENOPROTOOPT;
 }
 
-static int give_mtu(struct stack *stack, const struct socket *socket, void *value, socklen_t *length) {
+#define LOOPBACK_MTU 65536
+
+int ip6_option_give_mtu(struct stack *stack, const struct socket *socket, void *value, socklen_t *length) {
     struct ip_address address;
     uint16_t port;
     if (socket_remote(socket, &address, &port))
         return -ENOTCONN;
-    return option_give_number(value, length, (int)ip_mtu(stack, address));
+    bool here = !ip_is_v4(address) && ip6_is_local(stack, address); /* lo's, which IPv4 can't use */
+    return option_give_number(value, length, here ? LOOPBACK_MTU : (int)ip_mtu(stack, address));
 }
 
 int ip6_option_get(struct stack *stack, struct socket *socket, int name, void *value, socklen_t *length) {
@@ -313,6 +229,8 @@ int ip6_option_get(struct stack *stack, struct socket *socket, int name, void *v
     bool set;
     if (flag(six, name, GET, &set))
         return option_give_number(value, length, set);
+    if (headers6_option_is(name))
+        return headers6_option_get(stack, socket, name, value, length);
     switch (name) {
     case IPV6_V6ONLY:
         return option_give_number(value, length, six->only);
@@ -326,8 +244,12 @@ int ip6_option_get(struct stack *stack, struct socket *socket, int name, void *v
         return option_give_number(value, length, six->min_hop_limit);
     case IPV6_MTU_DISCOVER:
         return option_give_number(value, length, six->path_mtu_discover);
-    case IPV6_MTU:
-        return give_mtu(stack, socket, value, length);
+    case IPV6_ADDRFORM:
+        if (!is_transport(socket))
+            return -ENOPROTOOPT;
+        return is_established(socket) ? option_give_number(value, length, AF_INET6) : -ENOTCONN;
+    case MCAST_MSFILTER:
+        return multicast6_option_get_filter(stack, socket, value, length);
     case IPV6_MULTICAST_IF:
         return option_give_number(value, length,
                                   six->multicast_interface ? (int)stack_interface_index(stack) : 0);

@@ -10,6 +10,8 @@
 int ip6_option_set(struct stack *stack, struct socket *socket, int name, const void *value, socklen_t length,
                    int number);
 int ip6_option_get(struct stack *stack, struct socket *socket, int name, void *value, socklen_t *length);
+/* IPV6_MTU, and IP_MTU of any socket: the path's, of one that is connected. */
+int ip6_option_give_mtu(struct stack *stack, const struct socket *socket, void *value, socklen_t *length);
 int icmp6_option_set(struct socket *socket, int name, const void *value, socklen_t length);
 int icmp6_option_get(const struct socket *socket, int name, void *value, socklen_t *length);
 

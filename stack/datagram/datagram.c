@@ -105,6 +105,7 @@ bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet
     datagram->source_port = source_port;
     datagram->options = packet->options;
     datagram->ttl = packet->ttl;
+    datagram->first_extension = packet->first_extension;
     datagram->flow_label = packet->flow_label;
     datagram->tos = packet->tos;
     datagram->drops = socket->datagram->drops;
@@ -194,14 +195,18 @@ static uint32_t room_of(const struct socket_message *message) {
     return room < UINT32_MAX ? (uint32_t)room : UINT32_MAX;
 }
 
-static void describe(struct socket_message *message, const struct datagram *datagram) {
+static void describe(const struct socket *socket, struct socket_message *message,
+                     const struct datagram *datagram) {
     message->has_address = true;
     message->address = datagram->source;
     message->port = datagram->source_port;
     message->full_length = datagram->length;
     message->truncated = datagram->length > room_of(message);
     message->local_address = datagram->destination;
+    message->local_port = socket->datagram ? socket->datagram->binding.port : 0;
     message->options = datagram->options;
+    message->old_forms = socket->filters ? socket->filters->six.old_forms : 0;
+    message->first_extension = datagram->first_extension;
     message->ttl = datagram->ttl;
     message->flow_label = datagram->flow_label;
     message->tos = datagram->tos;
@@ -299,7 +304,7 @@ ssize_t datagram_receive(struct stack *stack, struct socket *socket, struct sock
     struct datagram *datagram = container_of(link, struct datagram, link);
     uint32_t copied;
     stack_work_on(stack, socket);
-    describe(message, datagram);
+    describe(socket, message, datagram);
     if (by_offset)
         copied = receive_part(socket, message, datagram, at);
     else if (socket->options.gro && !wants_error)
@@ -355,6 +360,8 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
         return -ENETUNREACH;
     if (ip_is_broadcast(stack, destination) && !options->broadcast)
         return -EACCES;
+    if (message->interface && message->interface != stack_interface_index(stack))
+        return -ENODEV;
     if (!ip_is_any(message->local_address) && (!ip_is_local(stack, message->local_address) ||
                                                ip_is_v4(message->local_address) != ip_is_v4(destination)))
         return -EINVAL;
@@ -367,12 +374,17 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
     uint8_t discover = v4 ? options->path_mtu_discover : options->six.path_mtu_discover;
     bool path = discover < IP_PMTUDISC_PROBE;
     uint32_t mtu = path || ip_is_local(stack, destination) ? ip_mtu(stack, destination) : stack->config.mtu;
-    if (!v4)
+    const struct ip6_extensions *extensions = NULL;
+    if (!v4) {
         ip_options = NULL;
+        extensions = message->extensions ? message->extensions : socket_extensions6(socket);
+        length += ip6_extensions_bytes(extensions);
+        mtu = min_u32(mtu, socket_mtu6(socket));
+    }
     if (ip_options)
         mtu = mtu > STACK_MTU_MIN + ip_options->length ? mtu - ip_options->length : STACK_MTU_MIN;
-    bool whole =
-        discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE || (!v4 && options->six.dont_fragment);
+    bool uncut = message->has_dont_fragment ? message->dont_fragment : options->six.dont_fragment;
+    bool whole = discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE || (!v4 && uncut);
     if (length > mtu && whole)
         return -EMSGSIZE;
     *parameters = (struct ip_parameters){
@@ -388,10 +400,18 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
         .on_link = on_link,
         .loop = v4 ? options->multicast_loop : options->six.multicast_loop,
         .options = ip_options,
+        .extensions = extensions,
         .mtu = mtu,
         .identification = socket->connected ? &socket->datagram->ip_identification : NULL,
     };
-    if (!v4 && options->six.auto_flow_label)
+    uint32_t flow = message->has_flow       ? message->flow_label
+                    : !message->has_address ? socket->datagram->flow_information
+                                            : 0;
+    if (v4)
+        flow = 0;
+    parameters->tos |= (uint8_t)(flow >> 20);
+    parameters->flow_label = flow & IP6_FLOW_LABEL;
+    if (!v4 && !parameters->flow_label && options->six.auto_flow_label)
         parameters->flow_label =
             ip6_flow_label(stack, source, destination, parameters->protocol,
                            (uint32_t)socket->datagram->binding.port << 16 | message->port);
@@ -429,10 +449,12 @@ ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_
         message->address = socket->datagram->remote_address;
         message->port = socket->datagram->remote_port;
     }
+    if (message->flags & MSG_OOB && ip_is_v4(message->address))
+        return -EOPNOTSUPP;
     if (by_port && !message->port && !socket->datagram->cork)
         return -EINVAL;
-    if (message->invalid)
-        return -EINVAL;
+    if (message->control_error)
+        return message->control_error;
     if (socket->error)
         return socket_take_error(socket);
     if (socket->write_shutdown)

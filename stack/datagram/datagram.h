@@ -21,7 +21,7 @@ struct datagram {
     struct list link;
     struct ip_address source, destination; /* of an error: where the datagram was sent to is in `source` */
     uint16_t source_port;
-    uint8_t ttl, tos;
+    uint8_t ttl, tos, first_extension;
     uint32_t flow_label; /* of IPv6 */
     uint64_t received_ns;
     uint32_t drops; /* of the socket, until then: SO_RXQ_OVFL */
@@ -56,6 +56,7 @@ struct datagram_state {
     uint32_t icmp_filter;       /* a bit a type that is not wanted */
     uint32_t icmp6_filter[8];   /* the same of ICMPv6: ICMP6_FILTER */
     int32_t checksum_offset;    /* IPV6_CHECKSUM, of a raw socket; -1: none */
+    uint32_t flow_information;  /* of IPv6, of a connected one: sin6_flowinfo; 0: the stack's choice */
     bool address_by_connect;
     struct udp_coverage sends, accepts; /* of UDP-Lite */
     uint32_t drops;

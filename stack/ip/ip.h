@@ -58,8 +58,9 @@ struct ip_packet {
     uint32_t extensions;     /* ... bytes of headers between its own and the payload */
     uint32_t next_header_at; /* ... the place in chain->storage of the byte that says what the payload is */
     bool fragmented;         /* ... it has, or had, a fragment header */
-    struct ip_options options;
-    struct buffer *chain; /* owned by whoever handles the packet; NULL once taken */
+    uint8_t first_extension; /* ... what the headers of `options` begin with */
+    struct ip_options options; /* of IPv6: its extension headers, as they came */
+    struct buffer *chain;      /* owned by whoever handles the packet; NULL once taken */
 };
 
 /* What IP is told of a packet that is to be sent. */

@@ -14,7 +14,6 @@
 #include "stack/tcp/tcp_input.h"
 #include <errno.h>
 
-#define FLOW_LABEL_MASK 0xfffffu
 #define EXTENSIONS_MAX (FRAME_HEADER_MAX - FRAME_IP_AT - IP6_HEADER_BYTES) /* with the transport's header */
 
 const struct ip_address IP6_ALL_NODES = {.bytes = {0xff, 2, [15] = 1}};
@@ -240,6 +239,17 @@ static void deliver(struct stack *stack, struct ip_packet *packet) {
     }
 }
 
+/* What sockets may want to be told of: see struct ip_packet. Longer ones are not, nor those of a packet that was put
+ * together. */
+static void keep_extensions(struct ip_packet *packet) {
+    const uint8_t *header = packet->chain->storage + packet->header_at;
+    if (packet->extensions > sizeof packet->options.bytes || packet->fragmented)
+        return;
+    packet->options.length = (uint8_t)packet->extensions;
+    packet->first_extension = header[6];
+    memcpy(packet->options.bytes, header + IP6_HEADER_BYTES, packet->extensions);
+}
+
 void ip6_input(struct stack *stack, struct buffer *chain, unsigned flags) {
     const uint8_t *header = buffer_data(chain);
     struct ip_packet packet = {.header_at = chain->start,
@@ -258,7 +268,7 @@ void ip6_input(struct stack *stack, struct buffer *chain, unsigned flags) {
     packet.protocol = header[6];
     packet.ttl = header[7];
     packet.tos = (uint8_t)(wire_get16(header) >> 4);
-    packet.flow_label = wire_get32(header) & FLOW_LABEL_MASK;
+    packet.flow_label = wire_get32(header) & IP6_FLOW_LABEL;
     packet.multicast = flags & IP_INPUT_LINK_MULTICAST || ip_is_multicast(packet.destination);
     packet.length = wire_get16(header + 4);
     if (ip_is_multicast(packet.destination))
@@ -269,8 +279,11 @@ void ip6_input(struct stack *stack, struct buffer *chain, unsigned flags) {
     }
     chain->start +=
         IP6_HEADER_BYTES; /* the buffer stays, even when nothing follows: errors quote its header */
-    if (ip6_extensions_input(stack, &packet))
+    if (ip6_extensions_input(stack, &packet)) {
+        if (packet.extensions)
+            keep_extensions(&packet);
         deliver(stack, &packet);
+    }
 drop:
     buffer_drop_chain(&stack->buffers, packet.chain);
 }
@@ -283,7 +296,7 @@ uint32_t ip6_flow_label(const struct stack *stack, struct ip_address source, str
     } flow = {source, destination, protocol, ports};
     if (!stack->sysctl.ip6_auto_flowlabels)
         return 0;
-    return (uint32_t)siphash(stack->ip6.key, &flow, sizeof flow) & FLOW_LABEL_MASK;
+    return (uint32_t)siphash(stack->ip6.key, &flow, sizeof flow) & IP6_FLOW_LABEL;
 }
 
 void ip6_write_header(struct frame *frame, const struct ip_parameters *parameters, uint8_t protocol,
@@ -294,7 +307,7 @@ void ip6_write_header(struct frame *frame, const struct ip_parameters *parameter
     frame->transport_at = (uint8_t)(transport - frame->header);
     frame->header_length = (uint16_t)(frame->header_length + IP6_HEADER_BYTES - IP_HEADER_BYTES + extensions);
     wire_put32(header, UINT32_C(6) << 28 | (uint32_t)parameters->tos << 20 |
-                           (parameters->flow_label & FLOW_LABEL_MASK));
+                           (parameters->flow_label & IP6_FLOW_LABEL));
     wire_put16(header + 4,
                (uint16_t)(frame->header_length - FRAME_IP_AT - IP6_HEADER_BYTES + frame->payload_length));
     header[6] = protocol;
@@ -361,6 +374,12 @@ int ip6_output(struct stack *stack, struct frame *frame, const struct ip_paramet
         frame_release(&stack->buffers, &whole);
         return result;
     }
-    ip6_write_header(frame, parameters, protocol, bytes, length);
-    return ip6_output_whole(stack, frame, parameters);
+    if (!parameters->extensions) {
+        ip6_write_header(frame, parameters, protocol, bytes, length);
+        return ip6_output_whole(stack, frame, parameters);
+    }
+    struct ip_parameters routed = *parameters;
+    routed.destination = ip6_extensions_route(parameters->extensions, parameters->destination, bytes);
+    ip6_write_header(frame, &routed, protocol, bytes, length);
+    return ip6_output_whole(stack, frame, &routed);
 }

@@ -197,7 +197,8 @@ uint32_t ip6_extensions_write(const struct ip6_extensions *extensions, enum ip6_
     uint32_t length = 0;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         const struct ip6_extension *extension = order[i].extension;
-        if (!(parts & order[i].part) || extension->length == 0)
+        if (!(parts & order[i].part) || extension->length == 0 ||
+            (extension == &extensions->routing_options && !extensions->routing.length))
             continue;
         *next = order[i].kind;
         next = bytes + length;
@@ -207,4 +208,14 @@ uint32_t ip6_extensions_write(const struct ip6_extensions *extensions, enum ip6_
     }
     *protocol = first;
     return length;
+}
+
+struct ip_address ip6_extensions_route(const struct ip6_extensions *extensions, struct ip_address destination,
+                                       uint8_t *bytes) {
+    if (!extensions || extensions->routing.length != IP6_ROUTING_BYTES)
+        return destination;
+    uint8_t *place = bytes + extensions->hop_by_hop.length + extensions->routing_options.length + 8;
+    struct ip_address first = ip_from_bytes(place);
+    memcpy(place, destination.bytes, sizeof destination.bytes);
+    return first;
 }

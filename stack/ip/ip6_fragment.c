@@ -30,13 +30,15 @@ struct parts {
     uint8_t protocol;                  /* the first of `each` */
 };
 
-static void collect(struct parts *parts, const struct ip_parameters *parameters, uint32_t identification) {
+static void collect(struct parts *parts, struct ip_parameters *parameters, uint32_t identification) {
     uint8_t inner = parameters->protocol;
     *parts = (struct parts){.protocol = IP6_FRAGMENT};
     if (parameters->extensions) {
         parts->once_length = ip6_extensions_write(parameters->extensions, IP6_PART_ONCE, &inner, parts->once);
         parts->each_length = ip6_extensions_write(parameters->extensions, IP6_PART_EVERY_FRAGMENT,
                                                   &parts->protocol, parts->each);
+        parameters->destination =
+            ip6_extensions_route(parameters->extensions, parameters->destination, parts->each);
     }
     uint8_t *header = parts->each + parts->each_length;
     header[0] = inner;
@@ -53,9 +55,9 @@ static uint32_t new_identification(struct stack *stack) {
     return identification;
 }
 
-int ip6_output_fragments(struct stack *stack, const struct frame *frame,
-                         const struct ip_parameters *parameters) {
+int ip6_output_fragments(struct stack *stack, const struct frame *frame, const struct ip_parameters *given) {
     struct parts parts;
+    struct ip_parameters routed = *given, *parameters = &routed;
     collect(&parts, parameters, new_identification(stack));
     uint32_t transport = frame->header_length - FRAME_TRANSPORT_AT;
     uint32_t in_first = parts.once_length + transport;

@@ -19,6 +19,8 @@
 #define IP_ADDRESS_BITS 128u
 #define IP_V4_PREFIX 96u    /* bits of an address that say that it is IPv4's */
 #define IP_ADDRESS_TEXT 46u /* INET6_ADDRSTRLEN */
+#define IP6_FLOW_LABEL 0xfffffu
+#define IP6_FLOW_INFORMATION 0xfffffffu /* with the traffic class: sin6_flowinfo */
 
 struct ip_address {
     union {

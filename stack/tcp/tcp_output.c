@@ -63,7 +63,8 @@ void tcp_choose_flow(struct stack *stack, struct tcp *tcp) {
     uint32_t ports = (uint32_t)tcp->binding.port << 16 | tcp->remote_port;
     uint32_t label = ip6_flow_label(stack, tcp->binding.address, tcp->remote_address, IP_PROTOCOL_TCP,
                                     ports ^ (uint32_t)random_u64(&stack->random));
-    tcp->flow = (uint16_t)label;
+    bool wanted = !tcp->socket || tcp->socket->options.six.auto_flow_label;
+    tcp->flow = wanted ? (uint16_t)label : 0;
 }
 
 /* Twenty bits of the flow's sixteen. */
@@ -77,6 +78,11 @@ static void put_inet6(const struct stack *stack, const struct tcp *tcp, struct i
     parameters->ttl = options->hop_limit ? options->hop_limit : ip6_hop_limit(stack);
     parameters->tos = options->traffic_class;
     parameters->flow_label = flow_label(tcp);
+    const struct socket_headers6 *six = socket_headers6(tcp->socket);
+    if (six) {
+        parameters->extensions = socket_extensions6(tcp->socket);
+        parameters->flow_label = six->flow_label ? six->flow_label : parameters->flow_label;
+    }
     parameters->options = NULL;
 }
 
@@ -438,7 +444,7 @@ static uint32_t cut_at_chunk(const struct tcp *tcp, uint32_t start, uint32_t len
 /* Whether a burst may leave as one frame, which the NIC cuts: all its segments have the same to say. */
 static bool leaves_whole(const struct stack *stack, const struct tcp *tcp) {
     return stack->config.offload && !tcp->md5_keys && !tcp->urgent.sending && !(tcp->ecn & TCP_ECN_REDUCED) &&
-           !socket_ip_options(tcp->socket);
+           !socket_ip_options(tcp->socket) && !socket_extensions6(tcp->socket);
 }
 
 /* How much of what may be sent leaves in one frame: a burst of full segments, and what is left over only if

@@ -24,6 +24,10 @@ static uint16_t full_mss(const struct stack *stack, const struct tcp *tcp) {
         ip_mtu(stack, tcp->remote_address) - ip_header_bytes(tcp->remote_address) - TCP_HEADER_BYTES;
     if (ip_options)
         mss = mss > 64u + ip_options->length ? mss - ip_options->length : 64;
+    if (!ip_is_v4(tcp->remote_address) && tcp->socket && tcp->socket->filters) {
+        uint32_t extensions = ip6_extensions_bytes(socket_extensions6(tcp->socket));
+        mss = mss > 64u + extensions ? mss - extensions : 64;
+    }
     if (mss > tcp->path.mss_peer)
         mss = tcp->path.mss_peer;
     /* Options that are in each segment: RFC 6691. */

@@ -14,8 +14,23 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* This host's address, and one on the same network that nobody has. */
-extern struct in_addr own, nobody;
+/* The family of the run's sockets, and of its addresses: AF_INET, or AF_INET6, whose addresses may be IPv4's in their
+ * mapped form (::ffff:a.b.c.d). */
+extern int family;
+union address {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6; /* its port lies where the other's does */
+};
+extern socklen_t address_length; /* of the member that is in use */
+bool is_mapped(void);            /* AF_INET6, and IPv4 on the wire */
+
+/* This host's address, and one on the same network that nobody has; IPv4's are in their mapped form. */
+extern struct in6_addr own, nobody;
+extern const char *own_text, *nobody_text; /* as given to the program */
+struct in6_addr loopback_host(void);
+struct in_addr v4_of(struct in6_addr host);
+struct in6_addr host_of(struct in_addr v4);
 
 /* What errno is before a call: one that succeeds leaves it so. */
 #define ERRNO_KEPT 4095
@@ -30,7 +45,7 @@ const char *result(long value);
 /* An address, by what it is: own:0, own:port, any:0 ... */
 const char *address_text(const struct sockaddr_storage *address, socklen_t length);
 
-struct sockaddr_in address_of(struct in_addr host, uint16_t port);
+union address address_of(struct in6_addr host, uint16_t port);
 
 /* Blocking or not; waits until an event of poll(2) is there, a second at most; lets things happen. */
 void nonblocking(int fd, bool yes);
@@ -53,6 +68,7 @@ void test_readiness(void);
 void test_ways(void);
 void test_filters(void);
 void test_multicast(void);
+void test_multicast6(void); /* the part of it for groups of IPv6 */
 void test_faults(void);
 
 #endif

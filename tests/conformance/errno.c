@@ -53,22 +53,22 @@ static const char *name_of(int error) {
 static int s, u, l, c, set, early, pipes[2], unix_pair[2], pair[2], fd, on = 1, value, file;
 static char data[4096];
 static socklen_t length;
-static struct sockaddr_in address, name;
+static union address address, name;
 static struct epoll_event event = {.events = EPOLLIN};
 static struct iovec piece = {data, 5};
 static uint16_t port;
 
 static void name_again(void) {
     length = sizeof name;
-    name = (struct sockaddr_in){.sin_family = AF_INET};
+    name = (union address){.any = {.sa_family = AF_INET}};
 }
 
 static void making(void) {
     early = epoll_create1(0);
-    NUMBER(s = socket(AF_INET, SOCK_STREAM, 0));
-    NUMBER(u = socket(AF_INET, SOCK_DGRAM, 0));
+    NUMBER(s = socket(family, SOCK_STREAM, 0));
+    NUMBER(u = socket(family, SOCK_DGRAM, 0));
     NUMBER(l = socket(AF_INET6, SOCK_STREAM, 0));
-    NUMBER(c = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    NUMBER(c = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     NUMBER(fd = socket(AF_UNIX, SOCK_STREAM, 0));
     NUMBER(close(fd));
     NUMBER(fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE));
@@ -115,37 +115,36 @@ static void connecting(void) {
     NUMBER(bind(l, (struct sockaddr *)&any, sizeof any));
     NUMBER(listen(l, 5));
     name_again();
-    NUMBER(getsockname(l, (struct sockaddr *)&name, &length));
+    NUMBER(getsockname(l, &name.any, &length));
     close(l);
     l = make_listener(&port);
     address = address_of(own, port);
-    NUMBER(connect(s, (struct sockaddr *)&address, sizeof address));
+    NUMBER(connect(s, &address.any, address_length));
     name_again();
-    NUMBER(pair[1] = accept(l, (struct sockaddr *)&name, &length));
-    NUMBER(connect(c, (struct sockaddr *)&address, sizeof address));
+    NUMBER(pair[1] = accept(l, &name.any, &length));
+    NUMBER(connect(c, &address.any, address_length));
     await(l, POLLIN);
     NUMBER(fd = accept4(l, NULL, NULL, SOCK_NONBLOCK));
     NUMBER(close(fd));
     name_again();
-    NUMBER(getsockname(s, (struct sockaddr *)&name, &length));
-    NUMBER(getpeername(s, (struct sockaddr *)&name, &length));
+    NUMBER(getsockname(s, &name.any, &length));
+    NUMBER(getpeername(s, &name.any, &length));
     pair[0] = make_datagram(&port);
     address = address_of(own, port);
-    NUMBER(connect(u, (struct sockaddr *)&address, sizeof address));
-    NUMBER(fd = socket(AF_INET, SOCK_DGRAM, 0));
-    struct sockaddr_in loopback = {
-        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(9)};
-    NUMBER(sendto(fd, "x", 1, 0, (struct sockaddr *)&loopback, sizeof loopback));
+    NUMBER(connect(u, &address.any, address_length));
+    NUMBER(fd = socket(family, SOCK_DGRAM, 0));
+    union address loopback = address_of(loopback_host(), htons(9));
+    NUMBER(sendto(fd, "x", 1, 0, &loopback.any, address_length));
     NUMBER(close(fd));
-    int heard = socket(AF_INET, SOCK_STREAM, 0);
-    loopback.sin_port = 0;
-    NUMBER(bind(heard, (struct sockaddr *)&loopback, sizeof loopback));
+    int heard = socket(family, SOCK_STREAM, 0);
+    loopback.in.sin_port = 0;
+    NUMBER(bind(heard, &loopback.any, address_length));
     listen(heard, 1);
     length = sizeof loopback;
-    getsockname(heard, (struct sockaddr *)&loopback, &length);
-    fd = socket(AF_INET, SOCK_STREAM, 0);
+    getsockname(heard, &loopback.any, &length);
+    fd = socket(family, SOCK_STREAM, 0);
     NUMBER(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event));
-    NUMBER(connect(fd, (struct sockaddr *)&loopback, sizeof loopback));
+    NUMBER(connect(fd, &loopback.any, address_length));
     NUMBER(close(fd));
     close(heard);
 }

@@ -35,7 +35,7 @@
  * a fresh socket, an epoll set, a pipe, a file. */
 static int s, peer, u, u_peer, l, waiting, fresh, fresh_u, set, pipes[2], file;
 static char data[65536];
-static struct sockaddr_in to_u, to_l, name;
+static union address to_u, to_l, name;
 static socklen_t length;
 static struct iovec piece = {data, 50}, two[2];
 static struct msghdr message;
@@ -102,13 +102,13 @@ static void *several(unsigned count) {
     CALL(recv all, 200, data, recv(s, p, 200, MSG_WAITALL))                                              \
     CALL(recv trunc, 100, data, recv(s, p, 100, MSG_TRUNC))                                              \
     CALL(recvfrom buffer, 100, data, recvfrom(s, p, 100, 0, NULL, NULL))                                 \
-    CALL(recvfrom name, sizeof name, &name, recvfrom(s, data, 50, 0, p, room(16)))                       \
-    CALL(recvfrom length, sizeof length, room(16), recvfrom(s, data, 50, 0, (void *)&name, p))           \
+    CALL(recvfrom name, address_length, &name, recvfrom(s, data, 50, 0, p, room(address_length)))        \
+    CALL(recvfrom length, sizeof length, room(address_length), recvfrom(s, data, 50, 0, &name.any, p))   \
     CALL(recvmsg, sizeof message, with_piece(&piece, 1), recvmsg(s, p, 0))                               \
     CALL(recvmsg pieces, sizeof piece, &piece, recvmsg(s, with_piece(p, 1), 0))                          \
     CALL(recvmsg buffer, 100, data, recvmsg(s, with_piece(just(p, 100), 1), 0))                          \
     CALL(recvmsg second buffer, 100, data, recvmsg(s, with_piece(good_and(p, 100), 2), 0))               \
-    CALL(recvmsg name, sizeof name, &name, recvmsg(s, with_name(p, 16), 0))                              \
+    CALL(recvmsg name, address_length, &name, recvmsg(s, with_name(p, address_length), 0))               \
     CALL(recvmsg control, 64, data, recvmsg(s, with_control(p, 64), 0))                                  \
     CALL(readv pieces, sizeof piece, &piece, readv(s, p, 1))                                             \
     CALL(readv buffer, 100, data, readv(s, just(p, 100), 1))                                             \
@@ -121,12 +121,12 @@ static void *several(unsigned count) {
     CALL(send oob, 1, data, send(s, p, 1, MSG_OOB))                                                      \
     CALL(send after shutdown, 100, data, (shutdown(s, SHUT_WR), send(s, p, 100, MSG_NOSIGNAL)))          \
     CALL(send unconnected, 100, data, send(fresh, p, 100, MSG_NOSIGNAL))                                 \
-    CALL(sendto name, sizeof to_u, &to_u, sendto(s, data, 10, 0, p, 16))                                 \
+    CALL(sendto name, address_length, &to_u, sendto(s, data, 10, 0, p, address_length))                  \
     CALL(sendmsg, sizeof message, with_piece(&piece, 1), sendmsg(s, p, 0))                               \
     CALL(sendmsg pieces, sizeof piece, &piece, sendmsg(s, with_piece(p, 1), 0))                          \
     CALL(sendmsg buffer, 100, data, sendmsg(s, with_piece(just(p, 100), 1), 0))                          \
     CALL(sendmsg second buffer, 100, data, sendmsg(s, with_piece(good_and(p, 100), 2), 0))               \
-    CALL(sendmsg name, sizeof to_u, &to_u, sendmsg(s, with_name(p, 16), 0))                              \
+    CALL(sendmsg name, address_length, &to_u, sendmsg(s, with_name(p, address_length), 0))               \
     CALL(sendmsg control, 64, data, sendmsg(s, with_control(p, 64), 0))                                  \
     CALL(writev pieces, sizeof piece, &piece, writev(s, p, 1))                                           \
     CALL(writev second buffer, 100, data, writev(s, good_and(p, 100), 2))                                \
@@ -136,12 +136,13 @@ static void *several(unsigned count) {
     CALL(udp recv, 200, data, recv(u, p, 200, MSG_DONTWAIT))                                             \
     CALL(udp recv peek, 200, data, recv(u, p, 200, MSG_PEEK))                                            \
     CALL(udp recv trunc, 100, data, recv(u, p, 100, MSG_TRUNC))                                          \
-    CALL(udp recvfrom name, sizeof name, &name, recvfrom(u, data, 50, 0, p, room(16)))                   \
-    CALL(udp recvfrom length, sizeof length, room(16), recvfrom(u, data, 50, 0, (void *)&name, p))       \
+    CALL(udp recvfrom name, address_length, &name, recvfrom(u, data, 50, 0, p, room(address_length)))    \
+    CALL(udp recvfrom length, sizeof length, room(address_length),                                       \
+         recvfrom(u, data, 50, 0, (void *)&name, p))                                                     \
     CALL(udp recvmsg, sizeof message, with_piece(&piece, 1), recvmsg(u, p, 0))                           \
     CALL(udp recvmsg pieces, sizeof piece, &piece, recvmsg(u, with_piece(p, 1), 0))                      \
     CALL(udp recvmsg second buffer, 190, data, recvmsg(u, with_piece(good_and(p, 190), 2), 0))           \
-    CALL(udp recvmsg name, sizeof name, &name, recvmsg(u, with_name(p, 16), 0))                          \
+    CALL(udp recvmsg name, address_length, &name, recvmsg(u, with_name(p, address_length), 0))           \
     CALL(udp recvmsg control, 64, data, recvmsg(u, with_control(p, 64), 0))                              \
     CALL(udp recvmmsg, sizeof *messages, several(1), recvmmsg(u, p, 1, MSG_DONTWAIT, NULL))              \
     CALL(udp recv nothing, 100, data, recv(fresh_u, p, 100, MSG_DONTWAIT))                               \
@@ -149,27 +150,27 @@ static void *several(unsigned count) {
     CALL(udp send long, 8000, data, send(u, p, 8000, 0))                                                 \
     CALL(udp send too long, 66000, data, send(u, p, 66000, 0))                                           \
     CALL(udp send unconnected, 100, data, send(fresh_u, p, 100, 0))                                      \
-    CALL(udp sendto name, sizeof to_u, &to_u, sendto(fresh_u, data, 10, 0, p, 16))                       \
-    CALL(udp sendto buffer, 100, data, sendto(fresh_u, p, 100, 0, (void *)&to_u, 16))                    \
+    CALL(udp sendto name, address_length, &to_u, sendto(fresh_u, data, 10, 0, p, address_length))        \
+    CALL(udp sendto buffer, 100, data, sendto(fresh_u, p, 100, 0, (void *)&to_u, address_length))        \
     CALL(udp sendmsg pieces, sizeof piece, &piece, sendmsg(u, with_piece(p, 1), 0))                      \
     CALL(udp sendmsg second buffer, 100, data, sendmsg(u, with_piece(good_and(p, 100), 2), 0))           \
-    CALL(udp sendmsg name, sizeof to_u, &to_u, sendmsg(fresh_u, with_name(p, 16), 0))                    \
+    CALL(udp sendmsg name, address_length, &to_u, sendmsg(fresh_u, with_name(p, address_length), 0))     \
     CALL(udp sendmmsg, sizeof *messages, several(1), sendmmsg(u, p, 1, 0))                               \
-    CALL(accept name, sizeof name, &name, accept(l, p, room(16)))                                        \
-    CALL(accept length, sizeof length, room(16), accept(l, (void *)&name, p))                            \
-    CALL(accept4 name, sizeof name, &name, accept4(l, p, room(16), SOCK_NONBLOCK))                       \
-    CALL(connect, sizeof to_l, &to_l, connect(fresh, p, 16))                                             \
+    CALL(accept name, address_length, &name, accept(l, p, room(address_length)))                         \
+    CALL(accept length, sizeof length, room(address_length), accept(l, (void *)&name, p))                \
+    CALL(accept4 name, address_length, &name, accept4(l, p, room(address_length), SOCK_NONBLOCK))        \
+    CALL(connect, address_length, &to_l, connect(fresh, p, address_length))                              \
     CALL(connect short, 8, &to_l, connect(fresh, p, 8))                                                  \
     CALL(connect too long, 1000, data, connect(fresh, p, 1000))                                          \
-    CALL(connect again, sizeof to_l, &to_l, connect(s, p, 16))                                           \
-    CALL(udp connect, sizeof to_u, &to_u, connect(fresh_u, p, 16))                                       \
-    CALL(bind, sizeof own_any, &own_any, bind(fresh, p, 16))                                             \
-    CALL(udp bind, sizeof own_any, &own_any, bind(fresh_u, p, 16))                                       \
-    CALL(getsockname, sizeof name, &name, getsockname(s, p, room(16)))                                   \
-    CALL(getsockname length, sizeof length, room(16), getsockname(s, (void *)&name, p))                  \
-    CALL(getsockname no room, sizeof name, &name, getsockname(s, p, room(0)))                            \
-    CALL(getpeername, sizeof name, &name, getpeername(s, p, room(16)))                                   \
-    CALL(getpeername unconnected, sizeof name, &name, getpeername(fresh, p, room(16)))                   \
+    CALL(connect again, address_length, &to_l, connect(s, p, address_length))                            \
+    CALL(udp connect, address_length, &to_u, connect(fresh_u, p, address_length))                        \
+    CALL(bind, address_length, &own_any, bind(fresh, p, address_length))                                 \
+    CALL(udp bind, address_length, &own_any, bind(fresh_u, p, address_length))                           \
+    CALL(getsockname, address_length, &name, getsockname(s, p, room(address_length)))                    \
+    CALL(getsockname length, sizeof length, room(address_length), getsockname(s, (void *)&name, p))      \
+    CALL(getsockname no room, address_length, &name, getsockname(s, p, room(0)))                         \
+    CALL(getpeername, address_length, &name, getpeername(s, p, room(address_length)))                    \
+    CALL(getpeername unconnected, address_length, &name, getpeername(fresh, p, room(address_length)))    \
     CALL(getsockopt SO_TYPE, 4, data, getsockopt(s, SOL_SOCKET, SO_TYPE, p, room(4)))                    \
     CALL(getsockopt SO_TYPE length, 4, room(4), getsockopt(s, SOL_SOCKET, SO_TYPE, data, p))             \
     CALL(getsockopt SO_ERROR, 4, data, getsockopt(s, SOL_SOCKET, SO_ERROR, p, room(4)))                  \
@@ -221,7 +222,7 @@ static void *several(unsigned count) {
     CALL(sendfile offset, 8, data, sendfile(s, file, p, 10))                                             \
     CALL(splice offset, 8, data, splice(s, p, pipes[1], NULL, 10, 0))
 
-static struct sockaddr_in own_any;
+static union address own_any;
 static int one = 1;
 static struct sock_filter passes = {BPF_RET | BPF_K, 0, 0, 0xffffffff};
 static struct pollfd look = {0, POLLIN, 0};
@@ -244,14 +245,14 @@ static void make_all(void) {
     to_u = address_of(own, port);
     u_peer = make_datagram(&port);
     name = address_of(own, port);
-    connect(u_peer, (struct sockaddr *)&to_u, sizeof to_u);
-    connect(u, (struct sockaddr *)&name, sizeof name);
+    connect(u_peer, &to_u.any, address_length);
+    connect(u, &name.any, address_length);
     l = make_listener(&port);
     to_l = address_of(own, port);
-    waiting = socket(AF_INET, SOCK_STREAM, 0);
-    connect(waiting, (struct sockaddr *)&to_l, sizeof to_l);
-    fresh = socket(AF_INET, SOCK_STREAM, 0);
-    fresh_u = socket(AF_INET, SOCK_DGRAM, 0);
+    waiting = socket(family, SOCK_STREAM, 0);
+    connect(waiting, &to_l.any, address_length);
+    fresh = socket(family, SOCK_STREAM, 0);
+    fresh_u = socket(family, SOCK_DGRAM, 0);
     own_any = address_of(own, 0);
     set = epoll_create1(0);
     epoll_ctl(set, EPOLL_CTL_ADD, s, &event);

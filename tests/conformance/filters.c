@@ -162,16 +162,16 @@ static void streams(void) {
 }
 
 static int member(int type, uint16_t *port) {
-    int fd = socket(AF_INET, type, 0), one = 1;
-    struct sockaddr_in address = address_of(own, *port);
+    int fd = socket(family, type, 0), one = 1;
+    union address address = address_of(own, *port);
     socklen_t length = sizeof address;
     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-    bind(fd, (struct sockaddr *)&address, sizeof address);
+    bind(fd, &address.any, address_length);
     if (type == SOCK_STREAM)
         listen(fd, 64);
     nonblocking(fd, true);
-    getsockname(fd, (struct sockaddr *)&address, &length);
-    *port = address.sin_port;
+    getsockname(fd, &address.any, &length);
+    *port = address.in.sin_port;
     return fd;
 }
 
@@ -196,12 +196,12 @@ static int who(const int group[GROUP], int type) {
 
 /* Each of a group gets something of what many send; and what one sends goes to one. */
 static void shares(int type, const int group[GROUP], uint16_t port, const char *name) {
-    struct sockaddr_in address = address_of(own, port);
+    union address address = address_of(own, port);
     int counts[GROUP] = {0};
     bool same = true;
     for (int i = 0; i < 64; i++) {
-        int fd = socket(AF_INET, type, 0), first;
-        connect(fd, (struct sockaddr *)&address, sizeof address);
+        int fd = socket(family, type, 0), first;
+        connect(fd, &address.any, address_length);
         write(fd, "x", 1);
         settle();
         first = who(group, type);
@@ -228,14 +228,14 @@ static void groups(int type, const char *name) {
     uint16_t port = 0;
     for (int i = 0; i < GROUP; i++)
         group[i] = member(type, &port);
-    struct sockaddr_in address = address_of(own, port);
+    union address address = address_of(own, port);
     shares(type, group, port, name);
     outcome(name, "steer", "%s",
             result(steer(group[1], type == SOCK_DGRAM ? by_byte : always_2, type == SOCK_DGRAM ? 2 : 1)));
     for (char i = 0; i < 6; i++) {
-        int fd = socket(AF_INET, type, 0);
+        int fd = socket(family, type, 0);
         char label[40];
-        connect(fd, (struct sockaddr *)&address, sizeof address);
+        connect(fd, &address.any, address_length);
         write(fd, &i, 1);
         settle();
         int got = who(group, type);
@@ -250,7 +250,7 @@ static void groups(int type, const char *name) {
             result(setsockopt(group[1], SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof one)));
     for (int i = 0; i < GROUP; i++)
         close(group[i]);
-    int alone = socket(AF_INET, type, 0);
+    int alone = socket(family, type, 0);
     outcome(name, "steer alone", "%s", result(steer(alone, always_2, 1)));
     close(alone);
 }
@@ -258,8 +258,8 @@ static void groups(int type, const char *name) {
 void test_filters(void) {
     uint16_t port, peer;
     int fd = make_datagram(&port), from = make_datagram(&peer);
-    struct sockaddr_in address = address_of(own, port);
-    connect(from, (struct sockaddr *)&address, sizeof address);
+    union address address = address_of(own, port);
+    connect(from, &address.any, address_length);
     random_programs(fd, from);
     calls(fd);
     close(fd);

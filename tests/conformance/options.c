@@ -18,6 +18,26 @@
 #define UDPLITE_SEND_CSCOV 10
 #define UDPLITE_RECV_CSCOV 11
 
+/* Linux's in6.h, which can't be included beside libc's. */
+#ifndef IPV6_FREEBIND
+#define IPV6_FREEBIND 78
+#endif
+#define IPV6_FLOWINFO 11
+#define IPV6_FLOWLABEL_MGR 32
+#define IPV6_FLOWINFO_SEND 33
+#ifndef IPV6_MULTICAST_ALL
+#define IPV6_MULTICAST_ALL 29
+#endif
+#ifndef IPV6_ROUTER_ALERT_ISOLATE
+#define IPV6_ROUTER_ALERT_ISOLATE 30
+#endif
+#ifndef IPV6_RECVERR_RFC4884
+#define IPV6_RECVERR_RFC4884 31
+#endif
+#ifndef IPV6_RECVFRAGSIZE
+#define IPV6_RECVFRAGSIZE 77
+#endif
+
 #define OPTION(level, name) \
     { level, name, #name }
 static const struct option {
@@ -118,6 +138,61 @@ static const struct option {
     OPTION(IPPROTO_UDPLITE, UDP_CORK),
     OPTION(IPPROTO_UDPLITE, 99),
     OPTION(IPPROTO_ICMP, 1),
+    OPTION(IPPROTO_IPV6, IPV6_V6ONLY),
+    OPTION(IPPROTO_IPV6, IPV6_ADDRFORM),
+    OPTION(IPPROTO_IPV6, IPV6_UNICAST_HOPS),
+    OPTION(IPPROTO_IPV6, IPV6_MULTICAST_HOPS),
+    OPTION(IPPROTO_IPV6, IPV6_MULTICAST_LOOP),
+    OPTION(IPPROTO_IPV6, IPV6_MULTICAST_ALL),
+    OPTION(IPPROTO_IPV6, IPV6_MULTICAST_IF),
+    OPTION(IPPROTO_IPV6, IPV6_UNICAST_IF),
+    OPTION(IPPROTO_IPV6, IPV6_RECVPKTINFO),
+    OPTION(IPPROTO_IPV6, IPV6_2292PKTINFO),
+    OPTION(IPPROTO_IPV6, IPV6_RECVHOPLIMIT),
+    OPTION(IPPROTO_IPV6, IPV6_2292HOPLIMIT),
+    OPTION(IPPROTO_IPV6, IPV6_RECVTCLASS),
+    OPTION(IPPROTO_IPV6, IPV6_TCLASS),
+    OPTION(IPPROTO_IPV6, IPV6_RECVHOPOPTS),
+    OPTION(IPPROTO_IPV6, IPV6_2292HOPOPTS),
+    OPTION(IPPROTO_IPV6, IPV6_RECVDSTOPTS),
+    OPTION(IPPROTO_IPV6, IPV6_2292DSTOPTS),
+    OPTION(IPPROTO_IPV6, IPV6_RECVRTHDR),
+    OPTION(IPPROTO_IPV6, IPV6_2292RTHDR),
+    OPTION(IPPROTO_IPV6, IPV6_HOPOPTS),
+    OPTION(IPPROTO_IPV6, IPV6_RTHDRDSTOPTS),
+    OPTION(IPPROTO_IPV6, IPV6_RTHDR),
+    OPTION(IPPROTO_IPV6, IPV6_DSTOPTS),
+    OPTION(IPPROTO_IPV6, IPV6_PKTINFO),
+    OPTION(IPPROTO_IPV6, IPV6_HOPLIMIT),
+    OPTION(IPPROTO_IPV6, IPV6_NEXTHOP),
+    OPTION(IPPROTO_IPV6, IPV6_2292PKTOPTIONS),
+    OPTION(IPPROTO_IPV6, IPV6_CHECKSUM),
+    OPTION(IPPROTO_IPV6, IPV6_ROUTER_ALERT),
+    OPTION(IPPROTO_IPV6, IPV6_ROUTER_ALERT_ISOLATE),
+    OPTION(IPPROTO_IPV6, IPV6_MTU_DISCOVER),
+    OPTION(IPPROTO_IPV6, IPV6_MTU),
+    OPTION(IPPROTO_IPV6, IPV6_RECVERR),
+    OPTION(IPPROTO_IPV6, IPV6_RECVERR_RFC4884),
+    OPTION(IPPROTO_IPV6, IPV6_JOIN_ANYCAST),
+    OPTION(IPPROTO_IPV6, IPV6_LEAVE_ANYCAST),
+    OPTION(IPPROTO_IPV6, IPV6_RECVPATHMTU),
+    OPTION(IPPROTO_IPV6, IPV6_PATHMTU),
+    OPTION(IPPROTO_IPV6, IPV6_DONTFRAG),
+    OPTION(IPPROTO_IPV6, IPV6_FLOWINFO),
+    OPTION(IPPROTO_IPV6, IPV6_FLOWINFO_SEND),
+    OPTION(IPPROTO_IPV6, IPV6_FLOWLABEL_MGR),
+    OPTION(IPPROTO_IPV6, IPV6_AUTOFLOWLABEL),
+    OPTION(IPPROTO_IPV6, IPV6_ADDR_PREFERENCES),
+    OPTION(IPPROTO_IPV6, IPV6_MINHOPCOUNT),
+    OPTION(IPPROTO_IPV6, IPV6_RECVORIGDSTADDR),
+    OPTION(IPPROTO_IPV6, IPV6_TRANSPARENT),
+    OPTION(IPPROTO_IPV6, IPV6_FREEBIND),
+    OPTION(IPPROTO_IPV6, IPV6_RECVFRAGSIZE),
+    OPTION(IPPROTO_IPV6, IPV6_HDRINCL),
+    OPTION(IPPROTO_IPV6, IPV6_AUTHHDR),
+    OPTION(IPPROTO_IPV6, IPV6_XFRM_POLICY),
+    OPTION(IPPROTO_IPV6, 250),
+    OPTION(IPPROTO_ICMPV6, 1),
     OPTION(77, 1),
 };
 
@@ -155,7 +230,7 @@ static int make(enum kind kind, int *other) {
     *other = -1;
     switch (kind) {
     case TCP:
-        return socket(AF_INET, SOCK_STREAM, 0);
+        return socket(family, SOCK_STREAM, 0);
     case LISTENING:
         return make_listener(&port);
     case CONNECTED:
@@ -163,14 +238,14 @@ static int make(enum kind kind, int *other) {
         *other = pair[1];
         return pair[0];
     case UDP:
-        return socket(AF_INET, SOCK_DGRAM, 0);
+        return socket(family, SOCK_DGRAM, 0);
     case UDP_LITE:
-        return socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE);
+        return socket(family, SOCK_DGRAM, IPPROTO_UDPLITE);
     default: {
         *other = make_datagram(&port);
-        struct sockaddr_in address = address_of(own, port);
-        int fd = socket(AF_INET, SOCK_DGRAM, 0);
-        connect(fd, (struct sockaddr *)&address, sizeof address);
+        union address address = address_of(own, port);
+        int fd = socket(family, SOCK_DGRAM, 0);
+        connect(fd, &address.any, address_length);
         return fd;
     }
     }
@@ -239,7 +314,7 @@ static void congestion(void) {
     static const char *const names[] = {"reno", "", "nothing-of-the-kind",
                                         "a name that is much too long for it"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        int fd = socket(family, SOCK_STREAM, 0);
         char then[20] = "";
         socklen_t length = sizeof then;
         const char *done =
@@ -252,27 +327,26 @@ static void congestion(void) {
 
 /* What becomes of bind(2) with IP_FREEBIND and IP_BIND_ADDRESS_NO_PORT. */
 static void binds(int type, const char *name) {
-    int fd = socket(AF_INET, type, 0), one = 1;
-    struct sockaddr_in foreign = address_of(nobody, 0), address = address_of(own, 0);
+    int fd = socket(family, type, 0), one = 1;
+    union address foreign = address_of(nobody, 0), address = address_of(own, 0);
     struct sockaddr_storage got;
     socklen_t length = sizeof got;
-    outcome(name, "bind to a foreign address", "%s",
-            result(bind(fd, (struct sockaddr *)&foreign, sizeof foreign)));
+    outcome(name, "bind to a foreign address", "%s", result(bind(fd, &foreign.any, address_length)));
     outcome(name, "IP_FREEBIND", "%s", result(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof one)));
-    outcome(name, "bind to it then", "%s", result(bind(fd, (struct sockaddr *)&foreign, sizeof foreign)));
+    outcome(name, "bind to it then", "%s", result(bind(fd, &foreign.any, address_length)));
     getsockname(fd, (struct sockaddr *)&got, &length);
     outcome(name, "its name", "%s", address_text(&got, length));
     close(fd);
-    fd = socket(AF_INET, type, 0);
+    fd = socket(family, type, 0);
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-    outcome(name, "bind without a port", "%s", result(bind(fd, (struct sockaddr *)&address, sizeof address)));
+    outcome(name, "bind without a port", "%s", result(bind(fd, &address.any, address_length)));
     length = sizeof got;
     getsockname(fd, (struct sockaddr *)&got, &length);
     outcome(name, "its name without a port", "%s", address_text(&got, length));
     uint16_t port;
     int listener = type == SOCK_STREAM ? make_listener(&port) : make_datagram(&port);
-    address.sin_port = port;
-    outcome(name, "connect", "%s", result(connect(fd, (struct sockaddr *)&address, sizeof address)));
+    address.in.sin_port = port;
+    outcome(name, "connect", "%s", result(connect(fd, &address.any, address_length)));
     length = sizeof got;
     getsockname(fd, (struct sockaddr *)&got, &length);
     outcome(name, "its name when connected", "%s", address_text(&got, length));
@@ -298,9 +372,9 @@ static void ip_options(void) {
     };
     uint16_t port, peer;
     int fd = make_datagram(&port), from = make_datagram(&peer), one = 1;
-    struct sockaddr_in address = address_of(own, port);
+    union address address = address_of(own, port);
     unsigned char got[60];
-    connect(from, (struct sockaddr *)&address, sizeof address);
+    connect(from, &address.any, address_length);
     setsockopt(fd, IPPROTO_IP, IP_RECVOPTS, &one, sizeof one);
     for (size_t i = 0; i < sizeof tried / sizeof *tried; i++) {
         socklen_t length = sizeof got;

@@ -181,7 +181,7 @@ static void tcp_shut(struct end *end) {
 }
 
 static void tcp_fresh(struct end *end) {
-    *end = (struct end){socket(AF_INET, SOCK_STREAM, 0), -1, -1};
+    *end = (struct end){socket(family, SOCK_STREAM, 0), -1, -1};
     set_timeouts(end->fd);
 }
 
@@ -192,19 +192,19 @@ static void tcp_listening(struct end *end) {
 
 static void udp_with_data(struct end *end) {
     uint16_t port, other_port;
-    struct sockaddr_in address;
+    union address address;
     *end = (struct end){make_datagram(&port), make_datagram(&other_port), -1};
     address = address_of(own, port);
-    connect(end->other, (struct sockaddr *)&address, sizeof address);
+    connect(end->other, &address.any, address_length);
     address = address_of(own, other_port);
-    connect(end->fd, (struct sockaddr *)&address, sizeof address);
+    connect(end->fd, &address.any, address_length);
     write(end->other, DATA, LENGTH);
     settle();
     set_timeouts(end->fd);
 }
 
 static void udp_fresh(struct end *end) {
-    *end = (struct end){socket(AF_INET, SOCK_DGRAM, 0), -1, -1};
+    *end = (struct end){socket(family, SOCK_DGRAM, 0), -1, -1};
     set_timeouts(end->fd);
 }
 

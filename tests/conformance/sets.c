@@ -221,7 +221,7 @@ static void copied(const char *name, int way, int moment) {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = 8};
     char text[200], data[8];
     if (moment != BEFORE_ALL)
-        close(socket(AF_INET, SOCK_STREAM, 0));
+        close(socket(family, SOCK_STREAM, 0));
     int set = epoll_create1(0), copy = moment <= BEFORE_SOCKET ? ways[way].copy(set) : -1;
     make_pair(pair);
     nonblocking(pair[0], true);
@@ -270,7 +270,7 @@ static void asleep(const char *name, int way, int joined) {
     struct sleeper first, second;
     char text[200], data[8];
     if (joined)
-        close(socket(AF_INET, SOCK_STREAM, 0));
+        close(socket(family, SOCK_STREAM, 0));
     int set = epoll_create1(0);
     if (joined > 1) {
         pipe(pipes);
@@ -304,7 +304,7 @@ static void asleep(const char *name, int way, int joined) {
 static void asleep_and_ready(const char *name, int way, int joined) {
     struct sleeper sleeper;
     if (joined)
-        close(socket(AF_INET, SOCK_STREAM, 0));
+        close(socket(family, SOCK_STREAM, 0));
     int set = epoll_create1(0);
     sleeper_start(&sleeper, &waits[way], set);
     make_pair(pair);
@@ -320,7 +320,7 @@ static void across_fork(const char *name, int way, int how) {
     int set, there[2], back[2], status;
     char text[200] = "", byte;
     if (joined)
-        close(socket(AF_INET, SOCK_STREAM, 0));
+        close(socket(family, SOCK_STREAM, 0));
     set = epoll_create1(0);
     pipe(there);
     pipe(back);
@@ -373,7 +373,7 @@ static void sent(const char *name, int way, int how) {
     if (child == 0) {
         char byte;
         if (receiver_joined)
-            close(socket(AF_INET, SOCK_STREAM, 0));
+            close(socket(family, SOCK_STREAM, 0));
         close(set);
         write(over[1], "r", 1);
         set = receive_descriptor(over[1]);
@@ -429,11 +429,8 @@ static void executed(const char *name, int way, int how) {
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        char host[INET_ADDRSTRLEN], none[INET_ADDRSTRLEN];
-        inet_ntop(AF_INET, &own, host, sizeof host);
-        inet_ntop(AF_INET, &nobody, none, sizeof none);
-        execl("/proc/self/exe", "conformance", host, none, "in-exec", name, number, socket_number, wait,
-              NULL);
+        execl("/proc/self/exe", "conformance", own_text, nobody_text, "in-exec", name, number, socket_number,
+              wait, NULL);
         _exit(3);
     }
     waitpid(child, &status, 0);
@@ -495,12 +492,12 @@ struct blocked {
 static void *block(void *context) {
     struct blocked *blocked = context;
     static char data[1 << 20];
-    struct sockaddr_in address = address_of(own, 0);
+    union address address = address_of(own, 0);
     socklen_t length = sizeof address;
     blocked->number = gettid();
     long value = blocked->way == 0   ? recv(blocked->fd, data, 8, 0)
                  : blocked->way == 1 ? send(blocked->fd, data, sizeof data, MSG_NOSIGNAL) + 8 * (1 << 20)
-                                     : accept(blocked->fd, (struct sockaddr *)&address, &length);
+                                     : accept(blocked->fd, &address.any, &length);
     snprintf(blocked->text, sizeof blocked->text, "%s",
              blocked->way == 2 && value >= 0 ? "one" : result(value));
     return NULL;
@@ -524,16 +521,16 @@ static void closed_in_call(const char *name, int way, int how) {
     await_sleep(&blocked.number);
     close(blocked.fd);
     for (int i = 0; i < 20; i++)
-        close(socket(AF_INET, SOCK_STREAM, 0));
+        close(socket(family, SOCK_STREAM, 0));
     usleep(20000);
     nonblocking(pair[1], true);
-    struct sockaddr_in address = address_of(own, way == 2 ? port : 0);
+    union address address = address_of(own, way == 2 ? port : 0);
     int client = -1;
     if (way == 0) { /* in this order: the call returns with what is written, and the connection ends */
         const char *sees = result(recv(pair[1], data, 8, 0));
         outcome("epoll sets", name, "the peer sees %s, writes %s", sees, result(write(pair[1], "abc", 3)));
     } else if (way == 2)
-        connect(client = socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&address, sizeof address);
+        connect(client = socket(family, SOCK_STREAM, 0), &address.any, address_length);
     else
         for (int i = 0; i < 100; i++, usleep(2000))
             while (read(pair[1], data, sizeof data) > 0)

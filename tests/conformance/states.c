@@ -23,19 +23,19 @@ struct scene {
     uint16_t elsewhere; /* a port where somebody listens */
 };
 
-static void to(struct scene *scene, struct in_addr host, uint16_t port) {
-    struct sockaddr_in address = address_of(host, port);
-    connect(scene->fd, (struct sockaddr *)&address, sizeof address);
+static void to(struct scene *scene, struct in6_addr host, uint16_t port) {
+    union address address = address_of(host, port);
+    connect(scene->fd, &address.any, address_length);
 }
 
 static void fresh(struct scene *scene) {
-    scene->fd = socket(AF_INET, SOCK_STREAM, 0);
+    scene->fd = socket(family, SOCK_STREAM, 0);
 }
 
 static void bound(struct scene *scene) {
-    struct sockaddr_in address = address_of(own, 0);
+    union address address = address_of(own, 0);
     fresh(scene);
-    bind(scene->fd, (struct sockaddr *)&address, sizeof address);
+    bind(scene->fd, &address.any, address_length);
 }
 
 static void listening(struct scene *scene) {
@@ -45,11 +45,11 @@ static void listening(struct scene *scene) {
 
 static void with_visitor(struct scene *scene) {
     uint16_t port;
-    struct sockaddr_in address;
+    union address address;
     scene->fd = make_listener(&port);
     address = address_of(own, port);
-    scene->other = socket(AF_INET, SOCK_STREAM, 0);
-    connect(scene->other, (struct sockaddr *)&address, sizeof address);
+    scene->other = socket(family, SOCK_STREAM, 0);
+    connect(scene->other, &address.any, address_length);
 }
 
 static void connecting(struct scene *scene) {
@@ -149,7 +149,7 @@ static void full(struct scene *scene) {
 }
 
 static void udp_fresh(struct scene *scene) {
-    scene->fd = socket(AF_INET, SOCK_DGRAM, 0);
+    scene->fd = socket(family, SOCK_DGRAM, 0);
 }
 
 static void udp_bound(struct scene *scene) {
@@ -354,16 +354,16 @@ CALL(call_send_nothing) {
     SAY("%s", result(send(scene->fd, "x", 0, 0)));
 }
 CALL(call_sendto) {
-    struct sockaddr_in address = address_of(own, scene->elsewhere);
-    SAY("%s", result(sendto(scene->fd, "x", 1, 0, (struct sockaddr *)&address, sizeof address)));
+    union address address = address_of(own, scene->elsewhere);
+    SAY("%s", result(sendto(scene->fd, "x", 1, 0, &address.any, address_length)));
 }
 CALL(call_sendto_short) {
-    struct sockaddr_in address = address_of(own, scene->elsewhere);
-    SAY("%s", result(sendto(scene->fd, "x", 1, 0, (struct sockaddr *)&address, 5)));
+    union address address = address_of(own, scene->elsewhere);
+    SAY("%s", result(sendto(scene->fd, "x", 1, 0, &address.any, 5)));
 }
 CALL(call_sendto_port_0) {
-    struct sockaddr_in address = address_of(own, 0);
-    SAY("%s", result(sendto(scene->fd, "x", 1, 0, (struct sockaddr *)&address, sizeof address)));
+    union address address = address_of(own, 0);
+    SAY("%s", result(sendto(scene->fd, "x", 1, 0, &address.any, address_length)));
 }
 CALL(call_sendmsg_control) {
     char control[CMSG_SPACE(4)] = {0};
@@ -433,35 +433,35 @@ CALL(call_listen_negative) {
     SAY("%s", result(listen(scene->fd, -1)));
 }
 CALL(call_bind) {
-    struct sockaddr_in address = address_of(own, 0);
-    SAY("%s", result(bind(scene->fd, (struct sockaddr *)&address, sizeof address)));
+    union address address = address_of(own, 0);
+    SAY("%s", result(bind(scene->fd, &address.any, address_length)));
 }
 CALL(call_bind_taken) {
-    struct sockaddr_in address = address_of(own, scene->elsewhere);
-    SAY("%s", result(bind(scene->fd, (struct sockaddr *)&address, sizeof address)));
+    union address address = address_of(own, scene->elsewhere);
+    SAY("%s", result(bind(scene->fd, &address.any, address_length)));
 }
 CALL(call_bind_not_ours) {
-    struct sockaddr_in address = address_of(nobody, 0);
-    SAY("%s", result(bind(scene->fd, (struct sockaddr *)&address, sizeof address)));
+    union address address = address_of(nobody, 0);
+    SAY("%s", result(bind(scene->fd, &address.any, address_length)));
 }
 CALL(call_bind_short) {
-    struct sockaddr_in address = address_of(own, 0);
-    SAY("%s", result(bind(scene->fd, (struct sockaddr *)&address, 4)));
+    union address address = address_of(own, 0);
+    SAY("%s", result(bind(scene->fd, &address.any, 4)));
 }
 CALL(call_bind_family) {
-    struct sockaddr_in address = {.sin_family = AF_UNIX};
-    SAY("%s", result(bind(scene->fd, (struct sockaddr *)&address, sizeof address)));
+    union address address = {.any = {.sa_family = AF_UNIX}};
+    SAY("%s", result(bind(scene->fd, &address.any, address_length)));
 }
 CALL(call_connect) {
-    struct sockaddr_in address = address_of(own, scene->elsewhere);
-    SAY("%s", result(connect(scene->fd, (struct sockaddr *)&address, sizeof address)));
+    union address address = address_of(own, scene->elsewhere);
+    SAY("%s", result(connect(scene->fd, &address.any, address_length)));
 }
 CALL(call_connect_twice) {
-    struct sockaddr_in address = address_of(own, scene->elsewhere);
-    connect(scene->fd, (struct sockaddr *)&address, sizeof address);
+    union address address = address_of(own, scene->elsewhere);
+    connect(scene->fd, &address.any, address_length);
     settle();
-    const char *second = result(connect(scene->fd, (struct sockaddr *)&address, sizeof address));
-    SAY("%s, then %s", second, result(connect(scene->fd, (struct sockaddr *)&address, sizeof address)));
+    const char *second = result(connect(scene->fd, &address.any, address_length));
+    SAY("%s, then %s", second, result(connect(scene->fd, &address.any, address_length)));
 }
 CALL(call_connect_unspecified) {
     struct sockaddr address = {.sa_family = AF_UNSPEC};
@@ -472,12 +472,12 @@ CALL(call_connect_unspecified) {
     SAY("%s, then %s", first, named < 0 ? result(named) : address_text(&name, length));
 }
 CALL(call_connect_short) {
-    struct sockaddr_in address = address_of(own, scene->elsewhere);
-    SAY("%s", result(connect(scene->fd, (struct sockaddr *)&address, 7)));
+    union address address = address_of(own, scene->elsewhere);
+    SAY("%s", result(connect(scene->fd, &address.any, 7)));
 }
 CALL(call_connect_family) {
-    struct sockaddr_in address = {.sin_family = AF_UNIX};
-    SAY("%s", result(connect(scene->fd, (struct sockaddr *)&address, sizeof address)));
+    union address address = {.any = {.sa_family = AF_UNIX}};
+    SAY("%s", result(connect(scene->fd, &address.any, address_length)));
 }
 CALL(call_shutdown_read) {
     SAY("%s", result(shutdown(scene->fd, SHUT_RD)));

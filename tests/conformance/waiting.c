@@ -77,11 +77,11 @@ static long do_write(void) {
     return write(fd, big, sizeof big) > 0 ? 1 : -1;
 }
 static long do_connect(void) {
-    struct sockaddr_in address = address_of(nobody, htons(9));
-    int made = socket(AF_INET, SOCK_STREAM, 0);
+    union address address = address_of(nobody, htons(9));
+    int made = socket(family, SOCK_STREAM, 0);
     struct timeval limit = {0, 150000};
     setsockopt(made, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    long done = connect(made, (struct sockaddr *)&address, sizeof address);
+    long done = connect(made, &address.any, address_length);
     int error = errno;
     close(made);
     errno = error;
@@ -151,8 +151,8 @@ static void begin(size_t which) {
     if (waits[which].datagram) {
         fd = make_datagram(&port);
         other = make_datagram(&peer);
-        struct sockaddr_in address = address_of(own, port);
-        connect(other, (struct sockaddr *)&address, sizeof address);
+        union address address = address_of(own, port);
+        connect(other, &address.any, address_length);
     } else {
         make_pair(pair);
         fd = pair[0];
@@ -204,11 +204,11 @@ static void *help(void *which) {
     struct timespec pause = {.tv_nsec = 150000000};
     nanosleep(&pause, NULL);
     if (waits[index].call == do_accept) {
-        struct sockaddr_in address;
+        union address address;
         socklen_t length = sizeof address;
-        int visitor = socket(AF_INET, SOCK_STREAM, 0);
-        getsockname(listener, (struct sockaddr *)&address, &length);
-        connect(visitor, (struct sockaddr *)&address, length);
+        int visitor = socket(family, SOCK_STREAM, 0);
+        getsockname(listener, &address.any, &length);
+        connect(visitor, &address.any, length);
         nanosleep(&pause, NULL);
         close(visitor);
     } else if (waits[index].sends) {

@@ -336,8 +336,8 @@ static void peek_offsets(void) {
     await(pair[0], POLLIN);
     peek_all("peek tcp", pair[0], pair[1]);
     int fd = make_datagram(&port), from = make_datagram(&peer);
-    struct sockaddr_in address = address_of(own, port);
-    connect(from, (struct sockaddr *)&address, sizeof address);
+    union address address = address_of(own, port);
+    connect(from, &address.any, address_length);
     write(from, "abcdef", 6);
     write(from, "", 0);
     write(from, "ghij", 4);

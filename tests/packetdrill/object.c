@@ -90,7 +90,7 @@ static int sd_socket(void *userdata, int domain, int type, int protocol) {
                     : socket_create(machine.stack, type & 15, protocol, &socket);
     if (error)
         return (int)result_of(error);
-    socket->options.inet6 = domain == AF_INET6;
+    socket_set_family(socket, domain == AF_INET6);
     int fd = descriptor_add(SOCKET, socket);
     if (fd > 0)
         descriptor_of(fd)->nonblocking = type & SOCK_NONBLOCK;
@@ -232,6 +232,7 @@ static bool wait_to_send(struct descriptor *descriptor, size_t left, uint64_t de
 
 static ssize_t transfer_out(struct descriptor *descriptor, const struct msghdr *header, int flags) {
     struct socket_message message = {.flags = flags};
+    struct ip6_extensions extensions;
     int count = (int)header->msg_iovlen;
     struct iovec left[count > 0 ? count : 1];
     size_t total, sent = 0;
@@ -246,7 +247,8 @@ static ssize_t transfer_out(struct descriptor *descriptor, const struct msghdr *
             result = read_address(to, header->msg_namelen, &message.address, &message.port);
     }
     if (!result)
-        result = cmsg_read(header, &message);
+        result = cmsg_read(header, descriptor->socket->options.inet6, !ip_is_v4(message.address), &message,
+                           &extensions);
     if (result)
         return result;
     total = buffer_pieces_length(header->msg_iov, count);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmsg.c - see cmsg.h.
+ * cmsg.c - see cmsg.h: what is told of a datagram that came. cmsg_read.c has the other direction.
  */
 #include "shim/library/calls/cmsg.h"
 #include <errno.h>
@@ -21,101 +21,6 @@
 #ifndef UDP_GRO
 #define UDP_GRO 104
 #endif
-
-static int number_of(const struct cmsghdr *control) {
-    int number = 0;
-    if (control->cmsg_len >= CMSG_LEN(sizeof number))
-        memcpy(&number, CMSG_DATA(control), sizeof number);
-    else
-        number = *CMSG_DATA(control); /* one byte will do, as ip(7) has it for IP_TOS */
-    return number;
-}
-
-static int read_ip(const struct cmsghdr *control, struct socket_message *message) {
-    struct in_pktinfo info;
-    if (control->cmsg_len < CMSG_LEN(1))
-        return -EINVAL;
-    switch (control->cmsg_type) {
-    case IP_PKTINFO:
-        if (control->cmsg_len < CMSG_LEN(sizeof info))
-            return -EINVAL;
-        memcpy(&info, CMSG_DATA(control), sizeof info);
-        if (info.ipi_spec_dst.s_addr)
-            message->local_address = ip_from_v4(ntohl(info.ipi_spec_dst.s_addr));
-        return 0;
-    case IP_TTL:
-        message->ttl = number_of(control);
-        return message->ttl < 1 || message->ttl > 255 ? -EINVAL : 0;
-    case IP_RETOPTS:
-        message->has_options = true;
-        return ip_options_set(&message->options, CMSG_DATA(control),
-                              (uint32_t)(control->cmsg_len - CMSG_LEN(0)));
-    case IP_TOS:
-        message->tos = number_of(control);
-        message->has_tos = true;
-        return message->tos < 0 || message->tos > 255 ? -EINVAL : 0;
-    default:
-        return -EINVAL;
-    }
-}
-
-/* A number of RFC 3542, which is -1 where the network's is meant. */
-static int read_six_number(const struct cmsghdr *control, int *number) {
-    if (control->cmsg_len != CMSG_LEN(sizeof *number))
-        return -EINVAL;
-    memcpy(number, CMSG_DATA(control), sizeof *number);
-    return *number < -1 || *number > 255 ? -EINVAL : 0;
-}
-
-static int read_ipv6(const struct cmsghdr *control, struct socket_message *message) {
-    struct in6_pktinfo info;
-    int number, error;
-    switch (control->cmsg_type) {
-    case IPV6_PKTINFO:
-        if (control->cmsg_len < CMSG_LEN(sizeof info))
-            return -EINVAL;
-        memcpy(&info, CMSG_DATA(control), sizeof info);
-        if (!IN6_IS_ADDR_UNSPECIFIED(&info.ipi6_addr))
-            message->local_address = ip_from_bytes(&info.ipi6_addr);
-        return 0;
-    case IPV6_HOPLIMIT:
-        error = read_six_number(control, &number);
-        message->ttl = error || number <= 0 ? 0 : number;
-        return error;
-    case IPV6_TCLASS:
-        error = read_six_number(control, &number);
-        message->has_tos = !error && number >= 0;
-        message->tos = message->has_tos ? number : 0;
-        return error;
-    default:
-        return 0;
-    }
-}
-
-int cmsg_read(const struct msghdr *header, struct socket_message *message) {
-    struct msghdr walked = *header;
-    int error = 0;
-    if (!header->msg_control || header->msg_controllen < sizeof(struct cmsghdr))
-        return 0;
-    for (struct cmsghdr *control = CMSG_FIRSTHDR(&walked); control && !error;
-         control = CMSG_NXTHDR(&walked, control)) {
-        if (control->cmsg_len < sizeof *control)
-            return -EINVAL;
-        if (control->cmsg_level == IPPROTO_IP) {
-            error = read_ip(control, message);
-        } else if (control->cmsg_level == IPPROTO_IPV6) {
-            error = read_ipv6(control, message);
-        } else if (control->cmsg_level == IPPROTO_UDP && control->cmsg_type == UDP_SEGMENT) {
-            if (control->cmsg_len != CMSG_LEN(sizeof message->segment))
-                return -EINVAL;
-            memcpy(&message->segment, CMSG_DATA(control), sizeof message->segment);
-        } else if (control->cmsg_level == SOL_SOCKET && control->cmsg_type != SCM_RIGHTS &&
-                   control->cmsg_type != SCM_CREDENTIALS) {
-            error = -EINVAL;
-        }
-    }
-    return error;
-}
 
 bool control_is_whole(const struct msghdr *header) {
     struct msghdr walked = *header;
@@ -231,20 +136,55 @@ static void put_ip(const struct stack *stack, struct writing *writing, const str
     if (options->return_options && message->options.length)
         put(writing, IPPROTO_IP, IP_RETOPTS, message->options.bytes, message->options.length);
     if (options->receive_destination) {
-        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = destination};
+        struct sockaddr_in address = {
+            .sin_family = AF_INET, .sin_port = htons(message->local_port), .sin_addr = destination};
         put(writing, IPPROTO_IP, IP_RECVORIGDSTADDR, &address, sizeof address);
     }
+}
+
+/* Extension headers, as they came: `wanted` says which (SOCKET_OLD_*, whichever form they are told in). */
+static void put_headers(struct writing *writing, const struct socket_message *message, uint8_t wanted,
+                        bool old) {
+    uint8_t kind = message->first_extension;
+    const uint8_t *header = message->options.bytes;
+    uint32_t left = message->options.length, bytes;
+    for (; left >= 8; header += bytes, left -= bytes) {
+        bytes = (header[1] + 1u) * 8;
+        if (bytes > left)
+            return;
+        if (kind == IPPROTO_HOPOPTS && wanted & SOCKET_OLD_HOP_OPTIONS)
+            put(writing, IPPROTO_IPV6, old ? IPV6_2292HOPOPTS : IPV6_HOPOPTS, header, bytes);
+        else if (kind == IPPROTO_DSTOPTS && wanted & SOCKET_OLD_DESTINATION_OPTIONS)
+            put(writing, IPPROTO_IPV6, old ? IPV6_2292DSTOPTS : IPV6_DSTOPTS, header, bytes);
+        else if (kind == IPPROTO_ROUTING && wanted & SOCKET_OLD_ROUTING)
+            put(writing, IPPROTO_IPV6, old ? IPV6_2292RTHDR : IPV6_RTHDR, header, bytes);
+        kind = header[0];
+    }
+}
+
+static void put_packet_info6(const struct stack *stack, struct writing *writing, int name,
+                             const struct socket_message *message) {
+    struct in6_pktinfo info = {.ipi6_ifindex = stack_interface_index(stack)};
+    memcpy(&info.ipi6_addr, message->local_address.bytes, sizeof info.ipi6_addr);
+    put(writing, IPPROTO_IPV6, name, &info, sizeof info);
+}
+
+/* RFC 2292's forms. */
+static void put_old(const struct stack *stack, struct writing *writing,
+                    const struct socket_message *message) {
+    if (message->old_forms & SOCKET_OLD_PACKET_INFO)
+        put_packet_info6(stack, writing, IPV6_2292PKTINFO, message);
+    if (message->old_forms & SOCKET_OLD_HOP_LIMIT)
+        put(writing, IPPROTO_IPV6, IPV6_2292HOPLIMIT, &message->ttl, sizeof message->ttl);
+    put_headers(writing, message, message->old_forms, true);
 }
 
 /* Of an AF_INET6 socket, RFC 3542; what came by IPv4 says the rest as ip(7) has it. */
 static void put_ip6(const struct stack *stack, struct writing *writing, const struct socket_options *options,
                     const struct socket_message *message) {
     const struct socket_options6 *six = &options->six;
-    if (six->receive_packet_info) {
-        struct in6_pktinfo info = {.ipi6_ifindex = stack_interface_index(stack)};
-        memcpy(&info.ipi6_addr, message->local_address.bytes, sizeof info.ipi6_addr);
-        put(writing, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
-    }
+    if (six->receive_packet_info)
+        put_packet_info6(stack, writing, IPV6_PKTINFO, message);
     if (ip_is_v4(message->local_address)) {
         put_ip(stack, writing, options, message);
         return;
@@ -257,8 +197,17 @@ static void put_ip6(const struct stack *stack, struct writing *writing, const st
         uint32_t flow = htonl((uint32_t)message->tos << 20 | message->flow_label);
         put(writing, IPPROTO_IPV6, IPV6_FLOWINFO, &flow, sizeof flow);
     }
+    uint8_t wanted = (uint8_t)((six->receive_hop_options ? SOCKET_OLD_HOP_OPTIONS : 0) |
+                               (six->receive_destination_options ? SOCKET_OLD_DESTINATION_OPTIONS : 0) |
+                               (six->receive_routing ? SOCKET_OLD_ROUTING : 0));
+    if (wanted)
+        put_headers(writing, message, wanted, false);
+    if (message->old_forms)
+        put_old(stack, writing, message);
     if (six->receive_destination) {
-        struct sockaddr_in6 address = {.sin6_family = AF_INET6};
+        struct sockaddr_in6 address = {.sin6_family = AF_INET6,
+                                       .sin6_port = htons(message->local_port),
+                                       .sin6_scope_id = ip_scope_id(stack, message->local_address)};
         memcpy(&address.sin6_addr, message->local_address.bytes, sizeof address.sin6_addr);
         put(writing, IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, &address, sizeof address);
     }

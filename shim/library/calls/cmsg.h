@@ -7,9 +7,11 @@
 
 #include "stack/stack.h"
 
-/* Reads what a program says of a datagram that it sends. Returns 0 or -EINVAL. (A stream's are passed over.)
- */
-int cmsg_read(const struct msghdr *header, struct socket_message *message);
+/* Reads what a program says of a datagram that it sends, by a socket of AF_INET6 or not, and by IPv6 (`six`) or IPv4:
+ * messages of the other family are passed over. `extensions` is where headers go that a message has, which points to
+ * them. Returns 0, -EINVAL or -EMSGSIZE. (A stream's messages are passed over.) */
+int cmsg_read(const struct msghdr *header, bool inet6, bool six, struct socket_message *message,
+              struct ip6_extensions *extensions);
 
 /* Whether control messages fill the room that they are said to have, one after the other, as all sockets want
  * it. */

@@ -53,9 +53,19 @@ static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, 
     return *error == 0;
 }
 
+/* Whether a datagram of an AF_INET6 socket goes by IPv6: to its name, or where the socket is connected to. */
+static bool speaks_ip6(const struct socket *socket, const struct msghdr *header) {
+    const struct sockaddr_in6 *to = header->msg_name;
+    if (!to)
+        return !socket->datagram || !ip_is_v4(socket->datagram->remote_address);
+    return to->sin6_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&to->sin6_addr);
+}
+
 /* The header is the caller's own, and so are its name and its iovec; its control messages are the program's.
  */
-static int read_control(const struct msghdr *header, struct socket_message *message, bool stream) {
+static int read_control(const struct msghdr *header, struct socket_message *message,
+                        const struct socket *socket, struct ip6_extensions *extensions) {
+    bool stream = socket && socket->type == SOCK_STREAM, inet6 = socket && socket->options.inet6;
     char few[CONTROL_BYTES];
     struct msghdr copy = *header;
     int error = 0;
@@ -71,10 +81,20 @@ static int read_control(const struct msghdr *header, struct socket_message *mess
     else if (stream)
         error = control_is_whole(&copy) ? 0 : -EINVAL;
     else
-        message->invalid = cmsg_read(&copy, message) < 0; /* what else is wrong is said first */
+        message->control_error = cmsg_read(&copy, inet6, inet6 && speaks_ip6(socket, header), message,
+                                           extensions); /* what else is wrong is said first */
     if (copy.msg_control != few)
         memory_give(copy.msg_control);
     return error;
+}
+
+/* IPV6_FLOWINFO_SEND: the address says the flow label, too, unless a control message has. */
+static void take_flow(struct socket_message *message, const struct sockaddr *to) {
+    uint32_t flow = ntohl(((const struct sockaddr_in6 *)to)->sin6_flowinfo) & IP6_FLOW_INFORMATION;
+    if (!flow || message->has_flow)
+        return;
+    message->has_flow = true;
+    message->flow_label = flow;
 }
 
 /* The header is the caller's own, and so are its name and its iovec, which is changed. */
@@ -88,7 +108,8 @@ static ssize_t send_header(int fd, struct msghdr *header, int flags) {
     socklen_t to_length = header->msg_namelen;
     struct socket *socket = descriptor_socket(fd);
     bool stream = socket && socket->type == SOCK_STREAM;
-    int error = read_control(header, &message, stream);
+    struct ip6_extensions extensions;
+    int error = read_control(header, &message, socket, &extensions);
     if (error)
         return error;
     if (to && (!stream || flags & MSG_FASTOPEN)) {
@@ -98,6 +119,8 @@ static ssize_t send_header(int fd, struct msghdr *header, int flags) {
             return error == ADDRESS_FOREIGN ? -ENETUNREACH : error;
         message.address = call_destination(message.address);
         message.has_address = true;
+        if (socket && socket->options.six.send_flow_info && to->sa_family == AF_INET6)
+            take_flow(&message, to);
     }
     return transfer_out(fd, header->msg_iov, (int)header->msg_iovlen, message);
 }

@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define MOST 65536u /* bytes of any value */
+#define MOST 65536u           /* bytes of any value */
+#define LONGEST_OF_IPV6 2048u /* ... of an option of IPv6's: a header of 8 bits' length */
 
 static int take(struct option_value *value, size_t bytes) {
     value->ancillary = NULL;
@@ -81,6 +82,8 @@ int option_value_room(struct option_value *value, int level, int name, const voi
     value->ancillary = NULL;
     if (user_read(&value->length, length, sizeof value->length))
         return -EFAULT;
+    if ((int)value->length < 0 && level == IPPROTO_IPV6)
+        value->length = LONGEST_OF_IPV6; /* Linux takes it for a large number there */
     if ((int)value->length < 0)
         return 0; /* which the stack says, if nothing else is wrong */
     if (bytes_of(level, name, value->length) > MOST)

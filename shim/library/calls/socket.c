@@ -58,7 +58,7 @@ EXPORT int socket(int domain, int type, int protocol) {
     region_enter();
     int result = shared->broken ? -ENETDOWN : socket_create(&shared->stack, base, protocol, &made);
     if (!result)
-        made->options.inet6 = domain == AF_INET6;
+        socket_set_family(made, domain == AF_INET6);
     if (!result && !(entry = enter_socket(made)))
         result = -ENOBUFS;
     region_leave();
@@ -88,7 +88,7 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
         return (int)call_result(error);
     if (error == ADDRESS_FOREIGN || (!ip_is_any(host) && call_kernel_address(host))) {
         error = fallback_to_kernel(fd);
-        return error ? (int)call_result(error) : LIBC(bind)(fd, address, length);
+        return error ? (int)call_result(error) : (int)call_told(LIBC(bind)(fd, address, length));
     }
     if (port > 0 && port < shared->stack.sysctl.ip_unprivileged_port_start && !may_bind_any_port())
         return (int)call_result(-EACCES);
