@@ -76,7 +76,7 @@ $(BUILD)/shared/%.o: %.c
 	@$(CC) $(ALL_CFLAGS) $(FRAMES) $(SHIM_CFLAGS) $(UNSANITIZED) -c $< -o $@
 
 # What sanitizers' runtimes come to before they are ready; and what writes to libc's instructions, whose shadow can't be written.
-$(addprefix $(BUILD)/shared/shim/,region/kernel_calls.o library/memory.o library/user_memory.o $(addprefix library/syscalls/,syscall_sites.o syscall_patch.o syscall_stub.o user_dispatch.o)): UNSANITIZED := -fno-sanitize=all
+$(addprefix $(BUILD)/shared/shim/,region/kernel_calls.o library/memory.o library/user_memory.o $(addprefix library/syscalls/,syscall_sites.o syscall_patch.o syscall_stub.o syscall_traps.o user_dispatch.o)): UNSANITIZED := -fno-sanitize=all
 
 $(BUILD)/plain/shim/keeper/tools/report/html.o: shim/keeper/tools/report/page.html
 

@@ -8,6 +8,8 @@
 
 #define NUMBER_LOOKBACK 40 /* bytes, in which a number is loaded that is not loaded right before */
 #define MOV_BYTES 5
+#define LONG_MOV_BYTES 7
+#define RT_SIGRETURN 15 /* x86-64's */
 
 static bool is_mov_number(const uint8_t *code) {
     return code[0] == 0xb8 && code[3] == 0 && code[4] == 0;
@@ -28,6 +30,17 @@ static const uint8_t *find_mov(const uint8_t *instruction, const uint8_t *start)
         if (is_mov_number(at) && !is_extended(at))
             return at;
     return NULL;
+}
+
+unsigned syscall_site_load(const uint8_t *instruction, long number) {
+    int32_t loaded;
+    const uint8_t *mov = instruction - MOV_BYTES;
+    memcpy(&loaded, instruction - sizeof loaded, sizeof loaded);
+    if (loaded != number || number == RT_SIGRETURN)
+        return 0;
+    if (mov[0] == 0xb8 && !is_extended(mov))
+        return MOV_BYTES;
+    return memcmp(instruction - LONG_MOV_BYTES, "\x48\xc7\xc0", 3) == 0 ? LONG_MOV_BYTES : 0;
 }
 
 unsigned syscall_site_behind(const uint8_t *behind) {

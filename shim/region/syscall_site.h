@@ -2,10 +2,11 @@
 /*
  * syscall_site.h - the forms in which a system-call instruction stands, and which of them a jump can replace.
  *
- * A jump takes five bytes, a system-call instruction has two (0f 05). There are two forms in which the
+ * A jump takes five bytes, a system-call instruction has two (0f 05). There are three forms in which the
  * neighbours can move into a stub (syscall_stub.h) without anybody noticing:
  *
  *   b8 NN NN 00 00  0f 05              mov $number, %eax; syscall
+ *   48 c7 c0 NN NN 00 00  0f 05        mov $number, %rax; syscall, as Go has it
  *   0f 05  48 3d NN f0 ff ff           syscall; cmp $-4096 or $-4095, %rax
  *
  * and one in which they can if no jump leads to them:
@@ -38,6 +39,12 @@ bool syscall_site_is_one_store(const struct syscall_site *site);
 
 /* Libraries beyond libc are searched up to so many bytes of text: ten such take a millisecond. */
 #define SYSCALL_SITE_TEXT_MAX (8 << 20)
+
+/* How many bytes right before an instruction load the number of the system call that it makes; 0: something else
+ * is there. Reads up to SYSCALL_SITE_LOAD_MAX bytes before it. The number of rt_sigreturn(2) is never one: by its
+ * load unwinders know a signal's frame. */
+#define SYSCALL_SITE_LOAD_MAX 8
+unsigned syscall_site_load(const uint8_t *instruction, long number);
 
 /* How many bytes of what follows a system-call instruction the stub can do instead: a comparison of the
  * result, else 0. */

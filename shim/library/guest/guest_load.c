@@ -15,6 +15,7 @@
 #include "shim/library/guest/guest_thread.h"
 #include "shim/library/process/attach.h"
 #include "shim/library/process/exec.h"
+#include "shim/library/syscalls/syscall_traps.h"
 #include "shim/library/syscalls/user_dispatch.h"
 #include "shim/region/kernel_calls.h"
 #include "shim/region/libc.h"
@@ -124,7 +125,7 @@ static void map_segment(const struct image *image, const Elf64_Phdr *segment) {
                                       image->file, (off_t)page_of(segment->p_offset)) == MAP_FAILED)
         fail(strerror(errno));
     if (segment->p_flags & PF_X)
-        user_dispatch_text((const void *)start, segment->p_filesz);
+        syscall_traps_text((const void *)start, segment->p_filesz);
     uintptr_t zeros = segment->p_filesz > 0 ? page_behind(data_end) : first;
     if (segment->p_memsz > segment->p_filesz && segment->p_filesz > 0 && protection & PROT_WRITE)
         memset((void *)data_end, 0, zeros - data_end);

@@ -5,7 +5,7 @@
  * The handler only looks the stub up and lets the thread go on in it, so that the call is made outside of the
  * handler: what changes the thread's signal mask, its signal stack or its memory works as the program
  * expects, and nothing of ours is on the signal stack while a call sleeps. A trap costs two to four
- * microseconds, so that in a Go program an instruction that is used often becomes a jump (syscall_patch.h).
+ * microseconds, so that an instruction that is used often becomes a jump (syscall_traps.h).
  *
  * SIGSYS must not be blocked where a system call may come from the program's text: the kernel ends a process
  * for it. So it is taken out of every mask that the program sets.
@@ -14,12 +14,11 @@
 #include "shim/library/guest/guest_thread.h"
 #include "shim/library/memory.h"
 #include "shim/library/process/attach.h"
-#include "shim/library/process/sandbox.h"
 #include "shim/library/process/signals.h"
 #include "shim/library/syscalls/syscall_entry.h"
-#include "shim/library/syscalls/syscall_patch.h"
 #include "shim/library/syscalls/syscall_sites.h"
 #include "shim/library/syscalls/syscall_stub.h"
+#include "shim/library/syscalls/syscall_traps.h"
 #include "shim/region/instruction.h"
 #include "shim/region/kernel_calls.h"
 #include "shim/region/libc.h"
@@ -29,7 +28,6 @@
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -53,10 +51,8 @@ static void unblock_signal(void) {
 
 #define ADDRESSES_END (1ul << 47)
 #define SCAN_MAX \
-    (8ul << 20)     /* of an executable's text, at every start: a larger one is taken to have some \
+    (8ul << 20) /* of an executable's text, at every start: a larger one is taken to have some \
                      */
-#define PLACES 8192 /* a power of two; at most half of them are taken */
-#define HOT 16      /* traps, after which an instruction is replaced */
 #define STACK_BYTES (256 << 10)
 #define STACKS_MAX 4 /* a thread: calls that signals interrupted are in the others */
 #define SIGNAL_STACK_BYTES (64 << 10)
@@ -65,95 +61,6 @@ static void unblock_signal(void) {
 static uintptr_t allowed; /* the lowest address of the libraries that the process began with */
 static bool refused;      /* the program has instructions, and the kernel lets nobody have them */
 static bool small_stacks; /* the program runs on stacks that are too small for a call of ours: Go */
-static bool all_traps;    /* every call that was ever made by an instruction of the program's has trapped */
-
-/* Which stub an instruction has: by the address behind it, in a table that is read without a lock. */
-static struct {
-    _Atomic uintptr_t behind;
-    const uint8_t *_Atomic stub;
-    _Atomic unsigned traps;
-} places[PLACES];
-static unsigned places_taken;
-static atomic_flag busy = ATOMIC_FLAG_INIT;
-
-static size_t place_of(uintptr_t behind) {
-    size_t at = (size_t)(behind * 0x9e3779b97f4a7c15u >> 40) & (PLACES - 1);
-    while (places[at].behind && places[at].behind != behind)
-        at = (at + 1) & (PLACES - 1);
-    return at;
-}
-
-static void lock_places(void) {
-    while (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire))
-        kernel_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
-}
-
-static void unlock_places(void) {
-    atomic_flag_clear_explicit(&busy, memory_order_release);
-}
-
-static struct { const uint8_t *start, *end; } texts[2]; /* a guest's: a program's and its loader's */
-static unsigned text_count;
-
-void user_dispatch_text(const void *start, size_t bytes) {
-    if (text_count < sizeof texts / sizeof *texts && bytes <= SYSCALL_SITE_TEXT_MAX) {
-        texts[text_count].start = start;
-        texts[text_count++].end = (const uint8_t *)start + bytes;
-    }
-}
-
-static bool is_replaceable(const uint8_t *behind) {
-    if (syscall_site_behind(behind))
-        return true;
-    for (unsigned i = 0; i < text_count; i++)
-        if (behind >= texts[i].start && behind + 8 < texts[i].end)
-            return syscall_site_movable_behind(behind) &&
-                   !syscall_site_is_target(behind, texts[i].start, texts[i].end);
-    return false;
-}
-
-/* What a stub does of what follows, be it replaced one day or not. */
-static unsigned stub_does(const uint8_t *behind) {
-    unsigned bytes = syscall_site_behind(behind);
-    return bytes ? bytes : syscall_site_movable_behind(behind);
-}
-
-/* An instruction that traps again and again. Only where each thread's calls trap from the thread's beginning,
- * as in a guest (guest_thread.h), or in a Go program, whose threads libc makes: nobody is asleep in one then,
- * and each has what our calls need. A filter of the program's might not allow it. */
-static void count_trap(size_t at) {
-    uintptr_t behind = places[at].behind;
-    if (!all_traps || sandboxed() || places[at].traps > HOT || ++places[at].traps != HOT ||
-        !is_replaceable((const uint8_t *)behind))
-        return;
-    lock_places();
-    syscall_patch((uint8_t *)behind - 2, places[at].stub);
-    unlock_places();
-}
-
-/* All signals are blocked, so that the thread which has the flag goes on. */
-static const uint8_t *stub_of(uintptr_t behind) {
-    size_t at = place_of(behind);
-    if (places[at].behind) {
-        count_trap(at);
-        return places[at].stub;
-    }
-    lock_places();
-    at = place_of(behind);
-    if (!places[at].behind && places_taken < PLACES / 2 && syscall_stubs_open()) {
-        struct syscall_site site = {.instruction = (const uint8_t *)behind - 2,
-                                    .after_bytes = stub_does((const uint8_t *)behind)};
-        const uint8_t *stub = syscall_stub_make(&site, syscall_entry_program);
-        syscall_stubs_close();
-        if (stub) {
-            places_taken++;
-            places[at].stub = stub;
-            places[at].behind = behind;
-        }
-    }
-    unlock_places();
-    return places[at].behind ? places[at].stub : NULL;
-}
 
 /* Stacks of this thread for calls of ours. They are taken in order and given back in order, but for a handler
  * that jumps out of a call. */
@@ -222,7 +129,7 @@ bool user_dispatch_signal_stack(stack_t *stack) {
 }
 
 void user_dispatch_forked(void) {
-    unlock_places(); /* the thread that had them is not here */
+    syscall_traps_forked();
     syscall_stubs_forked();
     user_dispatch_thread();
 }
@@ -235,7 +142,7 @@ static void lead_on(ucontext_t *context) {
         guest_thread_end_at_return(context);
         return;
     }
-    const uint8_t *stub = stub_of((uintptr_t)registers[REG_RIP]);
+    const uint8_t *stub = syscall_trap((uintptr_t)registers[REG_RIP], (long)registers[REG_RAX]);
     if (!stub)
         attach_fail("this program has more instructions that make system calls than can be taken over");
     registers[REG_RIP] = (greg_t)(uintptr_t)stub;
@@ -393,7 +300,9 @@ void user_dispatch_begin(void) {
     allowed &= ~4095ul;
     if (!view.program.text || (uintptr_t)view.program.text >= allowed)
         return; /* it was not the kernel that loaded the program */
-    small_stacks = all_traps = view.program.go;
+    small_stacks = view.program.go;
+    if (small_stacks)
+        syscall_traps_are_all();
     refused = may_have_instructions(&view.program) && !start() && has_instructions(&view.program);
 }
 
@@ -401,7 +310,7 @@ bool user_dispatch_guest(bool go) {
     if (!allowed)
         return false;
     small_stacks = go;
-    all_traps = true;
+    syscall_traps_are_all();
     guest_threads_begin();
     return start();
 }
@@ -467,10 +376,6 @@ void user_dispatch_thread(void) {
 bool user_dispatch_guest(bool go) {
     (void)go;
     return false;
-}
-
-void user_dispatch_text(const void *start, size_t bytes) {
-    (void)start, (void)bytes;
 }
 
 uintptr_t user_dispatch_end(void) {

@@ -46,9 +46,6 @@ void user_dispatch_leaves_stack(void);
  * stacks that are too small for a call of ours. False: the kernel does not let us. */
 bool user_dispatch_guest(bool go);
 
-/* Where a guest's text lies that its compiler has made: none of its jumps is hidden in data. Two at most. */
-void user_dispatch_text(const void *start, size_t bytes);
-
 /* The lowest address from which system calls are the kernel's; 0: there is none. */
 uintptr_t user_dispatch_end(void);
 

@@ -8,6 +8,23 @@
 
 #include <cmocka.h>
 
+static unsigned load_before(const char *code, size_t length, long number) {
+    uint8_t text[16] = {0};
+    memcpy(text, code, length);
+    return syscall_site_load(text + length, number);
+}
+
+static void load_of_the_number_moves(void **state) {
+    (void)state;
+    assert_int_equal(load_before("\x90\x90\x90\xb8\xca\0\0\0", 8, 202), 5); /* mov $202, %eax */
+    assert_int_equal(load_before("\x90\x48\xc7\xc0\xca\0\0\0", 8, 202), 7); /* mov $202, %rax */
+    assert_int_equal(load_before("\x90\x90\x41\xb8\xca\0\0\0", 8, 202), 0); /* mov $202, %r8d */
+    assert_int_equal(load_before("\x90\x90\x90\xb9\xca\0\0\0", 8, 202), 0); /* mov $202, %ecx */
+    assert_int_equal(load_before("\x90\x90\x90\xb8\xca\0\0\0", 8, 203), 0); /* of another one */
+    assert_int_equal(load_before("\x90\x48\xc7\xc0\x0f\0\0\0", 8, 15), 0);  /* rt_sigreturn(2) */
+    assert_int_equal(load_before("\xb8\xca\0\0\0\x48\x89\xdf", 8, 202), 0); /* not right before */
+}
+
 static void comparison_of_the_result_moves(void **state) {
     (void)state;
     assert_int_equal(syscall_site_behind((const uint8_t *)"\x48\x3d\x00\xf0\xff\xff"), 6);
@@ -74,6 +91,7 @@ static void last_bytes_of_a_text_are_no_jump(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(load_of_the_number_moves),
         cmocka_unit_test(comparison_of_the_result_moves),
         cmocka_unit_test(instructions_of_registers_alone_move),
         cmocka_unit_test(return_moves_if_a_gap_follows),
