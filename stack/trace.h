@@ -20,7 +20,7 @@ struct stack;
 struct tcp;
 
 #define TRACE_EVENTS 4096u
-#define TRACE_HEADER_BYTES 94u /* of a frame: Ethernet, IP and TCP with their options */
+#define TRACE_HEADER_BYTES 114u /* of a frame: Ethernet, IPv6, and TCP with its options */
 
 enum trace_group {
     TRACE_TCP = 1,

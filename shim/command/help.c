@@ -97,7 +97,7 @@ static const char text_all[] =
     "\n"
     "Commands\n"
     "  ls                       the stacks that run, and who is on them\n"
-    "  ss [-tulaimpHnw] [--json]      sockets of a stack, as ss(8) shows the kernel's\n"
+    "  ss [-tulaimpHnw46] [--json]    sockets of a stack, as ss(8) shows the kernel's\n"
     "  stats [--json] [--lock [SECONDS]]    its counters, as nstat(8) shows them; or\n"
     "                           how long its lock is held and waited for\n"
     "  down                     ends it\n"
@@ -111,7 +111,7 @@ static const char text_all[] =
 static const struct {
     const char *command, *text;
 } texts[] = {
-    {"ss", "Usage: barewire ss [-tulaimpHnw] [--json] [--name NAME]\n"
+    {"ss", "Usage: barewire ss [-tulaimpHnw46] [--json] [--name NAME]\n"
            "\n"
            "Shows the sockets of a stack that runs, in the columns of ss(8).\n"
            "\n"
@@ -119,7 +119,8 @@ static const struct {
            "  -l         listening ones alone         -m   memory\n"
            "  -a         all                          -p   the programs that hold them\n"
            "  -H         no header                    -n   numbers (always so)\n"
-           "  -w         their progress, until ^C     --json   everything, as JSON\n"
+           "  -w         their progress, until ^C     -4, -6   IPv4's alone, IPv6's alone\n"
+           "  --json     everything, as JSON\n"
            "  --name     of that stack (default: the only one there is; see barewire ls)\n"
            "\n"
            "  barewire ss -tip\n"},

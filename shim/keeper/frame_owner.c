@@ -7,17 +7,19 @@
 #include "shim/region/lock.h"
 #include "shim/region/tracing_text.h"
 #include "stack/base/wire.h"
+#include "stack/link/ether.h"
 #include <stdio.h>
 #include <string.h>
 
 #define FLOWS 1024
+#define PLACE_TEXT (IP_ADDRESS_TEXT + 8)
 #define ETHERNET 14u
 #define TCP 6
 #define UDP 17
 
 /* What was found out about a flow; asked again after a while, since sockets are handed on. */
 struct flow {
-    uint32_t local, remote;
+    struct ip_address local, remote;
     uint16_t local_port, remote_port;
     uint8_t protocol;
     uint64_t asked_ns;
@@ -34,15 +36,14 @@ static const void *socket_of(const struct flow *flow) {
     const void *socket = NULL;
     region_enter();
     if (!shared->broken && flow->protocol == TCP) {
-        tcp = tcp_lookup(stack, ip_from_v4(flow->local), flow->local_port, ip_from_v4(flow->remote),
-                         flow->remote_port);
+        tcp = tcp_lookup(stack, flow->local, flow->local_port, flow->remote, flow->remote_port);
         if (!tcp)
-            tcp = tcp_lookup_listener(stack, ip_from_v4(flow->local), flow->local_port,
-                                      ip_from_v4(flow->remote), flow->remote_port, NULL);
+            tcp = tcp_lookup_listener(stack, flow->local, flow->local_port, flow->remote, flow->remote_port,
+                                      NULL);
         socket = tcp ? tcp->socket : NULL;
     } else if (!shared->broken) {
-        socket = datagram_lookup(stack, UDP, ip_from_v4(flow->remote), flow->remote_port,
-                                 ip_from_v4(flow->local), flow->local_port, NULL);
+        socket =
+            datagram_lookup(stack, UDP, flow->remote, flow->remote_port, flow->local, flow->local_port, NULL);
     }
     region_leave_unsent();
     return socket;
@@ -52,8 +53,8 @@ static const void *socket_of(const struct flow *flow) {
 static bool find_sample(const struct flow *flow, struct trace_sample *sample) {
     region_enter();
     struct tcp *tcp = shared->broken ? NULL
-                                     : tcp_lookup(&shared->stack, ip_from_v4(flow->local), flow->local_port,
-                                                  ip_from_v4(flow->remote), flow->remote_port);
+                                     : tcp_lookup(&shared->stack, flow->local, flow->local_port, flow->remote,
+                                                  flow->remote_port);
     if (tcp)
         trace_sample_of(tcp, sample);
     region_leave_unsent();
@@ -81,39 +82,66 @@ void capture_put_note(char *comment, const struct frame_note *note) {
              tracing_why_name(note->why), tracing_held_name(note->held), note->held_us);
 }
 
+/* address:port, or [address]:port. */
+static const char *place(struct ip_address address, uint16_t port, char to[PLACE_TEXT]) {
+    char host[IP_ADDRESS_TEXT];
+    snprintf(to, PLACE_TEXT, ip_is_v4(address) ? "%s:%u" : "[%s]:%u", ip_text(address, host), port);
+    return to;
+}
+
 static void find_out(struct flow *flow) {
-    char holders[NIC_COMMENT_BYTES - 80] = "";
+    char holders[NIC_COMMENT_BYTES - 2 * PLACE_TEXT - 10] = "", local[PLACE_TEXT], remote[PLACE_TEXT];
     const void *socket = socket_of(flow);
     if (socket)
         tool_name_holders(socket, holders, sizeof holders);
     flow->asked_ns = clock_now();
-    snprintf(flow->text, sizeof flow->text, "%s %u.%u.%u.%u:%u > %u.%u.%u.%u:%u %s",
-             flow->protocol == TCP ? "tcp" : "udp", flow->local >> 24, flow->local >> 16 & 255,
-             flow->local >> 8 & 255, flow->local & 255, flow->local_port, flow->remote >> 24,
-             flow->remote >> 16 & 255, flow->remote >> 8 & 255, flow->remote & 255, flow->remote_port,
+    snprintf(flow->text, sizeof flow->text, "%s %s > %s %s", flow->protocol == TCP ? "tcp" : "udp",
+             place(flow->local, flow->local_port, local), place(flow->remote, flow->remote_port, remote),
              holders[0] ? holders : "(nobody's)");
 }
 
 static bool same(const struct flow *a, const struct flow *b) {
-    return a->local == b->local && a->remote == b->remote && a->local_port == b->local_port &&
+    return ip_equal(a->local, b->local) && ip_equal(a->remote, b->remote) && a->local_port == b->local_port &&
            a->remote_port == b->remote_port && a->protocol == b->protocol;
 }
 
-void keeper_describe(const uint8_t *frame, uint32_t length, bool sent, uint64_t note, char *comment) {
+/* Reads where a packet is from and to, and finds the ports: false where they are not in it. */
+static bool read_packet(const uint8_t *frame, uint32_t length, struct ip_address *source,
+                        struct ip_address *destination, uint8_t *protocol, const uint8_t **ports) {
     const uint8_t *ip = frame + ETHERNET;
-    if (length < ETHERNET + 28 || wire_get16(frame + 12) != 0x0800)
+    uint32_t at, left = length - ETHERNET;
+    if (length < ETHERNET + 28)
+        return false;
+    if (wire_get16(frame + 12) == ETHER_TYPE_IP) {
+        at = (ip[0] & 15u) * 4;
+        *protocol = ip[9];
+        *source = ip_from_v4(wire_get32(ip + 12));
+        *destination = ip_from_v4(wire_get32(ip + 16));
+        if (wire_get16(ip + 6) & IP_OFFSET_MASK)
+            return false;
+    } else if (wire_get16(frame + 12) == ETHER_TYPE_IP6 && ip6_find_transport(ip, left, protocol, &at)) {
+        *source = ip_from_bytes(ip + 8);
+        *destination = ip_from_bytes(ip + 24);
+    } else {
+        return false;
+    }
+    *ports = ip + at;
+    return (*protocol == TCP || *protocol == UDP) && left >= at + 4;
+}
+
+void keeper_describe(const uint8_t *frame, uint32_t length, bool sent, uint64_t note, char *comment) {
+    struct ip_address source, destination;
+    const uint8_t *ports;
+    uint8_t protocol;
+    if (!read_packet(frame, length, &source, &destination, &protocol, &ports))
         return;
-    uint32_t header = (ip[0] & 15u) * 4;
-    if ((ip[9] != TCP && ip[9] != UDP) || wire_get16(ip + 6) & 0x1fff || length < ETHERNET + header + 4)
-        return;
-    uint32_t source = wire_get32(ip + 12), destination = wire_get32(ip + 16);
-    uint16_t from = wire_get16(ip + header), to = wire_get16(ip + header + 2);
+    uint16_t from = wire_get16(ports), to = wire_get16(ports + 2);
     struct flow asked = {.local = sent ? source : destination,
                          .remote = sent ? destination : source,
                          .local_port = sent ? from : to,
                          .remote_port = sent ? to : from,
-                         .protocol = ip[9]};
-    uint32_t hash = asked.local_port * 31u + asked.remote_port * 17u + asked.remote;
+                         .protocol = protocol};
+    uint32_t hash = asked.local_port * 31u + asked.remote_port * 17u + asked.remote.words[3];
     struct flow *flow = &flows[hash % FLOWS];
     if (!same(flow, &asked) || clock_now() - flow->asked_ns > KEEP_NS) {
         find_out(&asked);

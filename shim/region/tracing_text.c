@@ -8,6 +8,8 @@
  */
 #include "shim/region/tracing_text.h"
 #include "stack/base/wire.h"
+#include "stack/ip/icmp6.h"
+#include "stack/ip/nd.h"
 #include "stack/link/ether.h"
 #include "stack/stack.h"
 #include <stdarg.h>
@@ -50,12 +52,21 @@ static struct tracing_flow *flow_of(struct tracing_flows *flows, uint64_t from, 
     return flow;
 }
 
+/* One end of a connection, as a number: of IPv6 a hash, by which no more than these numbers could go wrong. */
+static uint64_t end_of(struct ip_address address, uint16_t port) {
+    uint64_t low = ip_to_v4(address);
+    if (!ip_is_v4(address))
+        low = (ip_high(address) ^ ip_low(address) * UINT64_C(0x9e3779b97f4a7c15)) *
+              UINT64_C(0xff51afd7ed558ccd);
+    return low << 16 | port;
+}
+
 /* Makes a segment's numbers relative to where each direction began. */
-static void count_from_beginning(struct tracing_flows *flows, uint32_t from, uint32_t to,
+static void count_from_beginning(struct tracing_flows *flows, struct ip_address from, struct ip_address to,
                                  struct tcp_segment *segment) {
     int source;
-    struct tracing_flow *flow = flow_of(flows, (uint64_t)from << 16 | segment->source_port,
-                                        (uint64_t)to << 16 | segment->destination_port, &source);
+    struct tracing_flow *flow =
+        flow_of(flows, end_of(from, segment->source_port), end_of(to, segment->destination_port), &source);
     bool syn = segment->flags & TCP_SYN, ack = segment->flags & TCP_ACK;
     if (syn && !ack)
         flow->known[!source] = false;
@@ -75,13 +86,20 @@ static void count_from_beginning(struct tracing_flows *flows, uint32_t from, uin
     }
 }
 
-static const char *place(uint32_t address, uint16_t port) {
-    static __thread char texts[4][24];
+static const char *place(struct ip_address address, uint16_t port) {
+    static __thread char texts[4][IP_ADDRESS_TEXT + 8]; /* [address]:port */
     static __thread unsigned next;
-    char *text = texts[next++ % 4];
-    snprintf(text, sizeof *texts, "%u.%u.%u.%u%c%u", address >> 24, address >> 16 & 255, address >> 8 & 255,
-             address & 255, port ? ':' : 0, port);
+    char *text = texts[next++ % 4], host[IP_ADDRESS_TEXT];
+    ip_text(address, host);
+    if (!port)
+        snprintf(text, sizeof *texts, "%s", host);
+    else
+        snprintf(text, sizeof *texts, ip_is_v4(address) ? "%s:%u" : "[%s]:%u", host, port);
     return text;
+}
+
+static const char *place4(uint32_t host) {
+    return place(ip_from_v4(host), 0);
 }
 
 static const char *mac(const uint8_t *bytes) {
@@ -116,9 +134,17 @@ __attribute__((format(printf, 3, 4))) static void add(struct lines *lines, const
     lines->used += length + 1;
 }
 
-static void add_tcp(struct lines *lines, const struct trace_event *event, bool out, const uint8_t *ip) {
+/* A packet's headers of either family, as far as they are here. */
+struct headers {
+    struct ip_address source, destination;
+    uint32_t bytes; /* up to the transport's */
+};
+
+static void add_tcp(struct lines *lines, const struct trace_event *event, bool out,
+                    const struct headers *headers) {
     struct tcp_segment segment = {0};
-    uint32_t ip_bytes = (ip[0] & 15u) * 4, source = wire_get32(ip + 12), destination = wire_get32(ip + 16);
+    const uint8_t *ip = event->frame.header + ETHER_HEADER_BYTES;
+    uint32_t ip_bytes = headers->bytes;
     uint32_t available = event->frame.header_length - ETHER_HEADER_BYTES;
     if (ip_bytes + TCP_HEADER_BYTES > available)
         return;
@@ -126,7 +152,7 @@ static void add_tcp(struct lines *lines, const struct trace_event *event, bool o
     if (header < 0)
         return;
     uint32_t length = event->frame.length - ETHER_HEADER_BYTES - ip_bytes - (uint32_t)header;
-    count_from_beginning(lines->flows, source, destination, &segment);
+    count_from_beginning(lines->flows, headers->source, headers->destination, &segment);
     char more[200] = "", flags[10], *flag = flags;
     static const char letters[] = "FSRP.UEW";
     for (int i = 0; i < 8; i++)
@@ -153,8 +179,17 @@ static void add_tcp(struct lines *lines, const struct trace_event *event, bool o
     if (note->why)
         snprintf(more + used, sizeof more - (size_t)used, ")");
     add(lines, "tcp", "%c %s > %s [%s] seq %u:%u len %u%s", out ? '>' : '<',
-        place(source, segment.source_port), place(destination, segment.destination_port), flags,
-        segment.sequence, segment.sequence + length, length, more);
+        place(headers->source, segment.source_port), place(headers->destination, segment.destination_port),
+        flags, segment.sequence, segment.sequence + length, length, more);
+}
+
+static const char *protocol_name(uint8_t protocol) {
+    return protocol == IP_PROTOCOL_TCP       ? "tcp"
+           : protocol == IP_PROTOCOL_UDP     ? "udp"
+           : protocol == IP_PROTOCOL_UDPLITE ? "udplite"
+           : protocol == IP_PROTOCOL_ICMP    ? "icmp"
+           : protocol == IP_PROTOCOL_ICMP6   ? "icmp6"
+                                             : "other";
 }
 
 static void add_ip(struct lines *lines, const struct trace_event *event, bool out, unsigned groups) {
@@ -163,18 +198,70 @@ static void add_ip(struct lines *lines, const struct trace_event *event, bool ou
     if (available < IP_HEADER_BYTES || (ip[0] & 15u) * 4 < IP_HEADER_BYTES)
         return;
     uint16_t fragment = wire_get16(ip + 6);
-    const char *protocol = ip[9] == IP_PROTOCOL_TCP       ? "tcp"
-                           : ip[9] == IP_PROTOCOL_UDP     ? "udp"
-                           : ip[9] == IP_PROTOCOL_UDPLITE ? "udplite"
-                           : ip[9] == IP_PROTOCOL_ICMP    ? "icmp"
-                                                          : "other";
+    const struct headers headers = {.source = ip_from_v4(wire_get32(ip + 12)),
+                                    .destination = ip_from_v4(wire_get32(ip + 16)),
+                                    .bytes = (ip[0] & 15u) * 4};
     if (groups & TRACING_IP)
         add(lines, "ip", "%c %s > %s %s, %u bytes, ttl %u, id %u%s%s", out ? '>' : '<',
-            place(wire_get32(ip + 12), 0), place(wire_get32(ip + 16), 0), protocol, wire_get16(ip + 2), ip[8],
-            wire_get16(ip + 4), fragment & IP_DONT_FRAGMENT ? ", don't fragment" : "",
+            place(headers.source, 0), place(headers.destination, 0), protocol_name(ip[9]), wire_get16(ip + 2),
+            ip[8], wire_get16(ip + 4), fragment & IP_DONT_FRAGMENT ? ", don't fragment" : "",
             fragment & (IP_MORE_FRAGMENTS | IP_OFFSET_MASK) ? ", a fragment" : "");
     if (groups & TRACING_TCP && ip[9] == IP_PROTOCOL_TCP && !(fragment & IP_OFFSET_MASK))
-        add_tcp(lines, event, out, ip);
+        add_tcp(lines, event, out, &headers);
+}
+
+/* Neighbor Discovery (RFC 4861), of which a message is shown up to its target. */
+static void add_nd(struct lines *lines, bool out, const struct headers *headers, const uint8_t *message,
+                   uint32_t available) {
+    char way = out ? '>' : '<';
+    const char *source = place(headers->source, 0);
+    struct ip_address target = available >= 24 ? ip_from_bytes(message + 8) : (struct ip_address){0};
+    switch (available >= 8 ? message[0] : 0) {
+    case ICMP6_ROUTER_SOLICITATION:
+        add(lines, "nd", "%c who is a router? tell %s", way, source);
+        break;
+    case ICMP6_ROUTER_ADVERTISEMENT:
+        add(lines, "nd", "%c %s is a router for %u s", way, source, wire_get16(message + 6));
+        break;
+    case ICMP6_NEIGHBOUR_SOLICITATION:
+        if (ip_is_any(headers->source))
+            add(lines, "nd", "%c does somebody have %s?", way, place(target, 0));
+        else
+            add(lines, "nd", "%c who has %s? tell %s", way, place(target, 0), source);
+        break;
+    case ICMP6_NEIGHBOUR_ADVERTISEMENT:
+        if (available >= 32 && message[24] == ND_OPTION_TARGET_MAC)
+            add(lines, "nd", "%c %s is at %s", way, place(target, 0), mac(message + 26));
+        else
+            add(lines, "nd", "%c %s is here", way, place(target, 0));
+        break;
+    case ICMP6_REDIRECT:
+        add(lines, "nd", "%c %s says that %s is better", way, source, place(target, 0));
+        break;
+    default:
+        break;
+    }
+}
+
+/* What follows IPv6's headers, if that is here: a packet that is cut off, or a fragment, is told of without. */
+static void add_ip6(struct lines *lines, const struct trace_event *event, bool out, unsigned groups) {
+    const uint8_t *ip = event->frame.header + ETHER_HEADER_BYTES;
+    uint32_t available = event->frame.header_length - ETHER_HEADER_BYTES;
+    uint8_t protocol = 0;
+    if (available < IP6_HEADER_BYTES)
+        return;
+    struct headers headers = {.source = ip_from_bytes(ip + 8), .destination = ip_from_bytes(ip + 24)};
+    bool found = ip6_find_transport(ip, available, &protocol, &headers.bytes);
+    bool fragment = ip[6] == IP6_FRAGMENT;
+    if (groups & TRACING_IP)
+        add(lines, "ip", "%c %s > %s %s, %u bytes, hop limit %u%s", out ? '>' : '<', place(headers.source, 0),
+            place(headers.destination, 0),
+            found || fragment ? protocol_name(fragment ? ip[40] : protocol) : "other",
+            IP6_HEADER_BYTES + wire_get16(ip + 4), ip[7], fragment ? ", a fragment" : "");
+    if (groups & TRACING_TCP && found && protocol == IP_PROTOCOL_TCP)
+        add_tcp(lines, event, out, &headers);
+    if (groups & TRACING_ARP && found && protocol == IP_PROTOCOL_ICMP6)
+        add_nd(lines, out, &headers, ip + headers.bytes, available - headers.bytes);
 }
 
 static void add_arp(struct lines *lines, const struct trace_event *event, bool out) {
@@ -183,9 +270,9 @@ static void add_arp(struct lines *lines, const struct trace_event *event, bool o
         return;
     uint32_t sender = wire_get32(arp + 14), target = wire_get32(arp + 24);
     if (wire_get16(arp + 6) == 1)
-        add(lines, "arp", "%c who has %s? tell %s", out ? '>' : '<', place(target, 0), place(sender, 0));
+        add(lines, "arp", "%c who has %s? tell %s", out ? '>' : '<', place4(target), place4(sender));
     else
-        add(lines, "arp", "%c %s is at %s", out ? '>' : '<', place(sender, 0), mac(arp + 8));
+        add(lines, "arp", "%c %s is at %s", out ? '>' : '<', place4(sender), mac(arp + 8));
 }
 
 static void add_frame(struct lines *lines, const struct trace_event *event, unsigned groups) {
@@ -199,6 +286,8 @@ static void add_frame(struct lines *lines, const struct trace_event *event, unsi
             type, event->frame.length);
     if (type == ETHER_TYPE_IP)
         add_ip(lines, event, out, groups);
+    else if (type == ETHER_TYPE_IP6)
+        add_ip6(lines, event, out, groups);
     else if (type == ETHER_TYPE_ARP && groups & TRACING_ARP)
         add_arp(lines, event, out);
 }
@@ -218,15 +307,15 @@ size_t tracing_text(const struct trace_event *event, unsigned groups, const char
     static const char *const timers[] = {"retransmission timeout", "SYN timeout", "tail loss probe",
                                          "zero window probe", "keepalive probe"};
     struct lines lines = {text, 0, time, flows};
-    char flow[64];
+    char flow[2 * IP_ADDRESS_TEXT + 20];
     if (event->kind == TRACE_FRAME_IN || event->kind == TRACE_FRAME_OUT) {
         add_frame(&lines, event, groups);
         return lines.used;
     }
     if (!(groups & TRACING_TCP))
         return 0;
-    snprintf(flow, sizeof flow, "%s > %s", place(ip_to_v4(event->local), event->local_port),
-             place(ip_to_v4(event->remote), event->remote_port));
+    snprintf(flow, sizeof flow, "%s > %s", place(event->local, event->local_port),
+             place(event->remote, event->remote_port));
     switch ((enum trace_kind)event->kind) {
     case TRACE_STATE:
         add(&lines, "tcp", "  %s %s -> %s", flow, tracing_state_name(event->from),

@@ -11,7 +11,7 @@ enum tracing_group {
     TRACING_CALL = 1,
     TRACING_TCP = 2,
     TRACING_IP = 4,
-    TRACING_ARP = 8,
+    TRACING_ARP = 8, /* who is on the link: Neighbor Discovery, too */
     TRACING_FRAME = 16,
 };
 

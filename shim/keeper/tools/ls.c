@@ -28,16 +28,34 @@ static void add_process(const void *object, void *context) {
         snprintf(text + used, 480 - used, "%s%s (%d)", used ? ", " : "", name, process.pid);
 }
 
+/* IPv4's address, and the first of IPv6 that is not the link's alone. */
+static void write_address(const struct stack *stack, char *text, size_t room) {
+    const struct ip6_addresses *addresses = &stack->ip6.addresses;
+    char host[IP_ADDRESS_TEXT];
+    size_t used = 0;
+    snprintf(text, room, "-");
+    if (stack->config.address)
+        used = (size_t)snprintf(text, room, "%s/%u", ip_text(ip_from_v4(stack->config.address), host),
+                                stack->config.prefix_length);
+    for (uint32_t i = 0; i < addresses->count && i < IP6_ADDRESSES_MAX; i++) {
+        const struct ip6_address *entry = &addresses->entries[i];
+        if (ip_is_link_local(entry->address))
+            continue;
+        snprintf(text + used, room - used, "%s%s/%u", used ? " " : "", ip_text(entry->address, host),
+                 entry->prefix_length);
+        return;
+    }
+}
+
 static void show(const char *name) {
-    char programs[480] = "", address[40];
+    char programs[480] = "", address[2 * IP_ADDRESS_TEXT + 10];
     setenv("BAREWIRE_NAME", name, 1);
     if (tool_look(IPC_LOOK))
         return;
     const struct stack *stack = &shared->stack;
-    uint32_t host = stack->config.address, waiting = stack->time_wait_count;
+    uint32_t waiting = stack->time_wait_count;
     pool_look(&shared->processes, add_process, programs);
-    snprintf(address, sizeof address, "%u.%u.%u.%u/%u", host >> 24, host >> 16 & 255, host >> 8 & 255,
-             host & 255, stack->config.prefix_length);
+    write_address(stack, address, sizeof address);
     if (!programs[0])
         snprintf(programs, sizeof programs, "nobody; waits out %u connection%s", waiting,
                  waiting == 1 ? "" : "s");

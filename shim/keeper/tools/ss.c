@@ -28,6 +28,7 @@
 struct wish {
     bool tcp, udp, listening, all, information, memory, processes, no_header, watch, json;
     uint32_t shown;
+    enum tool_family family; /* of which alone; TOOL_ANY: both */
 };
 
 static int complain(const char *format, const char *value) {
@@ -74,18 +75,29 @@ int tool_look(enum ipc_request_kind kind) {
     return mapped == (void *)SHARED_BASE ? 0 : complain("can't map the memory of stack '%s'", config.name);
 }
 
-const char *tool_place(uint32_t address, uint16_t port, bool peer) {
-    static char texts[4][40];
+const char *tool_place(struct ip_address address, uint16_t port, enum tool_family family) {
+    static char texts[4][IP_ADDRESS_TEXT + 16];
     static int next;
-    char *text = texts[next++ % 4];
-    struct in_addr in = {htonl(address)};
-    size_t used =
-        (size_t)snprintf(text, sizeof texts[0], "%s:", address || !peer ? inet_ntoa(in) : "0.0.0.0");
+    char *text = texts[next++ % 4], host[IP_ADDRESS_TEXT], number[8] = "*";
+    ip_text(address, host);
+    if (ip_is_any(address))
+        strcpy(host, family == TOOL_INET ? "0.0.0.0" : family == TOOL_INET6 ? "*" : "::");
     if (port)
-        snprintf(text + used, sizeof texts[0] - used, "%u", port);
+        snprintf(number, sizeof number, "%u", port);
+    if (family == TOOL_INET || (family == TOOL_INET6 && ip_is_any(address)))
+        snprintf(text, sizeof texts[0], "%s:%s", host, number);
     else
-        snprintf(text + used, sizeof texts[0] - used, "*");
+        snprintf(text, sizeof texts[0], "[%s%s]:%s", ip_is_v4(address) ? "::ffff:" : "", host, number);
     return text;
+}
+
+enum tool_family tool_family_of(const struct socket *socket, struct ip_address local) {
+    if (!socket) /* nobody's any more */
+        return ip_is_v4(local) ? TOOL_INET : TOOL_INET6;
+    if (!socket->options.inet6)
+        return TOOL_INET;
+    bool alone = socket->options.six.only || (!ip_is_any(local) && !ip_is_v4(local));
+    return alone ? TOOL_INET6_ALONE : TOOL_INET6;
 }
 
 /* Who has a socket: processes whose fd table holds it. */
@@ -290,22 +302,23 @@ static void show_tcp(const void *object, void *context) {
     if (!wanted(wish, tcp.state) || (tcp.state == TCP_CLOSE && !tcp.binding.port))
         return;
     bool listens = tcp.state == TCP_LISTEN;
+    enum tool_family family = tool_family_of(owned ? &socket : NULL, tcp.binding.address);
+    if (wish->family != TOOL_ANY && (wish->family == TOOL_INET) != (family == TOOL_INET))
+        return;
+    const char *local = tool_place(tcp.binding.address, tcp.binding.port, family);
+    const char *peer = tool_place(listens ? (struct ip_address){0} : tcp.remote_address,
+                                  listens ? 0 : tcp.remote_port, family);
+    uint32_t receive = listens ? socket.accept_count : tcp.receive.length;
+    uint32_t send = listens ? socket.backlog : tcp.send.length;
     if (wish->json) {
-        put_socket(
-            wish, owned ? tcp.socket : NULL, "tcp", tracing_state_name(tcp.state),
-            listens ? socket.accept_count : tcp.receive.length, listens ? socket.backlog : tcp.send.length,
-            tool_place(ip_to_v4(tcp.binding.address), tcp.binding.port, false),
-            tool_place(listens ? 0 : ip_to_v4(tcp.remote_address), listens ? 0 : tcp.remote_port, true));
+        put_socket(wish, owned ? tcp.socket : NULL, "tcp", tracing_state_name(tcp.state), receive, send,
+                   local, peer);
         if (!listens)
             put_information(&tcp);
         printf("}");
         return;
     }
-    if (!print_line(
-            "tcp", tracing_state_name(tcp.state), listens ? socket.accept_count : tcp.receive.length,
-            listens ? socket.backlog : tcp.send.length,
-            tool_place(ip_to_v4(tcp.binding.address), tcp.binding.port, false),
-            tool_place(listens ? 0 : ip_to_v4(tcp.remote_address), listens ? 0 : tcp.remote_port, true)))
+    if (!print_line("tcp", tracing_state_name(tcp.state), receive, send, local, peer))
         return;
     if (wish->processes)
         print_processes(owned ? tcp.socket : NULL);
@@ -324,24 +337,25 @@ static void show_datagram(const void *object, void *context) {
     if (!pool_has(&shared->stack.datagram_states, socket.datagram))
         return;
     memcpy(&state, socket.datagram, sizeof state);
-    if (!wanted(wish, socket.connected ? TCP_ESTABLISHED : TCP_CLOSE))
+    enum tool_family family = tool_family_of(&socket, state.binding.address);
+    if (!wanted(wish, socket.connected ? TCP_ESTABLISHED : TCP_CLOSE) ||
+        (wish->family != TOOL_ANY && (wish->family == TOOL_INET) != (family == TOOL_INET)))
         return;
+    const char *local = tool_place(state.binding.address, state.binding.port, family);
+    const char *peer = tool_place(socket.connected ? state.remote_address : (struct ip_address){0},
+                                  socket.connected ? state.remote_port : 0, family);
     const char *kind = socket.type == SOCK_RAW                         ? "raw"
                        : state.binding.protocol == IP_PROTOCOL_ICMP    ? "icmp"
+                       : state.binding.protocol == IP_PROTOCOL_ICMP6   ? "icmp6"
                        : state.binding.protocol == IP_PROTOCOL_UDPLITE ? "udpl"
                                                                        : "udp";
     if (wish->json) {
-        put_socket(wish, object, kind, socket.connected ? "ESTAB" : "UNCONN", socket.datagram_bytes, 0,
-                   tool_place(ip_to_v4(state.binding.address), state.binding.port, false),
-                   tool_place(socket.connected ? ip_to_v4(state.remote_address) : 0,
-                              socket.connected ? state.remote_port : 0, true));
+        put_socket(wish, object, kind, socket.connected ? "ESTAB" : "UNCONN", socket.datagram_bytes, 0, local,
+                   peer);
         printf("}");
         return;
     }
-    if (!print_line(kind, socket.connected ? "ESTAB" : "UNCONN", socket.datagram_bytes, 0,
-                    tool_place(ip_to_v4(state.binding.address), state.binding.port, false),
-                    tool_place(socket.connected ? ip_to_v4(state.remote_address) : 0,
-                               socket.connected ? state.remote_port : 0, true)))
+    if (!print_line(kind, socket.connected ? "ESTAB" : "UNCONN", socket.datagram_bytes, 0, local, peer))
         return;
     if (wish->processes)
         print_processes(object);
@@ -380,7 +394,9 @@ static bool read_wish(int count, char **options, struct wish *wish) {
             wish->processes |= *letter == 'p';
             wish->no_header |= *letter == 'H';
             wish->watch |= *letter == 'w';
-            if (!strchr("tulaimpHnw4", *letter))
+            if (*letter == '4' || *letter == '6')
+                wish->family = *letter == '4' ? TOOL_INET : TOOL_INET6;
+            if (!strchr("tulaimpHnw46", *letter))
                 return false;
         }
     }
@@ -399,7 +415,7 @@ static void show_all(struct wish *wish) {
 int tool_ss(int count, char **options) {
     struct wish wish = {0};
     if (!read_wish(count, options, &wish))
-        return complain("ss takes -t -u -l -a -i -m -p -H -n -w --json%s", "");
+        return complain("ss takes -t -u -l -a -i -m -p -H -n -w -4 -6 --json%s", "");
     int failed = tool_look(IPC_LOOK);
     if (failed)
         return failed;

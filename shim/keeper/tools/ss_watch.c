@@ -50,13 +50,14 @@ static void show(const void *object, void *context) {
     double in = before ? (double)(seen.received - before->received) / view->seconds / 1e6 : 0;
     if (view->count < WATCHED_MAX)
         view->now[view->count++] = seen;
+    enum tool_family family = ip_is_v4(tcp.remote_address) ? TOOL_INET : TOOL_INET6;
     view->out += out;
     view->in += in;
     printf("%-10s %22s %22s %9.2f %9.2f %8.3f %6u %6u %7u %7u\n", tracing_state_name(tcp.state),
-           tool_place(ip_to_v4(tcp.binding.address), tcp.binding.port, false),
-           tool_place(ip_to_v4(tcp.remote_address), tcp.remote_port, true), out, in,
-           (double)tcp.rtt.srtt_ns / 1e6, tcp.mss ? tcp.congestion.cwnd / tcp.mss : 0,
-           tcp.history.retransmitted, tcp.receive.length, tcp.send.length);
+           tool_place(tcp.binding.address, tcp.binding.port, family),
+           tool_place(tcp.remote_address, tcp.remote_port, family), out, in, (double)tcp.rtt.srtt_ns / 1e6,
+           tcp.mss ? tcp.congestion.cwnd / tcp.mss : 0, tcp.history.retransmitted, tcp.receive.length,
+           tcp.send.length);
 }
 
 int tool_watch(void) {

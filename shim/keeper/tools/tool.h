@@ -7,6 +7,7 @@
 #define SHIM_KEEPER_TOOLS_TOOL_H
 
 #include "shim/region/ipc.h"
+#include "stack/ip/ip_address.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -61,7 +62,13 @@ int tool_lan(int count, char **options);
 /* Says what the connections of the stack do, until it ends. */
 int tool_watch(void);
 
+/* Which family a socket is of, and whether one of AF_INET6 takes IPv6 alone, as ss(8) tells them apart. `socket`
+ * NULL: by its address. */
+enum tool_family { TOOL_ANY, TOOL_INET, TOOL_INET6, TOOL_INET6_ALONE };
+struct socket;
+enum tool_family tool_family_of(const struct socket *socket, struct ip_address local);
+
 /* An address as ss(8) has it, in one of several static buffers. */
-const char *tool_place(uint32_t address, uint16_t port, bool peer);
+const char *tool_place(struct ip_address address, uint16_t port, enum tool_family family);
 
 #endif
