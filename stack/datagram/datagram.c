@@ -129,6 +129,9 @@ static void queue_error(struct stack *stack, struct socket *socket, const struct
     byte_queue_append(&quoted, &stack->buffers, &piece, 1, 0, length);
     datagram->source = destination;
     datagram->source_port = port;
+    datagram->destination = error->receiver;
+    datagram->ttl = error->ttl;
+    datagram->tos = error->tos;
     datagram->length = quoted.length;
     datagram->buffers = (uint16_t)quoted.buffers;
     datagram->chain = quoted.head;
@@ -155,6 +158,21 @@ void datagram_error(struct stack *stack, struct socket *socket, const struct icm
         queue_error(stack, socket, &told, destination, port, payload, length);
     socket->error = told.error;
     socket_event(stack, socket);
+}
+
+/* It does not become the socket's pending error: the call that fails has said it. The port is the peer's of IPv4, the
+ * destination's of IPv6: so Linux. */
+int datagram_too_long(struct stack *stack, struct socket *socket, const struct socket_message *message,
+                      struct ip_address destination, uint32_t mtu) {
+    bool v4 = ip_is_v4(destination);
+    const struct icmp_error told = {.error = EMSGSIZE, .origin = SO_EE_ORIGIN_LOCAL, .info = mtu};
+    uint16_t peer_port = socket->connected ? socket->datagram->remote_port : 0;
+    if (v4 ? socket->options.receive_errors : socket->options.six.receive_errors) {
+        stack_work_on(stack, NULL);
+        queue_error(stack, socket, &told, destination, v4 ? peer_port : message->port, NULL, 0);
+        socket_event(stack, socket);
+    }
+    return -EMSGSIZE;
 }
 
 void datagram_tell(struct stack *stack, struct socket *socket, const struct icmp_error *told) {
@@ -386,7 +404,7 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
     bool uncut = message->has_dont_fragment ? message->dont_fragment : options->six.dont_fragment;
     bool whole = discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE || (!v4 && uncut);
     if (length > mtu && whole)
-        return -EMSGSIZE;
+        return datagram_too_long(stack, socket, message, destination, mtu);
     *parameters = (struct ip_parameters){
         .source = source,
         .destination = destination,

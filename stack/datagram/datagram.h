@@ -83,6 +83,11 @@ bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet
 void datagram_error(struct stack *stack, struct socket *socket, const struct icmp_error *error,
                     struct ip_address destination, uint16_t port, const uint8_t *payload, uint32_t length);
 
+/* What was to be sent is longer than `mtu` and may not be cut: who reads errors (IP_RECVERR) finds that in the
+ * queue, as Linux's ip_local_error has it. Returns -EMSGSIZE. */
+int datagram_too_long(struct stack *stack, struct socket *socket, const struct socket_message *message,
+                      struct ip_address destination, uint32_t mtu);
+
 /* Puts what is no error of the network into a socket's queue of errors (MSG_ERRQUEUE). */
 void datagram_tell(struct stack *stack, struct socket *socket, const struct icmp_error *told);
 

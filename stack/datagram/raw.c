@@ -157,8 +157,10 @@ ssize_t raw_send(struct stack *stack, struct socket *socket, const struct socket
             return -EINVAL;
     }
     uint32_t largest = ip_payload_max(message->address) + ip_header_bytes(message->address);
-    if (total > largest || (included && total > parameters.mtu))
+    if (total > largest)
         return -EMSGSIZE;
+    if (included && total > parameters.mtu)
+        return datagram_too_long(stack, socket, message, message->address, parameters.mtu);
     struct frame *frame = frame_begin(&stack->transmit);
     if (!frame || datagram_payload(stack, message, header_length, length - header_length, &payload))
         return -ENOBUFS;

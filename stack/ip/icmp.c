@@ -91,7 +91,9 @@ struct icmp_error icmp_host_unreachable(const struct stack *stack) {
     struct icmp_error error = unreachable(ICMP_HOST_UNREACHABLE);
     error.type = ICMP_DESTINATION_UNREACHABLE;
     error.code = ICMP_HOST_UNREACHABLE;
-    error.offender = ip_from_v4(stack->config.address);
+    error.offender = error.receiver = ip_from_v4(stack->config.address);
+    error.ttl = (uint8_t)stack->sysctl.ip_default_ttl;
+    error.tos = 0xc0;
     return error;
 }
 
@@ -124,6 +126,9 @@ static void error_input(struct stack *stack, const struct ip_packet *packet) {
     error.type = message[0];
     error.code = message[1];
     error.offender = packet->source;
+    error.receiver = packet->destination;
+    error.ttl = packet->ttl;
+    error.tos = packet->tos;
     ip_error(stack, header, quoted, &error);
 }
 

@@ -36,6 +36,8 @@ struct icmp_error {
     uint8_t type, code;
     uint32_t info;              /* next-hop MTU; pointer */
     struct ip_address offender; /* who says so */
+    struct ip_address receiver; /* to whom */
+    uint8_t ttl, tos;           /* of the packet that says so */
     uint8_t origin;             /* SO_EE_ORIGIN_*, for those who read the queue of errors; 0: none */
     uint32_t data;              /* ee_data */
 };

@@ -149,7 +149,8 @@ static void tell_sockets(struct stack *stack, const uint8_t *packet, uint32_t le
 
 void icmp6_undelivered(struct stack *stack, const uint8_t *packet, uint32_t length) {
     struct icmp_error error = convert(ICMP6_UNREACHABLE, ICMP6_ADDRESS_UNREACHABLE);
-    error.offender = ip_from_bytes(packet + 8); /* ourselves */
+    error.offender = error.receiver = ip_from_bytes(packet + 8); /* ourselves */
+    error.ttl = ip6_hop_limit(stack);
     tell_sockets(stack, packet, length, &error);
 }
 
@@ -159,6 +160,9 @@ static void error_input(struct stack *stack, const struct ip_packet *packet) {
     struct icmp_error error = convert(message[0], message[1]);
     error.info = wire_get32(message + 4);
     error.offender = packet->source;
+    error.receiver = packet->destination;
+    error.ttl = packet->ttl;
+    error.tos = packet->tos;
     if (ip_is_multicast(packet->destination) || quoted < IP6_HEADER_BYTES ||
         !ip6_is_local(stack, ip_from_bytes(message + ICMP6_HEADER_BYTES + 8))) {
         stack->mib.Icmp6InErrors++;

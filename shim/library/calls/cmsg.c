@@ -100,8 +100,10 @@ static void put_error(struct writing *writing, const struct icmp_error *error) {
                         .ee_type = error->type,
                         .ee_code = error->code,
                         .ee_info = error->info,
-                        .ee_data = error->data},
-              .offender = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(ip_to_v4(error->offender))}};
+                        .ee_data = error->data}};
+    if (error->origin != SO_EE_ORIGIN_LOCAL)
+        told.offender =
+            (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(ip_to_v4(error->offender))};
     put(writing, IPPROTO_IP, IP_RECVERR, &told, sizeof told);
 }
 
@@ -227,6 +229,10 @@ void cmsg_write(const struct stack *stack, uint64_t clock_offset_ns, struct msgh
     if (message->error.origin == SO_EE_ORIGIN_TIMESTAMPING)
         put_stamp(&writing, message->received_ns + clock_offset_ns);
     if (message->error.origin) {
+        bool by_packet =
+            message->error.origin == SO_EE_ORIGIN_ICMP || message->error.origin == SO_EE_ORIGIN_ICMP6;
+        if (by_packet) /* of which the options tell */
+            (options->inet6 ? put_ip6 : put_ip)(stack, &writing, options, message);
         put_error_of(stack, &writing, options, &message->error);
     } else if (message->has_address) {
         (options->inet6 ? put_ip6 : put_ip)(stack, &writing, options, message);

@@ -17,14 +17,17 @@
 #define END_BYTES 65600          /* of them kept for how it ends: an error quotes the request */
 #define DATAGRAM_BYTES 8192      /* what the kernel puts into one, and programs have room for */
 
-/* In datagrams of whole messages. */
+/* In datagrams of whole messages. The end of a dump has one of its own, as from the kernel: some programs (masscan)
+ * look only at the first message of what they receive. */
 static void hand_over(const struct netlink_answer *answer,
                       void (*deliver)(void *context, const void *bytes, size_t length), void *context) {
     size_t first = 0, next = 0;
     while (first < answer->used) {
         while (next < answer->used) {
-            size_t length = NLMSG_ALIGN(((const struct nlmsghdr *)(answer->bytes + next))->nlmsg_len);
-            if (next > first && next + length - first > DATAGRAM_BYTES)
+            const struct nlmsghdr *message = (const struct nlmsghdr *)(answer->bytes + next);
+            size_t length = NLMSG_ALIGN(message->nlmsg_len);
+            bool ends = message->nlmsg_type == NLMSG_DONE;
+            if (next > first && (ends || next + length - first > DATAGRAM_BYTES))
                 break;
             next += length;
         }
