@@ -334,14 +334,16 @@ static int wait_for_both(int fd, uint64_t deadline_ns) {
     }
 }
 
-/* A socket with an object of the kernel's loopback network: from whichever has something, in turn. */
+/* A socket with an object of the kernel's loopback network: from whichever has something, in turn. Who waits
+ * asks the kernel's only when the stack's had nothing and something came: a call less for what the network
+ * sends. */
 static ssize_t receive_both(int fd, struct fd_entry *entry, struct msghdr *header, int flags) {
     const struct socket *socket = entry->socket;
     bool wait = !socket->nonblocking && !(flags & (MSG_DONTWAIT | MSG_ERRQUEUE));
     uint64_t deadline_ns = wait_deadline(socket->options.receive_timeout_ns);
-    for (;;) {
+    for (bool waited = !wait;; waited = true) {
         bool kernel_first = entry->kernel_next;
-        for (int turn = 0; turn < 2; turn++) {
+        for (int turn = 0; turn < (kernel_first || waited ? 2 : 1); turn++) {
             bool kernel = kernel_first ^ (turn > 0);
             ssize_t result = kernel ? LIBC(recvmsg)(fd, header, flags | MSG_DONTWAIT)
                                     : receive_ours(fd, header, flags | MSG_DONTWAIT);

@@ -97,7 +97,10 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     if (!socket)
         return (int)call_result(error);
     error = socket_bind(&shared->stack, socket, host, port);
+    bool both = !error && ip_is_any(host) && udp_is(socket) && shared->kernel_loopback;
     region_leave();
+    if (both)
+        worlds_join(fd); /* if nobody of the kernel's has the port: else the network alone is heard */
     return (int)call_result(error);
 }
 
@@ -394,6 +397,14 @@ static int set_inet6_option(int fd, int name, const void *value, socklen_t lengt
     return (int)call_result(0);
 }
 
+/* What of a UDP socket's options is about the network alone: the kernel's object keeps to its loopback
+ * interface, and tells no network of groups. */
+static bool is_of_network(int level, int name) {
+    return level == SOL_SOCKET ? name == SO_BINDTODEVICE
+                               : level == IPPROTO_IP && name >= IP_MULTICAST_IF && name <= MCAST_MSFILTER &&
+                                     name != IP_MULTICAST_TTL && name != IP_MULTICAST_LOOP;
+}
+
 /* `given`: as the kernel takes it. */
 static int set_option(int fd, int level, int name, const struct option_value *value, const void *given) {
     int error;
@@ -407,7 +418,7 @@ static int set_option(int fd, int level, int name, const struct option_value *va
     error = socket_set_option(&shared->stack, socket, level, name, value->bytes, value->length);
     bool both = worlds_has(fd);
     region_leave();
-    if (!error && both)
+    if (!error && both && !is_of_network(level, name))
         LIBC(setsockopt)(fd, level, name, given, value->length);
     if (error != -ENOPROTOOPT || !may_be_inert(level, name))
         return error;

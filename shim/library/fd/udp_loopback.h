@@ -3,9 +3,9 @@
  * udp_loopback.h - a UDP socket of ours that talks to the kernel's loopback network as well: 127.0.0.0/8 is
  * the kernel's, all else is the stack's, and the program has one socket for both.
  *
- * The kernel's object under the socket's descriptors does nothing at first. With the first destination that
- * is the kernel's it is replaced by one that can reach the loopback interface, and no other, and that has the
- * socket's port and options. The program's calls go to it when their destination, or the one connected to, is
+ * The kernel's object under the socket's descriptors does nothing at first. When the socket is bound to any
+ * address, or with the first destination that is the kernel's, it is replaced by one that can reach the
+ * loopback interface, and no other, and that has the socket's port and options. The program's calls go to it when their destination, or the one connected to, is
  * the kernel's. Whoever receives looks at both, and whoever waits (poll, select, epoll) waits for both. So
  * dup, fork, exec and messages with descriptors need nothing more; but a process that was forked before has
  * the old object, and gets one of its own, at another port.

@@ -232,6 +232,38 @@ def inherited():
     say("the next program", ask(s, ("127.0.0.1", int(sys.argv[6]))), ask(s, FAR))
 
 
+def served():
+    for family, any in (socket.AF_INET, ""), (socket.AF_INET6, "::"):
+        server = make(family)
+        server.bind((any, 0))
+        port = server.getsockname()[1]
+        for client in "fresh", "connected", "bound", "another's":
+            s = make()
+            if client == "bound":
+                s.bind(("127.0.0.1", 0))
+            if client == "another's" and os.fork() == 0:
+                s.sendto(b"x", ("127.0.0.1", port))
+                os._exit(0)
+            if client == "connected":
+                s.connect(("127.0.0.1", port))
+                s.send(b"x")
+            elif client != "another's":
+                s.sendto(b"x", ("127.0.0.1", port))
+            heard = attempt(lambda: server.recvfrom(99))
+            data, sender = heard if type(heard) is tuple else (heard, None)
+            say(f"{client} client of a socket at any address", data, sender and sender[0])
+            if sender and client != "another's":
+                server.sendto(b"y", sender)
+                say("which answers", attempt(lambda: s.recvfrom(99)) == (b"y", ("127.0.0.1", port)))
+        kept = select.epoll()
+        kept.register(server, select.EPOLLIN)
+        s = make()
+        s.sendto(b"x", ("127.0.0.1", port))
+        say("it is ready", select.select([server], [], [], SECOND)[0] == [server], len(kept.poll(SECOND)), server.recv(99))
+        say("and no more", select.select([server], [], [], 0)[0], len(kept.poll(0)))
+        say("far is heard, too", ask(server, FAR if family == socket.AF_INET else ("::ffff:" + FAR[0], FAR[1])))
+
+
 def mapped():
     s = make(socket.AF_INET6)
     far, local = ("::ffff:" + FAR[0], FAR[1]), ("::ffff:127.0.0.1", LOCAL[1])
