@@ -108,6 +108,10 @@ static void entry_destroy(struct stack *stack, struct neighbour *entry) {
     pool_return(&stack->neighbours.entries, entry);
 }
 
+void neighbour_drop(struct stack *stack, struct neighbour *entry) {
+    entry_destroy(stack, entry);
+}
+
 /* How often a neighbour is asked before it counts as gone. After the probes by unicast there may be some by
  * multicast (RFC 7048). */
 static uint32_t probes_max(const struct stack *stack, const struct neighbour *entry) {

@@ -86,6 +86,9 @@ struct neighbour *neighbour_create(struct stack *stack, struct ip_address addres
 void neighbour_learn(struct stack *stack, struct neighbour *neighbour, const uint8_t mac[6],
                      enum neighbour_state state);
 
+/* Forgets a neighbour; packets that wait for it are dropped. */
+void neighbour_drop(struct stack *stack, struct neighbour *neighbour);
+
 /* Sends the frame of frame_begin to a neighbour: completes its Ethernet header and commits it, or keeps it
  * until the neighbour's address is known. Returns 0, or -ENOBUFS when it had to be dropped. */
 int neighbour_output(struct stack *stack, struct frame *frame, struct ip_address address);

@@ -8,6 +8,7 @@
 #include "shim/library/calls/call.h"
 #include "shim/library/fd/placeholder.h"
 #include "shim/library/fd/udp_loopback.h"
+#include "shim/library/netinfo/arp_requests.h"
 #include "shim/library/netinfo/interfaces.h"
 #include "shim/library/netinfo/netlink.h"
 #include "shim/library/process/address_space.h"
@@ -275,6 +276,8 @@ EXPORT int ioctl(int fd, unsigned long request, ...) {
         return (int)call_told(LIBC(ioctl)(fd, request, argument));
     if (interface_request(request))
         return (int)call_result(interface_ask(fd, request, argument));
+    if (arp_request(request))
+        return (int)call_result(arp_request_answer(fd, request, argument));
     if (interface_change(request, argument))
         return (int)call_result(-EPERM);
     return (int)call_result(ioctl_ours(fd, request, argument));

@@ -271,7 +271,6 @@ bool interface_change(unsigned long request, const void *argument) {
     union {
         struct ifreq interface;
         struct rtentry route;
-        struct arpreq neighbour;
     } request_of;
     char name[IFNAMSIZ] = "";
     switch (request) {
@@ -293,10 +292,6 @@ bool interface_change(unsigned long request, const void *argument) {
         return !user_read(&request_of.route, argument, sizeof request_of.route) &&
                (!request_of.route.rt_dev ||
                 (!user_read(name, request_of.route.rt_dev, IFNAMSIZ - 1) && is_own(name)));
-    case SIOCSARP:
-    case SIOCDARP:
-        return !user_read(&request_of.neighbour, argument, sizeof request_of.neighbour) &&
-               (!request_of.neighbour.arp_dev[0] || is_own(request_of.neighbour.arp_dev));
     default:
         return false;
     }
