@@ -241,11 +241,12 @@ install: all
 	install -m 755 $(BUILD)/barewire-load $(DESTDIR)$(PREFIX)/lib/barewire/barewire-load
 	install -m 644 $(BUILD)/libbarewire.so $(DESTDIR)$(PREFIX)/lib/barewire/libbarewire.so
 	install -m 755 scripts/lab $(DESTDIR)$(PREFIX)/lib/barewire/lab
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-	install -m 644 scripts/barewire.1 $(DESTDIR)$(PREFIX)/share/man/man1/barewire.1
-	install -d $(DESTDIR)$(PREFIX)/lib/python3/dist-packages
-	install -m 644 scripts/barewire.py $(DESTDIR)$(PREFIX)/lib/python3/dist-packages/barewire.py
-	install -m 644 scripts/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/barewire
+	for page in barewire.1 barewire.conf.5 barewire-keeper.8; do \
+	    install -D -m 644 scripts/$$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page || exit; done
+	install -D -m 644 scripts/barewire.py $(DESTDIR)$(PREFIX)/lib/python3/dist-packages/barewire.py
+	install -D -m 644 scripts/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/barewire
+	install -D -m 644 scripts/completion.zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_barewire
+	install -D -m 644 scripts/completion.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/barewire.fish
 
 deb: all
 	scripts/package build

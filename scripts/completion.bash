@@ -3,6 +3,11 @@ _barewire() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} i word
     local valued=" -i --nic --publish -a --address -g --gateway --dns --mac --pcap --spin --io-uring --mtu --name --loopback --impair --sysctl -o --output -P --profile "
     COMPREPLY=()
+    # --trace=GROUP: the equals sign is a word of its own.
+    if [[ ${COMP_WORDS[COMP_CWORD - 2]:-} == --trace && $previous == "=" ]] || [[ $previous == --trace && $current == "=" ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "call tcp ip arp frame" -- "${current#=}")
+        return
+    fi
     # Behind the program's name it is the program's turn.
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
@@ -12,7 +17,7 @@ _barewire() {
         ss | stats | down | doctor | lan | report | lab | help)
             case $word in
             lab) word="up status run far down" ;;
-            help) word="ss stats ls down report doctor lan lab" ;;
+            help) word="ss stats ls down report doctor lan lab sysctl" ;;
             lan) word="--hub --switch --rate --delay --ber" ;;
             ss) word="-t -u -l -a -i -m -p -n -H -w --json --name" ;;
             stats) word="--json --lock --name" ;;
@@ -50,12 +55,16 @@ _barewire() {
         word=$(sed -n 's/^[[:space:]]*\[\(.*\)\][[:space:]]*$/\1/p' "${XDG_CONFIG_HOME:-$HOME/.config}/barewire.conf" /etc/barewire.conf 2>/dev/null)
         mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current")
         ;;
-    --impair) mapfile -t COMPREPLY < <(compgen -W "loss= delay= jitter= duplicate= reorder= corrupt= rate=" -- "$current") && compopt -o nospace ;;
+    --impair) mapfile -t COMPREPLY < <(compgen -W "loss= delay= jitter= duplicate= reorder= corrupt= rate= queue= burst= seed=" -- "$current") && compopt -o nospace ;;
+    --sysctl)
+        word=$(barewire help sysctl 2>/dev/null | sed 's/ = .*/=/')
+        mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current") && compopt -o nospace
+        ;;
     --name)
         word=$(barewire ls 2>/dev/null | awk 'NR > 1 { print $1 }')
         mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current")
         ;;
-    --publish | -g | --gateway | --dns | --spin | --mtu | --sysctl) ;;
+    --publish | -g | --gateway | --dns | --spin | --mtu) ;;
     *)
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "--nic --publish --address --gateway --dns --mac --pcap --spin --io-uring --mtu --name --loopback --impair --sysctl --trace --output --profile --no-ipv6 --strict --explain --verbose --help --version" -- "$current")

@@ -5,6 +5,8 @@
  */
 #include "shim/command/help.h"
 #include "shim/command/fail.h"
+#include "stack/sysctl.h"
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +77,8 @@ static const char text_all[] =
     "      --loopback kernel|stack    whose 127.0.0.0/8 is (default: kernel)\n"
     "      --name NAME        the stack's name, to join it, or to have one beside\n"
     "      --sysctl NAME=VALUE        a tunable, such as\n"
-    "                         net.ipv4.tcp_congestion_control=reno\n"
+    "                         net.ipv4.tcp_congestion_control=reno: 'barewire\n"
+    "                         help sysctl' lists them\n"
     "      --spin USEC        a thread that waits looks so long before it sleeps\n"
     "A bad network\n"
     "      --impair ITEM[,...]        loss=1%  delay=20ms  jitter=5ms  rate=100mbit\n"
@@ -182,7 +185,7 @@ static const struct {
 };
 
 static _Noreturn void show(const char *text) {
-    if (fputs(text, stdout) < 0 || fflush(stdout) < 0)
+    if (fputs(text, stdout) < 0 || fflush(stdout) < 0 || ferror(stdout))
         fail_with(1, "can't write to standard output");
     exit(0);
 }
@@ -195,7 +198,23 @@ void help_version(void) {
     show("barewire " VERSION "\n");
 }
 
+/* The tunables of --sysctl, with the values that they have by themselves, as sysctl(8) shows them. */
+static _Noreturn void show_tunables(void) {
+    struct sysctl defaults;
+    char value[SYSCTL_TEXT_BYTES];
+    sysctl_init(&defaults);
+    for (size_t i = 0; sysctl_name(i); i++) {
+        const char *name = sysctl_name(i);
+        bool of_memory = strstr(name, "_mem") && !strstr(name, "_mem_"); /* tcp_mem and udp_mem: pressure.h */
+        sysctl_get(&defaults, name, value);
+        printf("%s = %s\n", name, of_memory ? "(parts of the stack's memory)" : value);
+    }
+    show("");
+}
+
 void help_of_command(const char *name) {
+    if (strcmp(name, "sysctl") == 0)
+        show_tunables();
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (strcmp(texts[i].command, name) == 0)
             show(texts[i].text);

@@ -12,7 +12,7 @@ enum help { HELP_SHORT, HELP_ALL };
 _Noreturn void help_show(enum help much);
 _Noreturn void help_version(void);
 
-/* What a command of ours takes, or all when there is no such command. */
+/* What a command of ours takes; "sysctl": the tunables; all when there is no such command. */
 _Noreturn void help_of_command(const char *name);
 
 #endif

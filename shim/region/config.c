@@ -221,10 +221,11 @@ static bool parse_sysctl(const char *text, struct config *config, char *error) {
         nearest_begin(&near, one, strcspn(one, "="));
         for (size_t i = 0; sysctl_name(i); i++)
             nearest_try(&near, sysctl_name(i));
-        return fail_near(error,
-                         near.word ? "--sysctl '%s': no such tunable"
-                                   : "--sysctl '%s': no such tunable; barewire(1) lists those that there are",
-                         one, &near);
+        return fail_near(
+            error,
+            near.word ? "--sysctl '%s': no such tunable"
+                      : "--sysctl '%s': no such tunable; 'barewire help sysctl' lists those that there are",
+            one, &near);
     }
     if (result)
         return fail(error, "--sysctl '%s': no such value; give NAME=VALUE, such as net.ipv4.tcp_sack=0", one);
