@@ -110,7 +110,9 @@ $(BUILD)/barewire: $(call objects,plain,$(COMMAND))
 
 $(if $(SEAM),$(BUILD)/libbarewire.so $(BUILD)/barewire-keeper): $(SEAM)
 
-MODEL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -I.
+# A short transmit ring is full now and then.
+MODEL_DEFINES := -DPOOL_POISON -DCLOCK_OF_LIBC -DCALLS_BY_LIBC -DFRAME_QUEUE_MAX=64u
+MODEL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DFRAME_QUEUE_MAX=64u $(WARNINGS) $(CFLAGS) -I.
 $(BUILD)/tests/model_seam.so: tests/model/seam.c tests/model/schedule.c tests/model/world.h
 	@mkdir -p $(@D)
 	@echo "  CC  $@"
@@ -121,7 +123,7 @@ $(BUILD)/tests/model: tests/model/model.c tests/model/schedule.c tests/model/wor
 	@echo "  CC  $@"
 	@$(CC) $(MODEL_CFLAGS) -o $@ $(filter %.c,$^)
 
-$(BUILD)/tests/model_program: tests/model/program.c tests/model/world.h
+$(BUILD)/tests/model_program: tests/model/program.c tests/model/hard.c tests/model/program.h tests/model/world.h
 	@mkdir -p $(@D)
 	@echo "  CC  $@"
 	@$(CC) $(MODEL_CFLAGS) -o $@ $(filter %.c,$^) -lpthread
@@ -200,7 +202,7 @@ MODEL_PARTS := build-model/libbarewire.so build-model/barewire-keeper build-mode
 .PHONY: model model-parts
 model-parts:
 	@$(MAKE) --no-print-directory BUILD=build-model CFLAGS="-O1 -g" SAN= SEAM=build-model/tests/model_seam.so \
-	    SANITIZE="-fsanitize-coverage=trace-pc -DPOOL_POISON -DCLOCK_OF_LIBC -DCALLS_BY_LIBC" $(MODEL_PARTS)
+	    SANITIZE="-fsanitize-coverage=trace-pc $(MODEL_DEFINES)" $(MODEL_PARTS)
 
 model: model-parts
 	build-model/tests/model $(FIRST) $(SEEDS)

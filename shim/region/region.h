@@ -139,6 +139,7 @@ struct epoll_set {
     uint32_t passed; /* of these, messages that nobody has read yet */
     bool mixed;      /* the kernel's part has something, or had */
     bool watched;    /* somebody may sleep on the epoll descriptor itself: its epoll eventfd is to tell */
+    bool settled;    /* it is the kernel's set's, and no other is: epoll_set.c */
     struct waiter *epoll_eventfd; /* by whose number the kernel's set is known: epoll_eventfd.h; NULL: none
                                      could be had */
     struct list items;
@@ -189,8 +190,9 @@ struct shared {
     struct list epoll_eventfds; /* of struct waiter */
     struct list ended;          /* waiters that are gone, but for the keeper's copies of their eventfds */
     uint32_t ended_count;
-    uint32_t waiters_made; /* begins anywhere, so that numbers of two stacks differ */
-    bool unwatched;        /* it has processes that fork has made, whose end the keeper is not told of yet */
+    _Atomic uint32_t sets_settled; /* how often an epoll set was */
+    uint32_t waiters_made;         /* begins anywhere, so that numbers of two stacks differ */
+    bool unwatched; /* it has processes that fork has made, whose end the keeper is not told of yet */
     struct pool inflight_pool;
     struct list inflights; /* of struct inflight */
     uint64_t inflight_made;

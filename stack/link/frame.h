@@ -14,7 +14,9 @@
 #define FRAME_IP_AT 14u
 #define FRAME_TRANSPORT_AT 34u
 #define FRAME_HEADER_MAX 136u /* Ethernet 14, IP and TCP at most 60 */
+#ifndef FRAME_QUEUE_MAX
 #define FRAME_QUEUE_MAX 512u
+#endif
 
 /* Why a segment of data left when it did, and what had held it back before. */
 enum frame_why {

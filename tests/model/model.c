@@ -54,7 +54,7 @@ uint32_t build_digest(void) {
 static struct {
     struct stack *stack;
     void *mapped;
-    struct socket *listeners[2], *datagrams, *sockets[FAR_SOCKETS];
+    struct socket *listeners[2], *datagrams, *unread, *sockets[FAR_SOCKETS];
     uint64_t ends_ns[FAR_SOCKETS]; /* of one that is not read */
     uint64_t sends_ns;             /* when its next frames go into the near side's NIC */
     uint64_t drains_ns;            /* when what the near side has sent is taken off its queue */
@@ -94,7 +94,9 @@ static void far_create(void) {
             socket_listen(far.stack, far.listeners[i], 100))
             abort();
     if (socket_create(far.stack, SOCK_DGRAM, 0, &far.datagrams) ||
-        socket_bind(far.stack, far.datagrams, ip_from_v4(0), ECHO_PORT))
+        socket_bind(far.stack, far.datagrams, ip_from_v4(0), ECHO_PORT) ||
+        socket_create(far.stack, SOCK_DGRAM, 0, &far.unread) ||
+        socket_bind(far.stack, far.unread, ip_from_v4(0), SINK_PORT))
         abort();
     far.sends_ns = far.drains_ns = NEVER;
 }
@@ -198,7 +200,7 @@ static void far_receive(void) {
         ring->count--;
     }
     stack_advance(far.stack, world->now_ns);
-    far.drains_ns = ring->count ? world->now_ns + model_random(50000) : NEVER;
+    far.drains_ns = ring->count ? world->now_ns + model_random(world->plan.far_ns / 2) : NEVER;
 }
 
 /* Puts frames into the near side's NIC, and rings. */
@@ -224,19 +226,19 @@ static void far_send(void) {
         send(world->nic_bell, "", 1, MSG_DONTWAIT);
         model_nic_rings();
     }
-    far.sends_ns = stack_frame(far.stack, 0) ? world->now_ns + model_random(100000) : NEVER;
+    far.sends_ns = stack_frame(far.stack, 0) ? world->now_ns + model_random(world->plan.far_ns) : NEVER;
 }
 
 static void far_run(void) {
     if (world->sent.count > 0 && far.drains_ns == NEVER)
-        far.drains_ns = world->now_ns + model_random(50000);
+        far.drains_ns = world->now_ns + model_random(world->plan.far_ns / 2);
     if (far.drains_ns <= world->now_ns)
         far_receive();
     if (stack_deadline(far.stack) <= world->now_ns)
         stack_advance(far.stack, world->now_ns);
     far_serve();
     if (stack_frame(far.stack, 0) && far.sends_ns == NEVER)
-        far.sends_ns = world->now_ns + model_random(100000);
+        far.sends_ns = world->now_ns + model_random(world->plan.far_ns);
     if (far.sends_ns <= world->now_ns)
         far_send();
 }
@@ -458,7 +460,7 @@ static bool map_region(void) {
 static void choose_plan(uint64_t seed) {
     struct model_plan *plan = &world->plan;
     static const uint32_t every[] = {0, 8, 40, 200, 1000}, stay[] = {0, 30, 80, 95},
-                          room[] = {1, 3, RING_MAX};
+                          room[] = {1, 3, RING_MAX}, far_ns[] = {100000, 100000, 4000};
     *plan = (struct model_plan){
         .seed = seed,
         .preempt_every = every[model_random(5)],
@@ -473,8 +475,10 @@ static void choose_plan(uint64_t seed) {
         .spurious = model_one_in(2),
         .no_descriptors = model_one_in(8),
         .exits_slowly = model_one_in(3),
+        .far_ns = far_ns[model_random(3)],
     };
     director.kills = plan->kills ? 1 + (int)model_random(3) : 0;
+    world->deaths = plan->kills ? (int)model_random(4) : 0;
 }
 
 static uint64_t earliest(uint64_t a, uint64_t b) {
@@ -492,6 +496,8 @@ static void live(int ready) {
         for (int i = 1; i < PROCESSES_MAX; i++)
             if (world->processes[i].state == PROCESS_LEAVING)
                 see_off(i);
+            else if (world->processes[i].state == PROCESS_ALIVE && world->processes[i].doomed)
+                kill_one(i);
         if (up && director.strikes_ns <= world->now_ns)
             strike();
         if (!up) {

@@ -4,8 +4,8 @@
  * all ways of waiting, and do what is hard for the library at the same time. What it says of itself
  * (model_at) lets the director see who waits for what.
  */
+#include "tests/model/program.h"
 #include "nic/splitmix.h"
-#include "tests/model/world.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,27 +24,26 @@
 
 #define BYTES_MAX 6000
 
-static __thread uint64_t random_state;
-static __thread struct model_thread *me;
+__thread uint64_t random_state;
+__thread struct model_thread *me;
 static __thread sigjmp_buf jump;
 static __thread volatile sig_atomic_t may_jump;
 static const struct model_plan *plan;
-static bool tolerant; /* somebody may be killed, or no descriptor be had: connections may be lost */
+bool tolerant;
 
-/* Set by the seam, which this program is linked with by preloading alone. */
-static struct model_thread *self(void) {
+struct model_thread *self(void) {
     return &world->threads[world->running];
 }
 
-static uint64_t below(uint64_t limit) {
+uint64_t below(uint64_t limit) {
     return splitmix64(&random_state) % limit;
 }
 
-static bool one_in(uint64_t n) {
+bool one_in(uint64_t n) {
     return below(n) == 0;
 }
 
-static void at(const char *what, int fd, uint32_t events) {
+void at(const char *what, int fd, uint32_t events) {
     struct sockaddr_in local = {0};
     socklen_t length = sizeof local;
     me->port = 0;
@@ -55,19 +54,18 @@ static void at(const char *what, int fd, uint32_t events) {
     snprintf(me->at, sizeof me->at, "%s", what);
 }
 
-static void done(void) {
+void done(void) {
     me->events = 0;
     me->port = 0;
     me->since_ns = NEVER;
 }
 
-static void __attribute__((noreturn)) give_up(const char *what) {
+void give_up(const char *what) {
     fprintf(stderr, "program: %s: %s\n", what, strerror(errno));
     abort();
 }
 
-/* Whether an error may be: of a connection, when others are killed. */
-static bool forgiven(const char *what) {
+bool forgiven(const char *what) {
     if (errno == EINTR || errno == EAGAIN)
         return true;
     if (tolerant && (errno == ECONNRESET || errno == EPIPE || errno == ETIMEDOUT || errno == EMFILE ||
@@ -91,7 +89,7 @@ static void on_jump(int signal) {
         siglongjmp(jump, 1);
 }
 
-static int connect_to(uint16_t port, uint32_t address) {
+int connect_to(uint16_t port, uint32_t address) {
     struct sockaddr_in to = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -116,8 +114,6 @@ static int connect_to(uint16_t port, uint32_t address) {
     close(fd);
     return -1;
 }
-
-enum way { BY_READ, BY_POLL, BY_EPOLL, BY_SELECT, BY_LOOKING, WAYS };
 
 /* Waits until there is something to read. */
 static bool await(enum way way, int fd, int epoll) {
@@ -150,8 +146,7 @@ static bool await(enum way way, int fd, int epoll) {
     return result > 0 || (result < 0 && forgiven("wait"));
 }
 
-/* Writes so much and reads it back. False: the connection is lost. */
-static bool echo(int fd, enum way way) {
+bool echo(int fd, enum way way) {
     uint8_t out[BYTES_MAX], in[BYTES_MAX];
     size_t total = 1 + below(one_in(4) ? BYTES_MAX : 200), sent = 0, got = 0;
     int epoll = way == BY_EPOLL ? epoll_create1(0) : -1;
@@ -270,131 +265,9 @@ static void to_oneself(void) {
     close(listener);
 }
 
-/* Something that one thread closes while another is at it. */
-struct pulled {
-    int fd, epoll;
-    uint64_t random;
-};
-
-static void *sleeper(void *context) {
-    struct pulled *pulled = context;
-    struct epoll_event events[2];
-    static char bytes[1 << 20];
-    me = self();
-    random_state = pulled->random;
-    at("in what is closed", -1, 0);
-    if (pulled->epoll >= 0)
-        epoll_wait(pulled->epoll, events, 2, 20);
-    else
-        send(pulled->fd, bytes, sizeof bytes, MSG_NOSIGNAL);
-    done();
-    return NULL;
-}
-
-/* A connection to the sink under a number that nobody else comes to have: a sleeper may be slow to begin, and
- * what it sends must not go to another thread's connection. */
-static int connect_to_sink(void) {
-    int fd = connect_to(SINK_PORT, FAR_ADDRESS), own = -1;
-    if (fd < 0)
-        return -1;
-    own = fcntl(fd, F_DUPFD, 100 + 10 * (int)(me - world->threads));
-    if (own < 0)
-        forgiven("dup");
-    close(fd);
-    return own;
-}
-
-static void pull_away(void) {
-    struct pulled pulled = {.fd = -1, .epoll = -1, .random = splitmix64(&random_state)};
-    struct epoll_event event = {.events = EPOLLIN};
-    struct timeval limit = {0, 50000};
-    pthread_t threads[2];
-    bool of_epoll = one_in(2);
-    int count = 0;
-    pulled.fd = of_epoll ? connect_to(ECHO_PORT, FAR_ADDRESS) : connect_to_sink();
-    if (pulled.fd < 0)
-        return;
-    setsockopt(pulled.fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    if (of_epoll) {
-        pulled.epoll = epoll_create1(0);
-        if (pulled.epoll < 0 || epoll_ctl(pulled.epoll, EPOLL_CTL_ADD, pulled.fd, &event) < 0)
-            goto end;
-    }
-    while (count < 2 && pthread_create(&threads[count], NULL, sleeper, &pulled) == 0)
-        count++;
-    usleep((useconds_t)below(3000));
-    if (of_epoll) {
-        close(pulled.epoll);
-        pulled.epoll = epoll_create1(0); /* in its place, maybe */
-        int other = connect_to(ECHO_PORT, FAR_ADDRESS);
-        if (other >= 0) {
-            if (pulled.epoll >= 0)
-                epoll_ctl(pulled.epoll, EPOLL_CTL_ADD, other, &event);
-            echo(other, (enum way)below(WAYS));
-            close(other);
-        }
-    } else {
-        close(pulled.fd);
-        pulled.fd = connect_to_sink(); /* in its place, maybe */
-    }
-    for (int i = 0; i < count; i++)
-        pthread_join(threads[i], NULL);
-end:
-    if (pulled.epoll >= 0)
-        close(pulled.epoll);
-    if (pulled.fd >= 0)
-        close(pulled.fd);
-}
-
-/* Threads that wait for one set: each event is somebody's. */
-struct herd {
-    int epoll, fd, left;
-};
-
-static void *one_of_herd(void *context) {
-    struct herd *herd = context;
-    me = self();
-    while (__atomic_load_n(&herd->left, __ATOMIC_SEQ_CST) > 0) {
-        struct epoll_event event;
-        char bytes[100];
-        at("epoll_wait of many", herd->fd, POLLIN);
-        int count = epoll_wait(herd->epoll, &event, 1, 1000);
-        done();
-        ssize_t got = count > 0 ? recv(herd->fd, bytes, sizeof bytes, MSG_DONTWAIT) : -1;
-        if (got > 0)
-            __atomic_sub_fetch(&herd->left, (int)got, __ATOMIC_SEQ_CST);
-        if (got == 0)
-            break;
-    }
-    return NULL;
-}
-
-static void herd_of_threads(void) {
-    struct herd herd = {.left = 30};
-    struct epoll_event event = {.events = EPOLLIN};
-    pthread_t threads[3];
-    int count = 0;
-    herd.fd = connect_to(ECHO_PORT, FAR_ADDRESS);
-    herd.epoll = epoll_create1(0);
-    if (herd.fd >= 0 && herd.epoll >= 0 && epoll_ctl(herd.epoll, EPOLL_CTL_ADD, herd.fd, &event) == 0)
-        while (count < 3 && pthread_create(&threads[count], NULL, one_of_herd, &herd) == 0)
-            count++;
-    for (int i = 0; i < 3 && count > 0; i++) {
-        if (send(herd.fd, "0123456789", 10, MSG_NOSIGNAL) != 10)
-            __atomic_store_n(&herd.left, 0, __ATOMIC_SEQ_CST);
-        usleep((useconds_t)below(500));
-    }
-    for (int i = 0; i < count; i++)
-        pthread_join(threads[i], NULL);
-    if (herd.epoll >= 0)
-        close(herd.epoll);
-    if (herd.fd >= 0)
-        close(herd.fd);
-}
-
 static void rounds(int connection);
 
-static void begin_child(void) {
+void begin_child(void) {
     sigset_t mask;
     me = self();
     done();
@@ -460,7 +333,7 @@ static void rounds(int given) {
             connection = -1;
             continue;
         }
-        switch (below(9)) {
+        switch (below(12)) {
         case 0:
             datagram();
             break;
@@ -478,6 +351,15 @@ static void rounds(int given) {
             break;
         case 5:
             usleep((useconds_t)below(2000));
+            break;
+        case 6:
+            full_queue();
+            break;
+        case 7:
+            first_waits();
+            break;
+        case 8:
+            shared_set();
             break;
         default:
             may_jump = plan->jumps && one_in(2);

@@ -211,6 +211,22 @@ void model_descriptors_changed(void) {
             rouse(thread);
 }
 
+#define IN_FRONT_NS 20000000 /* the keeper gets behind a new watcher meanwhile */
+
+/* The keeper is woken first: nobody may have watched the NIC for long that sleeps now, and would have saved it that. */
+static void check_order(const struct model_thread *woken, const struct watcher *first) {
+    if (!world->processes[woken->process].keeper || world->failed)
+        return;
+    for (const struct watcher *later = first + 1; later < world->watchers + world->watcher_count; later++)
+        for (struct model_thread *thread = world->threads; thread < world->threads + THREADS_MAX; thread++)
+            if (thread->state == THREAD_BLOCKED && thread->reason == ON_DESCRIPTORS && !thread->retry &&
+                thread->epoll == later->epoll && world->now_ns - later->since_ns > IN_FRONT_NS)
+                model_fail("the NIC wakes the keeper, although thread %d of process %d sleeps on it and has "
+                           "watched it for %d ms",
+                           (int)(thread - world->threads), thread->process,
+                           (int)((world->now_ns - later->since_ns) / 1000000));
+}
+
 void model_nic_rings(void) {
     for (struct watcher *watcher = world->watchers; watcher < world->watchers + world->watcher_count;
          watcher++) {
@@ -220,6 +236,7 @@ void model_nic_rings(void) {
              thread++)
             if (thread->state == THREAD_BLOCKED && thread->reason == ON_DESCRIPTORS &&
                 thread->epoll == watcher->epoll && !thread->woken_by_nic) {
+                check_order(thread, watcher);
                 rouse(thread);
                 woken = thread->woken_by_nic = true;
             }

@@ -317,9 +317,29 @@ static long futex_wait(uintptr_t first, uintptr_t second, uint64_t deadline_ns) 
     return how == TIMED_OUT ? -ETIMEDOUT : how == INTERRUPTED ? -EINTR : 0;
 }
 
+/* Killed when it is about to wake another process's thread, which is to hear of it nevertheless. */
+static void die_maybe(void) {
+    if (world->deaths == 0 || own()->keeper || !model_one_in(3))
+        return;
+    world->deaths--;
+    own()->doomed = true;
+    world->threads[DIRECTOR].retry = true;
+    model_block(ON_TIME, NEVER, false);
+}
+
+static bool another_sleeps_on(uintptr_t word) {
+    for (const struct model_thread *thread = world->threads; thread < world->threads + THREADS_MAX; thread++)
+        if (thread->state == THREAD_BLOCKED && thread->reason == ON_WORD && thread->words[0] == word &&
+            thread->process != model_self->process && !world->processes[thread->process].keeper)
+            return true;
+    return false;
+}
+
 static long futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *time) {
     int command = operation & FUTEX_CMD_MASK;
     point();
+    if (command == FUTEX_WAKE && another_sleeps_on(key_of((void *)word)))
+        die_maybe();
     if (command == FUTEX_WAKE)
         return model_wake(ON_WORD, key_of((void *)word), (int)(value > INT_MAX ? INT_MAX : value),
                           whose((void *)word));
@@ -459,7 +479,7 @@ static void forget(int fd) {
     if (own()->epoll_of[fd])
         model_epoll_drop(own()->epoll_of[fd] - 1);
     own()->epoll_of[fd] = 0;
-    own()->nic_of[fd] = false;
+    own()->nic_of[fd] = own()->foreign[fd] = false;
 }
 
 static int same(int from, int to) {
@@ -467,6 +487,7 @@ static int same(int from, int to) {
         return to;
     forget(to);
     own()->nic_of[to] = own()->nic_of[from];
+    own()->foreign[to] = own()->foreign[from];
     own()->epoll_of[to] = own()->epoll_of[from];
     if (own()->epoll_of[to])
         model_epoll_hold(own()->epoll_of[to] - 1);
@@ -593,8 +614,10 @@ static void learn(const struct msghdr *message) {
         memcpy(fds, CMSG_DATA(header), count * sizeof *fds);
         for (size_t i = 0; i < count; i++) {
             struct stat status;
-            if (fds[i] >= 0 && fds[i] < NUMBERS_MAX && REAL(fstat)(fds[i], &status) == 0)
+            if (fds[i] >= 0 && fds[i] < NUMBERS_MAX && REAL(fstat)(fds[i], &status) == 0) {
                 own()->nic_of[fds[i]] = status.st_ino == world->nic_inode;
+                own()->foreign[fds[i]] = true;
+            }
         }
     }
 }
@@ -663,7 +686,7 @@ static int watch_nic(int epoll, int operation, const struct epoll_event *event) 
         return -1;
     }
     world->watchers[world->watcher_count++] =
-        (struct watcher){epoll, event->events, event->data.u64, world->received.count > 0};
+        (struct watcher){epoll, event->events, event->data.u64, world->received.count > 0, world->now_ns};
     if (world->received.count > 0)
         model_descriptors_changed();
     return 0;
@@ -1021,7 +1044,9 @@ EXPORT long syscall(long number, ...) {
             return wait_epoll((int)a[0], (struct epoll_event *)a[1], (int)a[2], deadline_ns,
                               (const sigset_t *)a[4]);
         }
-        case SYS_write:
+        case SYS_write: /* of an eventfd */
+            if (a[0] >= 0 && a[0] < NUMBERS_MAX && own()->foreign[a[0]])
+                die_maybe();
             return write((int)a[0], (const void *)a[1], (size_t)a[2]);
         case SYS_read:
             return read((int)a[0], (void *)a[1], (size_t)a[2]);

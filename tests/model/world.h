@@ -69,11 +69,12 @@ struct model_thread {
 
 struct model_process {
     uint8_t state;
-    bool keeper, crashed;
+    bool keeper, crashed, doomed; /* doomed: the director is to kill it */
     int pid, parent;
     uint64_t pending;
     int16_t epoll_of[NUMBERS_MAX]; /* its descriptors: epoll's number + 1, or 0 */
-    uint8_t nic_of[NUMBERS_MAX];   /* ... that are the NIC */
+    bool nic_of[NUMBERS_MAX];      /* ... that are the NIC */
+    bool foreign[NUMBERS_MAX];     /* ... that came in a message: another process's eventfd */
 };
 
 /* An epoll set's registration of the NIC, in the order in which the kernel would wake them. */
@@ -82,6 +83,7 @@ struct watcher {
     uint32_t events;
     uint64_t data;
     bool pending;
+    uint64_t since_ns; /* when it was registered */
 };
 
 struct ring {
@@ -96,6 +98,7 @@ struct model_plan {
     uint32_t stay_percent;              /* how often who has the token keeps it, if it may */
     uint32_t send_room;                 /* frames that the interface's queue holds */
     uint32_t threads, children, rounds; /* of the program */
+    uint32_t far_ns;                    /* how long the far host takes at most */
     bool signals, jumps, kills, spurious, no_descriptors, exits_slowly;
 };
 
@@ -111,6 +114,7 @@ struct model_world {
     int running;
     int region; /* the keeper's descriptor of the region */
     uint64_t nic_inode;
+    int deaths;   /* how many may still be killed as they are about to wake others */
     int nic_bell; /* the director's end of what is readable when frames have come */
     struct watcher watchers[WATCHERS_MAX];
     int watcher_count;

@@ -172,6 +172,12 @@ void epoll_eventfd_take_down(struct fd_entry *entry, int fd) {
     epoll_eventfd_drop(entry);
 }
 
+void epoll_eventfd_move(struct fd_entry *entry, struct fd_entry *from) {
+    if (from->epoll_eventfd > 0)
+        keep(entry, from->epoll_eventfd);
+    from->epoll_eventfd = 0;
+}
+
 void epoll_eventfd_want(struct fd_entry *entry, int fd) {
     bool done = entry->watched && (!entry->epoll || (entry->epoll->watched && entry->epoll->epoll_eventfd));
     if (done)

@@ -33,6 +33,9 @@ void epoll_eventfd_hang(struct fd_entry *entry, int fd);
 /* Takes it down again. The lock is held. */
 void epoll_eventfd_take_down(struct fd_entry *entry, int fd);
 
+/* This process's copy of the eventfd is another handle's, of the same set. The lock is held. */
+void epoll_eventfd_move(struct fd_entry *entry, struct fd_entry *from);
+
 /* Somebody watches this epoll descriptor, or will. */
 void epoll_eventfd_want(struct fd_entry *entry, int fd);
 

@@ -140,21 +140,19 @@ static int find_same(int fd) {
     return comparison.same;
 }
 
-/* The set of the stack's that a set of the kernel's is, or NULL: the least number counts, of two that were
- * hung at once. The lock is held. */
+/* The set of the stack's that a set of the kernel's is, or NULL: of several that were hung at once the one that is
+ * settled. The lock is held. */
 static struct epoll_set *set_with(const struct epoll_content *content) {
     struct list *link, *next;
-    const struct waiter *found = NULL;
     if (shared->broken && !shared->orphaned)
         return NULL;
     list_for_each(link, next, &shared->epoll_eventfds) {
         const struct waiter *epoll_eventfd = container_of(link, struct waiter, link);
         for (int i = 0; i < content->count; i++)
-            if (epoll_eventfd->number == content->numbers[i] &&
-                (!found || epoll_eventfd->number < found->number))
-                found = epoll_eventfd;
+            if (epoll_eventfd->number == content->numbers[i] && epoll_eventfd->set->settled)
+                return epoll_eventfd->set;
     }
-    return found ? found->set : NULL;
+    return NULL;
 }
 
 /* Enters a number into the table. The lock is held. */
@@ -241,16 +239,47 @@ static struct epoll_set *make(struct fd_entry *entry, bool mixed) {
     return set;
 }
 
-/* Several processes may give a set that they share its first socket at once. */
-static void settle_race(struct fd_entry *entry, int fd) {
-    struct epoll_content content = epoll_content(fd, NULL);
+/* Of sets that were hung at once one is settled: this, unless another is by now. The lock is held. */
+static void settle(struct fd_entry *entry, struct fd_entry *candidate, int fd, struct epoll_set *settled) {
+    struct epoll_set *set = candidate->epoll;
+    if (!entry->epoll && !settled && !descriptor_enter_epoll(entry, set)) {
+        set->settled = true;
+        shared->sets_settled++;
+        epoll_eventfd_move(entry, candidate);
+    } else {
+        epoll_eventfd_take_down(candidate, fd);
+        if (!entry->epoll && settled)
+            descriptor_enter_epoll(entry, settled);
+    }
+    descriptor_release(candidate);
+}
+
+/* Several processes, and threads, may give a set that they share its first socket at once. Each makes a set that nobody
+ * else uses and hangs its eventfd in the kernel's, then looks who has done so. The first to come to the lock settles its
+ * own; the others find its eventfd if they looked after that, and look again if not. */
+static bool make_shared(struct fd_entry *entry, int fd, bool mixed) {
+    bool done = false;
     region_enter();
-    struct epoll_set *set = entry->epoll, *winner = set_with(&content);
-    if (winner && winner != set && set && list_empty(&set->items)) {
-        epoll_eventfd_take_down(entry, fd);
-        descriptor_enter_epoll(entry, winner);
+    struct fd_entry *candidate = descriptor_hold_epoll(NULL);
+    if (candidate && !make(candidate, mixed)) {
+        descriptor_release(candidate);
+        candidate = NULL;
     }
     region_leave();
+    if (!candidate)
+        return false;
+    epoll_eventfd_hang(candidate, fd);
+    while (!done) {
+        uint32_t before = shared->sets_settled;
+        struct epoll_content content = epoll_content(fd, NULL);
+        region_enter();
+        done = before == shared->sets_settled;
+        if (done)
+            settle(entry, candidate, fd, set_with(&content));
+        region_leave();
+    }
+    epoll_eventfd_place(entry);
+    return true;
 }
 
 struct epoll_set *epoll_set_for(int fd) {
@@ -258,21 +287,24 @@ struct epoll_set *epoll_set_for(int fd) {
     if (!entry || entry->epoll)
         return entry ? entry->epoll : NULL;
     struct epoll_content content = epoll_content(fd, NULL);
+    bool mixed = content.unknown || content.kernels, own = is_private(entry);
     region_enter();
     struct epoll_set *set = set_with(&content);
     bool first = !set && !entry->epoll && (!shared->broken || shared->orphaned);
     if (set && !entry->epoll)
         descriptor_enter_epoll(entry, set);
-    else if (first)
-        first = make(entry, content.unknown || content.kernels);
     region_leave();
-    if (first) {
+    if (first && !own && make_shared(entry, fd, mixed))
+        return entry->epoll;
+    region_enter();
+    first = first && !entry->epoll && (set = make(entry, mixed));
+    if (first)
+        set->settled = true;
+    region_leave();
+    if (first)
         epoll_eventfd_hang(entry, fd);
-        if (!is_private(entry))
-            settle_race(entry, fd);
-    } else {
+    else
         epoll_eventfd_place(entry);
-    }
     return entry->epoll;
 }
 
