@@ -40,7 +40,7 @@ sources = $(sort $(shell find $(1) -name '*.c'))
 STACK := $(call sources,stack)
 NIC := $(call sources,nic)
 DIGEST := $(BUILD)/digest.c
-LIBRARY := $(DIGEST) $(call sources,shim/library shim/region nic/direct stack) nic/nearest.c
+LIBRARY := $(filter-out stack/router/%,$(DIGEST) $(call sources,shim/library shim/region nic/direct stack)) nic/nearest.c
 # The command reads and checks options, and looks at the program: it has nothing of a stack, so that it starts quickly.
 COMMAND := $(call sources,shim/command) shim/region/config.c shim/region/elf.c $(addprefix nic/,impair.c interface.c nearest.c tso.c units.c) \
     $(addprefix stack/,sysctl.c ip/ip_address.c tcp/tcp_congestion_name.c)

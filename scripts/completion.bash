@@ -14,10 +14,11 @@ _barewire() {
         case $word in
         --) i=$((i + 1)) && break ;;
         -*) [[ $valued != *" $word "* ]] || i=$((i + 1)) ;;
-        ss | stats | down | doctor | lan | report | lab | help)
+        ss | stats | down | doctor | lan | router | report | lab | help)
             case $word in
             lab) word="up status run far down" ;;
-            help) word="ss stats ls down report doctor lan lab sysctl" ;;
+            help) word="ss stats ls down report doctor lan router lab sysctl" ;;
+            router) word="--show --route --nat --map --name --seed" ;;
             lan) word="--hub --switch --rate --delay --ber" ;;
             ss) word="-t -u -l -a -i -m -p -n -H -w --json --name" ;;
             stats) word="--json --lock --name" ;;
@@ -71,7 +72,7 @@ _barewire() {
         else
             # Our own commands first; programs, of which there are thousands, once a letter is typed.
             [ -z "$current" ] || mapfile -t COMPREPLY < <(compgen -c -- "$current")
-            mapfile -O ${#COMPREPLY[@]} -t COMPREPLY < <(compgen -W "ls ss stats report down doctor lan lab help" -- "$current")
+            mapfile -O ${#COMPREPLY[@]} -t COMPREPLY < <(compgen -W "ls ss stats report down doctor lan router lab help" -- "$current")
         fi
         ;;
     esac

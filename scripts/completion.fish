@@ -48,7 +48,7 @@ end
 complete -c barewire -f
 complete -c barewire -n __barewire_options -a '(__fish_complete_subcommand)'
 for pair in 'ls	the stacks that run' 'ss	the sockets of one' 'stats	its counters' 'down	ends it' 'report	what is wrong with connections' \
-    'doctor	what works on this machine' 'lan	a LAN in software' 'lab	namespaces to try it in' 'help	of a command' 'version	the version'
+    'doctor	what works on this machine' 'lan	a LAN in software' 'router	a router between networks' 'lab	namespaces to try it in' 'help	of a command' 'version	the version'
     complete -c barewire -n __barewire_options -a (string escape -- $pair)
 end
 complete -c barewire -n __barewire_options -s i -l nic -x -a '(__barewire_interfaces)' -d 'the network interface'
@@ -98,5 +98,5 @@ complete -c barewire -n '__barewire_in lan' -l rate -x -d 'of its line'
 complete -c barewire -n '__barewire_in lan' -l delay -x -d 'of its line'
 complete -c barewire -n '__barewire_in lan' -l ber -x -d 'chance of a wrong bit'
 complete -c barewire -n '__barewire_in lab' -a 'up status run far down'
-complete -c barewire -n '__barewire_in help' -a 'ss stats ls down report doctor lan lab sysctl'
-complete -c barewire -n 'not __barewire_options; and not __barewire_in ss stats down report doctor lan lab help version' -F
+complete -c barewire -n '__barewire_in help' -a 'ss stats ls down report doctor lan router lab sysctl'
+complete -c barewire -n 'not __barewire_options; and not __barewire_in ss stats down report doctor lan router lab help version' -F

@@ -19,7 +19,7 @@ _barewire_program() {
     local -a commands
     commands=(
         'ls:the stacks that run' 'ss:the sockets of one' 'stats:its counters' 'down:ends it'
-        'report:what is wrong with connections' 'doctor:what works on this machine' 'lan:a LAN in software'
+        'report:what is wrong with connections' 'doctor:what works on this machine' 'lan:a LAN in software' 'router:a router between networks'
         'lab:namespaces to try it in' 'help:of a command' 'version:the version'
     )
     if (( CURRENT == 1 )); then
@@ -40,7 +40,7 @@ _barewire_program() {
     lan) _arguments '--hub[a shared medium]' '--switch[learns and floods]' '--rate[of its line]:rate:' '--delay[of its line]:time:' \
         '--ber[chance of a wrong bit]:chance:' $help ':path:_files' ;;
     lab) (( CURRENT > 2 )) || compadd -- up status run far down ;;
-    help) (( CURRENT > 2 )) || compadd -- ss stats ls down report doctor lan lab sysctl ;;
+    help) (( CURRENT > 2 )) || compadd -- ss stats ls down report doctor lan router lab sysctl ;;
     *) _normal ;;
     esac
 }

@@ -28,6 +28,7 @@ static const struct tool {
     {"report", {"--live", "--text"}},
     {"doctor", {"--json"}},
     {"lan", {"--hub", "--switch", "--rate", "--delay", "--ber"}},
+    {"router", {NULL}},
     {"lab", {NULL}},
 };
 #define TOOLS (sizeof tools / sizeof *tools)
@@ -152,17 +153,19 @@ void tools_run(char **words, const char *profile) {
     const struct tool *tool = find_tool(words[0]);
     char path[PATH_MAX], kind[32];
     bool lab = is(tool->name, "lab"), lan = is(tool->name, "lan"), doctor = is(tool->name, "doctor");
-    if (lab && (!words[1] || is_help(words[1])))
-        help_of_command("lab");
-    if (!lab)
+    bool router = is(tool->name, "router"); /* its --name is no stack's */
+    if ((lab || router) && (!words[1] || is_help(words[1])))
+        help_of_command(tool->name);
+    if (!lab && !router)
         profile = take_common(tool, words + 1, profile);
-    if (!lab && !lan && !(doctor && !words[1])) /* what these say depends on no setting */
+    if (!lab && !lan && !router && !(doctor && !words[1])) /* what these say depends on no setting */
         configuration_read(profile);
     if (lab)
         run_lab(words);
     if (doctor)
         run_doctor(tool, words);
-    check_words(tool, words + 1);
+    if (!router)
+        check_words(tool, words + 1);
     size_t count = 0;
     while (words[count])
         count++;

@@ -12,7 +12,7 @@
 enum job {
     JOB_KEEPER,
     JOB_TOOL,   /* needs no rights */
-    JOB_LAN,    /* nor does this, but root may look at anybody's LAN */
+    JOB_LAN,    /* nor does this, a LAN or a router, but root may look at anybody's LAN */
     JOB_DOCTOR, /* says what the rights are */
 };
 

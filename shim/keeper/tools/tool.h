@@ -59,6 +59,9 @@ int tool_lock(int seconds, bool json);
  * runs. */
 int tool_lan(int count, char **options);
 
+/* barewire router NIC=ADDRESS/N,... [--route ...]: runs a router between networks; --show NAME: tells of one. */
+int tool_router(int count, char **words);
+
 /* Says what the connections of the stack do, until it ends. */
 int tool_watch(void);
 
