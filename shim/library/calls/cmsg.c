@@ -3,6 +3,7 @@
  * cmsg.c - see cmsg.h: what is told of a datagram that came. cmsg_read.c has the other direction.
  */
 #include "shim/library/calls/cmsg.h"
+#include "shim/library/netinfo/interfaces.h"
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <netinet/in.h>
@@ -73,6 +74,11 @@ static void put_stamp(struct writing *writing, uint64_t at_ns) {
         writing->header->msg_flags |= MSG_TRUNC; /* Linux quotes the packet, and nobody reads it */
 }
 
+/* What is sent to this host comes by lo, as in Linux, if it is sent to the loopback network. */
+static unsigned interface_of(const struct stack *stack, struct ip_address destination) {
+    return ip_is_loopback(destination) ? LOOPBACK_INDEX : stack_interface_index(stack);
+}
+
 static void put_error6(const struct stack *stack, struct writing *writing, const struct icmp_error *error) {
     struct {
         struct sock_extended_err error;
@@ -120,7 +126,7 @@ static void put_ip(const struct stack *stack, struct writing *writing, const str
     struct in_addr destination = {htonl(ip_to_v4(message->local_address))};
     const struct stack_config *config = &stack->config;
     if (options->receive_packet_info) {
-        struct in_pktinfo info = {.ipi_ifindex = (int)stack_interface_index(stack),
+        struct in_pktinfo info = {.ipi_ifindex = (int)interface_of(stack, message->local_address),
                                   .ipi_addr = destination,
                                   .ipi_spec_dst = destination};
         if (!ip_is_local(stack, message->local_address))
@@ -166,7 +172,7 @@ static void put_headers(struct writing *writing, const struct socket_message *me
 
 static void put_packet_info6(const struct stack *stack, struct writing *writing, int name,
                              const struct socket_message *message) {
-    struct in6_pktinfo info = {.ipi6_ifindex = stack_interface_index(stack)};
+    struct in6_pktinfo info = {.ipi6_ifindex = interface_of(stack, message->local_address)};
     memcpy(&info.ipi6_addr, message->local_address.bytes, sizeof info.ipi6_addr);
     put(writing, IPPROTO_IPV6, name, &info, sizeof info);
 }

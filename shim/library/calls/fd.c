@@ -278,7 +278,10 @@ EXPORT int ioctl(int fd, unsigned long request, ...) {
         return (int)call_result(interface_ask(fd, request, argument));
     if (arp_request(request))
         return (int)call_result(arp_request_answer(fd, request, argument));
-    if (interface_change(request, argument))
+    enum interface_owner changed = interface_change(request, argument);
+    if (changed == INTERFACE_KERNELS)
+        return (int)call_told(LIBC(ioctl)(fd, request, argument));
+    if (changed == INTERFACE_STACKS)
         return (int)call_result(-EPERM);
     return (int)call_result(ioctl_ours(fd, request, argument));
 }

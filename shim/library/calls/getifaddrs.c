@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define LOOPBACK_INDEX 1
 #define LOOPBACK_MTU 65536
 /* pcap:eth0 is called eth0. */
 static void name_interface(char name[IFNAMSIZ]) {
@@ -267,7 +266,13 @@ static bool is_own(const char *name) {
     return strncmp(name, both[INTERFACE_OWN].name, IFNAMSIZ) == 0;
 }
 
-bool interface_change(unsigned long request, const void *argument) {
+/* A socket of ours takes no such request: the kernel's object under it does, for an interface of the kernel's
+ * own. */
+static enum interface_owner owner_of(const char *name) {
+    return is_own(name) ? INTERFACE_STACKS : INTERFACE_KERNELS;
+}
+
+enum interface_owner interface_change(unsigned long request, const void *argument) {
     union {
         struct ifreq interface;
         struct rtentry route;
@@ -285,15 +290,18 @@ bool interface_change(unsigned long request, const void *argument) {
     case SIOCSIFHWBROADCAST:
     case SIOCSIFNAME:
     case SIOCSIFTXQLEN:
-        return !user_read(&request_of.interface, argument, sizeof request_of.interface) &&
-               is_own(request_of.interface.ifr_name);
+        if (user_read(&request_of.interface, argument, sizeof request_of.interface))
+            return INTERFACE_KERNELS; /* which says EFAULT */
+        return owner_of(request_of.interface.ifr_name);
     case SIOCADDRT:
     case SIOCDELRT:
-        return !user_read(&request_of.route, argument, sizeof request_of.route) &&
-               (!request_of.route.rt_dev ||
-                (!user_read(name, request_of.route.rt_dev, IFNAMSIZ - 1) && is_own(name)));
+        if (user_read(&request_of.route, argument, sizeof request_of.route))
+            return INTERFACE_KERNELS;
+        if (!request_of.route.rt_dev)
+            return INTERFACE_STACKS;
+        return user_read(name, request_of.route.rt_dev, IFNAMSIZ - 1) ? INTERFACE_KERNELS : owner_of(name);
     default:
-        return false;
+        return INTERFACE_NOBODYS;
     }
 }
 

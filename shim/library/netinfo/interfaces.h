@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define INTERFACE_QUEUE_LENGTH 1000
+#define LOOPBACK_INDEX 1
 #ifndef IFF_LOWER_UP
 #define IFF_LOWER_UP 0x10000 /* <linux/if.h>, which does not go with <net/if.h> */
 #endif
@@ -46,7 +47,12 @@ void interfaces_count(enum interface_place place, struct rtnl_link_stats64 *wide
 bool interface_request(unsigned long request); /* is it one? */
 int interface_ask(int fd, unsigned long request, void *argument);
 
-/* Whether one would change the stack's own interface, which takes no changes. */
-bool interface_change(unsigned long request, const void *argument);
+/* Whose interface, or route, one would change: the stack's own takes no changes. */
+enum interface_owner {
+    INTERFACE_NOBODYS, /* it is no such request */
+    INTERFACE_STACKS,
+    INTERFACE_KERNELS,
+};
+enum interface_owner interface_change(unsigned long request, const void *argument);
 
 #endif
