@@ -37,8 +37,9 @@ bool interface_facts(const char *interface, struct nic_facts *facts, char *error
         facts->mtu = (uint32_t)request.ifr_mtu; /* before the union's next use */
         known = ioctl(probe, SIOCGIFHWADDR, &request) == 0;
         memcpy(facts->mac, request.ifr_hwaddr.sa_data, 6);
-        facts->index = if_nametoindex(interface);
-        bool ethernet = known && request.ifr_hwaddr.sa_family == ARPHRD_ETHER;
+        uint16_t family = request.ifr_hwaddr.sa_family;
+        facts->index = known && ioctl(probe, SIOCGIFINDEX, &request) == 0 ? (unsigned)request.ifr_ifindex : 0;
+        bool ethernet = known && family == ARPHRD_ETHER;
         if (!known)
             snprintf(error, NIC_ERROR_BYTES, "can't read the address of interface '%s': %s", interface,
                      strerror(errno));

@@ -67,7 +67,7 @@ static void check_options(void) {
     char error[CONFIG_ERROR_BYTES];
     const char *interface;
     bool right =
-        config_read(&config, error) && (!config.impair[0] || impair_parse(config.impair, &specs, error));
+        config_check(&config, error) && (!config.impair[0] || impair_parse(config.impair, &specs, error));
     if (right && !config.name_given && (interface = config_interface(config.nic)))
         right = interface_facts(interface, &facts, error);
     if (!right)

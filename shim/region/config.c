@@ -340,7 +340,7 @@ static bool parse_io_uring(const char *value, enum ring_kind *wanted) {
     return false;
 }
 
-bool config_read(struct config *config, char *error) {
+bool config_check(struct config *config, char *error) {
     const char *value;
     memset(config, 0, sizeof *config);
     config->verbose = getenv("BAREWIRE_VERBOSE") != NULL;
@@ -382,12 +382,8 @@ bool config_read(struct config *config, char *error) {
         if (!config->loopback && strcmp(value, "kernel") != 0)
             return fail(error, "--loopback '%s': give kernel or stack", value);
     }
-    if ((value = getenv("BAREWIRE_NAME"))) {
-        if (!set_name(value, config, error))
-            return false;
-    } else {
-        default_name(config);
-    }
+    if ((value = getenv("BAREWIRE_NAME")) && !set_name(value, config, error))
+        return false;
     if (config->name_given)
         return true; /* may join a stack that is there, knowing no more than its name */
     if (!config->address && config->gateway)
@@ -397,6 +393,13 @@ bool config_read(struct config *config, char *error) {
     if (config->gateway && (config->gateway & mask) != (config->address & mask))
         return fail(error, "--gateway %s is not on the address's own network", getenv("BAREWIRE_GATEWAY"));
     return true;
+}
+
+bool config_read(struct config *config, char *error) {
+    bool good = config_check(config, error);
+    if (good && !config->name_given)
+        default_name(config);
+    return good;
 }
 
 /* XDG_RUNTIME_DIR counts if it is this user's own: after sudo(8) or su(1) it may be another's, who could put

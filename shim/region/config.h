@@ -53,6 +53,9 @@ struct config {
 /* Reads the environment. On failure gives false and a line for the user in error (CONFIG_ERROR_BYTES). */
 bool config_read(struct config *config, char *error);
 
+/* The same without making a name where none is given. */
+bool config_check(struct config *config, char *error);
+
 /* Whether the stack has IPv6. */
 static inline bool config_inet6(const struct config *config) {
     return config->autoconf || config->count6 > 0;

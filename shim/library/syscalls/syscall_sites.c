@@ -126,18 +126,22 @@ extern const char own_header[] __asm__("__ehdr_start")
 /* `unused`: no other thread can be in it. */
 static void note_text(const struct text *text, bool unused) {
     static struct syscall_site sites[SITES_MAX]; /* whose stubs are open has it */
+    unsigned count = text->start < text->end ? find_sites(text, sites) : 0;
+    bool writable = count && protect(text, PROT_READ | PROT_WRITE | PROT_EXEC);
+    for (unsigned i = 0; writable && i < count; i++)
+        lead(&sites[i], text, unused);
+    if (writable)
+        protect(text, PROT_READ | PROT_EXEC);
+}
+
+/* Several texts: the memory of the stubs is opened once for all of them. */
+static void note_texts(const struct text *texts, unsigned count, bool unused) {
     const uint64_t all = ~0ull;
     uint64_t before;
-    if (text->start >= text->end)
-        return;
     kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof before, 0, 0);
     if (syscall_stubs_open()) {
-        unsigned count = find_sites(text, sites);
-        bool writable = count && protect(text, PROT_READ | PROT_WRITE | PROT_EXEC);
-        for (unsigned i = 0; writable && i < count; i++)
-            lead(&sites[i], text, unused);
-        if (writable)
-            protect(text, PROT_READ | PROT_EXEC);
+        for (unsigned i = 0; i < count; i++)
+            note_text(&texts[i], unused);
         syscall_stubs_close();
     }
     kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof before, 0, 0);
@@ -177,7 +181,7 @@ static int take_other(struct dl_phdr_info *object, size_t size, void *context) {
     if (text.end - text.start > SYSCALL_SITE_TEXT_MAX)
         return 0;
     syscall_entry_program_begin();
-    note_text(&text, others->word != NULL);
+    note_texts(&text, 1, others->word != NULL);
     return 0;
 }
 
@@ -199,23 +203,21 @@ void syscall_sites_begin(void) {
         if (function && function >= text.start && function + FUNCTION_BYTES <= text.end)
             include((void *)function);
     }
-    note_text(&begun, true);
+    struct text texts[1 + sizeof apart / sizeof *apart] = {begun};
     for (size_t i = 0; library && i < sizeof apart / sizeof *apart; i++) {
         const uint8_t *function = dlsym(library, apart[i]);
-        struct text around = {.start = function, .end = function ? function + SMALL_BYTES : NULL};
-        note_text(&around, true);
+        texts[1 + i] = (struct text){.start = function, .end = function ? function + SMALL_BYTES : NULL};
     }
+    note_texts(texts, sizeof texts / sizeof *texts, true);
     take_others("liburing"); /* io_uring_setup and its kin; the rest is in io_uring.c */
 }
 
 void syscall_sites_complete(void) {
     struct text text = text_of_libc(open_libc());
-    struct text before = {.start = text.start, .end = begun.start},
-                behind = {.start = begun.end, .end = text.end};
+    struct text around[] = {{.start = text.start, .end = begun.start}, {.start = begun.end, .end = text.end}};
     if (!begun.start || !text.start)
         return;
-    note_text(&before, false);
-    note_text(&behind, false);
+    note_texts(around, 2, false);
     take_others(NULL);
 }
 
@@ -228,8 +230,10 @@ void syscall_sites_take_beside(const struct link_map *object) {
     while (object->l_prev)
         object = object->l_prev;
     for (; object; object = object->l_next) {
-        struct text text = is_libc(object) ? text_at(object->l_addr) : (struct text){.start = NULL};
-        note_text(&text, true);
+        if (!is_libc(object))
+            continue;
+        struct text text = text_at(object->l_addr);
+        note_texts(&text, 1, true);
     }
 }
 
