@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -230,17 +229,18 @@ struct shared_page {
     _Atomic int ready[2], seen[2];
 };
 
-#define PATIENCE 2000 /* looks, half a millisecond each */
+#define PATIENCE_NS UINT64_C(60000000000) /* a SYN may be lost */
 
 static void look_for_both(struct shared_page *page, int own, int epoll) {
     int fd = connect_to(ECHO_PORT, FAR_ADDRESS), seen = 0;
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = 1u << own}, events[2];
     page->ready[own] = 1;
-    for (int i = 0; i < 100000 && !page->ready[!own]; i++)
-        sched_yield();
+    uint64_t end_ns = world->now_ns + PATIENCE_NS;
+    while (!page->ready[!own] && world->now_ns < end_ns) /* both are awake then */
+        usleep(20);
     if (fd < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 || send(fd, "x", 1, MSG_NOSIGNAL) != 1)
         give_up("a socket in a set of two processes");
-    for (int i = 0; i < PATIENCE && (seen != 3 || page->seen[!own] != 3); i++) {
+    while (world->now_ns < end_ns && (seen != 3 || page->seen[!own] != 3)) {
         int count = epoll_wait(epoll, events, 2, 0);
         for (int j = 0; j < count; j++)
             seen |= (int)events[j].data.u32;

@@ -76,7 +76,7 @@ int tool_look(enum ipc_request_kind kind) {
 }
 
 const char *tool_place(struct ip_address address, uint16_t port, enum tool_family family) {
-    static char texts[4][IP_ADDRESS_TEXT + 16];
+    static char texts[4][IP_ADDRESS_TEXT + 20];
     static int next;
     char *text = texts[next++ % 4], host[IP_ADDRESS_TEXT], number[8] = "*";
     ip_text(address, host);
