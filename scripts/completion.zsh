@@ -39,6 +39,8 @@ _barewire_program() {
     doctor) _arguments '--json[as JSON]' $help '*:program:_command_names -e' ;;
     lan) _arguments '--hub[a shared medium]' '--switch[learns and floods]' '--rate[of its line]:rate:' '--delay[of its line]:time:' \
         '--ber[chance of a wrong bit]:chance:' $help ':path:_files' ;;
+    router) _arguments '--show[how it does]:router:' '*--route[beyond its networks]:route:' '--nat[translates what leaves there]:port:' \
+        '*--map[a port that leads inside]:map:' '--name[of the router]:name:' '--seed[of its chances]:number:' $help '*:port:' ;;
     lab) (( CURRENT > 2 )) || compadd -- up status run far down ;;
     help) (( CURRENT > 2 )) || compadd -- ss stats ls down report doctor lan router lab sysctl ;;
     *) _normal ;;

@@ -46,7 +46,8 @@ static const char text_short[] =
     "  ls     the stacks that run              report  what is wrong with connections\n"
     "  ss     the sockets of one, as ss(8)     doctor  what works on this machine\n"
     "  stats  its counters, as nstat(8)        lan     a LAN in software\n"
-    "  down   ends it                          lab     namespaces to try it in\n";
+    "  down   ends it                          router  a router between such LANs\n"
+    "                                          lab     namespaces to try it in\n";
 
 static const char text_all[] =
     "Usage: barewire [OPTIONS] [--] PROGRAM [ARG...]\n"
@@ -107,8 +108,8 @@ static const char text_all[] =
     "  report FILE|--live [SECONDS] [--text] [-o FILE]    what is wrong with each\n"
     "                           connection, and whose it is\n"
     "  lan PATH --hub|--switch [--rate R] [--delay T] [--ber P]   a LAN in software\n"
-    "  router NIC=ADDRESS/N[,...] ... [--route P/N=HOP] [--nat NIC]   a router between\n"
-    "                           LANs in software; --show NAME: how it does\n"
+    "  router NIC=ADDRESS/N[,...] ... [--route P/N=HOP] [--nat NIC [--map MAP]]\n"
+    "         [--name NAME] [--seed N], router --show [NAME]    a router between LANs\n"
     "  lab                      two network namespaces, to try it in\n"
     "  doctor [[--json] PROGRAM]      what works on this machine; whether all system\n"
     "                           calls of a program can be taken over\n";
