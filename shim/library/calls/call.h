@@ -72,6 +72,13 @@ struct ip_address call_destination(struct ip_address host);
  * socket of fd (fallback.c). The lock is not held. Returns 0 or a negative errno. */
 int fallback_to_kernel(int fd);
 
+/* Whether that has failed since the kernel gives such sockets to some users or groups alone: raw ones, and
+ * those of ping(8), which the stack gives to everybody. The socket stays the stack's, which has a loopback
+ * network of its own for it. */
+static inline bool fallback_is_refused(int error) {
+    return error == -EACCES || error == -EPERM;
+}
+
 /* Tells what a connection did, when the user wants to know (verbose.c). */
 struct verbose_summary {
     bool worth_telling;

@@ -50,6 +50,10 @@ static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, 
     if (!fresh)
         return false;
     *error = fallback_to_kernel(fd);
+    if (read == 0 && fallback_is_refused(*error)) {
+        *error = 0;
+        return false;
+    }
     return *error == 0;
 }
 

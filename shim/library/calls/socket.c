@@ -86,9 +86,11 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     address = (struct sockaddr *)&name;
     if ((error = call_address(fd, address, length, &host, &port)) < 0)
         return (int)call_result(error);
-    if (error == ADDRESS_FOREIGN || (!ip_is_any(host) && call_kernel_address(host))) {
+    bool foreign = error == ADDRESS_FOREIGN;
+    if (foreign || (!ip_is_any(host) && call_kernel_address(host))) {
         error = fallback_to_kernel(fd);
-        return error ? (int)call_result(error) : (int)call_told(LIBC(bind)(fd, address, length));
+        if (foreign || !fallback_is_refused(error))
+            return error ? (int)call_result(error) : (int)call_told(LIBC(bind)(fd, address, length));
     }
     if (port > 0 && port < shared->stack.sysctl.ip_unprivileged_port_start && !may_bind_any_port())
         return (int)call_result(-EACCES);
@@ -248,9 +250,11 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
     }
     bool here = error != ADDRESS_FOREIGN && call_kernel_address(host) && is_stream(fd) &&
                 loopback_listens(call_destination(host), port);
-    if (error == ADDRESS_FOREIGN || (call_kernel_address(host) && !here)) {
+    bool foreign = error == ADDRESS_FOREIGN;
+    if (foreign || (call_kernel_address(host) && !here)) {
         error = fallback_to_kernel(fd);
-        return error ? (int)call_result(error) : (int)call_told(LIBC(connect)(fd, address, length));
+        if (foreign || !fallback_is_refused(error))
+            return error ? (int)call_result(error) : (int)call_told(LIBC(connect)(fd, address, length));
     }
     TRACE("connect(%d, %s)", fd, tracing_address(address, length));
     error = connect_ours(fd, call_destination(host), port, false);
