@@ -14,9 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const variables[] = {"NIC",   "ADDRESS", "GATEWAY",  "DNS",       "MAC",    "MTU",
-                                        "NAME",  "PCAP",    "SPIN",     "LOOPBACK",  "SYSCTL", "IMPAIR",
-                                        "TRACE", "PUBLISH", "IO_URING", "TRACE_FILE"};
+static const char *const variables[] = {"NIC",   "ADDRESS", "GATEWAY",  "DNS",        "MAC",    "MTU",
+                                        "NAME",  "PCAP",    "SPIN",     "LOOPBACK",   "SYSCTL", "IMPAIR",
+                                        "TRACE", "PUBLISH", "IO_URING", "TRACE_FILE", "NO_IPV6"};
 #define VALUE_MAX 4096
 #define VARIABLES (sizeof variables / sizeof *variables)
 
