@@ -130,10 +130,10 @@ bool ip6_is_asking(const struct stack *stack) {
 
 int ip6_reachable(const struct stack *stack, struct ip_address destination) {
     struct ip_address way;
+    if (ip6_is_local(stack, destination)) /* ::1, also where there is no IPv6 on the link */
+        return 0;
     if (!stack->ip6.on)
         return -ENETUNREACH;
-    if (ip6_is_local(stack, destination))
-        return 0;
     if (ip6_source(stack, destination, 0, &way))
         return -ENETUNREACH;
     return ip_is_multicast(destination) ? 0
@@ -258,7 +258,7 @@ void ip6_input(struct stack *stack, struct buffer *chain, unsigned flags) {
                                .checksum_good = flags & IP_INPUT_CHECKSUM_GOOD,
                                .looped = flags & IP_INPUT_LOOPED,
                                .chain = chain};
-    if (!stack->ip6.on)
+    if (!stack->ip6.on && !packet.looped)
         goto drop;
     stack->mib.Ip6InReceives++;
     if (!check_header(stack, chain))

@@ -74,6 +74,8 @@ int call_address(int fd, const struct sockaddr *address, socklen_t length, struc
 }
 
 bool call_kernel_address(struct ip_address host) {
+    if (attached() && ip_is_loopback(host) && !ip_is_v4(host) && !shared->stack.config.ip6.on)
+        return true;
     return (ip_is_loopback(host) || ip_is_any(host)) && !(attached() && !shared->kernel_loopback);
 }
 

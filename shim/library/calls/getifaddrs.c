@@ -67,6 +67,17 @@ void interfaces_count(enum interface_place place, struct rtnl_link_stats64 *wide
         to[i] = (uint32_t)from[i];
 }
 
+bool interfaces_have_loopback6(void) {
+    const struct sockaddr_in6 loopback = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    if (attach_has_inet6())
+        return true;
+    int fd = LIBC(socket)(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool there = fd >= 0 && LIBC(bind)(fd, (const struct sockaddr *)&loopback, sizeof loopback) == 0;
+    if (fd >= 0)
+        LIBC(close)(fd);
+    return there;
+}
+
 /* False: there is no stack, and the kernel is to answer. */
 static bool ask_kernel(struct interface both[INTERFACES]) {
     if ((!attached() && !attach_config.nic[0]) || netns_away() || !call_join())
@@ -141,9 +152,8 @@ static int tell_sixes(struct told *told) {
     static const struct ip_address loopback = {{{[15] = 1}}};
     const struct ip6_addresses *addresses = &shared->stack.ip6.addresses;
     int count = 4;
-    if (!shared->stack.config.ip6.on)
-        return count;
-    tell_six(told, &count, INTERFACE_LOOPBACK, loopback, IP_ADDRESS_BITS);
+    if (told->interfaces[INTERFACE_LOOPBACK].inet6)
+        tell_six(told, &count, INTERFACE_LOOPBACK, loopback, IP_ADDRESS_BITS);
     for (uint32_t i = 0; i < addresses->count && i < IP6_ADDRESSES_MAX; i++)
         tell_six(told, &count, INTERFACE_OWN, addresses->entries[i].address,
                  addresses->entries[i].prefix_length);
@@ -156,6 +166,7 @@ EXPORT int getifaddrs(struct ifaddrs **list) {
     if (!ask_kernel(both))
         return LIBC(getifaddrs)(list);
     call_await_routers((struct ip_address){0});
+    both[INTERFACE_LOOPBACK].inet6 = interfaces_have_loopback6();
     struct told *told = calloc(1, sizeof *told);
     if (!told)
         return (int)call_result(-ENOMEM);

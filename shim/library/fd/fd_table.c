@@ -255,6 +255,13 @@ void descriptor_release(struct fd_entry *entry) {
     end_change();
 }
 
+struct socket *descriptor_socket_named(uint64_t inode) {
+    struct hash_link *link = shared->names[inode % SHARED_NAME_BUCKETS];
+    while (link && container_of(link, struct socket, name_link)->name != inode)
+        link = link->next;
+    return link ? container_of(link, struct socket, name_link) : NULL;
+}
+
 struct fd_entry *descriptor_entry_of(const struct socket *socket) {
     struct list *link, *next;
     list_for_each(link, next, &fd_entries) {

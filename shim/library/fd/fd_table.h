@@ -80,6 +80,9 @@ int descriptor_enter_epoll(struct fd_entry *entry, struct epoll_set *epoll);
 /* Gives up what no descriptor points to. The lock is held. */
 void descriptor_release(struct fd_entry *entry);
 
+/* The socket of the stack's that an object of the kernel's names by its inode, or NULL. The lock is held. */
+struct socket *descriptor_socket_named(uint64_t inode);
+
 /* The entry of a socket that this process has, or NULL. The lock is held. */
 struct fd_entry *descriptor_entry_of(const struct socket *socket);
 struct fd_entry *descriptor_entry_of_epoll(const struct epoll_set *epoll);

@@ -44,7 +44,7 @@ int address_read(const struct sockaddr *address, socklen_t length, bool inet6, b
     *port = ntohs(in6.sin6_port);
     if (ip_is_v4(*host) || ip_is_any(*host))
         return 0;
-    if (!shared->stack.config.ip6.on)
+    if (!shared->stack.config.ip6.on && !ip_is_loopback(*host))
         return ADDRESS_FOREIGN;
     if (ip_is_link_local(*host) && !in6.sin6_scope_id)
         return -EINVAL;

@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define ADDRESS_FOREIGN 1 /* an IPv6 address, where the stack has no IPv6 */
+#define ADDRESS_FOREIGN 1 /* an IPv6 address but ::1, where the stack has no IPv6 */
 
 /* Reads an address for a socket (`inet6`: of AF_INET6; a stream takes only its own family). Returns 0,
  * ADDRESS_FOREIGN, -EFAULT, -EINVAL (also of a link's address without the interface that it is of, as Linux)

@@ -30,9 +30,13 @@ struct interface {
     uint8_t mac[6];
     uint8_t prefix_length;
     uint32_t address, mask, broadcast; /* host order; 0: none */
+    bool inet6;                        /* of the loopback interface: it has ::1 */
 };
 
-/* The lock is held. */
+/* Whether ::1 is there: the stack's, or the kernel's where the stack has no IPv6. The lock is not held. */
+bool interfaces_have_loopback6(void);
+
+/* The lock is held; whether ::1 is there is the caller's to add. */
 void interfaces_describe(struct interface all[INTERFACES]);
 
 struct rtnl_link_stats;

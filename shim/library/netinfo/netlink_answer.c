@@ -79,8 +79,10 @@ bool netlink_answer(int protocol, const uint8_t *request, size_t length, uint32_
             return false;
         if (!empty && is_of_network6(protocol, message))
             call_await_routers((struct ip_address){0});
+        bool inet6 = !empty && interfaces_have_loopback6();
         region_enter();
         interfaces_describe(all);
+        all[INTERFACE_LOOPBACK].inet6 = inet6;
         bool kernels = !shared->broken && !empty && is_kernels(protocol, message, strict, all);
         int error = kernels || empty ? 0
                     : shared->broken ? -ENETDOWN

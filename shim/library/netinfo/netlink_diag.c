@@ -5,7 +5,9 @@
  * A filter in bytecode is not looked at: ss(8) filters what it is told once more.
  */
 #include "shim/library/netinfo/netlink_diag.h"
+#include "shim/library/fd/fd_table.h"
 #include "shim/library/netinfo/netlink_kernel.h"
+#include "shim/region/lock.h"
 #include "shim/region/region.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -216,13 +218,21 @@ static bool stays_the_kernels(const struct inet_diag_msg *message) {
     return ip4_is_loopback(host) && shared->kernel_loopback;
 }
 
+/* Whether it is the object of a socket of ours (udp_loopback.h), which was told of. */
+static bool is_object(const struct inet_diag_msg *message) {
+    region_enter();
+    bool ours = descriptor_socket_named(message->idiag_inode);
+    region_leave();
+    return ours;
+}
+
 static void add_kernels(void *context, const void *bytes, size_t length) {
     struct netlink_answer *answer = context;
     const struct nlmsghdr *message = bytes;
     for (size_t left = length; netlink_is_whole(message, left); message = netlink_next(message, &left)) {
         bool told = message->nlmsg_type == SOCK_DIAG_BY_FAMILY &&
                     message->nlmsg_len >= NLMSG_LENGTH(sizeof(struct inet_diag_msg)) &&
-                    stays_the_kernels(NLMSG_DATA(message));
+                    stays_the_kernels(NLMSG_DATA(message)) && !is_object(NLMSG_DATA(message));
         size_t bytes_aligned = NLMSG_ALIGN(message->nlmsg_len);
         if (!told || answer->used + bytes_aligned > answer->room)
             continue;

@@ -87,7 +87,7 @@ static int tell_addresses(struct netlink_answer *answer, const struct interface 
     answer->filtered = only != 0;
     if (only && only != all[INTERFACE_LOOPBACK].index && only != all[INTERFACE_OWN].index)
         return -ENODEV;
-    bool six = shared->stack.config.ip6.on && wanted.ifa_family != AF_INET;
+    bool six = all[INTERFACE_LOOPBACK].inet6 && wanted.ifa_family != AF_INET;
     if (wanted.ifa_family == AF_INET6) {
         if (six)
             netlink_tell_addresses6(answer, all, only);

@@ -5,6 +5,7 @@
  * lo stays the kernel's, so its sockets with an address of 127.0.0.0/8 are told beside the stack's.
  */
 #include "shim/library/netinfo/procfs_text.h"
+#include "shim/library/fd/fd_table.h"
 #include "shim/library/netinfo/procfs_text6.h"
 #include "shim/region/lock.h"
 #include "shim/region/region.h"
@@ -14,6 +15,7 @@
 #include <net/route.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -145,6 +147,17 @@ static bool stays_the_kernels(const char *local, bool inet6) {
     return memcmp(local + (inet6 ? sizeof mapped - 1 : 0) + 6, "7F:", 3) == 0;
 }
 
+#define INODE_FIELD 8 /* of a line, after its local address */
+
+/* Whether a line of the kernel's is of the object of a socket of ours (udp_loopback.h), which has a line. */
+static bool is_object(const char *field) {
+    for (int i = 0; i < INODE_FIELD && field; i++) {
+        field = strchr(field, ' ');
+        field += field ? strspn(field, " ") : 0;
+    }
+    return field && descriptor_socket_named(strtoull(field, NULL, 10));
+}
+
 /* The lines of the kernel's file, with numbers of ours. */
 static void print_kernels(struct listing *listing, int width) {
     struct procfs_text *text = listing->text;
@@ -155,7 +168,8 @@ static void print_kernels(struct listing *listing, int width) {
         const char *end = strchr(line, '\n'), *local = strstr(line, ": ");
         if (!end)
             return;
-        if (local && end - local > 40 && stays_the_kernels(local + 2, listing->inet6)) {
+        if (local && end - local > 40 && stays_the_kernels(local + 2, listing->inet6) &&
+            !is_object(local + 2)) {
             procfs_print(text, "%*d: ", width, listing->lines++);
             procfs_print(text, "%.*s\n", (int)(end - local - 2), local + 2);
         }

@@ -56,21 +56,13 @@ static int each_inherited(void (*visit)(int fd, uint64_t inode)) {
     return count;
 }
 
-/* The socket that an inode names, or NULL: just a UNIX socket. The lock is held. */
-static struct socket *socket_named(uint64_t inode) {
-    struct hash_link *link = shared->names[inode % SHARED_NAME_BUCKETS];
-    while (link && container_of(link, struct socket, name_link)->name != inode)
-        link = link->next;
-    return link ? container_of(link, struct socket, name_link) : NULL;
-}
-
 /* The lock is held. */
 static void take_inherited(int fd, uint64_t inode) {
     if (epoll_is(fd)) {
         epoll_inherited(fd);
         return;
     }
-    struct socket *socket = socket_named(inode);
+    struct socket *socket = descriptor_socket_named(inode);
     struct fd_entry *entry = socket ? descriptor_entry_of(socket) : NULL;
     if (socket && !entry)
         entry = descriptor_hold_socket(socket);
@@ -134,7 +126,7 @@ struct socket *resume_received(int fd) {
     if (!resume_follow())
         return NULL;
     region_enter();
-    if (!shared->broken && (socket = socket_named(status.st_ino)))
+    if (!shared->broken && (socket = descriptor_socket_named(status.st_ino)))
         take_inherited(fd, status.st_ino);
     region_leave();
     return socket;
