@@ -45,7 +45,7 @@ LIBRARY := $(filter-out stack/router/%,$(DIGEST) $(call sources,shim/library shi
 COMMAND := $(call sources,shim/command) shim/region/config.c shim/region/elf.c $(addprefix nic/,impair.c interface.c nearest.c tso.c units.c) \
     $(addprefix stack/,sysctl.c ip/ip_address.c tcp/tcp_congestion_name.c)
 KEEPER := $(DIGEST) $(call sources,shim/keeper shim/region nic stack)
-FUZZ_NAMES := frames ip6 dhcp options filter config settings capture netlink door dns
+FUZZ_NAMES := frames ip6 dhcp options filter config settings capture netlink door dns topology
 FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
 UNIT := $(sort $(shell find tests/unit -name 'test_*.c'))
 UNIT_SCENES := $(filter-out tests/unit/test_% tests/unit/failing.c,$(wildcard tests/unit/*.c))
@@ -243,6 +243,7 @@ install: all
 	install -m 755 $(BUILD)/barewire-load $(DESTDIR)$(PREFIX)/lib/barewire/barewire-load
 	install -m 644 $(BUILD)/libbarewire.so $(DESTDIR)$(PREFIX)/lib/barewire/libbarewire.so
 	install -m 755 scripts/lab $(DESTDIR)$(PREFIX)/lib/barewire/lab
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/barewire/topologies tests/topologies/*.toml
 	for page in barewire.1 barewire.conf.5 barewire-keeper.8; do \
 	    install -D -m 644 scripts/$$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page || exit; done
 	install -D -m 644 scripts/barewire.py $(DESTDIR)$(PREFIX)/lib/python3/dist-packages/barewire.py

@@ -14,12 +14,13 @@ _barewire() {
         case $word in
         --) i=$((i + 1)) && break ;;
         -*) [[ $valued != *" $word "* ]] || i=$((i + 1)) ;;
-        ss | stats | down | doctor | lan | router | report | lab | help)
+        ss | stats | down | doctor | lan | router | net | report | lab | help)
             case $word in
             lab) word="up status run far down" ;;
-            help) word="ss stats ls down report doctor lan router lab sysctl" ;;
+            help) word="ss stats ls down report doctor lan router net lab sysctl" ;;
+            net) word="run up down show exec --seed" ;;
             router) word="--show --route --nat --map --name --seed" ;;
-            lan) word="--hub --switch --rate --delay --ber" ;;
+            lan) word="--hub --switch --rate --delay --ber --outage" ;;
             ss) word="-t -u -l -a -i -m -p -n -H -w --json --name" ;;
             stats) word="--json --lock --name" ;;
             down) word="--name" ;;
@@ -72,7 +73,7 @@ _barewire() {
         else
             # Our own commands first; programs, of which there are thousands, once a letter is typed.
             [ -z "$current" ] || mapfile -t COMPREPLY < <(compgen -c -- "$current")
-            mapfile -O ${#COMPREPLY[@]} -t COMPREPLY < <(compgen -W "ls ss stats report down doctor lan router lab help" -- "$current")
+            mapfile -O ${#COMPREPLY[@]} -t COMPREPLY < <(compgen -W "ls ss stats report down doctor lan router net lab help" -- "$current")
         fi
         ;;
     esac

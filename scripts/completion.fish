@@ -48,7 +48,7 @@ end
 complete -c barewire -f
 complete -c barewire -n __barewire_options -a '(__fish_complete_subcommand)'
 for pair in 'ls	the stacks that run' 'ss	the sockets of one' 'stats	its counters' 'down	ends it' 'report	what is wrong with connections' \
-    'doctor	what works on this machine' 'lan	a LAN in software' 'router	a router between networks' 'lab	namespaces to try it in' 'help	of a command' 'version	the version'
+    'doctor	what works on this machine' 'lan	a LAN in software' 'router	a router between networks' 'net	a network in a file' 'lab	namespaces to try it in' 'help	of a command' 'version	the version'
     complete -c barewire -n __barewire_options -a (string escape -- $pair)
 end
 complete -c barewire -n __barewire_options -s i -l nic -x -a '(__barewire_interfaces)' -d 'the network interface'
@@ -97,6 +97,10 @@ complete -c barewire -n '__barewire_in lan' -l switch -d 'learns and floods'
 complete -c barewire -n '__barewire_in lan' -l rate -x -d 'of its line'
 complete -c barewire -n '__barewire_in lan' -l delay -x -d 'of its line'
 complete -c barewire -n '__barewire_in lan' -l ber -x -d 'chance of a wrong bit'
+complete -c barewire -n '__barewire_in lan' -l outage -x -d 'for a part of each time'
+complete -c barewire -n '__barewire_in net' -a 'run up down show exec'
+complete -c barewire -n '__barewire_in net' -F
+complete -c barewire -n '__barewire_in net' -l seed -x -d 'of its chances'
 complete -c barewire -n '__barewire_in router' -l show -x -d 'how it does'
 complete -c barewire -n '__barewire_in router' -l route -x -d 'beyond its networks'
 complete -c barewire -n '__barewire_in router' -l nat -x -d 'translates what leaves there'
@@ -104,5 +108,5 @@ complete -c barewire -n '__barewire_in router' -l map -x -d 'a port that leads i
 complete -c barewire -n '__barewire_in router' -l name -x -d 'of the router'
 complete -c barewire -n '__barewire_in router' -l seed -x -d 'of its chances'
 complete -c barewire -n '__barewire_in lab' -a 'up status run far down'
-complete -c barewire -n '__barewire_in help' -a 'ss stats ls down report doctor lan router lab sysctl'
-complete -c barewire -n 'not __barewire_options; and not __barewire_in ss stats down report doctor lan router lab help version' -F
+complete -c barewire -n '__barewire_in help' -a 'ss stats ls down report doctor lan router net lab sysctl'
+complete -c barewire -n 'not __barewire_options; and not __barewire_in ss stats down report doctor lan router net lab help version' -F

@@ -19,7 +19,7 @@ _barewire_program() {
     local -a commands
     commands=(
         'ls:the stacks that run' 'ss:the sockets of one' 'stats:its counters' 'down:ends it'
-        'report:what is wrong with connections' 'doctor:what works on this machine' 'lan:a LAN in software' 'router:a router between networks'
+        'report:what is wrong with connections' 'doctor:what works on this machine' 'lan:a LAN in software' 'router:a router between networks' 'net:a network in a file'
         'lab:namespaces to try it in' 'help:of a command' 'version:the version'
     )
     if (( CURRENT == 1 )); then
@@ -37,12 +37,13 @@ _barewire_program() {
     down) _arguments $name $help ;;
     report) _arguments '--live[a stack that runs]' '--text[for a terminal]' '-o[to a file]:file:_files' $name $help '*:capture:_files' ;;
     doctor) _arguments '--json[as JSON]' $help '*:program:_command_names -e' ;;
-    lan) _arguments '--hub[a shared medium]' '--switch[learns and floods]' '--rate[of its line]:rate:' '--delay[of its line]:time:' \
+    lan) _arguments '--hub[a shared medium]' '--switch[learns and floods]' '--rate[of its line]:rate:' '--delay[of its line]:time:' '--outage[for a part of each time]:times:' \
         '--ber[chance of a wrong bit]:chance:' $help ':path:_files' ;;
+    net) (( CURRENT > 2 )) && _arguments '--seed[of its chances]:number:' $help '*:file:_files' || compadd -- run up down show exec ;;
     router) _arguments '--show[how it does]:router:' '*--route[beyond its networks]:route:' '--nat[translates what leaves there]:port:' \
         '*--map[a port that leads inside]:map:' '--name[of the router]:name:' '--seed[of its chances]:number:' $help '*:port:' ;;
     lab) (( CURRENT > 2 )) || compadd -- up status run far down ;;
-    help) (( CURRENT > 2 )) || compadd -- ss stats ls down report doctor lan router lab sysctl ;;
+    help) (( CURRENT > 2 )) || compadd -- ss stats ls down report doctor lan router net lab sysctl ;;
     *) _normal ;;
     esac
 }

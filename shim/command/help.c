@@ -107,9 +107,11 @@ static const char text_all[] =
     "  down                     ends it\n"
     "  report FILE|--live [SECONDS] [--text] [-o FILE]    what is wrong with each\n"
     "                           connection, and whose it is\n"
-    "  lan PATH --hub|--switch [--rate R] [--delay T] [--ber P]   a LAN in software\n"
+    "  lan PATH --hub|--switch [--rate R] [--delay T] [--ber P] [--outage T/T]\n"
+    "                           a LAN in software\n"
     "  router NIC=ADDRESS/N[,...] ... [--route P/N=HOP] [--nat NIC [--map MAP]]\n"
     "         [--name NAME] [--seed N], router --show [NAME]    a router between LANs\n"
+    "  net up|run|down|show|exec FILE [...]   a network in a file, and its programs\n"
     "  lab                      two network namespaces, to try it in\n"
     "  doctor [[--json] PROGRAM]      what works on this machine; whether all system\n"
     "                           calls of a program can be taken over\n";
@@ -168,6 +170,7 @@ static const struct {
                "\n"
                "  --json     the same as JSON\n"},
     {"lan", "Usage: barewire lan PATH --hub|--switch [--rate R] [--delay T] [--ber P]\n"
+            "                         [--outage T/T]\n"
             "       barewire lan PATH\n"
             "\n"
             "Runs a LAN in software that stacks join by --nic lan:PATH, until ^C; or shows\n"
@@ -175,7 +178,8 @@ static const struct {
             "\n"
             "  --hub        a shared medium: carrier sense, collisions, backoff\n"
             "  --switch     learning, ageing, flooding\n"
-            "  --rate 10mbit  --delay 1ms  --ber 1e-6     its line\n"},
+            "  --rate 10mbit  --delay 1ms  --ber 1e-6     its line\n"
+            "  --outage 1s/10s    nothing is carried in the last second of each ten\n"},
     {"router", "Usage: barewire router NIC=ADDRESS/N[,...][,ITEM...] ... [--route P/N=HOP ...]\n"
                "                       [--nat NIC [--map tcp/PORT=ADDRESS:PORT ...]] [--name NAME]\n"
                "       barewire router --show [NAME]\n"
@@ -198,6 +202,17 @@ static const struct {
                "  barewire lan /tmp/a --switch & barewire lan /tmp/b --switch &\n"
                "  barewire router lan:/tmp/a=10.1.0.1/24 lan:/tmp/b=10.2.0.1/24,rate=10mbit &\n"
                "  barewire -i lan:/tmp/a -a 10.1.0.2/24 -g 10.1.0.1 ping 10.2.0.1\n"},
+    {"net", "Usage: barewire net run FILE [--seed=N]\n"
+            "       barewire net up|down|show FILE\n"
+            "       barewire net exec FILE STATION PROGRAM [ARG...]\n"
+            "\n"
+            "Runs a network that a file describes (barewire(1), TOPOLOGIES), without rights:\n"
+            "its LANs and routers, and its programs, each at a station of its own, until\n"
+            "they have ended. Status 0: all did as the file expects.\n"
+            "\n"
+            "  up         without its programs, until ^C or down\n"
+            "  exec       a program at a station of one that is up\n"
+            "  show       who has which address\n"},
     {"lab", "Usage: barewire lab up|status|down\n"
             "       barewire lab run|far PROGRAM [ARG...]\n"
             "\n"

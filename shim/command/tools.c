@@ -27,8 +27,9 @@ static const struct tool {
     {"down", {NULL}},
     {"report", {"--live", "--text"}},
     {"doctor", {"--json"}},
-    {"lan", {"--hub", "--switch", "--rate", "--delay", "--ber"}},
+    {"lan", {"--hub", "--switch", "--rate", "--delay", "--ber", "--outage"}},
     {"router", {NULL}},
+    {"net", {NULL}},
     {"lab", {NULL}},
 };
 #define TOOLS (sizeof tools / sizeof *tools)
@@ -153,7 +154,7 @@ void tools_run(char **words, const char *profile) {
     const struct tool *tool = find_tool(words[0]);
     char path[PATH_MAX], kind[32];
     bool lab = is(tool->name, "lab"), lan = is(tool->name, "lan"), doctor = is(tool->name, "doctor");
-    bool router = is(tool->name, "router"); /* its --name is no stack's */
+    bool router = is(tool->name, "router") || is(tool->name, "net"); /* whose words are their own */
     if ((lab || router) && (!words[1] || is_help(words[1])))
         help_of_command(tool->name);
     if (!lab && !router)

@@ -571,6 +571,8 @@ static int run_tool(int count, char **arguments) {
         return tool_lan(count - 2, arguments + 2);
     if (strcmp(arguments[1], "--router") == 0)
         return tool_router(count - 2, arguments + 2);
+    if (strcmp(arguments[1], "--net") == 0)
+        return tool_net(count - 2, arguments + 2);
     if (strcmp(arguments[1], "--report") == 0)
         return tool_report(count - 2, arguments + 2);
     if (strcmp(arguments[1], "--stats") == 0)
@@ -620,10 +622,11 @@ int main(int count, char **arguments) {
         raise_descriptor_limit();
         raise_memory_limit();
     }
-    rights_begin(!*tool                                                        ? JOB_KEEPER
-                 : strcmp(tool, "--doctor") == 0                               ? JOB_DOCTOR
-                 : strcmp(tool, "--lan") == 0 || strcmp(tool, "--router") == 0 ? JOB_LAN
-                                                                               : JOB_TOOL);
+    rights_begin(!*tool                          ? JOB_KEEPER
+                 : strcmp(tool, "--doctor") == 0 ? JOB_DOCTOR
+                 : strcmp(tool, "--lan") == 0 || strcmp(tool, "--router") == 0 || strcmp(tool, "--net") == 0
+                     ? JOB_LAN
+                     : JOB_TOOL);
     clock_begin();
     if (count != 1)
         return run_tool(count, arguments);

@@ -38,6 +38,8 @@ static struct {
     struct caller callers[CALLERS_MAX];
     int count;
     char status[STATUS_BYTES];
+    uint64_t begun_ns, outage_ns, period_ns; /* at the end of each period nothing is carried; 0: never */
+    uint64_t outage_frames;                  /* that were sent then */
 } service;
 
 static int complain(const char *what, const char *value) {
@@ -45,9 +47,30 @@ static int complain(const char *what, const char *value) {
     return 2;
 }
 
+/* 400ms/1500ms: the last part of each such time. */
+static bool read_outage(const char *text, const struct unit *times) {
+    char copy[64], *slash;
+    double outage, period;
+    if (snprintf(copy, sizeof copy, "%s", text) >= (int)sizeof copy || !(slash = strchr(copy, '/')))
+        return false;
+    *slash = 0;
+    if (!units_read(copy, times, 3.6e12, &outage) || !units_read(slash + 1, times, 3.6e12, &period) ||
+        outage >= period)
+        return false;
+    service.outage_ns = (uint64_t)outage;
+    service.period_ns = (uint64_t)period;
+    return true;
+}
+
+static bool is_out(uint64_t now_ns) {
+    return service.period_ns &&
+           (now_ns - service.begun_ns) % service.period_ns >= service.period_ns - service.outage_ns;
+}
+
 static bool read_options(int count, char **options) {
     static const struct unit rates[] = {{"kbit", 1e3}, {"mbit", 1e6}, {"gbit", 1e9}, {NULL, 0}};
     static const struct unit times[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {NULL, 0}};
+    static const struct unit longer[] = {{"ms", 1e6}, {"s", 1e9}, {NULL, 0}};
     static const struct unit plain[] = {{"", 1}, {NULL, 0}};
     struct lan_config *config = &service.config;
     double value;
@@ -63,8 +86,9 @@ static bool read_options(int count, char **options) {
             config->propagation_ns = (uint64_t)value;
         else if (strcmp(options[i], "--ber") == 0 && units_read(next, plain, 1, &value))
             config->bit_errors = value;
-        else
-            return complain("lan takes --hub, --switch, --rate 10mbit, --delay 5us and --ber 1e-6, not",
+        else if (strcmp(options[i], "--outage") != 0 || !read_outage(next, longer))
+            return complain("lan takes --hub, --switch, --rate 10mbit, --delay 5us, --ber 1e-6 and --outage "
+                            "1s/10s, not",
                             options[i]),
                    false;
         i++;
@@ -120,6 +144,9 @@ static void tell_segment(int wire) {
             counters->collisions, counters->deferred, counters->given_up, counters->dropped,
             counters->damaged, counters->bad_fcs);
     }
+    if (service.period_ns)
+        SAY("outages %lu ms of %lu ms, %lu frames lost\n", service.outage_ns / 1000000,
+            service.period_ns / 1000000, service.outage_frames);
     uint8_t mac[6];
     int port;
     for (uint32_t i = 0; i < LAN_TABLE_MAX; i++)
@@ -167,7 +194,11 @@ static bool take_in(struct caller *caller) {
         ssize_t length = recv(caller->wire, wire, sizeof wire, MSG_DONTWAIT);
         if (length <= 0)
             return length < 0 && (errno == EAGAIN || errno == EINTR);
-        lan_put(service.lan, caller->port, clock_now(), wire, (uint32_t)length);
+        uint64_t now_ns = clock_now();
+        if (is_out(now_ns))
+            service.outage_frames++;
+        else
+            lan_put(service.lan, caller->port, now_ns, wire, (uint32_t)length);
     }
     return true;
 }
@@ -221,6 +252,7 @@ int tool_lan(int count, char **options) {
     if (count == 1)
         return ask_segment(options[0]);
     service.config.propagation_ns = DELAY_NS;
+    service.begun_ns = clock_now();
     if (getrandom(&service.config.seed, sizeof service.config.seed, 0) < 0 ||
         !read_options(count - 1, options + 1))
         return 2;

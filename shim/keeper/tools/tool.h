@@ -62,6 +62,9 @@ int tool_lan(int count, char **options);
 /* barewire router NIC=ADDRESS/N,... [--route ...]: runs a router between networks; --show NAME: tells of one. */
 int tool_router(int count, char **words);
 
+/* barewire net up|run|down|show|exec FILE: a network in a file, its stations and their programs. */
+int tool_net(int count, char **words);
+
 /* Says what the connections of the stack do, until it ends. */
 int tool_watch(void);
 
