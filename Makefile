@@ -45,7 +45,7 @@ LIBRARY := $(filter-out stack/router/%,$(DIGEST) $(call sources,shim/library shi
 COMMAND := $(call sources,shim/command) shim/region/config.c shim/region/elf.c $(addprefix nic/,impair.c interface.c nearest.c tso.c units.c) \
     $(addprefix stack/,sysctl.c ip/ip_address.c tcp/tcp_congestion_name.c)
 KEEPER := $(DIGEST) $(call sources,shim/keeper shim/region nic stack)
-FUZZ_NAMES := frames ip6 dhcp options filter config settings capture netlink door dns topology
+FUZZ_NAMES := frames ip6 router dhcp options filter config settings capture netlink door dns topology
 FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
 UNIT := $(sort $(shell find tests/unit -name 'test_*.c'))
 UNIT_SCENES := $(filter-out tests/unit/test_% tests/unit/failing.c,$(wildcard tests/unit/*.c))

@@ -90,6 +90,26 @@ static void look_at(void *context, const void *bytes, size_t length) {
     delivered++;
 }
 
+/* What the library finds out outside: nobody waits for routers, ::1 is there, no socket is of this process. */
+void call_await_routers(struct ip_address host);
+void call_await_routers(struct ip_address host) {
+    (void)host;
+    target_expect(!target_locked, "no lock while somebody waits");
+}
+
+bool interfaces_have_loopback6(void);
+bool interfaces_have_loopback6(void) {
+    target_expect(!target_locked, "no lock while the kernel is asked");
+    return true;
+}
+
+struct socket *descriptor_socket_named(uint64_t inode);
+struct socket *descriptor_socket_named(uint64_t inode) {
+    (void)inode;
+    target_expect(target_locked, "a lock");
+    return NULL;
+}
+
 /* The kernel's answer: the request's own attributes, as they are, if it is no error. */
 int __wrap_netlink_ask_kernel(int protocol, const struct nlmsghdr *request, bool strict, uint32_t port,
                               void (*deliver)(void *context, const void *bytes, size_t length),
