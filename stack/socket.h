@@ -57,10 +57,11 @@ struct socket_options {
     bool receive_errors : 1, receive_ttl : 1, receive_tos : 1, receive_packet_info : 1;
     bool receive_destination : 1, receive_options : 1, return_options : 1;
     bool multicast_loop : 1, multicast_all : 1;
-    bool header_included : 1; /* IP_HDRINCL */
-    bool receive_drops : 1;   /* SO_RXQ_OVFL */
-    bool gro : 1;             /* UDP_GRO */
-    bool udp_cork : 1;        /* UDP_CORK */
+    bool multicast_by_own : 1, multicast_by_loopback : 1; /* IP_MULTICAST_IF: which address was given */
+    bool header_included : 1;                             /* IP_HDRINCL */
+    bool receive_drops : 1;                               /* SO_RXQ_OVFL */
+    bool gro : 1;                                         /* UDP_GRO */
+    bool udp_cork : 1;                                    /* UDP_CORK */
 
     bool reuse_address : 1, reuse_port : 1, keepalive : 1, broadcast : 1, dont_route : 1, oob_inline : 1;
     bool linger : 1;

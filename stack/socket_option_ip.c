@@ -251,7 +251,12 @@ static int multicast_interface(struct stack *stack, struct socket *socket, const
         memcpy(&request, value, length < sizeof request ? sizeof(struct ip_mreq) : sizeof request);
     else
         memcpy(&request.imr_address, value, sizeof request.imr_address);
-    return is_ours(stack, ntohl(request.imr_address.s_addr), request.imr_ifindex) ? 0 : -EADDRNOTAVAIL;
+    uint32_t address = ntohl(request.imr_address.s_addr);
+    if (!is_ours(stack, address, request.imr_ifindex))
+        return -EADDRNOTAVAIL;
+    socket->options.multicast_by_own = address && address == stack->config.address;
+    socket->options.multicast_by_loopback = ip4_is_loopback(address);
+    return 0;
 }
 
 static int set_ip_options(struct stack *stack, struct socket *socket, const void *value, socklen_t length) {
@@ -377,8 +382,10 @@ int ip_option_get(struct stack *stack, struct socket *socket, int name, void *va
     case IP_HDRINCL:
         return option_give_number(value, length, options->header_included);
     case IP_MULTICAST_IF: {
-        struct in_addr any = {INADDR_ANY};
-        return option_give(value, length, &any, sizeof any);
+        struct in_addr by = {htonl(options->multicast_by_own        ? stack->config.address
+                                   : options->multicast_by_loopback ? IP_LOOPBACK
+                                                                    : INADDR_ANY)};
+        return option_give(value, length, &by, sizeof by);
     }
     case IP_MSFILTER:
     case MCAST_MSFILTER:

@@ -89,6 +89,24 @@ static void say_arrival(int fd, uint16_t port, const char *name) {
     close(from);
 }
 
+static void say_interface(int fd, const char *name, struct in_addr wanted) {
+    struct in_addr told = {INADDR_BROADCAST};
+    socklen_t length = sizeof told;
+    int failed = setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &wanted, sizeof wanted);
+    outcome("multicast", name, "%s", result(failed));
+    failed = getsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &told, &length);
+    outcome("multicast", name, "%s, the same: %d", result(failed), told.s_addr == wanted.s_addr);
+}
+
+/* The address of an interface that a socket sends to groups by. */
+static void interface_told(void) {
+    int fd = socket(family, SOCK_DGRAM, 0);
+    say_interface(fd, "own interface", own4());
+    say_interface(fd, "loopback interface", (struct in_addr){htonl(INADDR_LOOPBACK)});
+    say_interface(fd, "any interface", (struct in_addr){INADDR_ANY});
+    close(fd);
+}
+
 static int bound(uint16_t *port) {
     int fd = socket(family, SOCK_DGRAM, 0), zero = 0;
     union address address = address_of(host_of((struct in_addr){INADDR_ANY}), 0);
@@ -189,6 +207,7 @@ void test_multicast(void) {
         test_multicast6();
         return;
     }
+    interface_told();
     any_source_but();
     only_from();
     whole_filters();
