@@ -52,8 +52,9 @@ UNIT_SCENES := $(filter-out tests/unit/test_% tests/unit/failing.c,$(wildcard te
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(UNIT)))
 
 LIBRARY_LIBS = -ldl
-# A sanitizer has an allocator of its own, and the model's scheduler its own locks.
-JEMALLOC = $(if $(SAN)$(SEAM),,-l:libjemalloc_pic.a -lm)
+# A sanitizer has an allocator of its own, and the model's scheduler its own locks; of two architectures only one's jemalloc can be
+# installed.
+JEMALLOC = $(if $(SAN)$(SEAM)$(EMULATOR),,-l:libjemalloc_pic.a -lm)
 KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lvdeplug -lpthread -ldl $(JEMALLOC)
 CMOCKA_LIBS = $(shell pkg-config --libs cmocka) -lm
 
