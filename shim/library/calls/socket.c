@@ -99,7 +99,10 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     if (!socket)
         return (int)call_result(error);
     error = socket_bind(&shared->stack, socket, host, port);
-    bool both = !error && ip_is_any(host) && udp_is(socket) && shared->kernel_loopback;
+    /* Not where a program's rings are the kernel's: what they are told of the first object, they are told at
+     * once, and on one of the loopback network they would wait. */
+    bool both = !error && ip_is_any(host) && udp_is(socket) && shared->kernel_loopback &&
+                attach_config.io_uring != IO_URING_KERNEL;
     region_leave();
     if (both)
         worlds_join(fd); /* if nobody of the kernel's has the port: else the network alone is heard */
