@@ -535,6 +535,8 @@ int socket_get_option(struct stack *stack, struct socket *socket, int level, int
                  (level == SOL_RAW && socket->type == SOCK_RAW) || is_udp_level(socket, level) ||
                  (level == IPPROTO_TCP && socket->tcp) || (level == IPPROTO_IPV6 && socket->options.inet6) ||
                  (level == IPPROTO_ICMPV6 && socket->options.inet6 && socket->type == SOCK_RAW);
+    if (level == IPPROTO_IPV6 && !socket->options.inet6)
+        return -EOPNOTSUPP; /* also of one that was of AF_INET6: IPV6_ADDRFORM */
     if (!known)
         return -ENOPROTOOPT; /* of another kind of socket */
     if ((int)*length < 0)
