@@ -76,6 +76,7 @@ int socket_create(struct stack *stack, int type, int protocol, struct socket **m
     if (type == SOCK_STREAM)
         socket->tcp->socket = socket;
     socket->options.header_included = type == SOCK_RAW && protocol == IPPROTO_RAW;
+    socket->options.six.only |= type == SOCK_DGRAM && protocol == IPPROTO_ICMPV6;
     *made = socket;
     return 0;
 }
@@ -141,6 +142,8 @@ int socket_bind(struct stack *stack, struct socket *socket, struct ip_address ad
         return -EINVAL;
     if (any)
         address = (struct ip_address){0};
+    if (socket->tcp && socket->options.inet6 && !v4 && ip_is_multicast(address))
+        return -EINVAL;
     bool bound =
         socket->type != SOCK_RAW && (binding->port || (socket->tcp && socket->tcp->state != TCP_CLOSE));
     if (bound && socket->options.inet6)

@@ -37,6 +37,7 @@ struct socket_options6 {
     bool receive_hop_options : 1, receive_destination_options : 1, receive_routing : 1;
     bool free_bind : 1;           /* IPV6_FREEBIND */
     bool multicast_interface : 1; /* IPV6_MULTICAST_IF named the one that there is */
+    bool bound_to_device : 1;     /* SO_BINDTODEVICE: addresses of the link need no interface's index */
 };
 
 struct socket_options {
@@ -82,7 +83,8 @@ enum socket_timestamp {
 struct socket_headers6 {
     struct ip6_extensions extensions; /* IPV6_HOPOPTS, IPV6_DSTOPTS, IPV6_RTHDR, IPV6_RTHDRDSTOPTS */
     uint32_t mtu;                     /* IPV6_MTU: what is longer is cut; 0: no less than the path's */
-    uint32_t flow_label;              /* of a connection; 0: the stack's choice */
+    uint32_t interface;               /* IPV6_PKTINFO; 0: none */
+    uint32_t flow_information;        /* of a connected one: sin6_flowinfo; 0: the stack's choice */
     uint8_t old_forms;                /* enum socket_old_form */
 };
 
@@ -169,7 +171,7 @@ struct socket_message {
     uint16_t local_port;                     /* of one that is received */
     uint8_t old_forms;                       /* ... enum socket_old_form */
     uint8_t first_extension;                 /* ... the kind of the first of the headers in `options` */
-    bool has_tos, has_flow, has_dont_fragment, dont_fragment;
+    bool has_ttl, has_tos, has_flow, has_packet_info, has_dont_fragment, dont_fragment;
     bool
         borrow; /* the pieces stay good until the caller has sent the frame, before anybody else can (frame.h)
                  */

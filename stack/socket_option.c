@@ -332,6 +332,8 @@ int socket_set_option(struct stack *stack, struct socket *socket, int level, int
         memcpy(&number, value, sizeof number);
     else if (length >= 1)
         number = *(const unsigned char *)value; /* ip(7): these take a byte, too */
+    if (level == IPPROTO_IP && socket->type == SOCK_RAW && socket->options.inet6)
+        return -ENOPROTOOPT;
     if (level == IPPROTO_IP)
         return ip_option_set(stack, socket, name, value, length, number);
     if (level == IPPROTO_IPV6 && socket->options.inet6)
@@ -340,8 +342,10 @@ int socket_set_option(struct stack *stack, struct socket *socket, int level, int
         return icmp6_option_set(socket, name, value, length);
     if (level == SOL_RAW && socket->type == SOCK_RAW)
         return raw_option_set(socket, name, value, length);
-    if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
-        return 0; /* there is one, by whatever name */
+    if (level == SOL_SOCKET && name == SO_BINDTODEVICE) { /* there is one, by whatever name */
+        socket->options.six.bound_to_device = length > 0 && *(const char *)value;
+        return 0;
+    }
     if (level == SOL_SOCKET && length < sizeof number)
         return -EINVAL;
     if (level == SOL_SOCKET && filter_is_option(name))
@@ -531,7 +535,8 @@ static int get_tcp_level(struct stack *stack, struct tcp *tcp, int name, void *v
 
 int socket_get_option(struct stack *stack, struct socket *socket, int level, int name, void *value,
                       socklen_t *length) {
-    bool known = level == SOL_SOCKET || level == IPPROTO_IP ||
+    bool known = level == SOL_SOCKET ||
+                 (level == IPPROTO_IP && !(socket->type == SOCK_RAW && socket->options.inet6)) ||
                  (level == SOL_RAW && socket->type == SOCK_RAW) || is_udp_level(socket, level) ||
                  (level == IPPROTO_TCP && socket->tcp) || (level == IPPROTO_IPV6 && socket->options.inet6) ||
                  (level == IPPROTO_ICMPV6 && socket->options.inet6 && socket->type == SOCK_RAW);

@@ -47,7 +47,8 @@ static uint8_t old_form(int name) {
 
 bool headers6_option_is(int name) {
     struct socket_headers6 any;
-    return name == IPV6_MTU || name == IPV6_PATHMTU || header_of(&any, name) || old_form(name);
+    return name == IPV6_MTU || name == IPV6_PKTINFO || name == IPV6_PATHMTU || header_of(&any, name) ||
+           old_form(name);
 }
 
 /* A routing header of another type than 2 (RFC 6275) is for routers along the way, which drop it. */
@@ -77,11 +78,27 @@ static int set_header(struct stack *stack, struct socket *socket, int name, cons
     return 0;
 }
 
+static int set_packet_info(struct stack *stack, struct socket *socket, const void *value, socklen_t length) {
+    struct in6_pktinfo info;
+    if (length < sizeof info)
+        return -EINVAL;
+    memcpy(&info, value, sizeof info);
+    if (!info.ipi6_ifindex && !socket->filters)
+        return 0;
+    struct socket_filters *extra = socket_filters(stack, socket);
+    if (!extra)
+        return -ENOBUFS;
+    extra->six.interface = info.ipi6_ifindex; /* the address says nothing, in Linux */
+    return 0;
+}
+
 int headers6_option_set(struct stack *stack, struct socket *socket, int name, const void *value,
                         socklen_t length, int number) {
     struct socket_headers6 any;
     if (name == IPV6_PATHMTU)
         return -ENOPROTOOPT;
+    if (name == IPV6_PKTINFO)
+        return set_packet_info(stack, socket, value, length);
     if (header_of(&any, name))
         return set_header(stack, socket, name, value, length);
     if (length < sizeof number || (name == IPV6_MTU && number && number < (int)IP6_MTU_MIN))
@@ -115,6 +132,8 @@ int headers6_option_get(struct stack *stack, struct socket *socket, int name, vo
         return ip6_option_give_mtu(stack, socket, value, length);
     if (name == IPV6_PATHMTU)
         return give_path_mtu(stack, socket, value, length);
+    if (name == IPV6_PKTINFO)
+        return -ENOPROTOOPT;
     if (header)
         return option_give(value, length, header->bytes, header->length);
     return option_give_number(value, length, (six->old_forms & old_form(name)) != 0);

@@ -457,7 +457,23 @@ static bool has_icmp_filter(const struct socket *socket, int name) {
            name == ICMP_FILTER;
 }
 
+/* IPV6_CHECKSUM has two levels. Of ICMPv6 it is taken at this one, and counts for nothing, as in Linux. */
+static bool is_checksum6(const struct socket *socket, int name) {
+    return socket->type == SOCK_RAW && socket->options.inet6 && name == IPV6_CHECKSUM;
+}
+
 int raw_option_set(struct socket *socket, int name, const void *value, socklen_t length) {
+    if (is_checksum6(socket, name)) {
+        int number;
+        if (length < sizeof number)
+            return -EINVAL;
+        memcpy(&number, value, sizeof number);
+        if (number > 0 && number % 2)
+            return -EINVAL;
+        if (socket->datagram->binding.protocol != IP_PROTOCOL_ICMP6)
+            socket->datagram->checksum_offset = number < 0 ? -1 : number;
+        return 0;
+    }
     if (!has_icmp_filter(socket, name))
         return -ENOPROTOOPT;
     memcpy(&socket->datagram->icmp_filter, value, length < sizeof(uint32_t) ? length : sizeof(uint32_t));
@@ -465,6 +481,8 @@ int raw_option_set(struct socket *socket, int name, const void *value, socklen_t
 }
 
 int raw_option_get(const struct socket *socket, int name, void *value, socklen_t *length) {
+    if (is_checksum6(socket, name))
+        return option_give_number(value, length, socket->datagram->checksum_offset);
     if (!has_icmp_filter(socket, name))
         return -ENOPROTOOPT;
     return option_give(value, length, &socket->datagram->icmp_filter, sizeof(uint32_t));

@@ -105,6 +105,8 @@ static int set_preferences(struct socket_options6 *six, int wanted) {
 }
 
 static bool is_bound(const struct socket *socket) {
+    if (socket->type == SOCK_RAW)
+        return true; /* to its protocol */
     return socket->tcp ? socket->tcp->binding.port || socket->tcp->state != TCP_CLOSE
                        : socket->datagram->binding.port != 0;
 }
@@ -175,8 +177,10 @@ static bool is_established(const struct socket *socket) {
 static int become_inet(struct socket *socket, int family) {
     struct ip_address remote;
     uint16_t port;
-    if (family != AF_INET || !is_transport(socket))
+    if (family != AF_INET)
         return -EINVAL;
+    if (!is_transport(socket))
+        return -ENOPROTOOPT;
     if (!is_established(socket) || socket_remote(socket, &remote, &port))
         return -ENOTCONN;
     if (socket->options.six.only || !ip_is_v4(remote))
@@ -186,9 +190,25 @@ static int become_inet(struct socket *socket, int family) {
     return 0;
 }
 
+/* RFC 3542 section 3.1; raw(7). */
+static int set_raw(struct socket *socket, int name, socklen_t length, int number) {
+    if (length < sizeof number)
+        return -EINVAL;
+    if (name == IPV6_HDRINCL) {
+        socket->options.header_included = number != 0;
+        return 0;
+    }
+    if (socket->datagram->binding.protocol == IP_PROTOCOL_ICMP6 || (number > 0 && number % 2))
+        return -EINVAL;
+    socket->datagram->checksum_offset = number < 0 ? -1 : number;
+    return 0;
+}
+
 int ip6_option_set(struct stack *stack, struct socket *socket, int name, const void *value, socklen_t length,
                    int number) {
     bool ignored;
+    if (socket->type == SOCK_RAW && (name == IPV6_CHECKSUM || name == IPV6_HDRINCL))
+        return set_raw(socket, name, length, number);
     if (headers6_option_is(name))
         return headers6_option_set(stack, socket, name, value, length, number);
     if (multicast6_option_is(name))
@@ -204,6 +224,8 @@ int ip6_option_set(struct stack *stack, struct socket *socket, int name, const v
         flag(&socket->options.six, name, number ? SET : CLEAR, &ignored);
         return 0;
     }
+    if (name == IPV6_ADDRFORM && socket->type == SOCK_RAW)
+        return -ENOPROTOOPT;
     if (name == IPV6_ADDRFORM && length >= sizeof number)
         return become_inet(socket, number);
     if (name == IPV6_MULTICAST_HOPS && socket->tcp)
@@ -229,6 +251,10 @@ int ip6_option_get(struct stack *stack, struct socket *socket, int name, void *v
     bool set;
     if (flag(six, name, GET, &set))
         return option_give_number(value, length, set);
+    if (socket->type == SOCK_RAW && name == IPV6_CHECKSUM)
+        return option_give_number(value, length, socket->datagram->checksum_offset);
+    if (socket->type == SOCK_RAW && name == IPV6_HDRINCL)
+        return option_give_number(value, length, socket->options.header_included);
     if (headers6_option_is(name))
         return headers6_option_get(stack, socket, name, value, length);
     switch (name) {
@@ -265,7 +291,11 @@ int ip6_option_get(struct stack *stack, struct socket *socket, int name, void *v
 }
 
 int icmp6_option_set(struct socket *socket, int name, const void *value, socklen_t length) {
-    if (socket->tcp || name != ICMP6_FILTER || socket->datagram->binding.protocol != IP_PROTOCOL_ICMP6)
+    if (socket->type != SOCK_RAW)
+        return -ENOPROTOOPT;
+    if (socket->datagram->binding.protocol != IP_PROTOCOL_ICMP6)
+        return -EOPNOTSUPP;
+    if (name != ICMP6_FILTER)
         return -ENOPROTOOPT;
     uint32_t size = sizeof socket->datagram->icmp6_filter;
     memcpy(socket->datagram->icmp6_filter, value, length < size ? length : size);
@@ -273,7 +303,11 @@ int icmp6_option_set(struct socket *socket, int name, const void *value, socklen
 }
 
 int icmp6_option_get(const struct socket *socket, int name, void *value, socklen_t *length) {
-    if (socket->tcp || name != ICMP6_FILTER || socket->datagram->binding.protocol != IP_PROTOCOL_ICMP6)
+    if (socket->type != SOCK_RAW)
+        return -ENOPROTOOPT;
+    if (socket->datagram->binding.protocol != IP_PROTOCOL_ICMP6)
+        return -EOPNOTSUPP;
+    if (name != ICMP6_FILTER)
         return -ENOPROTOOPT;
     return option_give(value, length, socket->datagram->icmp6_filter, sizeof socket->datagram->icmp6_filter);
 }

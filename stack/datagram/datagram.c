@@ -378,8 +378,10 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
         return -ENETUNREACH;
     if (ip_is_broadcast(stack, destination) && !options->broadcast)
         return -EACCES;
-    if (message->interface && message->interface != stack_interface_index(stack))
-        return -ENODEV;
+    uint32_t interface =
+        message->interface || !(message->has_address || message->has_packet_info) || !socket->filters ? message->interface : socket->filters->six.interface;
+    if (interface && interface != stack_interface_index(stack) && !ip_is_v4(destination))
+        return message->has_packet_info ? -ENODEV : -ENETUNREACH;
     if (!ip_is_any(message->local_address) && (!ip_is_local(stack, message->local_address) ||
                                                ip_is_v4(message->local_address) != ip_is_v4(destination)))
         return -EINVAL;
@@ -409,7 +411,7 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
         .source = source,
         .destination = destination,
         .protocol = socket->datagram->binding.protocol,
-        .ttl = message->ttl ? (uint8_t)message->ttl : ttl_of(stack, options, destination),
+        .ttl = message->has_ttl ? (uint8_t)message->ttl : ttl_of(stack, options, destination),
         .tos = (uint8_t)(message->has_tos ? message->tos
                          : v4             ? options->tos
                                           : options->six.traffic_class),
@@ -422,13 +424,11 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
         .mtu = mtu,
         .identification = socket->connected ? &socket->datagram->ip_identification : NULL,
     };
-    uint32_t flow = message->has_flow       ? message->flow_label
-                    : !message->has_address ? socket->datagram->flow_information
-                                            : 0;
-    if (v4)
-        flow = 0;
-    parameters->tos |= (uint8_t)(flow >> 20);
-    parameters->flow_label = flow & IP6_FLOW_LABEL;
+    const struct socket_headers6 *six = v4 ? NULL : socket_headers6(socket);
+    if (!v4 && message->has_flow) /* its traffic class counts for nothing, as in Linux */
+        parameters->flow_label = message->flow_label & IP6_FLOW_LABEL;
+    else if (six && !message->has_address)
+        parameters->flow_label = six->flow_information & IP6_FLOW_LABEL;
     if (!v4 && !parameters->flow_label && options->six.auto_flow_label)
         parameters->flow_label =
             ip6_flow_label(stack, source, destination, parameters->protocol,

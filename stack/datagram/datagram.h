@@ -56,7 +56,6 @@ struct datagram_state {
     uint32_t icmp_filter;       /* a bit a type that is not wanted */
     uint32_t icmp6_filter[8];   /* the same of ICMPv6: ICMP6_FILTER */
     int32_t checksum_offset;    /* IPV6_CHECKSUM, of a raw socket; -1: none */
-    uint32_t flow_information;  /* of IPv6, of a connected one: sin6_flowinfo; 0: the stack's choice */
     bool address_by_connect;
     struct udp_coverage sends, accepts; /* of UDP-Lite */
     uint32_t drops;

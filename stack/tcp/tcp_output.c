@@ -81,7 +81,9 @@ static void put_inet6(const struct stack *stack, const struct tcp *tcp, struct i
     const struct socket_headers6 *six = socket_headers6(tcp->socket);
     if (six) {
         parameters->extensions = socket_extensions6(tcp->socket);
-        parameters->flow_label = six->flow_label ? six->flow_label : parameters->flow_label;
+        parameters->flow_label = six->flow_information & IP6_FLOW_LABEL
+                                     ? six->flow_information & IP6_FLOW_LABEL
+                                     : parameters->flow_label;
     }
     parameters->options = NULL;
 }

@@ -62,12 +62,23 @@ void call_await_routers(struct ip_address host) {
     }
 }
 
-int call_address(int fd, const struct sockaddr *address, socklen_t length, struct ip_address *host,
-                 uint16_t *port) {
+int call_address(int fd, enum call_use use, const struct sockaddr *address, socklen_t length,
+                 struct ip_address *host, uint16_t *port) {
     const struct socket *socket = descriptor_socket(fd);
     if (!socket)
         return -EBADF;
     int error = address_read(address, length, socket->options.inet6, socket->type == SOCK_STREAM, host, port);
+    if (socket->options.six.bound_to_device && (error == -ENXIO || error == ADDRESS_GROUP_OF_NO_LINK))
+        error = 0;
+    bool names_group = use == CALL_BINDS || (use == CALL_CONNECTS && !socket->tcp); /* others find the way */
+    if (error == ADDRESS_GROUP_OF_NO_LINK)
+        error = names_group ? -EINVAL : 0;
+    if (error == -ENXIO)
+        error = use == CALL_SENDS ? 0 : -EINVAL;
+    if (error == -ENODEV && use == CALL_BINDS && socket->tcp && ip_is_multicast(*host))
+        error = -EINVAL;
+    if (error == -ENODEV && use != CALL_BINDS)
+        error = -ENETUNREACH;
     if (!error && !ip_is_v4(*host) && !ip_is_any(*host) && !ip_is_loopback(*host) && !ip_needs_scope(*host))
         call_await_routers(*host);
     return error;

@@ -53,9 +53,11 @@ void call_leave(void);
 struct socket *call_enter_at(struct lock_place *place, int fd, int *error);
 #define call_enter(fd, error) call_enter_at(LOCK_PLACE, fd, error)
 
-/* Reads an address that a call's arguments have for a descriptor of ours. Returns as address_read does. */
-int call_address(int fd, const struct sockaddr *address, socklen_t length, struct ip_address *host,
-                 uint16_t *port);
+/* Reads an address that a call's arguments have for a descriptor of ours. Returns 0, ADDRESS_FOREIGN or a negative
+ * errno, which is as Linux's call has it where an address does not say of which link it is. */
+enum call_use { CALL_BINDS, CALL_CONNECTS, CALL_SENDS };
+int call_address(int fd, enum call_use use, const struct sockaddr *address, socklen_t length,
+                 struct ip_address *host, uint16_t *port);
 
 /* Whether a destination is the kernel's: 127.0.0.0/8 and ::1, and 0.0.0.0 and ::, by which Linux means the
  * same; unless the loopback network is the stack's. */

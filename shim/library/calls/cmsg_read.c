@@ -44,6 +44,7 @@ static int read_ip(const struct cmsghdr *control, struct socket_message *message
         if (!number_of(control, false, &number) || number < 1 || number > 255)
             return -EINVAL;
         message->ttl = number;
+        message->has_ttl = true;
         return 0;
     case IP_RETOPTS:
         message->has_options = true;
@@ -70,6 +71,7 @@ static int read_packet_info(const struct cmsghdr *control, bool six, struct sock
     struct ip_address address = ip_from_bytes(&info.ipi6_addr);
     if (six ? ip_is_v4(address) : !ip_is_v4(address))
         return -EINVAL;
+    message->has_packet_info = true;
     message->interface = info.ipi6_ifindex;
     message->local_address = ip_is_any(address) ? (struct ip_address){0} : address;
     return 0;
@@ -123,7 +125,8 @@ static int read_ipv6(const struct cmsghdr *control, struct socket_message *messa
     case IPV6_HOPLIMIT:
     case IPV6_2292HOPLIMIT:
         error = read_six_number(control, &number);
-        message->ttl = error || number <= 0 ? 0 : number;
+        message->has_ttl = !error && number >= 0;
+        message->ttl = message->has_ttl ? number : 0;
         return error;
     case IPV6_TCLASS:
         error = read_six_number(control, &number);

@@ -33,7 +33,7 @@ static bool becomes_kernel(int fd, const struct sockaddr *to, socklen_t length, 
     *error = 0;
     if (!to)
         return false;
-    int read = call_address(fd, to, length, &host, &port);
+    int read = call_address(fd, CALL_SENDS, to, length, &host, &port);
     if (read < 0 || (read == 0 && !call_kernel_address(host)))
         return false;
     struct socket *socket = call_enter(fd, error);
@@ -118,7 +118,9 @@ static ssize_t send_header(int fd, struct msghdr *header, int flags) {
         return error;
     if (to && (!stream || flags & MSG_FASTOPEN)) {
         message.unspecified = to_length >= sizeof to->sa_family && to->sa_family == AF_UNSPEC;
-        error = message.unspecified ? 0 : call_address(fd, to, to_length, &message.address, &message.port);
+        error = message.unspecified
+                    ? 0
+                    : call_address(fd, CALL_SENDS, to, to_length, &message.address, &message.port);
         if (error)
             return error == ADDRESS_FOREIGN ? -ENETUNREACH : error;
         message.address = call_destination(message.address);

@@ -84,7 +84,7 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     if ((error = address_copy(&name, address, length)))
         return (int)call_result(error);
     address = (struct sockaddr *)&name;
-    if ((error = call_address(fd, address, length, &host, &port)) < 0)
+    if ((error = call_address(fd, CALL_BINDS, address, length, &host, &port)) < 0)
         return (int)call_result(error);
     bool foreign = error == ADDRESS_FOREIGN;
     if (foreign || (!ip_is_any(host) && call_kernel_address(host))) {
@@ -232,6 +232,22 @@ static bool is_stream(int fd) {
     return socket && socket->type == SOCK_STREAM;
 }
 
+/* IPV6_FLOWINFO_SEND: the address says the connection's flow label, too. */
+static void connect_flow(int fd, const struct sockaddr_in6 *address, socklen_t length) {
+    const struct socket *socket = descriptor_socket(fd);
+    int ignored;
+    if (!socket || !socket->options.six.send_flow_info || length < sizeof *address ||
+        address->sin6_family != AF_INET6)
+        return;
+    struct socket *entered = call_enter(fd, &ignored);
+    if (!entered)
+        return;
+    struct socket_filters *extra = socket_filters(&shared->stack, entered);
+    if (extra)
+        extra->six.flow_information = ntohl(address->sin6_flowinfo) & IP6_FLOW_INFORMATION;
+    region_leave();
+}
+
 EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
     struct ip_address host;
     uint16_t port;
@@ -245,7 +261,7 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
     address = (struct sockaddr *)&name;
     if (length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
         return (int)call_result(connect_ours(fd, (struct ip_address){0}, 0, true));
-    if ((error = call_address(fd, address, length, &host, &port)) < 0)
+    if ((error = call_address(fd, CALL_CONNECTS, address, length, &host, &port)) < 0)
         return (int)call_result(connect_nowhere(fd, error));
     if (error != ADDRESS_FOREIGN && call_kernel_address(host) && is_udp(fd)) {
         TRACE("connect(%d, %s)", fd, tracing_address(address, length));
@@ -260,6 +276,7 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
             return error ? (int)call_result(error) : (int)call_told(LIBC(connect)(fd, address, length));
     }
     TRACE("connect(%d, %s)", fd, tracing_address(address, length));
+    connect_flow(fd, (const struct sockaddr_in6 *)address, length);
     error = connect_ours(fd, call_destination(host), port, false);
     if (!error)
         worlds_deafen(fd);
@@ -298,9 +315,12 @@ static int give_name(int fd, struct sockaddr *address, socklen_t *length,
         return (int)call_result(error);
     error = name(socket, &host, &port);
     bool inet6 = socket->options.inet6;
+    const struct socket_headers6 *six = socket_headers6(socket);
+    uint32_t flow =
+        six && socket->options.six.send_flow_info && name == socket_remote ? six->flow_information : 0;
     region_leave();
     if (!error)
-        error = address_give(address, length, inet6, host, port);
+        error = address_give_flow(address, length, inet6, host, port, flow);
     TRACE("%s(%d, %s)", name == socket_local ? "getsockname" : "getpeername", fd,
           error ? "..." : tracing_given(address, length));
     return (int)call_result(error);
@@ -332,6 +352,17 @@ static bool may_be_inert(int level, int name) {
     }
 }
 
+/* The kernel's object of a raw or ping socket is one of UDP, which has options that they have not, and the other way
+ * round. */
+static bool object_bears(int fd, int level, int name) {
+    const struct socket *socket = descriptor_socket(fd);
+    bool inet6 = socket && socket->options.inet6, raw = socket && socket->type == SOCK_RAW;
+    if (inet6 && level == IPPROTO_IPV6 &&
+        (name == IPV6_ADDRFORM || name == IPV6_CHECKSUM || name == IPV6_HDRINCL))
+        return false;
+    return may_be_inert(level, name) && !(raw && (level == SOL_RAW || (inet6 && level == IPPROTO_IP)));
+}
+
 /* Asks the stack. */
 static int ask_option(int fd, int level, int name, struct option_value *value, bool *both) {
     int error;
@@ -350,7 +381,7 @@ static int get_option(int fd, int level, int name, void *given, socklen_t *lengt
     int error = option_value_room(&value, level, name, given, length);
     if (!error)
         error = ask_option(fd, level, name, &value, &both);
-    bool asks = (error == -ENOPROTOOPT && may_be_inert(level, name)) ||
+    bool asks = (error == -ENOPROTOOPT && object_bears(fd, level, name)) ||
                 (!error && both && level == SOL_SOCKET && name == SO_ERROR && value.length == sizeof(int) &&
                  !*(int *)value.bytes);
     if (asks)
@@ -393,7 +424,7 @@ static int set_inet6_option(int fd, int name, const void *value, socklen_t lengt
     error = socket_set_option(&shared->stack, socket, IPPROTO_IPV6, name, value, length);
     bool has_inet6 = shared->stack.config.ip6.on;
     region_leave();
-    if ((error && error != -ENOPROTOOPT) || is_of_interface(name))
+    if ((error && (error != -ENOPROTOOPT || !object_bears(fd, IPPROTO_IPV6, name))) || is_of_interface(name))
         return (int)call_result(error);
     descriptor_alter(fd);
     int result = LIBC(setsockopt)(fd, IPPROTO_IPV6, name, value, length);
@@ -427,7 +458,7 @@ static int set_option(int fd, int level, int name, const struct option_value *va
     region_leave();
     if (!error && both && !is_of_network(level, name))
         LIBC(setsockopt)(fd, level, name, given, value->length);
-    if (error != -ENOPROTOOPT || !may_be_inert(level, name))
+    if (error != -ENOPROTOOPT || !object_bears(fd, level, name))
         return error;
     descriptor_alter(fd);
     return LIBC(setsockopt)(fd, level, name, given, value->length) < 0 ? -errno : 0;

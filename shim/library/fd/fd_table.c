@@ -415,18 +415,20 @@ void descriptor_clear(int fd) {
 }
 
 /* The kernel's object that holds the number: a socket of the same kind, so that it knows the options that
- * mean nothing to us; a UNIX socket for what takes rights to make, and for a program that has forbidden
- * itself others. What goes past us (io_uring(7), say) neither reaches a network from it nor waits. */
+ * mean nothing to us; one of UDP for what takes rights to make; a UNIX socket for a program that has
+ * forbidden itself others. What goes past us (io_uring(7), say) neither reaches a network from it nor waits. */
 static int make_object(const struct socket *socket, int flags) {
-    bool same = socket->tcp || udp_is(socket);
+    int type = socket->tcp ? SOCK_STREAM : SOCK_DGRAM;
+    int protocol = socket->tcp      ? IPPROTO_TCP
+                   : udp_is(socket) ? socket->datagram->binding.protocol
+                                    : IPPROTO_UDP;
     const int no_interface = INT_MAX;
     int fd = -1;
-    if (same && !sandboxed())
-        fd = LIBC(socket)(socket->options.inet6 ? AF_INET6 : AF_INET, socket->type | flags,
-                          socket->tcp ? IPPROTO_TCP : socket->datagram->binding.protocol);
+    if (!sandboxed())
+        fd = LIBC(socket)(socket->options.inet6 ? AF_INET6 : AF_INET, type | flags, protocol);
     if (fd >= 0)
         LIBC(setsockopt)(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &no_interface, sizeof no_interface);
-    if (fd >= 0 && socket->type == SOCK_DGRAM)
+    if (fd >= 0 && !socket->tcp)
         LIBC(shutdown)(fd, SHUT_RDWR);
     return fd >= 0 ? fd : LIBC(socket)(AF_UNIX, SOCK_STREAM | flags, 0);
 }

@@ -46,10 +46,10 @@ int address_read(const struct sockaddr *address, socklen_t length, bool inet6, b
         return 0;
     if (!shared->stack.config.ip6.on && !ip_is_loopback(*host))
         return ADDRESS_FOREIGN;
-    if (ip_is_link_local(*host) && !in6.sin6_scope_id)
-        return -EINVAL;
     uint32_t scope = address_scope(*host);
-    return scope && in6.sin6_scope_id && in6.sin6_scope_id != scope ? -EINVAL : 0;
+    if (scope && !in6.sin6_scope_id)
+        return ip_is_multicast(*host) ? ADDRESS_GROUP_OF_NO_LINK : -ENXIO;
+    return scope && in6.sin6_scope_id != scope ? -ENODEV : 0;
 }
 
 int address_copy(struct sockaddr_storage *copy, const struct sockaddr *address, socklen_t length) {
@@ -73,13 +73,20 @@ static int give(struct sockaddr *address, socklen_t *length, const void *made, s
 
 int address_give(struct sockaddr *address, socklen_t *length, bool inet6, struct ip_address host,
                  uint16_t port) {
+    return address_give_flow(address, length, inet6, host, port, 0);
+}
+
+int address_give_flow(struct sockaddr *address, socklen_t *length, bool inet6, struct ip_address host,
+                      uint16_t port, uint32_t flow) {
     if (!inet6) {
         struct sockaddr_in in = {
             .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(ip_to_v4(host))};
         return give(address, length, &in, sizeof in);
     }
-    struct sockaddr_in6 in6 = {
-        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_scope_id = address_scope(host)};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
+                               .sin6_port = htons(port),
+                               .sin6_flowinfo = htonl(flow),
+                               .sin6_scope_id = address_scope(host)};
     memcpy(&in6.sin6_addr, host.bytes, sizeof in6.sin6_addr);
     return give(address, length, &in6, sizeof in6);
 }

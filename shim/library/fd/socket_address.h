@@ -15,11 +15,12 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define ADDRESS_FOREIGN 1 /* an IPv6 address but ::1, where the stack has no IPv6 */
+#define ADDRESS_FOREIGN 1          /* an IPv6 address but ::1, where the stack has no IPv6 */
+#define ADDRESS_GROUP_OF_NO_LINK 2 /* a group of the link, and it is not said of which: there is one */
 
 /* Reads an address for a socket (`inet6`: of AF_INET6; a stream takes only its own family). Returns 0,
- * ADDRESS_FOREIGN, -EFAULT, -EINVAL (also of a link's address without the interface that it is of, as Linux)
- * or -EAFNOSUPPORT. The process has joined its stack. */
+ * ADDRESS_FOREIGN, ADDRESS_GROUP_OF_NO_LINK, -EFAULT, -EINVAL or -EAFNOSUPPORT; -ENXIO: an address of the link, and it
+ * is not said of which; -ENODEV: of a link that is not ours. The process has joined its stack. */
 int address_read(const struct sockaddr *address, socklen_t length, bool inet6, bool stream,
                  struct ip_address *host, uint16_t *port);
 
@@ -33,6 +34,10 @@ int address_write(struct sockaddr *address, socklen_t *length, bool inet6, struc
                   uint16_t port);
 int address_give(struct sockaddr *address, socklen_t *length, bool inet6, struct ip_address host,
                  uint16_t port);
+
+/* The same, with sin6_flowinfo. */
+int address_give_flow(struct sockaddr *address, socklen_t *length, bool inet6, struct ip_address host,
+                      uint16_t port, uint32_t flow);
 
 /* There is none to be told. */
 int address_write_nothing(socklen_t *length);

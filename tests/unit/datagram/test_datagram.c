@@ -27,9 +27,10 @@ static void what_a_packet_says_is_told(void **state) {
     assert_int_equal(ip_to_v4(message.local_address), HOST_A);
     assert_int_equal(message.received_ns, then);
     /* And the other way. */
-    assert_int_equal(send_message(&host, socket, HOST_B, 4,
-                                  (struct socket_message){.ttl = 3, .tos = 0x10, .has_tos = true}),
-                     4);
+    assert_int_equal(
+        send_message(&host, socket, HOST_B, 4,
+                     (struct socket_message){.ttl = 3, .has_ttl = true, .tos = 0x10, .has_tos = true}),
+        4);
     assert_true(next_packet(&host, IP_PROTOCOL_UDP, &seen, &body, &body_length));
     assert_int_equal(seen.bytes[14 + 8], 3);
     assert_int_equal(seen.bytes[14 + 1], 0x10);
