@@ -14,6 +14,18 @@
 #define COPIED 256u /* all headers of a frame with offloads; of others their start */
 #define AT_ONCE 32
 #define PIECES_MAX 48
+#define ADDRESSES6_MAX 16
+
+/* IPv6's next headers, ICMPv6's messages, and their options. */
+enum { HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, ICMP6 = 58, DESTINATION_OPTIONS = 60 };
+enum {
+    ROUTER_SOLICITATION = 133,
+    ROUTER_ADVERTISEMENT,
+    NEIGHBOUR_SOLICITATION,
+    NEIGHBOUR_ADVERTISEMENT,
+    REDIRECT
+};
+enum { SOURCE_LINK_ADDRESS = 1, TARGET_LINK_ADDRESS = 2 };
 
 struct nic_guard {
     struct nic nic;
@@ -21,6 +33,9 @@ struct nic_guard {
     uint8_t mac[6];
     _Atomic uint32_t address;
     uint32_t (*ask)(void);
+    uint8_t addresses6[ADDRESSES6_MAX][16]; /* that were asked for last, and are its own */
+    uint32_t count6, next6;
+    bool (*ask6)(const uint8_t address[16]);
     /* One thread sends at a time. */
     struct nic_frame frames[AT_ONCE];
     struct iovec pieces[AT_ONCE][PIECES_MAX + 1];
@@ -52,7 +67,71 @@ bool guard_lets(const uint8_t *start, size_t length, const uint8_t mac[6], uint3
     return source == 0 || source == address;
 }
 
+/* What a host says of neighbours: its own addresses, with its own MAC. Routers' messages are not for hosts to send. */
+static bool lets_icmp6(const uint8_t *message, size_t length, const uint8_t mac[6], guard_is_own *own,
+                       void *context) {
+    static const uint8_t fixed[] = {8, 0, 24, 24}; /* bytes before the options */
+    if (length < 4)
+        return false;
+    if (message[0] < ROUTER_SOLICITATION || message[0] > REDIRECT)
+        return true;
+    if (message[0] == ROUTER_ADVERTISEMENT || message[0] == REDIRECT)
+        return false;
+    size_t at = fixed[message[0] - ROUTER_SOLICITATION];
+    if (length < at || (message[0] == NEIGHBOUR_ADVERTISEMENT && !own(context, message + 8)))
+        return false;
+    for (; at < length; at += message[at + 1] * 8u) {
+        if (length - at < 8 || message[at + 1] == 0)
+            return false;
+        if ((message[at] == SOURCE_LINK_ADDRESS || message[at] == TARGET_LINK_ADDRESS) &&
+            memcmp(message + at + 2, mac, 6) != 0)
+            return false;
+    }
+    return true;
+}
+
+bool guard_lets6(const uint8_t *start, size_t length, const uint8_t mac[6], guard_is_own *own,
+                 void *context) {
+    static const uint8_t none[16];
+    const uint8_t *packet = start + ETHERNET_BYTES;
+    if (length < ETHERNET_BYTES + 40 || memcmp(start + 6, mac, 6) != 0 ||
+        (memcmp(packet + 8, none, sizeof none) != 0 && !own(context, packet + 8)))
+        return false;
+    size_t end = 40 + (size_t)(packet[4] << 8 | packet[5]), there = length - ETHERNET_BYTES, at = 40;
+    uint8_t next = packet[6];
+    while (next == HOP_BY_HOP || next == DESTINATION_OPTIONS || next == ROUTING) {
+        if (there < at + 8 || (next == ROUTING && packet[at + 2] == 0))
+            return false;
+        next = packet[at];
+        at += (packet[at + 1] + 1u) * 8;
+    }
+    if (next ==
+        FRAGMENT) /* neighbours' messages are never cut (RFC 6980), and headers behind it are not seen */
+        return there >= at + 8 && packet[at] != ICMP6 && packet[at] != HOP_BY_HOP && packet[at] != ROUTING &&
+               packet[at] != DESTINATION_OPTIONS && packet[at] != FRAGMENT;
+    if (next != ICMP6)
+        return there >= at;
+    bool whole = there >= end && end >= at;
+    return at < there && (packet[at] < ROUTER_SOLICITATION || packet[at] > REDIRECT ||
+                          (whole && lets_icmp6(packet + at, end - at, mac, own, context)));
+}
+
+static bool is_own6(void *context, const uint8_t address[16]) {
+    struct nic_guard *guard = context;
+    for (uint32_t i = 0; i < guard->count6; i++)
+        if (memcmp(guard->addresses6[i], address, 16) == 0)
+            return true;
+    if (!guard->ask6 || !guard->ask6(address))
+        return false;
+    memcpy(guard->addresses6[guard->next6], address, 16);
+    guard->next6 = (guard->next6 + 1) % ADDRESSES6_MAX;
+    guard->count6 += guard->count6 < ADDRESSES6_MAX;
+    return true;
+}
+
 static bool lets(struct nic_guard *guard, const uint8_t *start, size_t length) {
+    if (length > ETHERNET_BYTES && start[12] == 0x86 && start[13] == 0xdd)
+        return guard_lets6(start, length, guard->mac, is_own6, guard);
     uint32_t known = guard->address;
     if (guard_lets(start, length, guard->mac, known))
         return true;
@@ -139,4 +218,8 @@ void guard_allow(struct nic *guard, uint32_t address) {
 
 void guard_ask(struct nic *guard, uint32_t (*address)(void)) {
     guard_of(guard)->ask = address;
+}
+
+void guard_ask6(struct nic *guard, bool (*is_own)(const uint8_t address[16])) {
+    guard_of(guard)->ask6 = is_own;
 }

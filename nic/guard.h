@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guard.h - a NIC that sends only what a host of one MAC and one IPv4 address may send.
+ * guard.h - a NIC that sends only what a host of one MAC, one IPv4 address and its own addresses of IPv6 may
+ * send: no router's messages, and nothing of neighbours but of itself.
  *
  * For a process that opened the NIC with a right that its user has not: whatever this user makes of the
  * memory that frames come from, none leaves in another host's name.
@@ -20,7 +21,15 @@ void guard_allow(struct nic *guard, uint32_t address);
 /* Who says what the address is now, 0: none, when a frame has another one. One thread asks at a time. */
 void guard_ask(struct nic *guard, uint32_t (*address)(void));
 
-/* Whether a frame that begins with these bytes may leave. */
+/* Who says whether an address of IPv6 is one of its own, of those that were not asked for lately. One thread asks at a
+ * time. */
+void guard_ask6(struct nic *guard, bool (*is_own)(const uint8_t address[16]));
+
+/* Whether a frame of IPv6 that begins with these bytes may leave. */
+typedef bool guard_is_own(void *context, const uint8_t address[16]);
+bool guard_lets6(const uint8_t *start, size_t length, const uint8_t mac[6], guard_is_own *own, void *context);
+
+/* Whether a frame of IPv4 or ARP that begins with these bytes may leave. */
 bool guard_lets(const uint8_t *start, size_t length, const uint8_t mac[6], uint32_t address);
 
 #endif

@@ -175,7 +175,7 @@ static void make_stack(void) {
         .prefix_length = keeper.config.prefix_length,
         .gateway = keeper.config.gateway,
         .loopback = true,
-        .ip6 = {.on = config_inet6(&keeper.config) && !rights_borrowed(), /* the guard lets none of it out */
+        .ip6 = {.on = config_inet6(&keeper.config),
                 .at_once = true,
                 .autoconf = keeper.config.autoconf,
                 .gateway = keeper.config.gateway6},
@@ -183,9 +183,6 @@ static void make_stack(void) {
         .offload_datagrams = keeper.nic->facts.features & NIC_OFFLOAD_DATAGRAMS,
         .interface_index = keeper.nic->facts.index ? keeper.nic->facts.index : 2, /* 1 is loopback's */
     };
-    if (keeper.config.count6 > 0 && rights_borrowed())
-        keeper_fail("a keeper whose right to the interface is borrowed has IPv4 alone: leave the --address "
-                    "of IPv6 away");
     uint32_t mtu = keeper.config.mtu ? keeper.config.mtu : keeper.nic->facts.mtu;
     if (mtu > keeper.nic->facts.mtu)
         keeper_fail("--mtu %u is more than the interface's %u", mtu, keeper.nic->facts.mtu);
@@ -453,6 +450,16 @@ static uint32_t own_address(void) {
     return rights_own(shared->stack.config.address);
 }
 
+/* The same of IPv6: what the stack has, and no interface of this host. The count is the user's to write. */
+static bool is_own6(const uint8_t address[16]) {
+    const struct ip6_addresses *addresses = &shared->stack.ip6.addresses;
+    uint32_t count = addresses->count < IP6_ADDRESSES_MAX ? addresses->count : IP6_ADDRESSES_MAX;
+    for (uint32_t i = 0; i < count; i++)
+        if (memcmp(addresses->entries[i].address.bytes, address, 16) == 0)
+            return rights_own6(address);
+    return false;
+}
+
 /* The server has given another address, or taken it back. */
 static void note_address(void) {
     uint32_t address = shared->stack.config.address;
@@ -604,6 +611,8 @@ static void open_nic(void) {
     keeper.guard = rights_borrowed() && config_interface(keeper.config.nic) ? keeper.nic : NULL;
     if (keeper.guard)
         guard_allow(keeper.guard, keeper.config.address);
+    if (keeper.guard)
+        guard_ask6(keeper.guard, is_own6);
     if (keeper.guard && !keeper.config.address)
         guard_ask(keeper.guard, own_address);
     if (keeper.config.impair[0] &&

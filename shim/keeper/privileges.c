@@ -100,8 +100,18 @@ static bool refuse(char *error, const char *format, const char *value) {
     return false;
 }
 
-/* The interface that has a MAC address, or an IPv4 address; or NULL. */
-static const char *interface_with(const struct ifaddrs *list, const uint8_t mac[6], uint32_t address) {
+static bool names6(const struct config *config, const struct sockaddr *own) {
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)own;
+    for (int i = 0; i < config->count6; i++)
+        if (memcmp(config->addresses6[i].address.bytes, &in6->sin6_addr, 16) == 0)
+            return true;
+    return false;
+}
+
+/* The interface that has a MAC address, or one of the addresses that are asked for; or NULL. */
+static const char *interface_with(const struct ifaddrs *list, const uint8_t mac[6],
+                                  const struct config *config) {
+    uint32_t address = config->address;
     for (const struct ifaddrs *at = list; at; at = at->ifa_next) {
         const struct sockaddr *own = at->ifa_addr;
         const struct sockaddr_ll *link = (const struct sockaddr_ll *)own;
@@ -109,6 +119,8 @@ static const char *interface_with(const struct ifaddrs *list, const uint8_t mac[
         if (own && own->sa_family == AF_PACKET && link->sll_halen == 6 && memcmp(link->sll_addr, mac, 6) == 0)
             return at->ifa_name;
         if (own && own->sa_family == AF_INET && address && in->sin_addr.s_addr == htonl(address))
+            return at->ifa_name;
+        if (own && own->sa_family == AF_INET6 && names6(config, own))
             return at->ifa_name;
     }
     return NULL;
@@ -126,7 +138,7 @@ bool rights_allow(const struct config *config, const uint8_t mac[6], char *error
             "--mac is for root unless it is a locally administered address, such as 02:00:00:00:00:01%s", "");
     if (getifaddrs(&list) < 0)
         return refuse(error, "can't look at this host's addresses: %s", strerror(errno));
-    const char *taken = interface_with(list, mac, config->address);
+    const char *taken = interface_with(list, mac, config);
     if (taken)
         refuse(error, "that address is %s's, this host's own; choose another", taken);
     freeifaddrs(list);
@@ -152,6 +164,19 @@ uint32_t rights_own(uint32_t address) {
         answer = rights_borrowed() && host_has(address) ? 0 : address;
     asked = address;
     return answer;
+}
+
+bool rights_own6(const uint8_t address[16]) {
+    char line[200], text[33];
+    FILE *all = fopen("/proc/self/net/if_inet6", "re"); /* none: the host has no IPv6 */
+    bool has = !all && errno != ENOENT;
+    for (int i = 0; i < 16; i++)
+        sprintf(text + 2 * i, "%02x", address[i]);
+    while (all && !has && fgets(line, sizeof line, all))
+        has = strncmp(line, text, 32) == 0;
+    if (all)
+        fclose(all);
+    return !has;
 }
 
 #if defined __x86_64__

@@ -42,6 +42,9 @@ bool rights_allow(const struct config *config, const uint8_t mac[6], char *error
  * Works after rights_confine, too. */
 uint32_t rights_own(uint32_t address);
 
+/* The same of one of IPv6: whether no interface of this host has it. */
+bool rights_own6(const uint8_t address[16]);
+
 /* Once all is open: what the keeper's work never needs is refused to it, in all its threads. */
 void rights_confine(void);
 

@@ -97,6 +97,94 @@ static void only_own_addresses_leave(void **state) {
     free(guard);
 }
 
+static const uint8_t own6[16] = {0xfe, 0x80, [15] = 1}, other6[16] = {0xfe, 0x80, [15] = 9};
+static int asked;
+
+static bool has6(const uint8_t address[16]) {
+    asked++;
+    return memcmp(address, own6, 16) == 0;
+}
+
+static void packet6(uint8_t *bytes, const uint8_t source[16], uint8_t next, uint16_t length) {
+    packet(bytes, own_mac, 0x86dd, 0);
+    memset(bytes + 14, 0, 100);
+    bytes[14] = 0x60;
+    bytes[14 + 4] = (uint8_t)(length >> 8);
+    bytes[14 + 5] = (uint8_t)length;
+    bytes[14 + 6] = next;
+    memcpy(bytes + 14 + 8, source, 16);
+}
+
+static void only_own_addresses_of_ipv6_leave(void **state) {
+    (void)state;
+    struct nic *guard = guarded();
+    uint8_t bytes[128] = {0}, none[16] = {0};
+    packet6(bytes, own6, 17, 8);
+    assert_false(leaves(guard, bytes, 62)); /* nobody says that it is ours */
+    guard_ask6(guard, has6);
+    asked = 0;
+    for (int i = 0; i < 3; i++)
+        assert_true(leaves(guard, bytes, 62));
+    assert_int_equal(asked, 1);
+    packet6(bytes, other6, 17, 8);
+    assert_false(leaves(guard, bytes, 62));
+    packet6(bytes, none, 58, 8);
+    assert_true(leaves(guard, bytes, 62));
+    packet6(bytes, own6, 17, 8);
+    memcpy(bytes + 6, other_mac, 6);
+    assert_false(leaves(guard, bytes, 62));
+    assert_false(leaves(guard, bytes, 53));
+    free(guard);
+}
+
+/* A message of neighbour discovery about a target, with an option that names a MAC. */
+static bool message6(struct nic *guard, uint8_t type, const uint8_t target[16], uint8_t option,
+                     const uint8_t mac[6]) {
+    uint8_t bytes[128] = {0}, *message = bytes + 54;
+    packet6(bytes, own6, 58, 32);
+    message[0] = type;
+    memcpy(message + 8, target, 16);
+    message[24] = option;
+    message[25] = 1;
+    memcpy(message + 26, mac, 6);
+    return leaves(guard, bytes, 86);
+}
+
+static void of_neighbours_it_tells_of_itself_and_of_routers_nothing(void **state) {
+    (void)state;
+    struct nic *guard = guarded();
+    uint8_t bytes[128] = {0};
+    guard_ask6(guard, has6);
+    assert_true(message6(guard, 136, own6, 2, own_mac));
+    assert_false(message6(guard, 136, own6, 2, other_mac));
+    assert_false(message6(guard, 136, other6, 2, own_mac));
+    assert_true(message6(guard, 135, other6, 1, own_mac));
+    assert_false(message6(guard, 135, other6, 1, other_mac));
+    assert_false(message6(guard, 134, own6, 1, own_mac));
+    assert_false(message6(guard, 137, own6, 2, own_mac));
+    assert_true(message6(guard, 128, own6, 0, other_mac)); /* an echo is no such message */
+    packet6(bytes, own6, 0, 40);                           /* a router's message behind options */
+    bytes[54] = 58;
+    bytes[62] = 134;
+    assert_false(leaves(guard, bytes, 94));
+    bytes[62] = 143; /* MLD's */
+    assert_true(leaves(guard, bytes, 94));
+    packet6(bytes, own6, 44, 40); /* in a fragment */
+    bytes[54] = 58;
+    assert_false(leaves(guard, bytes, 94));
+    bytes[54] = 17;
+    assert_true(leaves(guard, bytes, 94));
+    packet6(bytes, own6, 58, 100); /* what of it is not there */
+    bytes[54] = 136;
+    memcpy(bytes + 62, own6, 16);
+    assert_false(leaves(guard, bytes, 86));
+    packet6(bytes, own6, 0, 40); /* options without an end */
+    bytes[54] = 58;
+    bytes[55] = 255;
+    assert_false(leaves(guard, bytes, 94));
+    free(guard);
+}
+
 static uint32_t leased;
 
 static uint32_t now_leased(void) {
@@ -182,6 +270,8 @@ static void guarded_nic_is_not_shared(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_own_addresses_leave),
+        cmocka_unit_test(only_own_addresses_of_ipv6_leave),
+        cmocka_unit_test(of_neighbours_it_tells_of_itself_and_of_routers_nothing),
         cmocka_unit_test(another_address_is_known_with_the_first_frame_in_its_name),
         cmocka_unit_test(arp_tells_of_its_own_address_alone),
         cmocka_unit_test(batches_go_on_behind_what_is_lost),
