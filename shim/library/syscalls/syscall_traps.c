@@ -88,7 +88,7 @@ static bool replace_load(const uint8_t *instruction, long number) {
 }
 
 static bool can_replace_behind(const uint8_t *behind) {
-    if (!all_traps)
+    if (!all_traps || syscall_site_is_jumped_over(behind - 2))
         return false;
     if (syscall_site_behind(behind))
         return true;

@@ -25,6 +25,22 @@ static void load_of_the_number_moves(void **state) {
     assert_int_equal(load_before("\xb8\xca\0\0\0\x48\x89\xdf", 8, 202), 0); /* not right before */
 }
 
+static bool replaceable(const char *code, size_t length, size_t at) {
+    struct syscall_site site;
+    return syscall_site_describe(&site, (const uint8_t *)code + at, (const uint8_t *)code,
+                                 (const uint8_t *)code + length);
+}
+
+/* A text is looked through once more when a library has come. */
+static void what_has_been_replaced_is_not_replaced_again(void **state) {
+    (void)state;
+#define BEHIND "\x0f\x05\x48\x3d\x01\xf0\xff\xff\xc3"
+    assert_true(replaceable("\x90\x90\x90\xb8\x0e\0\0\0" BEHIND, 17, 8));
+    assert_true(replaceable("\x90\x90\x90\x48\x89\xd0\x90\x90" BEHIND, 17, 8));
+    assert_false(replaceable("\x90\x90\x90\xe9\x21\x92\x98\0" BEHIND, 17, 8));
+    assert_false(replaceable("\x90\xe9\x21\x92\x98\0\0\0" BEHIND, 17, 8)); /* mov of seven bytes */
+}
+
 static void comparison_of_the_result_moves(void **state) {
     (void)state;
     assert_int_equal(syscall_site_behind((const uint8_t *)"\x48\x3d\x00\xf0\xff\xff"), 6);
@@ -92,6 +108,7 @@ static void last_bytes_of_a_text_are_no_jump(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(load_of_the_number_moves),
+        cmocka_unit_test(what_has_been_replaced_is_not_replaced_again),
         cmocka_unit_test(comparison_of_the_result_moves),
         cmocka_unit_test(instructions_of_registers_alone_move),
         cmocka_unit_test(return_moves_if_a_gap_follows),
