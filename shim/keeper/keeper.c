@@ -5,6 +5,7 @@
 #include "shim/keeper/keeper.h"
 #include "nic/guard.h"
 #include "shim/keeper/boot_key.h"
+#include "shim/keeper/landlock.h"
 #include "shim/keeper/pidfd.h"
 #include "shim/keeper/privileges.h"
 #include "shim/keeper/tools/tool.h"
@@ -642,6 +643,9 @@ int main(int count, char **arguments) {
     open_nic();
     make_region();
     make_stack();
+    if (keeper.user == 0 && strncmp(keeper.config.nic, "vde:", 4) != 0)
+        landlock_restrict(
+            keeper.directory); /* else it has root's files, as far as rights_confine leaves them */
     shared->impaired = keeper.impaired;
     if (keeper.impaired)
         nic_impair_count(keeper.impaired, shared->impairment);
