@@ -4,6 +4,7 @@
  * program are built for; a static_assert says so.
  */
 #include "stack/base/checksum.h"
+#include "stack/base/minmax.h"
 #include <assert.h>
 #include <string.h>
 #ifdef __x86_64__
@@ -104,13 +105,12 @@ uint64_t checksum_add_chain(uint64_t sum, const struct buffer *chain) {
 }
 
 uint64_t checksum_add_range(uint64_t sum, struct byte_cursor cursor, uint32_t length) {
-    struct iovec pieces[48];
-    int count = buffer_range_pieces(cursor, length, pieces, 48);
     bool odd = false;
-    assert(count >= 0);
-    for (int i = 0; i < count; i++) {
-        sum = add_piece(sum, pieces[i].iov_base, pieces[i].iov_len, odd);
-        odd ^= pieces[i].iov_len & 1;
+    for (; length > 0; cursor = (struct byte_cursor){cursor.buffer->next, 0}) {
+        uint32_t here = min_u32(length, cursor.buffer->end - cursor.position);
+        sum = add_piece(sum, cursor.buffer->storage + cursor.position, here, odd);
+        odd ^= here & 1;
+        length -= here;
     }
     return sum;
 }
