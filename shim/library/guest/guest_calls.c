@@ -2,8 +2,11 @@
 /*
  * guest_calls.c - see guest_calls.h.
  *
- * Children. One that shares this memory would be served by tables that are its parent's, so it gets a copy,
- * as POSIX allows vfork(2) to do.
+ * Children. One that shares this memory while its parent's thread waits (vfork(2), posix_spawn(3), Go's exec)
+ * does so here as well, as in a dynamic program (fork.c, address_space.h): it begins on the next of the
+ * thread's stacks for calls, has the parent's FS while in the library, and must not return from the parent's
+ * calls. What it changes of the thread, and of the registers saved on the program's stack, is put back when the
+ * thread goes on. One that asks for what libc's clone(3) can't say gets a copy of the memory.
  */
 #include "shim/library/guest/guest_calls.h"
 #include "shim/library/guest/guest_thread.h"
@@ -52,8 +55,59 @@ static long make_child(const struct program_frame *frame, long number, const lon
     return 0;
 }
 
-static long make(const struct program_frame *frame, const struct clone_args *wanted, long number,
+/* A child that runs in this memory: what it begins with. */
+struct borrower {
+    struct program_frame frame;
+    uintptr_t stack, fs;
+    bool sets_fs;
+};
+
+static int begin_borrower(void *context) {
+    const struct borrower *borrower = context;
+    guest_thread_borrowed();
+    if (borrower->sets_fs) {
+        guest_threads_begin();
+        guest_fs_set(borrower->fs);
+    }
+    user_dispatch_borrowed();
+    guest_resume(&borrower->frame, borrower->stack);
+}
+
+/* What libc's clone(3) can say of a child that is waited for. */
+#define OF_A_BORROWER                                                                                     \
+    (CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES | CLONE_PIDFD | CLONE_PARENT_SETTID |                \
+     CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_SYSVSEM | CLONE_PARENT | CLONE_IO | CLONE_SETTLS | \
+     CLONE_SIGHAND | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |        \
+     CLONE_NEWPID | CLONE_NEWNET)
+
+static bool can_borrow(const struct clone_args *wanted) {
+    const uint64_t both = CLONE_VM | CLONE_VFORK;
+    return (wanted->flags & both) == both && !(wanted->flags & ~(uint64_t)OF_A_BORROWER) &&
+           !wanted->set_tid_size && !(wanted->flags & CLONE_PIDFD && wanted->flags & CLONE_PARENT_SETTID);
+}
+
+static long make_borrower(struct program_frame *frame, const struct clone_args *wanted, void *stack) {
+    const int not_its = CLONE_SETTLS | CLONE_SIGHAND;
+    struct borrower borrower = {.frame = *frame,
+                                .stack = wanted->stack ? wanted->stack + wanted->stack_size
+                                                       : program_frame_stack(frame),
+                                .fs = wanted->tls,
+                                .sets_fs = wanted->flags & CLONE_SETTLS};
+    void *parent_tid = (void *)(wanted->flags & CLONE_PIDFD ? wanted->pidfd : wanted->parent_tid);
+    struct guest_thread_state state = guest_thread_save();
+    unsigned taken = user_dispatch_taken();
+    int pid = clone(begin_borrower, stack, ((int)wanted->flags & ~not_its) | (int)wanted->exit_signal,
+                    &borrower, parent_tid, NULL, (void *)wanted->child_tid);
+    int error = errno;
+    user_dispatch_take_back(taken);
+    guest_thread_restore(&state);
+    *frame = borrower.frame;
+    return pid < 0 ? -error : pid;
+}
+
+static long make(struct program_frame *frame, const struct clone_args *wanted, long number,
                  const long arguments[6]) {
+    void *stack;
     if (wanted->flags & CLONE_NEWNET)
         netns_leaving();
     if (wanted->flags & CLONE_THREAD) {
@@ -68,16 +122,20 @@ static long make(const struct program_frame *frame, const struct clone_args *wan
     }
     if (wanted->flags & CLONE_VM && !(wanted->flags & CLONE_VFORK))
         return -EINVAL;
+    if (can_borrow(wanted) && (stack = user_dispatch_next_stack()))
+        return make_borrower(frame, wanted, stack);
     return make_child(frame, number, arguments, wanted);
 }
 
 /* What a child's clone is not to do: it does not share, and FS and the stack are changed by us. */
 #define NOT_BY_THE_KERNEL (CLONE_VM | CLONE_VFORK | CLONE_SIGHAND | CLONE_SETTLS | CLONE_CHILD_CLEARTID)
 
-static long take_clone(const struct program_frame *frame) {
+static long take_clone(struct program_frame *frame) {
     const struct syscall_frame *call = &frame->call;
     const struct clone_args wanted = {.flags = (uint64_t)call->rdi & ~(uint64_t)CSIGNAL,
                                       .stack = (uint64_t)call->rsi,
+                                      .exit_signal = (uint64_t)call->rdi & CSIGNAL,
+                                      .pidfd = (uint64_t)call->rdx,
                                       .parent_tid = (uint64_t)call->rdx,
                                       .child_tid = (uint64_t)call->r10,
                                       .tls = (uint64_t)call->r8};
@@ -85,7 +143,7 @@ static long take_clone(const struct program_frame *frame) {
     return make(frame, &wanted, SYS_clone, arguments);
 }
 
-static long take_clone3(const struct program_frame *frame) {
+static long take_clone3(struct program_frame *frame) {
     size_t bytes = (size_t)frame->call.rsi;
     struct clone_args wanted = {0}, changed;
     if (bytes < CLONE_ARGS_SIZE_VER0)
@@ -93,6 +151,9 @@ static long take_clone3(const struct program_frame *frame) {
     if (bytes > sizeof wanted)
         return -E2BIG;
     memcpy(&wanted, (const void *)frame->call.rdi, bytes);
+    if (wanted.flags &
+        CLONE_CLEAR_SIGHAND) /* SIGSYS has a handler of ours; Linux before 5.5 refuses it as well */
+        return -EINVAL;
     changed = wanted;
     changed.flags &= ~(uint64_t)NOT_BY_THE_KERNEL;
     changed.stack = changed.stack_size = 0;
@@ -100,12 +161,15 @@ static long take_clone3(const struct program_frame *frame) {
     return make(frame, &wanted, SYS_clone3, arguments);
 }
 
-static bool take_child(const struct program_frame *frame, long *result) {
-    static const struct clone_args plain = {.exit_signal = SIGCHLD};
+static bool take_child(struct program_frame *frame, long *result) {
+    static const struct clone_args plain = {.exit_signal = SIGCHLD},
+                                   borrowing = {.flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD};
     const long nothing[6] = {0};
     switch (frame->call.number) {
-    case SYS_fork:
     case SYS_vfork:
+        *result = make(frame, &borrowing, SYS_fork, nothing);
+        return true;
+    case SYS_fork:
         *result = make_child(frame, SYS_fork, nothing, &plain);
         return true;
     case SYS_clone:

@@ -240,6 +240,21 @@ void guest_clear_tid_set(int *address) {
     self.clear_tid = address;
 }
 
+struct guest_thread_state guest_thread_save(void) {
+    return (struct guest_thread_state){.fs = self.guest_fs, .clear_tid = self.clear_tid, .made = self.made};
+}
+
+void guest_thread_borrowed(void) {
+    self.clear_tid = NULL;
+    self.made = false;
+}
+
+void guest_thread_restore(const struct guest_thread_state *state) {
+    self.guest_fs = state->fs;
+    self.clear_tid = state->clear_tid;
+    self.made = state->made;
+}
+
 bool guest_thread_is_made(void) {
     const struct guest_thread *thread = guest_threads ? this_thread() : NULL;
     return thread && thread->made;

@@ -64,6 +64,17 @@ long guest_thread_make(const struct program_frame *frame, const struct guest_clo
 void guest_clear_tid_set(int *address);
 void guest_clear_tid(void);
 
+/* A child that runs in this memory while this thread waits (vfork(2)) has what is noted of the thread: it is
+ * no thread of libc's, and the thread is as before when it goes on. */
+struct guest_thread_state {
+    uintptr_t fs;
+    int *clear_tid;
+    bool made;
+};
+struct guest_thread_state guest_thread_save(void);
+void guest_thread_borrowed(void);
+void guest_thread_restore(const struct guest_thread_state *state);
+
 /* exit(2): a thread ends that guest_thread_make has made; returns in the others. The guest's stack may be
  * gone. The first is for a signal handler: the thread ends when that returns. */
 GUEST_SAFE bool guest_thread_is_made(void);

@@ -338,7 +338,10 @@ static int install_borrowed(int signal, const struct sigaction *action, struct s
         return -1;
     if (action)
         wanted = *action;
-    if (action && ask_kernel(signal, &wanted, NULL) < 0)
+    if (action && user_dispatch_on)
+        sigdelset(&wanted.sa_mask, SIGSYS);
+    bool ours = user_dispatch_on && signal == SIGSYS;
+    if (action && !ours && ask_kernel(signal, &wanted, NULL) < 0)
         return -1;
     if (old)
         *old = before;

@@ -115,6 +115,23 @@ void user_dispatch_thread(void) {
         sigaltstack(&stack, NULL);
 }
 
+void *user_dispatch_next_stack(void) {
+    bool on_ours = own.stacks && own.taken > 0 && own.taken < STACKS_MAX;
+    return on_ours ? own.stacks + (own.taken + 1) * STACK_BYTES : NULL;
+}
+
+unsigned user_dispatch_taken(void) {
+    return own.taken;
+}
+
+void user_dispatch_take_back(unsigned taken) {
+    own.taken = taken;
+}
+
+void user_dispatch_borrowed(void) {
+    turn_on();
+}
+
 void user_dispatch_leaves_stack(void) {
     own.taken = 0;
     if (!own.stacks)

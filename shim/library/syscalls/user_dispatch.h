@@ -42,6 +42,14 @@ void user_dispatch_forked(void);
 /* In a child that goes on with a stack of a size unknown: what this thread was called for does not return. */
 void user_dispatch_leaves_stack(void);
 
+/* A child that runs in this memory while its parent's thread waits for it, as vfork(2) makes one. The stack on
+ * which it may begin; NULL: the call in progress is on none of ours, or there is no other one. In the child:
+ * turns it on. How many stacks this thread has taken: for the parent, which has as many afterwards. */
+void *user_dispatch_next_stack(void);
+void user_dispatch_borrowed(void);
+unsigned user_dispatch_taken(void);
+void user_dispatch_take_back(unsigned taken);
+
 /* For a program that barewire-load is about to begin: its text lies below the libraries. `go`: it runs on
  * stacks that are too small for a call of ours. False: the kernel does not let us. */
 bool user_dispatch_guest(bool go);
