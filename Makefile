@@ -200,13 +200,17 @@ FIRST ?= 1
 
 # The shim's own protocol, see tests/model: the library and the keeper call the model between any two basic blocks.
 MODEL_PARTS := build-model/libbarewire.so build-model/barewire-keeper build-model/tests/model build-model/tests/model_program
-.PHONY: model model-parts
+.PHONY: model model-parts model-faults
 model-parts:
 	@$(MAKE) --no-print-directory BUILD=build-model CFLAGS="-O1 -g" SAN= SEAM=build-model/tests/model_seam.so \
 	    SANITIZE="-fsanitize-coverage=trace-pc $(MODEL_DEFINES)" $(MODEL_PARTS)
 
 model: model-parts
 	build-model/tests/model $(FIRST) $(SEEDS)
+
+# Known faults, put back in a copy: each must be found.
+model-faults:
+	tests/model/faults
 
 simulate: $(BUILD)/tests/simulate
 	$< $(FIRST) $(SEEDS)
