@@ -68,8 +68,8 @@ bool guard_lets(const uint8_t *start, size_t length, const uint8_t mac[6], uint3
 }
 
 /* What a host says of neighbours: its own addresses, with its own MAC. Routers' messages are not for hosts to send. */
-static bool lets_icmp6(const uint8_t *message, size_t length, const uint8_t mac[6], guard_is_own *own,
-                       void *context) {
+static bool lets_icmp6(const uint8_t *message, size_t length, bool checks, const uint8_t mac[6],
+                       guard_is_own *own, void *context) {
     static const uint8_t fixed[] = {8, 0, 24, 24}; /* bytes before the options */
     if (length < 4)
         return false;
@@ -78,7 +78,9 @@ static bool lets_icmp6(const uint8_t *message, size_t length, const uint8_t mac[
     if (message[0] == ROUTER_ADVERTISEMENT || message[0] == REDIRECT)
         return false;
     size_t at = fixed[message[0] - ROUTER_SOLICITATION];
-    if (length < at || (message[0] == NEIGHBOUR_ADVERTISEMENT && !own(context, message + 8)))
+    /* Who checks an address (RFC 4862) would take it from whoever else does. */
+    bool claims = message[0] == NEIGHBOUR_ADVERTISEMENT || (message[0] == NEIGHBOUR_SOLICITATION && checks);
+    if (length < at || (claims && !own(context, message + 8)))
         return false;
     for (; at < length; at += message[at + 1] * 8u) {
         if (length - at < 8 || message[at + 1] == 0)
@@ -94,8 +96,10 @@ bool guard_lets6(const uint8_t *start, size_t length, const uint8_t mac[6], guar
                  void *context) {
     static const uint8_t none[16];
     const uint8_t *packet = start + ETHERNET_BYTES;
-    if (length < ETHERNET_BYTES + 40 || memcmp(start + 6, mac, 6) != 0 ||
-        (memcmp(packet + 8, none, sizeof none) != 0 && !own(context, packet + 8)))
+    if (length < ETHERNET_BYTES + 40 || memcmp(start + 6, mac, 6) != 0)
+        return false;
+    bool unspecified = memcmp(packet + 8, none, sizeof none) == 0;
+    if (!unspecified && !own(context, packet + 8))
         return false;
     size_t end = 40 + (size_t)(packet[4] << 8 | packet[5]), there = length - ETHERNET_BYTES, at = 40;
     uint8_t next = packet[6];
@@ -113,7 +117,7 @@ bool guard_lets6(const uint8_t *start, size_t length, const uint8_t mac[6], guar
         return there >= at;
     bool whole = there >= end && end >= at;
     return at < there && (packet[at] < ROUTER_SOLICITATION || packet[at] > REDIRECT ||
-                          (whole && lets_icmp6(packet + at, end - at, mac, own, context)));
+                          (whole && lets_icmp6(packet + at, end - at, unspecified, mac, own, context)));
 }
 
 static bool is_own6(void *context, const uint8_t address[16]) {

@@ -125,13 +125,13 @@ static int parent_of(int pid) {
     return parent;
 }
 
-#define GENERATIONS_MAX 16
+#define GENERATIONS 3 /* a program, the shell of system(3), and what that runs */
 
-/* Whether a process has an account already, or one of those has that it is a child of: it may have become
- * another user's, and another program, since. A child of vfork(2), which libc makes for system(3), too, gets
- * an account beforehand only when there are sockets that it inherits. */
+/* Whether a process has an account already, or one of the two has that it descends from: it may have become
+ * another user's, and another program, since. A child of vfork(2), which libc makes for system(3), too, gets an
+ * account beforehand only when there are sockets that it inherits. */
 static bool is_member(int pid) {
-    for (int i = 0; i < GENERATIONS_MAX && pid > 1; i++, pid = parent_of(pid))
+    for (int i = 0; i < GENERATIONS && pid > 0; i++, pid = parent_of(pid))
         if (has_record(pid))
             return true;
     return false;

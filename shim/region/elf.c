@@ -136,6 +136,7 @@ static bool look_at(const char *path, bool as_real_user, struct program *program
     bool elf = length >= (ssize_t)sizeof start.header && memcmp(start.bytes, ELFMAG, SELFMAG) == 0;
     if (elf && !(program->out_of_reach = distrusted(path, as_real_user)))
         look_at_image(file, &start.header, path, program);
+    program->seen = elf && !program->out_of_reach;
     close(file);
     return !elf && length > 0 && program->interpreters < PROGRAM_INTERPRETERS_MAX &&
            script_line(start.bytes, (size_t)length, program->lines[program->interpreters]);
@@ -144,7 +145,7 @@ static bool look_at(const char *path, bool as_real_user, struct program *program
 void program_look(const char *path, bool as_real_user, struct program *program) {
     char interpreter[PROGRAM_LINE_BYTES];
     program->out_of_reach = NULL;
-    program->guest = false;
+    program->guest = program->seen = false;
     program->interpreters = 0;
     while (look_at(path, as_real_user, program)) {
         memcpy(interpreter, program->lines[program->interpreters++], sizeof interpreter);

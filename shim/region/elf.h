@@ -14,6 +14,7 @@
 /* What can be said of a file that is to be executed. */
 struct program {
     const char *out_of_reach; /* why it can't be taken over; NULL: it can, or that can't be told */
+    bool seen;                /* it was read, and is one that can be */
     bool guest;               /* by barewire-load: it has no loader, or not glibc's */
     /* A script's interpreter with its argument, as its first line has them, and that one's: "/bin/sh -e".
      * What they lead to is the program. */

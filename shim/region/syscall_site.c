@@ -107,9 +107,11 @@ bool syscall_site_is_one_store(const struct syscall_site *site) {
     return site->before && ((uintptr_t)site->before & 7) <= 3;
 }
 
-bool syscall_site_is_jumped_over(const uint8_t *instruction) {
-    return instruction[-MOV_BYTES] == 0xe9 ||
-           (instruction[-LONG_MOV_BYTES] == 0xe9 && instruction[-2] == 0 && instruction[-1] == 0);
+bool syscall_site_is_jumped_over(const uint8_t *instruction, const uint8_t *start) {
+    if (instruction - MOV_BYTES >= start && instruction[-MOV_BYTES] == 0xe9)
+        return true;
+    return instruction - LONG_MOV_BYTES >= start && instruction[-LONG_MOV_BYTES] == 0xe9 &&
+           instruction[-2] == 0 && instruction[-1] == 0;
 }
 
 bool syscall_site_describe(struct syscall_site *site, const uint8_t *instruction, const uint8_t *start,
@@ -121,8 +123,7 @@ bool syscall_site_describe(struct syscall_site *site, const uint8_t *instruction
         site->before_bytes = MOV_BYTES;
         return true;
     }
-    bool whole = instruction - LONG_MOV_BYTES >= start && instruction + 8 <= end &&
-                 !syscall_site_is_jumped_over(instruction);
+    bool whole = instruction + 8 <= end && !syscall_site_is_jumped_over(instruction, start);
     site->after_bytes = whole ? syscall_site_behind(instruction + 2) : 0;
     return site->after_bytes > 0;
 }

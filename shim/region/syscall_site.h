@@ -29,9 +29,9 @@ struct syscall_site {
     long number;          /* of the system call, where it was loaded right before, or lately; -1: not known */
 };
 
-/* Whether the load of the number before an instruction, of which the seven bytes before it are there, has become a
- * jump. That comes back behind the instruction, which may not be replaced as well. */
-bool syscall_site_is_jumped_over(const uint8_t *instruction);
+/* Whether the load of the number before an instruction of a text, which begins at `start`, has become a jump. That
+ * comes back behind the instruction, which may not be replaced as well. */
+bool syscall_site_is_jumped_over(const uint8_t *instruction, const uint8_t *start);
 
 /* Describes an instruction of a text. Gives whether a jump can replace it. */
 bool syscall_site_describe(struct syscall_site *site, const uint8_t *instruction, const uint8_t *start,

@@ -252,7 +252,7 @@ static void add_ip6(struct lines *lines, const struct trace_event *event, bool o
         return;
     struct headers headers = {.source = ip_from_bytes(ip + 8), .destination = ip_from_bytes(ip + 24)};
     bool found = ip6_find_transport(ip, available, &protocol, &headers.bytes);
-    bool fragment = ip[6] == IP6_FRAGMENT;
+    bool fragment = ip[6] == IP6_FRAGMENT && available > IP6_HEADER_BYTES;
     if (groups & TRACING_IP)
         add(lines, "ip", "%c %s > %s %s, %u bytes, hop limit %u%s", out ? '>' : '<', place(headers.source, 0),
             place(headers.destination, 0),

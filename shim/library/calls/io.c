@@ -85,8 +85,10 @@ static int read_control(const struct msghdr *header, struct socket_message *mess
     else if (stream)
         error = control_is_whole(&copy) ? 0 : -EINVAL;
     else
-        message->control_error = cmsg_read(&copy, inet6, inet6 && speaks_ip6(socket, header), message,
-                                           extensions); /* what else is wrong is said first */
+        message->control_error = /* what else is wrong is said first */
+            control_is_whole(&copy)
+                ? cmsg_read(&copy, inet6, inet6 && speaks_ip6(socket, header), message, extensions)
+                : -EINVAL;
     if (copy.msg_control != few)
         memory_give(copy.msg_control);
     return error;

@@ -181,7 +181,8 @@ static void write_environment(struct told *told, void *room, char *const *given,
     bool silent = !says_anything(given);
     size_t count = 0;
     for (; *given; given++)
-        if ((complete || *given != preload) && !(united && users_distrusts(*given)))
+        if ((complete || *given != preload) && !users_are_told(*given) &&
+            !(united && users_distrusts(*given)))
             environment[count++] = *given;
     environment[count] = NULL;
     for (size_t i = 0; i < remembered_count && !dismissed; i++)
@@ -288,6 +289,24 @@ static void find_program(const char *path, char *const *environment, bool as_rea
         program->out_of_reach = "does not find " LOADER;
 }
 
+/* The same where the process's users may differ: as a process whose users agree, if it can be that, since what is
+ * executed will be. Gives `users`, by which they are told apart again, if they do differ and the program is one in
+ * which this library will be for sure; else NULL. */
+static struct users *find_program_of_users(const char *path, char *const *environment,
+                                           struct program *program, struct users *users) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    struct users *united = users_unite(users);
+    find_program(path, environment, false, program);
+    users_part(united);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (united && !program->out_of_reach && !program->seen && path &&
+        faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
+        program->out_of_reach = "is run with the rights of two users";
+    return program->seen && !program->out_of_reach ? united : NULL;
+}
+
 static void mark_leaving(bool leaving) {
     region_enter();
     wake_self->leaving = leaving;
@@ -328,14 +347,11 @@ static int run(const struct call *call, const char *found, char *const *environm
     bool borrowed = address_space_is_parents();
     int count = going_on();
     struct program program;
-    struct users users, *united = users_unite(&users);
-    find_program(found, environment, false, &program);
+    struct users users, *split = find_program_of_users(found, environment, &program, &users);
     const char *reason = program.out_of_reach, *guest = NULL;
     bool marks = reason && count > 0 && !borrowed;
-    if (reason) {
-        united = users_part(united);
+    if (reason)
         say_out_of_reach(found, reason, count);
-    }
     if (reason && is_strict()) {
         errno = EPERM;
         return -1;
@@ -343,7 +359,7 @@ static int run(const struct call *call, const char *found, char *const *environm
     struct process *record = borrowed && !reason ? fork_borrower_record() : NULL;
     bool needed = count > 0 || record;
     if (is_dismissed(environment, needed))
-        united = users_part(united);
+        split = NULL;
     struct call by_loader = {EXECVE, -1, loader, NULL, 0};
     if (program.guest && !reason && !is_dismissed(environment, needed)) {
         char **arguments =
@@ -352,15 +368,16 @@ static int run(const struct call *call, const char *found, char *const *environm
         by_loader.arguments = arguments;
         call = &by_loader;
     }
-    TELL(&told, environment, guest, record, needed, united);
+    TELL(&told, environment, guest, record, needed, split);
     if (told.environment == environment)
-        united = users_part(united); /* there was no memory to tell the next program in */
+        split = NULL; /* there was no memory to tell the next program in */
     if (marks)
         mark_leaving(true);
     if (borrowed && !reason)
         fork_borrower_executes(told.given_memory);
     else if (!borrowed && attached())
         shared_gate_close(); /* exec ends the other threads: not in the middle of a change */
+    struct users *united = split ? users_unite(split) : NULL;
     make(call, told.environment);
     int error = errno;
     users_part(united);
@@ -429,8 +446,10 @@ bool exec_by_libc(const long a[6], long *result) {
     void *room = bytes > SPAWN_STACK_ROOM ? taken : __builtin_alloca(bytes);
     if (!room)
         return false;
-    struct users *united = users_unite(&users);
+    struct program program;
+    struct users *united = find_program_of_users((const char *)a[0], given, &program, &users);
     write_environment(&told, room, given, NULL, process_record_of(NULL), false, united);
+    united = united && !program.guest ? users_unite(united) : NULL;
     *result = kernel_call(SYS_execve, a[0], a[1], (long)told.environment, 0, 0, 0);
     users_part(united);
     memory_give(taken);
@@ -499,13 +518,16 @@ static int spawn(spawn_function *function, pid_t *pid, const char *file, const c
     bool resets = resets_users(attributes);
     if (resets)
         user_before_syscall(SYS_setuid, (const long[6]){getuid()});
-    struct users users, *united = resets ? NULL : users_unite(&users);
-    find_program(path, environment, resets, &program);
+    struct users users, *split = NULL;
+    if (resets)
+        find_program(path, environment, true, &program);
+    else
+        split = find_program_of_users(path, environment, &program, &users);
     const char *reason = program.out_of_reach, *guest = NULL;
     if (reason)
         say_out_of_reach(path, reason, count);
-    if (reason || is_dismissed(environment, count > 0))
-        united = users_part(united);
+    if (is_dismissed(environment, count > 0))
+        split = NULL;
     if (reason && is_strict())
         return EPERM;
     struct told told;
@@ -517,9 +539,8 @@ static int spawn(spawn_function *function, pid_t *pid, const char *file, const c
         arguments = room;
         file = loader;
     }
-    TELL(&told, environment, guest, record, count > 0, united);
-    if (told.environment == environment)
-        united = users_part(united);
+    TELL(&told, environment, guest, record, count > 0, split);
+    struct users *united = split && told.environment != environment ? users_unite(split) : NULL;
     int result = function(pid, file, actions, attributes, arguments, told.environment);
     users_part(united);
     memory_give(told.given_memory);

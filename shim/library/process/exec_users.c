@@ -28,6 +28,8 @@
 static void look(struct users *now) {
     CALL(SYS_getresuid, &now->user[0], &now->user[1], &now->user[2]);
     CALL(SYS_getresgid, &now->group[0], &now->group[1], &now->group[2]);
+    now->of_files[0] = (uid_t)CALL(SYS_setfsuid, -1); /* which gives the one there is */
+    now->of_files[1] = (uid_t)CALL(SYS_setfsgid, -1);
 }
 
 static bool is_split(const struct users *now) {
@@ -66,9 +68,20 @@ static bool root_is_root(void) {
            CALL(SYS_prctl, PR_CAPBSET_READ, CAP_SETGID) == 1;
 }
 
+/* A program that is not to be whoever it was told to be is not to be root either. */
+static _Noreturn void give_up(void) {
+    static const char line[] = "barewire: the program can't be given its users back: it is ended\n";
+    CALL(SYS_write, 2, line, sizeof line - 1);
+    for (;;)
+        CALL(SYS_exit_group, 2);
+}
+
 static void put_back(const struct users *was) {
-    CALL(SYS_setresgid, was->group[0], was->group[1], was->group[2]);
-    CALL(SYS_setresuid, was->user[0], was->user[1], was->user[2]);
+    if (CALL(SYS_setresgid, was->group[0], was->group[1], was->group[2]) < 0 ||
+        CALL(SYS_setresuid, was->user[0], was->user[1], was->user[2]) < 0)
+        give_up();
+    CALL(SYS_setfsgid, was->of_files[1]);
+    CALL(SYS_setfsuid, was->of_files[0]);
     capabilities(SYS_capset, (unsigned *)was->effective, true);
 }
 
@@ -84,7 +97,8 @@ struct users *users_unite(struct users *was) {
         put_back(was);
         return NULL;
     }
-    CALL(SYS_setfsuid, was->user[1]);
+    CALL(SYS_setfsgid, was->of_files[1]);
+    CALL(SYS_setfsuid, was->of_files[0]);
     return was;
 }
 
@@ -92,6 +106,10 @@ struct users *users_part(const struct users *was) {
     if (was)
         put_back(was);
     return NULL;
+}
+
+bool users_are_told(const char *variable) {
+    return strncmp(variable, VARIABLE, sizeof VARIABLE - 1) == 0;
 }
 
 size_t users_tell(const struct users *was, char text[USERS_TEXT_BYTES]) {
@@ -112,7 +130,6 @@ bool users_distrusts(const char *variable) {
     return false;
 }
 
-/* A program that is not to be whoever it was told to be is not to be root either. */
 void users_begin(void) {
     const char *told = getenv("BAREWIRE_USERS");
     unsigned user, effective, group, effective_group;
@@ -120,11 +137,8 @@ void users_begin(void) {
         return;
     if (sscanf(told, "%x,%x,%x,%x", &user, &effective, &group, &effective_group) != 4 ||
         CALL(SYS_setresgid, group, effective_group, effective_group) < 0 ||
-        CALL(SYS_setresuid, user, effective, effective) < 0) {
-        static const char line[] = "barewire: the program can't be given its users back: it is ended\n";
-        CALL(SYS_write, 2, line, sizeof line - 1);
-        CALL(SYS_exit_group, 2);
-    }
+        CALL(SYS_setresuid, user, effective, effective) < 0)
+        give_up();
     CALL(SYS_prctl, PR_SET_DUMPABLE, 0);
     unsetenv("BAREWIRE_USERS");
 }

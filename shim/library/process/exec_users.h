@@ -21,6 +21,7 @@
 struct users {
     uid_t user[3]; /* real, effective, saved */
     gid_t group[3];
+    uid_t of_files[2];     /* the user and the group that files are opened as */
     unsigned effective[2]; /* capabilities */
 };
 
@@ -37,7 +38,9 @@ struct users *users_unite(struct users *was);
  * gives NULL; leaves errno alone. */
 struct users *users_part(const struct users *was);
 
-/* The variable by which the next program knows: NAME=VALUE. Returns its length. */
+/* The variable by which the next program knows: NAME=VALUE. Returns its length. What a program has of that name in
+ * its environment itself is never passed on. */
+bool users_are_told(const char *variable);
 size_t users_tell(const struct users *was, char text[USERS_TEXT_BYTES]);
 
 /* Whether the loader takes a variable, NAME=VALUE, out of the environment that it distrusts. */

@@ -18,6 +18,9 @@
 
 #define PAGE_BYTES 4096ul
 #define CACHE_LINE 64
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14; before, EINVAL */
+#endif
 #define JUMP_BYTES 14        /* jmp *0(%rip), and the address */
 #define REACH (0x7ff00000ul) /* of a jump with 32 bits of distance */
 #define STEP (0x100000ul)
@@ -77,8 +80,14 @@ static void store_two(uint8_t *at, uint8_t first, uint8_t second) {
     *(volatile unaligned_uint16 *)at = (uint16_t)(first | second << 8);
 }
 
+/* Text that the program writes to itself stays as it is: it would not be writable any more. */
+static bool is_writable(const uint8_t *instruction) {
+    return kernel_call(SYS_madvise, (long)((uintptr_t)instruction & ~(PAGE_BYTES - 1)), PAGE_BYTES,
+                       MADV_POPULATE_WRITE, 0, 0, 0) == 0;
+}
+
 bool syscall_patch(uint8_t *instruction, const uint8_t *stub) {
-    if ((uintptr_t)instruction % CACHE_LINE == CACHE_LINE - 1 || !can_order())
+    if (is_writable(instruction) || (uintptr_t)instruction % CACHE_LINE == CACHE_LINE - 1 || !can_order())
         return false;
     const uint8_t *jump = near_jump(instruction, stub);
     intptr_t distance = (intptr_t)jump - (intptr_t)(instruction + 5);

@@ -88,7 +88,8 @@ static bool replace_load(const uint8_t *instruction, long number) {
 }
 
 static bool can_replace_behind(const uint8_t *behind) {
-    if (!all_traps || syscall_site_is_jumped_over(behind - 2))
+    const uint8_t *page = (const uint8_t *)((uintptr_t)behind & ~(uintptr_t)(PAGE_BYTES - 1));
+    if (!all_traps || syscall_site_is_jumped_over(behind - 2, page))
         return false;
     if (syscall_site_behind(behind))
         return true;

@@ -37,6 +37,7 @@ static void what_has_been_replaced_is_not_replaced_again(void **state) {
 #define BEHIND "\x0f\x05\x48\x3d\x01\xf0\xff\xff\xc3"
     assert_true(replaceable("\x90\x90\x90\xb8\x0e\0\0\0" BEHIND, 17, 8));
     assert_true(replaceable("\x90\x90\x90\x48\x89\xd0\x90\x90" BEHIND, 17, 8));
+    assert_true(replaceable("\xb8\x3b\0\0\0" BEHIND, 14, 5)); /* where a function begins */
     assert_false(replaceable("\x90\x90\x90\xe9\x21\x92\x98\0" BEHIND, 17, 8));
     assert_false(replaceable("\x90\xe9\x21\x92\x98\0\0\0" BEHIND, 17, 8)); /* mov of seven bytes */
 }
