@@ -181,12 +181,27 @@ static void send_again(int signal, const siginfo_t *info) {
     syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), signal, info);
 }
 
+/* libc's masks never have the two signals that it keeps for itself; those of a guest are of a libc of its own, and
+ * come to our handlers. */
+static void set_mask(const sigset_t *mask) {
+    if (user_dispatch_on)
+        kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)mask, 0, sizeof(uint64_t), 0, 0);
+    else
+        pthread_sigmask(SIG_SETMASK, mask, NULL);
+}
+
+static void fill_mask(sigset_t *mask) {
+    sigfillset(mask);
+    if (user_dispatch_on)
+        memset(mask, 0xff, sizeof(uint64_t));
+}
+
 static void release_held(void) {
     if (!held.pending)
         return;
     held.pending = false;
     send_again(held.signal, &held.info);
-    pthread_sigmask(SIG_SETMASK, &held.mask, NULL); /* the signal arrives here */
+    set_mask(&held.mask); /* the signal arrives here */
 }
 
 /* Of two that arrive at once the kernel lets the second in at the first's first instruction: it is held
@@ -194,8 +209,8 @@ static void release_held(void) {
  * it. What the thread goes back to in the end is the first's. */
 static void hold_back(int signal, const siginfo_t *info, ucontext_t *context) {
     sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, NULL); /* no third comes now */
+    fill_mask(&all);
+    set_mask(&all); /* no third comes now */
     if (held.pending) {
         send_again(signal, info);
     } else {
@@ -204,7 +219,7 @@ static void hold_back(int signal, const siginfo_t *info, ucontext_t *context) {
         held.pending = true;
     }
     held.mask = context->uc_sigmask;
-    sigfillset(&context->uc_sigmask);
+    fill_mask(&context->uc_sigmask);
     let_faults_in(&context->uc_sigmask);
 }
 
