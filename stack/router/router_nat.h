@@ -27,7 +27,8 @@
 struct nat_mapping {
     uint8_t protocol; /* 0: free */
     bool fixed;       /* made by the user: does not age */
-    bool established; /* TCP: both sides have sent, and neither FIN nor RST was last */
+    bool established; /* TCP: both sides have sent, and it is not closing */
+    bool closing;     /* a FIN or RST has been seen since the last SYN */
     bool seen_in, seen_out;
     uint16_t inner_port, outer_port; /* of ICMP: the identifier */
     uint32_t inner_address;

@@ -9,6 +9,7 @@
 #define OFFSET_MASK 0x1fffu
 #define MORE_FRAGMENTS 0x2000u
 #define TCP_FIN 0x01u
+#define TCP_SYN 0x02u
 #define TCP_RST 0x04u
 
 void nat_adjust(uint8_t *sum, const void *before, const void *after, uint32_t length) {
@@ -62,8 +63,9 @@ static void refresh(struct nat_mapping *mapping, uint64_t now_ns, const uint8_t 
             mapping->until_ns = now_ns + NAT_UDP_NS;
         return;
     }
-    bool ends = transport[13] & (TCP_FIN | TCP_RST);
-    mapping->established = !ends && mapping->seen_in && mapping->seen_out;
+    uint8_t flags = transport[13];
+    mapping->closing = (mapping->closing && !(flags & TCP_SYN)) || flags & (TCP_FIN | TCP_RST);
+    mapping->established = !mapping->closing && mapping->seen_in && mapping->seen_out;
     mapping->until_ns = now_ns + (mapping->established ? NAT_TCP_NS : NAT_TCP_OPENING_NS);
 }
 

@@ -144,8 +144,12 @@ static bool run_programs(void) {
     uint64_t until_ns = clock_now() + (uint64_t)net.topology.timeout * SECOND_NS;
     int left = 0;
     for (int i = 0; i < net.topology.station_count; i++)
-        if (net.topology.stations[i].run[0])
-            left += net_run_program(&net, i);
+        if (net.topology.stations[i].run[0] && net_run_program(&net, i)) {
+            left++;
+        } else if (net.topology.stations[i].run[0]) {
+            net.programs[i] = 0;
+            net.status[i] = 127; /* it was never started */
+        }
     while (left > 0 && !interrupted && clock_now() < until_ns) {
         for (int i = 0; i < net.topology.station_count; i++) {
             int status;

@@ -223,8 +223,18 @@ static void set_environment(const struct net *net, const struct topology_station
 }
 
 void net_become(const struct net *net, int station, char *const *words) {
-    set_environment(net, &net->topology.stations[station]);
-    execvp(words[0], words);
+    size_t count = 0;
+    while (words[count])
+        count++;
+    char **all = calloc(count + 5, sizeof *all);
+    /* By a shell, in which the library is: it takes over static programs, too, and says what it can't. */
+    static char *const shell[] = {"/bin/sh", "-c", "exec \"$@\"", "sh"};
+    if (all) {
+        memcpy(all, shell, sizeof shell);
+        memcpy(all + sizeof shell / sizeof *shell, words, count * sizeof *words);
+        set_environment(net, &net->topology.stations[station]);
+        execv(*all, all);
+    }
     fprintf(stderr, "barewire: can't start '%s': %s\n", words[0], strerror(errno));
     _exit(127);
 }
