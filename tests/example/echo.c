@@ -88,7 +88,7 @@ int main(int count, char **arguments) {
     snprintf(request.ifr_name, sizeof request.ifr_name, "%s", count > 1 ? arguments[1] : "tap0");
     if (!stack || tap < 0 || ioctl(tap, TUNSETIFF, &request) < 0 ||
         socket_create(stack, SOCK_STREAM, IPPROTO_TCP, &listener) != 0 ||
-        socket_bind(stack, listener, ip_from_v4(0), 7) != 0 || socket_listen(stack, listener, 16) != 0) {
+        socket_bind(stack, listener, ip_from_v4(0), 7) != 0 || socket_listen(stack, listener, 64) != 0) {
         perror("echo: can't begin");
         return 1;
     }
