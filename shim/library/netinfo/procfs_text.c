@@ -365,13 +365,11 @@ static void write_counters(struct procfs_text *text) {
     }
 }
 
-struct socket_counts {
-    uint32_t tcp, udp, udplite, raw, all;
-};
-
-static void count_socket(void *object, void *context) {
+void procfs_count_socket(void *object, void *context) {
     const struct socket *socket = object;
-    struct socket_counts *counts = context;
+    struct procfs_socket_counts *counts = context;
+    if (counts->inet6_alone && !socket->options.inet6)
+        return;
     counts->all++;
     counts->tcp += socket->tcp && socket->tcp->state != TCP_CLOSE;
     counts->raw += socket->type == SOCK_RAW;
@@ -381,9 +379,9 @@ static void count_socket(void *object, void *context) {
 }
 
 static void write_sockstat(struct procfs_text *text) {
-    struct socket_counts counts = {0};
+    struct procfs_socket_counts counts = {0};
     uint32_t states[16] = {0}, connections = 0;
-    pool_walk(&shared->stack.sockets, count_socket, &counts);
+    pool_walk(&shared->stack.sockets, procfs_count_socket, &counts);
     pool_walk(&shared->stack.connections, count_tcp, states);
     for (int i = 0; i < 16; i++)
         connections += states[i];

@@ -19,6 +19,13 @@ struct procfs_text {
 
 void procfs_print(struct procfs_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* What there is of sockets, for files that count them: of AF_INET6 alone, or all. For pool_walk, with the lock held. */
+struct procfs_socket_counts {
+    bool inet6_alone;
+    uint32_t tcp, udp, udplite, raw, all;
+};
+void procfs_count_socket(void *object, void *context);
+
 /* Makes the text of a file of that name. The lock is held. False: it is not one of them. */
 bool procfs_write(const char *name, struct procfs_text *text);
 

@@ -255,25 +255,9 @@ static void write_route_counts(struct procfs_text *text) {
     procfs_print(text, "%04x %04x %04x %04x %04x %04x %04x\n", routes, routes, routes, routes, 0u, 0u, 0u);
 }
 
-struct socket_counts {
-    uint32_t tcp, udp, udplite, raw;
-};
-
-static void count_socket(void *object, void *context) {
-    const struct socket *socket = object;
-    struct socket_counts *counts = context;
-    if (!socket->options.inet6)
-        return;
-    counts->tcp += socket->tcp && socket->tcp->state != TCP_CLOSE;
-    counts->raw += socket->type == SOCK_RAW;
-    bool bound = socket->datagram && socket->type == SOCK_DGRAM && socket->datagram->binding.port;
-    counts->udp += bound && socket->datagram->binding.protocol == IP_PROTOCOL_UDP;
-    counts->udplite += bound && socket->datagram->binding.protocol == IP_PROTOCOL_UDPLITE;
-}
-
 static void write_sockstat(struct procfs_text *text) {
-    struct socket_counts counts = {0};
-    pool_walk(&shared->stack.sockets, count_socket, &counts);
+    struct procfs_socket_counts counts = {.inet6_alone = true};
+    pool_walk(&shared->stack.sockets, procfs_count_socket, &counts);
     procfs_print(
         text, "TCP6: inuse %u\nUDP6: inuse %u\nUDPLITE6: inuse %u\nRAW6: inuse %u\nFRAG6: inuse 0 memory 0\n",
         counts.tcp, counts.udp, counts.udplite, counts.raw);
