@@ -33,9 +33,11 @@ struct nic_guard {
     uint8_t mac[6];
     _Atomic uint32_t address;
     uint32_t (*ask)(void);
-    uint8_t addresses6[ADDRESSES6_MAX][16]; /* that were asked for last, and are its own */
-    uint32_t count6, next6;
+    uint8_t addresses6[ADDRESSES6_MAX][16]; /* that were asked for lately, and are its own */
+    uint64_t until6_ns[ADDRESSES6_MAX];     /* when each is asked for again */
+    uint32_t next6;
     bool (*ask6)(const uint8_t address[16]);
+    uint64_t (*now_ns)(void);
     /* One thread sends at a time. */
     struct nic_frame frames[AT_ONCE];
     struct iovec pieces[AT_ONCE][PIECES_MAX + 1];
@@ -92,6 +94,18 @@ static bool lets_icmp6(const uint8_t *message, size_t length, bool checks, const
     return true;
 }
 
+/* From its fragment header on. Neighbours' messages are never cut (RFC 6980), and headers behind it are not seen. Which
+ * message of ICMPv6 it is says the fragment that begins it. */
+static bool lets_fragment(const uint8_t *header, size_t length) {
+    if (length < 8)
+        return false;
+    bool first = header[2] == 0 && (header[3] & 0xf8) == 0;
+    if (header[0] == ICMP6 && first)
+        return length > 8 && (header[8] < ROUTER_SOLICITATION || header[8] > REDIRECT);
+    return header[0] != HOP_BY_HOP && header[0] != ROUTING && header[0] != DESTINATION_OPTIONS &&
+           header[0] != FRAGMENT;
+}
+
 bool guard_lets6(const uint8_t *start, size_t length, const uint8_t mac[6], guard_is_own *own,
                  void *context) {
     static const uint8_t none[16];
@@ -109,10 +123,8 @@ bool guard_lets6(const uint8_t *start, size_t length, const uint8_t mac[6], guar
         next = packet[at];
         at += (packet[at + 1] + 1u) * 8;
     }
-    if (next ==
-        FRAGMENT) /* neighbours' messages are never cut (RFC 6980), and headers behind it are not seen */
-        return there >= at + 8 && packet[at] != ICMP6 && packet[at] != HOP_BY_HOP && packet[at] != ROUTING &&
-               packet[at] != DESTINATION_OPTIONS && packet[at] != FRAGMENT;
+    if (next == FRAGMENT)
+        return lets_fragment(packet + at, there > at ? there - at : 0);
     if (next != ICMP6)
         return there >= at;
     bool whole = there >= end && end >= at;
@@ -122,15 +134,25 @@ bool guard_lets6(const uint8_t *start, size_t length, const uint8_t mac[6], guar
 
 static bool is_own6(void *context, const uint8_t address[16]) {
     struct nic_guard *guard = context;
-    for (uint32_t i = 0; i < guard->count6; i++)
-        if (memcmp(guard->addresses6[i], address, 16) == 0)
-            return true;
-    if (!guard->ask6 || !guard->ask6(address))
+    if (!guard->ask6)
         return false;
-    memcpy(guard->addresses6[guard->next6], address, 16);
-    guard->next6 = (guard->next6 + 1) % ADDRESSES6_MAX;
-    guard->count6 += guard->count6 < ADDRESSES6_MAX;
-    return true;
+    uint64_t now_ns = guard->now_ns();
+    uint32_t place = ADDRESSES6_MAX;
+    for (uint32_t i = 0; i < ADDRESSES6_MAX && place == ADDRESSES6_MAX; i++)
+        if (guard->until6_ns[i] && memcmp(guard->addresses6[i], address, 16) == 0)
+            place = i;
+    if (place < ADDRESSES6_MAX && now_ns < guard->until6_ns[place])
+        return true;
+    bool own = guard->ask6(address);
+    if (!own && place == ADDRESSES6_MAX)
+        return false;
+    if (place == ADDRESSES6_MAX) {
+        place = guard->next6;
+        guard->next6 = (guard->next6 + 1) % ADDRESSES6_MAX;
+        memcpy(guard->addresses6[place], address, 16);
+    }
+    guard->until6_ns[place] = own ? now_ns + GUARD_ASK_NS : 0;
+    return own;
 }
 
 static bool lets(struct nic_guard *guard, const uint8_t *start, size_t length) {
@@ -224,6 +246,7 @@ void guard_ask(struct nic *guard, uint32_t (*address)(void)) {
     guard_of(guard)->ask = address;
 }
 
-void guard_ask6(struct nic *guard, bool (*is_own)(const uint8_t address[16])) {
+void guard_ask6(struct nic *guard, bool (*is_own)(const uint8_t address[16]), uint64_t (*now_ns)(void)) {
     guard_of(guard)->ask6 = is_own;
+    guard_of(guard)->now_ns = now_ns;
 }

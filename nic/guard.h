@@ -21,9 +21,11 @@ void guard_allow(struct nic *guard, uint32_t address);
 /* Who says what the address is now, 0: none, when a frame has another one. One thread asks at a time. */
 void guard_ask(struct nic *guard, uint32_t (*address)(void));
 
-/* Who says whether an address of IPv6 is one of its own, of those that were not asked for lately. One thread asks at a
- * time. */
-void guard_ask6(struct nic *guard, bool (*is_own)(const uint8_t address[16]));
+#define GUARD_ASK_NS UINT64_C(1000000000)
+
+/* Who says whether an address of IPv6 is one of its own, of those that were not asked for within GUARD_ASK_NS: a host
+ * may get an address that was the stack's, and the stack lose one. One thread asks at a time. */
+void guard_ask6(struct nic *guard, bool (*is_own)(const uint8_t address[16]), uint64_t (*now_ns)(void));
 
 /* Whether a frame of IPv6 that begins with these bytes may leave. */
 typedef bool guard_is_own(void *context, const uint8_t address[16]);

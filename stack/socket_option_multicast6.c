@@ -19,6 +19,11 @@ static struct ip_address group_of(const struct sockaddr_storage *given) {
     return ip_from_bytes(&group.sin6_addr);
 }
 
+/* A group of IPv6: one of IPv4 in its mapped form is none. */
+static bool is_group(struct ip_address address) {
+    return ip_is_multicast(address) && !ip_is_v4(address);
+}
+
 static int membership(struct stack *stack, struct socket *socket, int name, const void *value,
                       socklen_t length) {
     struct ipv6_mreq request;
@@ -28,7 +33,7 @@ static int membership(struct stack *stack, struct socket *socket, int name, cons
         return -EPROTO;
     memcpy(&request, value, sizeof request);
     struct ip_address group = ip_from_bytes(&request.ipv6mr_multiaddr);
-    if (!ip_is_multicast(group) || ip_is_v4(group))
+    if (!is_group(group))
         return -EINVAL;
     if (!is_ours(stack, request.ipv6mr_interface))
         return -ENODEV;
@@ -48,7 +53,7 @@ static int group_request(struct stack *stack, struct socket *socket, int name, c
     struct ip_address group = group_of(&request.gr_group);
     if (request.gr_group.ss_family != AF_INET6)
         return -EADDRNOTAVAIL;
-    if (!ip_is_multicast(group) || ip_is_v4(group))
+    if (!is_group(group))
         return -EINVAL;
     if (!is_ours(stack, request.gr_interface))
         return -ENODEV;
@@ -68,7 +73,7 @@ static int source_request(struct stack *stack, struct socket *socket, int name, 
     memcpy(&request, value, sizeof request);
     if (request.gsr_group.ss_family != AF_INET6 || request.gsr_source.ss_family != AF_INET6)
         return -EADDRNOTAVAIL;
-    if (!ip_is_multicast(group_of(&request.gsr_group)))
+    if (!is_group(group_of(&request.gsr_group)))
         return -EINVAL;
     if (!is_ours(stack, request.gsr_interface))
         return -ENODEV;
@@ -87,7 +92,7 @@ static int set_filter(struct stack *stack, struct socket *socket, const void *va
     if (head.gf_numsrc > MULTICAST_SOURCES_MAX)
         return -ENOBUFS;
     if (length < offsetof(struct group_filter, gf_slist) + head.gf_numsrc * sizeof(struct sockaddr_storage) ||
-        !ip_is_multicast(group_of(&head.gf_group)) ||
+        !is_group(group_of(&head.gf_group)) ||
         (head.gf_fmode != MCAST_INCLUDE && head.gf_fmode != MCAST_EXCLUDE))
         return -EINVAL;
     if (!is_ours(stack, head.gf_interface))
@@ -146,7 +151,7 @@ int multicast6_option_get_filter(const struct stack *stack, const struct socket 
     struct ip_address group = group_of(&head.gf_group);
     if (head.gf_group.ss_family != AF_INET6)
         return -EADDRNOTAVAIL;
-    if (!ip_is_multicast(group) || ip_is_v4(group))
+    if (!is_group(group))
         return -EINVAL;
     if (!is_ours(stack, head.gf_interface))
         return -ENODEV;

@@ -613,7 +613,7 @@ static void open_nic(void) {
     if (keeper.guard)
         guard_allow(keeper.guard, keeper.config.address);
     if (keeper.guard)
-        guard_ask6(keeper.guard, is_own6);
+        guard_ask6(keeper.guard, is_own6, clock_now);
     if (keeper.guard && !keeper.config.address)
         guard_ask(keeper.guard, own_address);
     if (keeper.config.impair[0] &&

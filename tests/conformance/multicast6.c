@@ -231,8 +231,29 @@ static void whole_filters(void) {
     close(other);
 }
 
+/* A group of IPv4 in its mapped form is no group of IPv6. */
+static void groups_of_ipv4(void) {
+    struct in6_addr mapped = {.s6_addr = {[10] = 0xff, 0xff, 224, 0, 0, 99}};
+    union address to = address_of(mapped, 0), from = address_of(own, 0);
+    struct group_source_req request = {.gsr_interface = near_interface()};
+    struct group_filter *filter = empty_filter();
+    uint16_t port;
+    int fd = bound(&port);
+    memcpy(&request.gsr_group, &to, sizeof to);
+    memcpy(&request.gsr_source, &from, sizeof from);
+    memcpy(&filter->gf_group, &to, sizeof to);
+    for (int name = MCAST_BLOCK_SOURCE; name <= MCAST_LEAVE_SOURCE_GROUP; name++)
+        outcome("multicast", "mapped", "%s",
+                result(setsockopt(fd, IPPROTO_IPV6, name, &request, sizeof request)));
+    filter->gf_fmode = MCAST_EXCLUDE;
+    outcome("multicast", "mapped filter", "%s",
+            result(setsockopt(fd, IPPROTO_IPV6, MCAST_MSFILTER, filter, GROUP_FILTER_SIZE(0))));
+    close(fd);
+}
+
 void test_multicast6(void) {
     members();
+    groups_of_ipv4();
     any_source_but();
     only_from();
     whole_filters();

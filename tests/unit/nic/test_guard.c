@@ -99,10 +99,16 @@ static void only_own_addresses_leave(void **state) {
 
 static const uint8_t own6[16] = {0xfe, 0x80, [15] = 1}, other6[16] = {0xfe, 0x80, [15] = 9};
 static int asked;
+static bool lost; /* the host has it now */
+static uint64_t time_ns = 1;
+
+static uint64_t clock_now(void) {
+    return time_ns;
+}
 
 static bool has6(const uint8_t address[16]) {
     asked++;
-    return memcmp(address, own6, 16) == 0;
+    return memcmp(address, own6, 16) == 0 && !lost;
 }
 
 static void packet6(uint8_t *bytes, const uint8_t source[16], uint8_t next, uint16_t length) {
@@ -121,7 +127,7 @@ static void only_own_addresses_of_ipv6_leave(void **state) {
     uint8_t bytes[128] = {0}, none[16] = {0};
     packet6(bytes, own6, 17, 8);
     assert_false(leaves(guard, bytes, 62)); /* nobody says that it is ours */
-    guard_ask6(guard, has6);
+    guard_ask6(guard, has6, clock_now);
     asked = 0;
     for (int i = 0; i < 3; i++)
         assert_true(leaves(guard, bytes, 62));
@@ -134,6 +140,26 @@ static void only_own_addresses_of_ipv6_leave(void **state) {
     memcpy(bytes + 6, other_mac, 6);
     assert_false(leaves(guard, bytes, 62));
     assert_false(leaves(guard, bytes, 53));
+    free(guard);
+}
+
+static void an_address_of_ipv6_is_asked_for_again(void **state) {
+    (void)state;
+    struct nic *guard = guarded();
+    uint8_t bytes[128] = {0};
+    guard_ask6(guard, has6, clock_now);
+    packet6(bytes, own6, 17, 8);
+    assert_true(leaves(guard, bytes, 62));
+    lost = true;
+    assert_true(leaves(guard, bytes, 62));
+    time_ns += GUARD_ASK_NS;
+    assert_false(leaves(guard, bytes, 62));
+    assert_false(leaves(guard, bytes, 62));
+    lost = false;
+    assert_true(leaves(guard, bytes, 62));
+    asked = 0;
+    assert_true(leaves(guard, bytes, 62));
+    assert_int_equal(asked, 0);
     free(guard);
 }
 
@@ -154,7 +180,7 @@ static void of_neighbours_it_tells_of_itself_and_of_routers_nothing(void **state
     (void)state;
     struct nic *guard = guarded();
     uint8_t bytes[128] = {0};
-    guard_ask6(guard, has6);
+    guard_ask6(guard, has6, clock_now);
     assert_true(message6(guard, 136, own6, 2, own_mac));
     assert_false(message6(guard, 136, own6, 2, other_mac));
     assert_false(message6(guard, 136, other6, 2, own_mac));
@@ -171,7 +197,16 @@ static void of_neighbours_it_tells_of_itself_and_of_routers_nothing(void **state
     assert_true(leaves(guard, bytes, 94));
     packet6(bytes, own6, 44, 40); /* in a fragment */
     bytes[54] = 58;
+    bytes[62] = 136;
     assert_false(leaves(guard, bytes, 94));
+    assert_false(leaves(guard, bytes, 62)); /* nothing says what it is */
+    bytes[62] = 128;                        /* a long echo */
+    bytes[57] = 1;
+    assert_true(leaves(guard, bytes, 94));
+    bytes[57] = 8; /* and how it goes on */
+    bytes[62] = 136;
+    assert_true(leaves(guard, bytes, 94));
+    bytes[57] = 0;
     bytes[54] = 17;
     assert_true(leaves(guard, bytes, 94));
     packet6(bytes, own6, 58, 100); /* what of it is not there */
@@ -271,6 +306,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_own_addresses_leave),
         cmocka_unit_test(only_own_addresses_of_ipv6_leave),
+        cmocka_unit_test(an_address_of_ipv6_is_asked_for_again),
         cmocka_unit_test(of_neighbours_it_tells_of_itself_and_of_routers_nothing),
         cmocka_unit_test(another_address_is_known_with_the_first_frame_in_its_name),
         cmocka_unit_test(arp_tells_of_its_own_address_alone),
