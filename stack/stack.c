@@ -78,6 +78,7 @@ void stack_set_routes(struct stack *stack) {
     uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
     stack->subnet_broadcast =
         config->prefix_length < 31 && config->address ? config->address | ~mask : UINT32_MAX;
+    stack->changes++;
     stack->routes.count = 0;
     if (config->address)
         ip_route_add(&stack->routes, config->address, mask, 0);

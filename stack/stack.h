@@ -70,6 +70,7 @@ struct stack {
     struct timer_wheel timers;
     struct sysctl sysctl;
     struct mib mib;
+    uint32_t changes; /* of the link, addresses, routes and neighbours: for who tells of them */
 
     struct pool buffers, sockets, connections, out_of_order_segments, datagrams, datagram_states, actives,
         filter_pool, sent, fastopen_keys, md5_keys, marks, bbr, corks;

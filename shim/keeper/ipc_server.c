@@ -166,7 +166,7 @@ static bool stand_at(int connection, enum stand stand) {
 static bool may_say(int connection, uint32_t kind, const struct ucred *sender) {
     bool own = sender->uid == keeper.user, joins = kind == IPC_ATTACH || kind == IPC_RESUME;
     bool tells = kind == IPC_CHILD || kind == IPC_POLLER || kind == IPC_REMOTE_EVENTFD ||
-                 kind == IPC_WAITER || kind == IPC_INFLIGHT;
+                 kind == IPC_WAITER || kind == IPC_INFLIGHT || kind == IPC_MONITOR;
     if (stands[connection] == MEMBER)
         return tells;
     return stands[connection] == KNOCKS && !tells && (own || (joins && is_member(sender->pid)));
@@ -509,6 +509,10 @@ static bool answer(int connection, struct ipc_request *request, const struct ucr
         if (*descriptor >= 0)
             inflight_watch_take(request->inflight, *descriptor);
         *descriptor = -1;
+        return false;
+    } else if (kind == IPC_MONITOR) {
+        if (netlink_monitor_take(&request->monitor, *descriptor))
+            *descriptor = -1; /* kept */
         return false;
     } else if (kind == IPC_WAITER) {
         if (take_eventfd(request->waiter, request->waiter_number, *descriptor))

@@ -7,6 +7,7 @@
 
 #include "nic/nic.h"
 #include "shim/region/config.h"
+#include "shim/region/ipc.h"
 #include "shim/region/region.h"
 
 #define KEEPER_LISTENERS 3
@@ -83,6 +84,12 @@ void polling_step(void);
 
 /* offload_control.c: a program that has more to do than one processor can do is helped. Called often. */
 void offload_control(void);
+
+/* netlink_monitor.c: programs' netlink sockets are told of changes. Whether a request's descriptor is kept; looks at
+ * what has changed, with the lock held; tells of it, without. */
+bool netlink_monitor_take(const struct ipc_monitor *monitor, int descriptor);
+void netlink_monitor_look(void);
+void netlink_monitor_tell(void);
 
 /* frame_owner.c: whose a frame is. */
 void keeper_describe(const uint8_t *frame, uint32_t length, bool sent, uint64_t note, char *comment);

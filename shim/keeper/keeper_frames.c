@@ -157,6 +157,7 @@ static void *transmitter(void *unused) {
             stack_advance(&shared->stack, shared->stack.now_ns);
             check_conflict();
             check_conflict6();
+            netlink_monitor_look();
             /* The main thread is to see whether all has ended, that there are flights to look after, or that
              * the address is another one. */
             if ((list_empty(&shared->process_list) && !stack_busy(&shared->stack)) ||
@@ -165,6 +166,7 @@ static void *transmitter(void *unused) {
                 eventfd_write(keeper.leave, 1);
         }
         region_leave(); /* sends what there is */
+        netlink_monitor_tell();
         region_enter();
         uint32_t heard = shared->doorbell;
         bool more = !shared->broken && frames_wait();

@@ -39,6 +39,8 @@ enum ipc_request_kind {
                     reply */
     IPC_REMOTE_EVENTFD, /* the sender wants to wake a waiter of another process's; the reply brings its
                            eventfd */
+    IPC_MONITOR, /* brings the socket by which a netlink socket of the sender's is to be told of changes, and gets no
+                    reply */
     IPC_YIELD, /* the sender wants to start another stack in the place of this one, if nobody uses it and its
                    connections are all in TIME_WAIT; the same in all versions */
 };
@@ -57,12 +59,20 @@ struct ipc_header {
     uint32_t kind; /* of a request; of a reply, its status */
 };
 
+/* Groups of rtnetlink(7), a bit each, of which the netlink socket at a port is a member; 0: of none any more. */
+struct ipc_monitor {
+    uint64_t groups;
+    uint32_t port;
+    uint32_t number; /* shared->monitors_taken is that when it has been noted */
+};
+
 struct ipc_request {
     struct ipc_header header;
     struct config config;         /* IPC_ATTACH */
     struct waiter *waiter;        /* IPC_WAITER, IPC_REMOTE_EVENTFD: its place ... */
     uint32_t waiter_number;       /* ... which may be another's by the time that the keeper looks */
     uint64_t inflight;            /* IPC_INFLIGHT: its number */
+    struct ipc_monitor monitor;   /* IPC_MONITOR */
     bool inherited;               /* IPC_RESUME: it has descriptors that may be ours */
     struct process_record record; /* IPC_RESUME: made for it by its parent, or none; IPC_CHILD: the child's */
 };

@@ -197,7 +197,8 @@ void wake_collect(struct wake_list *wakes) {
     uint64_t deadline_ns = stack_deadline(&shared->stack);
     bool ticks = shared->polling && deadline_ns > shared->stack.now_ns + FRAMES_POLL_NS;
     if ((frames_wait() && !frames_are_coalescing()) || (deadline_ns < shared->keeper_deadline_ns && !ticks) ||
-        shared->stack.arp.conflicts != shared->conflicts_seen)
+        shared->stack.arp.conflicts != shared->conflicts_seen ||
+        (shared->monitored && shared->stack.changes != shared->changes_told))
         wakes->doorbell = true;
     wakes->delivers = wakes->count > 0;
     wake_delivering += wakes->delivers;

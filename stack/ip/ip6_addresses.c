@@ -111,6 +111,7 @@ static struct ip6_address *add(struct stack *stack, struct ip_address address, u
     begin_check(stack, entry, delay_ns);
     atomic_signal_fence(memory_order_seq_cst); /* whole before it counts: see repair.h */
     addresses->count++;
+    stack->changes++;
     multicast_own(stack, ip_solicited_node(address), true);
     ip6_wake(stack);
     return entry;
@@ -138,6 +139,7 @@ void ip6_address_remove(struct stack *stack, struct ip6_address *address) {
     struct ip_address group = ip_solicited_node(address->address);
     memmove(address, address + 1, (addresses->count - index - 1) * sizeof *address);
     addresses->count--;
+    stack->changes++;
     multicast_own(stack, group, false);
 }
 
@@ -284,6 +286,7 @@ static struct ip6_address *stable_of(struct stack *stack, struct ip_address pref
 
 void ip6_address_set_lifetimes(struct stack *stack, struct ip6_address *entry,
                                const struct ip6_lifetimes *lifetimes) {
+    stack->changes++;
     entry->updated_ns = stack->now_ns;
     entry->preferred_ns = after(stack->now_ns, lifetimes->preferred_ns);
     entry->valid_ns = after(stack->now_ns, lifetimes->valid_ns);
@@ -351,6 +354,7 @@ void ip6_address_taken(struct stack *stack, struct ip6_address *address) {
     bool made = taken.origin == IP6_ADDRESS_LINK_LOCAL || taken.origin == IP6_ADDRESS_STABLE;
     all(stack)->conflicts++;
     all(stack)->conflict = taken.address;
+    stack->changes++;
     if (taken.origin == IP6_ADDRESS_USER || (made && !(taken.flags & IP6_FLAG_STABLE_PRIVACY))) {
         address->flags |= IP6_FLAG_DADFAILED | IP6_FLAG_TENTATIVE;
         address->flags &= ~(uint32_t)IP6_FLAG_OPTIMISTIC;
@@ -368,6 +372,7 @@ void ip6_address_taken(struct stack *stack, struct ip6_address *address) {
 static void checked(struct stack *stack, struct ip6_address *entry) {
     entry->flags &= ~(uint32_t)(IP6_FLAG_TENTATIVE | IP6_FLAG_OPTIMISTIC);
     entry->due_ns = TIMER_NEVER;
+    stack->changes++;
     if (stack->sysctl.ip6_ndisc_notify)
         nd_announce(stack, entry->address);
     if (ip_is_link_local(entry->address)) {
@@ -420,8 +425,10 @@ void ip6_addresses_run(struct stack *stack) {
             ip6_address_remove(stack, entry);
             continue;
         }
-        if (entry->preferred_ns <= now_ns)
+        if (entry->preferred_ns <= now_ns && !(entry->flags & IP6_FLAG_DEPRECATED)) {
             entry->flags |= IP6_FLAG_DEPRECATED;
+            stack->changes++;
+        }
         if (entry->renew_ns <= now_ns)
             renew(stack, entry);
         if (entry->due_ns <= now_ns)
@@ -439,6 +446,7 @@ void ip6_addresses_repair(struct stack *stack) {
     struct ip6_addresses *addresses = all(stack);
     uint32_t count = addresses->count < IP6_ADDRESSES_MAX ? addresses->count : IP6_ADDRESSES_MAX;
     addresses->count = 0;
+    stack->changes++;
     for (uint32_t i = 0; i < count; i++) {
         struct ip_address address = addresses->entries[i].address;
         if (addresses->entries[i].origin == IP6_ADDRESS_USER)

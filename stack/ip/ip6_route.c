@@ -108,6 +108,7 @@ void ip6_route_remove(struct stack *stack, const struct ip6_route *route) {
     memmove(&table->routes[index], &table->routes[index + 1],
             (table->count - index - 1) * sizeof *table->routes);
     table->count--;
+    stack->changes++;
 }
 
 static bool is_told(const struct ip6_route *route) {
@@ -165,6 +166,7 @@ int ip6_route_add(struct stack *stack, const struct ip6_route *route) {
         atomic_signal_fence(memory_order_seq_cst);
         table->count++;
     }
+    stack->changes++;
     ip6_wake(stack);
     return 0;
 }

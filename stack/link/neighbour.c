@@ -105,6 +105,7 @@ static void entry_destroy(struct stack *stack, struct neighbour *entry) {
     hash_remove(&entry->hash);
     list_remove(&entry->age);
     stack->neighbours.asked_count -= entry->state == NEIGHBOUR_INCOMPLETE;
+    stack->changes++;
     pool_return(&stack->neighbours.entries, entry);
 }
 
@@ -200,6 +201,7 @@ static struct neighbour *entry_create(struct stack *stack, struct ip_address add
     list_init(&entry->pending);
     list_init(&entry->pending_link);
     neighbour_enter(stack, entry);
+    stack->changes++;
     return entry;
 }
 
@@ -213,6 +215,7 @@ static void entry_set_state(struct stack *stack, struct neighbour *entry, enum n
         stack->neighbours.asked_count--;
         list_move_tail(&stack->neighbours.known, &entry->age);
     }
+    stack->changes += entry->state != state;
     entry->state = (uint8_t)state;
     entry->probes = 0;
     timer_start(&stack->timers, &entry->timer, stack->now_ns + duration_ns);
@@ -243,6 +246,7 @@ void neighbour_learn(struct stack *stack, struct neighbour *entry, const uint8_t
                      enum neighbour_state state) {
     if (entry->state != state || memcmp(entry->mac, mac, 6) != 0)
         entry->changed_ns = stack->now_ns;
+    stack->changes += memcmp(entry->mac, mac, 6) != 0;
     memcpy(entry->mac, mac, 6);
     entry_set_state(stack, entry, state,
                     state == NEIGHBOUR_REACHABLE ? reachable_ns(stack, entry) : NEIGHBOUR_STALE_KEEP_NS);
@@ -355,6 +359,7 @@ void neighbour_timer(struct stack *stack, struct neighbour *entry) {
     case NEIGHBOUR_DELAY:
         entry->state = NEIGHBOUR_PROBE;
         entry->probes = 0;
+        stack->changes++;
         break;
     case NEIGHBOUR_INCOMPLETE:
     case NEIGHBOUR_PROBE:

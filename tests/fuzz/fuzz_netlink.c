@@ -11,9 +11,7 @@
 #include "tests/fuzz/region.h"
 #include "tests/fuzz/target.h"
 #include <errno.h>
-#include <linux/if_link.h>
 #include <linux/netlink.h>
-#include <net/if_arp.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,28 +47,8 @@ void memory_give(void *memory) {
 }
 
 void interfaces_describe(struct interface all[INTERFACES]) {
-    const struct stack_config *config = &shared->stack.config;
     target_expect(target_locked, "the lock");
-    all[INTERFACE_LOOPBACK] = (struct interface){.name = "lo",
-                                                 .index = 1,
-                                                 .flags = IFF_UP | IFF_LOOPBACK,
-                                                 .hardware = ARPHRD_LOOPBACK,
-                                                 .address = INADDR_LOOPBACK,
-                                                 .prefix_length = 8,
-                                                 .mask = 0xff000000};
-    all[INTERFACE_OWN] = (struct interface){.name = "bw0",
-                                            .index = 7,
-                                            .flags = IFF_UP | IFF_BROADCAST,
-                                            .hardware = ARPHRD_ETHER,
-                                            .address = config->address,
-                                            .prefix_length = config->prefix_length,
-                                            .mask = 0xffffff00};
-}
-
-void interfaces_count(enum interface_place place, struct rtnl_link_stats64 *wide,
-                      struct rtnl_link_stats *narrow) {
-    *wide = (struct rtnl_link_stats64){.rx_packets = place};
-    *narrow = (struct rtnl_link_stats){.rx_packets = place};
+    interfaces_describe_by(all, "packet:bw0");
 }
 
 static void look_at(void *context, const void *bytes, size_t length) {

@@ -3,7 +3,7 @@
  * cmsg.c - see cmsg.h: what is told of a datagram that came. cmsg_read.c has the other direction.
  */
 #include "shim/library/calls/cmsg.h"
-#include "shim/library/netinfo/interfaces.h"
+#include "shim/region/interface.h"
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <netinet/in.h>

@@ -7,9 +7,11 @@
 #include "shim/library/calls/transfer.h"
 #include "shim/library/memory.h"
 #include "shim/library/netinfo/netlink_answer.h"
+#include "shim/library/process/attach.h"
 #include "shim/library/user_memory.h"
+#include <errno.h>
 #include <limits.h>
-#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -19,29 +21,34 @@
 #define ANSWERER_TRIES 16
 
 _Atomic bool netlink_any;
-static _Atomic uint64_t known[KNOWN_MAX]; /* descriptor + 1, and above it the protocol; or 0 */
-static _Atomic int answerer;              /* descriptor + 1, or 0 */
+static _Atomic uint64_t known[KNOWN_MAX];  /* descriptor + 1, and above it the protocol; or 0 */
+static _Atomic uint64_t joined[KNOWN_MAX]; /* ... the groups that it is a member of, a bit each */
+static _Atomic int answerer;               /* descriptor + 1, or 0 */
 static uint32_t answerer_port;
 
-/* The protocol of a socket that is known, or -1. */
-static int protocol_of(int fd) {
-    for (int i = 0; i < KNOWN_MAX; i++) {
-        uint64_t entry = known[i];
-        if ((uint32_t)entry == (uint32_t)fd + 1)
-            return (int)(entry >> 32);
-    }
+/* The place of a socket that is known, or -1; its protocol, or -1. */
+static int place_of(int fd) {
+    for (int i = 0; i < KNOWN_MAX; i++)
+        if ((uint32_t)known[i] == (uint32_t)fd + 1)
+            return i;
     return -1;
+}
+
+static int protocol_of(int fd) {
+    int place = place_of(fd);
+    return place < 0 ? -1 : (int)(known[place] >> 32);
 }
 
 bool netlink_known(int fd) {
     return protocol_of(fd) >= 0;
 }
 
-static bool remember(int fd, int protocol) {
+static bool remember(int fd, int protocol, uint64_t groups) {
     for (int i = 0; i < KNOWN_MAX; i++) {
         uint64_t empty = 0;
         if (atomic_compare_exchange_strong(&known[i], &empty,
                                            (uint64_t)protocol << 32 | ((uint32_t)fd + 1))) {
+            joined[i] = groups;
             netlink_any = true;
             return true;
         }
@@ -52,8 +59,9 @@ static bool remember(int fd, int protocol) {
 void netlink_follow(int fd, int made) {
     if (netlink_is(made))
         netlink_forget((unsigned)made, (unsigned)made);
-    if (netlink_is(fd))
-        remember(made, protocol_of(fd)); /* of KNOWN_MAX at once one more goes unanswered */
+    int place = netlink_any ? place_of(fd) : -1;
+    if (place >= 0)
+        remember(made, protocol_of(fd), joined[place]); /* of KNOWN_MAX at once one more goes unanswered */
 }
 
 void netlink_forget(unsigned first, unsigned last) {
@@ -107,7 +115,7 @@ int netlink_socket(int type, int protocol) {
     if (!call_join() || !start_answerer())
         return LIBC(socket)(AF_NETLINK, type, protocol);
     int fd = LIBC(socket)(AF_NETLINK, type, NETLINK_USERSOCK);
-    if (fd >= 0 && !remember(fd, protocol)) {
+    if (fd >= 0 && !remember(fd, protocol, 0)) {
         LIBC(close)(fd);
         return LIBC(socket)(AF_NETLINK, type, protocol);
     }
@@ -119,14 +127,48 @@ int netlink_connect(int fd) {
     return LIBC(connect)(fd, (struct sockaddr *)&peer, sizeof peer);
 }
 
-/* Groups are for what changes, which is not told of; and nobody else is to be heard through them. */
+#define NOTED_MS 1000 /* until the keeper has noted who is a member of what; it takes no time */
+#define LAST_GROUP RTNLGRP_MCTP_IFADDR
+
+/* The keeper tells a socket of changes by the answerer, and begins before this returns: what a program asks for then is
+ * no older than what it is told of. Returns 0, or a negative errno. */
+static int join_groups(int fd, uint64_t groups) {
+    int place = place_of(fd);
+    if (place < 0 || joined[place] == groups || (int)(known[place] >> 32) != NETLINK_ROUTE)
+        return 0;
+    if (port_of(fd) == 0 && netlink_connect(fd) < 0)
+        return -errno;
+    struct ipc_request request = {
+        .header = {SHARED_MAGIC, SHARED_VERSION, IPC_MONITOR},
+        .monitor = {.groups = groups, .port = port_of(fd), .number = ++shared->monitors_asked}};
+    int error = attach_tell(&request, answerer - 1);
+    if (error)
+        return error;
+    joined[place] = groups;
+    for (int waited = 0; waited < NOTED_MS && !shared->broken; waited++) {
+        if ((int32_t)(shared->monitors_taken - request.monitor.number) >= 0)
+            break;
+        LIBC(poll)(NULL, 0, 1);
+    }
+    return 0;
+}
+
+/* The kernel's own groups would be those of NETLINK_USERSOCK; and nobody else is to be heard through them. A socket has
+ * a port once it is a member of a group. */
 int netlink_bind(int fd, const struct sockaddr *address, socklen_t length) {
+    CALL_BEGINS;
     struct sockaddr_nl name = {0};
     if (length < sizeof name || user_read(&name, address, sizeof name) || name.nl_family != AF_NETLINK)
         return LIBC(bind)(fd, address, length);
+    uint64_t groups = (uint64_t)name.nl_groups << 1;
     name.nl_groups = 0;
-    int result = LIBC(bind)(fd, (struct sockaddr *)&name, sizeof name);
-    return result < 0 ? result : netlink_connect(fd);
+    if (name.nl_pid == 0)
+        name.nl_pid = port_of(fd);
+    int place = place_of(fd), result = LIBC(bind)(fd, (struct sockaddr *)&name, sizeof name);
+    if (result < 0 || netlink_connect(fd) < 0)
+        return -1;
+    uint64_t others = place >= 0 ? joined[place] & ~(uint64_t)UINT32_MAX << 1 : 0;
+    return call_result(join_groups(fd, others | groups));
 }
 
 /* One thread's answers are not mixed with another's: each datagram is whole, and says whose it is. */
@@ -169,16 +211,34 @@ ssize_t netlink_send(int fd, const struct msghdr *message, int flags) {
     return error ? call_result(error) : length;
 }
 
+static int change_group(int fd, bool joins, const void *value, socklen_t length) {
+    int group, place = place_of(fd);
+    if (length < sizeof group)
+        return -EINVAL;
+    if (user_read(&group, value, sizeof group))
+        return -EFAULT;
+    if (group <= 0 || group > LAST_GROUP)
+        return -EINVAL;
+    uint64_t before = place >= 0 ? joined[place] : 0, bit = UINT64_C(1) << group;
+    return join_groups(fd, joins ? before | bit : before & ~bit);
+}
+
 int netlink_set_option(int fd, int level, int name, const void *value, socklen_t length) {
+    CALL_BEGINS;
     if (level == SOL_NETLINK && (name == NETLINK_ADD_MEMBERSHIP || name == NETLINK_DROP_MEMBERSHIP))
-        return 0;
+        return call_result(change_group(fd, name == NETLINK_ADD_MEMBERSHIP, value, length));
     return LIBC(setsockopt)(fd, level, name, value, length);
 }
 
 int netlink_get_option(int fd, int level, int name, void *value, socklen_t *length) {
-    int protocol = protocol_of(fd), result = LIBC(getsockopt)(fd, level, name, value, length);
+    int place = place_of(fd), protocol = protocol_of(fd),
+        result = LIBC(getsockopt)(fd, level, name, value, length);
     if (result == 0 && level == SOL_SOCKET && name == SO_PROTOCOL)
         memcpy(value, &protocol, *length < sizeof protocol ? *length : sizeof protocol);
+    if (result == 0 && level == SOL_NETLINK && name == NETLINK_LIST_MEMBERSHIPS && place >= 0) {
+        uint32_t words[2] = {(uint32_t)(joined[place] >> 1), (uint32_t)(joined[place] >> 33)};
+        memcpy(value, words, *length < sizeof words ? *length : sizeof words);
+    }
     return result;
 }
 

@@ -7,8 +7,8 @@
 #include "shim/library/memory.h"
 #include "shim/library/netinfo/netlink_diag.h"
 #include "shim/library/netinfo/netlink_kernel.h"
-#include "shim/library/netinfo/netlink_route.h"
 #include "shim/region/lock.h"
+#include "shim/region/netlink_route.h"
 #include "shim/region/region.h"
 #include <errno.h>
 #include <linux/rtnetlink.h>

@@ -5,7 +5,7 @@
 #ifndef SHIM_LIBRARY_NETINFO_NETLINK_DIAG_H
 #define SHIM_LIBRARY_NETINFO_NETLINK_DIAG_H
 
-#include "shim/library/netinfo/netlink_message.h"
+#include "shim/region/netlink_message.h"
 
 /* Whether a request is about sockets that are the kernel's: of AF_UNIX and the like. */
 bool netlink_diag_is_kernels(const struct nlmsghdr *request);

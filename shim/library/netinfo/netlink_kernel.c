@@ -4,8 +4,8 @@
  */
 #include "shim/library/netinfo/netlink_kernel.h"
 #include "shim/library/memory.h"
-#include "shim/library/netinfo/netlink_message.h"
 #include "shim/region/libc.h"
+#include "shim/region/netlink_message.h"
 #include "shim/region/region.h"
 #include <arpa/inet.h>
 #include <errno.h>

@@ -2,8 +2,8 @@
 /*
  * netlink_message.h - making netlink(7) messages, and reading requests.
  */
-#ifndef SHIM_LIBRARY_NETINFO_NETLINK_MESSAGE_H
-#define SHIM_LIBRARY_NETINFO_NETLINK_MESSAGE_H
+#ifndef SHIM_REGION_NETLINK_MESSAGE_H
+#define SHIM_REGION_NETLINK_MESSAGE_H
 
 #include <linux/netlink.h>
 #include <stdbool.h>

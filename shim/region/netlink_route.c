@@ -2,8 +2,8 @@
 /*
  * netlink_route.c - see netlink_route.h. Formats: rtnetlink(7), <linux/rtnetlink.h>.
  */
-#include "shim/library/netinfo/netlink_route.h"
-#include "shim/library/netinfo/netlink_route6.h"
+#include "shim/region/netlink_route.h"
+#include "shim/region/netlink_route6.h"
 #include "shim/region/region.h"
 #include <arpa/inet.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
  * netlink_route6.c - see netlink_route6.h. What a message holds, and in which order, is the kernel's
  * (inet6_fill_ifaddr, rt6_fill_node).
  */
-#include "shim/library/netinfo/netlink_route6.h"
+#include "shim/region/netlink_route6.h"
 #include "shim/region/region.h"
 #include <errno.h>
 #include <linux/rtnetlink.h>

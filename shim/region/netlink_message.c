@@ -2,7 +2,7 @@
 /*
  * netlink_message.c - see netlink_message.h. Formats: netlink(7).
  */
-#include "shim/library/netinfo/netlink_message.h"
+#include "shim/region/netlink_message.h"
 #include <arpa/inet.h>
 #include <linux/rtnetlink.h>
 #include <string.h>

@@ -2,11 +2,11 @@
 /*
  * netlink_route6.h - IPv6's part of what rtnetlink(7) would answer: see netlink_route.h. The lock is held.
  */
-#ifndef SHIM_LIBRARY_NETINFO_NETLINK_ROUTE6_H
-#define SHIM_LIBRARY_NETINFO_NETLINK_ROUTE6_H
+#ifndef SHIM_REGION_NETLINK_ROUTE6_H
+#define SHIM_REGION_NETLINK_ROUTE6_H
 
-#include "shim/library/netinfo/interfaces.h"
-#include "shim/library/netinfo/netlink_message.h"
+#include "shim/region/interface.h"
+#include "shim/region/netlink_message.h"
 
 /* Appends the addresses of all interfaces, or of the one with that index. */
 void netlink_tell_addresses6(struct netlink_answer *answer, const struct interface *all, unsigned only);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * interface.c - see interface.h.
+ */
+#include "shim/region/interface.h"
+#include "shim/region/region.h"
+#include <linux/if_link.h>
+#include <net/if_arp.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LOOPBACK_MTU 65536
+
+/* pcap:eth0 is called eth0. */
+static void name_interface(char name[IFNAMSIZ], const char *nic) {
+    const char *colon = strchr(nic, ':');
+    const char *from = colon && colon[1] ? colon + 1 : nic;
+    snprintf(name, IFNAMSIZ, "%.*s", IFNAMSIZ - 1, from);
+}
+
+void interfaces_describe_by(struct interface both[INTERFACES], const char *nic) {
+    const struct stack_config *config = &shared->stack.config;
+    uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
+    both[0] = (struct interface){.name = "lo",
+                                 .index = LOOPBACK_INDEX,
+                                 .flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING | IFF_LOWER_UP,
+                                 .mtu = LOOPBACK_MTU,
+                                 .hardware = ARPHRD_LOOPBACK,
+                                 .address = INADDR_LOOPBACK,
+                                 .prefix_length = 8,
+                                 .mask = 0xff000000};
+    both[1] = (struct interface){
+        .index = config->interface_index ? config->interface_index : 2,
+        .flags = IFF_UP | IFF_BROADCAST | IFF_RUNNING | IFF_MULTICAST | IFF_LOWER_UP,
+        .mtu = config->mtu,
+        .hardware = ARPHRD_ETHER,
+        .address = config->address,
+        .prefix_length = config->prefix_length,
+        .mask = mask,
+        .broadcast = config->prefix_length < 31 && config->address ? config->address | ~mask : 0};
+    name_interface(both[1].name, nic);
+    memcpy(both[1].mac, config->mac, sizeof both[1].mac);
+}
+
+void interfaces_count(enum interface_place place, struct rtnl_link_stats64 *wide,
+                      struct rtnl_link_stats *narrow) {
+    const struct mib *mib = &shared->stack.mib;
+    *wide = (struct rtnl_link_stats64){0};
+    if (place == INTERFACE_OWN) {
+        wide->rx_packets = mib->IpInReceives + mib->Ip6InReceives;
+        wide->tx_packets = mib->IpOutRequests + mib->Ip6OutRequests;
+        wide->multicast = mib->IpExtInMcastPkts + mib->Ip6InMcastPkts;
+    }
+    /* The narrow one has the same fields in the same order. */
+    const uint64_t *from = (const uint64_t *)wide;
+    uint32_t *to = (uint32_t *)narrow;
+    for (size_t i = 0; i < sizeof *narrow / sizeof *to; i++)
+        to[i] = (uint32_t)from[i];
+}
