@@ -28,6 +28,10 @@ void program_look(const char *path, bool as_real_user, struct program *program);
 /* A guest is executed as barewire-load, with this variable in its environment. */
 #define PROGRAM_GUEST_VARIABLE "BAREWIRE_PROGRAM"
 
+/* ... which names a file that has no name itself so, when barewire-load is to close the descriptor: written as
+ * nobody else writes it. */
+#define PROGRAM_GUEST_DESCRIPTOR "//proc/self/fd/"
+
 /* Where this variable is, a static program is one of Valgrind's tools, which load what is preloaded into the program
  * that they run in themselves: no guest. */
 #define PROGRAM_VALGRIND "VALGRIND_LAUNCHER"

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/single_threaded.h>
 #include <sys/syscall.h>
@@ -44,6 +45,25 @@ void (*shared_forked)(void);
 _Atomic unsigned *shared_unforked = &unwatched;
 void (*shared_begin)(void);
 void (*_Atomic shared_traced)(void);
+
+__thread struct robust_list_head *lock_robust_list;
+static __thread struct robust_list *pending; /* a guest's operation, in whose midst a handler calls */
+
+/* Before the lock is taken; and when it is the kernel's business no more. */
+static void announce(void) {
+    struct robust_list_head *list = lock_robust_list;
+    if (__builtin_expect(!list, 1))
+        return;
+    pending = list->list_op_pending;
+    list->list_op_pending = (void *)((char *)&shared->lock.__data.__lock - list->futex_offset);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+static void withdraw(void) {
+    atomic_signal_fence(memory_order_seq_cst);
+    if (__builtin_expect(lock_robust_list != NULL, 0))
+        lock_robust_list->list_op_pending = pending;
+}
 
 void lock_create(void) {
     pthread_mutexattr_t attributes;
@@ -150,10 +170,12 @@ static bool gate_is_closed(void) {
  * handler may have it meanwhile. */
 static void wait_at_gate(void) {
     depth = 0;
+    withdraw();
     if (region_left && !holds_signals)
         region_left();
     while (gate)
         syscall(SYS_futex, &gate, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+    announce();
     depth = 1;
 }
 
@@ -161,6 +183,7 @@ static void wait_at_gate(void) {
  * got it later, sees that. */
 static void enter_locked(struct lock_place *place) {
     uint64_t asked_ns = ask();
+    announce();
     for (;;) {
         int result = gate_is_closed() ? EBUSY : take_mutex();
         if (result == EOWNERDEAD)
@@ -225,6 +248,8 @@ static void unlock(int turns) {
     enum letting_go result;
     while ((result = let_go(turns > 0)) != LET_GO)
         turns = result == SENT ? turns - 1 : 0;
+    if (depth == 1)
+        withdraw();
     if (--depth > 0)
         return;
     if (shared_traced)
@@ -243,13 +268,14 @@ void region_leave_unsent(void) {
 
 /* Whether no other thread of this process is in the stack, nor sends on its behalf. */
 static bool is_empty(void) {
+    announce();
     int result = take_within(GATE_PATIENCE_NS);
-    if (result == ETIMEDOUT)
-        return false;
     if (result == EOWNERDEAD)
         owner_died();
-    bool empty = !frames_sending();
-    pthread_mutex_unlock(&shared->lock);
+    bool empty = result != ETIMEDOUT && !frames_sending();
+    if (result != ETIMEDOUT)
+        pthread_mutex_unlock(&shared->lock);
+    withdraw();
     return empty;
 }
 

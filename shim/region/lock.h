@@ -9,6 +9,13 @@
 #include "shim/region/lock_profile.h"
 #include "shim/region/region.h"
 
+struct robust_list_head;
+
+/* The list by which the kernel finds what this thread holds when it dies (set_robust_list(2)), if that is not libc's,
+ * in which pthread_mutex_lock(3) enters the stack's lock: a guest's. While the thread is in the stack the lock is
+ * that list's pending operation, which the kernel looks at as well. NULL: it is libc's. */
+extern __thread struct robust_list_head *lock_robust_list __attribute__((tls_model("initial-exec")));
+
 /* Makes the lock, and the sign of life: once, by the keeper's main thread. */
 void lock_create(void);
 

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -60,6 +61,8 @@ struct borrower {
     struct program_frame frame;
     uintptr_t stack, fs;
     bool sets_fs;
+    struct guest_child child; /* of one that goes on beside its parent */
+    int *child_tid;
 };
 
 static int begin_borrower(void *context) {
@@ -81,9 +84,40 @@ static int begin_borrower(void *context) {
      CLONE_NEWPID | CLONE_NEWNET)
 
 static bool can_borrow(const struct clone_args *wanted) {
-    const uint64_t both = CLONE_VM | CLONE_VFORK;
-    return (wanted->flags & both) == both && !(wanted->flags & ~(uint64_t)OF_A_BORROWER) &&
-           !wanted->set_tid_size && !(wanted->flags & CLONE_PIDFD && wanted->flags & CLONE_PARENT_SETTID);
+    return wanted->flags & CLONE_VM && !(wanted->flags & ~(uint64_t)OF_A_BORROWER) && !wanted->set_tid_size &&
+           !(wanted->flags & CLONE_PIDFD && wanted->flags & CLONE_PARENT_SETTID);
+}
+
+static int begin_beside(void *context) {
+    const struct borrower *borrower = context;
+    guest_thread_borrowed();
+    user_dispatch_take_back(0);
+    guest_fs_set(borrower->fs);
+    if (borrower->child_tid)
+        *borrower->child_tid = (int)kernel_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    user_dispatch_borrowed();
+    kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&borrower->child.mask, 0, sizeof borrower->child.mask,
+                0, 0);
+    guest_resume(&borrower->frame, borrower->stack);
+}
+
+static long make_beside(const struct program_frame *frame, const struct clone_args *wanted) {
+    const int not_its = CLONE_SETTLS | CLONE_SIGHAND | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+    int *child_tid = (int *)wanted->child_tid;
+    if (!wanted->stack)
+        return -EINVAL; /* both would write to one */
+    struct borrower borrower = {
+        .frame = *frame,
+        .stack = wanted->stack + wanted->stack_size,
+        .fs = wanted->flags & CLONE_SETTLS ? wanted->tls : guest_fs(),
+        .child = {.function = begin_beside,
+                  .context = &borrower,
+                  .context_bytes = sizeof borrower,
+                  .flags = ((int)wanted->flags & ~not_its) | (int)wanted->exit_signal,
+                  .parent_tid = (void *)(wanted->flags & CLONE_PIDFD ? wanted->pidfd : wanted->parent_tid),
+                  .clear_tid = wanted->flags & CLONE_CHILD_CLEARTID ? child_tid : NULL},
+        .child_tid = wanted->flags & CLONE_CHILD_SETTID ? child_tid : NULL};
+    return guest_thread_lend(&borrower.child);
 }
 
 static long make_borrower(struct program_frame *frame, const struct clone_args *wanted, void *stack) {
@@ -121,7 +155,7 @@ static long make(struct program_frame *frame, const struct clone_args *wanted, l
         return guest_thread_make(frame, &clone);
     }
     if (wanted->flags & CLONE_VM && !(wanted->flags & CLONE_VFORK))
-        return -EINVAL;
+        return can_borrow(wanted) ? make_beside(frame, wanted) : -EINVAL;
     if (can_borrow(wanted) && (stack = user_dispatch_next_stack()))
         return make_borrower(frame, wanted, stack);
     return make_child(frame, number, arguments, wanted);
@@ -266,12 +300,24 @@ static bool take_own(struct program_frame *frame, long *result) {
         guest_clear_tid_set((int *)frame->call.rdi);
         *result = kernel_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
         return true;
-    case SYS_rseq: /* libc's own are registered */
-    case SYS_set_robust_list:
+    case SYS_rseq: /* libc's own is registered */
         *result = -ENOSYS;
+        return true;
+    case SYS_set_robust_list:
+        *result = frame->call.rsi == sizeof(struct robust_list_head)
+                      ? guest_robust_list_set((struct robust_list_head *)frame->call.rdi)
+                      : -EINVAL;
+        return true;
+    case SYS_get_robust_list:
+        if (frame->call.rdi)
+            return false;
+        *(struct robust_list_head **)frame->call.rsi = guest_robust_list();
+        *(size_t *)frame->call.rdx = sizeof(struct robust_list_head);
+        *result = 0;
         return true;
     case SYS_exit:
         guest_thread_end();
+        guest_robust_list_end();
         guest_clear_tid(); /* the main thread, which ends before others */
         return false;
     case SYS_sigaltstack:

@@ -17,6 +17,7 @@
 #include "shim/library/process/exec.h"
 #include "shim/library/syscalls/syscall_traps.h"
 #include "shim/library/syscalls/user_dispatch.h"
+#include "shim/region/elf.h"
 #include "shim/region/kernel_calls.h"
 #include "shim/region/libc.h"
 #include <elf.h>
@@ -291,12 +292,20 @@ static size_t count_of(char *const *list) {
     return count;
 }
 
-/* As the kernel names a process: by the last part of its program's path. */
+/* As the kernel names a process: by the last part of its program's path. A file without a name is known by what its
+ * descriptor's link says, as /proc/self/exe says it; the descriptor may be one that was opened for this alone. */
 static void take_name(void) {
     const char *slash = strrchr(exec_program, '/');
     LIBC(prctl)(PR_SET_NAME, slash ? slash + 1 : exec_program);
-    if (!realpath(exec_program, guest_program))
-        snprintf(guest_program, PATH_MAX, "%s", exec_program);
+    if (!realpath(exec_program, guest_program)) {
+        ssize_t length = readlink(exec_program, guest_program, PATH_MAX - 1);
+        if (length >= 0)
+            guest_program[length] = 0;
+        else
+            snprintf(guest_program, PATH_MAX, "%s", exec_program);
+    }
+    if (strncmp(exec_program, PROGRAM_GUEST_DESCRIPTOR, strlen(PROGRAM_GUEST_DESCRIPTOR)) == 0)
+        LIBC(close)(atoi(exec_program + strlen(PROGRAM_GUEST_DESCRIPTOR)));
 }
 
 /* Called by barewire-load. Returns if this process has not been told a program. */

@@ -11,10 +11,12 @@
  * last.
  */
 #include "shim/library/guest/guest_thread.h"
+#include "shim/library/process/fork.h"
 #include "shim/library/process/signals.h"
 #include "shim/library/syscalls/user_dispatch.h"
 #include "shim/region/kernel_calls.h"
 #include "shim/region/libc.h"
+#include "shim/region/lock.h"
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/sched.h>
@@ -22,6 +24,7 @@
 #include <setjmp.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -180,14 +183,83 @@ GUEST_SAFE void guest_start(uintptr_t entry, uintptr_t stack) {
 struct start {
     const struct program_frame *frame;
     const struct guest_clone *clone;
+    struct guest_child *child;
     uint64_t mask;
     _Atomic int tid;
 };
 
-void guest_clear_tid(void) {
-    if (self.clear_tid) /* sets it to 0 and wakes one that waits; nothing if it is not there any more */
-        kernel_call(SYS_futex, (long)self.clear_tid, FUTEX_WAKE_OP, 1, 0, (long)self.clear_tid,
+/* Sets a word to 0 and wakes one that waits; nothing if it is not there any more. */
+static void clear_word(int *word) {
+    if (word)
+        kernel_call(SYS_futex, (long)word, FUTEX_WAKE_OP, 1, 0, (long)word,
                     FUTEX_OP(FUTEX_OP_SET, 0, FUTEX_OP_CMP_EQ, 0));
+}
+
+void guest_clear_tid(void) {
+    clear_word(self.clear_tid);
+}
+
+static __thread struct robust_list_head *libcs_list __attribute__((tls_model("initial-exec")));
+
+static long robust_list_of_kernel(struct robust_list_head *list) {
+    return kernel_call(SYS_set_robust_list, (long)list, sizeof *list, 0, 0, 0, 0);
+}
+
+long guest_robust_list_set(struct robust_list_head *list) {
+    size_t bytes;
+    long result = 0;
+    if (!libcs_list)
+        result = kernel_call(SYS_get_robust_list, 0, (long)&libcs_list, (long)&bytes, 0, 0, 0);
+    if (result == 0)
+        result = robust_list_of_kernel(list ? list : libcs_list);
+    if (result == 0)
+        lock_robust_list = list;
+    return result;
+}
+
+struct robust_list_head *guest_robust_list(void) {
+    return lock_robust_list;
+}
+
+struct robust_list_head *guest_robust_list_of_libc(void) {
+    return lock_robust_list ? libcs_list : NULL;
+}
+
+void guest_robust_list_forked(void) {
+    lock_robust_list = NULL;
+}
+
+#define INHERITS 1ul /* a bit of an entry's address: who waits for the futex the kernel knows, and wakes */
+
+/* A futex of the list's is this thread's no more, if it is. */
+static void give_back(uintptr_t entry, long offset, uint32_t tid) {
+    _Atomic uint32_t *word = (_Atomic uint32_t *)((entry & ~INHERITS) + (uintptr_t)offset);
+    uint32_t value = *word;
+    while ((value & FUTEX_TID_MASK) == tid)
+        if (atomic_compare_exchange_weak(word, &value, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED)) {
+            if (value & FUTEX_WAITERS && !(entry & INHERITS))
+                kernel_call(SYS_futex, (long)word, FUTEX_WAKE, 1, 0, 0, 0);
+            return;
+        }
+}
+
+#define LOCKS_MAX 2048 /* the kernel's limit */
+
+void guest_robust_list_end(void) {
+    struct robust_list_head *head = lock_robust_list;
+    uint32_t tid = (uint32_t)kernel_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    if (!head)
+        return;
+    uintptr_t entry = (uintptr_t)head->list.next, last = (uintptr_t)head->list_op_pending;
+    for (unsigned i = 0; i < LOCKS_MAX && (entry & ~INHERITS) != (uintptr_t)&head->list; i++) {
+        uintptr_t next = (uintptr_t)((struct robust_list *)(entry & ~INHERITS))->next;
+        if (entry != last)
+            give_back(entry, head->futex_offset, tid);
+        entry = next;
+    }
+    if (last)
+        give_back(last, head->futex_offset, tid);
+    guest_robust_list_set(NULL);
 }
 
 static void *run(void *context) {
@@ -211,12 +283,24 @@ static void *run(void *context) {
         kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, KERNEL_SIGSET_BYTES, 0, 0);
         guest_resume(&frame, clone.stack);
     }
+    guest_robust_list_end();
     guest_clear_tid();
     return NULL;
 }
 
-long guest_thread_make(const struct program_frame *frame, const struct guest_clone *clone) {
-    struct start start = {.frame = frame, .clone = clone};
+static void *lend(void *context) {
+    struct start *start = context;
+    struct guest_child child = *start->child;
+    void *copy = memcpy(__builtin_alloca(child.context_bytes), child.context, child.context_bytes);
+    user_dispatch_thread();
+    fork_beside(child.function, syscall_stack_take(), child.flags, copy, child.parent_tid, &start->tid);
+    syscall_stack_give();
+    clear_word(child.clear_tid);
+    return NULL;
+}
+
+/* Has libc make a thread, with all signals blocked, which sets start->tid. Returns that, or a negative errno. */
+static long make_thread(void *(*function)(void *), struct start *start) {
     const uint64_t all = ~0ull;
     pthread_attr_t attributes;
     pthread_t thread;
@@ -224,16 +308,26 @@ long guest_thread_make(const struct program_frame *frame, const struct guest_clo
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&start.mask, KERNEL_SIGSET_BYTES, 0, 0);
-    int error = LIBC(pthread_create)(&thread, &attributes, run, &start);
-    while (!error && !start.tid)
-        kernel_call(SYS_futex, (long)&start.tid, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0);
+    kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&start->mask, KERNEL_SIGSET_BYTES, 0, 0);
+    if (start->child)
+        start->child->mask = start->mask;
+    int error = LIBC(pthread_create)(&thread, &attributes, function, start);
+    while (!error && !start->tid)
+        kernel_call(SYS_futex, (long)&start->tid, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0);
     static atomic_flag given_back = ATOMIC_FLAG_INIT;
     if (!atomic_flag_test_and_set(&given_back))
         signals_give_back(SIGNAL_SETXID); /* which libc takes with its first thread */
-    kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&start.mask, 0, KERNEL_SIGSET_BYTES, 0, 0);
+    kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&start->mask, 0, KERNEL_SIGSET_BYTES, 0, 0);
     pthread_attr_destroy(&attributes);
-    return error ? -error : start.tid;
+    return error ? -error : start->tid;
+}
+
+long guest_thread_make(const struct program_frame *frame, const struct guest_clone *clone) {
+    return make_thread(run, &(struct start){.frame = frame, .clone = clone});
+}
+
+long guest_thread_lend(struct guest_child *child) {
+    return make_thread(lend, &(struct start){.child = child});
 }
 
 void guest_clear_tid_set(int *address) {
@@ -289,6 +383,13 @@ void guest_call(void (*handler)(int, siginfo_t *, void *), int signal, siginfo_t
 }
 
 void guest_thread_begin(void) {
+}
+
+struct robust_list_head *guest_robust_list_of_libc(void) {
+    return NULL;
+}
+
+void guest_robust_list_forked(void) {
 }
 
 void guest_threads_begin(void) {

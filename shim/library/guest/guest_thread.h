@@ -17,6 +17,7 @@
 #include "shim/library/syscalls/syscall_table.h"
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Whether any thread of this process has an FS of the guest's. Never goes back. */
@@ -60,9 +61,35 @@ struct guest_clone {
 };
 long guest_thread_make(const struct program_frame *frame, const struct guest_clone *clone);
 
+/* clone(2) with CLONE_VM alone, of a child that goes on beside its parent. A thread of its own lends it what the
+ * library notes of a thread, and sleeps meanwhile. The child begins with `function`, on a stack of the library's, with
+ * the caller's mask of signals; `flags` and `parent_tid` are the kernel's. Returns as guest_thread_make. */
+struct guest_child {
+    int (*function)(void *);
+    void *context; /* the child has a copy */
+    size_t context_bytes;
+    int flags;
+    void *parent_tid;
+    uint64_t mask;  /* the caller's, written here before the context is copied */
+    int *clear_tid; /* cleared at the child's end, and its sleepers woken, or NULL */
+};
+long guest_thread_lend(struct guest_child *child);
+
 /* set_tid_address(2); and what the kernel does with the word when the thread ends. */
 void guest_clear_tid_set(int *address);
 void guest_clear_tid(void);
+
+/* set_robust_list(2): a guest's list is the kernel's from then on, and libc's, in which the stack's lock alone is,
+ * is not (lock.h). NULL: libc's again. Returns 0 or a negative errno. At a thread's end what the list holds is given
+ * back as the kernel does it, since libc's end of the thread is still to come. A child of fork(2) has none. */
+struct robust_list_head;
+long guest_robust_list_set(struct robust_list_head *list);
+struct robust_list_head *guest_robust_list(void);
+void guest_robust_list_end(void);
+void guest_robust_list_forked(void);
+
+/* libc's, in a thread where it is not the kernel's; else NULL. */
+struct robust_list_head *guest_robust_list_of_libc(void);
 
 /* A child that runs in this memory while this thread waits (vfork(2)) has what is noted of the thread: it is
  * no thread of libc's, and the thread is as before when it goes on. */

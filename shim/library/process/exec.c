@@ -59,6 +59,7 @@
 #define RUNTIME "XDG_RUNTIME_DIR="
 #define PROGRAM PROGRAM_GUEST_VARIABLE "="
 #define LOADER "barewire-load"
+#define DESCRIPTOR_LINK "/proc/self/fd/"
 
 struct process_record exec_record;
 
@@ -341,6 +342,20 @@ static void make(const struct call *call, char *const *environment) {
     }
 }
 
+/* The program of a guest when barewire-load begins: one that has no name but that of a descriptor which exec
+ * closes is told by a copy. `copy`: that, or -1; `room` has PROGRAM_LINE_BYTES. */
+static const char *keep_nameless(const char *guest, char *room, int *copy) {
+    int fd = strncmp(guest, DESCRIPTOR_LINK, strlen(DESCRIPTOR_LINK)) == 0
+                 ? atoi(guest + strlen(DESCRIPTOR_LINK))
+                 : -1;
+    int flags = fd >= 0 ? LIBC(fcntl)(fd, F_GETFD) : -1;
+    *copy = flags >= 0 && flags & FD_CLOEXEC ? LIBC(fcntl)(fd, F_DUPFD, 3) : -1;
+    if (*copy < 0)
+        return guest;
+    snprintf(room, PROGRAM_LINE_BYTES, PROGRAM_GUEST_DESCRIPTOR "%d", *copy);
+    return room;
+}
+
 /* `found`: the program's file, if that is known. Returns if exec has failed, and this program stays. */
 static int run(const struct call *call, const char *found, char *const *environment) {
     struct told told;
@@ -361,10 +376,13 @@ static int run(const struct call *call, const char *found, char *const *environm
     if (is_dismissed(environment, needed))
         split = NULL;
     struct call by_loader = {EXECVE, -1, loader, NULL, 0};
+    char nameless[PROGRAM_LINE_BYTES];
+    int copy = -1;
     if (program.guest && !reason && !is_dismissed(environment, needed)) {
         char **arguments =
             __builtin_alloca((count_of(call->arguments) + 2 * program.interpreters + 2) * sizeof *arguments);
         guest = program_guest_arguments(&program, found, call->arguments, arguments);
+        guest = keep_nameless(guest, nameless, &copy);
         by_loader.arguments = arguments;
         call = &by_loader;
     }
@@ -388,6 +406,8 @@ static int run(const struct call *call, const char *found, char *const *environm
     if (marks)
         mark_leaving(false);
     memory_give(told.given_memory);
+    if (copy >= 0)
+        LIBC(close)(copy);
     errno = error;
     return -1;
 }
@@ -409,7 +429,7 @@ static const char *path_at(int folder, const char *path, char room[PATH_MAX]) {
     char link[40];
     if (folder == AT_FDCWD || *path == '/')
         return path;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
+    snprintf(link, sizeof link, DESCRIPTOR_LINK "%d", folder);
     ssize_t length = readlink(link, room, PATH_MAX - 1);
     if (length < 0)
         return NULL;

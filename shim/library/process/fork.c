@@ -17,6 +17,7 @@
 #include "shim/library/process/fork.h"
 #include "shim/library/fd/fd_table.h"
 #include "shim/library/fd/placeholder.h"
+#include "shim/library/guest/guest_thread.h"
 #include "shim/library/memory.h"
 #include "shim/library/process/address_space.h"
 #include "shim/library/process/attach.h"
@@ -26,6 +27,7 @@
 #include "shim/library/wait/epoll_set.h"
 #include "shim/library/wait/wait.h"
 #include "shim/region/frames.h"
+#include "shim/region/kernel_calls.h"
 #include "shim/region/libc.h"
 #include "shim/region/lock.h"
 #include "shim/region/process.h"
@@ -252,12 +254,17 @@ struct identity {
 };
 
 static bool identity_of_thread(struct identity *identity) {
-    return LIBC(syscall)(SYS_get_robust_list, 0, &identity->head, &identity->length) == 0 &&
-           LIBC(prctl)(PR_GET_TID_ADDRESS, &identity->tid) == 0 && identity->tid;
+    struct robust_list_head *of_libc = guest_robust_list_of_libc();
+    bool known = LIBC(syscall)(SYS_get_robust_list, 0, &identity->head, &identity->length) == 0 &&
+                 LIBC(prctl)(PR_GET_TID_ADDRESS, &identity->tid) == 0 && identity->tid;
+    if (of_libc)
+        identity->head = of_libc;
+    return known;
 }
 
 /* cleared: the caller of clone(2) has asked for a word of its own to be cleared when the child ends. */
 static void identity_take(const struct identity *identity, bool cleared) {
+    guest_robust_list_forked();
     *identity->tid = (int)LIBC(syscall)(SYS_gettid);
     if (!cleared)
         LIBC(syscall)(SYS_set_tid_address, identity->tid);
@@ -439,6 +446,20 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument
     prepare();
     int pid = LIBC(clone)(begin_clone, stack, flags, &start, parent_tid, tls, child_tid);
     return forked(pid);
+}
+
+/* The kernel clears `alive` when the child gives this memory up. From the clone on this thread uses none of its
+ * thread-local storage. */
+void fork_beside(int (*function)(void *), void *stack, int flags, void *argument, void *parent_tid,
+                 _Atomic int *made) {
+    _Atomic int alive = 1;
+    begin_borrower();
+    int pid = LIBC(clone)(function, stack, flags | CLONE_CHILD_CLEARTID, argument, parent_tid, NULL, &alive);
+    *made = pid < 0 ? -errno : pid;
+    kernel_call(SYS_futex, (long)made, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+    while (pid > 0 && alive)
+        kernel_call(SYS_futex, (long)&alive, FUTEX_WAIT, 1, 0, 0, 0);
+    end_borrower(pid);
 }
 
 /* The handlers are registered when the library begins, before the program's. */

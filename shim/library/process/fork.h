@@ -33,6 +33,12 @@ struct process *fork_borrower_record(void);
 void fork_borrower_executes(void *memory);
 void fork_borrower_stays(void);
 
+/* clone(2) of a child that runs in this memory beside its parent's threads. The calling thread has nothing else to
+ * do until the child has ended or executes another program, when this returns; its thread-local storage is the
+ * child's until then. `made` is set before, and its sleepers woken: the child's number, or a negative errno. */
+void fork_beside(int (*function)(void *), void *stack, int flags, void *argument, void *parent_tid,
+                 _Atomic int *made);
+
 /* Of the children that are being made now, each has a share in what this process opens, as long as it stays
  * open. Calls visit for the account of each, with the count of what is the child's for that reason: its last
  * holdings. The lock is held. */

@@ -28,6 +28,9 @@
 #include "shim/library/guest/guest_thread.h"
 #include "shim/library/process/address_space.h"
 #include "shim/library/process/attach.h"
+#include "shim/library/syscalls/syscall_stub.h"
+#include "shim/library/syscalls/syscall_table.h"
+#include "shim/library/syscalls/syscall_traps.h"
 #include "shim/library/syscalls/user_dispatch.h"
 #include "shim/library/user_memory.h"
 #include "shim/region/kernel_calls.h"
@@ -255,15 +258,110 @@ bool signals_running(void) {
     return running > 0;
 }
 
+#if defined __x86_64__ && !defined CALLS_BY_LIBC
+bool signals_interrupt(long number) {
+    switch (number) {
+    case SYS_read:
+    case SYS_readv:
+    case SYS_write:
+    case SYS_writev:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_recvmmsg:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_sendmmsg:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_connect:
+    case SYS_poll:
+    case SYS_ppoll:
+    case SYS_select:
+    case SYS_pselect6:
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+    case SYS_futex:
+    case SYS_nanosleep:
+    case SYS_clock_nanosleep:
+    case SYS_wait4:
+    case SYS_waitid:
+    case SYS_pause:
+    case SYS_rt_sigsuspend:
+    case SYS_rt_sigtimedwait:
+    case SYS_msgrcv:
+    case SYS_msgsnd:
+    case SYS_semop:
+    case SYS_semtimedop:
+    case SYS_flock:
+    case SYS_fcntl:
+    case SYS_open:
+    case SYS_openat:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_of_stub(uintptr_t instruction) {
+    return instruction - (uintptr_t)syscall_stubs_room < SYSCALL_STUBS_BYTES;
+}
+
+/* A signal that came while SIGSYS was answered finds the thread at the beginning of the stub, where it has done nothing
+ * yet: a guest's C library is to find its own instruction there. */
+static void lead_back(ucontext_t *context) {
+    greg_t *at = &context->uc_mcontext.gregs[REG_RIP];
+    uintptr_t instruction = is_of_stub((uintptr_t)*at) ? syscall_trap_of_stub((uintptr_t)*at) : 0;
+    if (instruction)
+        *at = (greg_t)instruction;
+}
+
+/*
+ * A handler of a guest's that holds back its own signal in what it returns to wants the call given up in which the
+ * thread is, if it is in one, whatever SA_RESTART says: musl's, by which pthread_cancel(3) ends a thread. It would
+ * have found the guest's own instruction there, and have led the thread elsewhere. So the call is EINTR: at the
+ * instruction of a stub, by which the kernel would make it again, or out of the library's midst, as by a handler that
+ * jumps.
+ */
+static void give_up_call(ucontext_t *context) {
+    greg_t *registers = context->uc_mcontext.gregs;
+    uintptr_t at = (uintptr_t)registers[REG_RIP];
+    if (is_of_stub(at) && memcmp((const void *)at, "\x0f\x05", 2) == 0) {
+        if (signals_interrupt((long)registers[REG_RAX]))
+            registers[REG_RAX] = -EINTR, registers[REG_RIP] += 2;
+    } else if (at >= user_dispatch_end()) {
+        syscall_give_up(context);
+    }
+}
+#else
+bool signals_interrupt(long number) {
+    (void)number;
+    return false;
+}
+
+static void give_up_call(ucontext_t *context) {
+    (void)context;
+}
+
+static void lead_back(ucontext_t *context) {
+    (void)context;
+}
+#endif
+
 /* The program's handler: with its own FS, and with SIGSYS let through, whatever it waited with
  * (sigsuspend(2)). */
 static void call_handler(const struct sigaction *action, int signal, siginfo_t *info, void *context) {
-    const uint64_t sigsys = 1ull << (SIGSYS - 1);
+    const uint64_t sigsys = 1ull << (SIGSYS - 1), own = 1ull << (signal - 1);
+    uint64_t *after = (uint64_t *)&((ucontext_t *)context)->uc_sigmask, before = *after;
     if (user_dispatch_on)
         kernel_call(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&sigsys, 0, sizeof sigsys, 0, 0);
+    if (guest_threads && signal_is_libcs(signal))
+        lead_back(context);
     running++;
     guest_call(action->sa_sigaction, signal, info, context);
     running--;
+    if (guest_threads && *after & ~before & own)
+        give_up_call(context);
 }
 
 static void enter_handler(int signal, siginfo_t *info, void *context) {

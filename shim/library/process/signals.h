@@ -35,6 +35,9 @@ void signals_forked(void);
 /* How many handlers have run in this thread that were installed without SA_RESTART. */
 uint32_t signals_interruptions(void);
 
+/* Whether a system call may wait for something, and be EINTR then (signal(7)). */
+bool signals_interrupt(long number);
+
 /* Whether a handler of the program's is running in this thread, or was left by a jump. */
 bool signals_running(void);
 

@@ -12,10 +12,9 @@
 #if defined __x86_64__ && !defined CALLS_BY_LIBC
 
 #define STUB_BYTES 96
-#define STUBS_BYTES (192 << 10)
 
 /* Whole pages of the library's, made executable when they are first needed. */
-uint8_t syscall_stubs_room[STUBS_BYTES] __attribute__((aligned(4096)));
+uint8_t syscall_stubs_room[SYSCALL_STUBS_BYTES] __attribute__((aligned(4096)));
 static unsigned used;
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 

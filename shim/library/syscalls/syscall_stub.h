@@ -20,6 +20,8 @@ const uint8_t *syscall_stub_make(const struct syscall_site *site, void (*entry)(
 bool syscall_stubs_open(void);
 void syscall_stubs_close(void);
 
+#define SYSCALL_STUBS_BYTES (192 << 10)
+
 /* Where stubs lie: whole pages, of which syscall_stubs_open and syscall_stubs_close change the protection. */
 extern uint8_t syscall_stubs_room[] __attribute__((visibility("hidden")));
 

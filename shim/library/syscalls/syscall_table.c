@@ -15,14 +15,17 @@
 #include "shim/library/process/address_space.h"
 #include "shim/library/process/exec.h"
 #include "shim/library/process/preloaded.h"
+#include "shim/library/process/signals.h"
 #include "shim/library/syscalls/user_dispatch.h"
 #include "shim/region/kernel_calls.h"
 #include "shim/region/libc.h"
 #include "shim/region/syscall_concern.h"
 #include <errno.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <sys/single_threaded.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 
 bool syscall_table_has(long number) {
     enum syscall_concern concern = syscall_concern(number);
@@ -136,16 +139,53 @@ struct syscall_answer syscall_serve_libc(const struct syscall_frame *frame) {
     return answer;
 }
 
+static struct syscall_answer serve_other(const struct syscall_frame *frame) {
+    return serve(frame, syscall_take_program);
+}
+
+/* Where a guest's call that may wait is given up. */
+static __thread jmp_buf *way_out __attribute__((tls_model("initial-exec")));
+
+static struct syscall_answer serve_interruptible(const struct syscall_frame *frame) {
+    jmp_buf *outer = way_out, here;
+    struct syscall_answer answer = {.result = -EINTR};
+    if (_setjmp(here) == 0) {
+        way_out = &here;
+        answer = serve(frame, syscall_take_program);
+    }
+    way_out = outer;
+    return answer;
+}
+
+#if defined __x86_64__ && !defined CALLS_BY_LIBC
+#define CALL_BYTES (256 << 10) /* of stack that a call may take */
+
+static void leave_call(void) {
+    _longjmp(*way_out, 1);
+}
+
+void syscall_give_up(void *context) {
+    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    uintptr_t stack = (uintptr_t)registers[REG_RSP];
+    if ((uintptr_t)way_out - stack > CALL_BYTES) /* of a call that a handler has jumped out of, or NULL */
+        return;
+    registers[REG_RSP] = (greg_t)(((stack - RED_ZONE_BYTES) & ~15ul) - 8);
+    registers[REG_RIP] = (greg_t)(uintptr_t)leave_call;
+}
+#endif
+
 /* An instruction of the program's own is no cancellation point. */
 struct syscall_answer syscall_serve_program(struct program_frame *frame) {
     int state = PTHREAD_CANCEL_ENABLE;
     struct syscall_answer answer;
     if (guest_take(frame, &answer.result))
         return (struct syscall_answer){.result = answer.result};
+    struct syscall_answer (*serve_call)(const struct syscall_frame *) =
+        guest_threads && signals_interrupt(frame->call.number) ? serve_interruptible : serve_other;
     if (__libc_single_threaded)
-        return serve(&frame->call, syscall_take_program);
+        return serve_call(&frame->call);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-    answer = serve(&frame->call, syscall_take_program);
+    answer = serve_call(&frame->call);
     if (state == PTHREAD_CANCEL_ENABLE)
         pthread_setcancelstate(state, NULL);
     return answer;

@@ -52,6 +52,10 @@ bool syscall_concerns_libc(const struct syscall_frame *frame);
 bool syscall_concerns_program(struct program_frame *frame);
 void syscall_program_leave(const struct program_frame *frame);
 
+/* A signal's handler: when it returns, the call of a guest's that the thread is in is EINTR, if it is one that may
+ * wait; nothing if there is none. `context`: the handler's. */
+void syscall_give_up(void *context);
+
 /* Serves a call that does. */
 struct syscall_answer syscall_serve_libc(const struct syscall_frame *frame);
 struct syscall_answer syscall_serve_program(struct program_frame *frame);

@@ -117,6 +117,13 @@ static unsigned stub_does(const uint8_t *behind) {
     return bytes ? bytes : syscall_site_movable_behind(behind);
 }
 
+uintptr_t syscall_trap_of_stub(uintptr_t stub) {
+    for (size_t at = 0; at < PLACES; at++)
+        if ((uintptr_t)places[at].stub == stub)
+            return places[at].behind - 2;
+    return 0;
+}
+
 const uint8_t *syscall_trap(uintptr_t behind, long number) {
     size_t at = place_of(behind);
     if (places[at].behind) {

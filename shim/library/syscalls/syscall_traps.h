@@ -13,6 +13,9 @@
  * For a signal handler that has blocked all signals. NULL: there is no room for more. */
 const uint8_t *syscall_trap(uintptr_t behind, long number);
 
+/* The instruction whose stub begins at an address; 0 if none does. Looks at all of them. */
+uintptr_t syscall_trap_of_stub(uintptr_t stub);
+
 /* Each thread's calls trap from the thread's beginning on, as in a guest (guest_thread.h) or in a Go program,
  * whose threads libc makes: no thread is asleep in an instruction of the program's. */
 void syscall_traps_are_all(void);
