@@ -79,7 +79,7 @@ $(BUILD)/shared/%.o: %.c
 # What sanitizers' runtimes come to before they are ready; and what writes to libc's instructions, whose shadow can't be written.
 $(addprefix $(BUILD)/shared/shim/,region/kernel_calls.o library/memory.o library/user_memory.o $(addprefix library/syscalls/,syscall_sites.o syscall_patch.o syscall_stub.o syscall_traps.o user_dispatch.o)): UNSANITIZED := -fno-sanitize=all
 
-$(BUILD)/plain/shim/keeper/tools/report/html.o: shim/keeper/tools/report/page.html
+$(BUILD)/plain/shim/keeper/tools/report/html.o: $(wildcard shim/keeper/tools/report/page/*)
 
 $(DIGEST): $(sort $(shell find stack shim nic -name '*.[ch]'))
 	@mkdir -p $(@D)

@@ -156,7 +156,8 @@ static const struct {
                "a stack that runs, and says what is wrong with each, and whose it is.\n"
                "\n"
                "  --text     for a terminal; otherwise a page of HTML\n"
-               "  -o FILE    write it there\n"
+               "  -o FILE    write it there; with --live anew every two seconds, and\n"
+               "             the page reads itself again\n"
                "\n"
                "  barewire --pcap seen.pcapng curl -O http://host/file\n"
                "  barewire report seen.pcapng -o report.html\n"},

@@ -3,7 +3,8 @@
  * report.c - `barewire report`: a capture, or what a live stack does meanwhile, explained (report/).
  *
  * A live stack is watched through the ring of its events, from a mapping for reading only: frames become
- * packets of a capture, and what the stack says of a connection becomes their comment.
+ * packets of a capture, and what the stack says of a connection becomes their comment. The page is there from the
+ * beginning, is written anew every two seconds, and reads itself again in the browser, until the watching ends.
  */
 #include <stdio.h>
 
@@ -12,10 +13,11 @@
 #include "shim/keeper/tools/tool.h"
 #include "shim/region/lock.h"
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +25,7 @@
 #define PAUSE_NS 5000000
 #define FLOWS 1024u
 #define ETHERNET 14u
+#define REFRESH_S 2u
 
 static struct report report;
 static volatile sig_atomic_t enough;
@@ -34,18 +37,21 @@ static int complain(const char *what, const char *why) {
 
 /* What the stack has said last of a connection, and whose it is. */
 struct known {
-    uint32_t local, remote;
+    struct ip_address local, remote;
     uint16_t local_port, remote_port;
     bool sampled, named;
     struct trace_sample sample;
     char holders[160];
 };
 
-static struct known *known_of(uint32_t local, uint16_t local_port, uint32_t remote, uint16_t remote_port) {
+static struct known *known_of(struct ip_address local, uint16_t local_port, struct ip_address remote,
+                              uint16_t remote_port) {
     static struct known all[FLOWS];
-    struct known *known = &all[(local_port * 31u + remote_port * 17u + remote) % FLOWS];
-    if (known->local != local || known->remote != remote || known->local_port != local_port ||
-        known->remote_port != remote_port)
+    uint64_t address = ip_high(remote) ^ ip_low(remote);
+    struct known *known =
+        &all[(local_port * 31u + remote_port * 17u + (uint32_t)(address ^ address >> 32)) % FLOWS];
+    if (!ip_equal(known->local, local) || !ip_equal(known->remote, remote) ||
+        known->local_port != local_port || known->remote_port != remote_port)
         *known = (struct known){
             .local = local, .remote = remote, .local_port = local_port, .remote_port = remote_port};
     return known;
@@ -55,21 +61,26 @@ static void find_holders(const void *object, void *context) {
     struct known *known = context;
     struct tcp tcp;
     memcpy(&tcp, object, sizeof tcp);
-    if (ip_to_v4(tcp.binding.address) != known->local || tcp.binding.port != known->local_port ||
-        ip_to_v4(tcp.remote_address) != known->remote || tcp.remote_port != known->remote_port)
+    if (!ip_equal(tcp.binding.address, known->local) || tcp.binding.port != known->local_port ||
+        !ip_equal(tcp.remote_address, known->remote) || tcp.remote_port != known->remote_port)
         return;
     tool_name_holders(tcp.socket, known->holders, sizeof known->holders);
     known->named = known->holders[0];
 }
 
-static void describe(const struct trace_event *event, bool out, char *comment) {
-    const uint8_t *ip = event->frame.header + ETHERNET;
-    uint32_t header = (ip[0] & 15u) * 4;
+static struct ip_address address_of(const struct address *address) {
+    return ip_from_bytes(address->bytes);
+}
+
+/* Writes what is known of a packet's connection as barewire's captures have it; "" if it is not one of TCP. */
+static void describe(const struct trace_event *event, const struct capture_packet *packet, char *comment) {
+    struct captured_ip ip;
+    bool out = packet->direction == CAPTURE_OUT;
     comment[0] = 0;
-    if (event->frame.header_length < ETHERNET + header + 4 || ip[9] != 6)
+    if (!packet_read_ip(packet, &ip) || ip.protocol != PROTOCOL_TCP || ip.fragment || ip.captured < 4)
         return;
-    uint32_t source = wire_get32(ip + 12), destination = wire_get32(ip + 16);
-    uint16_t from = wire_get16(ip + header), to = wire_get16(ip + header + 2);
+    struct ip_address source = address_of(&ip.source), destination = address_of(&ip.destination);
+    uint16_t from = wire_get16(ip.payload), to = wire_get16(ip.payload + 2);
     struct known *known =
         out ? known_of(source, from, destination, to) : known_of(destination, to, source, from);
     if (!known->named)
@@ -83,8 +94,7 @@ static void describe(const struct trace_event *event, bool out, char *comment) {
 
 static void take_event(const struct trace_event *event, uint64_t number, uint64_t offset_ns) {
     if (event->kind == TRACE_SAMPLE || event->kind == TRACE_RECOVERY) {
-        struct known *known =
-            known_of(ip_to_v4(event->local), event->local_port, ip_to_v4(event->remote), event->remote_port);
+        struct known *known = known_of(event->local, event->local_port, event->remote, event->remote_port);
         known->sample = event->sample;
         known->sampled = true;
         return;
@@ -95,9 +105,7 @@ static void take_event(const struct trace_event *event, uint64_t number, uint64_
     char comment[NIC_COMMENT_BYTES];
     bool whole = event->frame.header_length >= ETHERNET + 20;
     uint16_t type = whole ? wire_get16(event->frame.header + 12) : 0;
-    bool ip = type == CAPTURE_IPV4, known = ip || type == CAPTURE_IPV6 || type == CAPTURE_ARP;
-    if (ip)
-        describe(event, out, comment);
+    bool known = type == CAPTURE_IPV4 || type == CAPTURE_IPV6 || type == CAPTURE_ARP;
     struct capture_packet packet = {.number = number,
                                     .time_ns = event->time_ns + offset_ns,
                                     .type = known ? (enum capture_type)type : CAPTURE_OTHER,
@@ -105,42 +113,15 @@ static void take_event(const struct trace_event *event, uint64_t number, uint64_
                                     .captured = known ? event->frame.header_length - ETHERNET : 0,
                                     .length = event->frame.length,
                                     .frame_bytes = event->frame.header_length,
-                                    .direction = out ? CAPTURE_OUT : CAPTURE_IN,
-                                    .comment = ip ? comment : NULL};
+                                    .direction = out ? CAPTURE_OUT : CAPTURE_IN};
+    describe(event, &packet, comment);
+    packet.comment = *comment ? comment : NULL;
     report_packet(&packet, &report);
 }
 
 static void stop(int signal) {
     (void)signal;
     enough = 1;
-}
-
-static int watch(double seconds) {
-    static char name[200];
-    struct trace_event event;
-    int failed = tool_look(IPC_TRACE);
-    if (failed)
-        return failed;
-    const struct trace *trace = &shared->stack.trace;
-    uint64_t next = trace->next, lost = 0, end_ns = clock_now() + (uint64_t)(seconds * 1e9);
-    uint64_t offset_ns = clock_realtime_offset();
-    signal(SIGINT, stop);
-    fprintf(stderr, "barewire: watching for %g s; ^C ends it\n", seconds);
-    while (!enough && clock_now() < end_ns && (kill(shared->keeper_pid, 0) == 0 || errno == EPERM)) {
-        for (uint64_t last = trace->next; next < last; next++) {
-            if (trace_at(trace, next, &event))
-                take_event(&event, next, offset_ns);
-            else
-                lost++;
-        }
-        nanosleep(&(struct timespec){0, PAUSE_NS}, NULL);
-    }
-    if (lost)
-        fprintf(stderr, "barewire: %llu events came too fast to be seen; --pcap has all\n",
-                (unsigned long long)lost);
-    snprintf(name, sizeof name, "stack %s, live", getenv("BAREWIRE_NAME") ? getenv("BAREWIRE_NAME") : "");
-    report.path = name;
-    return 0;
 }
 
 static int write_to(const char *path, bool text) {
@@ -155,6 +136,57 @@ static int write_to(const char *path, bool text) {
         return complain(path ? path : "the output", strerror(errno));
     if (path)
         fclose(to);
+    return 0;
+}
+
+/* Writes what there is so far, while the watching goes on: a child does, whose memory is this moment's. A browser never
+ * finds half a page. */
+static pid_t write_moment(const char *path) {
+    char next[PATH_MAX];
+    pid_t child = snprintf(next, sizeof next, "%s.next", path) < (int)sizeof next ? fork() : -1;
+    if (child != 0)
+        return child;
+    report.refresh_s = REFRESH_S;
+    report_diagnose(&report);
+    _exit(write_to(next, false) == 0 && rename(next, path) == 0 ? 0 : 1);
+}
+
+/* `page`, unless it is NULL, is written anew every so often meanwhile. */
+static int watch(double seconds, const char *page) {
+    static char name[200];
+    struct trace_event event;
+    int failed = tool_look(IPC_TRACE);
+    if (failed)
+        return failed;
+    const struct trace *trace = &shared->stack.trace;
+    uint64_t next = trace->next, lost = 0, end_ns = clock_now() + (uint64_t)(seconds * 1e9);
+    uint64_t page_ns = clock_now();
+    pid_t writer = 0;
+    uint64_t offset_ns = clock_realtime_offset();
+    signal(SIGINT, stop);
+    snprintf(name, sizeof name, "stack %s, live", getenv("BAREWIRE_NAME") ? getenv("BAREWIRE_NAME") : "");
+    report.path = name;
+    fprintf(stderr, "barewire: watching for %g s; ^C ends it\n", seconds);
+    while (!enough && clock_now() < end_ns && (kill(shared->keeper_pid, 0) == 0 || errno == EPERM)) {
+        for (uint64_t last = trace->next; next < last; next++) {
+            if (trace_at(trace, next, &event))
+                take_event(&event, next, offset_ns);
+            else
+                lost++;
+        }
+        if (writer > 0 && waitpid(writer, NULL, WNOHANG) != 0)
+            writer = 0;
+        if (page && writer <= 0 && clock_now() >= page_ns) {
+            writer = write_moment(page);
+            page_ns = clock_now() + REFRESH_S * UINT64_C(1000000000);
+        }
+        nanosleep(&(struct timespec){0, PAUSE_NS}, NULL);
+    }
+    if (writer > 0)
+        waitpid(writer, NULL, 0);
+    if (lost)
+        fprintf(stderr, "barewire: %llu events came too fast to be seen; --pcap has all\n",
+                (unsigned long long)lost);
     return 0;
 }
 
@@ -185,7 +217,7 @@ int tool_report(int count, char **options) {
     if (!text && !output && isatty(STDOUT_FILENO))
         return complain("report", "say where the page goes: -o report.html; or --text");
     if (live) {
-        int failed = watch(seconds);
+        int failed = watch(seconds, text ? NULL : output);
         if (failed)
             return failed;
     } else {

@@ -1,7 +1,7 @@
 """Looks at a page of barewire report in headless Chromium, by chromedriver (the WebDriver protocol), as a reader would:
-clicks its views, findings and filters, on a desk and on a phone, in light and dark.
+clicks its views, findings and filters, by pointer and by key, on a desk, a tablet and a phone, in light and dark.
 
-    browser.py PAGE.html FINDING [FOLDER-FOR-SCREENSHOTS]
+    browser.py PAGE.html FINDING|- [FOLDER-FOR-SCREENSHOTS]      (-: only whether all views are drawn)
 """
 import base64, json, os, socket, subprocess, sys, tempfile, time, urllib.request
 
@@ -64,6 +64,78 @@ def main():
         assert script("return document.querySelector('#view').innerText.length") > 20
         shoot(view)
 
+    if finding == "-":
+        print("looked at")
+        return
+
+    # The verdict stands first, says how sure it is, and leads to where it can be seen.
+    assert len(script("return document.querySelector('#verdict .sentence').innerText")) > 20
+    assert script("return !data.verdict.sure || document.querySelector('#verdict .badge').innerText.includes(data.verdict.sure)")
+    if script("return data.verdict.moments.length") > 0:
+        click("#moments button")
+        time.sleep(0.3)
+        assert script("return state.chosen === data.verdict.moments[0][0] && state.view === 'sequence' && state.span !== null")
+        script("scrollTo(0, 0); state.span = null; drawView()")
+
+    # Each row has the uses of its time; they are as long as the connection, and the bar of shares has them all.
+    assert script("return [...document.querySelectorAll('#list .row')].every(r => r.querySelectorAll('.line i').length > 0)")
+    assert script("const c = connection(); return Math.abs(c.uses.reduce((a, b) => a + b) - c.durationUs) < 2 && c.slots.length > 0")
+    assert script("return document.querySelectorAll('.share i').length === connection().uses.filter(n => n > 0).length")
+
+    # Keys and the wheel: a graph zooms and moves, all graphs of the view together; 0 shows everything.
+    click("[data-view=sequence]")
+    time.sleep(0.2)
+    key = lambda selector, name: script("document.querySelector(arguments[0]).dispatchEvent(new KeyboardEvent('keydown', {key: arguments[1], bubbles: true}))", selector, name)
+    key("#view canvas", "+")
+    span = script("return state.span")
+    assert span and abs(span[1] - span[0] - script("return connection().durationUs") / 2) < 2, span
+    key("#view canvas", "ArrowRight")
+    assert script("return state.span")[0] > span[0]
+    script("const c = document.querySelectorAll('#view canvas')[1], r = c.getBoundingClientRect();"
+           "c.dispatchEvent(new WheelEvent('wheel', {deltaY: -1, ctrlKey: true, clientX: r.left + r.width / 2, cancelable: true}))")
+    assert script("return state.span[1] - state.span[0]") < span[1] - span[0]
+    pixels = script(drawn)
+    assert all(count > 300 for count in pixels), pixels
+    shoot("keys")
+    key("#view canvas", "0")
+    assert script("return state.span === null")
+    assert "least" in script("return document.querySelector('#view canvas').getAttribute('aria-label')")
+    script("document.querySelector('#view .legend button').click()")
+    assert script("return state.hidden.size") == 1
+    script("document.querySelector('#view .legend button').click()")
+
+    # A drag over the rate of everything leaves the rows of that time.
+    script("const c = document.querySelector('#total canvas'), r = c.getBoundingClientRect(), at = (kind, x) => c.dispatchEvent(new PointerEvent(kind, {clientX: r.left + x, clientY: r.top + 20}));"
+           "at('pointerdown', 70); at('pointerup', 300)")
+    assert script("return state.window !== null && document.querySelector('#counted').innerText.includes('from')")
+    click("#all-time")
+    assert script("return state.window === null")
+
+    # The journey goes on by itself, and step by step.
+    click("[data-view=journey]")
+    click("#onestep")
+    assert script("return document.querySelectorAll('.step.now').length === 1 && document.querySelectorAll('.step')[1].classList.contains('now')")
+    click("#play")
+    time.sleep(1.6)
+    assert script("return Number(document.querySelector('[data-step]').dataset.step)") >= 2
+    click("#play")
+    assert script("return playing === null")
+
+    # Connections and flows are chosen by key; a flow of UDP has its own view.
+    if script("return shownRows.filter(row => row.kind !== 'line').length") > 1:
+        before = script("return [state.chosen, state.flow]")
+        script("dispatchEvent(new KeyboardEvent('keydown', {key: 'k'})); dispatchEvent(new KeyboardEvent('keydown', {key: 'k'})); dispatchEvent(new KeyboardEvent('keydown', {key: 'j'}))")
+        key("#list", "ArrowDown")
+        assert script("return [state.chosen, state.flow]") != before or script("return shownRows.length") == 2
+    if script("return data.flows.length") > 0:
+        script("chooseFlow(0)")
+        time.sleep(0.2)
+        assert script(drawn)[0] > 300 and script("return location.hash").startswith("#udp1/")
+        assert "datagram" in script("return document.querySelector('#details').innerText")
+        shoot("flow")
+    script("choose(data.connections.reduce((best, c, i) => c.harmUs > data.connections[best].harmUs ? i : best, 0))")
+    click("[data-view=segments]")
+
     # A filter of the table leaves only what is marked so, and a row leads to that piece's journey.
     everything = script("return document.querySelectorAll('tbody tr').length")
     click("[data-mark]")
@@ -101,12 +173,13 @@ def main():
     click("#theme")
     assert back() != light
     shoot("other-theme")
-    size(390, 1600)
-    for view in ("journey", "sequence", "window", "buffers", "segments"):
-        click("[data-view=%s]" % view)
-        time.sleep(0.2)
-        assert script("return document.documentElement.scrollWidth") <= 390, view
-        shoot("phone-" + view)
+    for width, name in ((390, "phone"), (800, "tablet")):
+        size(width, 1600)
+        for view in ("journey", "sequence", "window", "buffers", "segments"):
+            click("[data-view=%s]" % view)
+            time.sleep(0.2)
+            assert script("return document.documentElement.scrollWidth") <= width, (name, view)
+            shoot(name + "-" + view)
     complaints = [entry for entry in ask("POST", session + "/se/log", {"type": "browser"}) if entry["level"] in ("SEVERE", "WARNING")]
     assert not complaints, complaints
     ask("DELETE", session)

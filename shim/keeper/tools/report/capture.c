@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define INTERFACES_MAX 64
+#define LET_GO_BYTES (size_t)(32 << 20)
 #define LINK_ETHERNET 1
 #define LINK_RAW_BSD 12
 #define LINK_RAW 101
@@ -36,6 +37,7 @@ struct interface {
 struct reader {
     const uint8_t *bytes;
     size_t length, at;
+    size_t let_go; /* of a mapped file's pages, so many bytes; SIZE_MAX: it is not mapped */
     bool swapped;
     uint64_t count;
     struct interface interfaces[INTERFACES_MAX];
@@ -83,6 +85,14 @@ static enum capture_type find_payload(uint32_t link, const uint8_t *frame, uint3
     return known ? (enum capture_type)type : CAPTURE_OTHER;
 }
 
+/* A file may be larger than the memory: its pages are the kernel's to keep, not this process's. What was read is not
+ * looked at again. */
+static void let_go(struct reader *reader, size_t at) {
+    size_t length = (at - reader->let_go) / LET_GO_BYTES * LET_GO_BYTES;
+    madvise((void *)(reader->bytes + reader->let_go), length, MADV_DONTNEED);
+    reader->let_go += length;
+}
+
 static void give(struct reader *reader, uint32_t link, uint64_t time_ns, size_t at, uint32_t captured,
                  uint32_t length, enum capture_direction direction, const char *comment) {
     const uint8_t *frame = reader->bytes + at;
@@ -98,6 +108,8 @@ static void give(struct reader *reader, uint32_t link, uint64_t time_ns, size_t 
                                     .direction = direction,
                                     .comment = comment};
     reader->each(&packet, reader->context);
+    if (reader->let_go < at && at - reader->let_go > 2 * LET_GO_BYTES)
+        let_go(reader, at);
 }
 
 static const char *read_pcap(struct reader *reader, uint32_t magic) {
@@ -227,25 +239,33 @@ static const char *read_bytes(struct reader *reader) {
     return "it is neither pcapng nor pcap";
 }
 
-/* All of a file that can't be mapped: a pipe. Returns NULL, or why not; memory to be freed either way. */
-static const char *read_all(int file, void **bytes, size_t *length) {
-    size_t room = 0;
-    ssize_t got;
-    *length = 0;
-    do {
-        if (*length == room) {
-            void *grown = realloc(*bytes, room = room ? room * 2 : 1 << 20);
-            if (!grown)
-                return "it is too long for the memory";
-            *bytes = grown;
+/* All of a pipe, in a file that has no name, since it may be longer than the memory. Returns the file; -1: none. */
+static int spool(int from) {
+    static char buffer[1 << 16];
+    FILE *spooled = tmpfile();
+    int file = spooled ? fcntl(fileno(spooled), F_DUPFD_CLOEXEC, 3) : -1;
+    if (spooled)
+        fclose(spooled);
+    for (ssize_t got; file >= 0;) {
+        got = read(from, buffer, sizeof buffer);
+        if (got == 0)
+            return file;
+        for (ssize_t done = 0, put; done < got; done += put)
+            if ((put = write(file, buffer + done, (size_t)(got - done))) <= 0) {
+                got = -1;
+                break;
+            }
+        if (got < 0 && errno != EINTR) {
+            int why = errno;
+            close(file);
+            errno = why;
+            file = -1;
         }
-        got = read(file, (uint8_t *)*bytes + *length, room - *length);
-        *length += got > 0 ? (size_t)got : 0;
-    } while (got > 0 || (got < 0 && errno == EINTR));
-    return got < 0 ? strerror(errno) : NULL;
+    }
+    return file;
 }
 
-const char *capture_read_bytes(const void *bytes, size_t length,
+static const char *read_mapped(const void *bytes, size_t length, size_t let_go,
                                void (*each)(const struct capture_packet *packet, void *context),
                                void *context) {
     struct reader *reader = calloc(1, sizeof *reader);
@@ -253,6 +273,7 @@ const char *capture_read_bytes(const void *bytes, size_t length,
         return strerror(errno);
     reader->bytes = bytes;
     reader->length = length;
+    reader->let_go = let_go;
     reader->each = each;
     reader->context = context;
     const char *why = read_bytes(reader);
@@ -260,30 +281,36 @@ const char *capture_read_bytes(const void *bytes, size_t length,
     return why;
 }
 
+const char *capture_read_bytes(const void *bytes, size_t length,
+                               void (*each)(const struct capture_packet *packet, void *context),
+                               void *context) {
+    return read_mapped(bytes, length, SIZE_MAX, each, context);
+}
+
 const char *capture_read(const char *path, void (*each)(const struct capture_packet *packet, void *context),
                          void *context) {
     struct stat status;
     int file = strcmp(path, "-") == 0 ? dup(0) : open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0 || fstat(file, &status) < 0 || S_ISDIR(status.st_mode)) {
-        const char *why = file >= 0 && S_ISDIR(status.st_mode) ? "it is a folder" : strerror(errno);
-        if (file >= 0)
-            close(file);
-        return why;
+    const char *why = file < 0 || fstat(file, &status) < 0 ? strerror(errno) : NULL;
+    if (!why && S_ISDIR(status.st_mode))
+        why = "it is a folder";
+    if (!why && !S_ISREG(status.st_mode)) {
+        int spooled = spool(file);
+        if (spooled < 0 || fstat(spooled, &status) < 0)
+            why = strerror(errno);
+        close(file);
+        file = spooled;
     }
-    bool mapped = S_ISREG(status.st_mode) && status.st_size > 0;
-    const char *why = NULL;
-    size_t length = (size_t)status.st_size;
-    void *bytes = NULL;
-    if (!mapped)
-        why = read_all(file, &bytes, &length);
-    else if ((bytes = mmap(NULL, length, PROT_READ, MAP_PRIVATE, file, 0)) == MAP_FAILED)
+    size_t length = why ? 0 : (size_t)status.st_size;
+    void *bytes = length ? mmap(NULL, length, PROT_READ, MAP_PRIVATE, file, 0) : NULL;
+    if (bytes == MAP_FAILED)
         why = strerror(errno);
-    close(file);
-    if (!why)
-        why = capture_read_bytes(bytes, length, each, context);
-    if (!mapped)
-        free(bytes);
-    else if (bytes != MAP_FAILED)
+    if (file >= 0)
+        close(file);
+    if (why)
+        return why;
+    why = read_mapped(bytes, length, 0, each, context);
+    if (bytes)
         munmap(bytes, length);
     return why;
 }

@@ -5,6 +5,7 @@
 #include "shim/keeper/tools/report/connection.h"
 #include "shim/keeper/tools/report/network.h"
 #include "shim/keeper/tools/report/table.h"
+#include "shim/keeper/tools/report/thin.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -197,6 +198,7 @@ static void note_recovery(struct connection *connection, uint64_t since_ns, uint
     if (until_ns <= since_ns)
         return;
     connection->recovering_ns += until_ns - since_ns;
+    stretches_add(&connection->repairs, since_ns, until_ns);
     connection->recovered_ns = until_ns;
 }
 
@@ -531,11 +533,12 @@ void report_packet(const struct capture_packet *packet, void *context) {
     struct report *report = context;
     struct header header;
     int side;
-    if (!report->packets++)
+    if (!report->packets++ || packet->time_ns < report->begin_ns)
         report->begin_ns = packet->time_ns;
     if (packet->time_ns > report->end_ns)
         report->end_ns = packet->time_ns;
     report->bytes += packet->length;
+    series_add(&report->rate, packet->time_ns, packet->length);
     struct captured_ip ip;
     if (packet->type == CAPTURE_ARP) {
         report->arp++;
@@ -551,7 +554,10 @@ void report_packet(const struct capture_packet *packet, void *context) {
         return;
     }
     if (ip.protocol != PROTOCOL_TCP) {
-        report->udp += ip.protocol == PROTOCOL_UDP || ip.protocol == PROTOCOL_UDPLITE;
+        bool udp = ip.protocol == PROTOCOL_UDP || ip.protocol == PROTOCOL_UDPLITE;
+        report->udp += udp;
+        if (udp && !ip.fragment)
+            flow_packet(&report->flows, &ip, packet->time_ns);
         report->icmp += ip.protocol == PROTOCOL_ICMP || ip.protocol == PROTOCOL_ICMPV6;
         network_packet(report, packet, &ip);
         return;
@@ -579,4 +585,5 @@ void report_packet(const struct capture_packet *packet, void *context) {
     if (packet->comment)
         take_comment(connection, segment, packet->comment);
     take_segment(connection, side, &header, segment);
+    thin_note(report);
 }

@@ -13,7 +13,11 @@
 #define SHIM_KEEPER_TOOLS_REPORT_CONNECTION_H
 
 #include "shim/keeper/tools/report/finding.h"
+#include "shim/keeper/tools/report/flow.h"
 #include "shim/keeper/tools/report/packet.h"
+#include "shim/keeper/tools/report/series.h"
+#include "shim/keeper/tools/report/stretch.h"
+#include "shim/keeper/tools/report/triage.h"
 #include <stdio.h>
 
 #define HOLES_MAX 4096u
@@ -112,6 +116,7 @@ struct side {
     uint64_t queued_ns, queued_bytes; /* for how long there was one, and what got through meanwhile */
     uint64_t queue_delay_ns;          /* the most that it added to the round trip */
     uint64_t queue_at_ns;
+    const struct stretches *queue;        /* when; NULL once all has been measured */
     uint64_t window_full_ns;              /* all that the other one's window takes was in flight */
     uint64_t shrunken_ns, shrunken_at_ns; /* its window was less than half as wide as before */
     /* ... and data that stood in this side's receive buffer (only where the capture says). */
@@ -126,14 +131,22 @@ struct connection {
     char process[120];
     uint64_t begin_ns, end_ns, established_ns, handshake_ns;
     bool closed, reset, refused, unreachable, from_start;
-    uint64_t recovering_ns; /* spent on repairing loss */
+    uint64_t recovering_ns;   /* spent on repairing loss */
+    struct stretches repairs; /* when */
     uint64_t recovery_since_ns, recovered_ns;
     uint32_t recovery_end;
     int recovery_side;
     uint64_t harm_ns; /* time that was lost by all that is wrong, to put the worst first */
 
-    struct segment *segments;
+    struct triage triage;
+    struct path *path; /* what path.c knows while it measures; NULL before and afterwards */
+
+    struct segment *segments; /* the last ones, and those of the others that thin.c has kept */
     uint32_t count, room;
+    uint32_t measured;        /* of them, by path.c */
+    uint64_t dropped;         /* segments that are not kept */
+    uint64_t telling, others; /* segments in all, by thin.c */
+    struct series *rates;     /* of both sides: new bytes; NULL while all segments are there */
     struct sample *samples;
     uint32_t sample_count, sample_room;
     uint32_t *blocks; /* of SACK: first and end, in turn */
@@ -151,10 +164,15 @@ struct report {
     struct connection **table; /* by a hash of both ends, the newest first */
     uint32_t table_size;       /* a power of 2 */
     uint64_t key[2];           /* of that hash: who makes a capture can't choose what collides */
+    uint64_t held, thin_at;    /* segments in memory; at so many they are thinned */
+    uint32_t held_max;         /* 0: HELD_MAX of thin.h */
     struct network *network;   /* what is not TCP: network.h */
+    struct flows flows;        /* of UDP */
+    struct series rate;        /* of the whole capture */
     struct finding *findings;  /* of no connection in particular */
     uint32_t finding_count, finding_room;
     uint64_t packets, bytes, not_ip, udp, icmp, arp, malformed;
+    unsigned refresh_s; /* the page is written anew every so often; 0: it is not */
     uint64_t begin_ns, end_ns;
     bool out_of_memory;
 };
@@ -163,7 +181,6 @@ struct report {
 void report_packet(const struct capture_packet *packet, void *report);
 
 /* All have come: measures the way (path.c), and finds out what is wrong. */
-void report_measure(struct connection *connection);
 void report_diagnose(struct report *report);
 
 /* The time to both ends and back, as far as it was seen; 0: not at all. */
@@ -174,6 +191,9 @@ uint64_t connection_mean_rtt(const struct connection *connection);
 
 /* Both handshake segments were seen: what a window's number means is known. */
 bool connection_scale_known(const struct connection *connection);
+
+/* Packets of it that arrived are not in the capture: of pauses nothing can be said. */
+bool connection_is_incomplete(const struct connection *connection);
 
 /* Writes it all: for a terminal; as one HTML page. */
 void report_text(const struct report *report, FILE *to);

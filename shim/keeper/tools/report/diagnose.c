@@ -7,6 +7,8 @@
  * none: what is usual (a window that opens, a delayed acknowledgment, a tail that is not full) is not told.
  */
 #include "shim/keeper/tools/report/network.h"
+#include "shim/keeper/tools/report/path.h"
+#include "shim/keeper/tools/report/thin.h"
 
 #define MS UINT64_C(1000000)
 #define UNKNOWN_WINDOW_MAX (UINT64_C(64) << 20)
@@ -53,7 +55,7 @@ static bool lacks_acknowledgments(const struct connection *connection, int from)
     return side->bytes > 0 && flight > side->largest && flight > most;
 }
 
-static bool is_incomplete(const struct connection *connection) {
+bool connection_is_incomplete(const struct connection *connection) {
     return connection->sides[0].unseen + connection->sides[1].unseen > 0 ||
            lacks_acknowledgments(connection, 0) || lacks_acknowledgments(connection, 1);
 }
@@ -203,10 +205,12 @@ static void look_at_windows(struct connection *connection, int reader) {
     double in_a_round = (double)writer->bytes * (double)rtt_ns / (double)duration(connection);
     bool wide = side->mean_window >= side->most_window / 2; /* and does not grow any more */
     bool a_window_each = connection->local == reader && wide && in_a_round > 0.75 * side->mean_window;
-    bool limits = writer->segments >= 100 &&
-                  (writer->window_full_ns > duration(connection) / 2 || a_window_each) &&
-                  !side->zero_windows && side->shrunken_ns < duration(connection) / 4 && rtt_ns > MS &&
-                  connection_scale_known(connection) && !is_incomplete(connection) && writer->queued_ns == 0;
+    bool limits =
+        writer->segments >= 100 && (writer->window_full_ns > duration(connection) / 2 || a_window_each) &&
+        !side->zero_windows && side->shrunken_ns < duration(connection) / 4 && rtt_ns > MS &&
+        connection_scale_known(connection) && !connection_is_incomplete(connection) && writer->queued_ns == 0;
+    if (limits && a_window_each)
+        triage_blame_window(&connection->triage, reader);
     if (limits)
         find_out(connection, "window-limited", WHOSE_RECEIVER, reader, writer->full_window,
                  first_marked(connection, 1 - reader, MARK_FILLS_WINDOW),
@@ -240,7 +244,7 @@ static void look_at_writing(struct connection *connection, int from, bool captur
     const struct side *side = &connection->sides[from], *peer = &connection->sides[1 - from];
     uint64_t all_ns = duration(connection);
     bool ended = connection->closed || connection->reset;
-    if (is_incomplete(connection) || (!capture_is_whole && !ended))
+    if (connection_is_incomplete(connection) || (!capture_is_whole && !ended))
         return; /* what is not seen may have been sent meanwhile */
     if (side->held >= 2 || (side->held == 1 && side->held_ns >= 30 * MS && side->segments <= 6))
         find_out(
@@ -284,7 +288,7 @@ static uint64_t harm_of(const struct connection *connection) {
     for (int i = 0; i < 2; i++) {
         const struct side *side = &connection->sides[i];
         harm_ns += side->zero_window_ns + side->held_ns + side->queued_ns +
-                   (is_incomplete(connection) ? 0 : side->idle_ns);
+                   (connection_is_incomplete(connection) ? 0 : side->idle_ns);
     }
     bool failed = connection->refused || connection->reset || !connection->established_ns;
     return connection->finding_count ? harm_ns + (failed ? 1000 * MS : 0) : 0;
@@ -294,8 +298,9 @@ void report_diagnose(struct report *report) {
     bool whole = true;
     network_diagnose(report);
     for (uint32_t i = 0; i < report->count; i++) {
-        report_measure(report->connections[i]);
-        whole &= !is_incomplete(report->connections[i]);
+        thin_end(report->connections[i]);
+        path_end(report->connections[i]);
+        whole &= !connection_is_incomplete(report->connections[i]);
     }
     for (uint32_t i = 0; i < report->count; i++) {
         struct connection *connection = report->connections[i];

@@ -220,6 +220,11 @@ static void take_error(struct report *report, struct network *network, const str
         return; /* traceroute(8) asks for it */
     if (connection)
         connection->unreachable = true;
+    struct flow *flow = about.protocol == PROTOCOL_UDP
+                            ? flow_find(&report->flows, &about.source, from, &about.destination, to, &side)
+                            : NULL;
+    if (flow)
+        flow->unreachable = true;
     for (uint32_t i = 0; about.protocol == PROTOCOL_UDP && to == DNS && i < network->query_count; i++) {
         struct query *query = &network->queries[i];
         if (query->port == from && packet_same_address(&query->server, &about.destination)) {

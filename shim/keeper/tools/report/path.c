@@ -12,8 +12,10 @@
  * without a break. A sender that pauses answers late as well, and so does a receiver that delays its
  * acknowledgment: so an echo counts only if data came without a gap meanwhile, and an acknowledgment only if
  * more was in flight than a receiver waits for.
+ *
+ * A long connection is measured in pieces (report_thin of thin.c): what one piece leaves to the next is in struct path.
  */
-#include "shim/keeper/tools/report/connection.h"
+#include "shim/keeper/tools/report/path.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,7 +93,7 @@ static uint64_t echo_age(struct way *way, struct way *peer, const struct segment
 }
 
 static void measure_echoes(struct connection *connection, struct way ways[2]) {
-    for (uint32_t i = 0; i < connection->count; i++) {
+    for (uint32_t i = connection->measured; i < connection->count; i++) {
         struct segment *segment = &connection->segments[i];
         struct side *side = &connection->sides[segment->side];
         struct way *way = &ways[segment->side], *peer = &ways[1 - segment->side];
@@ -122,23 +124,13 @@ static void guess_place(struct connection *connection) {
         connection->local = 1;
 }
 
-/* A stretch of time: what came through, and how long all answers took at least. */
-struct bucket {
-    uint64_t begin_ns, least_ns, bytes;
-    uint32_t samples;
-};
-
-struct queue {
-    struct bucket bucket;
-    uint64_t ns, bytes, delay_ns, at_ns;
-};
-
 static void close_bucket(struct queue *queue, uint64_t answer_ns, uint64_t rtt_ns, uint64_t width_ns) {
     const struct bucket *bucket = &queue->bucket;
     uint64_t excess_ns = bucket->least_ns > answer_ns ? bucket->least_ns - answer_ns : 0;
     if (bucket->samples < BUCKET_SAMPLES || excess_ns < QUEUE_LEAST_NS || excess_ns < rtt_ns / 2)
         return;
     queue->at_ns = queue->ns ? queue->at_ns : bucket->begin_ns;
+    stretches_add(&queue->stretches, bucket->begin_ns, bucket->begin_ns + width_ns);
     queue->ns += width_ns;
     queue->bytes += bucket->bytes;
     if (excess_ns > queue->delay_ns)
@@ -162,13 +154,13 @@ static void take_sample(struct queue *queue, const struct segment *segment, uint
 
 /* Looks for a queue that data of a side stood in: behind the capture's place, as the receiver's
  * acknowledgments show it, and before it, as the sender's echoes do. */
-static void find_queue(struct connection *connection, int sender) {
+static void find_queue(struct connection *connection, struct path *path, int sender) {
     struct side *side = &connection->sides[sender], *peer = &connection->sides[1 - sender];
     uint64_t rtt_ns = connection_rtt(connection);
     uint64_t width_ns = 2 * rtt_ns > BUCKET_LEAST_NS ? 2 * rtt_ns : BUCKET_LEAST_NS;
-    struct queue behind = {.bucket.begin_ns = connection->begin_ns}, ahead = behind;
-    uint32_t next = 0, acknowledged = 0;
-    for (uint32_t i = 0; i < connection->count; i++) {
+    struct queue *behind = &path->behind[sender], *ahead = &path->ahead[sender];
+    uint32_t next = path->queue_next[sender], acknowledged = path->queue_acknowledged[sender];
+    for (uint32_t i = connection->measured; i < connection->count; i++) {
         const struct segment *segment = &connection->segments[i];
         uint32_t end = segment->sequence + segment->length;
         if (segment->flags & (FLAG_SYN | FLAG_RST))
@@ -176,19 +168,23 @@ static void find_queue(struct connection *connection, int sender) {
         if (segment->side == sender && segment->length > 0) {
             uint32_t fresh = before(next, end) ? end - next : 0;
             next += fresh;
-            take_sample(&ahead, segment, fresh, segment->rtt_us, side->answer_ns, rtt_ns, width_ns);
+            take_sample(ahead, segment, fresh, segment->rtt_us, side->answer_ns, rtt_ns, width_ns);
         } else if (segment->side != sender && segment->flags & FLAG_ACK) {
             uint32_t flight = before(acknowledged, next) ? next - acknowledged : 0;
             uint32_t fresh =
                 before(acknowledged, segment->acknowledgment) ? segment->acknowledgment - acknowledged : 0;
             acknowledged += fresh;
             bool telling = fresh > 0 && segment->rtt_us && flight >= FLIGHT_SEGMENTS * side->largest;
-            take_sample(&behind, segment, fresh, telling, peer->answer_ns, rtt_ns, width_ns);
+            take_sample(behind, segment, fresh, telling, peer->answer_ns, rtt_ns, width_ns);
         }
     }
-    close_bucket(&behind, peer->answer_ns, rtt_ns, width_ns);
-    close_bucket(&ahead, side->answer_ns, rtt_ns, width_ns);
-    const struct queue *longer = ahead.ns > behind.ns ? &ahead : &behind;
+    close_bucket(behind, peer->answer_ns, rtt_ns, width_ns);
+    close_bucket(ahead, side->answer_ns, rtt_ns, width_ns);
+    behind->bucket = ahead->bucket = (struct bucket){.begin_ns = connection->end_ns};
+    path->queue_next[sender] = next;
+    path->queue_acknowledged[sender] = acknowledged;
+    const struct queue *longer = ahead->ns > behind->ns ? ahead : behind;
+    side->queue = &longer->stretches;
     side->queued_ns = longer->ns;
     side->queued_bytes = longer->bytes;
     side->queue_delay_ns = longer->delay_ns;
@@ -206,10 +202,10 @@ static bool some_were_lost(const struct side *side, const struct segment *last,
 
 /* Nothing was in flight, and then a side speaks: it has kept the other one waiting, but for the time that the
  * way to it and back takes. */
-static void find_pauses(struct connection *connection) {
-    uint32_t next[2] = {1, 1}, acknowledged[2] = {1, 1};
+static void find_pauses(struct connection *connection, struct path *path) {
+    uint32_t *next = path->pause_next, *acknowledged = path->pause_acknowledged;
     const struct segment *last_of[2] = {NULL, NULL};
-    for (uint32_t i = 0; i < connection->count; i++) {
+    for (uint32_t i = connection->measured; i < connection->count; i++) {
         const struct segment *segment = &connection->segments[i];
         int own = segment->side, other = 1 - own;
         struct side *side = &connection->sides[own];
@@ -244,7 +240,7 @@ static void find_pauses(struct connection *connection) {
 static void find_unread(struct connection *connection) {
     struct side *side = connection->local >= 0 ? &connection->sides[connection->local] : NULL;
     const struct segment *last = NULL;
-    for (uint32_t i = 0; side && i < connection->count; i++) {
+    for (uint32_t i = connection->measured; side && i < connection->count; i++) {
         const struct segment *segment = &connection->segments[i];
         if (!segment->sample)
             continue;
@@ -262,12 +258,14 @@ static void find_unread(struct connection *connection) {
 
 /* For how long all that a sender may have in flight, by its peer's window, was in flight behind the capture's
  * place. */
-static void find_full_windows(struct connection *connection, int sender) {
+static void find_full_windows(struct connection *connection, struct path *path, int sender) {
     struct side *side = &connection->sides[sender];
-    uint32_t next = 1, acknowledged = 1, window = UINT32_MAX;
+    uint32_t next = path->full_next[sender], acknowledged = path->full_acknowledged[sender],
+             window = UINT32_MAX;
     uint32_t widest = connection->sides[1 - sender].most_window;
     uint64_t since_ns = 0;
-    for (uint32_t i = 0; connection_scale_known(connection) && i < connection->count; i++) {
+    for (uint32_t i = connection->measured; connection_scale_known(connection) && i < connection->count;
+         i++) {
         const struct segment *segment = &connection->segments[i];
         uint32_t end = segment->sequence + segment->length;
         if (segment->flags & (FLAG_SYN | FLAG_RST))
@@ -286,34 +284,35 @@ static void find_full_windows(struct connection *connection, int sender) {
                        ? segment->time_ns
                        : 0;
     }
+    path->full_next[sender] = next;
+    path->full_acknowledged[sender] = acknowledged;
 }
 
 /* How wide a side's window was on average, and for how long a side's receive buffer was more than half full:
  * so much less than before does its window take. A reader that keeps up leaves it as wide as it has been. */
-static void find_windows(struct connection *connection, int reader) {
+static void find_windows(struct connection *connection, struct path *path, int reader) {
     struct side *side = &connection->sides[reader];
-    uint64_t since_ns = 0, begin_ns = 0, last_ns = 0; /* since_ns 0: it is wide */
-    uint32_t most = 0, last = 0;
-    double sum = 0;
-    for (uint32_t i = 0; connection_scale_known(connection) && i < connection->count; i++) {
+    struct windows *windows = &path->windows[reader];
+    for (uint32_t i = connection->measured; connection_scale_known(connection) && i < connection->count;
+         i++) {
         const struct segment *segment = &connection->segments[i];
         if (segment->side != reader || segment->flags & (FLAG_SYN | FLAG_RST))
             continue;
-        if (!begin_ns)
-            begin_ns = segment->time_ns;
+        if (!windows->begin_ns)
+            windows->begin_ns = segment->time_ns;
         else
-            sum += (double)last * (double)(segment->time_ns - last_ns);
-        last = segment->window;
-        last_ns = segment->time_ns;
-        if (since_ns)
-            side->shrunken_ns += segment->time_ns - since_ns;
-        most = segment->window > most ? segment->window : most;
-        since_ns = segment->window < most / 2 ? segment->time_ns : 0;
-        if (since_ns && !side->shrunken_at_ns)
-            side->shrunken_at_ns = since_ns;
+            windows->sum += (double)windows->last * (double)(segment->time_ns - windows->last_ns);
+        windows->last = segment->window;
+        windows->last_ns = segment->time_ns;
+        if (windows->since_ns)
+            side->shrunken_ns += segment->time_ns - windows->since_ns;
+        windows->most = segment->window > windows->most ? segment->window : windows->most;
+        windows->since_ns = segment->window < windows->most / 2 ? segment->time_ns : 0;
+        if (windows->since_ns && !side->shrunken_at_ns)
+            side->shrunken_at_ns = windows->since_ns;
     }
-    if (last_ns > begin_ns)
-        side->mean_window = (uint32_t)(sum / (double)(last_ns - begin_ns));
+    if (windows->last_ns > windows->begin_ns)
+        side->mean_window = (uint32_t)(windows->sum / (double)(windows->last_ns - windows->begin_ns));
 }
 
 /* What was acknowledged and is still missing was not captured. */
@@ -323,20 +322,56 @@ static void count_unseen(struct side *side) {
             side->unseen += side->holes[i].end - side->holes[i].start;
 }
 
-void report_measure(struct connection *connection) {
+static struct path *path_of(struct connection *connection) {
+    struct path *path = connection->path;
+    if (path || !(path = connection->path = calloc(1, sizeof *path)))
+        return path;
+    for (int i = 0; i < 2; i++) {
+        path->pause_next[i] = path->pause_acknowledged[i] = 1;
+        path->full_next[i] = path->full_acknowledged[i] = 1;
+        path->behind[i].bucket.begin_ns = path->ahead[i].bucket.begin_ns = connection->begin_ns;
+    }
+    return path;
+}
+
+void path_measure(struct connection *connection) {
     struct way ways[2] = {0};
+    struct path *path = path_of(connection);
+    if (!path)
+        return;
     measure_echoes(connection, ways);
     for (int i = 0; i < 2; i++) {
         free(ways[i].stamps.all);
         free(ways[i].gaps.all);
-        count_unseen(&connection->sides[i]);
     }
     guess_place(connection);
     for (int i = 0; i < 2; i++) {
-        find_queue(connection, i);
-        find_windows(connection, i);
-        find_full_windows(connection, i);
+        find_queue(connection, path, i);
+        find_windows(connection, path, i);
+        find_full_windows(connection, path, i);
     }
-    find_pauses(connection);
+    find_pauses(connection, path);
     find_unread(connection);
+    triage_continue(connection, path);
+    connection->measured = connection->count;
+}
+
+void path_end(struct connection *connection) {
+    path_measure(connection);
+    if (connection->path)
+        triage_end(connection, &connection->path->walk, &connection->triage);
+    for (int i = 0; i < 2; i++)
+        count_unseen(&connection->sides[i]);
+    path_free(connection);
+}
+
+void path_free(struct connection *connection) {
+    struct path *path = connection->path;
+    for (int i = 0; path && i < 2; i++) {
+        free(path->behind[i].stretches.all);
+        free(path->ahead[i].stretches.all);
+        connection->sides[i].queue = NULL;
+    }
+    free(path);
+    connection->path = NULL;
 }

@@ -4,6 +4,7 @@
  * grows, so that neither a capture of many connections nor one that was made to collide takes long.
  */
 #include "shim/keeper/tools/report/table.h"
+#include "shim/keeper/tools/report/path.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -122,6 +123,9 @@ struct connection *table_connection(struct report *report, const struct header *
 void report_free(struct report *report) {
     for (uint32_t i = 0; i < report->count; i++) {
         struct connection *connection = report->connections[i];
+        path_free(connection);
+        free(connection->rates);
+        free(connection->repairs.all);
         free(connection->sides[0].holes);
         free(connection->sides[1].holes);
         free(connection->segments);
@@ -133,6 +137,7 @@ void report_free(struct report *report) {
     free(report->connections);
     free(report->table);
     free(report->network);
+    flow_free(&report->flows);
     free(report->findings);
     memset(report, 0, sizeof *report);
 }

@@ -2,12 +2,13 @@
 /*
  * text.c - a report for a terminal.
  */
-#include "shim/keeper/tools/report/connection.h"
+#include "shim/keeper/tools/report/verdict.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define SHOWN_MAX 100u /* connections: of more than that the worst are shown */
 #define NAMES_MAX 40
+#define FLOWS_SHOWN 10u
 
 static void show_side(const struct connection *connection, int number, FILE *to) {
     const struct side *side = &connection->sides[number];
@@ -54,6 +55,10 @@ static void show(const struct connection *connection, uint32_t number, FILE *to)
             : connection->reset  ? "reset"
             : connection->closed ? "closed by both"
                                  : "not closed");
+    char uses[300];
+    verdict_uses(connection, uses, sizeof uses);
+    if (*uses)
+        fprintf(to, "  its time: %s\n", uses);
     if (connection->finding_count == 0)
         fprintf(to, "  nothing is wrong with it\n");
     show_findings(connection->findings, connection->finding_count, to);
@@ -84,6 +89,43 @@ static void show_summary(const struct report *report, FILE *to) {
         fprintf(to, "  %-24s %u time%s\n", names[i], counts[i], counts[i] == 1 ? "" : "s");
 }
 
+static void show_verdict(const struct report *report, FILE *to) {
+    struct verdict verdict;
+    verdict_of(report, &verdict);
+    fprintf(to, "\n%s\n", verdict.sentence);
+    if (*verdict.sure)
+        fprintf(to, "  This is %s: %s.\n", verdict.sure, verdict.sure_why);
+    if (*verdict.advice)
+        fprintf(to, "  To try: %s\n", verdict.advice);
+}
+
+/* The flows of UDP that carried most. */
+static void show_flows(const struct flows *flows, FILE *to) {
+    bool shown[FLOWS_MAX] = {false};
+    for (uint32_t n = 0; n < FLOWS_SHOWN && n < flows->count; n++) {
+        const struct flow *most = NULL;
+        for (uint32_t i = 0; i < flows->count; i++) {
+            const struct flow *flow = &flows->all[i];
+            if (!shown[i] && (!most || flow->bytes[0] + flow->bytes[1] > most->bytes[0] + most->bytes[1]))
+                most = flow;
+        }
+        shown[most - flows->all] = true;
+        char ends[2][64];
+        for (int i = 0; i < 2; i++) {
+            const char *address = packet_address(&most->addresses[i]);
+            snprintf(ends[i], sizeof ends[i], strchr(address, ':') ? "[%s]:%u" : "%s:%u", address,
+                     most->ports[i]);
+        }
+        fprintf(to, "%sUDP %s > %s %s: %llu datagrams of %llu bytes, %llu back of %llu, in %.3f s%s\n",
+                n ? "" : "\n", ends[0], ends[1], flow_kind(most), (unsigned long long)most->packets[0],
+                (unsigned long long)most->bytes[0], (unsigned long long)most->packets[1],
+                (unsigned long long)most->bytes[1], (double)(most->end_ns - most->begin_ns) / 1e9,
+                most->unreachable ? "; unreachable, says ICMP" : "");
+    }
+    if (flows->count > FLOWS_SHOWN)
+        fprintf(to, "%u more flows of UDP carried less.\n", flows->count - FLOWS_SHOWN);
+}
+
 void report_text(const struct report *report, FILE *to) {
     uint32_t count, *numbers = report_worst(report, SHOWN_MAX, &count);
     fprintf(to, "%s: %llu packets, %llu bytes, %.3f s; %u TCP connection%s", report->path,
@@ -95,11 +137,13 @@ void report_text(const struct report *report, FILE *to) {
     if (report->malformed)
         fprintf(to, "%llu packets are damaged, or too short to be read\n",
                 (unsigned long long)report->malformed);
+    show_verdict(report, to);
     show_findings(report->findings, report->finding_count, to);
     if (report->count > 10)
         show_summary(report, to);
     for (uint32_t i = 0; numbers && i < count; i++)
         show(report->connections[numbers[i]], numbers[i] + 1, to);
+    show_flows(&report->flows, to);
     if (count < report->count)
         fprintf(to,
                 "\nThese are the %u connections that lost the most time, of %u; the page (-o report.html) "
