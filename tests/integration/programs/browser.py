@@ -8,6 +8,7 @@ import base64, json, os, socket, subprocess, sys, tempfile, time, urllib.request
 page, finding = sys.argv[1], sys.argv[2]
 shots = sys.argv[3] if len(sys.argv) > 3 else None
 profile = tempfile.mkdtemp()
+sessions = []
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     port = free.getsockname()[1]
@@ -33,6 +34,7 @@ def main():
              "--disable-component-update", "--disable-sync", "--disable-quic", "--user-data-dir=" + profile]
     session = "/session/" + ask("POST", "/session", {"capabilities": {"alwaysMatch": {
         "browserName": "chrome", "goog:chromeOptions": {"args": flags}, "goog:loggingPrefs": {"browser": "ALL"}}}})["sessionId"]
+    sessions.append(session)
     script = lambda text, *arguments: ask("POST", session + "/execute/sync", {"script": text, "args": list(arguments)})
 
     def click(selector):
@@ -182,13 +184,17 @@ def main():
             shoot(name + "-" + view)
     complaints = [entry for entry in ask("POST", session + "/se/log", {"type": "browser"}) if entry["level"] in ("SEVERE", "WARNING")]
     assert not complaints, complaints
-    ask("DELETE", session)
     print("looked at")
 
 
 try:
     main()
-finally:
+finally: # the browser ends with its session alone
+    try:
+        for one in sessions:
+            ask("DELETE", one)
+    except OSError:
+        pass
     driver.terminate()
     driver.wait()
     subprocess.run(["rm", "-rf", profile])
