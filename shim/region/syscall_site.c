@@ -32,6 +32,20 @@ static const uint8_t *find_mov(const uint8_t *instruction, const uint8_t *start)
     return NULL;
 }
 
+#define IS_LONG_DISPLACEMENT 0x80 /* in a ModRM byte, below a mask of 0xc0 */
+
+/* The length of what stands between the load of the number and the system-call instruction, if it is one instruction
+ * that a stub can do instead; else 0. */
+static unsigned movable_between(const uint8_t *code) {
+    bool extends = (code[0] & 0xf0) == 0x40;
+    const uint8_t *operation = code + extends;
+    if (operation[0] == 0x8d && (operation[1] & 0xc0) == IS_LONG_DISPLACEMENT)
+        return extends + 6u + ((operation[1] & 7) == 4); /* lea with a base, and an index */
+    if ((operation[0] & 0xf8) == 0xb8 && (code[0] & 0xf8) != 0x48)
+        return extends + 5u; /* mov $constant, %r32 */
+    return 0;
+}
+
 unsigned syscall_site_load(const uint8_t *instruction, long number) {
     int32_t loaded;
     const uint8_t *mov = instruction - MOV_BYTES;
@@ -103,8 +117,14 @@ bool syscall_site_is_target(const uint8_t *address, const uint8_t *start, const 
     return false;
 }
 
+#define CACHE_LINE 64
+
 bool syscall_site_is_one_store(const struct syscall_site *site) {
     return site->before && ((uintptr_t)site->before & 7) <= 3;
+}
+
+bool syscall_site_is_replaceable_late(const struct syscall_site *site) {
+    return site->before && (uintptr_t)site->before % CACHE_LINE < CACHE_LINE - 1;
 }
 
 bool syscall_site_is_jumped_over(const uint8_t *instruction, const uint8_t *start) {
@@ -121,6 +141,14 @@ bool syscall_site_describe(struct syscall_site *site, const uint8_t *instruction
     if (mov == instruction - MOV_BYTES) {
         site->before = mov;
         site->before_bytes = MOV_BYTES;
+        return true;
+    }
+    unsigned between = mov ? (unsigned)(instruction - (mov + MOV_BYTES)) : 0;
+    if (between >= MOV_BYTES && mov[MOV_BYTES] == 0xe9)
+        return false; /* a jump already */
+    if (between >= MOV_BYTES && movable_between(mov + MOV_BYTES) == between) {
+        site->before = mov + MOV_BYTES;
+        site->before_bytes = between;
         return true;
     }
     bool whole = instruction + 8 <= end && !syscall_site_is_jumped_over(instruction, start);

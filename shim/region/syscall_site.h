@@ -2,10 +2,11 @@
 /*
  * syscall_site.h - the forms in which a system-call instruction stands, and which of them a jump can replace.
  *
- * A jump takes five bytes, a system-call instruction has two (0f 05). There are three forms in which the
+ * A jump takes five bytes, a system-call instruction has two (0f 05). There are four forms in which the
  * neighbours can move into a stub (syscall_stub.h) without anybody noticing:
  *
  *   b8 NN NN 00 00  0f 05              mov $number, %eax; syscall
+ *   b8 NN NN 00 00  XX..XX  0f 05      mov $number, %eax; lea D(%R), %R or mov $C, %R; syscall
  *   48 c7 c0 NN NN 00 00  0f 05        mov $number, %rax; syscall, as Go has it
  *   0f 05  48 3d NN f0 ff ff           syscall; cmp $-4096 or $-4095, %rax
  *
@@ -37,9 +38,11 @@ bool syscall_site_is_jumped_over(const uint8_t *instruction, const uint8_t *star
 bool syscall_site_describe(struct syscall_site *site, const uint8_t *instruction, const uint8_t *start,
                            const uint8_t *end);
 
-/* Whether one store of eight bytes replaces it, and no thread can be asleep in what is replaced: while other
- * threads are there only such a one may be. */
+/* Whether one store of eight bytes replaces it, and no thread can be asleep in what is replaced. */
 bool syscall_site_is_one_store(const struct syscall_site *site);
+
+/* Whether it may be replaced while other threads are there: by one store, or in steps (syscall_patch.h). */
+bool syscall_site_is_replaceable_late(const struct syscall_site *site);
 
 /* Libraries beyond libc are searched up to so many bytes of text: ten such take a millisecond. */
 #define SYSCALL_SITE_TEXT_MAX (8 << 20)

@@ -140,7 +140,7 @@ static void count_syscall(const uint8_t *instruction, struct text *text) {
         return;
     text->image->instructions++;
     text->image->irreplaceable += !replaceable;
-    text->image->late += replaceable && !syscall_site_is_one_store(&site);
+    text->image->late += replaceable && !syscall_site_is_replaceable_late(&site);
 }
 
 /* syscall(SYS_io_uring_setup, ...), as libuv makes it: mov $425, %edi; soon after it the call. */

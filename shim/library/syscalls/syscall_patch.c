@@ -86,27 +86,48 @@ static bool is_writable(const uint8_t *instruction) {
                        MADV_POPULATE_WRITE, 0, 0, 0) == 0;
 }
 
+/* The three stores. */
+static void write_jump(uint8_t *at, int32_t distance) {
+    uint8_t bytes[4];
+    memcpy(bytes, &distance, sizeof bytes);
+    store_two(at, 0xeb, 0xfe);
+    barrier();
+    memcpy(at + 2, bytes + 1, 3);
+    barrier();
+    store_two(at, 0xe9, bytes[0]);
+    barrier();
+}
+
+static bool is_split(const uint8_t *at) {
+    return (uintptr_t)at % CACHE_LINE == CACHE_LINE - 1;
+}
+
+bool syscall_patch_writable(uint8_t *at, int32_t distance) {
+    if (is_split(at) || !can_order())
+        return false;
+    write_jump(at, distance);
+    return true;
+}
+
 bool syscall_patch(uint8_t *instruction, const uint8_t *stub) {
-    if (is_writable(instruction) || (uintptr_t)instruction % CACHE_LINE == CACHE_LINE - 1 || !can_order())
+    if (is_writable(instruction) || is_split(instruction) || !can_order())
         return false;
     const uint8_t *jump = near_jump(instruction, stub);
     intptr_t distance = (intptr_t)jump - (intptr_t)(instruction + 5);
     if (!jump || distance != (int32_t)distance ||
         !protect(instruction, 5, PROT_READ | PROT_WRITE | PROT_EXEC))
         return false;
-    uint8_t bytes[4];
-    memcpy(bytes, &(int32_t){(int32_t)distance}, sizeof bytes);
-    store_two(instruction, 0xeb, 0xfe);
-    barrier();
-    memcpy(instruction + 2, bytes + 1, 3);
-    barrier();
-    store_two(instruction, 0xe9, bytes[0]);
-    barrier();
+    write_jump(instruction, (int32_t)distance);
     protect(instruction, 5, PROT_READ | PROT_EXEC);
     return true;
 }
 
 #else
+
+bool syscall_patch_writable(uint8_t *at, int32_t distance) {
+    (void)at, (void)distance;
+    return false;
+}
 
 bool syscall_patch(uint8_t *instruction, const uint8_t *stub) {
     (void)instruction, (void)stub;

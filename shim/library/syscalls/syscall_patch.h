@@ -18,4 +18,8 @@
  * whether it did. */
 bool syscall_patch(uint8_t *instruction, const uint8_t *stub);
 
+/* The same where the memory is writable already, and a jump over `distance` bytes from its end reaches: five bytes are
+ * written. False: nothing is. */
+bool syscall_patch_writable(uint8_t *at, int32_t distance);
+
 #endif

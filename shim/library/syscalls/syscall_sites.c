@@ -2,10 +2,11 @@
 /*
  * syscall_sites.c - see syscall_sites.h.
  *
- * In the first of the two forms (syscall_site.h) the instruction itself stays where it is, so that code which
- * jumps to it is right, as is a thread which is asleep in it. Code never jumps between the two instructions
- * of the second form: the comparison is of the result just made. But a thread that is asleep in such an
- * instruction would wake up in the midst of the jump: these are replaced before there is another thread.
+ * In the forms whose load moves (syscall_site.h) the instruction itself stays where it is, so that code which
+ * jumps to it is right, as is a thread which is asleep in it: it is replaced whatever other threads do. Code never
+ * jumps between the two instructions of the form whose comparison moves: it is of the result just made. But a thread
+ * that is asleep in such an instruction would wake up in the midst of the jump: these are replaced before there is
+ * another thread.
  *
  * A search of the whole of libc takes 0.1 ms and reads all of its pages, which every program would pay. libc
  * has nearly all of the instructions in question side by side, so the constructor searches between the first
@@ -13,6 +14,7 @@
  */
 #include "shim/library/syscalls/syscall_sites.h"
 #include "shim/library/syscalls/syscall_entry.h"
+#include "shim/library/syscalls/syscall_patch.h"
 #include "shim/library/syscalls/syscall_stub.h"
 #include "shim/library/syscalls/syscall_table.h"
 #include "shim/region/kernel_calls.h"
@@ -59,34 +61,38 @@ static unsigned find_sites(const struct text *text, struct syscall_site *sites) 
     return count;
 }
 
-static bool is_safe(const struct syscall_site *site, bool unused) {
-    return unused || __libc_single_threaded || syscall_site_is_one_store(site);
+/* By a store that the program can't execute the half of. */
+static void write_at_once(uint8_t *from, int32_t distance) {
+    uint8_t *word = (uint8_t *)((uintptr_t)from & ~(uintptr_t)7), jump[8];
+    uint64_t whole;
+    memcpy(jump, word, sizeof jump);
+    jump[from - word] = 0xe9;
+    memcpy(jump + (from - word) + 1, &distance, sizeof distance);
+    memcpy(&whole, jump, sizeof whole);
+    __atomic_store_n((uint64_t *)word, whole, __ATOMIC_SEQ_CST);
+}
+
+static void write_alone(uint8_t *from, int32_t distance) {
+    from[0] = 0xe9;
+    memcpy(from + 1, &distance, sizeof distance);
 }
 
 static void lead(const struct syscall_site *site, const struct text *text, bool unused) {
     uint8_t *from = (uint8_t *)(site->before ? site->before : site->instruction);
-    const uint8_t *stub = is_safe(site, unused)
+    bool alone = unused || __libc_single_threaded;
+    const uint8_t *stub = alone || syscall_site_is_replaceable_late(site)
                               ? syscall_stub_make(site, text->entry ? text->entry : syscall_entry_libc)
                               : NULL;
     intptr_t distance = (intptr_t)stub - (intptr_t)(from + 5);
     if (!stub || distance != (int32_t)distance)
         return;
-    uint8_t jump[8];
-    int32_t near = (int32_t)distance;
-    uint8_t *word = (uint8_t *)((uintptr_t)from & ~(uintptr_t)7);
-    size_t at = (size_t)(from - word);
-    taken++;
-    if (at > 3) {
-        from[0] = 0xe9;
-        memcpy(from + 1, &near, sizeof near);
+    if (syscall_site_is_one_store(site))
+        write_at_once(from, (int32_t)distance);
+    else if (alone)
+        write_alone(from, (int32_t)distance);
+    else if (!syscall_patch_writable(from, (int32_t)distance))
         return;
-    }
-    memcpy(jump, word, sizeof jump);
-    jump[at] = 0xe9;
-    memcpy(jump + at + 1, &near, sizeof near);
-    uint64_t whole;
-    memcpy(&whole, jump, sizeof whole);
-    __atomic_store_n((uint64_t *)word, whole, __ATOMIC_SEQ_CST);
+    taken++;
 }
 
 static bool protect(const struct text *text, int protection) {

@@ -116,10 +116,13 @@ static struct syscall_answer serve(const struct syscall_frame *frame,
     return (struct syscall_answer){.result = result};
 }
 
-/* Masks of signals are changed inside libc, too, once the program's instructions lead to us. */
+/* Masks of signals are changed inside libc, too, once the program's instructions lead to us. A thread that libc makes
+ * for itself, as for SIGEV_THREAD, does so before it calls a function of the program's. */
 static bool of_libc(long number, const long arguments[6], long *result) {
     if (number == SYS_execve)
         return exec_by_libc(arguments, result);
+    if (number == SYS_rt_sigprocmask)
+        user_dispatch_meet_thread();
     bool with_dispatch = syscall_concern(number) == WITH_DISPATCH;
     return (with_dispatch ? syscall_take_program : syscall_take)(number, arguments, result);
 }

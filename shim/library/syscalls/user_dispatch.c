@@ -13,6 +13,7 @@
 #include "shim/library/syscalls/user_dispatch.h"
 #include "shim/library/guest/guest_thread.h"
 #include "shim/library/memory.h"
+#include "shim/library/process/address_space.h"
 #include "shim/library/process/attach.h"
 #include "shim/library/process/signals.h"
 #include "shim/library/syscalls/syscall_entry.h"
@@ -113,6 +114,11 @@ void user_dispatch_thread(void) {
     stack_t stack;
     if (user_dispatch_signal_stack(&stack))
         sigaltstack(&stack, NULL);
+}
+
+void user_dispatch_meet_thread(void) {
+    if (user_dispatch_on && !own.on && !address_space_is_parents())
+        user_dispatch_thread();
 }
 
 void *user_dispatch_next_stack(void) {
@@ -388,6 +394,9 @@ void user_dispatch_tell(void) {
 }
 
 void user_dispatch_thread(void) {
+}
+
+void user_dispatch_meet_thread(void) {
 }
 
 bool user_dispatch_guest(bool go) {

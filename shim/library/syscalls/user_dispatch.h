@@ -31,6 +31,9 @@ extern bool user_dispatch_on;
 /* The kernel keeps it for each thread, and turns it off in a new one. */
 void user_dispatch_thread(void);
 
+/* A thread that may be new comes by: libc makes some that pthread_create(3) does not hear of. */
+void user_dispatch_meet_thread(void);
+
 /* For a call that has begun, with the program's vector registers live: the stack to go on with; NULL: the one
  * in use. And when it ends. */
 void *syscall_stack_take(void);

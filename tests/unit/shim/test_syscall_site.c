@@ -42,6 +42,29 @@ static void what_has_been_replaced_is_not_replaced_again(void **state) {
     assert_false(replaceable("\x90\xe9\x21\x92\x98\0\0\0" BEHIND, 17, 8)); /* mov of seven bytes */
 }
 
+/* How many bytes before the instruction a stub does instead. */
+static unsigned before(const char *code, size_t length, size_t at) {
+    struct syscall_site site;
+    bool moves = syscall_site_describe(&site, (const uint8_t *)code + at, (const uint8_t *)code,
+                                       (const uint8_t *)code + length);
+    return moves ? site.before_bytes : 0;
+}
+
+static void what_stands_between_the_load_and_the_call_moves(void **state) {
+    (void)state;
+#define LOAD "\x90\xb8\x0e\0\0\0"
+    assert_int_equal(before(LOAD "\x48\x8d\xb3\xf0\x08\0\0\x0f\x05", 15, 13), 7); /* lea 0x8f0(%rbx), %rsi */
+    assert_int_equal(before(LOAD "\x48\x8d\xb4\x24\xf0\x08\0\0\x0f\x05", 16, 14),
+                     8);                                                    /* lea 0x8f0(%rsp), %rsi */
+    assert_int_equal(before(LOAD "\x41\xba\x08\0\0\0\x0f\x05", 14, 12), 6); /* mov $8, %r10d */
+    assert_int_equal(before(LOAD "\xba\x08\0\0\0\x0f\x05", 13, 11), 5);     /* mov $8, %edx */
+    assert_int_equal(before(LOAD "\x48\x8d\x35\xdd\x78\x11\0\x0f\x05", 15, 13), 0); /* lea of %rip */
+    assert_int_equal(before(LOAD "\x48\x8d\x73\x08\x0f\x05", 12, 10), 0);           /* too short for a jump */
+    assert_int_equal(before(LOAD "\x48\x8d\xb3\xf0\x08\0\0\x90\x0f\x05", 16, 14), 0); /* two of them */
+    assert_int_equal(before(LOAD "\xe8\x08\0\0\0\x0f\x05", 13, 11), 0);               /* a call */
+    assert_false(replaceable(LOAD "\xe9\xb3\xf0\x08\0\0\0" BEHIND, 22, 13));          /* it has moved */
+}
+
 static void comparison_of_the_result_moves(void **state) {
     (void)state;
     assert_int_equal(syscall_site_behind((const uint8_t *)"\x48\x3d\x00\xf0\xff\xff"), 6);
@@ -110,6 +133,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(load_of_the_number_moves),
         cmocka_unit_test(what_has_been_replaced_is_not_replaced_again),
+        cmocka_unit_test(what_stands_between_the_load_and_the_call_moves),
         cmocka_unit_test(comparison_of_the_result_moves),
         cmocka_unit_test(instructions_of_registers_alone_move),
         cmocka_unit_test(return_moves_if_a_gap_follows),
