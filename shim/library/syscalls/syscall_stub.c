@@ -85,6 +85,13 @@ const uint8_t *syscall_stub_make(const struct syscall_site *site, void (*entry)(
     return stub;
 }
 
+bool syscall_stub_does(const uint8_t *stub, const uint8_t *behind, unsigned bytes) {
+    const uint8_t *copy = stub + ENTRY_BYTES + 2, *end = copy + bytes;
+    const void *on = behind + bytes;
+    return memcmp(copy, behind, bytes) == 0 && memcmp(end, "\xff\x25\0\0\0\0", 6) == 0 &&
+           memcmp(end + 6, &on, sizeof on) == 0;
+}
+
 #else
 
 uint8_t syscall_stubs_room[1];

@@ -22,6 +22,10 @@ void syscall_stubs_close(void);
 
 #define SYSCALL_STUBS_BYTES (192 << 10)
 
+/* Whether a stub that replaces nothing before its instruction does just the `bytes` bytes that follow it, at `behind`,
+ * and goes on behind those. */
+bool syscall_stub_does(const uint8_t *stub, const uint8_t *behind, unsigned bytes);
+
 /* Where stubs lie: whole pages, of which syscall_stubs_open and syscall_stubs_close change the protection. */
 extern uint8_t syscall_stubs_room[] __attribute__((visibility("hidden")));
 

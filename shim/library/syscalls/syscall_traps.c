@@ -25,7 +25,7 @@
 #define PAGE_BYTES 4096
 
 /* Which stub an instruction has: by the address behind it, in a table that is read without a lock. */
-static struct {
+static struct place {
     _Atomic uintptr_t behind;
     const uint8_t *_Atomic stub;
     _Atomic unsigned traps;
@@ -124,25 +124,33 @@ uintptr_t syscall_trap_of_stub(uintptr_t stub) {
     return 0;
 }
 
+/* Whether the stub of a place does what follows now: other code may have come to the address since. */
+static bool is_of(const struct place *place, const uint8_t *behind) {
+    return syscall_stub_does(place->stub, behind, stub_does(behind));
+}
+
 const uint8_t *syscall_trap(uintptr_t behind, long number) {
     size_t at = place_of(behind);
-    if (places[at].behind) {
+    const uint8_t *code = (const uint8_t *)behind;
+    if (places[at].behind && is_of(&places[at], code)) {
         count_trap(at, number);
         return places[at].stub;
     }
     lock_places();
     at = place_of(behind);
-    if (!places[at].behind && places_taken < PLACES / 2) {
-        const uint8_t *stub = make_stub(&(struct syscall_site){
-            .instruction = (const uint8_t *)behind - 2, .after_bytes = stub_does((const uint8_t *)behind)});
-        if (stub) {
-            places_taken++;
-            places[at].stub = stub;
-            places[at].behind = behind;
-        }
+    bool known = places[at].behind, room = known || places_taken < PLACES / 2;
+    bool wanted = known ? !is_of(&places[at], code) : room;
+    const uint8_t *stub =
+        wanted ? make_stub(&(struct syscall_site){.instruction = code - 2, .after_bytes = stub_does(code)})
+               : NULL;
+    if (stub) {
+        places_taken += !known;
+        places[at].stub = stub;
+        places[at].traps = 0;
+        places[at].behind = behind;
     }
     unlock_places();
-    return places[at].behind ? places[at].stub : NULL;
+    return wanted ? stub : places[at].behind ? places[at].stub : NULL;
 }
 
 #else
