@@ -141,9 +141,10 @@ static void add_listed(struct explanation *all, char *line) {
 
 static void add_libraries(struct explanation *all, const char *path) {
     char line[PATH_MAX + 128];
+    char real[PATH_MAX]; /* where the kernel would say that it is: $ORIGIN of its own libraries */
     FILE *list = NULL;
     int status = -1;
-    pid_t child = list_libraries(path, &list);
+    pid_t child = list_libraries(realpath(path, real) ? real : path, &list);
     while (list && fgets(line, sizeof line, list))
         add_listed(all, line);
     if (list)
