@@ -10,6 +10,7 @@
  */
 #include "shim/library/guest/guest_calls.h"
 #include "shim/library/guest/guest_thread.h"
+#include "shim/library/memory.h"
 #include "shim/library/netinfo/procfs.h"
 #include "shim/library/process/fork.h"
 #include "shim/library/process/netns.h"
@@ -139,6 +140,40 @@ static long make_borrower(struct program_frame *frame, const struct clone_args *
     return pid < 0 ? -error : pid;
 }
 
+/*
+ * A task that stops all threads of the process (CLONE_UNTRACED), as the sanitizers have one. It may stop its parent's
+ * thread anywhere, and must not wait for what that holds then, nor for a thread of ours that waits for it: its calls are
+ * the kernel's. It has libc's FS. What it begins with is not given back: it may be about to read it for as long as it
+ * has done nothing.
+ */
+static int begin_tracer(void *context) {
+    const struct borrower *borrower = context;
+    guest_resume(&borrower->frame, borrower->stack);
+}
+
+static bool can_trace(const struct clone_args *wanted) {
+    const uint64_t of_it = (OF_A_BORROWER | CLONE_UNTRACED) & ~(uint64_t)CLONE_SETTLS;
+    return wanted->stack && !(wanted->flags & ~of_it) && !wanted->set_tid_size && !guest_threads &&
+           !user_dispatch_next_stack() &&
+           !(wanted->flags & CLONE_PIDFD && wanted->flags & CLONE_PARENT_SETTID);
+}
+
+static long make_tracer(const struct program_frame *frame, const struct clone_args *wanted) {
+    struct borrower *borrower = memory_take(sizeof *borrower);
+    if (!borrower)
+        return -ENOMEM;
+    *borrower = (struct borrower){.frame = *frame, .stack = wanted->stack + wanted->stack_size};
+    void *parent_tid = (void *)(wanted->flags & CLONE_PIDFD ? wanted->pidfd : wanted->parent_tid);
+    int pid =
+        clone(begin_tracer, (void *)(borrower->stack & ~15ul), (int)wanted->flags | (int)wanted->exit_signal,
+              borrower, parent_tid, NULL, (void *)wanted->child_tid);
+    if (pid >= 0)
+        return pid;
+    int error = errno;
+    memory_give(borrower);
+    return -error;
+}
+
 static long make(struct program_frame *frame, const struct clone_args *wanted, long number,
                  const long arguments[6]) {
     void *stack;
@@ -154,8 +189,11 @@ static long make(struct program_frame *frame, const struct clone_args *wanted, l
                                     .child_tid = (int *)wanted->child_tid};
         return guest_thread_make(frame, &clone);
     }
-    if (wanted->flags & CLONE_VM && !(wanted->flags & CLONE_VFORK))
+    if (wanted->flags & CLONE_VM && !(wanted->flags & CLONE_VFORK)) {
+        if (wanted->flags & CLONE_UNTRACED)
+            return can_trace(wanted) ? make_tracer(frame, wanted) : -EINVAL;
         return can_borrow(wanted) ? make_beside(frame, wanted) : -EINVAL;
+    }
     if (can_borrow(wanted) && (stack = user_dispatch_next_stack()))
         return make_borrower(frame, wanted, stack);
     return make_child(frame, number, arguments, wanted);
