@@ -144,11 +144,17 @@ static bool leaves_namespace(long number, const long arguments[6]) {
 }
 
 bool syscall_take(long number, const long arguments[6], long *result) {
+    int strict;
     bool filter = number == SYS_seccomp && arguments[0] == SECCOMP_SET_MODE_FILTER && arguments[2];
     if (leaves_namespace(number, arguments))
         netns_leaving();
     if (attached() && forks(number, arguments)) {
         *result = fork_by_syscall(number, arguments);
+        return true;
+    }
+    if (number == SYS_seccomp && arguments[0] == SECCOMP_SET_MODE_STRICT && !arguments[1] && !arguments[2] &&
+        sandbox_strictly(SECCOMP_MODE_STRICT, &strict)) {
+        *result = strict;
         return true;
     }
     if (filter)

@@ -24,4 +24,8 @@ bool sandboxed(void);
  * it knows. */
 bool sandbox_make_room(void);
 
+/* For prctl(2) and seccomp(2): if the mode is SECCOMP_MODE_STRICT, and the library has to make calls in it, goes into it and
+ * gives the call's result. False: it is the kernel's business. */
+bool sandbox_strictly(long mode, int *result);
+
 #endif
