@@ -397,6 +397,7 @@ bool attach_once(bool (*join)(void)) {
     if (is_attached || address_space_by_caller())
         return is_attached; /* a child of vfork can't join: the memory is its parent's */
     pthread_mutex_lock(&attaching);
+    signals_hold();
     if (!is_attached && join()) {
         remote_eventfds_begin();
         is_attached = true;
@@ -420,6 +421,7 @@ void attach_early(void) {
     int saved = errno;
     if (address_space_by_caller()) {
         pthread_mutex_lock(&attaching);
+        signals_hold();
         start_or_enter(enrol);
         pthread_mutex_unlock(&attaching);
     } else {

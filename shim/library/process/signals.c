@@ -548,7 +548,6 @@ EXPORT sighandler_t __sysv_signal(int signal, sighandler_t handler) {
 
 static void start(void) {
     started = true;
-    region_left = release_held;
     for (int signal = 1; signal < NSIG; signal++) {
         struct sigaction current;
         sigset_t mask;
@@ -565,6 +564,10 @@ static void start(void) {
             install(signal, &current);
         end_writing(&mask);
     }
+}
+
+void signals_hold(void) {
+    region_left = release_held;
 }
 
 void signals_forked(void) {

@@ -26,6 +26,10 @@ static inline bool signal_is_libcs(int signal) {
     return signal == SIGNAL_CANCEL || signal == SIGNAL_SETXID;
 }
 
+/* Before any thread of the process takes the lock: a signal that arrives meanwhile is held back, and let in when the
+ * thread has let the lock go. */
+void signals_hold(void);
+
 /* From the first socket on: default actions that would end or stop the program wait for the lock, too. */
 void signals_start(void);
 
