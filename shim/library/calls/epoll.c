@@ -14,7 +14,6 @@
 #include "shim/library/wait/epoll_eventfd.h"
 #include "shim/library/wait/epoll_set.h"
 #include "shim/library/wait/orphan.h"
-#include "shim/library/wait/poller.h"
 #include "shim/region/frames.h"
 #include "shim/region/process.h"
 #include "shim/region/wake.h"
@@ -279,21 +278,15 @@ static int sleep_on_set(struct fd_entry *entry, struct epoll_set *set, int epoll
         return waiter ? 0 : -ENOMEM;
     }
     list_add_tail(&set->waiters, &waiter->epoll_link);
-    kernel[0] = (struct pollfd){.fd = is_still(epoll, entry, set) ? epoll : -1, .events = POLLIN};
-    bool prepares = poller_wanted(waiter), polls = !prepares && poller_begin(waiter);
+    bool looks = set->mixed && is_still(epoll, entry, set);
     bool ready = !list_empty(&set->ready); /* since: the first wait lets the lock go */
-    nfds_t further = set->mixed;
-    region_leave();
-    int result = prepares || ready ? 0
-                 : polls           ? poller_sleep(waiter, kernel, further, deadline_ns, mask)
-                                   : -EINVAL;
-    if (prepares)
-        poller_prepare(waiter);
-    if (result == 1)
-        kernel[0].revents = POLLIN;
-    if (result == -EINVAL)
-        result = wait_sleep(waiter, kernel, 1, deadline_ns, mask);
-    region_enter();
+    kernel[0] = (struct pollfd){.fd = looks ? epoll : -1, .events = POLLIN};
+    int result = ready ? 0
+                       : wait_sleep(waiter, &(struct wait_sleep){.kernel = kernel,
+                                                                 .count = 1,
+                                                                 .deadline_ns = deadline_ns,
+                                                                 .mask = mask,
+                                                                 .caller_looks = true});
     wait_end(waiter);
     bool leaves = result == -EINTR || result == -ETIMEDOUT || kernel[0].revents;
     if (leaves && waiter->set == set && !shared->broken)
@@ -301,7 +294,7 @@ static int sleep_on_set(struct fd_entry *entry, struct epoll_set *set, int epoll
     if (leaves)
         wait_done();
     region_leave();
-    return result == 1 ? 0 : result;
+    return result;
 }
 
 /* The set of a wait: the one that it began with, whoever closes the descriptor meanwhile. The lock is held.

@@ -12,7 +12,6 @@
 #include "shim/library/user_memory.h"
 #include "shim/library/wait/epoll_eventfd.h"
 #include "shim/library/wait/orphan.h"
-#include "shim/library/wait/poller.h"
 #include "shim/region/frames.h"
 #include "shim/region/wake.h"
 #include <string.h>
@@ -154,16 +153,9 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
                 return -errno;
             return merge_kernel(fds, kernel, count);
         }
-        bool prepares = poller_wanted(waiter), polls = !prepares && poller_begin(waiter);
-        region_leave();
-        int result = prepares ? 0 : polls ? poller_sleep(waiter, kernel, count, deadline_ns, mask) : -EINVAL;
-        if (prepares)
-            poller_prepare(waiter);
-        if (result == 1)
-            result = LIBC(ppoll)(kernel, count, &no_time, NULL) < 0 ? -errno : 0;
-        if (result == -EINVAL)
-            result = wait_sleep(waiter, kernel, count, deadline_ns, mask);
-        region_enter();
+        int result = wait_sleep(
+            waiter,
+            &(struct wait_sleep){.kernel = kernel, .count = count, .deadline_ns = deadline_ns, .mask = mask});
         wait_end(waiter);
         ready = ask_ours(fds, count);
         region_leave();

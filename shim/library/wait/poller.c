@@ -121,16 +121,17 @@ static bool watch_further(const struct pollfd *further) {
            (errno == ENOENT && LIBC(epoll_ctl)(own.epoll - 1, EPOLL_CTL_ADD, further->fd, &event) == 0);
 }
 
-static bool watch_all_further(const struct pollfd *further, nfds_t count) {
-    nfds_t watched = 0;
+/* Returns how many there are to watch, or -EINVAL. */
+static int watch_all_further(const struct pollfd *further, nfds_t count) {
+    int watched = 0;
     for (nfds_t i = 0; i < count; i++) {
         for (nfds_t j = 0; j < i; j++)
             if (further[i].fd >= 0 && further[j].fd == further[i].fd)
-                return false; /* in it twice, with other events */
+                return -EINVAL; /* in it twice, with other events */
         if (further[i].fd >= 0 && (++watched > FURTHER_MAX || !watch_further(&further[i])))
-            return false;
+            return -EINVAL;
     }
-    return true;
+    return watched;
 }
 
 static int sleep_until(struct epoll_event *events, uint64_t deadline_ns, const sigset_t *mask) {
@@ -242,8 +243,9 @@ int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t cou
     }
     if (waiter->word)
         return 0;
-    if (!watch_all_further(further, count))
-        return -EINVAL;
+    int watched = watch_all_further(further, count);
+    if (watched < 0)
+        return watched;
     watch_nic(own.epoll - 1); /* if it can't be, the keeper does */
     for (;;) {
         struct epoll_event events[EVENTS_MAX];
@@ -271,7 +273,7 @@ int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t cou
             take_in(waiter);
         if (own.remote_wakeups >= REMOTE_WAKEUPS_MAX && own.watches)
             retire(waiter);
-        if (ready && count > 0)
+        if (ready && watched > 0)
             return 1;
         if (told || waiter->word)
             return 0;

@@ -74,28 +74,6 @@ uint64_t wait_deadline(uint64_t timeout_ns) {
     return timeout_ns ? clock_now() + timeout_ns : TIMER_NEVER;
 }
 
-/* A system call on a socket goes on after a handler that was installed with SA_RESTART, unless it has a time
- * limit (signal(7)); epoll_wait(2) never does. */
-static int sleep_on_nic(struct waiter *waiter, uint64_t deadline_ns) {
-    uint32_t before = signals_interruptions();
-    int result;
-    do
-        result = poller_sleep(waiter, NULL, 0, deadline_ns, NULL);
-    while (result == -EINTR && deadline_ns == TIMER_NEVER && signals_interruptions() == before);
-    return result;
-}
-
-static int sleep_on_word(struct waiter *waiter, uint64_t deadline_ns) {
-    uint32_t before = signals_interruptions();
-    int spun = poller_spin(waiter, deadline_ns, NULL);
-    if (spun > 0)
-        return 0;
-    if (spun < 0 && (deadline_ns != TIMER_NEVER || signals_interruptions() != before))
-        return -EINTR;
-    return deadline_ns == TIMER_NEVER ? wake_sleep_or_death(&waiter->word, 0)
-                                      : wake_sleep(&waiter->word, 0, deadline_ns);
-}
-
 void wait_done(void) {
     if (self && (self->socket || self->set))
         waiter_let_go(self);
@@ -145,17 +123,7 @@ static int wait_file_ref(struct socket *socket, struct purpose purpose, uint64_t
     waiter->watch.side = (uint8_t)purpose.side;
     waiter->watch.gone = false;
     list_add_tail(&socket->watches, &waiter->watch.socket_link);
-    bool prepares = poller_wanted(waiter);
-    waiter->by_descriptor = !prepares && poller_begin(waiter);
-    region_leave();
-    int result = 0;
-    if (prepares)
-        poller_prepare(waiter);
-    else if (waiter->by_descriptor)
-        result = sleep_on_nic(waiter, deadline_ns);
-    else
-        result = sleep_on_word(waiter, deadline_ns);
-    region_enter();
+    int result = wait_sleep(waiter, &(struct wait_sleep){.deadline_ns = deadline_ns, .restarts = true});
     bool gone = waiter->watch.gone;
     bool woken = waiter->word;
     wait_end(waiter);
@@ -298,8 +266,9 @@ static int sleep_without_descriptor(struct waiter *waiter, struct pollfd *kernel
     return result;
 }
 
-int wait_sleep(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint64_t deadline_ns,
-               const sigset_t *mask) {
+/* In poll(2): with the thread's eventfd and the connection to the keeper behind the kernel's descriptors. */
+static int sleep_in_poll(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint64_t deadline_ns,
+                         const sigset_t *mask) {
     int spun =
         poller_spin(waiter, count > 0 ? 0 : deadline_ns, mask); /* the kernel's descriptors can't wait */
     if (spun)
@@ -309,7 +278,6 @@ int wait_sleep(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint6
     struct timespec left = {0};
     if (deadline_ns != TIMER_NEVER)
         left = wait_time_left(deadline_ns);
-    /* The caller leaves room for these two behind its own. */
     kernel[count] = (struct pollfd){.fd = waiter->descriptor, .events = POLLIN};
     kernel[count + 1] = (struct pollfd){.fd = attach_connection(), .events = 0};
     int result = LIBC(ppoll)(kernel, count + 2, deadline_ns == TIMER_NEVER ? NULL : &left, mask);
@@ -333,4 +301,49 @@ int wait_sleep(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint6
             return 0;
     }
     return result == 0 ? -ETIMEDOUT : 0;
+}
+
+/* On the futex word: nothing of the kernel's ends this wait. */
+static int sleep_on_word(struct waiter *waiter, uint64_t deadline_ns) {
+    uint32_t before = signals_interruptions();
+    int spun = poller_spin(waiter, deadline_ns, NULL);
+    if (spun > 0)
+        return 0;
+    if (spun < 0 && (deadline_ns != TIMER_NEVER || signals_interruptions() != before))
+        return -EINTR;
+    return deadline_ns == TIMER_NEVER ? wake_sleep_or_death(&waiter->word, 0)
+                                      : wake_sleep(&waiter->word, 0, deadline_ns);
+}
+
+/* On the NIC: epoll_wait(2) never goes on after a handler. */
+static int sleep_on_nic(struct waiter *waiter, const struct wait_sleep *sleep) {
+    const struct timespec no_time = {0, 0};
+    bool restarts = sleep->restarts && sleep->deadline_ns == TIMER_NEVER;
+    uint32_t before = signals_interruptions();
+    int result;
+    do
+        result = poller_sleep(waiter, sleep->kernel, sleep->count, sleep->deadline_ns, sleep->mask);
+    while (result == -EINTR && restarts && signals_interruptions() == before);
+    if (result == 1 && sleep->caller_looks)
+        sleep->kernel[0].revents = POLLIN;
+    else if (result == 1 && LIBC(ppoll)(sleep->kernel, sleep->count, &no_time, NULL) < 0)
+        return -errno;
+    return result == 1 ? 0 : result;
+}
+
+int wait_sleep(struct waiter *waiter, const struct wait_sleep *sleep) {
+    bool prepares = poller_wanted(waiter), polls = !prepares && poller_begin(waiter);
+    int result = 0;
+    waiter->by_descriptor |= polls;
+    region_leave();
+    if (prepares)
+        poller_prepare(waiter); /* and the caller looks again: a frame may have come meanwhile */
+    else if (polls)
+        result = sleep_on_nic(waiter, sleep);
+    if (!prepares && (!polls || result == -EINVAL))
+        result = sleep->restarts
+                     ? sleep_on_word(waiter, sleep->deadline_ns)
+                     : sleep_in_poll(waiter, sleep->kernel, sleep->count, sleep->deadline_ns, sleep->mask);
+    region_enter();
+    return result;
 }

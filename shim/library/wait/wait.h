@@ -53,13 +53,26 @@ int wait_eventfd(void);
  * was not done. The lock is not held. False: there is none to be had. */
 bool wait_introduce(struct waiter *waiter);
 
-/* The room that wait_sleep needs behind the caller's own descriptors. */
+/* The room that a sleep needs behind the caller's own descriptors. */
 #define WAIT_SLEEP_ROOM 2
 
-/* Sleeps, with the lock not held, until woken, or until one of the kernel's descriptors is ready. The results
- * for those are in their revents. Returns 0, -EINTR, or -ETIMEDOUT. */
-int wait_sleep(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint64_t deadline_ns,
-               const sigset_t *mask);
+/* What ends a sleep beside the events that the waiter watches. */
+struct wait_sleep {
+    struct pollfd *kernel; /* the kernel's descriptors, with WAIT_SLEEP_ROOM more behind them; NULL: none */
+    nfds_t count;
+    uint64_t deadline_ns; /* TIMER_NEVER: none */
+    const sigset_t *mask; /* of the signals that are blocked meanwhile; NULL: as they are */
+    bool restarts;        /* goes on after a handler that was installed with SA_RESTART, if there is no
+                             deadline, as system calls on a socket do (signal(7)); of the kernel's
+                             descriptors there are none */
+    bool caller_looks;    /* there is one of the kernel's, which is ready perhaps, if its revents say so */
+};
+
+/* How every wait sleeps. The thread sleeps on the NIC, together with all else that it waits for, where it can
+ * be its process's poller; else on its futex word (`restarts`), or in poll(2). The lock is held, is let go
+ * meanwhile, and is held again on return. Returns 0 (look again), with the kernel's revents set, -EINTR or
+ * -ETIMEDOUT. */
+int wait_sleep(struct waiter *waiter, const struct wait_sleep *sleep);
 
 /* The deadline for a timeout in nanoseconds from now (0: none). */
 uint64_t wait_deadline(uint64_t timeout_ns);
