@@ -35,7 +35,7 @@
 #include <unistd.h>
 
 #define RECORD_CHECK_MS 50
-#define LEASE_CHECK_MS ((int)(FRAMES_LEASE_NS / 1000000) + 5)
+#define LEASE_CHECK_MS ((int)(RECEIVING_LEASE_NS / 1000000) + 5)
 #define DESCRIPTORS_MAX 65536
 #define DHCP_PATIENCE_MS 20000
 #define STARTER_MS 10000 /* how long the keeper waits for the process that started it */
@@ -73,10 +73,9 @@ void keeper_watch_nic(void) {
                                 .data.u64 = (uint64_t)KEEPER_NIC << 32 | (uint32_t)nic};
     keeper_watch_nic_not();
     region_enter();
-    bool ticked = shared->polling;
-    shared->polling = false;
+    bool polled = receiving_watch(&shared->receiving);
     region_leave();
-    if (ticked)
+    if (polled)
         wake_keeper(); /* the transmitter, to look what is due */
     epoll_ctl(keeper.events, EPOLL_CTL_ADD, nic, &event);
 }
@@ -372,7 +371,7 @@ static int patience_ms(void) {
         return STARTER_MS;
     if (list_empty(&shared->inflights) && !keeper.unsettled) {
         check_due_ns = 0;
-        if (shared->rx_rescan)
+        if (shared->receiving.lease.awaited)
             return LEASE_CHECK_MS; /* whose turn it is may be stopped */
         return shared->stack.arena.dirty_count >= TRIM_EARLY ? TRIM_EARLY_MS : -1;
     }
@@ -438,7 +437,7 @@ static void leave(void) {
 /* Between two ticks nothing else can be due. */
 static int wait_for_events(struct epoll_event *events, int limit) {
     static const struct timespec tick = {0, (long)FRAMES_POLL_NS};
-    if (shared->polling) {
+    if (shared->receiving.state == RECEIVING_POLLED) {
         int count =
             (int)syscall(SYS_epoll_pwait2, keeper.events, events, limit, &tick, NULL, (size_t)_NSIG / 8);
         return count < 0 && errno == ENOSYS ? epoll_wait(keeper.events, events, limit, 1) : count;
@@ -473,14 +472,14 @@ static void note_address(void) {
 static void run(void) {
     struct epoll_event events[64];
     for (;;) {
-        bool ticking = shared->polling;
+        bool ticking = shared->receiving.state == RECEIVING_POLLED;
         int count = wait_for_events(events, 64);
         bool ended = count == 0 && !ticking;
         if (ticking)
             polling_step();
         offload_control();
         keeper.joined |= ended; /* who started us is gone */
-        if (ended && shared->rx_rescan)
+        if (ended && shared->receiving.lease.awaited)
             keeper_frames_receive();
         if (check_due_ns && clock_now() >= check_due_ns) {
             if (!list_empty(&shared->inflights))

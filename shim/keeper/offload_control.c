@@ -13,6 +13,7 @@
 #include "shim/keeper/keeper.h"
 #include "shim/keeper/offload.h"
 #include "shim/region/lock.h"
+#include "shim/region/wake.h"
 #include "stack/base/minmax.h"
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,7 @@ static uint64_t busiest(void) {
             continue;
         most_ns = max_u64(most_ns, since(&process->cpu_ns, cpu_of(process->pid)));
     }
-    return most_ns + (shared->offloaded ? own_ns : 0);
+    return most_ns + (shared->receiving.state == RECEIVING_OFFLOADED ? own_ns : 0);
 }
 
 /* BAREWIRE_HELP=flip: a change with every window, for tests. */
@@ -63,13 +64,16 @@ void offload_control(void) {
     if (length_ns < OFFLOAD_WINDOW_NS || !(keeper.nic->facts.features & NIC_SHARED))
         return; /* where all frames go through the keeper in any case, nothing is to be found out */
     region_enter();
-    bool before = shared->offloaded, busy = busiest() > length_ns - length_ns / 5;
+    bool before = shared->receiving.state == RECEIVING_OFFLOADED,
+         busy = busiest() > length_ns - length_ns / 5;
     uint64_t done = shared->moved_bytes - moved_bytes;
-    shared->offloaded = flips() ? !before : offload_next(&offload, done, busy, length_ns, now_ns);
+    bool after = flips() ? !before : offload_next(&offload, done, busy, length_ns, now_ns);
+    bool changed = receiving_offload(&shared->receiving, after);
     moved_bytes = shared->moved_bytes;
     begun_ns = now_ns;
-    bool changed = shared->offloaded != before;
     region_leave();
-    if (changed)
-        keeper_watch_nic(); /* whether to tick is found out anew */
+    if (!changed)
+        return;
+    keeper_watch_nic(); /* whether it is to be polled is found out anew */
+    wake_keeper();      /* the transmitter, to look what is due */
 }

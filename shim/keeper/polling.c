@@ -15,36 +15,25 @@
 #include "shim/region/lock.h"
 #include "shim/region/wake.h"
 
-#define IDLE_POLLS 4
-
-static struct {
-    uint32_t number; /* of the last turn to receive */
-    int idle;        /* ticks since there was one */
-} last;
-
-/* A process that receives by itself, one that sleeps on the NIC if there is any; or NULL. The lock is held.
- */
-static const struct process *receiver(void) {
-    const struct process *found = NULL;
+/* Who of the processes takes frames in by itself, beside the keeper. The lock is held. */
+static enum receiver receiver(void) {
+    enum receiver found = RECEIVER_NONE;
     struct list *link, *next;
-    if (shared->broken || shared->offloaded || !(keeper.nic->facts.features & NIC_SHARED))
-        return NULL;
+    if (shared->broken || !(keeper.nic->facts.features & NIC_SHARED))
+        return RECEIVER_NONE;
     list_for_each(link, next, &shared->process_list) {
         const struct process *process = container_of(link, struct process, link);
-        if (process->receives && (!found || process->poller))
-            found = process;
+        if (process->receives && process->poller)
+            return RECEIVER_SLEEPS;
+        if (process->receives)
+            found = RECEIVER_AT_CALLS;
     }
     return found;
 }
 
 void polling_begin(void) {
     region_enter();
-    bool begins = !shared->polling && !shared->bulk_receive && receiver();
-    if (begins) {
-        shared->polling = true;
-        last.number = shared->receiving.number;
-        last.idle = 0;
-    }
+    bool begins = receiving_came(&shared->receiving, receiver());
     region_leave();
     if (begins)
         keeper_watch_nic_not();
@@ -52,15 +41,12 @@ void polling_begin(void) {
 
 void polling_step(void) {
     region_enter();
-    const struct process *process = receiver();
-    bool at_work = shared->receiving.number != last.number, sleeps = process && process->poller;
+    enum receiving_step step = receiving_tick(&shared->receiving, receiver());
     if (!shared->broken && stack_deadline(&shared->stack) <= shared->stack.now_ns)
         stack_advance(&shared->stack, shared->stack.now_ns);
     region_leave(); /* what waits to be sent leaves */
-    last.idle = at_work ? 0 : last.idle + 1;
-    if (!process || shared->bulk_receive || last.idle > IDLE_POLLS)
+    if (step == RECEIVING_WATCH)
         keeper_watch_nic();
-    else if (!at_work && !sleeps)
+    else if (step == RECEIVING_TAKE)
         keeper_frames_receive();
-    last.number = shared->receiving.number;
 }

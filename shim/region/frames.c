@@ -22,8 +22,6 @@
 #define BATCHES_MAX 32 /* received in one go */
 #define BULK 32        /* frames: a program that sends so much goes on, and the keeper sends it meanwhile */
 
-#define BULK_BYTES 8192 /* received at once, ... */
-#define BULK_FRAME 1000 /* ... so many a frame: that is bulk */
 #define DEFER_NS 250000
 #define LEAVE_PATIENCE_NS UINT64_C(1000000000)
 #define DEFER_FRAMES 32
@@ -62,13 +60,11 @@ static bool is_keeper(void) {
 
 /* Whether this process reaches the NIC, and is to use it. */
 static bool has_way(void) {
-    return frames_nic && (!shared->offloaded || is_keeper());
+    return frames_nic && (shared->receiving.state != RECEIVING_OFFLOADED || is_keeper());
 }
 
-static void begin_lease(struct frames_lease *lease, struct own_lease *own) {
-    lease->owner = wake_self;
-    lease->since_ns = shared->stack.now_ns;
-    own->number = ++lease->number;
+static void own_lease_begin(struct own_lease *own, uint32_t number) {
+    own->number = number;
     own->nic = frames_nic;
     own->in_use = true;
 }
@@ -86,7 +82,7 @@ void frames_coalesced(const struct socket *socket) {
 }
 
 bool frames_are_coalescing(void) {
-    if (!expected.sockets || !shared->polling || !stack_frame(&shared->stack, 0))
+    if (!expected.sockets || shared->receiving.state != RECEIVING_POLLED || !stack_frame(&shared->stack, 0))
         return false;
     if (expected.since_ns != shared->sending.since_ns) {
         expected.since_ns = shared->sending.since_ns; /* the first since frames were sent last */
@@ -96,12 +92,11 @@ bool frames_are_coalescing(void) {
 }
 
 static bool may_take(void) {
-    struct frames_lease *lease = &shared->sending;
     if (!has_way() || sending.own.in_use || !stack_frame(&shared->stack, 0) || frames_are_coalescing())
         return false;
     if (!is_keeper() && stack_frame(&shared->stack, BULK))
         return false;
-    return !lease->owner;
+    return !shared->sending.owner;
 }
 
 static uint64_t note_of(const struct frame *frame) {
@@ -122,7 +117,6 @@ void frames_materialise(void) {
 }
 
 int frames_tx_acquire(void) {
-    struct frames_lease *lease = &shared->sending;
     struct frame *frame;
     int count = 0, pieces = 0;
     if (!may_take())
@@ -146,7 +140,7 @@ int frames_tx_acquire(void) {
                                .checksum_offset = frame->checksum_offset};
         pieces += sending.frames[count - 1].piece_count;
     }
-    begin_lease(lease, &sending.own);
+    own_lease_begin(&sending.own, lease_begin(&shared->sending, wake_self, shared->stack.now_ns));
     return count;
 }
 
@@ -190,11 +184,9 @@ struct nic *frames_leave_nic(void) {
 }
 
 void frames_tx_complete(int count) {
-    struct frames_lease *lease = &shared->sending;
     sending.own.in_use = false;
-    if (shared->broken || lease->owner != wake_self || lease->number != sending.own.number)
+    if (shared->broken || !lease_end(&shared->sending, wake_self, sending.own.number))
         return; /* it was repaired meanwhile */
-    lease->owner = NULL;
     for (int i = 0; i < count; i++) {
         const struct frame *frame = stack_frame(&shared->stack, (uint32_t)i);
         shared->moved_bytes += frame ? frame->header_length + frame->payload_length : 0;
@@ -247,16 +239,16 @@ bool frames_may_receive(void) {
 }
 
 bool frames_rx_acquire(void) {
-    struct frames_lease *lease = &shared->receiving;
-    bool stale =
-        is_keeper() && lease->owner != wake_self && shared->stack.now_ns - lease->since_ns > FRAMES_LEASE_NS;
-    if (!frames_nic || receiving.own.in_use || (lease->owner && !stale)) {
-        shared->rx_rescan = true;
+    uint32_t number;
+    if (!frames_nic || receiving.own.in_use) {
+        receiving_await(&shared->receiving);
         return false;
     }
+    if (!receiving_begin(&shared->receiving, wake_self, is_keeper(), shared->stack.now_ns, &number))
+        return false;
     for (int i = 0; i < reception_count(); i++)
         receiving.frames[i] = (struct nic_frame){.pieces = receiving.pieces[i], .piece_count = fill(i)};
-    begin_lease(lease, &receiving.own);
+    own_lease_begin(&receiving.own, number);
     wake_self->receives = true;
     return true;
 }
@@ -269,7 +261,6 @@ int frames_rx_read(void) {
 }
 
 bool frames_rx_complete(int count) {
-    struct frames_lease *lease = &shared->receiving;
     bool partial = receiving.own.nic->facts.features & NIC_CHECKSUM_PARTIAL;
     uint64_t now_ns = shared->stack.now_ns;
     uint32_t bytes = 0;
@@ -279,10 +270,6 @@ bool frames_rx_complete(int count) {
     for (int i = 0; i < count; i++)
         bytes += receiving.frames[i].length;
     shared->moved_bytes += bytes;
-    if (count > 0)
-        atomic_store_explicit(&shared->bulk_receive,
-                              bytes >= BULK_BYTES && bytes >= (uint32_t)count * BULK_FRAME,
-                              memory_order_relaxed);
     for (int i = 0; i < count; i++)
         if (receiving.frames[i].length > 0)
             stack_input(&shared->stack, now_ns, chain_of(i, receiving.frames[i].length),
@@ -290,15 +277,12 @@ bool frames_rx_complete(int count) {
                             (receiving.frames[i].checksum_good ? STACK_INPUT_CHECKSUM_GOOD : 0));
     if (count > 0)
         stack_advance(&shared->stack, now_ns);
-    bool again = count == reception_count() || shared->rx_rescan;
-    if (lease->number == receiving.own.number)
-        lease->owner = NULL;
-    shared->rx_rescan = false;
-    return again;
+    bool awaited = receiving_end(&shared->receiving, wake_self, receiving.own.number, count, bytes);
+    return count == reception_count() || awaited;
 }
 
 bool frames_rx_is_due(uint64_t age_ns) {
-    return shared->polling && !shared->broken && shared->stack.now_ns - shared->receiving.since_ns > age_ns &&
+    return receiving_is_due(&shared->receiving, age_ns, shared->stack.now_ns) && !shared->broken &&
            frames_may_receive();
 }
 
@@ -349,13 +333,9 @@ bool frames_wait(void) {
 
 void frames_reap(struct process *process) {
     const struct frame *frame = stack_frame(&shared->stack, 0);
-    if (shared->sending.owner == process) {
-        shared->sending.owner = NULL;
-        if (frame && frame->borrowed)
-            stack_frames_sent(&shared->stack, 1); /* its memory is gone, sent or not */
-    }
-    if (shared->receiving.owner == process)
-        shared->receiving.owner = NULL;
+    if (lease_reap(&shared->sending, process) && frame && frame->borrowed)
+        stack_frames_sent(&shared->stack, 1); /* its memory is gone, sent or not */
+    lease_reap(&shared->receiving.lease, process);
     for (int i = 0; i < RECEPTION_OWN * (int)RECEPTION_PIECES; i++) {
         struct buffer **buffer = &process->receptions[0][0] + i;
         buffer_drop_chain(&shared->stack.buffers, *buffer); /* of one; or NULL */
@@ -364,7 +344,6 @@ void frames_reap(struct process *process) {
 }
 
 void frames_repair(void) {
-    shared->sending.owner = shared->receiving.owner = NULL;
-    shared->sending.number++;
-    shared->receiving.number++;
+    lease_revoke(&shared->sending);
+    lease_revoke(&shared->receiving.lease);
 }

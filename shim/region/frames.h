@@ -86,9 +86,6 @@ bool frames_wait(void);
 /* In a child that fork has made. */
 void frames_forked(void);
 
-/* How long a turn to receive lasts at most, when its owner runs. */
-#define FRAMES_LEASE_NS UINT64_C(20000000)
-
 /* Ends the turns of a process that has died, and gives its buffers back. The lock is held. */
 void frames_reap(struct process *process);
 

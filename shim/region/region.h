@@ -17,6 +17,7 @@
 
 #include "nic/nic.h"
 #include "shim/region/lock_profile.h"
+#include "shim/region/receiving.h"
 #include "shim/region/tracing_text.h"
 #include "stack/stack.h"
 #include <pthread.h>
@@ -161,13 +162,6 @@ struct epoll_item {
 
 #define FRAMES_AT_ONCE 64
 
-/* Whose turn it is to send, or to receive: see frames.h. */
-struct frames_lease {
-    struct process *owner; /* NULL: nobody's */
-    uint32_t number;
-    uint64_t since_ns;
-};
-
 #define ENDED_AT_ONCE 16 /* so many make the keeper close them */
 
 struct shared {
@@ -210,16 +204,13 @@ struct shared {
     bool monitored;                   /* programs are to be told of changes: netlink_monitor.c */
     uint32_t changes_told;            /* ... up to which one, of stack->changes */
     _Atomic uint32_t monitors_asked, monitors_taken; /* ... numbers of requests (IPC_MONITOR) */
-    struct frames_lease sending, receiving;
+    struct lease sending;
+    struct receiving receiving;
     bool impaired; /* there is a bad network before the stack (--impair) ... */
     _Atomic bool overflow_told;
     struct impair_counters
         impairment[2];    /* ... which did this to what was sent, and to what came: by the keeper */
-    bool offloaded;       /* all frames go through the keeper: offload_control.c */
     uint64_t moved_bytes; /* sent and received */
-    bool polling; /* programs take in frames when they call; the keeper looks now and then: polling.c */
-    _Atomic bool bulk_receive; /* what was received last was much: two processors may share the work then */
-    bool rx_rescan; /* somebody found that it was another's turn to receive, who looks once more then */
     struct lock_profile lock_profile;
     struct buffer *receptions[RECEPTION_BATCH][RECEPTION_PIECES]; /* the keeper's, to receive frames into */
 };

@@ -195,7 +195,8 @@ void wake_collect(struct wake_list *wakes) {
         }
     }
     uint64_t deadline_ns = stack_deadline(&shared->stack);
-    bool ticks = shared->polling && deadline_ns > shared->stack.now_ns + FRAMES_POLL_NS;
+    bool ticks =
+        shared->receiving.state == RECEIVING_POLLED && deadline_ns > shared->stack.now_ns + FRAMES_POLL_NS;
     if ((frames_wait() && !frames_are_coalescing()) || (deadline_ns < shared->keeper_deadline_ns && !ticks) ||
         shared->stack.arp.conflicts != shared->conflicts_seen ||
         (shared->monitored && shared->stack.changes != shared->changes_told))

@@ -238,7 +238,7 @@ int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t cou
     if (waiter->spinning) {
         if (spin(waiter, further, count, deadline_ns, mask))
             return -EINTR;
-    } else if (own.short_sleeps >= SHORT_SLEEPS && !shared->bulk_receive) {
+    } else if (own.short_sleeps >= SHORT_SLEEPS && !shared->receiving.bulk) {
         look_for_a_moment(waiter, further, count);
     }
     if (waiter->word)

@@ -162,7 +162,7 @@ static int storm(int kills) {
         pthread_create(&threads[i], NULL, survive, (void *)(uintptr_t)(i + 1));
     int handed = 0; /* how often the keeper was seen to move the frames, and then not, or the other way */
     for (int i = 0; i < kills; i++) {
-        bool helped = shared->offloaded;
+        bool helped = shared->receiving.state == RECEIVING_OFFLOADED;
         pid_t child = fork();
         if (child < 0)
             fail("fork");
@@ -171,7 +171,7 @@ static int storm(int kills) {
         usleep((useconds_t)rand() % 2000);
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);
-        handed += shared->offloaded != helped;
+        handed += (shared->receiving.state == RECEIVING_OFFLOADED) != helped;
     }
     over = true;
     for (int i = 0; i < SURVIVORS; i++)
