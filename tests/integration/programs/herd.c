@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * herd.c - eight threads wait in epoll_wait(2) for one listener, and answer what comes. Ends after three
- * seconds, and prints how often they were woken, and how many connections they served.
+ * herd.c - eight threads wait in epoll_wait(2) for one listener, and answer what comes. Ends when they have
+ * served 300 connections, and prints how often they were woken, and how many connections they served.
  */
 #include <netinet/in.h>
 #include <pthread.h>
@@ -11,6 +11,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define CONNECTIONS 300
 
 static int listener, epoll;
 static _Atomic int woken, served;
@@ -46,7 +48,8 @@ int main(int count, char **arguments) {
     }
     puts("listening");
     fflush(stdout);
-    sleep(3);
+    while (served < CONNECTIONS)
+        usleep(10000);
     printf("%d %d\n", woken, served);
     fflush(stdout);
     _exit(0);
