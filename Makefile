@@ -229,7 +229,7 @@ arm64:
 	@$(MAKE) --no-print-directory CC=aarch64-linux-gnu-gcc BUILD=build-arm64 EMULATOR=qemu-aarch64 all unit
 
 check: $(if $(SAN),,all model-parts $(BUILD)/tests/packetdrill.so $(BUILD)/tests/echo $(CONFORMANCE_TESTS)) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
-	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(BUILD)/tests/simulate $(if $(SAN),,build-model/tests/model tests/analyze tests/includes tests/format tests/programs) $(UNIT_TESTS) tests/unit/run-offload tests/fuzz/run $(if $(SAN),,tests/packetdrill/run --alone tests/conformance/run tests/integration/run tests/integration/run-pcap tests/integration/run-old-kernel)
+	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(BUILD)/tests/simulate $(if $(SAN),,build-model/tests/model tests/analyze tests/includes tests/modules tests/format tests/programs) $(UNIT_TESTS) tests/unit/run-offload tests/fuzz/run $(if $(SAN),,tests/packetdrill/run --alone tests/conformance/run tests/integration/run tests/integration/run-pcap tests/integration/run-old-kernel)
 
 quick: all $(BUILD)/tests/echo $(UNIT_TESTS) $(BUILD)/tests/simulate $(BUILD)/tests/conformance
 	$(BUILD)/tests/simulate 1 200

@@ -12,16 +12,6 @@
 #define FRAGMENT_HEADER_BYTES 8u
 #define MORE_FRAGMENTS 1u
 
-/* Moves a place in a chain on by `bytes`, which are there. */
-static struct byte_cursor advance(struct byte_cursor cursor, uint32_t bytes) {
-    while (bytes > 0 && bytes >= cursor.buffer->end - cursor.position) {
-        bytes -= cursor.buffer->end - cursor.position;
-        cursor = (struct byte_cursor){cursor.buffer->next, 0};
-    }
-    cursor.position += bytes;
-    return cursor;
-}
-
 /* What each fragment begins with, and what the first has besides: the headers that are cut with the payload,
  * and the transport's. */
 struct parts {
@@ -86,7 +76,7 @@ int ip6_output_fragments(struct stack *stack, const struct frame *frame, const s
         }
         fragment->header_length = (uint16_t)(FRAME_TRANSPORT_AT + in_header);
         frame_set_payload(fragment, rest, length - in_header);
-        rest = advance(rest, length - in_header);
+        rest = byte_cursor_after(rest, length - in_header);
         wire_put16(offset_field, (uint16_t)(offset | (offset + length < total ? MORE_FRAGMENTS : 0)));
         ip6_write_header(fragment, parameters, parts.protocol, parts.each, parts.each_length);
         stack->mib.Ip6FragCreates++;

@@ -8,16 +8,6 @@
 #include "stack/stack.h"
 #include <errno.h>
 
-/* Moves a place in a chain on by `bytes`, which are there. */
-static struct byte_cursor advance(struct byte_cursor cursor, uint32_t bytes) {
-    while (bytes > 0 && bytes >= cursor.buffer->end - cursor.position) {
-        bytes -= cursor.buffer->end - cursor.position;
-        cursor = (struct byte_cursor){cursor.buffer->next, 0};
-    }
-    cursor.position += bytes;
-    return cursor;
-}
-
 int ip_output_fragments(struct stack *stack, const struct frame *frame,
                         const struct ip_parameters *parameters) {
     uint32_t transport = frame->header_length - FRAME_TRANSPORT_AT; /* bytes of it in the frame's header */
@@ -42,7 +32,7 @@ int ip_output_fragments(struct stack *stack, const struct frame *frame,
         memcpy(fragment->header + FRAME_TRANSPORT_AT, frame->header + FRAME_TRANSPORT_AT, in_header);
         fragment->header_length = (uint16_t)(FRAME_TRANSPORT_AT + in_header);
         frame_set_payload(fragment, rest, length - in_header);
-        rest = advance(rest, length - in_header);
+        rest = byte_cursor_after(rest, length - in_header);
         ip_write_header(fragment, parameters, identification, flags);
         stack->mib.IpFragCreates++;
         result = ip_output_whole(stack, fragment, parameters);
