@@ -456,6 +456,42 @@ static void cut_short(const char *name, bool time_limit) {
     close_end(&to);
 }
 
+static volatile sig_atomic_t had_to_wait;
+
+static void note_waiting(int signal) {
+    (void)signal;
+    had_to_wait = 1;
+}
+
+/* A pipe holds pages: one that was read in part is a whole one. What does not go in stays in the socket, and
+ * nobody waits for room. The signal comes to who waits nevertheless, and only then. */
+static void into_part_of_a_pipe(const char *name, int write_first, int read_first) {
+    static char data[1 << 16];
+    struct sigaction note = {.sa_handler = note_waiting}, before;
+    struct end from;
+    int pipes[2], left = 0, held = 0;
+    tcp_empty(&from);
+    pipe(pipes);
+    write(pipes[1], data, (size_t)write_first);
+    read(pipes[0], data, (size_t)read_first);
+    write(from.other, data, 20000);
+    for (int i = 0; i < 1000 && left < 20000; i++, usleep(1000))
+        ioctl(from.fd, FIONREAD, &left);
+    had_to_wait = 0;
+    sigaction(SIGALRM, &note, &before);
+    alarm(5);
+    long spliced = splice(from.fd, NULL, pipes[1], NULL, sizeof data, 0);
+    alarm(0);
+    sigaction(SIGALRM, &before, NULL);
+    ioctl(from.fd, FIONREAD, &left);
+    ioctl(pipes[0], FIONREAD, &held);
+    outcome("pairs", name, "%ld%s, %d left, %d in the pipe", spliced,
+            had_to_wait ? " when it had waited" : "", left, held);
+    close(pipes[0]);
+    close(pipes[1]);
+    close_end(&from);
+}
+
 void test_pairs(void) {
     struct sigaction count = {.sa_handler = count_signal}, end_wait = {.sa_handler = (void (*)(int))settle},
                      before;
@@ -474,5 +510,8 @@ void test_pairs(void) {
         plain_calls(kind);
     cut_short("splice cut short by a signal", false);
     cut_short("splice cut short by a time limit", true);
+    into_part_of_a_pipe("splice into a pipe that has room for a page", 61440, 100);
+    into_part_of_a_pipe("splice into a pipe with a page in part", 100, 0);
+    into_part_of_a_pipe("splice into an empty pipe", 0, 0);
     sigaction(SIGPIPE, &before, NULL);
 }

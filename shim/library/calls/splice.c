@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 
 #define PART_BYTES 65536u
+#define PAGE_BYTES 4096u
 #define SMALL_BYTES 2048u /* so much lies on the thread's stack, which may be small */
 #define ALL_FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT)
 
@@ -74,31 +75,60 @@ static int await_room(int pipe, bool waits) {
     return events < 0 ? events : events == 0 ? -EAGAIN : 0;
 }
 
-/* How much a pipe has room for: whole pages count. */
+/* How much a pipe surely takes without waiting, once poll(2) has said that it takes something. It holds pages,
+ * not bytes: one that was read in part, or written as a packet, is a whole one. So an empty pipe takes its size,
+ * and of another one no more is known than a page. */
 static size_t pipe_room(int fd) {
     int size = LIBC(fcntl)(fd, F_GETPIPE_SZ), used = 0;
     if (size < 0)
-        return 0;
+        return PAGE_BYTES;
     LIBC(ioctl)(fd, FIONREAD, &used);
-    return size > used ? (size_t)(size - used) : 0;
+    return used > 0 ? PAGE_BYTES : (size_t)size;
 }
 
+/* One part, of at most `length` bytes, of what a socket has. */
+static ssize_t part_to_pipe(int fd, int pipe, struct part *part, size_t length) {
+    size_t wanted = length < part->room ? length : part->room;
+    ssize_t got = recv(fd, part->bytes, wanted, MSG_PEEK), taken = got < 0 ? -errno : got;
+    if (got > 0 && (taken = LIBC(write)(pipe, part->bytes, (size_t)got)) < 0)
+        taken = -errno;
+    /* Of a stream MSG_TRUNC copies nothing. */
+    if (taken > 0 && recv(fd, part->bytes, (size_t)taken, MSG_DONTWAIT | MSG_TRUNC) < 0)
+        taken = -errno;
+    return taken;
+}
+
+/* Whether a stream has more: what is wrong with it is left to the next call. */
+static bool has_more(int fd) {
+    struct socket *socket = descriptor_socket(fd);
+    int waiting = 0;
+    return socket && socket->tcp && ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
+/* What a stream has goes into the pipe at once, as far as it has room, as tcp_splice_read of Linux does. */
 ssize_t splice_to_pipe(int fd, int pipe, size_t length, unsigned flags) {
     struct part part;
     bool waits = !(flags & SPLICE_F_NONBLOCK) && !is_nonblocking(pipe);
     int error = await_room(pipe, waits);
     if (error || length == 0)
         return error;
-    size_t room = pipe_room(pipe);
-    if (!part_take(&part, room > 0 && length > room ? room : length))
+    if (!part_take(&part, length))
         return -ENOMEM;
-    ssize_t got = recv(fd, part.bytes, part.room, MSG_PEEK), taken = got < 0 ? -errno : got;
-    if (got > 0 && (taken = LIBC(write)(pipe, part.bytes, (size_t)got)) < 0)
-        taken = -errno;
-    if (taken > 0 && recv(fd, part.bytes, (size_t)taken, MSG_DONTWAIT) < 0)
-        taken = -errno;
+    size_t sent = 0, room = pipe_room(pipe);
+    ssize_t taken;
+    do {
+        size_t left = length - sent;
+        taken = part_to_pipe(fd, pipe, &part, left < room ? left : room);
+        if (taken <= 0)
+            break;
+        sent += (size_t)taken;
+        size_t pages = ((size_t)taken + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+        room = pages < room ? room - pages : 0;
+        if (room == 0 && await_pipe(pipe, POLLOUT, false) == POLLOUT)
+            room = pipe_room(pipe);
+    } while (sent < length && room > 0 && has_more(fd));
     part_give(&part);
-    return taken;
+    return sent > 0 ? (ssize_t)sent : taken;
 }
 
 /* How much a socket takes at once; a negative errno: what a send would say now. `waits`: for room. */
@@ -135,8 +165,7 @@ static ssize_t await_socket(int fd, bool waits) {
 }
 
 /* One part, of what is in the pipe. */
-static ssize_t part_from_pipe(int pipe, int fd, size_t length, bool more) {
-    struct part part;
+static ssize_t part_from_pipe(int pipe, int fd, struct part *part, size_t length, bool more) {
     int used = 0;
     ssize_t room = await_socket(fd, true);
     if (room < 0)
@@ -146,12 +175,11 @@ static ssize_t part_from_pipe(int pipe, int fd, size_t length, bool more) {
         length = (size_t)room;
     if (used > 0 && (size_t)used < length)
         length = (size_t)used;
-    if (!part_take(&part, length))
-        return -ENOMEM;
-    ssize_t got = LIBC(read)(pipe, part.bytes, part.room), result = got < 0 ? -errno : got;
+    ssize_t got = LIBC(read)(pipe, part->bytes, length < part->room ? length : part->room),
+            result = got < 0 ? -errno : got;
     size_t sent = 0;
     while (got > 0 && sent < (size_t)got) {
-        ssize_t said = send(fd, part.bytes + sent, (size_t)got - sent, more ? MSG_MORE : 0);
+        ssize_t said = send(fd, part->bytes + sent, (size_t)got - sent, more ? MSG_MORE : 0);
         /* Somebody else has taken the room: it can't go back, so that a signal is waited out. */
         if (said < 0 && (errno == EINTR || errno == EAGAIN) && await_socket(fd, true) != -EBADF)
             continue;
@@ -161,14 +189,16 @@ static ssize_t part_from_pipe(int pipe, int fd, size_t length, bool more) {
         }
         sent += (size_t)said;
     }
-    part_give(&part);
     return result;
 }
 
 static ssize_t from_pipe(int pipe, int fd, size_t length, unsigned flags) {
     bool waits = !(flags & SPLICE_F_NONBLOCK) && !is_nonblocking(pipe);
+    struct part part;
     size_t sent = 0;
     ssize_t result = 0;
+    if (!part_take(&part, length))
+        return -ENOMEM;
     while (sent < length) {
         int events = await_pipe(pipe, POLLIN, waits && sent == 0);
         if (events <= 0) {
@@ -177,10 +207,11 @@ static ssize_t from_pipe(int pipe, int fd, size_t length, unsigned flags) {
         }
         if (!(events & POLLIN))
             break; /* nobody writes to it any more */
-        if ((result = part_from_pipe(pipe, fd, length - sent, flags & SPLICE_F_MORE)) <= 0)
+        if ((result = part_from_pipe(pipe, fd, &part, length - sent, flags & SPLICE_F_MORE)) <= 0)
             break;
         sent += (size_t)result;
     }
+    part_give(&part);
     if (result == -EPIPE && sent == 0)
         raise(SIGPIPE);
     return sent > 0 ? (ssize_t)sent : result;
