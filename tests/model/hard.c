@@ -277,3 +277,65 @@ end:
     if (epoll >= 0)
         close(epoll);
 }
+
+/* What comes from another process of the stack: it is that which wakes who sleeps here, and it may die of that. */
+static void read_all(int listener) {
+    struct timeval limit = {20, 0}; /* whoever was to connect may be dead */
+    uint64_t end_ns = world->now_ns + PATIENCE_NS;
+    int fd;
+    char byte;
+    ssize_t got;
+    bool polls = one_in(2);
+    setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    at("accept from another process", listener, POLLIN);
+    do
+        fd = accept(listener, NULL, NULL);
+    while (fd < 0 && errno == EINTR && world->now_ns < end_ns);
+    done();
+    if (fd < 0) {
+        forgiven("accept from another process");
+        return;
+    }
+    do {
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        at("read from another process", fd, POLLIN);
+        got = polls && poll(&wait, 1, -1) < 0 ? -1 : read(fd, &byte, 1);
+        done();
+    } while (got > 0 || (got < 0 && forgiven("read from another process")));
+    close(fd);
+}
+
+void across_processes(void) {
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(NEAR_ADDRESS)};
+    socklen_t length = sizeof here;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), fd = -1;
+    if (listener < 0 || bind(listener, (struct sockaddr *)&here, sizeof here) < 0 ||
+        listen(listener, 5) < 0 || getsockname(listener, (struct sockaddr *)&here, &length) < 0) {
+        forgiven("listen");
+        if (listener >= 0)
+            close(listener);
+        return;
+    }
+    at("fork", -1, 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        begin_child();
+        read_all(listener);
+        _exit(0);
+    }
+    done();
+    if (pid > 0 && one_in(2))
+        usleep((useconds_t)below(2000));
+    if (pid > 0)
+        fd = connect_to(ntohs(here.sin_port), NEAR_ADDRESS);
+    close(listener);
+    for (uint64_t count = below(12); fd >= 0 && count > 0; count--) {
+        if (send(fd, "x", 1, MSG_NOSIGNAL) < 0 && !forgiven("send to another process"))
+            break;
+        usleep((useconds_t)below(500));
+    }
+    if (fd >= 0)
+        close(fd);
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+}

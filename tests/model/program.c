@@ -19,6 +19,7 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,11 +45,8 @@ bool one_in(uint64_t n) {
 }
 
 void at(const char *what, int fd, uint32_t events) {
-    struct sockaddr_in local = {0};
-    socklen_t length = sizeof local;
-    me->port = 0;
-    if (fd >= 0 && getsockname(fd, (struct sockaddr *)&local, &length) == 0)
-        me->port = ntohs(local.sin_port);
+    struct stat status;
+    me->socket = fd >= 0 && fstat(fd, &status) == 0 ? status.st_ino : 0;
     me->events = events;
     me->since_ns = world->now_ns;
     snprintf(me->at, sizeof me->at, "%s", what);
@@ -56,7 +54,7 @@ void at(const char *what, int fd, uint32_t events) {
 
 void done(void) {
     me->events = 0;
-    me->port = 0;
+    me->socket = 0;
     me->since_ns = NEVER;
 }
 
@@ -333,7 +331,7 @@ static void rounds(int given) {
             connection = -1;
             continue;
         }
-        switch (below(12)) {
+        switch (below(13)) {
         case 0:
             datagram();
             break;
@@ -360,6 +358,9 @@ static void rounds(int given) {
             break;
         case 8:
             shared_set();
+            break;
+        case 9:
+            across_processes();
             break;
         default:
             may_jump = plan->jumps && one_in(2);

@@ -108,6 +108,8 @@ static void resume(struct model_thread *thread) {
     }
     thread->retry = thread->woken_by_nic = false;
     world->running = (int)(thread - world->threads);
+    world->print =
+        (world->print ^ (uint64_t)world->running ^ world->now_ns << 8) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 static void hand_over(struct model_thread *next) {

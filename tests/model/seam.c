@@ -24,6 +24,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -196,9 +197,12 @@ EXPORT int raise(int signal) {
 /* --- time --- */
 
 EXPORT int clock_gettime(clockid_t clock, struct timespec *time) {
-    if (!model_self || (clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME))
+    bool of_process = clock < 0; /* its processor time: clock_getcpuclockid(3) */
+    if (!model_self || (clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME && !of_process))
         return REAL(clock_gettime)(clock, time);
     uint64_t ns = (world->now_ns += 20) + (clock == CLOCK_REALTIME ? REALTIME_NS : 0);
+    if (of_process)
+        ns = ns / 100 * world->plan.busy_percent;
     *time = (struct timespec){(time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S)};
     return 0;
 }
@@ -472,6 +476,70 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 }
 
 /* --- descriptors --- */
+
+/* The machine numbers inodes as others make some, too, and tables are hashed by them: here a socket's is how many
+ * were asked for before. */
+static ino_t inode_of(ino_t inode) {
+    uint32_t place = (uint32_t)inode % INODES_MAX;
+    for (; world->inodes[place].machines && world->inodes[place].machines != inode;
+         place = (place + 1) % INODES_MAX)
+        continue;
+    if (!world->inodes[place].machines) {
+        if (++world->inode_count == INODES_MAX)
+            model_fail("the model has no room for so many inodes");
+        world->inodes[place].machines = inode;
+        world->inodes[place].models = world->inode_count;
+    }
+    return world->inodes[place].models;
+}
+
+static int tell_status(int result, struct stat *status) {
+    if (model_self && result == 0 && S_ISSOCK(status->st_mode))
+        status->st_ino = inode_of(status->st_ino);
+    return result;
+}
+
+EXPORT int fstat(int fd, struct stat *status) {
+    return tell_status(REAL(fstat)(fd, status), status);
+}
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The kernel lists the members of an epoll set by their addresses in its memory, and tells inodes: here the list is in the
+ * order of the descriptors, and has what the library reads. */
+static void put_in_order(int fd) {
+    static char text[32768], *lines[512];
+    size_t length = 0, count = 0;
+    ssize_t got;
+    while ((got = REAL(read)(fd, text + length, sizeof text - 1 - length)) > 0)
+        length += (size_t)got;
+    text[length] = 0;
+    for (char *rest = text, *line; (line = strsep(&rest, "\n")) && count < 512;)
+        if (strncmp(line, "tfd:", 4) == 0) {
+            line[strcspn(line, "p")] = 0; /* "pos:" */
+            lines[count++] = line;
+        }
+    qsort(lines, count, sizeof *lines, by_text);
+    int copy = REAL(memfd_create)("list", MFD_CLOEXEC);
+    for (size_t i = 0; i < count; i++)
+        dprintf(copy, "%s\n", lines[i]);
+    if (length == sizeof text - 1 || count == 512 || lseek(copy, 0, SEEK_SET) < 0 ||
+        REAL(dup3)(copy, fd, O_CLOEXEC) < 0)
+        model_fail("the model has no room for what is in an epoll set");
+    REAL(close)(copy);
+}
+
+EXPORT int open(const char *path, int flags, ...) {
+    va_list arguments;
+    va_start(arguments, flags);
+    int fd = REAL(open)(path, flags, va_arg(arguments, int));
+    va_end(arguments);
+    if (model_self && fd >= 0 && strncmp(path, "/proc/self/fdinfo/", 18) == 0)
+        put_in_order(fd);
+    return fd;
+}
 
 static void forget(int fd) {
     if (fd < 0 || fd >= NUMBERS_MAX)
@@ -1048,6 +1116,8 @@ EXPORT long syscall(long number, ...) {
             if (a[0] >= 0 && a[0] < NUMBERS_MAX && own()->foreign[a[0]])
                 die_maybe();
             return write((int)a[0], (const void *)a[1], (size_t)a[2]);
+        case SYS_fstat:
+            return fstat((int)a[0], (struct stat *)a[1]);
         case SYS_read:
             return read((int)a[0], (void *)a[1], (size_t)a[2]);
         case SYS_close:

@@ -35,6 +35,7 @@
 #define WATCHERS_MAX 64
 #define FRAME_ROOM 66000
 #define RING_MAX 32
+#define INODES_MAX 16384
 #define NEVER UINT64_MAX
 #define DIRECTOR 0
 #define FAR_ADDRESS 0x0a4d0002u  /* 10.77.0.2 */
@@ -63,7 +64,7 @@ struct model_thread {
     /* What the program is at, by itself: see program.c. */
     char at[40];
     uint64_t since_ns;
-    uint16_t port; /* it waits for a socket bound there, to ... */
+    uint64_t socket; /* it waits for the one of this name, its inode, to ... */
     uint32_t events;
 };
 
@@ -99,6 +100,7 @@ struct model_plan {
     uint32_t send_room;                 /* frames that the interface's queue holds */
     uint32_t threads, children, rounds; /* of the program */
     uint32_t far_ns;                    /* how long the far host takes at most */
+    uint32_t busy_percent;              /* how much processor time the programs seem to take */
     bool signals, jumps, kills, spurious, no_descriptors, exits_slowly;
 };
 
@@ -106,8 +108,14 @@ struct model_world {
     struct model_plan plan;
     uint64_t random, now_ns;
     uint64_t steps, switches;
+    uint64_t print; /* of the order of events: of who had the token when */
     uint32_t epolls;
     int epoll_references[1024];
+    uint32_t inode_count;
+    struct {
+        uint64_t machines;
+        uint32_t models;
+    } inodes[INODES_MAX];
     bool ready;     /* the program has installed its handlers */
     bool idle;      /* the director is asked since nobody else can run */
     bool idle_seen; /* ... and was, since anybody ran */
