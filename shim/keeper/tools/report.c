@@ -13,10 +13,12 @@
 #include "shim/keeper/tools/tool.h"
 #include "shim/region/lock.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -139,16 +141,42 @@ static int write_to(const char *path, bool text) {
     return 0;
 }
 
-/* Writes what there is so far, while the watching goes on: a child does, whose memory is this moment's. A browser never
- * finds half a page. */
-static pid_t write_moment(const char *path) {
+/* A page that is there already, or not yet, is replaced as a whole, so that a browser never finds half of it; anything
+ * else (a device, a pipe, a link to elsewhere) is written into. */
+static bool is_replaceable(const char *path) {
+    struct stat status;
+    return path && (lstat(path, &status) == 0 ? S_ISREG(status.st_mode) : errno == ENOENT);
+}
+
+static int replace_page(const char *path) {
     char next[PATH_MAX];
-    pid_t child = snprintf(next, sizeof next, "%s.next", path) < (int)sizeof next ? fork() : -1;
+    struct stat old;
+    if (snprintf(next, sizeof next, "%s.XXXXXX", path) >= (int)sizeof next)
+        return complain(path, strerror(ENAMETOOLONG));
+    int file = mkostemp(next, O_CLOEXEC);
+    FILE *to = file >= 0 ? fdopen(file, "w") : NULL;
+    if (!to)
+        return complain(path, strerror(errno));
+    mode_t mask = umask(0);
+    umask(mask);
+    fchmod(file, lstat(path, &old) == 0 ? old.st_mode & 0777 : 0666 & ~mask);
+    report_html(&report, to);
+    bool whole = fflush(to) == 0 && !ferror(to);
+    if (fclose(to) == 0 && whole && rename(next, path) == 0)
+        return 0;
+    int why = errno;
+    unlink(next);
+    return complain(path, strerror(why));
+}
+
+/* Writes what there is so far, while the watching goes on: a child does, whose memory is this moment's. */
+static pid_t write_moment(const char *path) {
+    pid_t child = fork();
     if (child != 0)
         return child;
     report.refresh_s = REFRESH_S;
     report_diagnose(&report);
-    _exit(write_to(next, false) == 0 && rename(next, path) == 0 ? 0 : 1);
+    _exit(replace_page(path) == 0 ? 0 : 1);
 }
 
 /* `page`, unless it is NULL, is written anew every so often meanwhile. */
@@ -164,6 +192,7 @@ static int watch(double seconds, const char *page) {
     pid_t writer = 0;
     uint64_t offset_ns = clock_realtime_offset();
     signal(SIGINT, stop);
+    signal(SIGTERM, stop);
     snprintf(name, sizeof name, "stack %s, live", getenv("BAREWIRE_NAME") ? getenv("BAREWIRE_NAME") : "");
     report.path = name;
     fprintf(stderr, "barewire: watching for %g s; ^C ends it\n", seconds);
@@ -217,7 +246,7 @@ int tool_report(int count, char **options) {
     if (!text && !output && isatty(STDOUT_FILENO))
         return complain("report", "say where the page goes: -o report.html; or --text");
     if (live) {
-        int failed = watch(seconds, text ? NULL : output);
+        int failed = watch(seconds, text || !is_replaceable(output) ? NULL : output);
         if (failed)
             return failed;
     } else {
@@ -231,5 +260,5 @@ int tool_report(int count, char **options) {
     if (report.out_of_memory)
         fprintf(stderr, "barewire: memory ran out; the report is not about all of it\n");
     report_diagnose(&report);
-    return write_to(output, text);
+    return live && !text && is_replaceable(output) ? replace_page(output) : write_to(output, text);
 }

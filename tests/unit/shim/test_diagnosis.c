@@ -625,6 +625,10 @@ static void capture_with_holes_says_so_and_blames_nobody(void **state) {
             report_free(&report);
             look(&world, &(struct view){.at = at, .misses = misses_acknowledgments}, &report);
             judge(report.connections[0], "one way", "incomplete-capture:capture;", "");
+            struct verdict verdict;
+            verdict_of(&report, &verdict);
+            assert_string_equal(verdict.name, "incomplete-capture");
+            assert_null(strstr(verdict.sentence, "Nothing is wrong"));
             report_free(&report);
             leave(&world);
         }

@@ -239,6 +239,17 @@ static const char *read_bytes(struct reader *reader) {
     return "it is neither pcapng nor pcap";
 }
 
+static bool write_all(int file, const char *bytes, size_t length) {
+    while (length > 0) {
+        ssize_t put = write(file, bytes, length);
+        if (put < 0 && errno != EINTR)
+            return false;
+        bytes += put > 0 ? put : 0;
+        length -= put > 0 ? (size_t)put : 0;
+    }
+    return true;
+}
+
 /* All of a pipe, in a file that has no name, since it may be longer than the memory. Returns the file; -1: none. */
 static int spool(int from) {
     static char buffer[1 << 16];
@@ -246,20 +257,13 @@ static int spool(int from) {
     int file = spooled ? fcntl(fileno(spooled), F_DUPFD_CLOEXEC, 3) : -1;
     if (spooled)
         fclose(spooled);
-    for (ssize_t got; file >= 0;) {
+    for (ssize_t got = -1; file >= 0 && got != 0;) {
         got = read(from, buffer, sizeof buffer);
-        if (got == 0)
-            return file;
-        for (ssize_t done = 0, put; done < got; done += put)
-            if ((put = write(file, buffer + done, (size_t)(got - done))) <= 0) {
-                got = -1;
-                break;
-            }
-        if (got < 0 && errno != EINTR) {
+        if ((got < 0 && errno != EINTR) || (got > 0 && !write_all(file, buffer, (size_t)got))) {
             int why = errno;
             close(file);
             errno = why;
-            file = -1;
+            return -1;
         }
     }
     return file;

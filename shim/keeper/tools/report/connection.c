@@ -572,7 +572,7 @@ void report_packet(const struct capture_packet *packet, void *context) {
         report->out_of_memory = true;
         return;
     }
-    if (connection->count == 1)
+    if (connection->count == 1 && !connection->dropped)
         connection->begin_ns = packet->time_ns;
     if (packet->time_ns > connection->end_ns) /* what stands earlier in time is taken to be of now */
         connection->end_ns = packet->time_ns;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROOM_FIRST 8u
+#define ROOM_FIRST 2u
 
 bool array_grow(void **array, uint32_t count, uint32_t *room, size_t size) {
     if (count < *room)

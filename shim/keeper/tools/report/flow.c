@@ -7,26 +7,30 @@
  */
 #include "shim/keeper/tools/report/flow.h"
 #include "shim/keeper/tools/report/finding.h"
+#include "shim/keeper/tools/report/hash.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define UDP_HEADER 8u
 
-/* FNV-1a over an end; both ends' sums are the same for both directions. */
-static uint32_t hash_of_end(const struct address *address, uint16_t port) {
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < sizeof address->bytes; i++)
-        hash = (hash ^ address->bytes[i]) * 16777619u;
-    return (hash ^ port) * 16777619u;
+static uint64_t hash_of_end(const struct flows *flows, const struct address *address, uint16_t port) {
+    uint64_t high, low;
+    memcpy(&high, address->bytes, 8);
+    memcpy(&low, address->bytes + 8, 8);
+    return hash_mix(hash_mix(high ^ flows->key, low ^ ~flows->key) ^ port, flows->key);
 }
 
-static uint32_t hash_of(const struct address *a, uint16_t a_port, const struct address *b, uint16_t b_port) {
-    return (hash_of_end(a, a_port) + hash_of_end(b, b_port)) % FLOWS_MAX;
+/* The same for both directions. */
+static uint32_t hash_of(const struct flows *flows, const struct address *a, uint16_t a_port,
+                        const struct address *b, uint16_t b_port) {
+    return (uint32_t)(hash_mix(hash_of_end(flows, a, a_port) + hash_of_end(flows, b, b_port), flows->key) %
+                      FLOWS_MAX);
 }
 
 struct flow *flow_find(const struct flows *flows, const struct address *from, uint16_t from_port,
                        const struct address *to, uint16_t to_port, int *side_of_from) {
-    for (uint32_t at = flows->heads[hash_of(from, from_port, to, to_port)]; at; at = flows->next[at - 1]) {
+    for (uint32_t at = flows->heads[hash_of(flows, from, from_port, to, to_port)]; at;
+         at = flows->next[at - 1]) {
         struct flow *flow = &flows->all[at - 1];
         for (int i = 0; i < 2; i++)
             if (flow->ports[i] == from_port && flow->ports[1 - i] == to_port &&
@@ -46,7 +50,7 @@ static struct flow *add(struct flows *flows, const struct captured_ip *ip, uint1
         !array_grow((void **)&flows->next, flows->count, &flows->next_room, sizeof *flows->next))
         return NULL;
     struct flow *flow = &flows->all[flows->count];
-    uint32_t *head = &flows->heads[hash_of(&ip->source, from, &ip->destination, to)];
+    uint32_t *head = &flows->heads[hash_of(flows, &ip->source, from, &ip->destination, to)];
     flows->next[flows->count] = *head;
     *head = ++flows->count;
     memset(flow, 0, sizeof *flow);
@@ -62,8 +66,13 @@ static struct flow *add(struct flows *flows, const struct captured_ip *ip, uint1
 void flow_packet(struct flows *flows, const struct captured_ip *ip, uint64_t now_ns) {
     if (ip->captured < UDP_HEADER || ip->length < UDP_HEADER)
         return;
+    uint32_t said =
+        packet_get16(ip->payload + 4); /* by UDP itself: the first fragment of a datagram is not all of it */
+    uint32_t length = said >= UDP_HEADER ? said - UDP_HEADER : ip->length - UDP_HEADER;
     uint16_t from = (uint16_t)packet_get16(ip->payload), to = (uint16_t)packet_get16(ip->payload + 2);
     int side = 0;
+    if (!flows->key)
+        flows->key = hash_key();
     struct flow *flow = flow_find(flows, &ip->source, from, &ip->destination, to, &side);
     if (!flow && !(flow = add(flows, ip, from, to, now_ns))) {
         flows->left_out++;
@@ -77,9 +86,9 @@ void flow_packet(struct flows *flows, const struct captured_ip *ip, uint64_t now
     if (side == 1 && !flow->packets[1])
         flow->answer_ns = now_ns - flow->begin_ns;
     flow->packets[side]++;
-    flow->bytes[side] += ip->length - UDP_HEADER;
+    flow->bytes[side] += length;
     flow->end_ns = flow->last_ns[side] = now_ns;
-    series_add(&flow->series[side], now_ns, ip->length - UDP_HEADER);
+    series_add(&flow->series[side], now_ns, length);
 }
 
 const char *flow_kind(const struct flow *flow) {

@@ -25,6 +25,7 @@ struct flow {
 
 struct flows {
     struct flow *all;
+    uint64_t key; /* of the hash: who makes a capture can't choose what collides; 0: none yet */
     uint32_t count, room;
     uint64_t left_out;         /* datagrams of flows beyond FLOWS_MAX */
     uint32_t heads[FLOWS_MAX]; /* numbers in `all`, from 1, by a hash of both ends */

@@ -124,12 +124,22 @@ static void put_triage(const struct triage *triage, FILE *to) {
     fprintf(to, "\",");
 }
 
+/* A 32-bit number of a side as a running one: numbers go on beyond 4 GiB, and what lies before the first byte that was
+ * seen is negative. */
+static long long unwrap(int64_t *last, uint32_t number) {
+    int64_t value = *last + (int32_t)(number - (uint32_t)*last);
+    if (value > *last)
+        *last = value;
+    return value;
+}
+
 /* number, time, side, sequence, length, acknowledgment, window, flags, marks, round trip, frame's bytes, TTL,
  * the sample's number or 0, and the blocks of SACK. */
 static void put_segments(const struct connection *connection, uint32_t most, FILE *to) {
     struct choice choice = thin_choose(connection, most);
     uint64_t left_out = connection->dropped;
     uint32_t samples = 0;
+    int64_t last[2] = {0, 0};
     bool first = true;
     fprintf(to, "\"segments\":[");
     for (uint32_t i = 0; i < connection->count; i++) {
@@ -138,13 +148,15 @@ static void put_segments(const struct connection *connection, uint32_t most, FIL
             left_out++;
             continue;
         }
-        fprintf(to, "%s[%llu,%.1f,%u,%u,%u,%u,%u,%u,%u,%u,%u,%u,%u", first ? "" : ",\n",
+        int own = segment->side, other = 1 - own;
+        long long sequence = unwrap(&last[own], segment->sequence),
+                  acknowledgment = unwrap(&last[other], segment->acknowledgment);
+        fprintf(to, "%s[%llu,%.1f,%u,%lld,%u,%lld,%u,%u,%u,%u,%u,%u,%u", first ? "" : ",\n",
                 (unsigned long long)segment->number, since(connection, segment->time_ns), segment->side,
-                segment->sequence, segment->length, segment->acknowledgment, segment->window, segment->flags,
-                segment->marks, segment->rtt_us, segment->frame_bytes, segment->ttl,
-                segment->sample ? ++samples : 0);
+                sequence, segment->length, acknowledgment, segment->window, segment->flags, segment->marks,
+                segment->rtt_us, segment->frame_bytes, segment->ttl, segment->sample ? ++samples : 0);
         for (int j = 0; j < segment->sack_count; j++)
-            fprintf(to, ",%u", connection->blocks[segment->sack_at + (uint32_t)j]);
+            fprintf(to, ",%lld", unwrap(&last[other], connection->blocks[segment->sack_at + (uint32_t)j]));
         fprintf(to, "]");
         first = false;
     }
@@ -237,7 +249,7 @@ static uint32_t share_of_each(const struct report *report, const uint32_t *numbe
 }
 
 /* A line each of the connections that have no place of their own: number, both ends, begin, duration, bytes, end, and
- * the use that took the most of its time. */
+ * the use that took the most of its time (-1: not known), and whether anything is wrong. */
 static void put_lines(const struct report *report, const uint32_t *numbers, uint32_t count, FILE *to) {
     uint32_t next = 0, lines = 0;
     fprintf(to, "\"lines\":[");
@@ -248,8 +260,8 @@ static void put_lines(const struct report *report, const uint32_t *numbers, uint
         }
         const struct connection *connection = report->connections[i];
         const struct side *sides = connection->sides;
-        int most = 0;
-        for (int use = 1; use < USE_COUNT; use++)
+        int most = connection_is_incomplete(connection) ? -1 : 0;
+        for (int use = 1; most >= 0 && use < USE_COUNT; use++)
             if (connection->triage.ns[use] > connection->triage.ns[most])
                 most = use;
         fprintf(to, "%s[%u,\"%s\",\"%s\",%.0f,%.0f,%llu,%llu,\"%s\",%d,%d]", lines++ ? ",\n" : "", i + 1,

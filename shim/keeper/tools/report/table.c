@@ -4,30 +4,24 @@
  * grows, so that neither a capture of many connections nor one that was made to collide takes long.
  */
 #include "shim/keeper/tools/report/table.h"
+#include "shim/keeper/tools/report/hash.h"
 #include "shim/keeper/tools/report/path.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 
 #define TABLE_FIRST 1024u
-
-static uint64_t mix(uint64_t a, uint64_t b) {
-    __uint128_t product = (__uint128_t)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
 
 static uint64_t hash_of_end(const struct report *report, const struct address *address, uint16_t port) {
     uint64_t high, low;
     memcpy(&high, address->bytes, 8);
     memcpy(&low, address->bytes + 8, 8);
-    return mix(mix(high ^ report->key[0], low ^ report->key[1]) ^ port, report->key[0]);
+    return hash_mix(hash_mix(high ^ report->key[0], low ^ report->key[1]) ^ port, report->key[0]);
 }
 
 /* The same for both directions. */
 static uint64_t hash_of(const struct report *report, const struct address *a, uint16_t a_port,
                         const struct address *b, uint16_t b_port) {
-    return mix(hash_of_end(report, a, a_port) + hash_of_end(report, b, b_port), report->key[1]);
+    return hash_mix(hash_of_end(report, a, a_port) + hash_of_end(report, b, b_port), report->key[1]);
 }
 
 static struct connection **chain_of(const struct report *report, uint64_t hash) {
@@ -35,12 +29,8 @@ static struct connection **chain_of(const struct report *report, uint64_t hash) 
 }
 
 static bool make_table(struct report *report) {
-    if (getrandom(report->key, sizeof report->key, 0) != sizeof report->key) {
-        report->key[0] = (uint64_t)time(NULL);
-        report->key[1] = (uint64_t)(uintptr_t)report;
-    }
-    report->key[0] |= 1;
-    report->key[1] |= 1;
+    report->key[0] = hash_key();
+    report->key[1] = hash_key();
     report->table = calloc(TABLE_FIRST, sizeof(struct connection *));
     report->table_size = report->table ? TABLE_FIRST : 0;
     return report->table;

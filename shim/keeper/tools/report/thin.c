@@ -79,6 +79,16 @@ static void keep(struct connection *connection, struct segment segment, uint32_t
     connection->segments[(*count)++] = segment;
 }
 
+/* Gives back what an array has more than half as much room again for. */
+static void shrink(void **array, uint32_t count, uint32_t *room, size_t size) {
+    uint32_t enough = count + count / 2 + 1;
+    void *less = enough < *room ? realloc(*array, enough * size) : NULL;
+    if (!less)
+        return;
+    *array = less;
+    *room = enough;
+}
+
 static void thin(struct connection *connection, uint32_t most, uint32_t newest) {
     uint32_t count = 0, samples = 0, blocks = 0;
     newest = connection->closed || connection->reset ? 0 : newest;
@@ -96,23 +106,20 @@ static void thin(struct connection *connection, uint32_t most, uint32_t newest) 
     connection->count = connection->measured = count;
     connection->sample_count = samples;
     connection->block_count = blocks;
-    uint32_t room = count + count / 2 + 1;
-    void *less = realloc(connection->segments, room * sizeof *connection->segments);
-    if (less) {
-        connection->segments = less;
-        connection->room = room;
-    }
+    shrink((void **)&connection->segments, count, &connection->room, sizeof *connection->segments);
+    shrink((void **)&connection->samples, samples, &connection->sample_room, sizeof *connection->samples);
+    shrink((void **)&connection->blocks, blocks, &connection->block_room, sizeof *connection->blocks);
 }
 
 void thin_note(struct report *report) {
     uint32_t limit = report->held_max ? report->held_max : HELD_MAX;
     if (++report->held < report->thin_at || report->held < limit)
         return;
-    uint32_t most = KEPT_MOST, newest = limit / 8 < NEWEST_KEPT ? limit / 8 : NEWEST_KEPT;
+    uint32_t most = KEPT_MOST;
     do {
         report->held = 0;
         for (uint32_t i = 0; i < report->count; i++) {
-            thin(report->connections[i], most, newest);
+            thin(report->connections[i], most, most < NEWEST_KEPT ? most : NEWEST_KEPT);
             report->held += report->connections[i]->count;
         }
     } while (report->held > limit / 2 && (most /= 4) >= KEPT_LEAST);

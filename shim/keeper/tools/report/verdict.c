@@ -54,6 +54,8 @@ static const struct meaning meanings[] = {
     {"application-limited", false, USE_FIRST_IDLE, "a program takes its time",
      "Look at what that program does before it writes: perf, strace, barewire --trace; the network is not "
      "the cause."},
+    {"incomplete-capture", false, USE_COUNT, "it is not whole",
+     "Capture again with a larger buffer (tcpdump -B), and see that both ways come by where it is made."},
     {"refused", true, 0, "connections were refused",
      "See whether the server runs and listens on that address and port (ss -ltn there), and whether a "
      "firewall rejects."},
@@ -103,6 +105,8 @@ static uint64_t weigh(const struct connection *connection, const struct finding 
         return 0;
     if (meaning->failure)
         return FAILURE_NS;
+    if (meaning->use == USE_COUNT) /* nothing is known of the time */
+        return 0;
     bool second = finding->side == 1;
     uint64_t ns = connection->triage.ns[meaning->use + (second && is_of_side(meaning->use))];
     if (finding->whose ==
@@ -116,7 +120,8 @@ struct sum {
     const struct meaning *meaning;
     const struct finding *first;
     enum whose whose;
-    uint64_t ns, all_ns; /* that they cost; of the connections that have them */
+    uint64_t ns, all_ns;           /* that they cost; of the connections that have them */
+    const struct connection *last; /* that was counted */
     uint32_t connections, times;
 };
 
@@ -136,10 +141,13 @@ static void add(struct sum *sums, uint32_t *count, const struct connection *conn
     struct sum *sum = sum_of(sums, count, finding);
     if (!sum)
         return;
-    sum->ns += connection ? weigh(connection, finding) : FAILURE_NS;
     sum->times += finding->count;
-    if (!connection)
+    bool again = connection && connection == sum->last; /* the other way: what has no side was counted */
+    if (!again || is_of_side(sum->meaning->use))
+        sum->ns += connection ? weigh(connection, finding) : FAILURE_NS;
+    if (!connection || again)
         return;
+    sum->last = connection;
     sum->connections++;
     sum->all_ns += connection->end_ns - connection->begin_ns;
 }
@@ -220,7 +228,7 @@ void verdict_of(const struct report *report, struct verdict *verdict) {
     verdict->name = sum->meaning->name;
     verdict->whose = sum->whose;
     verdict->advice = sum->meaning->advice;
-    bool slight = !sum->meaning->failure && sum->ns < sum->all_ns / SLIGHT;
+    bool slight = !sum->meaning->failure && sum->meaning->use != USE_COUNT && sum->ns < sum->all_ns / SLIGHT;
     int used = snprintf(verdict->sentence, sizeof verdict->sentence, "%s%s: %s",
                         slight ? "Little is wrong. " : "", blamed[sum->whose], sum->meaning->words);
     char *rest = verdict->sentence + used, which[80] = "";
@@ -229,7 +237,7 @@ void verdict_of(const struct report *report, struct verdict *verdict) {
         snprintf(which, sizeof which, " in %u of %u connections", sum->connections, report->count);
     if (!sum->connections)
         snprintf(verdict->sentence, sizeof verdict->sentence, "%s.", sum->first->title);
-    else if (sum->meaning->failure)
+    else if (sum->meaning->failure || sum->meaning->use == USE_COUNT)
         snprintf(rest, room, "%s.", which);
     else
         snprintf(rest, room, "%s; it cost %.1f ms, %.1f %% of %s time.", which, (double)sum->ns / MS,

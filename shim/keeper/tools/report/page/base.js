@@ -51,5 +51,5 @@ function steps(series) {
 
 /* The place in the page's address: which connection or flow, and the view. */
 function remember() {
-  history.replaceState(null, "", "#" + (state.flow >= 0 ? "udp" + (state.flow + 1) : state.chosen + 1) + "/" + state.view);
+  history.replaceState(null, "", "#" + (state.flow >= 0 ? "udp" + (state.flow + 1) : connection().number) + "/" + state.view);
 }

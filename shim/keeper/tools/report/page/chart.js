@@ -106,8 +106,8 @@ function chart(title, height, series, format, options) {
     g.restore();
   }
   const time = event => { const frame = canvas.getBoundingClientRect(); return at.x0 + (event.clientX - frame.left - at.left) / (at.width - at.left - 8) * (at.x1 - at.x0); };
-  const limit = (a, b) => { const whole = Math.max(options.whole, 1), size = Math.min(b - a, whole); a = Math.min(Math.max(a, 0), whole - size); options.set(size >= whole ? null : [a, a + size]); };
-  const zoom = (around, factor) => { const size = Math.max((at.x1 - at.x0) * factor, options.whole / 1e5, 1), share = (around - at.x0) / (at.x1 - at.x0); limit(around - share * size, around + (1 - share) * size); };
+  const limit = (a, b) => { const whole = Math.max(options.whole, 1), size = Math.min(Math.max(b - a, 1, whole / 1e5), whole); a = Math.min(Math.max(a, 0), whole - size); options.set(size >= whole ? null : [a, a + size]); };
+  const zoom = (around, factor) => { const size = (at.x1 - at.x0) * factor, share = (around - at.x0) / (at.x1 - at.x0); limit(around - share * size, around + (1 - share) * size); };
   let began = null, moved = null;
   canvas.addEventListener("pointerdown", event => { if (at) { if (event.shiftKey) moved = {x: event.clientX, x0: at.x0, x1: at.x1}; else began = time(event); } });
   canvas.addEventListener("pointerup", event => {

@@ -45,7 +45,7 @@ function show(finding) {
 }
 function showMoment(at) {
   const c = connection(), width = Math.max(Math.min(c.minRttUs * 20, c.durationUs / 5), c.durationUs / 50, 1);
-  state.span = [Math.max(0, at - width / 4), Math.min(c.durationUs, at + width)];
+  state.span = [Math.max(0, at - width / 4), Math.max(Math.min(c.durationUs, at + width), 1)];
   state.view = "sequence";
   remember(); drawView(); $("views").scrollIntoView({behavior: "smooth"});
 }

@@ -41,8 +41,8 @@ function journey(c) {
   const step = state.step, go = to => { state.step = to; drawView(); };
   const s = own[step], a = c.sides[from], b = c.sides[1 - from], note = s[SAMPLE] ? c.samples[s[SAMPLE] - 1] : null, size = a.largest || s[LEN];
   const six = a.place.startsWith("["), ip = six ? 40 : 20, count = Math.max(1, Math.ceil(s[LEN] / size)), headers = s[FRAME] - s[LEN], tcp = Math.max(20, headers - 14 - ip);
-  const acked = c.segments.find(o => o[SIDE] !== from && o[TIME] >= s[TIME] && o[FLAGS] & 16 && o[ACK] >= s[SEQ] + s[LEN]);
-  const later = c.segments.find(o => o[SIDE] === from && o[TIME] > s[TIME] && o[SEQ] <= s[SEQ] && o[SEQ] + o[LEN] > s[SEQ]);
+  const acked = c.leftOut ? null : c.segments.find(o => o[SIDE] !== from && o[TIME] >= s[TIME] && o[FLAGS] & 16 && o[ACK] >= s[SEQ] + s[LEN]);
+  const later = c.leftOut ? null : c.segments.find(o => o[SIDE] === from && o[TIME] > s[TIME] && o[SEQ] <= s[SEQ] && o[SEQ] + o[LEN] > s[SEQ]);
   const strip = parts => el("div", {class: "bytes"}, ...parts.map(([name, width, shade]) => el("span", {style: `flex:${Math.max(width, s[LEN] / 30)} 1 0;background:${color(shade)}`, title: name + ", " + width + " bytes"}, name + " " + width)));
   const at = (number, far, title, ...text) => el("div", {class: "step" + (far ? " far" : ""), onclick() { mark(box, number - 1); }}, el("span", {class: "dot"}, String(number)), el("div", {}, el("b", {}, title), ...text.filter(t => t).map(t => t instanceof Node ? t : el("p", {}, t))));
   const box = el("div", {},
@@ -65,7 +65,7 @@ function journey(c) {
       at(5, false, "Ethernet makes a frame of it", `Addressed to the next hop's card, whose address ${six ? "neighbour discovery" : "ARP"} found; on the wire a preamble goes before and a check sequence behind.`, strip([["Eth", 14, "warn"], ["IP", ip, "b"], ["TCP", tcp, "win"], ["data", s[LEN], "a"]])),
       at(6, false, "The wire", later && later !== s && later[MARKS] & 9 ? `It was sent again at ${us(later[TIME])}: what is shown here did not arrive, or its acknowledgment did not.` : "Hubs repeat it, switches send it on by its address, routers take it out of its frame and put it into the next."),
       at(7, true, b.place + " takes it in", "The card checks the frame, IP its header, TCP the checksum; the bytes go to their place in the receive buffer by their number."),
-      at(8, true, acked ? "It acknowledges " + (acked[ACK] - 1) + " after " + us(acked[TIME] - s[TIME]) : "No acknowledgment was seen", acked ? `Packet ${acked[NUMBER]}, which offers a window of ${bytes(acked[WIN])}` + (acked[WIN] === 0 ? ": the program there does not read." : ".") : null),
+      at(8, true, acked ? "It acknowledges " + (acked[ACK] - 1) + " after " + us(acked[TIME] - s[TIME]) : c.leftOut ? "It acknowledges" : "No acknowledgment was seen", acked ? `Packet ${acked[NUMBER]}, which offers a window of ${bytes(acked[WIN])}` + (acked[WIN] === 0 ? ": the program there does not read." : ".") : null),
       at(9, true, "The program there reads", "read(2) copies the bytes out, the buffer has room again, and the window opens.")));
   mark(box, 0);
   return [sideBar(), el("div", {class: "bar"}, el("button", {id: "previous", onclick() { go(Math.max(0, step - 1)); }}, "‹ before"),

@@ -25,10 +25,12 @@ addEventListener("keydown", event => {
 drawVerdict();
 startTimeline();
 const wish = location.hash.match(/^#(udp)?(\d+)\/(\w+)$/);
-if (wish && !wish[1] && views[wish[3]]) state.view = wish[3];
+if (wish && !wish[1] && Object.hasOwn(views, wish[3])) state.view = wish[3];
 if (wish && wish[1] && data.flows[wish[2] - 1]) chooseFlow(wish[2] - 1);
-else if (data.connections.length)
-  choose(wish && !wish[1] && data.connections[wish[2] - 1] ? wish[2] - 1 : data.connections.reduce((best, c, i) => c.harmUs > data.connections[best].harmUs ? i : best, 0));
+else if (data.connections.length) {
+  const wished = wish && !wish[1] ? data.connections.findIndex(c => c.number === Number(wish[2])) : -1;
+  choose(wished >= 0 ? wished : data.connections.reduce((best, c, i) => c.harmUs > data.connections[best].harmUs ? i : best, 0));
+}
 else if (data.flows.length) chooseFlow(0);
 else { $("details").hidden = $("views").hidden = true; }
 
@@ -37,5 +39,5 @@ if (data.refresh) {
   $("live").textContent = "live";
   const kept = JSON.parse(sessionStorage.getItem("place") || "null");
   if (kept && kept.path === data.path) scrollTo(0, kept.y);
-  setInterval(() => { if (playing || document.hidden) return; sessionStorage.setItem("place", JSON.stringify({path: data.path, y: scrollY})); location.reload(); }, data.refresh * 1000);
+  setInterval(() => { if (playing || document.hidden || /^(INPUT|SELECT)$/.test(document.activeElement.tagName)) return; sessionStorage.setItem("place", JSON.stringify({path: data.path, y: scrollY})); location.reload(); }, data.refresh * 1000);
 }

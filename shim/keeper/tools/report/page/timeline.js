@@ -7,7 +7,7 @@ function makeRows() {
   data.connections.forEach((c, i) => rows.push({kind: "tcp", index: i, number: c.number, name: `${c.number}. ${c.sides[0].place} > ${c.sides[1].place}`, more: c.process,
     begin: c.beginUs, length: c.durationUs, bytes: c.sides[0].bytes + c.sides[1].bytes, harm: c.harmUs, findings: c.findings, slots: c.incomplete ? "" : c.slots, slotUs: c.slotUs}));
   for (const l of data.lines) rows.push({kind: "line", index: -1, number: l[0], name: `${l[0]}. ${l[1]} > ${l[2]}`, more: l[7], begin: l[3], length: l[4],
-    bytes: l[5] + l[6], harm: 0, findings: [], slots: String(l[8]), slotUs: Math.max(l[4], 1)});
+    bytes: l[5] + l[6], harm: 0, findings: [], wrong: l[9] > 0, slots: l[8] < 0 ? "" : String(l[8]), slotUs: Math.max(l[4], 1)});
   data.flows.forEach((f, i) => rows.push({kind: "udp", index: i, number: 1e9 + i, name: `UDP ${f.places[0]} > ${f.places[1]}`, more: f.kind, begin: f.beginUs, length: f.durationUs,
     bytes: f.bytes[0] + f.bytes[1], harm: f.unreachable ? 1e6 : 0, findings: [], slots: "", slotUs: 1}));
 }
@@ -54,8 +54,8 @@ function drawVisible() {
   list.replaceChildren(el("div", {style: `height:${shownRows.length * height}px`}), ...(printing ? shownRows.slice(0, 200) : shownRows.slice(first, first + count)).map((row, i) => {
     const owners = [...new Set(row.findings.map(f => f.whose))];
     return el("div", {class: "row", role: "option", id: "row" + row.kind + row.number, "aria-selected": String(chosenRow(row)), style: `top:${((printing ? 0 : first) + i) * height}px`, onclick() { chooseRow(row); },
-      "aria-label": `${row.name} ${row.more}, ${bytes(row.bytes)}, from ${us(row.begin)} for ${us(row.length)}, ` + (owners.length ? "to blame: " + owners.map(w => OWNER[w]).join(", ") : "clean")},
-      el("span", {class: "who"}, ...owners.map(w => el("span", {class: "dot " + w, title: OWNER[w]})), row.name + " ", el("span", {class: "soft"}, [row.more, bytes(row.bytes), us(row.length)].filter(t => t).join(" · "))),
+      "aria-label": `${row.name} ${row.more}, ${bytes(row.bytes)}, from ${us(row.begin)} for ${us(row.length)}, ` + (owners.length ? "to blame: " + owners.map(w => OWNER[w]).join(", ") : row.wrong ? "something is wrong" : "clean")},
+      el("span", {class: "who"}, ...owners.map(w => el("span", {class: "dot " + w, title: OWNER[w]})), row.wrong ? el("span", {class: "dot capture", title: "something is wrong; --text tells more"}) : null, row.name + " ", el("span", {class: "soft"}, [row.more, bytes(row.bytes), us(row.length)].filter(t => t).join(" · "))),
       el("span", {class: "line"}, ...bars(row)));
   }));
   const chosen = shownRows.find(chosenRow);
@@ -85,7 +85,7 @@ function drawTotal() {
 /* Goes to another row, and brings it into sight. */
 function moveChoice(by) {
   const at = shownRows.findIndex(chosenRow);
-  let next = at + by;
+  let next = Math.max(0, Math.min(shownRows.length - 1, at + by));
   while (next >= 0 && next < shownRows.length && shownRows[next].kind === "line") next += Math.sign(by);
   if (next < 0 || next >= shownRows.length) return;
   chooseRow(shownRows[next]);

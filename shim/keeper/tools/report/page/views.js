@@ -18,6 +18,7 @@ const thinNote = c => c.leftOut ? el("p", {class: "soft"}, `${c.leftOut} segment
 /* New bytes of a side over time: from its segments if all are there. */
 function rate(c, side) {
   if (c.rates) return steps(c.rates[side]);
+  if (c.durationUs < 1) return [];
   const width = Math.max(c.durationUs / 150, 1), series = {from: 0, width, bytes: []};
   let next = 0;
   for (const s of c.segments) {
@@ -57,11 +58,11 @@ const views = {
   }],
   window: ["Congestion and time", c => {
     const from = state.from, far = c.local >= 0 && from !== c.local, notes = far ? [] : sampled(c);
-    return [sideBar(), far && c.samples.length ? el("p", {class: "soft"}, "The capture was made at the other end: this one's congestion window and timers are not in it, and what is in flight has partly arrived.") : note(c), graph("In flight, and what limits it", 260, [
+    return [sideBar(), far && c.samples.length ? el("p", {class: "soft"}, "The capture was made at the other end: this one's congestion window and timers are not in it, and what is in flight has partly arrived.") : note(c), thinNote(c), graph("In flight, and what limits it", 260, [
       {name: "congestion window", kind: "line", color: "a", points: notes.map(([s, n]) => [s[TIME], n[0]])},
       {name: "ssthresh", kind: "line", color: "warn", dash: [6, 4], points: notes.map(([s, n]) => [s[TIME], n[1] < 0 || n[1] > 1e9 ? null : n[1]])},
       {name: "peer's window", kind: "line", color: "win", dash: [2, 3], points: c.scaleKnown ? c.segments.filter(s => s[SIDE] !== from && s[FLAGS] & 16).map(s => [s[TIME], s[WIN]]) : []},
-      {name: "in flight", kind: "line", color: "b", points: flight(c)}], bytes),
+      {name: "in flight", kind: "line", color: "b", points: c.leftOut ? [] : flight(c)}], bytes),
       graph("Round trips", 220, [
       {name: "measured", kind: "dots", color: "a", points: c.segments.filter(s => s[RTT] && (far ? s[SIDE] === from : s[SIDE] !== from)).map(s => [s[TIME], s[RTT]])},
       {name: "smoothed (SRTT)", kind: "line", color: "b", points: notes.map(([s, n]) => [s[TIME], n[2] || null])}], us),
