@@ -23,6 +23,8 @@
 #include "shim/library/process/attach.h"
 #include "shim/library/process/netns.h"
 #include "shim/library/process/signals.h"
+#include "shim/library/syscalls/syscall_patch.h"
+#include "shim/library/syscalls/syscall_stub.h"
 #include "shim/library/wait/epoll_eventfd.h"
 #include "shim/library/wait/epoll_set.h"
 #include "shim/library/wait/wait.h"
@@ -176,6 +178,8 @@ static void in_child(void) {
     address_space_forked();
     lock_forked();
     signals_forked();
+    syscall_stubs_forked();
+    syscall_patch_forked();
     if (!plan.prepared)
         return;
     plan.prepared = false;

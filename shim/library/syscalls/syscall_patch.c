@@ -10,6 +10,7 @@
 #include "shim/region/kernel_calls.h"
 #include "shim/region/libc.h"
 #include <linux/membarrier.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -47,8 +48,10 @@ static uint8_t *map_at(uintptr_t address) {
 }
 
 /* A page of jumps, within reach of the program's text: one is enough for what is hot. */
+static uint8_t *page;
+static size_t used;
+
 static uint8_t *near_page(uintptr_t text) {
-    static uint8_t *page;
     uintptr_t base = text & ~(STEP - 1);
     for (uintptr_t distance = STEP; !page && distance < REACH; distance += STEP) {
         if (base > distance)
@@ -60,9 +63,7 @@ static uint8_t *near_page(uintptr_t text) {
 }
 
 static const uint8_t *near_jump(const uint8_t *instruction, const uint8_t *stub) {
-    static size_t used;
-    uint8_t *page = near_page((uintptr_t)instruction);
-    if (!page || used + JUMP_BYTES > PAGE_BYTES ||
+    if (!near_page((uintptr_t)instruction) || used + JUMP_BYTES > PAGE_BYTES ||
         !protect(page, PAGE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC))
         return NULL;
     uint8_t *at = page + used;
@@ -71,6 +72,15 @@ static const uint8_t *near_jump(const uint8_t *instruction, const uint8_t *stub)
     memcpy(at + 6, &stub, sizeof stub);
     protect(page, PAGE_BYTES, PROT_READ | PROT_EXEC);
     return at;
+}
+
+bool syscall_patch_leads(const uint8_t *instruction, const uint8_t *stub) {
+    int32_t distance;
+    memcpy(&distance, instruction + 1, sizeof distance);
+    uintptr_t jump = (uintptr_t)instruction + 5 + (uintptr_t)(intptr_t)distance,
+              in_page = jump - (uintptr_t)page;
+    return instruction[0] == 0xe9 && page && in_page + JUMP_BYTES <= used && in_page < used &&
+           memcmp(page + in_page + 6, &stub, sizeof stub) == 0;
 }
 
 typedef uint16_t __attribute__((aligned(1))) unaligned_uint16;
@@ -86,16 +96,45 @@ static bool is_writable(const uint8_t *instruction) {
                        MADV_POPULATE_WRITE, 0, 0, 0) == 0;
 }
 
+/* What is being replaced, while its memory is writable: of the program, and of libraries. fork(2) keeps the order in
+ * which another thread of the parent's stores: a child that has the jump to itself has this, too. */
+static struct replacement {
+    uint8_t *_Atomic at; /* NULL: nothing is */
+    int32_t distance;
+} of_program, of_libraries;
+
 /* The three stores. */
-static void write_jump(uint8_t *at, int32_t distance) {
+static void write_jump(uint8_t *at, int32_t distance, struct replacement *replacement) {
     uint8_t bytes[4];
     memcpy(bytes, &distance, sizeof bytes);
+    replacement->distance = distance;
+    replacement->at = at;
     store_two(at, 0xeb, 0xfe);
     barrier();
     memcpy(at + 2, bytes + 1, 3);
     barrier();
     store_two(at, 0xe9, bytes[0]);
     barrier();
+    replacement->at = NULL;
+}
+
+/* There is one thread. */
+static bool finish(struct replacement *replacement) {
+    uint8_t *at = replacement->at;
+    if (!at)
+        return false;
+    at[0] = 0xe9;
+    memcpy(at + 1, &replacement->distance, sizeof replacement->distance);
+    replacement->at = NULL;
+    return true;
+}
+
+/* The memory of libraries stays writable: nobody knows how far it is. */
+void syscall_patch_forked(void) {
+    uint8_t *at = of_program.at;
+    if (finish(&of_program))
+        protect(at, 5, PROT_READ | PROT_EXEC);
+    finish(&of_libraries);
 }
 
 static bool is_split(const uint8_t *at) {
@@ -105,7 +144,7 @@ static bool is_split(const uint8_t *at) {
 bool syscall_patch_writable(uint8_t *at, int32_t distance) {
     if (is_split(at) || !can_order())
         return false;
-    write_jump(at, distance);
+    write_jump(at, distance, &of_libraries);
     return true;
 }
 
@@ -117,7 +156,7 @@ bool syscall_patch(uint8_t *instruction, const uint8_t *stub) {
     if (!jump || distance != (int32_t)distance ||
         !protect(instruction, 5, PROT_READ | PROT_WRITE | PROT_EXEC))
         return false;
-    write_jump(instruction, (int32_t)distance);
+    write_jump(instruction, (int32_t)distance, &of_program);
     protect(instruction, 5, PROT_READ | PROT_EXEC);
     return true;
 }
@@ -132,6 +171,9 @@ bool syscall_patch_writable(uint8_t *at, int32_t distance) {
 bool syscall_patch(uint8_t *instruction, const uint8_t *stub) {
     (void)instruction, (void)stub;
     return false;
+}
+
+void syscall_patch_forked(void) {
 }
 
 #endif

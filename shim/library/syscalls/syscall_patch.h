@@ -22,4 +22,11 @@ bool syscall_patch(uint8_t *instruction, const uint8_t *stub);
  * written. False: nothing is. */
 bool syscall_patch_writable(uint8_t *at, int32_t distance);
 
+/* Whether syscall_patch has made a jump to a stub of an instruction. For who calls that, with its lock. Reads five
+ * bytes. */
+bool syscall_patch_leads(const uint8_t *instruction, const uint8_t *stub);
+
+/* In a child: what another thread of the parent's was replacing, is replaced. */
+void syscall_patch_forked(void);
+
 #endif

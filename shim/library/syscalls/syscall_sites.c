@@ -6,13 +6,14 @@
  * jumps to it is right, as is a thread which is asleep in it: it is replaced whatever other threads do. Code never
  * jumps between the two instructions of the form whose comparison moves: it is of the result just made. But a thread
  * that is asleep in such an instruction would wake up in the midst of the jump: these are replaced before there is
- * another thread.
+ * another thread, and not by a signal's handler, which may have interrupted the only one there.
  *
  * A search of the whole of libc takes 0.1 ms and reads all of its pages, which every program would pay. libc
  * has nearly all of the instructions in question side by side, so the constructor searches between the first
  * and the last of a few functions; the first socket, the rest.
  */
 #include "shim/library/syscalls/syscall_sites.h"
+#include "shim/library/process/signals.h"
 #include "shim/library/syscalls/syscall_entry.h"
 #include "shim/library/syscalls/syscall_patch.h"
 #include "shim/library/syscalls/syscall_stub.h"
@@ -79,7 +80,7 @@ static void write_alone(uint8_t *from, int32_t distance) {
 
 static void lead(const struct syscall_site *site, const struct text *text, bool unused) {
     uint8_t *from = (uint8_t *)(site->before ? site->before : site->instruction);
-    bool alone = unused || __libc_single_threaded;
+    bool alone = unused || (__libc_single_threaded && !signals_running());
     const uint8_t *stub = alone || syscall_site_is_replaceable_late(site)
                               ? syscall_stub_make(site, text->entry ? text->entry : syscall_entry_libc)
                               : NULL;

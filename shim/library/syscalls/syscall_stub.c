@@ -96,4 +96,7 @@ bool syscall_stub_does(const uint8_t *stub, const uint8_t *behind, unsigned byte
 
 uint8_t syscall_stubs_room[1];
 
+void syscall_stubs_forked(void) {
+}
+
 #endif

@@ -88,8 +88,9 @@ static bool replace_load(const uint8_t *instruction, long number) {
 }
 
 static bool can_replace_behind(const uint8_t *behind) {
-    const uint8_t *page = (const uint8_t *)((uintptr_t)behind & ~(uintptr_t)(PAGE_BYTES - 1));
-    if (!all_traps || syscall_site_is_jumped_over(behind - 2, page))
+    const uint8_t *instruction = behind - 2;
+    const uint8_t *page = (const uint8_t *)((uintptr_t)instruction & ~(uintptr_t)(PAGE_BYTES - 1));
+    if (!all_traps || syscall_site_is_jumped_over(instruction, page))
         return false;
     if (syscall_site_behind(behind))
         return true;
@@ -129,6 +130,12 @@ static bool is_of(const struct place *place, const uint8_t *behind) {
     return syscall_stub_does(place->stub, behind, stub_does(behind));
 }
 
+/* A thread that trapped before its instruction was replaced comes here afterwards: what stands there now is ours, and
+ * the stub does what stood there then. With the lock, so that nothing is half replaced. */
+static bool is_current(const struct place *place, const uint8_t *behind) {
+    return is_of(place, behind) || syscall_patch_leads(behind - 2, place->stub);
+}
+
 const uint8_t *syscall_trap(uintptr_t behind, long number) {
     size_t at = place_of(behind);
     const uint8_t *code = (const uint8_t *)behind;
@@ -139,7 +146,7 @@ const uint8_t *syscall_trap(uintptr_t behind, long number) {
     lock_places();
     at = place_of(behind);
     bool known = places[at].behind, room = known || places_taken < PLACES / 2;
-    bool wanted = known ? !is_of(&places[at], code) : room;
+    bool wanted = known ? !is_current(&places[at], code) : room;
     const uint8_t *stub =
         wanted ? make_stub(&(struct syscall_site){.instruction = code - 2, .after_bytes = stub_does(code)})
                : NULL;

@@ -153,7 +153,6 @@ bool user_dispatch_signal_stack(stack_t *stack) {
 
 void user_dispatch_forked(void) {
     syscall_traps_forked();
-    syscall_stubs_forked();
     user_dispatch_thread();
 }
 
