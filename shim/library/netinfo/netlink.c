@@ -11,7 +11,6 @@
 #include "shim/library/user_memory.h"
 #include <errno.h>
 #include <limits.h>
-#include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -128,14 +127,23 @@ int netlink_connect(int fd) {
 }
 
 #define NOTED_MS 1000 /* until the keeper has noted who is a member of what; it takes no time */
-#define LAST_GROUP RTNLGRP_MCTP_IFADDR
+
+/* Groups of a protocol are 1 up to this. A later kernel knows more of NETLINK_ROUTE's than we do: those of which there is
+ * nothing to tell are quiet. Linux has 32 for any protocol with fewer (__netlink_kernel_create()). */
+static unsigned groups_of(int protocol) {
+    return protocol == NETLINK_ROUTE ? 63 : 32;
+}
 
 /* The keeper tells a socket of changes by the answerer, and begins before this returns: what a program asks for then is
  * no older than what it is told of. Returns 0, or a negative errno. */
 static int join_groups(int fd, uint64_t groups) {
     int place = place_of(fd);
-    if (place < 0 || joined[place] == groups || (int)(known[place] >> 32) != NETLINK_ROUTE)
+    if (place < 0 || joined[place] == groups)
         return 0;
+    if ((int)(known[place] >> 32) != NETLINK_ROUTE) {
+        joined[place] = groups; /* nothing is told */
+        return 0;
+    }
     if (port_of(fd) == 0 && netlink_connect(fd) < 0)
         return -errno;
     struct ipc_request request = {
@@ -217,9 +225,9 @@ static int change_group(int fd, bool joins, const void *value, socklen_t length)
         return -EINVAL;
     if (user_read(&group, value, sizeof group))
         return -EFAULT;
-    if (group <= 0 || group > LAST_GROUP)
+    if (place < 0 || group <= 0 || (unsigned)group > groups_of((int)(known[place] >> 32)))
         return -EINVAL;
-    uint64_t before = place >= 0 ? joined[place] : 0, bit = UINT64_C(1) << group;
+    uint64_t before = joined[place], bit = UINT64_C(1) << group;
     return join_groups(fd, joins ? before | bit : before & ~bit);
 }
 
@@ -230,15 +238,30 @@ int netlink_set_option(int fd, int level, int name, const void *value, socklen_t
     return LIBC(setsockopt)(fd, level, name, value, length);
 }
 
+/* Writes as many whole words as there is room for, and says how many bytes there are, as the kernel does. */
+static int list_groups(int fd, void *value, socklen_t *length) {
+    socklen_t room;
+    int place = place_of(fd);
+    if (user_read(&room, length, sizeof room))
+        return -EFAULT;
+    if ((int)room < 0)
+        return -EINVAL;
+    uint64_t groups = place >= 0 ? joined[place] : 0;
+    uint32_t words[2] = {(uint32_t)(groups >> 1), (uint32_t)(groups >> 33)};
+    socklen_t there = (groups_of(protocol_of(fd)) + 31) / 32 * sizeof *words;
+    room = room < there ? room / sizeof *words * sizeof *words : there;
+    if ((room && user_write(value, words, room)) || user_write(length, &there, sizeof there))
+        return -EFAULT;
+    return 0;
+}
+
 int netlink_get_option(int fd, int level, int name, void *value, socklen_t *length) {
-    int place = place_of(fd), protocol = protocol_of(fd),
-        result = LIBC(getsockopt)(fd, level, name, value, length);
+    CALL_BEGINS;
+    if (level == SOL_NETLINK && name == NETLINK_LIST_MEMBERSHIPS)
+        return call_result(list_groups(fd, value, length));
+    int protocol = protocol_of(fd), result = LIBC(getsockopt)(fd, level, name, value, length);
     if (result == 0 && level == SOL_SOCKET && name == SO_PROTOCOL)
         memcpy(value, &protocol, *length < sizeof protocol ? *length : sizeof protocol);
-    if (result == 0 && level == SOL_NETLINK && name == NETLINK_LIST_MEMBERSHIPS && place >= 0) {
-        uint32_t words[2] = {(uint32_t)(joined[place] >> 1), (uint32_t)(joined[place] >> 33)};
-        memcpy(value, words, *length < sizeof words ? *length : sizeof words);
-    }
     return result;
 }
 
