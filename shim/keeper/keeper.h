@@ -86,9 +86,10 @@ void polling_step(void);
 void offload_control(void);
 
 /* netlink_monitor.c: programs' netlink sockets are told of changes. Whether a request's descriptor is kept; looks at
- * what has changed, with the lock held; tells of it, without. */
+ * what has changed, with the lock held; when that is to be done again, with it; tells of it, without. */
 bool netlink_monitor_take(const struct ipc_monitor *monitor, int descriptor);
 void netlink_monitor_look(void);
+uint64_t netlink_monitor_deadline(void);
 void netlink_monitor_tell(void);
 
 /* frame_owner.c: whose a frame is. */

@@ -171,6 +171,8 @@ static void *transmitter(void *unused) {
         uint32_t heard = shared->doorbell;
         bool more = !shared->broken && frames_wait();
         uint64_t deadline = shared->broken ? TIMER_NEVER : stack_deadline(&shared->stack);
+        if (!shared->broken && netlink_monitor_deadline() < deadline)
+            deadline = netlink_monitor_deadline();
         shared->keeper_deadline_ns = deadline;
         shared->keeper_sleeping = !more;
         region_leave();

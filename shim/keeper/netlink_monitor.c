@@ -7,7 +7,8 @@
  * own answering socket alone (netlink.h). When it joins a group, the library hands the keeper a copy of that answering
  * socket. Whoever changes something that is told of counts it in stack->changes; while there are members, that rings the
  * doorbell. The keeper then makes the messages that dumps of everything would have, compares them with those of the last
- * time, and tells what is new, different or gone. A member that is closed is found out when it is told something.
+ * time, and tells what is new, different or gone; at most once per PICTURE_PAUSE_NS, as whoever is on the link can make
+ * changes. A member that is closed is found out when it is told something.
  */
 #include "shim/keeper/keeper.h"
 #include "shim/region/lock.h"
@@ -22,6 +23,7 @@
 
 #define MEMBERS_MAX 128
 #define PICTURE_BYTES (512u * 1024)
+#define PICTURE_PAUSE_NS 20000000u
 #define MESSAGES_MAX 4096
 
 struct member {
@@ -40,11 +42,11 @@ struct told {
 struct picture {
     uint8_t bytes[PICTURE_BYTES];
     struct told messages[MESSAGES_MAX];
-    size_t count;
+    size_t count, used;
 };
 
 static struct member members[MEMBERS_MAX];
-static pthread_mutex_t members_lock = PTHREAD_MUTEX_INITIALIZER; /* after the stack's, if both */
+static pthread_mutex_t members_lock = PTHREAD_MUTEX_INITIALIZER; /* before the stack's, if both */
 static struct picture pictures[2];
 static unsigned newest; /* of the pictures */
 
@@ -152,19 +154,24 @@ static void dump(struct netlink_answer *answer, struct picture *picture, uint16_
     }
 }
 
-/* The stack as it is, for the next comparison. The lock is held. */
-static void take_picture(void) {
+/* Makes room for the next one. The stack's lock is not held: this takes a while. */
+static void clear(struct picture *picture) {
+    memset(picture->bytes, 0, picture->used);
+    picture->used = picture->count = 0;
+}
+
+/* The stack as it is, for the next comparison, into one that is clear. The lock is held. */
+static void take_picture(struct picture *picture) {
     static const uint16_t types[] = {RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETNEIGH};
-    struct picture *picture = &pictures[newest ^= 1];
     struct netlink_answer answer = {.bytes = picture->bytes, .room = PICTURE_BYTES};
     struct interface all[INTERFACES];
-    memset(picture->bytes, 0, PICTURE_BYTES);
-    picture->count = 0;
     interfaces_describe_by(all, keeper.config.nic);
     all[INTERFACE_LOOPBACK].inet6 = true; /* so that IPv6's are told */
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         dump(&answer, picture, types[i], all[INTERFACE_OWN].index, all);
+    picture->used = answer.used;
     shared->changes_told = shared->stack.changes;
+    shared->next_picture_ns = shared->stack.now_ns + PICTURE_PAUSE_NS;
 }
 
 static const struct told *find(const struct picture *picture, const struct told *like) {
@@ -191,10 +198,16 @@ static unsigned group_of(const struct nlmsghdr *message) {
 static void forget(struct member *member) {
     close(member->descriptor);
     *member = (struct member){0};
+}
+
+/* Whether there is a member yet. members_lock is held; the stack's is not. */
+static void note_members(void) {
     bool any = false;
     for (int i = 0; i < MEMBERS_MAX; i++)
         any |= members[i].groups != 0;
+    region_enter();
     shared->monitored = any;
+    region_leave();
 }
 
 static void tell_members(struct nlmsghdr *message, bool gone) {
@@ -212,13 +225,18 @@ static void tell_members(struct nlmsghdr *message, bool gone) {
     message->nlmsg_type -= gone;
 }
 
-static bool pictured; /* and not compared yet */
+static _Atomic bool pictured; /* and not compared yet */
 
 void netlink_monitor_look(void) {
-    if (!shared->monitored || shared->stack.changes == shared->changes_told || pictured)
+    if (pictured || netlink_monitor_deadline() > shared->stack.now_ns)
         return;
-    take_picture();
+    take_picture(&pictures[newest ^= 1]);
     pictured = true;
+}
+
+uint64_t netlink_monitor_deadline(void) {
+    bool due = shared->monitored && shared->stack.changes != shared->changes_told;
+    return due ? shared->next_picture_ns : TIMER_NEVER;
 }
 
 void netlink_monitor_tell(void) {
@@ -234,7 +252,9 @@ void netlink_monitor_tell(void) {
         if (!was || was->value != now->messages[i].value)
             tell_members((struct nlmsghdr *)(now->bytes + now->messages[i].at), false);
     }
+    clear(before); /* the next one's place */
     pictured = false;
+    note_members();
     pthread_mutex_unlock(&members_lock);
 }
 
@@ -258,24 +278,32 @@ static struct member *place_for(uint32_t port) {
     return &members[next++ % MEMBERS_MAX];
 }
 
+/* What there is when the first one becomes a member is not told. Nobody makes pictures before; members_lock is held. */
+static void begin(void) {
+    if (!pictured)
+        clear(&pictures[newest]);
+    region_enter();
+    if (!pictured && !shared->broken)
+        take_picture(&pictures[newest]);
+    shared->monitored = true;
+    region_leave();
+}
+
 bool netlink_monitor_take(const struct ipc_monitor *monitor, int descriptor) {
     bool kept = monitor->port && is_answering_socket(descriptor);
     if (kept) {
-        region_enter();
         pthread_mutex_lock(&members_lock);
         struct member *member = place_for(monitor->port);
         if (member->groups)
             forget(member);
         kept = monitor->groups;
-        if (kept) {
-            bool first = !shared->monitored;
+        if (kept)
             *member = (struct member){descriptor, monitor->port, monitor->groups};
-            shared->monitored = true;
-            if (first && !pictured && !shared->broken)
-                take_picture();
-        }
+        if (kept && !shared->monitored)
+            begin();
+        else
+            note_members();
         pthread_mutex_unlock(&members_lock);
-        region_leave();
     }
     shared->monitors_taken = monitor->number;
     return kept;

@@ -201,8 +201,9 @@ struct shared {
     struct tracing_flows trace_flows; /* by who shows it */
     uint32_t conflicts_seen;          /* of the stack's address: by the keeper */
     uint32_t conflicts6_seen;         /* ... of those of IPv6 */
-    bool monitored;                   /* programs are to be told of changes: netlink_monitor.c */
+    _Atomic bool monitored;           /* programs are to be told of changes: netlink_monitor.c */
     uint32_t changes_told;            /* ... up to which one, of stack->changes */
+    uint64_t next_picture_ns;         /* ... and of others not before then */
     _Atomic uint32_t monitors_asked, monitors_taken; /* ... numbers of requests (IPC_MONITOR) */
     struct lease sending;
     struct receiving receiving;

@@ -199,7 +199,8 @@ void wake_collect(struct wake_list *wakes) {
         shared->receiving.state == RECEIVING_POLLED && deadline_ns > shared->stack.now_ns + FRAMES_POLL_NS;
     if ((frames_wait() && !frames_are_coalescing()) || (deadline_ns < shared->keeper_deadline_ns && !ticks) ||
         shared->stack.arp.conflicts != shared->conflicts_seen ||
-        (shared->monitored && shared->stack.changes != shared->changes_told))
+        (shared->monitored && shared->stack.changes != shared->changes_told &&
+         shared->keeper_deadline_ns > shared->next_picture_ns))
         wakes->doorbell = true;
     wakes->delivers = wakes->count > 0;
     wake_delivering += wakes->delivers;

@@ -105,7 +105,7 @@ static void entry_destroy(struct stack *stack, struct neighbour *entry) {
     hash_remove(&entry->hash);
     list_remove(&entry->age);
     stack->neighbours.asked_count -= entry->state == NEIGHBOUR_INCOMPLETE;
-    stack->changes++;
+    stack->changes += entry->state != NEIGHBOUR_INCOMPLETE; /* of who is only being asked nobody is told */
     pool_return(&stack->neighbours.entries, entry);
 }
 
@@ -201,7 +201,7 @@ static struct neighbour *entry_create(struct stack *stack, struct ip_address add
     list_init(&entry->pending);
     list_init(&entry->pending_link);
     neighbour_enter(stack, entry);
-    stack->changes++;
+    stack->changes += state != NEIGHBOUR_INCOMPLETE;
     return entry;
 }
 
