@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MEMBERS_MAX 128
@@ -27,7 +28,8 @@
 #define MESSAGES_MAX 4096
 
 struct member {
-    int descriptor; /* the answering socket of its process */
+    int descriptor; /* the answering socket of its process ... */
+    ino_t inode;    /* ... which says whose port it is: another network namespace has the same numbers */
     uint32_t port;
     uint64_t groups; /* a bit each; 0: a free place */
 };
@@ -219,8 +221,8 @@ static void tell_members(struct nlmsghdr *message, bool gone) {
             continue;
         ssize_t sent = sendto(member->descriptor, message, message->nlmsg_len, MSG_DONTWAIT | MSG_NOSIGNAL,
                               (struct sockaddr *)&to, sizeof to);
-        if (sent < 0 && errno != EAGAIN && errno != ENOBUFS && errno != EINTR)
-            forget(member); /* it is closed */
+        if (sent < 0 && errno == ECONNREFUSED)
+            forget(member); /* it is closed; anything else passes */
     }
     message->nlmsg_type -= gone;
 }
@@ -267,15 +269,26 @@ static bool is_answering_socket(int descriptor) {
            protocol == NETLINK_USERSOCK;
 }
 
-static struct member *place_for(uint32_t port) {
-    static unsigned next;
+static struct member *find_member(uint32_t port, ino_t inode) {
     for (struct member *member = members; member < members + MEMBERS_MAX; member++)
-        if (member->groups && member->port == port)
+        if (member->groups && member->port == port && member->inode == inode)
             return member;
+    return NULL;
+}
+
+/* A free place; when there is none, that of one of the others in turn. */
+static struct member *place_for_another(void) {
+    static unsigned next;
     for (struct member *member = members; member < members + MEMBERS_MAX; member++)
         if (!member->groups)
             return member;
     return &members[next++ % MEMBERS_MAX];
+}
+
+/* Processes ask at the same time: numbers may come in another order than they were given in. */
+static void note_taken(uint32_t number) {
+    if ((int32_t)(number - shared->monitors_taken) > 0)
+        shared->monitors_taken = number;
 }
 
 /* What there is when the first one becomes a member is not told. Nobody makes pictures before; members_lock is held. */
@@ -290,21 +303,24 @@ static void begin(void) {
 }
 
 bool netlink_monitor_take(const struct ipc_monitor *monitor, int descriptor) {
-    bool kept = monitor->port && is_answering_socket(descriptor);
+    struct stat file;
+    bool kept = monitor->port && is_answering_socket(descriptor) && fstat(descriptor, &file) == 0;
     if (kept) {
         pthread_mutex_lock(&members_lock);
-        struct member *member = place_for(monitor->port);
-        if (member->groups)
-            forget(member);
+        struct member *member = find_member(monitor->port, file.st_ino);
         kept = monitor->groups;
+        if (kept && !member)
+            member = place_for_another();
+        if (member && member->groups)
+            forget(member);
         if (kept)
-            *member = (struct member){descriptor, monitor->port, monitor->groups};
+            *member = (struct member){descriptor, file.st_ino, monitor->port, monitor->groups};
         if (kept && !shared->monitored)
             begin();
         else
             note_members();
         pthread_mutex_unlock(&members_lock);
     }
-    shared->monitors_taken = monitor->number;
+    note_taken(monitor->number);
     return kept;
 }
