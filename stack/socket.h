@@ -31,6 +31,7 @@ struct socket_options6 {
     bool dont_fragment : 1;        /* IPV6_DONTFRAG */
     bool auto_flow_label : 1, send_flow_info : 1;
     bool multicast_loop : 1, multicast_all : 1;
+    bool receive_extensions : 1; /* IPV6_RECVERR_RFC4884 */
     bool receive_errors : 1, receive_hop_limit : 1, receive_traffic_class : 1, receive_flow_info : 1;
     bool receive_packet_info : 1; /* IPV6_RECVPKTINFO */
     bool receive_path_mtu : 1, receive_fragment_size : 1, receive_destination : 1;
@@ -57,6 +58,7 @@ struct socket_options {
     /* ip(7), of datagram sockets. */
     bool receive_errors : 1, receive_ttl : 1, receive_tos : 1, receive_packet_info : 1;
     bool receive_destination : 1, receive_options : 1, return_options : 1;
+    bool receive_extensions : 1, receive_fragment_size : 1; /* IP_RECVERR_RFC4884, IP_RECVFRAGSIZE */
     bool multicast_loop : 1, multicast_all : 1;
     bool multicast_by_own : 1, multicast_by_loopback : 1; /* IP_MULTICAST_IF: which address was given */
     bool header_included : 1;                             /* IP_HDRINCL */
@@ -86,6 +88,8 @@ struct socket_headers6 {
     uint32_t interface;               /* IPV6_PKTINFO; 0: none */
     uint32_t flow_information;        /* of a connected one: sin6_flowinfo; 0: the stack's choice */
     uint8_t old_forms;                /* enum socket_old_form */
+    struct ip_address path_mtu_of;    /* IPV6_RECVPATHMTU: where the last went that was too long ... */
+    uint32_t path_mtu;                /* ... for so many bytes; 0: nothing is to be told */
 };
 
 /* What is told as RFC 2292 has it: IPV6_2292PKTINFO and so on. */
@@ -171,6 +175,8 @@ struct socket_message {
     uint16_t local_port;                     /* of one that is received */
     uint8_t old_forms;                       /* ... enum socket_old_form */
     uint8_t first_extension;                 /* ... the kind of the first of the headers in `options` */
+    uint32_t longest_fragment;               /* ... see struct ip_packet */
+    uint32_t path_mtu; /* of what is no datagram: the path's to `address`; 0: it is one */
     bool has_ttl, has_tos, has_flow, has_packet_info, has_dont_fragment, dont_fragment;
     bool
         borrow; /* the pieces stay good until the caller has sent the frame, before anybody else can (frame.h)

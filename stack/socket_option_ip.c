@@ -29,6 +29,8 @@
     FLAG(IP_RECVTOS, receive_tos)                 \
     FLAG(IP_PKTINFO, receive_packet_info)         \
     FLAG(IP_RECVORIGDSTADDR, receive_destination) \
+    FLAG(IP_RECVERR_RFC4884, receive_extensions)  \
+    FLAG(IP_RECVFRAGSIZE, receive_fragment_size)  \
     FLAG(IP_MULTICAST_LOOP, multicast_loop)       \
     FLAG(IP_MULTICAST_ALL, multicast_all)
 
@@ -306,7 +308,9 @@ int ip_option_set(struct stack *stack, struct socket *socket, int name, const vo
     default:
         break;
     }
-    if (name == IP_MULTICAST_ALL && number != 0 && number != 1)
+    if ((name == IP_MULTICAST_ALL || name == IP_RECVERR_RFC4884) && number != 0 && number != 1)
+        return -EINVAL;
+    if (name == IP_RECVFRAGSIZE && socket->tcp)
         return -EINVAL;
     if (set_flag(options, name, number != 0)) {
         return 0;

@@ -17,6 +17,9 @@
 #ifndef IPV6_RECVFRAGSIZE
 #define IPV6_RECVFRAGSIZE 77
 #endif
+#ifndef IPV6_RECVERR_RFC4884
+#define IPV6_RECVERR_RFC4884 31
+#endif
 #define IPV6_FLOWINFO 11
 #define IPV6_FLOWINFO_SEND 33
 #ifndef IPV6_MULTICAST_ALL
@@ -47,6 +50,8 @@ static bool flag(struct socket_options6 *six, int name, enum access access, bool
     switch (name) {
     case IPV6_RECVERR:
         FLAG(receive_errors);
+    case IPV6_RECVERR_RFC4884:
+        FLAG(receive_extensions);
     case IPV6_RECVPKTINFO:
         FLAG(receive_packet_info);
     case IPV6_RECVHOPLIMIT:
@@ -218,7 +223,7 @@ int ip6_option_set(struct stack *stack, struct socket *socket, int name, const v
             name == IPV6_DONTFRAG || name == IPV6_AUTOFLOWLABEL || name == IPV6_RECVFRAGSIZE; /* short: 0 */
         if (length < sizeof number && !any_length)
             return -EINVAL;
-        if (name == IPV6_MULTICAST_LOOP && number != 0 && number != 1)
+        if ((name == IPV6_MULTICAST_LOOP || name == IPV6_RECVERR_RFC4884) && number != 0 && number != 1)
             return -EINVAL;
         number = length < sizeof number ? 0 : number;
         flag(&socket->options.six, name, number ? SET : CLEAR, &ignored);

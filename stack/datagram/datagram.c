@@ -3,6 +3,7 @@
  * datagram.c - see datagram.h.
  */
 #include "stack/datagram/datagram.h"
+#include "stack/base/checksum.h"
 #include "stack/base/minmax.h"
 #include "stack/datagram/raw.h"
 #include "stack/datagram/udp.h"
@@ -107,6 +108,7 @@ bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet
     datagram->ttl = packet->ttl;
     datagram->first_extension = packet->first_extension;
     datagram->flow_label = packet->flow_label;
+    datagram->longest_fragment = packet->longest_fragment;
     datagram->tos = packet->tos;
     datagram->drops = socket->datagram->drops;
     datagram->length = packet->length;
@@ -139,13 +141,53 @@ static void queue_error(struct stack *stack, struct socket *socket, const struct
     append(stack, socket, &socket->errors, datagram);
 }
 
+#define EXTENSION_VERSION 2u
+#define ORIGINAL_MIN 128u /* RFC 4884 section 5.1: a shorter original datagram is padded */
+
+/* Whether extensions are whole: a header with a checksum, and objects that end with the message (RFC 4884 section 7).
+ * Those of another version are nobody's to judge. */
+static bool extensions_are_valid(const uint8_t *extensions, uint32_t length) {
+    uint32_t at = 4;
+    if (extensions[0] >> 4 != EXTENSION_VERSION)
+        return true;
+    if (wire_get16(extensions + 2) && checksum_fold(checksum_add(0, extensions, length)) != 0xffff)
+        return false;
+    while (at < length) {
+        uint32_t bytes = length - at < 4 ? 0 : wire_get16(extensions + at);
+        if (bytes < 4 || bytes > length - at)
+            return false;
+        at += bytes;
+    }
+    return true;
+}
+
+/* Where extensions stand in what is given of the quoted packet, as ee_data has it (IP_RECVERR_RFC4884): as Linux's
+ * ip_icmp_error_rfc4884. 0: there are none. */
+static uint32_t find_extensions(const struct icmp_error *error, const struct icmp_quoted *quoted,
+                                const uint8_t *payload, uint32_t length) {
+    struct sock_ee_data_rfc4884 told = {0};
+    uint32_t headers = (uint32_t)(payload - quoted->header), data;
+    if (error->original_bytes < ORIGINAL_MIN || error->original_bytes < headers ||
+        error->original_bytes - headers + 4 > length)
+        return 0;
+    told.len = (uint16_t)(error->original_bytes - headers);
+    if (!extensions_are_valid(payload + told.len, length - told.len))
+        told.flags = SO_EE_RFC4884_FLAG_INVALID;
+    memcpy(&data, &told, sizeof data);
+    return data;
+}
+
 void datagram_error(struct stack *stack, struct socket *socket, const struct icmp_error *error,
-                    struct ip_address destination, uint16_t port, const uint8_t *payload, uint32_t length) {
+                    const struct icmp_quoted *quoted, uint16_t port, const uint8_t *payload) {
     const struct socket_options *options = &socket->options;
+    struct ip_address destination = quoted->remote;
+    uint32_t length = (uint32_t)(quoted->transport + quoted->transport_length - payload);
     bool v4 = ip_is_v4(destination);
     bool wanted = v4 ? options->receive_errors : options->six.receive_errors;
     struct icmp_error told = *error;
     told.origin = v4 ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6;
+    if (v4 ? options->receive_extensions : options->six.receive_extensions)
+        told.data = find_extensions(error, quoted, payload, length);
     if (icmp_is_too_long(error)) {
         if ((v4 ? options->path_mtu_discover : options->six.path_mtu_discover) == IP_PMTUDISC_DONT)
             return;
@@ -158,6 +200,32 @@ void datagram_error(struct stack *stack, struct socket *socket, const struct icm
         queue_error(stack, socket, &told, destination, port, payload, length);
     socket->error = told.error;
     socket_event(stack, socket);
+}
+
+/* IPV6_RECVPATHMTU: who sends what may not be cut (IPV6_DONTFRAG) is told with the next receive. */
+static void note_path_mtu(struct stack *stack, struct socket *socket, struct ip_address destination,
+                          uint32_t mtu) {
+    uint8_t protocol = socket->datagram->binding.protocol;
+    bool tells = protocol == IP_PROTOCOL_UDP || protocol == IP_PROTOCOL_ICMP6 || protocol == IPPROTO_RAW;
+    struct socket_filters *extra =
+        tells && socket->options.six.receive_path_mtu ? socket_filters(stack, socket) : NULL;
+    if (!extra)
+        return;
+    extra->six.path_mtu_of = destination;
+    extra->six.path_mtu = mtu;
+}
+
+/* What was noted is told as an empty datagram, once. */
+static bool tell_path_mtu(struct socket *socket, struct socket_message *message) {
+    struct socket_filters *extra = socket->options.six.receive_path_mtu ? socket->filters : NULL;
+    if (!extra || !extra->six.path_mtu || message->flags & MSG_ERRQUEUE ||
+        !(udp_is(socket) || socket->type == SOCK_RAW))
+        return false;
+    message->has_address = true;
+    message->address = extra->six.path_mtu_of;
+    message->path_mtu = extra->six.path_mtu;
+    extra->six.path_mtu = 0;
+    return true;
 }
 
 /* It does not become the socket's pending error: the call that fails has said it. The port is the peer's of IPv4, the
@@ -227,6 +295,7 @@ static void describe(const struct socket *socket, struct socket_message *message
     message->first_extension = datagram->first_extension;
     message->ttl = datagram->ttl;
     message->flow_label = datagram->flow_label;
+    message->longest_fragment = datagram->longest_fragment;
     message->tos = datagram->tos;
     message->received_ns = datagram->received_ns;
     message->drops = datagram->drops;
@@ -317,6 +386,8 @@ ssize_t datagram_receive(struct stack *stack, struct socket *socket, struct sock
     uint32_t at = by_offset && message->flags & MSG_PEEK ? (uint32_t)socket->options.peek_offset : 0;
     if (by_offset && message->flags & MSG_PEEK)
         link = peeked_link(socket, &at);
+    if (tell_path_mtu(socket, message))
+        return 0;
     if (!link)
         return -EAGAIN;
     struct datagram *datagram = container_of(link, struct datagram, link);
@@ -405,8 +476,12 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
         mtu = mtu > STACK_MTU_MIN + ip_options->length ? mtu - ip_options->length : STACK_MTU_MIN;
     bool uncut = message->has_dont_fragment ? message->dont_fragment : options->six.dont_fragment;
     bool whole = discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE || (!v4 && uncut);
-    if (length > mtu && whole)
-        return datagram_too_long(stack, socket, message, destination, mtu);
+    if (length > mtu && whole) {
+        uint32_t left = mtu - (extensions ? min_u32(mtu, ip6_extensions_bytes(extensions)) : 0);
+        if (!v4 && uncut)
+            note_path_mtu(stack, socket, destination, left);
+        return datagram_too_long(stack, socket, message, destination, left);
+    }
     *parameters = (struct ip_parameters){
         .source = source,
         .destination = destination,

@@ -22,7 +22,8 @@ struct datagram {
     struct ip_address source, destination; /* of an error: where the datagram was sent to is in `source` */
     uint16_t source_port;
     uint8_t ttl, tos, first_extension;
-    uint32_t flow_label; /* of IPv6 */
+    uint32_t flow_label;       /* of IPv6 */
+    uint32_t longest_fragment; /* see struct ip_packet */
     uint64_t received_ns;
     uint32_t drops; /* of the socket, until then: SO_RXQ_OVFL */
     uint32_t length;
@@ -77,10 +78,10 @@ static inline uint32_t datagram_weight(uint32_t length) {
 bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet *packet,
                     uint16_t source_port);
 
-/* Tells a socket of an error, as udp(7) and IP_RECVERR of ip(7) say. `payload` and its length are what is
- * quoted of the datagram. */
+/* Tells a socket of an error, as udp(7) and IP_RECVERR of ip(7) say. `payload`: where the program's own part of what is
+ * quoted begins. */
 void datagram_error(struct stack *stack, struct socket *socket, const struct icmp_error *error,
-                    struct ip_address destination, uint16_t port, const uint8_t *payload, uint32_t length);
+                    const struct icmp_quoted *quoted, uint16_t port, const uint8_t *payload);
 
 /* What was to be sent is longer than `mtu` and may not be cut: who reads errors (IP_RECVERR) finds that in the
  * queue, as Linux's ip_local_error has it. Returns -EMSGSIZE. */

@@ -187,14 +187,11 @@ void raw_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
         struct socket *socket = container_of(link, struct datagram_state, raw_link)->socket;
         if (!matches(socket, quoted->protocol, quoted->remote, quoted->local))
             continue;
-        uint32_t header_length = (uint32_t)(quoted->transport - quoted->header);
-        bool included = socket->options.header_included;
-        const uint8_t *payload = included ? quoted->header : quoted->transport;
-        uint32_t length = quoted->transport_length + (included ? header_length : 0);
+        const uint8_t *payload = socket->options.header_included ? quoted->header : quoted->transport;
         bool icmp = quoted->protocol == IP_PROTOCOL_ICMP || quoted->protocol == IP_PROTOCOL_ICMP6;
         if (icmp_is_too_long(error) && icmp && ip_path_sent_lately(stack, quoted->remote))
             ip_path_reduce(stack, quoted->remote, error->info, quoted->total);
-        datagram_error(stack, socket, error, quoted->remote, 0, payload, length);
+        datagram_error(stack, socket, error, quoted, 0, payload);
     }
 }
 
@@ -264,5 +261,5 @@ void ping_error(struct stack *stack, const struct icmp_quoted *quoted, const str
         return;
     if (icmp_is_too_long(error) && ip_path_sent_lately(stack, quoted->remote))
         ip_path_reduce(stack, quoted->remote, error->info, quoted->total);
-    datagram_error(stack, socket, error, quoted->remote, 0, quoted->transport, quoted->transport_length);
+    datagram_error(stack, socket, error, quoted, 0, quoted->transport);
 }

@@ -300,6 +300,5 @@ void udp_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
         ip_is_v4(quoted->remote) ? socket->options.path_mtu_discover : socket->options.six.path_mtu_discover;
     if (icmp_is_too_long(error) && discover < IP_PMTUDISC_PROBE)
         ip_path_reduce(stack, quoted->remote, error->info, quoted->total);
-    datagram_error(stack, socket, error, quoted->remote, remote_port, quoted->transport + UDP_HEADER_BYTES,
-                   quoted->transport_length - UDP_HEADER_BYTES);
+    datagram_error(stack, socket, error, quoted, remote_port, quoted->transport + UDP_HEADER_BYTES);
 }

@@ -125,6 +125,7 @@ static void error_input(struct stack *stack, const struct ip_packet *packet) {
     }
     error.type = message[0];
     error.code = message[1];
+    error.original_bytes = (uint16_t)(message[5] * 4u);
     error.offender = packet->source;
     error.receiver = packet->destination;
     error.ttl = packet->ttl;

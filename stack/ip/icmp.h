@@ -40,6 +40,8 @@ struct icmp_error {
     uint8_t ttl, tos;           /* of the packet that says so */
     uint8_t origin;             /* SO_EE_ORIGIN_*, for those who read the queue of errors; 0: none */
     uint32_t data;              /* ee_data */
+    uint16_t
+        original_bytes; /* of the quoted packet, as RFC 4884 has it: behind them are extensions; 0: none */
 };
 
 /* The packet of ours that it is about. */

@@ -159,6 +159,8 @@ static void error_input(struct stack *stack, const struct ip_packet *packet) {
     uint32_t quoted = buffer_length(packet->chain) - ICMP6_HEADER_BYTES;
     struct icmp_error error = convert(message[0], message[1]);
     error.info = wire_get32(message + 4);
+    if (message[0] == ICMP6_UNREACHABLE || message[0] == ICMP6_TIME_EXCEEDED)
+        error.original_bytes = (uint16_t)(message[4] * 8u);
     error.offender = packet->source;
     error.receiver = packet->destination;
     error.ttl = packet->ttl;

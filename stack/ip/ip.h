@@ -49,16 +49,17 @@ struct ip_packet {
     uint8_t protocol, ttl, tos; /* of IPv6: that of the last header, hop limit, traffic class */
     bool multicast;             /* sent to a broadcast or multicast address, of either layer */
     bool looped;                /* the stack sent it to itself */
-    bool checksum_partial;   /* the transport checksum may be unfinished: see STACK_INPUT_CHECKSUM_PARTIAL */
-    bool checksum_good;      /* it is known to be right: see STACK_INPUT_CHECKSUM_GOOD */
-    uint32_t header_at;      /* the header's place in chain->storage */
-    uint32_t length;         /* payload bytes */
-    uint32_t covered;        /* UDP-Lite: bytes of it that the checksum covers; 0: all */
-    uint32_t flow_label;     /* of IPv6 */
-    uint32_t extensions;     /* ... bytes of headers between its own and the payload */
-    uint32_t next_header_at; /* ... the place in chain->storage of the byte that says what the payload is */
-    bool fragmented;         /* ... it has, or had, a fragment header */
-    uint8_t first_extension; /* ... what the headers of `options` begin with */
+    bool checksum_partial; /* the transport checksum may be unfinished: see STACK_INPUT_CHECKSUM_PARTIAL */
+    bool checksum_good;    /* it is known to be right: see STACK_INPUT_CHECKSUM_GOOD */
+    uint32_t header_at;    /* the header's place in chain->storage */
+    uint32_t length;       /* payload bytes */
+    uint32_t covered;      /* UDP-Lite: bytes of it that the checksum covers; 0: all */
+    uint32_t longest_fragment; /* bytes of the longest packet that a part of it came in; 0: it came whole */
+    uint32_t flow_label;       /* of IPv6 */
+    uint32_t extensions;       /* ... bytes of headers between its own and the payload */
+    uint32_t next_header_at;   /* ... the place in chain->storage of the byte that says what the payload is */
+    bool fragmented;           /* ... it has, or had, a fragment header */
+    uint8_t first_extension;   /* ... what the headers of `options` begin with */
     struct ip_options options; /* of IPv6: its extension headers, as they came */
     struct buffer *chain;      /* owned by whoever handles the packet; NULL once taken */
 };

@@ -60,6 +60,7 @@ static bool put_together(struct stack *stack, struct ip_reassembly *reassembly, 
     packet->ttl = header[7];
     packet->tos = (uint8_t)(wire_get16(header) >> 4);
     packet->length = reassembly->total;
+    packet->longest_fragment = reassembly->longest;
     packet->extensions = 0;
     packet->checksum_good = false; /* whatever is known of the fragment that came last */
     return true;
@@ -74,9 +75,11 @@ bool ip6_reassemble(struct stack *stack, struct ip_packet *packet, uint32_t frag
                                    .header_at = packet->header_at,
                                    .offset = offset,
                                    .length = packet->length,
+                                   .packet_bytes = IP6_HEADER_BYTES + packet->extensions + packet->length,
                                    .last = last};
     struct ip_reassembly *reassembly;
     packet->fragmented = true;
+    packet->longest_fragment = piece.packet_bytes;
     if (nested)
         return refuse(stack, packet, ICMP6_WRONG_FIELD, fragment_header_at - packet->header_at);
     if (offset == 0 && last)

@@ -133,6 +133,7 @@ static bool put_together(struct stack *stack, struct ip_reassembly *reassembly, 
     packet->header_at = packet->chain->start;
     packet->chain->start += IP_HEADER_BYTES;
     packet->length = reassembly->total;
+    packet->longest_fragment = reassembly->longest;
     packet->checksum_good = false; /* whatever is known of the fragment that came last */
     packet->ttl = header[8];
     packet->tos = header[1];
@@ -235,6 +236,8 @@ enum ip_piece_fate ip_reassembly_keep(struct stack *stack, const struct ip_datag
     }
     if (piece->last)
         reassembly->total = piece->offset + piece->length;
+    if (piece->packet_bytes > reassembly->longest)
+        reassembly->longest = piece->packet_bytes;
     if (!add(stack, reassembly, piece, after) || !make_room(stack, reassembly))
         return refuse(stack, reassembly);
     if (reassembly->received != reassembly->total)
@@ -251,6 +254,7 @@ bool ip_reassemble(struct stack *stack, struct ip_packet *packet, uint16_t flags
                                    .header_at = packet->header_at,
                                    .offset = (flags_and_offset & IP_OFFSET_MASK) * 8u,
                                    .length = packet->length,
+                                   .packet_bytes = IP_HEADER_BYTES + packet->options.length + packet->length,
                                    .last = !(flags_and_offset & IP_MORE_FRAGMENTS)};
     struct ip_reassembly *reassembly;
     stack->mib.IpReasmReqds++;

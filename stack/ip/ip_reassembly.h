@@ -42,6 +42,7 @@ struct ip_reassembly {
     struct ip_datagram_name name;
     uint32_t total, received; /* payload bytes; total 0: the last fragment is not there */
     uint32_t storage;         /* bytes of memory that it takes */
+    uint32_t longest;         /* of the packets that its fragments came in */
     struct list fragments;
 };
 
@@ -63,6 +64,7 @@ struct ip_piece {
     struct buffer **chain; /* taken, if it is kept */
     uint32_t header_at;    /* see struct ip_packet */
     uint32_t offset, length;
+    uint32_t packet_bytes; /* with IP's header */
     bool last;
 };
 

@@ -19,6 +19,9 @@
 #ifndef IPV6_RECVORIGDSTADDR
 #define IPV6_RECVORIGDSTADDR 74
 #endif
+#ifndef IPV6_RECVFRAGSIZE
+#define IPV6_RECVFRAGSIZE 77
+#endif
 #ifndef UDP_GRO
 #define UDP_GRO 104
 #endif
@@ -148,6 +151,9 @@ static void put_ip(const struct stack *stack, struct writing *writing, const str
             .sin_family = AF_INET, .sin_port = htons(message->local_port), .sin_addr = destination};
         put(writing, IPPROTO_IP, IP_RECVORIGDSTADDR, &address, sizeof address);
     }
+    if (options->receive_fragment_size && message->longest_fragment)
+        put(writing, IPPROTO_IP, IP_RECVFRAGSIZE, &message->longest_fragment,
+            sizeof message->longest_fragment);
 }
 
 /* Extension headers, as they came: `wanted` says which (SOCKET_OLD_*, whichever form they are told in). */
@@ -219,11 +225,29 @@ static void put_ip6(const struct stack *stack, struct writing *writing, const st
         memcpy(&address.sin6_addr, message->local_address.bytes, sizeof address.sin6_addr);
         put(writing, IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, &address, sizeof address);
     }
+    if (six->receive_fragment_size && message->longest_fragment)
+        put(writing, IPPROTO_IPV6, IPV6_RECVFRAGSIZE, &message->longest_fragment,
+            sizeof message->longest_fragment);
+}
+
+/* IPV6_RECVPATHMTU: RFC 3542 section 11.3. */
+static void put_path_mtu(const struct stack *stack, struct writing *writing,
+                         const struct socket_message *message) {
+    struct ip6_mtuinfo info = {
+        .ip6m_addr = {.sin6_family = AF_INET6, .sin6_scope_id = ip_scope_id(stack, message->address)},
+        .ip6m_mtu = message->path_mtu};
+    memcpy(&info.ip6m_addr.sin6_addr, message->address.bytes, sizeof info.ip6m_addr.sin6_addr);
+    put(writing, IPPROTO_IPV6, IPV6_PATHMTU, &info, sizeof info);
 }
 
 void cmsg_write(const struct stack *stack, uint64_t clock_offset_ns, struct msghdr *header,
                 const struct socket_options *options, const struct socket_message *message) {
     struct writing writing = {header, header->msg_control ? header->msg_controllen : 0, 0};
+    if (message->path_mtu) {
+        put_path_mtu(stack, &writing, message);
+        header->msg_controllen = writing.used;
+        return;
+    }
     if (options->timestamp && message->received_ns && !message->error.origin)
         put_time(&writing, options->timestamp, message->received_ns + clock_offset_ns);
     if (options->receive_drops && message->drops)

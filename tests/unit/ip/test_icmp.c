@@ -4,6 +4,7 @@
  */
 #include "tests/unit/network.h"
 #include <errno.h>
+#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <poll.h>
 
@@ -55,6 +56,51 @@ static void errors_reach_the_sockets_that_want_them(void **state) {
     host_discard(&host);
     host_run(&host, 200 * SECOND);
     assert_nothing_left(&host);
+    host_destroy(&host);
+}
+
+/* What an error says of what it quotes, when its socket asks for extensions (RFC 4884). */
+static uint32_t extensions_told(struct host *host, struct socket *socket, const uint8_t *extensions,
+                                uint32_t length, uint32_t words) {
+    uint8_t quoted[200];
+    struct iovec piece = {got, sizeof got};
+    struct socket_message message = {.pieces = &piece, .count = 1, .flags = MSG_ERRQUEUE};
+    assert_int_equal(send_to(host, socket, HOST_B, 200), 200);
+    assert_true(next_packet(host, IP_PROTOCOL_UDP, &seen, &body, &body_length));
+    memcpy(quoted, seen.bytes + ETHER_HEADER_BYTES, 128);
+    memcpy(quoted + 128, extensions, length);
+    peer_icmp(host, ICMP_TIME_EXCEEDED, 0, words << 16, quoted, 128 + length);
+    assert_int_equal(socket_receive(host->stack, socket, &message), 100 + length);
+    return message.error.data;
+}
+
+static void extensions_of_an_error_are_found(void **state) {
+    (void)state;
+    struct host host = host_create(HOST_A, 1500);
+    struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 0);
+    uint8_t extensions[12] = {0x20, 0, 0, 0, 0, 8, 1, 1, 0, 0x10, 1, 0xff}; /* a label of MPLS */
+    peer_introduce(&host);
+    set_option(&host, socket, IPPROTO_IP, IP_RECVERR, 1);
+    assert_int_equal(extensions_told(&host, socket, extensions, 12, 32), 0);
+    set_option(&host, socket, IPPROTO_IP, IP_RECVERR_RFC4884, 1);
+    const uint32_t behind = 128 - IP_HEADER_BYTES - UDP_HEADER_BYTES,
+                   invalid = SO_EE_RFC4884_FLAG_INVALID << 16;
+    assert_int_equal(extensions_told(&host, socket, extensions, 12, 32), behind); /* without a checksum */
+    wire_put_sum(extensions + 2, (uint16_t)~checksum_fold(checksum_add(0, extensions, 12)));
+    assert_int_equal(extensions_told(&host, socket, extensions, 12, 32), behind);
+    extensions[11]--;
+    assert_int_equal(extensions_told(&host, socket, extensions, 12, 32), behind | invalid);
+    extensions[2] = extensions[3] = 0;
+    extensions[5] = 9; /* an object beyond the end */
+    assert_int_equal(extensions_told(&host, socket, extensions, 12, 32), behind | invalid);
+    extensions[5] = 3; /* ... shorter than its header */
+    assert_int_equal(extensions_told(&host, socket, extensions, 12, 32), behind | invalid);
+    extensions[0] = 0x10; /* another version */
+    assert_int_equal(extensions_told(&host, socket, extensions, 12, 32), behind);
+    assert_int_equal(extensions_told(&host, socket, extensions, 12, 31), 0); /* too short an original */
+    assert_int_equal(extensions_told(&host, socket, extensions, 12, 35), 0); /* nothing behind it */
+    assert_int_equal(extensions_told(&host, socket, extensions, 12, 0), 0);
+    socket_release(host.stack, socket);
     host_destroy(&host);
 }
 
@@ -141,6 +187,7 @@ static void unknown_port_and_protocol_are_reported_at_a_bounded_rate(void **stat
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_reach_the_sockets_that_want_them),
+        cmocka_unit_test(extensions_of_an_error_are_found),
         cmocka_unit_test(errors_are_not_sent_where_they_must_not),
         cmocka_unit_test(ping_is_answered_with_the_same_data),
         cmocka_unit_test(unknown_port_and_protocol_are_reported_at_a_bounded_rate),

@@ -27,7 +27,13 @@ static void fragments_come_in_any_order_and_twice(void **state) {
     send_piece(&host, 9, 1000, 1000, false);
     assert_int_equal(receive_bytes(&host, socket, got, sizeof got, 0), -EAGAIN);
     send_piece(&host, 9, 0, 1000, true);
-    assert_int_equal(receive_bytes(&host, socket, got, sizeof got, 0), 1992);
+    struct iovec piece = {got, sizeof got};
+    struct socket_message message = {.pieces = &piece, .count = 1};
+    assert_int_equal(socket_receive(host.stack, socket, &message), 1992);
+    assert_int_equal(message.longest_fragment, IP_HEADER_BYTES + 1000);
+    send_udp(&host, HOST_B, HOST_A, 9, "whole");
+    assert_int_equal(socket_receive(host.stack, socket, &message), 5);
+    assert_int_equal(message.longest_fragment, 0);
     socket_release(host.stack, socket);
     host_destroy(&host);
 }
