@@ -93,17 +93,26 @@ static bool agrees_on_gateways(const struct config *asked, char *message) {
     return false;
 }
 
+/* An address that this stack has, of those that are asked for. */
+static struct ip_address shared_address(const struct config *asked) {
+    const struct config *config = &keeper.config;
+    for (int i = 0; i < asked->count6 && asked->address != config->address; i++)
+        for (int j = 0; j < config->count6; j++)
+            if (ip_equal(asked->addresses6[i].address, config->addresses6[j].address))
+                return config->addresses6[j].address;
+    return ip_from_v4(config->address);
+}
+
 /* Whoever names a running stack and asks for something else than it is, is told. */
 static bool agrees(const struct config *asked, char *message, bool *advised) {
     const struct config *config = &keeper.config;
+    char text[IP_ADDRESS_TEXT];
     *advised = false;
     if (asked->name_given && strcmp(asked->name, config->name) != 0) {
         *advised = true;
-        snprintf(
-            message, SHARED_MESSAGE_BYTES,
-            "%u.%u.%u.%u on %s is the address of stack '%s'; give --name %s to join it, or another --address",
-            config->address >> 24, config->address >> 16 & 255, config->address >> 8 & 255,
-            config->address & 255, config->nic, config->name, config->name);
+        snprintf(message, SHARED_MESSAGE_BYTES,
+                 "%s on %s is the address of stack '%s'; give --name %s to join it, or another --address",
+                 ip_text(shared_address(asked), text), config->nic, config->name, config->name);
         return false;
     }
     if (asked->nic[0] && strcmp(asked->nic, config->nic) != 0) {

@@ -25,7 +25,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { IPC_OF_ADDRESS, IPC_OF_NAME, IPC_OF_PATH };
+enum { IPC_OF_ADDRESS, IPC_OF_NAME, IPC_OF_PATH, IPC_OF_ADDRESSES6 };
 
 /* Returns 0 or a negative errno. */
 static int take_listener(int which, const struct ipc_address *place) {
@@ -49,11 +49,22 @@ static int open_listener(int which) {
     return 0;
 }
 
-bool ipc_server_take_address(uint32_t address) {
+static bool take_address(int which, struct ip_address address) {
     const char *interface = config_interface(keeper.config.nic);
     struct ipc_address place =
         ipc_of_address(keeper.config.nic, interface ? if_nametoindex(interface) : 0, address);
-    return place.length == 0 || take_listener(IPC_OF_ADDRESS, &place) == 0;
+    return place.length == 0 || take_listener(which, &place) == 0;
+}
+
+bool ipc_server_take_address(uint32_t address) {
+    return take_address(IPC_OF_ADDRESS, ip_from_v4(address));
+}
+
+bool ipc_server_take_addresses6(void) {
+    for (int i = 0; i < keeper.config.count6; i++)
+        if (!take_address(IPC_OF_ADDRESSES6 + i, keeper.config.addresses6[i].address))
+            return false;
+    return true;
 }
 
 bool ipc_server_take_name(void) {

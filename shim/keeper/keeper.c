@@ -44,7 +44,7 @@
  * thread, no thread of its own. */
 const char *malloc_conf = "narenas:1,tcache:false,background_thread:false";
 
-struct keeper keeper = {.lock = -1, .listeners = {-1, -1, -1}, .region = -1};
+struct keeper keeper = {.lock = -1, .listeners = {[0 ... KEEPER_LISTENERS - 1] = -1}, .region = -1};
 
 void keeper_fail(const char *format, ...) {
     va_list arguments;
@@ -601,7 +601,8 @@ static void open_nic(void) {
     if (chdir("/") < 0)
         keeper_fail("can't change to /: %s", strerror(errno));
     keeper.user = geteuid();
-    if (!ipc_server_take_address(keeper.config.address) || !ipc_server_take_name())
+    if (!ipc_server_take_address(keeper.config.address) || !ipc_server_take_addresses6() ||
+        !ipc_server_take_name())
         keeper_fail("taken");
     take_name();
     snprintf(nic, sizeof nic, "%s%s%s", keeper.config.nic, keeper.config.publish[0] ? ":" : "",

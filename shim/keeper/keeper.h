@@ -10,7 +10,7 @@
 #include "shim/region/ipc.h"
 #include "shim/region/region.h"
 
-#define KEEPER_LISTENERS 3
+#define KEEPER_LISTENERS (3 + (int)CONFIG_ADDRESSES6_MAX)
 
 struct keeper {
     struct config config;
@@ -18,7 +18,7 @@ struct keeper {
     char directory[108], ipc_path[108], lock_path[116];
     int lock;         /* the locked file that makes us the only keeper of this name in its directory */
     bool leaves_lock; /* that file has something for the next keeper */
-    int listeners[KEEPER_LISTENERS]; /* of our address, our name, our path: see ipc.h; -1: there is none */
+    int listeners[KEEPER_LISTENERS]; /* of our addresses, our name, our path: see ipc.h; -1: there is none */
     int region;                      /* memfd */
     int events;                      /* epoll: NIC, door, its connections, processes, leave */
     int leave;                       /* eventfd: something ended; see whether all has */
@@ -35,9 +35,10 @@ struct keeper {
 extern struct keeper keeper;
 
 /* ipc_server.c: who wants in. */
-/* Takes the names of the doors, which nobody else has then: the address's, and the stack's name. Returns
- * false if another keeper has one of them. */
+/* Takes the names of the doors, which nobody else has then: the address's, those of IPv6's that the user gave, and the
+ * stack's name. Returns false if another keeper has one of them. */
 bool ipc_server_take_address(uint32_t address);
+bool ipc_server_take_addresses6(void);
 bool ipc_server_take_name(void);
 /* The same for a MAC address on an interface, other than the interface's own, by which nobody comes in. */
 bool ipc_server_take_mac(const uint8_t mac[6]);

@@ -6,7 +6,6 @@
 #include "shim/region/config.h"
 #include "shim/region/libc.h"
 #include "stack/base/random.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,15 +44,14 @@ int ipc_connect(const struct ipc_address *place, unsigned *user) {
     return -error;
 }
 
-struct ipc_address ipc_of_address(const char *nic, unsigned interface, uint32_t address) {
+struct ipc_address ipc_of_address(const char *nic, unsigned interface, struct ip_address address) {
     static const uint64_t key[2] = {0, 0};
     const char *colon = strchr(nic, ':');
     struct stat status;
-    struct in_addr in = {htonl(address)};
-    char text[INET_ADDRSTRLEN];
-    if (!address || !colon || (config_interface(nic) && !interface) ||
-        !inet_ntop(AF_INET, &in, text, sizeof text))
+    char text[IP_ADDRESS_TEXT];
+    if (ip_is_any(address) || !colon || (config_interface(nic) && !interface))
         return (struct ipc_address){0};
+    ip_text(address, text);
     if (config_interface(nic))
         return abstract_place("barewire/interface/%u/%s", interface, text);
     if (strncmp(nic, "lan:", 4) == 0)
@@ -61,7 +59,7 @@ struct ipc_address ipc_of_address(const char *nic, unsigned interface, uint32_t 
                    ? (struct ipc_address){0}
                    : abstract_place("barewire/lan/%lx.%lx/%s", (unsigned long)status.st_dev,
                                     (unsigned long)status.st_ino, text);
-    return abstract_place("barewire/%.*s/%.40s-%lx/%s", (int)(colon - nic), nic, colon + 1,
+    return abstract_place("barewire/%.*s/%.24s-%lx/%s", (int)(colon - nic), nic, colon + 1,
                           (unsigned long)siphash(key, nic, strlen(nic)), text);
 }
 

@@ -3,9 +3,9 @@
  * ipc.h - what is said at a stack's door, the keeper's UNIX socket (SOCK_SEQPACKET): one question and its
  * answer, and then, over the same connection, what needs none.
  *
- * A stack has up to three doors:
+ * A stack has up to three kinds of doors:
  *
- *   its address   an abstract socket that is named after interface and address. Abstract names belong to a
+ *   its addresses an abstract socket that is named after interface and address. Abstract names belong to a
  * network namespace, as interfaces do, and to no directory: whatever its environment, its root and its user,
  * whoever asks for that address on that interface finds the stack that has it; and of two keepers only one
  * can bind the name. its name      an abstract socket that is named after the user and the stack: for who
@@ -92,10 +92,10 @@ struct ipc_address {
     socklen_t length; /* 0: nowhere */
 };
 
-/* The door of the stack that has an address (in host order) on a NIC. `interface`: the number of a packet:'s
+/* The door of the stack that has an address, of either family, on a NIC. `interface`: the number of a packet:'s
  * or pcap:'s interface, which is the same one to both kinds; 0 for others. Nowhere without an address; with
  * --nic passt, whose network is each stack's own; and where there is no such interface. */
-struct ipc_address ipc_of_address(const char *nic, unsigned interface, uint32_t address);
+struct ipc_address ipc_of_address(const char *nic, unsigned interface, struct ip_address address);
 
 /* The door of a user's stack of that name. */
 struct ipc_address ipc_of_name(unsigned user, const char *name);

@@ -119,8 +119,10 @@ int tool_connect(struct config *config) {
     if (!config_read(config, error))
         return complain("%s", error);
     const char *interface = config_interface(config->nic);
-    int ipc = connect_to(
-        ipc_of_address(config->nic, interface ? if_nametoindex(interface) : 0, config->address), &stranger);
+    unsigned index = interface ? if_nametoindex(interface) : 0;
+    int ipc = connect_to(ipc_of_address(config->nic, index, ip_from_v4(config->address)), &stranger);
+    for (int i = 0; ipc < 0 && i < config->count6; i++)
+        ipc = connect_to(ipc_of_address(config->nic, index, config->addresses6[i].address), &stranger);
     if (ipc < 0)
         ipc = connect_to(ipc_of_name(geteuid(), config->name), &stranger);
     if (ipc < 0 && config_find_directory(directory))

@@ -36,10 +36,14 @@
 struct config attach_config;
 static _Atomic bool is_attached;
 static pthread_mutex_t attaching = PTHREAD_MUTEX_INITIALIZER;
-#define PLACES_MAX 8
-static struct ipc_address places[PLACES_MAX]; /* where the stack's door may be, the surest first */
+#define PLACES_MAX 12
+static struct place {
+    struct ipc_address door;
+    struct ip_address address; /* that it is the door of; "::": of a name */
+} places[PLACES_MAX];          /* where the stack's door may be, the surest first */
 static int place_count;
-static unsigned stranger; /* who has the address, when it is none of ours */
+static unsigned stranger;           /* who has the address, when it is none of ours */
+static struct ip_address strangers; /* ... that address */
 static int ipc = -1; /* stays open, for what is to be told later, when this process may be another user's */
 
 static void say_line(const char *format, va_list arguments) {
@@ -198,9 +202,10 @@ static int ask_any_keeper(const struct ipc_request *request, struct ipc_reply *r
                           struct ipc_ancillary *ancillary, int *connection) {
     int error = -ENOENT;
     for (int i = 0; i < place_count; i++) {
-        error = ask_at(&places[i], request, reply, ancillary, connection);
+        error = ask_at(&places[i].door, request, reply, ancillary, connection);
         bool nobody = error == -ECONNREFUSED || error == -ENOENT || error == -EACCES;
-        if (!nobody || (error == -EACCES && i == 0 && attach_config.address))
+        strangers = places[i].address;
+        if (!nobody || (error == -EACCES && !ip_is_any(strangers)))
             break; /* a name that is another's is no obstacle, an address is */
     }
     return error;
@@ -263,19 +268,27 @@ void attach_adopt(const struct ipc_reply *reply, struct ipc_ancillary ancillary)
     wake_self->in_child_pid_namespace = wake_self->pid != getpid();
 }
 
-static void add_place(struct ipc_address place) {
-    if (place.length > 0 && place_count < PLACES_MAX)
-        places[place_count++] = place;
+static void add_place(struct ipc_address door) {
+    if (door.length > 0 && place_count < PLACES_MAX)
+        places[place_count++] = (struct place){.door = door};
+}
+
+static void add_address(struct ip_address address) {
+    const char *interface = config_interface(attach_config.nic);
+    unsigned index = interface ? LIBC(if_nametoindex)(interface) : 0;
+    struct ipc_address door = ipc_of_address(attach_config.nic, index, address);
+    if (door.length > 0 && place_count < PLACES_MAX)
+        places[place_count++] = (struct place){door, address};
 }
 
 void attach_find_keepers(void) {
-    const char *interface = config_interface(attach_config.nic);
     char directory[108];
     unsigned users[4];
     int count = own_users(users);
     place_count = 0;
-    add_place(ipc_of_address(attach_config.nic, interface ? LIBC(if_nametoindex)(interface) : 0,
-                             attach_config.address));
+    add_address(ip_from_v4(attach_config.address));
+    for (int i = 0; i < attach_config.count6; i++)
+        add_address(attach_config.addresses6[i].address);
     for (int i = 0; i < count; i++)
         add_place(ipc_of_name(users[i], attach_config.name));
     if (attach_config.name_given && config_find_directory(directory))
@@ -350,7 +363,7 @@ static int enrol(void) {
 
 /* Enters the stack, which is started if there is none. */
 static bool start_or_enter(int (*enter)(void)) {
-    char error[CONFIG_ERROR_BYTES];
+    char error[CONFIG_ERROR_BYTES], address[IP_ADDRESS_TEXT];
     struct timespec pause = {0, 1000000};
     attach_find_keepers();
     for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
@@ -367,11 +380,9 @@ static bool start_or_enter(int (*enter)(void)) {
             return cannot(
                 "stack '%s' is kept by another version of barewire; 'barewire down --name %s' ends it",
                 attach_config.name, attach_config.name);
-        if (result == -EACCES && attach_config.address)
-            return cannot("address %u.%u.%u.%u on %s is that of a stack of user %u's; give another --address",
-                          attach_config.address >> 24, attach_config.address >> 16 & 255,
-                          attach_config.address >> 8 & 255, attach_config.address & 255, attach_config.nic,
-                          stranger);
+        if (result == -EACCES && !ip_is_any(strangers))
+            return cannot("address %s on %s is that of a stack of user %u's; give another --address",
+                          ip_text(strangers, address), attach_config.nic, stranger);
         if (!attach_config.nic[0])
             return cannot("no stack named '%s' is running; give --nic to start one", attach_config.name);
         result = start_keeper(error);
