@@ -150,6 +150,8 @@ int socket_bind(struct stack *stack, struct socket *socket, struct ip_address ad
         return -EINVAL; /* Linux looks at the address first, of AF_INET */
     if (!any && !socket->options.free_bind && !ip_is_local(stack, address) && (!many || socket->tcp))
         return -EADDRNOTAVAIL;
+    if (socket->type == SOCK_RAW && socket->connected)
+        return -EINVAL;
     if (socket->type == SOCK_RAW) {
         binding->address = address;
         return 0;
@@ -286,6 +288,12 @@ static ssize_t open_with_data(struct stack *stack, struct socket *socket,
     return sent > 0 ? sent : -EINPROGRESS;
 }
 
+/* Linux's tcp_need_reset: the peer counts on more. */
+static bool is_cut_by_reset(uint8_t state) {
+    return state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT1 ||
+           state == TCP_FIN_WAIT2 || state == TCP_SYN_RECV;
+}
+
 int socket_disconnect(struct stack *stack, struct socket *socket) {
     stack_work_on(stack, socket);
     if (!socket->tcp) {
@@ -293,13 +301,16 @@ int socket_disconnect(struct stack *stack, struct socket *socket) {
         return 0;
     }
     struct tcp *tcp = socket->tcp;
+    bool sent_more = (tcp->state == TCP_CLOSING || tcp->state == TCP_LAST_ACK) && tcp_unsent(tcp) > 0;
+    bool reset = is_cut_by_reset(tcp->state) || sent_more;
+    int error = reset || tcp->state == TCP_SYN_SENT ? ECONNRESET : 0;
     if (tcp->state == TCP_LISTEN) {
         tcp_unlisten(stack, socket);
         tcp->binding.listening = false;
-    } else if (tcp->state != TCP_CLOSE && tcp->state != TCP_SYN_SENT) {
+    } else if (reset) {
         tcp_send_reset(stack, tcp);
     }
-    tcp_end(stack, tcp, 0);
+    tcp_end(stack, tcp, error);
     socket->connecting = socket->connected = false;
     socket->read_shutdown = socket->write_shutdown = false;
     byte_queue_drop(&tcp->receive, &stack->buffers, tcp->receive.length);
@@ -351,14 +362,12 @@ int socket_shutdown(struct stack *stack, struct socket *socket, int how) {
         tcp_work_on(stack, tcp);
     else
         stack_work_on(stack, socket);
-    if (tcp && tcp->state == TCP_CLOSE)
+    if (tcp && tcp_is_over(tcp))
         return -ENOTCONN;
     if (tcp && tcp->state == TCP_LISTEN)
         return how == SHUT_WR ? 0 : socket_disconnect(stack, socket);
-    if (tcp && tcp->state == TCP_SYN_SENT) {
-        tcp_end(stack, tcp, 0);
-        return 0;
-    }
+    if (tcp && tcp->state == TCP_SYN_SENT)
+        return socket_disconnect(stack, socket);
     if (how != SHUT_WR)
         socket->read_shutdown = true;
     if (how != SHUT_RD) {
@@ -577,8 +586,7 @@ ssize_t socket_receive(struct stack *stack, struct socket *socket, struct socket
         return stream_receive(stack, socket, message);
     if (socket->error && !(message->flags & MSG_ERRQUEUE))
         return socket_take_error(socket);
-    ssize_t copied = datagram_receive(stack, socket, message);
-    return copied == -EAGAIN && socket->read_shutdown && !(message->flags & MSG_ERRQUEUE) ? 0 : copied;
+    return datagram_receive(stack, socket, message);
 }
 
 /* Linux's tcp_poll. */
@@ -625,14 +633,17 @@ int socket_local(const struct socket *socket, struct ip_address *address, uint16
     const struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->datagram->binding;
     bool v4 = !socket->options.inet6 || (binding->takes_v4 && !binding->takes_v6);
     *address = ip_is_any(binding->address) && v4 ? ip_from_v4(0) : binding->address;
-    *port = binding->port || !socket->tcp ? binding->port : socket->tcp->last_port;
+    if (socket->type == SOCK_RAW)
+        *port = binding->protocol; /* raw_bind of Linux: the protocol is the socket's number */
+    else
+        *port = binding->port || !socket->tcp ? binding->port : socket->tcp->last_port;
     return 0;
 }
 
 int socket_remote(const struct socket *socket, struct ip_address *address, uint16_t *port) {
     const struct tcp *tcp = socket->tcp;
-    if (tcp ? tcp->state == TCP_CLOSE || tcp->state == TCP_LISTEN || tcp->state == TCP_SYN_SENT
-            : !socket->connected)
+    if (tcp ? tcp_is_over(tcp) || tcp->state == TCP_LISTEN || tcp->state == TCP_SYN_SENT
+            : !socket->connected || !socket->datagram->remote_port)
         return -ENOTCONN;
     *address = tcp ? tcp->remote_address : socket->datagram->remote_address;
     *port = tcp ? tcp->remote_port : socket->datagram->remote_port;

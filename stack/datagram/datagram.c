@@ -42,12 +42,24 @@ void datagram_end(struct stack *stack, struct socket *socket) {
     pool_return(&stack->datagram_states, state);
 }
 
-/* A datagram of that length, in so many buffers, if the socket's limit has room for it, and the limit of all.
- */
-static struct datagram *take_datagram(struct stack *stack, const struct socket *socket, uint32_t length,
-                                      uint32_t buffers) {
-    if (socket->datagram_bytes + datagram_weight(length) > socket->receive_limit)
-        return NULL;
+/* Whether a socket's limit has room for a packet. As in Linux, one that is longer than the limit is taken all the
+ * same when nothing waits (__udp_enqueue_schedule_skb), and by other protocols as long as the limit is not reached
+ * (sock_queue_rcv_skb). */
+static bool has_room(const struct socket *socket, uint32_t length) {
+    if (socket->type != SOCK_DGRAM || socket->datagram->binding.protocol == IP_PROTOCOL_ICMP ||
+        socket->datagram->binding.protocol == IP_PROTOCOL_ICMP6)
+        return socket->datagram_bytes < socket->receive_limit;
+    return socket->datagram_bytes == 0 ||
+           socket->datagram_bytes + datagram_weight(length) <= socket->receive_limit;
+}
+
+/* The same for what is told of an error, or of a transmission: sock_queue_err_skb. */
+static bool has_room_for_error(const struct socket *socket, uint32_t length) {
+    return socket->datagram_bytes + datagram_weight(length) < socket->receive_limit;
+}
+
+/* A datagram in so many buffers, if the limit of all has room for it. */
+static struct datagram *take_datagram(struct stack *stack, const struct socket *socket, uint32_t buffers) {
     if (!memory_admits_datagram(stack, socket, buffers)) {
         bool lite = socket->datagram && socket->datagram->binding.protocol == IP_PROTOCOL_UDPLITE;
         stack->mib.UdpLiteMemErrors += lite;
@@ -92,10 +104,9 @@ bool datagram_admitted(struct stack *stack, struct socket *socket, struct filter
 
 bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet *packet,
                     uint16_t source_port) {
-    if (socket->read_shutdown)
-        return false;
     uint32_t buffers = buffer_chain_count(packet->chain);
-    struct datagram *datagram = take_datagram(stack, socket, packet->length, buffers);
+    struct datagram *datagram =
+        has_room(socket, packet->length) ? take_datagram(stack, socket, buffers) : NULL;
     if (!datagram) {
         socket->datagram->drops++;
         return false;
@@ -125,7 +136,9 @@ static void queue_error(struct stack *stack, struct socket *socket, const struct
                         uint32_t length) {
     struct byte_queue quoted = {0};
     struct iovec piece = {(void *)payload, length};
-    struct datagram *datagram = take_datagram(stack, socket, length, length / BUFFER_CAPACITY + 1);
+    struct datagram *datagram = has_room_for_error(socket, length)
+                                    ? take_datagram(stack, socket, length / BUFFER_CAPACITY + 1)
+                                    : NULL;
     if (!datagram)
         return;
     byte_queue_append(&quoted, &stack->buffers, &piece, 1, 0, length);
@@ -244,7 +257,7 @@ int datagram_too_long(struct stack *stack, struct socket *socket, const struct s
 }
 
 void datagram_tell(struct stack *stack, struct socket *socket, const struct icmp_error *told) {
-    struct datagram *datagram = take_datagram(stack, socket, 0, 0);
+    struct datagram *datagram = has_room_for_error(socket, 0) ? take_datagram(stack, socket, 0) : NULL;
     if (!datagram)
         return;
     datagram->error = *told;
@@ -544,14 +557,16 @@ ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_
     }
     if (message->flags & MSG_OOB && ip_is_v4(message->address))
         return -EOPNOTSUPP;
-    if (by_port && !message->port && !socket->datagram->cork)
+    /* Linux asks of what is named by the call; of a mapped address it is, however it was named. */
+    bool asked = message->has_address || (socket->options.inet6 && ip_is_v4(message->address));
+    if (by_port && asked && !message->port && !socket->datagram->cork)
         return -EINVAL;
     if (message->control_error)
         return message->control_error;
     if (socket->error)
         return socket_take_error(socket);
-    if (socket->write_shutdown)
-        return -EPIPE;
+    if (socket->write_shutdown && (socket->type != SOCK_RAW || socket->options.header_included))
+        return -EPIPE; /* a raw socket's own packets leave all the same: so Linux */
     if (stack->transmit.count == FRAME_QUEUE_MAX) {
         wait_for_room(stack, socket);
         return -EAGAIN;

@@ -189,6 +189,10 @@ void tcp_set_orphan(struct stack *stack, struct tcp *tcp, bool orphan);
 void tcp_set_state(struct stack *stack, struct tcp *tcp, uint8_t state);
 /* Ends a connection, with an error for its socket (a positive errno, or 0); an orphan is destroyed. */
 void tcp_end(struct stack *stack, struct tcp *tcp, int error);
+/* Whether the connection is over for its socket, which is closed to Linux: TIME_WAIT is none of a socket's. */
+static inline bool tcp_is_over(const struct tcp *tcp) {
+    return tcp->state == TCP_CLOSE || tcp->state == TCP_TIME_WAIT;
+}
 /* Whether our SYN is not acknowledged. */
 bool tcp_is_opening(const struct tcp *tcp);
 bool tcp_is_lone_syn(const struct tcp *tcp); /* ... and there is nothing in flight beside it */

@@ -127,7 +127,7 @@ void tcp_info_get(struct stack *stack, struct tcp *tcp, struct tcp_information *
     const struct tcp_congestion *congestion = &tcp->congestion;
     tcp_info_note(stack, tcp);
     *info = (struct tcp_information){
-        .state = tcp->state,
+        .state = tcp_is_over(tcp) ? TCP_CLOSE : tcp->state,
         .ca_state = congestion_state(tcp),
         .retransmits = tcp->retransmits,
         .probes = tcp->probes,

@@ -148,6 +148,33 @@ static void full(struct scene *scene) {
         continue;
 }
 
+static void disconnect(struct scene *scene) {
+    struct sockaddr nobody_any_more = {.sa_family = AF_UNSPEC};
+    connect(scene->fd, &nobody_any_more, sizeof nobody_any_more);
+}
+
+static void disconnected(struct scene *scene) {
+    connected(scene);
+    settle();
+    disconnect(scene);
+}
+
+static void disconnected_too_soon(struct scene *scene) {
+    connecting(scene);
+    disconnect(scene);
+}
+
+static void shut_too_soon(struct scene *scene) {
+    connecting(scene);
+    shutdown(scene->fd, SHUT_RD);
+}
+
+static void waiting_out(struct scene *scene) {
+    no_more_writing(scene);
+    settle();
+    shutdown(scene->other, SHUT_WR);
+}
+
 static void udp_fresh(struct scene *scene) {
     scene->fd = socket(family, SOCK_DGRAM, 0);
 }
@@ -197,6 +224,22 @@ static void udp_shut(struct scene *scene) {
     shutdown(scene->fd, SHUT_RDWR);
 }
 
+static void udp_shut_before(struct scene *scene) {
+    udp_connected(scene);
+    shutdown(scene->fd, SHUT_RDWR);
+}
+
+static void udp_shut_before_datagrams(struct scene *scene) {
+    udp_shut_before(scene);
+    udp_send(scene, "hello");
+}
+
+static void udp_connected_to_no_port(struct scene *scene) {
+    uint16_t port;
+    scene->fd = make_datagram(&port);
+    to(scene, own, 0);
+}
+
 static const struct {
     const char *name;
     void (*make)(struct scene *);
@@ -220,6 +263,10 @@ static const struct {
     {"tcp both finished", both_finished},
     {"tcp urgent data", with_urgent_data},
     {"tcp full", full},
+    {"tcp disconnected", disconnected},
+    {"tcp disconnected while connecting", disconnected_too_soon},
+    {"tcp shut while connecting", shut_too_soon},
+    {"tcp waits out TIME_WAIT", waiting_out},
     {"udp fresh", udp_fresh},
     {"udp bound", udp_bound},
     {"udp connected", udp_connected},
@@ -227,6 +274,9 @@ static const struct {
     {"udp with an empty datagram", udp_with_an_empty_one},
     {"udp refused", udp_refused},
     {"udp shut", udp_shut},
+    {"udp shut, nothing there", udp_shut_before},
+    {"udp shut, then sent to", udp_shut_before_datagrams},
+    {"udp connected to port 0", udp_connected_to_no_port},
 };
 
 /* The calls: each says what came of it, in `text`. */

@@ -350,7 +350,57 @@ static void peek_offsets(void) {
     close(from);
 }
 
+/* Whether one datagram of that length is queued, and a second. */
+static void overfull(int type, int protocol, const char *name, size_t length) {
+    static char data[65536];
+    uint16_t port = 0;
+    int least = 0, got = 0;
+    int in = type == SOCK_DGRAM ? make_datagram(&port) : socket(family, type, protocol);
+    int out = socket(family, type, protocol);
+    union address address = address_of(own, port);
+    setsockopt(in, SOL_SOCKET, SO_RCVBUF, &least, sizeof least);
+    for (int i = 0; i < 2; i++)
+        sendto(out, data, length, 0, &address.any, address_length);
+    settle();
+    while (recv(in, data, sizeof data, MSG_DONTWAIT) >= 0)
+        got++;
+    outcome("longer than SO_RCVBUF", name, "%d", got);
+    close(in);
+    close(out);
+}
+
+static void names_of_raw_sockets(void) {
+    int fd = socket(family, SOCK_RAW, 99);
+    union address address = address_of(own, 0), told;
+    socklen_t length = sizeof told;
+    outcome("raw", "connect", "%s", result(connect(fd, &address.any, address_length)));
+    const char *first = result(getsockname(fd, &told.any, &length));
+    outcome("raw", "getsockname", "%s, port %d", first, ntohs(told.in.sin_port));
+    length = sizeof told;
+    outcome("raw", "getpeername", "%s", result(getpeername(fd, &told.any, &length)));
+    outcome("raw", "shutdown", "%s", result(shutdown(fd, SHUT_RDWR)));
+    outcome("raw", "send after it", "%s", result(send(fd, "hello", 5, MSG_NOSIGNAL)));
+    close(fd);
+}
+
+static void bound_by_ipv4(void) {
+    union address address = {.in = {.sin_family = AF_INET}};
+    for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++) {
+        int fd = socket(AF_INET6, type, 0);
+        outcome("AF_INET6 bound to an AF_INET address", type == SOCK_STREAM ? "tcp" : "udp", "%s",
+                result(bind(fd, &address.any, sizeof address.in)));
+        outcome("AF_INET6 bound to an AF_INET address", type == SOCK_STREAM ? "tcp, long" : "udp, long", "%s",
+                result(bind(fd, &address.any, sizeof address.in6)));
+        close(fd);
+    }
+}
+
 void test_ways(void) {
+    overfull(SOCK_DGRAM, 0, "udp", 5000);
+    overfull(SOCK_RAW, 99, "raw", 5000);
+    if (!is_mapped()) /* Linux's raw sockets of AF_INET6 send no IPv4 */
+        names_of_raw_sockets();
+    bound_by_ipv4();
     aio_one_by_one();
     aio_queue();
     aio_told();

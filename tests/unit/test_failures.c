@@ -73,7 +73,7 @@ static void talk(struct scenario *scene, struct socket *one, struct socket *othe
     struct host *hosts[2] = {&scene->a, &scene->b};
     struct socket *ends[2] = {one, other};
     uint32_t sent[2] = {0, 0}, received[2] = {0, 0};
-    bool ended[2] = {!one, !other};
+    bool ended[2] = {!one, !other}, shut[2] = {false, false};
     uint64_t random = 1;
     for (int round = 0; round < 300 && (!ended[0] || !ended[1]); round++) {
         for (int side = 0; side < 2; side++) {
@@ -86,8 +86,8 @@ static void talk(struct scenario *scene, struct socket *one, struct socket *othe
                                                       round % 3 ? 0 : flags);
             if (done(result))
                 sent[side] += (uint32_t)result;
-            if (sent[side] == BYTES)
-                done(socket_shutdown(hosts[side]->stack, ends[side], SHUT_WR));
+            if (sent[side] == BYTES && !shut[side])
+                shut[side] = done(socket_shutdown(hosts[side]->stack, ends[side], SHUT_WR));
             result = receive_bytes(hosts[side], ends[side], got, sizeof got, 0);
             if (done(result)) {
                 assert_true(received[side] + (uint32_t)result <= sent[1 - side]);

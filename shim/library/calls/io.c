@@ -363,6 +363,8 @@ static ssize_t receive_both(int fd, struct fd_entry *entry, struct msghdr *heade
                 return result;
             }
         }
+        if (wait && waited && socket->read_shutdown)
+            return 0;
         int error = wait ? wait_for_both(fd, deadline_ns) : -EAGAIN;
         if (error)
             return error;

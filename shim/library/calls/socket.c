@@ -175,6 +175,7 @@ static int connect_ours(int fd, struct ip_address host, uint16_t port, bool unsp
     if (unspecified) {
         result = socket_disconnect(&shared->stack, socket);
         bool both = worlds_has(fd);
+        worlds_leave(fd);
         region_leave();
         if (both)
             LIBC(connect)(fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr));

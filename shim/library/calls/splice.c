@@ -138,15 +138,13 @@ static ssize_t await_socket(int fd, bool waits) {
     struct socket *socket = call_enter(fd, &error);
     if (!socket)
         return error;
-    struct ip_address host;
-    uint16_t port;
     uint64_t deadline = wait_deadline(socket->options.send_timeout_ns);
     while (!error && room == 0) {
         struct iovec nothing = {NULL, 0};
         struct socket_message message = {.pieces = &nothing, .count = 1};
         if (!socket->tcp) {
             error = socket_take_error(socket);
-            if (!error && socket_remote(socket, &host, &port))
+            if (!error && !socket->connected)
                 error = -EDESTADDRREQ;
             room = SSIZE_MAX;
             break;

@@ -643,6 +643,8 @@ static int receive_all(int fd, struct incoming *in, bool waits, bool all, uint64
         }
         if (!waits || error != -EAGAIN)
             return error;
+        if (in->socket->read_shutdown)
+            return 0; /* datagrams end for who waits alone, as in Linux */
         if ((error = wait_socket(in->socket, POLLIN, deadline)))
             return error;
     }

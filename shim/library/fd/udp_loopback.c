@@ -144,6 +144,12 @@ void worlds_deafen(int fd) {
     LIBC(connect)(fd, (struct sockaddr *)&own, length);
 }
 
+void worlds_leave(int fd) {
+    struct fd_entry *entry = descriptor_find(fd);
+    if (entry && entry->loopback && entry->socket->datagram->binding.port == 0)
+        entry->loopback = false;
+}
+
 #define STACKS_EVENTS ((uint32_t)(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND))
 
 static struct epoll_event kernels_part(const struct epoll_event *event) {

@@ -36,6 +36,10 @@ int worlds_join(int fd);
 /* The socket is connected to where the stack reaches: nothing that others send is for it any more. */
 void worlds_deafen(int fd);
 
+/* A disconnected socket has lost the port that it had not chosen: the next time it gets another object, at its next
+ * port. The lock is held. */
+void worlds_leave(int fd);
+
 /* Whether the kernel's object may have something to receive. NULL: no. */
 bool worlds_receives(const struct fd_entry *entry);
 

@@ -95,6 +95,13 @@ def connected():
     say("the peer's alone is heard", attempt(lambda: s.recv(99)))
     disconnect(s)
     say("none again", attempt(lambda: s.getpeername()), ask(s, FAR), ask(s, LOCAL))
+    s, peer = make(), make()
+    peer.bind(("127.0.0.1", 0))
+    for turn in "once", "again":
+        s.connect(peer.getsockname())
+        peer.sendto(b"hello", s.getsockname())
+        say("at the port that it says it has,", turn, attempt(lambda: s.recv(99)))
+        disconnect(s)
     refused = make()
     refused.bind(("127.0.0.1", 0))
     nobody = refused.getsockname()

@@ -171,6 +171,7 @@ static void deferred_connection_that_was_ended_is_not_opened_by_a_write(void **s
     assert_int_equal(socket_connect(scene.host.stack, scene.socket, ip_from_v4(HOST_B), 80), 0);
     expect_nothing(&scene);
     assert_int_equal(socket_shutdown(scene.host.stack, scene.socket, SHUT_RDWR), 0);
+    assert_int_equal(send_bytes(&scene.host, scene.socket, bytes, 10, 0), -ECONNRESET);
     assert_int_equal(send_bytes(&scene.host, scene.socket, bytes, 10, 0), -EPIPE);
     expect_nothing(&scene);
     scene_end(&scene);
