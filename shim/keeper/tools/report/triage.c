@@ -167,11 +167,11 @@ static void take(const struct connection *connection, struct walk *walk, const s
 }
 
 static uint8_t most_used(const uint64_t uses[USE_COUNT], uint8_t otherwise) {
-    uint8_t most = otherwise;
-    for (uint8_t i = 0; i < USE_COUNT; i++)
+    int most = otherwise;
+    for (int i = 0; i < USE_COUNT; i++)
         if (uses[i] > uses[most])
             most = i;
-    return most;
+    return (uint8_t)most;
 }
 
 void triage_continue(const struct connection *connection, struct path *path) {
