@@ -243,9 +243,12 @@ int ip6_option_set(struct stack *stack, struct socket *socket, int name, const v
 #define LOOPBACK_MTU 65536
 
 int ip6_option_give_mtu(struct stack *stack, const struct socket *socket, void *value, socklen_t *length) {
+    const struct tcp *tcp = socket->tcp;
     struct ip_address address;
     uint16_t port;
-    if (socket_remote(socket, &address, &port))
+    if (tcp && tcp->state == TCP_TIME_WAIT) /* Linux's socket keeps its route until it is closed */
+        address = tcp->remote_address;
+    else if (socket_remote(socket, &address, &port))
         return -ENOTCONN;
     bool here = !ip_is_v4(address) && ip6_is_local(stack, address); /* lo's, which IPv4 can't use */
     return option_give_number(value, length, here ? LOOPBACK_MTU : (int)ip_mtu(stack, address));
