@@ -516,10 +516,14 @@ int descriptor_keep_private(int fd) {
 
 #define FEW 256 /* numbers that a program may use: then none of them is taken from it */
 
-/* Beyond the program's own limit, as far as the limit may be raised, for a moment. */
-static int keep_beyond_limit(int fd) {
+#define RAISE_TRIES \
+    1000 /* then goes on without: whoever raises may be a thread that a child of fork has not */
+
+/* Beyond the program's own limit, as far as the limit may be raised, for a moment: one thread at a time, since another
+ * one would take the raised limit for the program's. */
+static int raise_and_keep(int fd) {
     struct rlimit limit, raised;
-    if (sandboxed() || LIBC(prlimit)(0, RLIMIT_NOFILE, NULL, &limit) < 0 || limit.rlim_cur >= FEW ||
+    if (LIBC(prlimit)(0, RLIMIT_NOFILE, NULL, &limit) < 0 || limit.rlim_cur >= FEW ||
         limit.rlim_max <= limit.rlim_cur)
         return -1;
     raised = limit;
@@ -530,6 +534,19 @@ static int keep_beyond_limit(int fd) {
     LIBC(prlimit)(0, RLIMIT_NOFILE, &limit, NULL);
     if (kept >= 0)
         enter_private(kept);
+    return kept;
+}
+
+static int keep_beyond_limit(int fd) {
+    static _Atomic bool raised;
+    bool mine = false;
+    if (sandboxed())
+        return -1;
+    for (int i = 0; i < RAISE_TRIES && !(mine = !atomic_exchange(&raised, true)); i++)
+        sched_yield();
+    int kept = raise_and_keep(fd);
+    if (mine)
+        atomic_store(&raised, false);
     return kept;
 }
 
