@@ -516,11 +516,11 @@ int descriptor_keep_private(int fd) {
 
 #define FEW 256 /* numbers that a program may use: then none of them is taken from it */
 
-#define RAISE_TRIES \
-    1000 /* then goes on without: whoever raises may be a thread that a child of fork has not */
+/* Then goes on without its turn: whoever raises the limit may be a thread that a child of fork has not. */
+#define RAISE_TRIES 1000
 
-/* Beyond the program's own limit, as far as the limit may be raised, for a moment: one thread at a time, since another
- * one would take the raised limit for the program's. */
+/* Beyond the program's own limit, as far as the limit may be raised, for a moment: one thread at a time, since
+ * another one would take the raised limit for the program's. */
 static int raise_and_keep(int fd) {
     struct rlimit limit, raised;
     if (LIBC(prlimit)(0, RLIMIT_NOFILE, NULL, &limit) < 0 || limit.rlim_cur >= FEW ||

@@ -17,17 +17,17 @@
 #define TIMESTAMP_NS (2 * MS) /* what is sent again later than that has a later timestamp */
 #define UNSEEN_MAX (1u << 28) /* an acknowledgment of more than that is none of this connection's */
 
-static bool before(uint32_t a, uint32_t b) {
-    return (int32_t)(a - b) < 0;
-}
-
-const char *report_place(const struct side *side) {
+const char *report_place_of(const struct address *end, uint16_t port) {
     static char texts[4][64];
     static int next;
     char *text = texts[next++ % 4];
-    const char *address = packet_address(&side->address);
-    snprintf(text, sizeof *texts, strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, side->port);
+    const char *address = packet_address(end);
+    snprintf(text, sizeof *texts, strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, port);
     return text;
+}
+
+const char *report_place(const struct side *side) {
+    return report_place_of(&side->address, side->port);
 }
 
 uint64_t connection_rtt(const struct connection *connection) {
@@ -122,7 +122,7 @@ static void take_syn(struct connection *connection, struct side *side, struct si
 
 static void add_hole(struct side *side, const struct hole *hole) {
     if (side->hole_count == HOLES_MAX) { /* the first gives way */
-        if (!before(side->acknowledged, side->holes[0].end))
+        if (!sequence_before(side->acknowledged, side->holes[0].end))
             side->unseen += side->holes[0].end - side->holes[0].start;
         side->holes[0] = *hole;
     } else if (array_grow((void **)&side->holes, side->hole_count, &side->hole_room, sizeof *side->holes)) {
@@ -135,10 +135,10 @@ static void add_hole(struct side *side, const struct hole *hole) {
 static uint32_t fill(struct side *side, uint32_t start, uint32_t end, struct hole *was) {
     for (uint32_t i = 0; i < side->hole_count; i++) {
         struct hole *hole = &side->holes[i];
-        if (!before(start, hole->end) || !before(hole->start, end))
+        if (!sequence_before(start, hole->end) || !sequence_before(hole->start, end))
             continue;
         *was = *hole;
-        bool head = before(hole->start, start), tail = before(end, hole->end);
+        bool head = sequence_before(hole->start, start), tail = sequence_before(end, hole->end);
         uint32_t from = head ? start : hole->start, to = tail ? end : hole->end;
         if (head && tail) {
             struct hole rest = *hole;
@@ -164,7 +164,7 @@ static bool was_sacked(const struct connection *connection, int sender, uint32_t
             continue;
         const uint32_t *sack = connection->blocks + segment->sack_at;
         for (int j = 0; j + 1 < segment->sack_count; j += 2)
-            if (!before(start, sack[j]) && !before(sack[j + 1], end))
+            if (!sequence_before(start, sack[j]) && !sequence_before(sack[j + 1], end))
                 return true;
     }
     return false;
@@ -174,8 +174,8 @@ static bool was_sacked(const struct connection *connection, int sender, uint32_t
 static uint64_t sent_before(const struct connection *connection, int sender, uint32_t start) {
     for (uint32_t i = connection->count - 1, looks = 0; i-- > 0 && looks < 4096; looks++) {
         const struct segment *segment = &connection->segments[i];
-        if (segment->side == sender && segment->length > 0 && !before(start, segment->sequence) &&
-            before(start, segment->sequence + segment->length))
+        if (segment->side == sender && segment->length > 0 && !sequence_before(start, segment->sequence) &&
+            sequence_before(start, segment->sequence + segment->length))
             return segment->time_ns;
     }
     return 0;
@@ -187,7 +187,7 @@ static void begin_recovery(struct connection *connection, int sender, uint64_t n
         connection->recovery_side = sender;
         connection->recovery_since_ns = now_ns;
     }
-    if (connection->recovery_side == sender && before(connection->recovery_end, side->next))
+    if (connection->recovery_side == sender && sequence_before(connection->recovery_end, side->next))
         connection->recovery_end = side->next;
 }
 
@@ -207,7 +207,7 @@ static void note_recovery(struct connection *connection, uint64_t since_ns, uint
 static void judge_late(struct connection *connection, int sender, struct segment *segment,
                        const struct hole *hole) {
     struct side *side = &connection->sides[sender], *peer = &connection->sides[1 - sender];
-    if (!before(side->acknowledged, hole->end))
+    if (!sequence_before(side->acknowledged, hole->end))
         return; /* the acknowledgment was captured first: nothing was missing */
     uint64_t late_ns = segment->time_ns - hole->since_ns;
     uint64_t rtt_ns = connection_rtt(connection);
@@ -231,7 +231,7 @@ static void judge_old_data(struct connection *connection, int sender, struct seg
     struct side *side = &connection->sides[sender], *peer = &connection->sides[1 - sender];
     uint32_t start = segment->sequence, end = start + segment->length, filled;
     struct hole hole;
-    if (segment->length <= 1 && end == side->next && before(start, side->acknowledged)) {
+    if (segment->length <= 1 && end == side->next && sequence_before(start, side->acknowledged)) {
         segment->marks |= MARK_PROBE;
         side->probes++;
         return;
@@ -250,7 +250,7 @@ static void judge_old_data(struct connection *connection, int sender, struct seg
         side->probes++;
         return;
     }
-    bool needless = !before(side->acknowledged, end) || was_sacked(connection, sender, start, end);
+    bool needless = !sequence_before(side->acknowledged, end) || was_sacked(connection, sender, start, end);
     uint64_t sent_ns = sent_before(connection, sender, start);
     bool timeout = sent_ns && segment->time_ns - sent_ns >= TIMEOUT_NS && peer->duplicates_now < 3;
     segment->marks |=
@@ -294,15 +294,15 @@ static void judge_small(struct connection *connection, int sender, struct segmen
 static void take_data(struct connection *connection, int sender, struct segment *segment) {
     struct side *side = &connection->sides[sender], *peer = &connection->sides[1 - sender];
     uint32_t start = segment->sequence, end = start + segment->length;
-    bool fresh = !before(start, side->next);
+    bool fresh = !sequence_before(start, side->next);
     side->segments++;
     if (segment->length > side->largest && segment->length <= 65535)
         side->largest = side->mss && segment->length > side->mss ? side->mss : segment->length;
-    if (!fresh && !before(side->next, end)) {
+    if (!fresh && !sequence_before(side->next, end)) {
         judge_old_data(connection, sender, segment);
         return;
     }
-    if (before(side->next, start) && (side->segments > 1 || connection->from_start)) {
+    if (sequence_before(side->next, start) && (side->segments > 1 || connection->from_start)) {
         segment->marks |= MARK_GAP;
         add_hole(side, &(struct hole){.start = side->next,
                                       .end = start,
@@ -323,7 +323,7 @@ static void take_data(struct connection *connection, int sender, struct segment 
     side->next = end;
     if (peer->has_window && connection_scale_known(connection) &&
         side->next - side->acknowledged + (side->largest ? side->largest : 1) > peer->window &&
-        before(side->acknowledged, side->next)) {
+        sequence_before(side->acknowledged, side->next)) {
         segment->marks |= MARK_FILLS_WINDOW;
         side->full_window++;
     }
@@ -346,7 +346,7 @@ static void measure(struct connection *connection, int acker, struct segment *ac
         if (segment->side == acker || (segment->length == 0 && !(segment->flags & (FLAG_SYN | FLAG_FIN))))
             continue;
         uint32_t end = segment->sequence + segment->length;
-        if (before(acknowledgment->acknowledgment, end))
+        if (sequence_before(acknowledgment->acknowledgment, end))
             continue;
         bool syn_again = segment->flags & FLAG_SYN && connection->sides[1 - acker].syns > 1;
         if (!syn_again &&
@@ -363,14 +363,15 @@ static void take_duplicate(struct connection *connection, int acker, const struc
     if (acknowledgment->sack_count < 2)
         return;
     const uint32_t *sack = connection->blocks + acknowledgment->sack_at;
-    bool below = before(sack[0], acknowledgment->acknowledgment);
-    bool within = acknowledgment->sack_count >= 4 && !before(sack[0], sack[2]) && !before(sack[3], sack[1]);
+    bool below = sequence_before(sack[0], acknowledgment->acknowledgment);
+    bool within = acknowledgment->sack_count >= 4 && !sequence_before(sack[0], sack[2]) &&
+                  !sequence_before(sack[3], sack[1]);
     if (!below && !within)
         return;
     for (uint32_t i = connection->count - 1, looks = 0; i-- > 0 && looks < 4096; looks++) {
         struct segment *segment = &connection->segments[i];
-        if (segment->side == acker || !(segment->marks & MARK_AGAIN) || before(segment->sequence, sack[0]) ||
-            !before(segment->sequence, sack[1]))
+        if (segment->side == acker || !(segment->marks & MARK_AGAIN) ||
+            sequence_before(segment->sequence, sack[0]) || !sequence_before(segment->sequence, sack[1]))
             continue;
         if (!(segment->marks & MARK_NEEDLESS)) {
             peer->needless++;
@@ -385,7 +386,7 @@ static void take_acknowledgment(struct connection *connection, int acker, struct
     struct side *side = &connection->sides[acker], *peer = &connection->sides[1 - acker];
     bool bare = segment->length == 0 && !(segment->flags & (FLAG_SYN | FLAG_FIN | FLAG_RST));
     bool same = segment->acknowledgment == side->last_acknowledgment;
-    bool waiting = before(segment->acknowledgment, peer->next);
+    bool waiting = sequence_before(segment->acknowledgment, peer->next);
     if (bare && same && waiting && (segment->window == side->last_window || segment->sack_count > 0)) {
         segment->marks |= MARK_DUPLICATE_ACK;
         side->duplicate_acks++;
@@ -395,8 +396,8 @@ static void take_acknowledgment(struct connection *connection, int acker, struct
         side->window_updates++;
     }
     take_duplicate(connection, acker, segment);
-    if (before(peer->acknowledged, segment->acknowledgment)) {
-        if (bare && peer->last_small_end && !before(segment->acknowledgment, peer->last_small_end)) {
+    if (sequence_before(peer->acknowledged, segment->acknowledgment)) {
+        if (bare && peer->last_small_end && !sequence_before(segment->acknowledgment, peer->last_small_end)) {
             uint64_t late_ns = segment->time_ns - peer->last_small_ns;
             uint64_t rtt_ns = connection_rtt(connection);
             bool delayed = late_ns >= DELAYED_ACK_NS && late_ns <= DELAYED_ACK_MAX_NS && rtt_ns < late_ns / 2;
@@ -404,7 +405,7 @@ static void take_acknowledgment(struct connection *connection, int acker, struct
             peer->last_small_end = 0;
         }
         peer->acknowledged = segment->acknowledgment;
-        if (before(peer->next, segment->acknowledgment)) {             /* of data that was not captured */
+        if (sequence_before(peer->next, segment->acknowledgment)) {    /* of data that was not captured */
             bool begun = connection->from_start || peer->segments > 0; /* ... though the capture had begun */
             bool sane = segment->acknowledgment - peer->next < UNSEEN_MAX;
             if (begun && sane)
@@ -417,7 +418,7 @@ static void take_acknowledgment(struct connection *connection, int acker, struct
         side->duplicates_now = 0;
         measure(connection, acker, segment);
         if (connection->recovery_side == 1 - acker &&
-            !before(segment->acknowledgment, connection->recovery_end)) {
+            !sequence_before(segment->acknowledgment, connection->recovery_end)) {
             note_recovery(connection, connection->recovery_since_ns, segment->time_ns);
             connection->recovery_side = -1;
         }
@@ -513,17 +514,17 @@ static void take_segment(struct connection *connection, int sender, const struct
         take_acknowledgment(connection, sender, segment);
     take_window(side, peer, connection_scale_known(connection), segment);
     if (header->flags & FLAG_SYN) {
-        if (before(side->next, 1) || side->next == 0)
+        if (sequence_before(side->next, 1) || side->next == 0)
             side->next = 1;
     } else if (segment->length > 0) {
         take_data(connection, sender, segment);
-    } else if (before(segment->sequence, side->next) && bare_probe(side, segment)) {
+    } else if (sequence_before(segment->sequence, side->next) && bare_probe(side, segment)) {
         segment->marks |= MARK_PROBE;
         side->probes++;
     }
     if (header->flags & FLAG_FIN) {
         side->fin = true;
-        if (!before(segment->sequence + segment->length + 1, side->next))
+        if (!sequence_before(segment->sequence + segment->length + 1, side->next))
             side->next = segment->sequence + segment->length + 1;
         connection->closed = side->fin && peer->fin;
     }

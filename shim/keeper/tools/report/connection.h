@@ -208,6 +208,7 @@ uint32_t *report_worst(const struct report *report, uint32_t most, uint32_t *cou
 
 /* A name for an end: its address and port, in one of several buffers. */
 const char *report_place(const struct side *side);
+const char *report_place_of(const struct address *address, uint16_t port);
 
 /* The newest connection between two ends, either way round; NULL: none. */
 struct connection *report_find(const struct report *report, const struct address *a, uint16_t a_port,

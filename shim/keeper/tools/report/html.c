@@ -292,13 +292,12 @@ static void put_flows(const struct report *report, FILE *to) {
             (unsigned long long)flows->left_out);
     for (uint32_t i = 0; i < shown; i++) {
         const struct flow *flow = &flows->all[numbers[i]];
-        struct side ends[2] = {{.address = flow->addresses[0], .port = flow->ports[0]},
-                               {.address = flow->addresses[1], .port = flow->ports[1]}};
         fprintf(to,
                 "%s{\"places\":[\"%s\",\"%s\"],\"kind\":\"%s\",\"packets\":[%llu,%llu],\"bytes\":[%llu,%llu],"
                 "\"beginUs\":%.1f,\"durationUs\":%.1f,\"answerUs\":%.1f,\"pauseUs\":%.1f,\"unreachable\":%d,"
                 "\"rates\":[",
-                i ? ",\n" : "", report_place(&ends[0]), report_place(&ends[1]), flow_kind(flow),
+                i ? ",\n" : "", report_place_of(&flow->addresses[0], flow->ports[0]),
+                report_place_of(&flow->addresses[1], flow->ports[1]), flow_kind(flow),
                 (unsigned long long)flow->packets[0], (unsigned long long)flow->packets[1],
                 (unsigned long long)flow->bytes[0], (unsigned long long)flow->bytes[1],
                 (double)(flow->begin_ns - report->begin_ns) / 1e3,
@@ -321,6 +320,8 @@ static void put_verdict(const struct report *report, const uint32_t *numbers, ui
     put_string(verdict.sure_why, to);
     fprintf(to, ",\"sentence\":");
     put_string(verdict.sentence, to);
+    fprintf(to, ",\"advice\":");
+    put_string(verdict.advice, to);
     fprintf(to, ",\"moments\":[");
     for (uint32_t i = 0; i < verdict.moment_count; i++)
         for (uint32_t j = 0; j < count; j++)
@@ -348,7 +349,10 @@ void report_html(const struct report *report, FILE *to) {
             (unsigned long long)report->icmp, (unsigned long long)report->arp,
             (unsigned long long)report->not_ip, report->count, report->refresh_s);
     put_series(&report->rate, report->begin_ns, to);
-    fputc(',', to);
+    fprintf(to, ",\"uses\":[");
+    for (int i = 0; i < USE_COUNT; i++)
+        fprintf(to, i ? ",\"%s\"" : "\"%s\"", triage_name((enum use)i));
+    fprintf(to, "],");
     put_verdict(report, numbers, count, to);
     put_findings(report->findings, report->finding_count, report->begin_ns, to);
     fputc(',', to);

@@ -41,6 +41,11 @@ struct header {
     uint32_t sack[8];
 };
 
+/* Sequence numbers, which wrap around. */
+static inline bool sequence_before(uint32_t a, uint32_t b) {
+    return (int32_t)(a - b) < 0;
+}
+
 uint32_t packet_get16(const uint8_t *at);
 uint32_t packet_get32(const uint8_t *at);
 

@@ -35,10 +35,6 @@ struct notes {
     uint32_t first, count, room;
 };
 
-static bool before(uint32_t a, uint32_t b) {
-    return (int32_t)(a - b) < 0;
-}
-
 static void add(struct notes *notes, uint64_t time_ns, uint64_t value) {
     if (array_grow((void **)&notes->all, notes->count, &notes->room, sizeof *notes->all))
         notes->all[notes->count++] = (struct note){time_ns, value};
@@ -55,7 +51,8 @@ struct way {
 static void note_stamp(struct way *way, const struct segment *segment) {
     const struct notes *stamps = &way->stamps;
     if (segment->timestamp &&
-        (!stamps->count || before((uint32_t)stamps->all[stamps->count - 1].value, segment->timestamp)))
+        (!stamps->count ||
+         sequence_before((uint32_t)stamps->all[stamps->count - 1].value, segment->timestamp)))
         add(&way->stamps, segment->time_ns, segment->timestamp);
 }
 
@@ -84,7 +81,7 @@ static uint64_t echo_age(struct way *way, struct way *peer, const struct segment
         return 0;
     way->last_echo = segment->echo;
     while (stamps->first + 1 < stamps->count &&
-           !before(segment->echo, (uint32_t)stamps->all[stamps->first + 1].value))
+           !sequence_before(segment->echo, (uint32_t)stamps->all[stamps->first + 1].value))
         stamps->first++;
     if (stamps->first >= stamps->count || (uint32_t)stamps->all[stamps->first].value != segment->echo)
         return 0;
@@ -166,13 +163,14 @@ static void find_queue(struct connection *connection, struct path *path, int sen
         if (segment->flags & (FLAG_SYN | FLAG_RST))
             continue;
         if (segment->side == sender && segment->length > 0) {
-            uint32_t fresh = before(next, end) ? end - next : 0;
+            uint32_t fresh = sequence_before(next, end) ? end - next : 0;
             next += fresh;
             take_sample(ahead, segment, fresh, segment->rtt_us, side->answer_ns, rtt_ns, width_ns);
         } else if (segment->side != sender && segment->flags & FLAG_ACK) {
-            uint32_t flight = before(acknowledged, next) ? next - acknowledged : 0;
-            uint32_t fresh =
-                before(acknowledged, segment->acknowledgment) ? segment->acknowledgment - acknowledged : 0;
+            uint32_t flight = sequence_before(acknowledged, next) ? next - acknowledged : 0;
+            uint32_t fresh = sequence_before(acknowledged, segment->acknowledgment)
+                                 ? segment->acknowledgment - acknowledged
+                                 : 0;
             acknowledged += fresh;
             bool telling = fresh > 0 && segment->rtt_us && flight >= FLIGHT_SEGMENTS * side->largest;
             take_sample(behind, segment, fresh, telling, peer->answer_ns, rtt_ns, width_ns);
@@ -216,7 +214,7 @@ static void find_pauses(struct connection *connection, struct path *path) {
             bool quiet = acknowledged[own] == next[own] && acknowledged[other] == next[other];
             /* An answer may come with the acknowledgment of what it answers. */
             bool answers = acknowledged[own] == next[own] && connection->local == own &&
-                           before(acknowledged[other], segment->acknowledgment);
+                           sequence_before(acknowledged[other], segment->acknowledgment);
             if ((quiet || answers) && gap_ns > 2 * side->answer_ns + MS / 2 &&
                 !(segment->marks & (MARK_AGAIN | MARK_FILLS | MARK_PROBE | MARK_GAP)) &&
                 !some_were_lost(side, last_of[own], segment)) {
@@ -225,11 +223,12 @@ static void find_pauses(struct connection *connection, struct path *path) {
             }
         }
         uint32_t end = segment->sequence + segment->length + (segment->flags & FLAG_FIN);
-        if (flows && (segment->length > 0 || segment->flags & FLAG_FIN) && before(next[own], end))
+        if (flows && (segment->length > 0 || segment->flags & FLAG_FIN) && sequence_before(next[own], end))
             next[own] = end;
-        if (flows && segment->flags & FLAG_ACK && before(acknowledged[other], segment->acknowledgment)) {
+        if (flows && segment->flags & FLAG_ACK &&
+            sequence_before(acknowledged[other], segment->acknowledgment)) {
             acknowledged[other] = segment->acknowledgment;
-            if (before(next[other], acknowledged[other]))
+            if (sequence_before(next[other], acknowledged[other]))
                 next[other] = acknowledged[other];
         }
         last_of[own] = segment;
@@ -272,14 +271,14 @@ static void find_full_windows(struct connection *connection, struct path *path, 
             continue;
         if (since_ns)
             side->window_full_ns += segment->time_ns - since_ns;
-        if (segment->side == sender && segment->length > 0 && before(next, end))
+        if (segment->side == sender && segment->length > 0 && sequence_before(next, end))
             next = end;
         if (segment->side != sender && segment->flags & FLAG_ACK) {
             window = segment->window;
-            if (before(acknowledged, segment->acknowledgment))
+            if (sequence_before(acknowledged, segment->acknowledgment))
                 acknowledged = segment->acknowledgment;
         }
-        bool flies = before(acknowledged, next) && window >= widest / 2;
+        bool flies = sequence_before(acknowledged, next) && window >= widest / 2;
         since_ns = flies && next - acknowledged + (side->largest ? side->largest : 1) > window
                        ? segment->time_ns
                        : 0;
@@ -318,7 +317,7 @@ static void find_windows(struct connection *connection, struct path *path, int r
 /* What was acknowledged and is still missing was not captured. */
 static void count_unseen(struct side *side) {
     for (uint32_t i = 0; i < side->hole_count; i++)
-        if (!before(side->acknowledged, side->holes[i].end))
+        if (!sequence_before(side->acknowledged, side->holes[i].end))
             side->unseen += side->holes[i].end - side->holes[i].start;
 }
 

@@ -110,16 +110,12 @@ static void show_flows(const struct flows *flows, FILE *to) {
                 most = flow;
         }
         shown[most - flows->all] = true;
-        char ends[2][64];
-        for (int i = 0; i < 2; i++) {
-            const char *address = packet_address(&most->addresses[i]);
-            snprintf(ends[i], sizeof ends[i], strchr(address, ':') ? "[%s]:%u" : "%s:%u", address,
-                     most->ports[i]);
-        }
         fprintf(to, "%sUDP %s > %s %s: %llu datagrams of %llu bytes, %llu back of %llu, in %.3f s%s\n",
-                n ? "" : "\n", ends[0], ends[1], flow_kind(most), (unsigned long long)most->packets[0],
-                (unsigned long long)most->bytes[0], (unsigned long long)most->packets[1],
-                (unsigned long long)most->bytes[1], (double)(most->end_ns - most->begin_ns) / 1e9,
+                n ? "" : "\n", report_place_of(&most->addresses[0], most->ports[0]),
+                report_place_of(&most->addresses[1], most->ports[1]), flow_kind(most),
+                (unsigned long long)most->packets[0], (unsigned long long)most->bytes[0],
+                (unsigned long long)most->packets[1], (unsigned long long)most->bytes[1],
+                (double)(most->end_ns - most->begin_ns) / 1e9,
                 most->unreachable ? "; unreachable, says ICMP" : "");
     }
     if (flows->count > FLOWS_SHOWN)

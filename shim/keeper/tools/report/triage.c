@@ -12,10 +12,6 @@
 
 #define WIDTH_FIRST_NS UINT64_C(1000)
 
-static bool before(uint32_t a, uint32_t b) {
-    return (int32_t)(a - b) < 0;
-}
-
 static uint64_t least(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
@@ -80,7 +76,7 @@ static void give_to_nagle(const struct connection *connection, struct walk *walk
 }
 
 static bool flies(const struct walk *walk, int sender) {
-    return before(walk->acknowledged[sender], walk->next[sender]);
+    return sequence_before(walk->acknowledged[sender], walk->next[sender]);
 }
 
 /* All that a reader's window takes is in flight to it; or, where the capture was made at the reader, it takes less than
@@ -116,7 +112,7 @@ static void give_rest(const struct connection *connection, struct walk *walk, co
     bool speaks = next->length > 0 || next->flags & (FLAG_FIN | FLAG_RST);
     /* An answer may come with the acknowledgment of what it answers. */
     bool answers = !flies(walk, own) && connection->local == own &&
-                   before(walk->acknowledged[other], next->acknowledgment);
+                   sequence_before(walk->acknowledged[other], next->acknowledgment);
     bool quiet = !flies(walk, 0) && !flies(walk, 1);
     uint64_t way_ns = next->time_ns - from_ns;
     if (quiet || (speaks && answers))
@@ -153,15 +149,15 @@ static void take(const struct connection *connection, struct walk *walk, const s
         if (segment->marks & MARK_HELD && walk->last_data_ns[own])
             give_to_nagle(connection, walk, walk->last_data_ns[own], segment->time_ns);
         walk->last_data_ns[own] = segment->time_ns;
-        walk->next[own] = before(walk->next[own], end) ? end : walk->next[own];
+        walk->next[own] = sequence_before(walk->next[own], end) ? end : walk->next[own];
     }
     if (segment->flags & FLAG_ACK) {
         walk->window[own] = segment->window;
         walk->closed[own] = segment->window == 0;
         walk->widest[own] = segment->window > walk->widest[own] ? segment->window : walk->widest[own];
-        if (before(walk->acknowledged[other], segment->acknowledgment))
+        if (sequence_before(walk->acknowledged[other], segment->acknowledgment))
             walk->acknowledged[other] = segment->acknowledgment;
-        if (before(walk->next[other], walk->acknowledged[other]))
+        if (sequence_before(walk->next[other], walk->acknowledged[other]))
             walk->next[other] = walk->acknowledged[other];
     }
 }

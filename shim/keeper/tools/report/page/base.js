@@ -14,9 +14,8 @@ const MARK_NAMES = {again: "sent again", fills: "sent again, late into a hole", 
 const OWNER = {network: "the network", sender: "the sending program", receiver: "the receiving program", host: "a host",
   capture: "the capture", fine: "nobody"};
 
-/* What a connection's time goes for (triage.h). */
-const USE = ["the handshake", "data on the way", "a queue on the way", "repairing loss", "Nagle's rule", "the client's window",
-  "the server's window", "the client's program", "the server's program"];
+/* What a connection's time goes for: names, by number (triage.h). */
+const USE = data.uses;
 
 /* What is chosen, and how it is looked at. */
 const state = {chosen: 0, flow: -1, view: "sequence", span: null, filter: "", word: "", mark: "", from: 0, step: null,

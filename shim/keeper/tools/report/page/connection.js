@@ -61,11 +61,11 @@ function chooseFlow(index) {
 }
 
 function drawVerdict() {
-  const v = data.verdict, tries = [...new Set([...data.findings, ...data.connections.flatMap(c => c.findings)].filter(f => f.name === v.name && f.advice).map(f => f.advice))];
+  const v = data.verdict;
   $("verdict").classList.add(v.whose);
   $("verdict").replaceChildren(el("p", {class: "sentence"}, el("b", {}, v.sentence)),
     v.sure ? el("p", {}, el("span", {class: "badge " + v.whose}, "this is " + v.sure), " " + v.sureWhy) : "",
-    tries.length ? el("p", {}, el("b", {}, "To try: "), tries[0]) : "",
+    v.advice ? el("p", {}, el("b", {}, "To try: "), v.advice) : "",
     v.moments.length ? el("div", {class: "bar", id: "moments"}, "See it: ", ...v.moments.map(([index, at]) => el("button", {onclick() { choose(index); showMoment(at); }},
       `connection ${data.connections[index].number}, at ${us(at)}`))) : "",
     ...data.findings.map(f => told(f, null)));
