@@ -11,7 +11,8 @@
 #include <string.h>
 
 #define ETHERNET_BYTES 14u
-#define COPIED 256u /* all headers of a frame with offloads; of others their start */
+#define COPIED \
+    256u /* all headers of a frame; what programs make themselves (raw sockets) lies behind the first piece */
 #define AT_ONCE 32
 #define PIECES_MAX 48
 #define ADDRESSES6_MAX 16
@@ -166,24 +167,41 @@ static bool lets(struct nic_guard *guard, const uint8_t *start, size_t length) {
     return guard->address != known && guard_lets(start, length, guard->mac, guard->address);
 }
 
+/* Copies the start of a frame, which may lie in several pieces. Returns its length; *piece and *behind say where the rest
+ * begins. */
+static size_t copy_start(const struct nic_frame *given, uint8_t start[COPIED], int *piece, size_t *behind) {
+    size_t copied = 0;
+    *behind = 0;
+    for (*piece = 0; *piece < given->piece_count; ++*piece) {
+        const struct iovec *from = &given->pieces[*piece];
+        size_t taken = from->iov_len < COPIED - copied ? from->iov_len : COPIED - copied;
+        memcpy(start + copied, from->iov_base, taken);
+        copied += taken;
+        *behind = taken;
+        if (taken < from->iov_len)
+            break;
+    }
+    return copied;
+}
+
 /* Makes frame `at` of a copy, if it may leave. */
 static bool take_frame(struct nic_guard *guard, int at, const struct nic_frame *given) {
-    size_t first = given->piece_count > 0 ? given->pieces[0].iov_len : 0,
-           copied = first < COPIED ? first : COPIED;
-    if (copied == 0 || given->piece_count > PIECES_MAX)
+    int piece;
+    size_t behind;
+    if (given->piece_count > PIECES_MAX)
         return false;
-    memcpy(guard->starts[at], given->pieces[0].iov_base, copied);
-    if (!lets(guard, guard->starts[at], copied))
+    size_t copied = copy_start(given, guard->starts[at], &piece, &behind);
+    if (copied == 0 || !lets(guard, guard->starts[at], copied))
         return false;
     struct iovec *pieces = guard->pieces[at];
     int count = 0;
     pieces[count++] = (struct iovec){guard->starts[at], copied};
-    if (first > copied)
-        pieces[count++] = (struct iovec){(char *)given->pieces[0].iov_base + copied, first - copied};
-    memcpy(pieces + count, given->pieces + 1, (size_t)(given->piece_count - 1) * sizeof *pieces);
+    for (; piece < given->piece_count; piece++, behind = 0)
+        pieces[count++] = (struct iovec){(char *)given->pieces[piece].iov_base + behind,
+                                         given->pieces[piece].iov_len - behind};
     guard->frames[at] = *given;
     guard->frames[at].pieces = pieces;
-    guard->frames[at].piece_count = given->piece_count - 1 + count;
+    guard->frames[at].piece_count = count;
     return true;
 }
 

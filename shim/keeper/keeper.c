@@ -190,6 +190,10 @@ static void make_stack(void) {
     if (config.mtu < IP6_MTU_MIN && keeper.config.count6 > 0)
         keeper_fail("--mtu %u is less than IPv6 needs: %u", config.mtu, IP6_MTU_MIN);
     config.ip6.on &= config.mtu >= IP6_MTU_MIN;
+    for (; config.ip6.more_count < keeper.config.count6; config.ip6.more_count++)
+        config.ip6.more[config.ip6.more_count] =
+            (struct ip6_own){keeper.config.addresses6[config.ip6.more_count].address,
+                             keeper.config.addresses6[config.ip6.more_count].prefix_length};
     choose_mac(&config);
     if (!rights_allow(&keeper.config, config.mac, reason) ||
         (!ipc_server_take_mac(config.mac) && rights_borrowed()))
@@ -208,9 +212,7 @@ static void make_stack(void) {
         keeper_fail("can't make a stack of --address and --mac: %s", strerror(-error));
     shared->stack.sysctl.ip6_rtr_solicitation_delay = 0;
     sysctl_set_all(&shared->stack.sysctl, keeper.config.sysctl, NULL);
-    for (unsigned i = 0; i < keeper.config.count6; i++)
-        ip6_address_add(&shared->stack, keeper.config.addresses6[i].address,
-                        keeper.config.addresses6[i].prefix_length, IP6_ADDRESS_USER, NULL);
+    ip6_begin(&shared->stack);
     if (keeper.config.dhcp)
         dhcp_start(&shared->stack);
     region_begin();

@@ -29,27 +29,35 @@ static void begin_interface(struct stack *stack) {
     dhcp6_init(stack);
 }
 
+/* What the user said. */
+static void add_configured(struct stack *stack) {
+    const struct ip6_config *config = &stack->config.ip6;
+    if (!ip_is_any(config->address))
+        ip6_address_add(stack, config->address, config->prefix_length, IP6_ADDRESS_USER, NULL);
+    for (uint32_t i = 0; i < config->more_count && i < IP6_MORE_MAX; i++)
+        ip6_address_add(stack, config->more[i].address, config->more[i].prefix_length, IP6_ADDRESS_USER,
+                        NULL);
+    if (!ip_is_any(config->gateway)) {
+        struct ip6_route route = {.gateway = config->gateway, .until_ns = TIMER_NEVER};
+        ip6_route_add(stack, &route);
+    }
+}
+
 void ip6_repair(struct stack *stack) {
     struct ip6 *ip6 = &stack->ip6;
     list_init(&ip6->timer.link);
     if (stack->at_work == ip6) {
         begin_interface(stack);
-        ip6_routes_repair(stack);
-        ip6_addresses_repair(stack);
+        ip6->addresses.count = ip6->routes.count = 0; /* whatever was being moved there */
+        stack->changes++;
+        if (ip6->on && !ip6->begins) {
+            ip6_addresses_start(stack);
+            add_configured(stack);
+        }
     } else if (ip6->on && !ip6->begins) {
         ip6_addresses_join(stack);
     }
     ip6_wake(stack);
-}
-
-static void add_configured(struct stack *stack) {
-    const struct ip6_config *config = &stack->config.ip6;
-    if (!ip_is_any(config->address))
-        ip6_address_add(stack, config->address, config->prefix_length, IP6_ADDRESS_USER, NULL);
-    if (!ip_is_any(config->gateway)) {
-        struct ip6_route route = {.gateway = config->gateway, .until_ns = TIMER_NEVER};
-        ip6_route_add(stack, &route);
-    }
 }
 
 void ip6_init(struct stack *stack) {
@@ -80,14 +88,19 @@ void ip6_wake(struct stack *stack) {
         timer_start(&stack->timers, &stack->ip6.timer, first_ns);
 }
 
+void ip6_begin(struct stack *stack) {
+    if (!stack->ip6.begins)
+        return;
+    stack->ip6.begins = false;
+    stack->ip6.begun_ns = stack->now_ns;
+    ip6_addresses_start(stack);
+    add_configured(stack);
+    ip6_wake(stack);
+}
+
 void ip6_timer(struct stack *stack) {
     stack_work_on(stack, &stack->ip6);
-    if (stack->ip6.begins) {
-        stack->ip6.begins = false;
-        stack->ip6.begun_ns = stack->now_ns;
-        ip6_addresses_start(stack);
-        add_configured(stack);
-    }
+    ip6_begin(stack);
     mld_tell(stack, NULL); /* before an address is checked: so that switches let the answer through */
     ip6_addresses_run(stack);
     ip6_routes_run(stack);

@@ -25,6 +25,7 @@
 #include "stack/ip/nd_router.h"
 #include "stack/link/frame.h"
 
+#define IP6_MORE_MAX 4u
 #define IP6_MTU_MIN 1280u /* RFC 8200 section 5: every link carries so much */
 
 struct stack;
@@ -36,6 +37,11 @@ struct ip6_config {
     bool autoconf; /* routers are asked, and give addresses and routes */
     struct ip_address address; /* "::": none but those of autoconf and the link-local one */
     uint8_t prefix_length;     /* of `address` */
+    uint8_t more_count;
+    struct ip6_own {
+        struct ip_address address;
+        uint8_t prefix_length;
+    } more[IP6_MORE_MAX];      /* beside `address` */
     struct ip_address gateway; /* "::": none but those of autoconf */
 };
 
@@ -59,6 +65,9 @@ struct ip6 {
 /* Sets IPv6 up, as stack->config.ip6 says: with `on` it takes a link-local address and asks for routers, as
  * soon as time passes. */
 void ip6_init(struct stack *stack);
+
+/* Takes the addresses now, rather than when time passes: tunables are set. */
+void ip6_begin(struct stack *stack);
 
 /* After a death in the middle of a change (repair.h): what was being changed begins anew, but for what the
  * user said. */

@@ -441,17 +441,3 @@ void ip6_addresses_join(struct stack *stack) {
     for (uint32_t i = 0; i < all(stack)->count; i++)
         multicast_own(stack, ip_solicited_node(all(stack)->entries[i].address), true);
 }
-
-void ip6_addresses_repair(struct stack *stack) {
-    struct ip6_addresses *addresses = all(stack);
-    uint32_t count = addresses->count < IP6_ADDRESSES_MAX ? addresses->count : IP6_ADDRESSES_MAX;
-    addresses->count = 0;
-    stack->changes++;
-    for (uint32_t i = 0; i < count; i++) {
-        struct ip_address address = addresses->entries[i].address;
-        if (addresses->entries[i].origin == IP6_ADDRESS_USER)
-            ip6_address_add(stack, address, addresses->entries[i].prefix_length, IP6_ADDRESS_USER, NULL);
-    }
-    if (stack->ip6.on && !stack->ip6.begins)
-        ip6_addresses_start(stack);
-}

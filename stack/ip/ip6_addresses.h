@@ -105,9 +105,6 @@ bool ip6_addresses_want(const struct stack *stack, struct ip_address group);
 /* The groups have been made anew, of sockets' memberships alone: those of the addresses are wanted again. */
 void ip6_addresses_join(struct stack *stack);
 
-/* After a death in the middle of a change: the user's addresses are checked anew, and others made anew. */
-void ip6_addresses_repair(struct stack *stack);
-
 /* When something is due next; and does what is due. */
 uint64_t ip6_addresses_due(const struct stack *stack);
 void ip6_addresses_run(struct stack *stack);

@@ -225,12 +225,3 @@ void ip6_routes_run(struct stack *stack) {
         if (table->routes[i].until_ns <= stack->now_ns)
             ip6_route_remove(stack, &table->routes[i]);
 }
-
-void ip6_routes_repair(struct stack *stack) {
-    struct ip6_routes *table = &stack->ip6.routes;
-    uint32_t count = table->count < IP6_ROUTES_MAX ? table->count : IP6_ROUTES_MAX;
-    table->count = 0;
-    for (uint32_t i = 0; i < count; i++)
-        if (table->routes[i].origin == IP6_ROUTE_USER && table->routes[i].prefix_length <= IP_ADDRESS_BITS)
-            table->routes[table->count++] = table->routes[i];
-}

@@ -70,9 +70,6 @@ void ip6_route_works(struct stack *stack, struct ip_address gateway);
  * (RFC 4191 section 3.2). */
 void ip6_route_probe(struct stack *stack, struct ip_address destination);
 
-/* After a death in the middle of a change: keeps what the user said. */
-void ip6_routes_repair(struct stack *stack);
-
 /* When the next route ends; and ends those that are due. */
 uint64_t ip6_routes_due(const struct stack *stack);
 void ip6_routes_run(struct stack *stack);

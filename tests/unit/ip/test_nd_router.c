@@ -502,6 +502,8 @@ static void repair_begins_anew_with_the_same_addresses(void **state) {
     struct ip_address own, user = v6("2001:db8::10");
     struct host host = host6_settled(true, &own);
     advertise_prefix(&host, "2001:db8:1::", ON_LINK | AUTONOMOUS, 86400, 86400);
+    host.stack->config.ip6.address = user;
+    host.stack->config.ip6.prefix_length = 64;
     assert_int_equal(ip6_address_add(host.stack, user, 64, IP6_ADDRESS_USER, NULL), 0);
     struct ip_address stable = made_of(&host, "2001:db8:1::", IP6_ADDRESS_STABLE)->address;
     host_run(&host, 5 * SECOND);

@@ -220,6 +220,44 @@ static void of_neighbours_it_tells_of_itself_and_of_routers_nothing(void **state
     free(guard);
 }
 
+/* What a program makes itself, by a raw socket, lies behind the header that the stack has made. */
+static void messages_that_lie_in_several_pieces_are_seen(void **state) {
+    (void)state;
+    struct nic *guard = guarded();
+    uint8_t bytes[128] = {0}, message[600] = {0};
+    struct iovec pieces[] = {{bytes, 54}, {message, 5}, {message + 5, 20}, {message + 25, 375}};
+    const struct nic_frame frame = {.pieces = pieces, .piece_count = 4};
+    guard_ask6(guard, has6, clock_now);
+    packet6(bytes, own6, 58, 400);
+    for (int i = 0; i < 400; i++)
+        message[i] = (uint8_t)i;
+    message[0] = 133; /* Router Solicitation */
+    memset(message + 8, 0, 392);
+    message[8] = 1;
+    message[9] = 49;
+    memcpy(message + 10, own_mac, 6);
+    assert_int_equal(nic_send(guard, &frame, 1), 1);
+    assert_int_equal(wire.sent, 0); /* not all of it is seen */
+    message[0] = 128;
+    assert_int_equal(nic_send(guard, &frame, 1), 1);
+    assert_int_equal(wire.sent, 1);
+    assert_int_equal(wire.length[0], 454);
+    assert_memory_equal(wire.bytes[0] + 54, message, 400);
+    packet6(bytes, own6, 58, 32);
+    pieces[3].iov_len = 7;
+    message[0] = 135;
+    message[9] = 0;
+    memcpy(message + 8, own6, 16);
+    memcpy(message + 24, (uint8_t[]){1, 1}, 2);
+    memcpy(message + 26, own_mac, 6);
+    assert_int_equal(nic_send(guard, &frame, 1), 1);
+    assert_int_equal(wire.sent, 2);
+    memcpy(message + 26, other_mac, 6);
+    assert_int_equal(nic_send(guard, &frame, 1), 1);
+    assert_int_equal(wire.sent, 2);
+    free(guard);
+}
+
 static uint32_t leased;
 
 static uint32_t now_leased(void) {
@@ -308,6 +346,7 @@ int main(void) {
         cmocka_unit_test(only_own_addresses_of_ipv6_leave),
         cmocka_unit_test(an_address_of_ipv6_is_asked_for_again),
         cmocka_unit_test(of_neighbours_it_tells_of_itself_and_of_routers_nothing),
+        cmocka_unit_test(messages_that_lie_in_several_pieces_are_seen),
         cmocka_unit_test(another_address_is_known_with_the_first_frame_in_its_name),
         cmocka_unit_test(arp_tells_of_its_own_address_alone),
         cmocka_unit_test(batches_go_on_behind_what_is_lost),
