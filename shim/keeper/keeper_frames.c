@@ -154,6 +154,9 @@ static void *transmitter(void *unused) {
         region_enter();
         keeper.unsettled |= shared->unwatched;
         if (!shared->broken) {
+            if (shared->begun)
+                keeper_watch_children();
+            shared->begun = false;
             stack_advance(&shared->stack, shared->stack.now_ns);
             check_conflict();
             check_conflict6();

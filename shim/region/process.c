@@ -145,18 +145,30 @@ void waiter_unwatch(struct waiter *waiter) {
     }
 }
 
-void waiter_end_turn(struct waiter *waiter, enum stream_side side) {
-    struct socket *socket = waiter->socket;
+/* Who waits for a turn that nobody has is told of it. */
+static void offer_turn(struct socket *socket, enum stream_side side) {
     struct list *link, *next;
-    waiter->turns &= (uint8_t) ~(1u << side);
-    if (!socket || socket->turns[side - 1] != waiter->number)
-        return;
-    socket->turns[side - 1] = 0;
     list_for_each(link, next, &socket->watches) {
         const struct watch *watch = container_of(link, struct watch, socket_link);
         if (watch->kind == WATCH_WAITER && watch->side == side)
             socket_event(&shared->stack, socket);
     }
+}
+
+void waiter_end_turn(struct waiter *waiter, enum stream_side side) {
+    struct socket *socket = waiter->socket;
+    waiter->turns &= (uint8_t) ~(1u << side);
+    if (!socket || socket->turns[side - 1] != waiter->number)
+        return;
+    socket->turns[side - 1] = 0;
+    offer_turn(socket, side);
+}
+
+void waiter_pass_turns(struct waiter *waiter) {
+    for (enum stream_side side = STREAM_IN; side <= STREAM_OUT; side++)
+        if (waiter->turns_offered & 1u << side && waiter->socket && !waiter->socket->turns[side - 1])
+            offer_turn(waiter->socket, side);
+    waiter->turns_offered = 0;
 }
 
 void waiter_drop_buffers(struct waiter *waiter) {
@@ -178,6 +190,7 @@ void waiter_let_go(struct waiter *waiter) {
     for (enum stream_side side = STREAM_IN; side <= STREAM_OUT; side++)
         if (waiter->turns & 1u << side)
             waiter_end_turn(waiter, side);
+    waiter_pass_turns(waiter);
     if (socket && waiter->writing)
         socket->blocked_writers--;
     waiter->set = NULL;

@@ -68,6 +68,10 @@ void waiter_drop_buffers(struct waiter *waiter);
 /* Its turn of a side of its socket's stream, if it has that, is over; another thread may have it. */
 void waiter_end_turn(struct waiter *waiter, enum stream_side side);
 
+/* The turns that it was woken for and has not taken are offered to the next who waits: by a call that ends without
+ * one (at the end of a stream, say), or that waits for something else first. */
+void waiter_pass_turns(struct waiter *waiter);
+
 /* Lets an epoll set go that one holder less has. The lock is held. */
 void epoll_set_drop(struct epoll_set *set);
 

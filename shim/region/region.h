@@ -129,6 +129,7 @@ struct waiter {
     struct socket *socket;   /* that a call of this thread works on, and holds */
     bool writing;            /* ... and counts among its blocked_writers */
     uint8_t turns;           /* ... and has turns of: a bit a side */
+    uint8_t turns_offered;   /* ... and was woken for: whoever leaves such a turn to others wakes the next */
     struct buffer *staged;   /* a chain that this thread copies data into, which is to be sent */
     struct buffer *held;     /* the first of so many buffers of a stream that it copies data from */
     uint32_t held_count;
@@ -186,6 +187,7 @@ struct shared {
     uint32_t ended_count;
     _Atomic uint32_t sets_settled; /* how often an epoll set was */
     uint32_t waiters_made;         /* begins anywhere, so that numbers of two stacks differ */
+    bool begun;     /* a child of fork has come to the stack: the keeper watches it from now on */
     bool unwatched; /* it has processes that fork has made, whose end the keeper is not told of yet */
     struct pool inflight_pool;
     struct list inflights; /* of struct inflight */

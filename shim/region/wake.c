@@ -154,6 +154,7 @@ static bool is_its_turn(const struct socket *socket, const struct watch *watch, 
     if (socket->turns[watch->side - 1] || *woken & 1u << watch->side)
         return false;
     *woken |= 1u << watch->side;
+    watch->waiter->turns_offered |= (uint8_t)(1u << watch->side);
     return true;
 }
 

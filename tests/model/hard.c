@@ -143,6 +143,56 @@ void herd_of_threads(void) {
         close(herd.fd);
 }
 
+/* Threads that read one stream to its end: each sees it, whoever had the turn before. */
+#define CROWD 3
+#define CROWD_BYTES 20000
+
+struct crowd {
+    int fd;
+    atomic_int bytes;
+};
+
+static void *one_of_crowd(void *context) {
+    struct crowd *crowd = context;
+    char bytes[8000];
+    ssize_t got;
+    me = self();
+    random_state = world->plan.seed * 6271 + (uint64_t)(me - world->threads);
+    do {
+        at("read of many", crowd->fd, POLLIN);
+        got = recv(crowd->fd, bytes, one_in(2) ? sizeof bytes : 1 + below(2000), 0);
+        done();
+        if (got > 0)
+            atomic_fetch_add(&crowd->bytes, (int)got);
+    } while (got > 0 || (got < 0 && forgiven("read of many")));
+    return NULL;
+}
+
+void crowd_of_readers(void) {
+    static const char bytes[CROWD_BYTES];
+    struct crowd crowd = {.fd = connect_to(ECHO_PORT, FAR_ADDRESS)};
+    pthread_t threads[CROWD];
+    int count = 0;
+    if (crowd.fd < 0)
+        return;
+    while (count < CROWD && pthread_create(&threads[count], NULL, one_of_crowd, &crowd) == 0)
+        count++;
+    int sent = 0;
+    while (count > 0 && sent < CROWD_BYTES) {
+        ssize_t result = send(crowd.fd, bytes, 1 + below((uint64_t)(CROWD_BYTES - sent)), MSG_NOSIGNAL);
+        if (result > 0)
+            sent += (int)result;
+        else if (!forgiven("write for many"))
+            break;
+    }
+    shutdown(crowd.fd, SHUT_WR);
+    for (int i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+    if (count > 0 && !tolerant && crowd.bytes != CROWD_BYTES)
+        give_up("many readers have not read what was sent");
+    close(crowd.fd);
+}
+
 static int datagrams_to(uint16_t port) {
     struct sockaddr_in to = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(FAR_ADDRESS)};

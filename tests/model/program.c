@@ -331,7 +331,7 @@ static void rounds(int given) {
             connection = -1;
             continue;
         }
-        switch (below(13)) {
+        switch (below(14)) {
         case 0:
             datagram();
             break;
@@ -361,6 +361,9 @@ static void rounds(int given) {
             break;
         case 9:
             across_processes();
+            break;
+        case 10:
+            crowd_of_readers();
             break;
         default:
             may_jump = plan->jumps && one_in(2);

@@ -38,9 +38,10 @@ bool echo(int fd, enum way way);
 void begin_child(void);
 
 /* hard.c: what one thread closes while another is at it; many threads at one epoll set; a full transmit ring; threads whose
- * first wait in the stack it is; an epoll set of two processes; a connection between two processes. */
+ * first wait in the stack it is; many readers of one stream; an epoll set of two processes; a connection between two processes. */
 void pull_away(void);
 void herd_of_threads(void);
+void crowd_of_readers(void);
 void full_queue(void);
 void first_waits(void);
 void shared_set(void);

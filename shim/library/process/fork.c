@@ -165,6 +165,10 @@ static void begin_life(void) {
     if (!wake_self->pid && !wake_self->in_child_pid_namespace)
         wake_self->pid = getpid();
     wake_self->in_child_pid_namespace |= wake_self->pid && wake_self->pid != getpid();
+    if (wake_self->pidfd < 0) {
+        shared->begun = true;
+        wake_keeper(); /* before this process wakes anybody else, whom nobody would wake if it died of that */
+    }
     if (table_changed)
         descriptor_rebuild();
     else

@@ -119,6 +119,7 @@ static int wait_file_ref(struct socket *socket, struct purpose purpose, uint64_t
     if (!waiter)
         return -ENOBUFS;
     wait_on_socket(waiter, socket, purpose.writing);
+    waiter_pass_turns(waiter);
     waiter->watch.events = purpose.events;
     waiter->watch.side = (uint8_t)purpose.side;
     waiter->watch.gone = false;
@@ -159,6 +160,7 @@ int wait_turn(struct socket *socket, enum stream_side side) {
 void turn_begin(struct waiter *waiter, enum stream_side side) {
     waiter->socket->turns[side - 1] = waiter->number;
     waiter->turns |= (uint8_t)(1u << side);
+    waiter->turns_offered &= (uint8_t) ~(1u << side);
 }
 
 int wait_eventfd(void) {
