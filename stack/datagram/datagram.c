@@ -407,6 +407,8 @@ ssize_t datagram_receive(struct stack *stack, struct socket *socket, struct sock
     uint32_t copied;
     stack_work_on(stack, socket);
     describe(socket, message, datagram);
+    if (!wants_error && socket->datagram)
+        socket->datagram->stamp_ns = datagram->received_ns;
     if (by_offset)
         copied = receive_part(socket, message, datagram, at);
     else if (socket->options.gro && !wants_error)

@@ -60,6 +60,7 @@ struct datagram_state {
     bool address_by_connect;
     struct udp_coverage sends, accepts; /* of UDP-Lite */
     uint32_t drops;
+    uint64_t stamp_ns; /* when the last that was read had come: SIOCGSTAMP; 0: none was read */
 };
 
 /* Makes a new socket one for datagrams of a protocol. Returns 0 or -ENOBUFS. */

@@ -28,7 +28,9 @@ static bool filtered(const struct socket *socket, const struct ip_packet *packet
 
 /* Whether a packet has the checksum that an AF_INET6 socket wants to see (RFC 3542 section 3.1). */
 static bool checksum_good(const struct socket *socket, const struct ip_packet *packet) {
-    if (socket->datagram->checksum_offset < 0 || packet->checksum_good)
+    bool by_nic = packet->checksum_good && (packet->protocol == IP_PROTOCOL_TCP ||
+                                            packet->protocol == IP_PROTOCOL_UDP); /* who knows no others */
+    if (socket->datagram->checksum_offset < 0 || by_nic)
         return true;
     uint64_t pseudo = checksum_pseudo_header(packet->source, packet->destination, packet->protocol,
                                              (uint16_t)packet->length);
@@ -137,6 +139,20 @@ static void copy_start(const struct socket_message *message, uint8_t *to, uint32
     }
 }
 
+/* As Linux's rawv6_sendmsg: an address' port is the protocol, if there is one; and no socket of IPv6 speaks IPv4. */
+static int check_raw6(const struct socket *socket, const struct socket_message *message, uint32_t length) {
+    uint8_t protocol = socket->datagram->binding.protocol;
+    uint16_t port = message->has_address ? message->port : 0;
+    if (!socket->options.inet6)
+        return 0;
+    if (port && (port > UINT8_MAX || (port != protocol && protocol != IPPROTO_RAW)))
+        return -EINVAL;
+    if (ip_is_v4(message->address))
+        return -ENETUNREACH;
+    bool typed = protocol != IP_PROTOCOL_ICMP6 || socket->options.header_included || length >= 2;
+    return typed ? 0 : -EFAULT; /* its type and code are looked at first */
+}
+
 ssize_t raw_send(struct stack *stack, struct socket *socket, const struct socket_message *message,
                  uint32_t length) {
     bool included = socket->options.header_included, v4 = ip_is_v4(message->address);
@@ -145,7 +161,9 @@ ssize_t raw_send(struct stack *stack, struct socket *socket, const struct socket
     uint32_t header_length = 0;
     uint32_t total = length + (included ? 0 : ip_header_bytes(message->address));
     struct byte_queue payload;
-    int error = datagram_parameters(stack, socket, message, message->address, total, &parameters);
+    int error = check_raw6(socket, message, length);
+    if (!error)
+        error = datagram_parameters(stack, socket, message, message->address, total, &parameters);
     if (error)
         return error;
     if (message->unreadable)

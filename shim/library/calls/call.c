@@ -67,7 +67,7 @@ int call_address(int fd, enum call_use use, const struct sockaddr *address, sock
     const struct socket *socket = descriptor_socket(fd);
     if (!socket)
         return -EBADF;
-    bool one_family = socket->type == SOCK_STREAM || use == CALL_BINDS;
+    bool one_family = !udp_is(socket) || use == CALL_BINDS;
     int error = address_read(address, length, socket->options.inet6, one_family, host, port);
     if (socket->options.six.bound_to_device && (error == -ENXIO || error == ADDRESS_GROUP_OF_NO_LINK))
         error = 0;

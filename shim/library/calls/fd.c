@@ -14,6 +14,7 @@
 #include "shim/library/process/address_space.h"
 #include "shim/library/user_memory.h"
 #include "shim/region/async.h"
+#include "shim/region/clock.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
@@ -229,8 +230,29 @@ EXPORT int fcntl64(int fd, int command, ...) {
     return fcntl(fd, command, argument);
 }
 
+#define NS_PER_S UINT64_C(1000000000)
+
+/* When the last datagram that was read had come: SIOCGSTAMP (a timeval) and SIOCGSTAMPNS (a timespec) of socket(7). */
+static int give_stamp(int fd, void *argument, uint64_t unit_ns) {
+    int error;
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return error;
+    uint64_t stamp_ns = socket->datagram ? socket->datagram->stamp_ns : 0;
+    region_leave();
+    if (!stamp_ns)
+        return -ENOENT;
+    stamp_ns += clock_realtime_offset();
+    int64_t told[2] = {(int64_t)(stamp_ns / NS_PER_S), (int64_t)(stamp_ns % NS_PER_S / unit_ns)};
+    return user_write(argument, told, sizeof told) ? -EFAULT : 0;
+}
+
 static int ioctl_ours(int fd, unsigned long request, void *argument) {
     int error, value = 0;
+    if (request == SIOCGSTAMP_OLD || request == SIOCGSTAMP_NEW)
+        return give_stamp(fd, argument, 1000);
+    if (request == SIOCGSTAMPNS_OLD || request == SIOCGSTAMPNS_NEW)
+        return give_stamp(fd, argument, 1);
     if (request == FIOGETOWN || request == SIOCGPGRP)
         return LIBC(ioctl)(fd, request, argument) < 0 ? -errno : 0;
     bool sets = request == FIONBIO || request == FIOASYNC || request == FIOSETOWN || request == SIOCSPGRP;

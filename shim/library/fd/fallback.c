@@ -9,9 +9,22 @@
 #include "shim/region/process.h"
 #include "shim/region/wake.h"
 #include <fcntl.h>
+#include <netinet/icmp6.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <string.h>
+
+#ifndef IPV6_RECVFRAGSIZE
+#define IPV6_RECVFRAGSIZE 77
+#endif
+#ifndef IPV6_MULTICAST_ALL
+#define IPV6_MULTICAST_ALL 29
+#endif
+#ifndef IPV6_FLOWINFO
+#define IPV6_FLOWINFO 11
+#define IPV6_FLOWINFO_SEND 33
+#endif
+#define ICMP_FILTER 1
 
 struct option_name {
     int level, name;
@@ -33,6 +46,25 @@ static const struct option_name DATAGRAM[] = {
 static const struct option_name UDP_LITE[] = {
     {IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV},
     {IPPROTO_UDPLITE, UDPLITE_RECV_CSCOV},
+};
+static const struct option_name INET6[] = {
+    {IPPROTO_IPV6, IPV6_V6ONLY},         {IPPROTO_IPV6, IPV6_UNICAST_HOPS},
+    {IPPROTO_IPV6, IPV6_TCLASS},         {IPPROTO_IPV6, IPV6_MTU_DISCOVER},
+    {IPPROTO_IPV6, IPV6_RECVERR},        {IPPROTO_IPV6, IPV6_RECVPKTINFO},
+    {IPPROTO_IPV6, IPV6_RECVTCLASS},     {IPPROTO_IPV6, IPV6_RECVHOPLIMIT},
+    {IPPROTO_IPV6, IPV6_MULTICAST_HOPS}, {IPPROTO_IPV6, IPV6_MULTICAST_LOOP},
+    {IPPROTO_IPV6, IPV6_MULTICAST_ALL},  {IPPROTO_IPV6, IPV6_DONTFRAG},
+    {IPPROTO_IPV6, IPV6_RECVPATHMTU},    {IPPROTO_IPV6, IPV6_RECVFRAGSIZE},
+    {IPPROTO_IPV6, IPV6_RECVHOPOPTS},    {IPPROTO_IPV6, IPV6_RECVDSTOPTS},
+    {IPPROTO_IPV6, IPV6_RECVRTHDR},      {IPPROTO_IPV6, IPV6_RECVORIGDSTADDR},
+    {IPPROTO_IPV6, IPV6_FLOWINFO},       {IPPROTO_IPV6, IPV6_FLOWINFO_SEND},
+    {IPPROTO_IPV6, IPV6_AUTOFLOWLABEL},  {IPPROTO_IPV6, IPV6_MINHOPCOUNT},
+    {IPPROTO_IPV6, IPV6_HOPOPTS},        {IPPROTO_IPV6, IPV6_RTHDRDSTOPTS},
+    {IPPROTO_IPV6, IPV6_DSTOPTS},
+};
+static const struct option_name RAW[] = {
+    {IPPROTO_IP, IP_HDRINCL},     {SOL_RAW, ICMP_FILTER},         {IPPROTO_IPV6, IPV6_CHECKSUM},
+    {IPPROTO_IPV6, IPV6_HDRINCL}, {IPPROTO_ICMPV6, ICMP6_FILTER},
 };
 static const struct option_name STREAM[] = {
     {IPPROTO_TCP, TCP_NODELAY},      {IPPROTO_TCP, TCP_CORK},    {IPPROTO_TCP, TCP_KEEPIDLE},
@@ -72,23 +104,12 @@ static void carry_over_options(struct socket *socket, int kernel) {
         carry_over_number(kernel, SOL_SOCKET, SO_RCVBUF, (int)socket->receive_limit / 2);
 }
 
-/* What the kernel's object bears for us: see socket_address.h. */
-static void carry_over_inet6(int fd, int kernel) {
-    static const int names[] = {IPV6_V6ONLY,       IPV6_UNICAST_HOPS,   IPV6_TCLASS,        IPV6_MTU_DISCOVER,
-                                IPV6_RECVERR,      IPV6_RECVPKTINFO,    IPV6_RECVTCLASS,    IPV6_RECVHOPLIMIT,
-                                IPV6_MULTICAST_IF, IPV6_MULTICAST_HOPS, IPV6_MULTICAST_LOOP};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        int value;
-        socklen_t length = sizeof value;
-        if (LIBC(getsockopt)(fd, IPPROTO_IPV6, names[i], &value, &length) == 0)
-            LIBC(setsockopt)(kernel, IPPROTO_IPV6, names[i], &value, length);
-    }
-}
-
-void fallback_carry_over(struct socket *socket, int fd, int kernel) {
+void fallback_carry_over(struct socket *socket, int kernel) {
     carry_over_options(socket, kernel);
     if (socket->options.inet6)
-        carry_over_inet6(fd, kernel);
+        carry_over(socket, kernel, INET6, sizeof INET6 / sizeof *INET6);
+    if (socket->type == SOCK_RAW)
+        carry_over(socket, kernel, RAW, sizeof RAW / sizeof *RAW);
 }
 
 static void find_epoll_descriptor(int fd, void *context) {
@@ -180,7 +201,7 @@ int fallback_to_kernel(int fd) {
         region_leave();
         return -error;
     }
-    fallback_carry_over(socket, fd, move.kernel);
+    fallback_carry_over(socket, move.kernel);
     if (binding->chosen && ip_is_any(binding->address)) {
         struct sockaddr_storage any;
         socklen_t length = sizeof any;

@@ -21,8 +21,8 @@ struct fallback_sets {
     struct fallback_registration *registrations; /* private memory; NULL: none */
 };
 
-/* Gives a new object of the kernel's the options of a socket; fd is that of the socket. The lock is held. */
-void fallback_carry_over(struct socket *socket, int fd, int kernel);
+/* Gives a new object of the kernel's the options of a socket. The lock is held. */
+void fallback_carry_over(struct socket *socket, int kernel);
 
 /* The sets of this process that watch the socket of fd; each knows it by the number that it was added by, or
  * by fd if that is not its any more. The kernel's part of each is about to get something: they are told. The

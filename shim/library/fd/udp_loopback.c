@@ -48,7 +48,7 @@ static int bind_object(const struct socket *socket, int object) {
 }
 
 /* The lock is held. Returns the object, or a negative errno. */
-static int make_object(struct socket *socket, int fd) {
+static int make_object(struct socket *socket) {
     const int loopback = LOOPBACK_INTERFACE;
     int flags = SOCK_DGRAM | SOCK_CLOEXEC | (socket->nonblocking ? SOCK_NONBLOCK : 0);
     int object =
@@ -59,7 +59,7 @@ static int make_object(struct socket *socket, int fd) {
     if (LIBC(setsockopt)(object, SOL_SOCKET, SO_BINDTOIFINDEX, &loopback, sizeof loopback) < 0)
         error = -errno;
     if (!error) {
-        fallback_carry_over(socket, fd, object);
+        fallback_carry_over(socket, object);
         error = bind_object(socket, object);
     }
     if (error)
@@ -165,7 +165,7 @@ int worlds_join(int fd) {
         return error;
     struct fd_entry *entry = descriptor_find(fd);
     if (!entry->loopback && !(error = datagram_autobind(&shared->stack, socket))) {
-        struct join join = {entry, make_object(socket, fd)};
+        struct join join = {entry, make_object(socket)};
         if (join.object >= 0 && (error = fallback_find_sets(entry, fd, &sets))) {
             LIBC(close)(join.object);
         } else if (join.object >= 0) {
