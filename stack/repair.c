@@ -37,7 +37,7 @@ void stack_repair_memory(struct stack *stack) {
                             &stack->fastopen_keys,
                             &stack->md5_keys,
                             &stack->corks,
-                            &stack->bbr,
+                            &stack->models,
                             &stack->actives,
                             &stack->filter_pool};
     arena_repair(&stack->arena);
@@ -356,7 +356,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     pool_sweep(&stack->fastopen_keys);
     pool_sweep(&stack->md5_keys);
     pool_sweep(&stack->corks);
-    pool_sweep(&stack->bbr);
+    pool_sweep(&stack->models);
     pool_sweep(&stack->datagrams);
     pool_sweep(&stack->paths.pool);
     pool_sweep(&stack->reassemblies.fragments);

@@ -7,7 +7,7 @@
 #include "stack/socket_option_ip.h"
 #include "stack/socket_option_ip6.h"
 #include "stack/stack.h"
-#include "stack/tcp/tcp_bbr.h"
+#include "stack/tcp/tcp_model.h"
 #include "stack/tcp/tcp_output.h"
 #include "stack/tcp/tcp_timer.h"
 #include <errno.h>
@@ -502,7 +502,7 @@ static int get_tcp_level(struct stack *stack, struct tcp *tcp, int name, void *v
             *length = 0; /* the others have no more to tell than TCP_INFO does */
             return 0;
         }
-        tcp_bbr_info(tcp, &info);
+        tcp_model(tcp)->info(tcp, &info);
         return option_give(value, length, &info, sizeof info);
     }
     case TCP_WINDOW_CLAMP:

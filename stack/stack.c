@@ -5,7 +5,7 @@
 #include "stack/stack.h"
 #include "stack/base/wire.h"
 #include "stack/link/ether.h"
-#include "stack/tcp/tcp_bbr.h"
+#include "stack/tcp/tcp_model.h"
 #include "stack/tcp/tcp_output.h"
 #include <errno.h>
 
@@ -43,7 +43,7 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
     pool_init(&stack->fastopen_keys, &stack->arena, sizeof(struct tcp_fastopen_key), UINT32_MAX);
     pool_init(&stack->md5_keys, &stack->arena, sizeof(struct tcp_md5_key), UINT32_MAX);
     pool_init(&stack->corks, &stack->arena, sizeof(struct udp_cork), UINT32_MAX);
-    pool_init(&stack->bbr, &stack->arena, sizeof(struct tcp_bbr), UINT32_MAX);
+    pool_init(&stack->models, &stack->arena, sizeof(struct tcp_model), UINT32_MAX);
     pool_init(&stack->datagrams, &stack->arena, sizeof(struct datagram), UINT32_MAX);
     pool_init(&stack->datagram_states, &stack->arena, sizeof(struct datagram_state), UINT32_MAX);
     pool_init(&stack->filter_pool, &stack->arena, sizeof(struct socket_filters), UINT32_MAX);

@@ -73,7 +73,7 @@ struct stack {
     uint32_t changes; /* of the link, addresses, routes and neighbours: for who tells of them */
 
     struct pool buffers, sockets, connections, out_of_order_segments, datagrams, datagram_states, actives,
-        filter_pool, sent, fastopen_keys, md5_keys, marks, bbr, corks;
+        filter_pool, sent, fastopen_keys, md5_keys, marks, models, corks;
     struct memory memory;
     struct frame_queue transmit;
     struct neighbours neighbours;

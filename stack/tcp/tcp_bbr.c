@@ -1,245 +1,247 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tcp_bbr.c - see tcp_bbr.h. Sections are those of draft-ietf-ccwg-bbr.
+ * tcp_bbr.c - see tcp_bbr.h. Sections are those of draft-cardwell-iccrg-bbr-congestion-control-00; what the draft does
+ * not have (policers, bunches of acknowledgments, the first round trip of a recovery) is as Linux's behaviour.
  */
 #include "stack/tcp/tcp_bbr.h"
 #include "stack/base/minmax.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_model.h"
+#include <string.h>
 
 #define SECOND_NS UINT64_C(1000000000)
 #define MIN_RTT_WINDOW_NS (10 * SECOND_NS)
-#define PROBE_RTT_INTERVAL_NS (5 * SECOND_NS)
 #define PROBE_RTT_DURATION_NS (SECOND_NS / 5)
 #define PACING_MARGIN_PERCENT 1u
-#define LOSS_THRESHOLD_PERCENT 2u
-#define BETA_PERCENT 70u
-#define HEADROOM_PERCENT 15u
-#define STARTUP_FULL_LOSSES 6u
+#define UNIT 256u                          /* gains are parts of it */
+#define HIGH_GAIN (UNIT * 2885 / 1000 + 1) /* 2/ln 2: the least that doubles the rate every round trip */
+#define DRAIN_GAIN (UNIT * 1000 / 2885)
+#define PROBE_BW_WINDOW_GAIN (2 * UNIT)
+#define CYCLE_PHASES 8u
+#define PROBE_UP 0u /* a phase */
 #define FULL_BW_ROUNDS 3u
-#define EXTRA_ACKED_ROUNDS 5u /* of one of two slots */
 #define MIN_PIPE_SEGMENTS 4u
-#define RENO_ROUNDS_MAX 63u
+#define EXTRA_ACKED_ROUNDS 5u /* of one of two slots */
+#define EXTRA_ACKED_MAX_NS (SECOND_NS / 10)
+#define EXTRA_ACKED_EPOCH_MAX (UINT32_C(1) << 30)
+#define BURST_BYTES_MAX 65536u
 
-/* Percent, by state: section 4.1 (its table). */
-static const struct {
-    uint16_t pacing, window;
-} gains[] = {
-    [TCP_BBR_STARTUP] = {277, 200},  [TCP_BBR_DRAIN] = {50, 200},   [TCP_BBR_DOWN] = {90, 200},
-    [TCP_BBR_CRUISE] = {100, 200},   [TCP_BBR_REFILL] = {100, 200}, [TCP_BBR_UP] = {125, 225},
-    [TCP_BBR_PROBE_RTT] = {100, 50},
-};
+#define POLICER_ROUNDS_MIN 4u
+#define POLICER_ROUNDS_MAX 16u
+#define POLICER_LOSS 50u      /* of 256: lost, of what was delivered */
+#define POLICER_SAME_RATIO 8u /* two rates are one if they differ by an eighth, ... */
+#define POLICER_SAME 500u     /* ... or by so many bytes a second */
+#define POLICER_KEEP_ROUNDS 48u
+
+static struct tcp_bbr *bbr_of(const struct tcp *tcp) {
+    return &tcp->congestion.model->bbr;
+}
 
 static uint64_t max_bw(const struct tcp_bbr *bbr) {
-    return max_u64(bbr->max_bw_filter[0], bbr->max_bw_filter[1]);
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < TCP_BBR_FILTER_ROUNDS; i++)
+        most = max_u64(most, bbr->max_bw[i]);
+    return most;
 }
 
-static uint32_t least_window(const struct tcp *tcp) {
-    return MIN_PIPE_SEGMENTS * tcp->mss;
+/* Rounds without a sample that counts pass only when the next one comes: what a program did not use is not forgotten
+ * meanwhile. */
+static void max_bw_sample(struct tcp_bbr *bbr, uint64_t rate) {
+    uint32_t passed = min_u32(bbr->round - bbr->max_bw_round, TCP_BBR_FILTER_ROUNDS);
+    for (uint32_t i = 0; i < passed; i++)
+        bbr->max_bw[(bbr->round - i) % TCP_BBR_FILTER_ROUNDS] = 0;
+    uint64_t *slot = &bbr->max_bw[bbr->round % TCP_BBR_FILTER_ROUNDS];
+    *slot = max_u64(*slot, rate);
+    bbr->max_bw_round = bbr->round;
 }
 
-static bool in_probe_bw(const struct tcp_bbr *bbr) {
-    return bbr->state >= TCP_BBR_DOWN && bbr->state <= TCP_BBR_UP;
+static uint64_t bw_of(const struct tcp_bbr *bbr) {
+    return bbr->policer.found ? bbr->policer.bw : max_bw(bbr);
 }
 
-static bool is_probing_bw(const struct tcp_bbr *bbr) {
-    return bbr->state == TCP_BBR_STARTUP || bbr->state == TCP_BBR_REFILL || bbr->state == TCP_BBR_UP;
+static uint32_t pacing_gain(const struct tcp_bbr *bbr) {
+    switch (bbr->state) {
+    case TCP_BBR_STARTUP:
+        return HIGH_GAIN;
+    case TCP_BBR_DRAIN:
+        return DRAIN_GAIN;
+    case TCP_BBR_PROBE_BW:
+        if (bbr->policer.found)
+            return UNIT;
+        return bbr->cycle == PROBE_UP ? UNIT * 5 / 4 : bbr->cycle == PROBE_UP + 1 ? UNIT * 3 / 4 : UNIT;
+    default:
+        return UNIT;
+    }
 }
 
-/* The path's content at a rate, times a gain in percent. */
+static uint32_t window_gain(const struct tcp_bbr *bbr) {
+    switch (bbr->state) {
+    case TCP_BBR_PROBE_BW:
+        return PROBE_BW_WINDOW_GAIN;
+    case TCP_BBR_PROBE_RTT:
+        return UNIT;
+    default:
+        return HIGH_GAIN;
+    }
+}
+
+/* The path's content at a rate, times a gain. */
 static uint32_t content(const struct tcp *tcp, uint64_t bw, uint32_t gain) {
-    const struct tcp_bbr *bbr = tcp->congestion.bbr;
+    const struct tcp_bbr *bbr = bbr_of(tcp);
     if (!bbr->min_rtt_ns)
         return TCP_INITIAL_SEGMENTS * tcp->mss;
     uint64_t bytes = bw * (bbr->min_rtt_ns / 1000) / 1000000; /* 10^10 of each: 64 bits do */
-    return (uint32_t)min_u64(bytes * gain / 100, TCP_CWND_MAX);
+    return (uint32_t)min_u64(bytes * gain / UNIT, TCP_CWND_MAX);
 }
 
-/* Room for three bursts besides, so that waiting for a round one costs nothing: section 4.6.4.2. */
+/* What leaves at once. */
+static uint32_t burst(const struct tcp *tcp) {
+    uint64_t rate = tcp->congestion.model->pacing_rate;
+    uint32_t least = (rate < 1200000 / 8 ? 1u : 2u) * tcp->mss;
+    return max_u32((uint32_t)min_u64(rate / 1000, BURST_BYTES_MAX), least);
+}
+
+/* Room for three bursts besides, one that is sent, one that is received and one that is acknowledged; and in the phase
+ * that probes, lest a tiny window be too small for it. */
 static uint32_t with_budget(const struct tcp *tcp, uint32_t bytes) {
-    const struct tcp_bbr *bbr = tcp->congestion.bbr;
-    uint32_t gso = (uint32_t)min_u64(bbr->pacing_rate / 1000, 65536);
-    bytes = max_u32(max_u32(bytes, 3 * max_u32(gso, 2 * tcp->mss)), least_window(tcp));
-    return bbr->state == TCP_BBR_UP ? bytes + 2 * tcp->mss : bytes;
+    const struct tcp_bbr *bbr = bbr_of(tcp);
+    bytes += 3 * burst(tcp);
+    return bbr->state == TCP_BBR_PROBE_BW && bbr->cycle == PROBE_UP ? bytes + 2 * tcp->mss : bytes;
 }
 
-static uint32_t inflight_target(const struct tcp *tcp, uint64_t bw, uint32_t gain) {
+static uint32_t inflight(const struct tcp *tcp, uint64_t bw, uint32_t gain) {
     return with_budget(tcp, content(tcp, bw, gain));
 }
 
-static uint32_t inflight_with_headroom(const struct tcp *tcp) {
-    const struct tcp_bbr *bbr = tcp->congestion.bbr;
-    if (bbr->inflight_longterm == TCP_BBR_NONE)
-        return TCP_BBR_NONE;
-    uint32_t headroom =
-        max_u32((uint32_t)(bbr->inflight_longterm * (uint64_t)HEADROOM_PERCENT / 100), tcp->mss);
-    uint32_t left = bbr->inflight_longterm > headroom ? bbr->inflight_longterm - headroom : 0;
-    return max_u32(left, least_window(tcp));
-}
-
 static void start_round(struct tcp *tcp) {
-    tcp->congestion.bbr->next_round_delivered = tcp->active->rate.delivered;
+    bbr_of(tcp)->next_round_delivered = tcp->active->rate.delivered;
 }
 
-static void reset_full_bw(struct tcp_bbr *bbr) {
-    bbr->full_bw = 0;
-    bbr->full_bw_count = 0;
-    bbr->full_bw_now = false;
+static void set_pacing_rate(struct tcp *tcp, uint64_t bw, uint32_t gain) {
+    struct tcp_model *model = tcp->congestion.model;
+    uint64_t rate = bw * gain / UNIT * (100 - PACING_MARGIN_PERCENT) / 100;
+    if (rate && (model->bbr.full_bw_reached || rate > model->pacing_rate))
+        model->pacing_rate = rate;
 }
 
-static void reset_short_term(struct tcp_bbr *bbr) {
-    bbr->bw_shortterm = UINT64_MAX;
-    bbr->inflight_shortterm = TCP_BBR_NONE;
+/* A window a round trip, as long as no rate is known: section 4.2.1. */
+static void init_pacing_rate(struct tcp *tcp) {
+    struct tcp_model *model = tcp->congestion.model;
+    model->bbr.has_seen_rtt = tcp->rtt.srtt_ns > 0;
+    uint64_t rtt_ns = tcp->rtt.srtt_ns ? tcp->rtt.srtt_ns : SECOND_NS / 1000;
+    model->pacing_rate = tcp->congestion.cwnd * SECOND_NS / rtt_ns * HIGH_GAIN / UNIT;
 }
 
-static void set_pacing_rate(struct tcp_bbr *bbr, uint32_t gain) {
-    uint64_t rate = bbr->bw * gain / 100 * (100 - PACING_MARGIN_PERCENT) / 100;
-    if (rate && (bbr->full_bw_reached || rate > bbr->pacing_rate))
-        bbr->pacing_rate = rate;
+/* What arrives at a rate that a policer lets through. */
+
+static void policer_begin_interval(struct tcp *tcp) {
+    struct tcp_bbr_policer *policer = &bbr_of(tcp)->policer;
+    const struct tcp_rate *rate = &tcp->active->rate;
+    policer->began_ns = rate->delivered_ns;
+    policer->delivered = rate->delivered;
+    policer->lost = rate->lost;
+    policer->rounds = 0;
 }
 
-/* Section 4.3.3: the states of ProbeBW. */
-
-static void start_down(struct stack *stack, struct tcp *tcp) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    bbr->loss_in_round = false;
-    bbr->bw_latest = bbr->inflight_latest = 0;
-    bbr->probe_up_cnt = TCP_BBR_NONE;
-    /* Flows that share a bottleneck shall not probe at the same time. */
-    bbr->rounds_since_bw_probe = (uint8_t)random_below(&stack->random, 2);
-    bbr->bw_probe_wait_ns = 2 * SECOND_NS + random_below(&stack->random, (uint32_t)SECOND_NS);
-    bbr->cycle_stamp_ns = stack->now_ns;
-    bbr->ack_phase = TCP_BBR_ACKS_PROBE_STOPPING;
-    start_round(tcp);
-    bbr->state = TCP_BBR_DOWN;
+static void policer_forget(struct tcp *tcp) {
+    bbr_of(tcp)->policer = (struct tcp_bbr_policer){0};
+    policer_begin_interval(tcp);
 }
 
-static void start_refill(struct tcp *tcp) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    reset_short_term(bbr);
-    bbr->bw_probe_up_rounds = 0;
-    bbr->bw_probe_up_acks = 0;
-    bbr->ack_phase = TCP_BBR_ACKS_REFILLING;
-    start_round(tcp);
-    bbr->state = TCP_BBR_REFILL;
+static bool is_same_rate(uint64_t a, uint64_t b) {
+    uint64_t difference = a > b ? a - b : b - a;
+    return difference <= b / POLICER_SAME_RATIO || difference <= POLICER_SAME;
 }
 
-/* How much must be acknowledged for each segment more: half as much every round trip. */
-static void raise_slope(struct tcp *tcp) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    uint32_t growth = UINT32_C(1) << bbr->bw_probe_up_rounds;
-    if (bbr->bw_probe_up_rounds < 30)
-        bbr->bw_probe_up_rounds++;
-    bbr->probe_up_cnt = max_u32(tcp->congestion.cwnd / growth, tcp->mss);
-}
-
-static void start_up(struct tcp *tcp, uint64_t rate) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    bbr->ack_phase = TCP_BBR_ACKS_PROBE_STARTING;
-    start_round(tcp);
-    reset_full_bw(bbr);
-    bbr->full_bw = rate;
-    bbr->state = TCP_BBR_UP;
-    raise_slope(tcp);
-}
-
-static bool start_refill_when_due(const struct stack *stack, struct tcp *tcp) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    /* No rarer than Reno would look for more: section 4.3.3.5. */
-    uint32_t segments = inflight_target(tcp, bbr->bw, 100) / tcp->mss;
-    if (stack->now_ns - bbr->cycle_stamp_ns <= bbr->bw_probe_wait_ns &&
-        bbr->rounds_since_bw_probe < min_u32(segments, RENO_ROUNDS_MAX))
-        return false;
-    start_refill(tcp);
-    return true;
-}
-
-static bool is_time_to_cruise(const struct tcp *tcp) {
-    uint32_t pipe = tcp_pipe(tcp);
-    return pipe <= inflight_with_headroom(tcp) &&
-           pipe <= inflight_target(tcp, max_bw(tcp->congestion.bbr), 100);
-}
-
-static bool is_time_to_go_down(struct tcp *tcp, uint64_t rate) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    if (tcp->active->cwnd_limited && tcp->congestion.cwnd >= bbr->inflight_longterm) {
-        reset_full_bw(bbr); /* it is our own bound that limits the rate */
-        bbr->full_bw = rate;
-        return false;
+static void policer_end_interval(struct tcp *tcp, uint64_t bw) {
+    struct tcp_bbr_policer *policer = &bbr_of(tcp)->policer;
+    if (policer->bw && is_same_rate(bw, policer->bw)) {
+        policer->bw = (bw + policer->bw) / 2;
+        policer->found = true;
+        policer->rounds = 0;
+        return;
     }
-    return bbr->full_bw_now;
+    policer->bw = bw;
+    policer_begin_interval(tcp);
 }
 
-static void update_probe_bw(struct stack *stack, struct tcp *tcp, uint64_t rate) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    switch (bbr->state) {
-    case TCP_BBR_DOWN:
-        if (!start_refill_when_due(stack, tcp) && is_time_to_cruise(tcp))
-            bbr->state = TCP_BBR_CRUISE;
-        break;
-    case TCP_BBR_CRUISE:
-        start_refill_when_due(stack, tcp);
-        break;
-    case TCP_BBR_REFILL:
-        if (bbr->round_start) {
-            bbr->bw_probe_samples = true;
-            start_up(tcp, rate);
-        }
-        break;
-    case TCP_BBR_UP:
-        if (is_time_to_go_down(tcp, rate))
-            start_down(stack, tcp);
-        break;
-    default:
-        break;
+static void start_probe_bw(struct stack *stack, struct tcp *tcp);
+
+static void policer_kept(struct stack *stack, struct tcp *tcp) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    if (bbr->state != TCP_BBR_PROBE_BW || !bbr->round_start || ++bbr->policer.rounds < POLICER_KEEP_ROUNDS)
+        return;
+    policer_forget(tcp);
+    start_probe_bw(stack, tcp);
+}
+
+static void policer_sample(struct stack *stack, struct tcp *tcp, bool app_limited, uint32_t losses) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    struct tcp_bbr_policer *policer = &bbr->policer;
+    const struct tcp_rate *rate = &tcp->active->rate;
+    if (policer->found) {
+        policer_kept(stack, tcp);
+        return;
     }
+    if (!policer->sampling) {
+        if (!losses)
+            return;
+        policer_begin_interval(tcp);
+        policer->sampling = true;
+    }
+    if (bbr->round_start)
+        policer->rounds++;
+    if (app_limited || policer->rounds > POLICER_ROUNDS_MAX) {
+        policer_forget(tcp);
+        return;
+    }
+    uint32_t lost = rate->lost - policer->lost, delivered = rate->delivered - policer->delivered;
+    uint64_t us = (rate->delivered_ns - policer->began_ns) / 1000;
+    if (policer->rounds < POLICER_ROUNDS_MIN || !losses || !delivered || us < 1000 ||
+        lost * UINT64_C(256) < delivered * (uint64_t)POLICER_LOSS)
+        return;
+    policer_end_interval(tcp, delivered * UINT64_C(1000000) / us);
 }
 
-/* Sections 4.5.2 and 4.5.4: what the acknowledgment tells of the rate, and of the present round trip. */
+/* Sections 4.1.1 and 4.1.2: the highest rate. */
 
 static void update_round(struct tcp *tcp, const struct tcp_rate_sample *sample) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
+    struct tcp_bbr *bbr = bbr_of(tcp);
     bbr->round_start = sample->any && seq_ge(sample->prior_delivered, bbr->next_round_delivered);
     if (!bbr->round_start)
         return;
     start_round(tcp);
-    if (bbr->rounds_since_bw_probe < UINT8_MAX)
-        bbr->rounds_since_bw_probe++;
+    bbr->round++;
+    bbr->conserving = false;
 }
 
-static void update_latest(struct tcp *tcp, const struct tcp_rate_sample *sample, uint64_t rate) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    bbr->bw_latest = max_u64(bbr->bw_latest, rate);
-    bbr->inflight_latest = max_u32(bbr->inflight_latest, sample->delivered);
-    bbr->loss_round_start = sample->any && seq_ge(sample->prior_delivered, bbr->loss_round_delivered);
-    if (bbr->loss_round_start)
-        bbr->loss_round_delivered = tcp->active->rate.delivered;
-}
-
-static void lower_bounds(struct tcp *tcp) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    if (is_probing_bw(bbr) || !bbr->loss_in_round)
+static void update_bw(struct stack *stack, struct tcp *tcp, const struct tcp_rate_sample *sample,
+                      uint32_t losses) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    uint64_t rate = tcp_rate_of(sample->delivered, sample->interval_us);
+    bbr->round_start = false;
+    if (!rate)
         return;
-    if (bbr->bw_shortterm == UINT64_MAX)
-        bbr->bw_shortterm = max_bw(bbr);
-    if (bbr->inflight_shortterm == TCP_BBR_NONE)
-        bbr->inflight_shortterm = tcp->congestion.cwnd;
-    bbr->bw_shortterm = max_u64(bbr->bw_latest, bbr->bw_shortterm / 100 * BETA_PERCENT);
-    bbr->inflight_shortterm =
-        max_u32(bbr->inflight_latest, (uint32_t)(bbr->inflight_shortterm * (uint64_t)BETA_PERCENT / 100));
+    update_round(tcp, sample);
+    policer_sample(stack, tcp, sample->app_limited, losses);
+    if (!sample->app_limited || rate >= max_bw(bbr))
+        max_bw_sample(bbr, rate);
 }
 
-/* Section 4.5.5. */
 static void update_ack_aggregation(const struct stack *stack, struct tcp *tcp, uint32_t acked) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    if (!acked)
+        return;
     if (bbr->round_start && ++bbr->extra_acked_rounds >= EXTRA_ACKED_ROUNDS) {
         bbr->extra_acked_rounds = 0;
         bbr->extra_acked[0] = bbr->extra_acked[1];
         bbr->extra_acked[1] = 0;
     }
     uint64_t since_us = (stack->now_ns - bbr->extra_acked_start_ns) / 1000;
-    uint64_t expected = since_us < 10 * SECOND_NS / 1000 ? bbr->bw * since_us / 1000000 : UINT32_MAX;
-    if (bbr->extra_acked_delivered <= expected) {
+    uint64_t expected = since_us < 10 * SECOND_NS / 1000 ? bw_of(bbr) * since_us / 1000000 : UINT32_MAX;
+    if (bbr->extra_acked_delivered <= expected ||
+        bbr->extra_acked_delivered + acked >= EXTRA_ACKED_EPOCH_MAX) {
         bbr->extra_acked_delivered = 0;
         bbr->extra_acked_start_ns = stack->now_ns;
         expected = 0;
@@ -249,299 +251,249 @@ static void update_ack_aggregation(const struct stack *stack, struct tcp *tcp, u
     bbr->extra_acked[1] = max_u32(bbr->extra_acked[1], min_u32(extra, tcp->congestion.cwnd));
 }
 
-static void check_full_bw(struct tcp_bbr *bbr, const struct tcp_rate_sample *sample, uint64_t rate) {
-    if (bbr->full_bw_now || sample->app_limited || !rate)
+/* Section 4.3.4: the states, and the phases of PROBE_BW. */
+
+static void next_phase(struct stack *stack, struct tcp_bbr *bbr) {
+    bbr->cycle = (uint8_t)((bbr->cycle + 1) % CYCLE_PHASES);
+    bbr->cycle_stamp_ns = stack->now_ns;
+}
+
+/* With any phase but the one that sends less: flows that share a bottleneck shall not probe at the same time. */
+static void start_probe_bw(struct stack *stack, struct tcp *tcp) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    bbr->state = TCP_BBR_PROBE_BW;
+    bbr->cycle = (uint8_t)(CYCLE_PHASES - 1 - random_below(&stack->random, CYCLE_PHASES - 1));
+    next_phase(stack, bbr);
+}
+
+/* What is in the network when the next segment leaves, which pacing may have put off. */
+static uint32_t at_departure(const struct stack *stack, const struct tcp *tcp, uint32_t bytes) {
+    const struct tcp_bbr *bbr = bbr_of(tcp);
+    uint64_t due_ns = tcp->active->pacing_due_ns;
+    uint64_t wait_us = due_ns > stack->now_ns ? (due_ns - stack->now_ns) / 1000 : 0;
+    uint64_t arrives = bw_of(bbr) * wait_us / 1000000;
+    if (pacing_gain(bbr) > UNIT)
+        bytes += burst(tcp);
+    return arrives < bytes ? bytes - (uint32_t)arrives : 0;
+}
+
+static void update_phase(struct stack *stack, struct tcp *tcp, uint32_t prior_flight, uint32_t losses) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    uint32_t gain = pacing_gain(bbr), flight = at_departure(stack, tcp, prior_flight);
+    bool full_length = stack->now_ns - bbr->cycle_stamp_ns > bbr->min_rtt_ns, over = full_length;
+    if (bbr->state != TCP_BBR_PROBE_BW)
         return;
-    if (rate >= bbr->full_bw + bbr->full_bw / 4) {
-        reset_full_bw(bbr);
-        bbr->full_bw = rate;
+    if (gain > UNIT) /* until that much is in flight, unless it is too much for the path */
+        over = full_length && (losses || flight >= inflight(tcp, max_bw(bbr), gain));
+    else if (gain < UNIT) /* no longer than the queue lasts */
+        over = full_length || flight <= inflight(tcp, max_bw(bbr), UNIT);
+    if (over)
+        next_phase(stack, bbr);
+}
+
+static void check_full_bw(struct tcp_bbr *bbr, const struct tcp_rate_sample *sample) {
+    if (bbr->full_bw_reached || !bbr->round_start || sample->app_limited)
+        return;
+    uint64_t bw = max_bw(bbr);
+    if (bw >= bbr->full_bw + bbr->full_bw / 4) {
+        bbr->full_bw = bw;
+        bbr->full_bw_count = 0;
         return;
     }
-    if (!bbr->round_start)
-        return;
-    bbr->full_bw_now = ++bbr->full_bw_count >= FULL_BW_ROUNDS;
-    bbr->full_bw_reached |= bbr->full_bw_now;
+    bbr->full_bw_reached = ++bbr->full_bw_count >= FULL_BW_ROUNDS;
 }
 
-static bool too_much_lost(uint32_t lost, uint32_t in_flight) {
-    return lost > in_flight * (uint64_t)LOSS_THRESHOLD_PERCENT / 100;
-}
-
-/* Section 4.5.6.2: a probe has shown how much is too much. */
-static void inflight_too_high(struct stack *stack, struct tcp *tcp, uint32_t in_flight, bool app_limited) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    bbr->bw_probe_samples = false;
-    if (!app_limited)
-        bbr->inflight_longterm =
-            max_u32(in_flight, (uint32_t)(inflight_target(tcp, bbr->bw, 100) * (uint64_t)BETA_PERCENT / 100));
-    if (bbr->state == TCP_BBR_UP)
-        start_down(stack, tcp);
-}
-
-/* Sections 4.3.1.2 and .3: Startup ends when the rate grows no more, or too much is lost. */
-static void check_startup(struct tcp *tcp, const struct tcp_rate_sample *sample) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    if (bbr->state != TCP_BBR_STARTUP)
-        return;
-    if (!bbr->full_bw_reached && bbr->loss_round_start && bbr->loss_events_in_round >= STARTUP_FULL_LOSSES &&
-        too_much_lost(sample->lost, sample->in_flight)) {
-        bbr->full_bw_reached = true;
-        bbr->inflight_longterm = max_u32(inflight_target(tcp, max_bw(bbr), 100), bbr->inflight_latest);
-    }
-    if (bbr->full_bw_reached)
+static void check_drain(struct stack *stack, struct tcp *tcp) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    if (bbr->state == TCP_BBR_STARTUP && bbr->full_bw_reached) {
         bbr->state = TCP_BBR_DRAIN;
+        tcp->congestion.ssthresh = inflight(tcp, max_bw(bbr), UNIT);
+    }
+    if (bbr->state == TCP_BBR_DRAIN &&
+        at_departure(stack, tcp, tcp_pipe(tcp)) <= inflight(tcp, max_bw(bbr), UNIT))
+        start_probe_bw(stack, tcp);
 }
 
-/* While it probes, the bound that lasts grows faster and faster. */
-static void probe_upward(struct tcp *tcp, uint32_t acked) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    if (!tcp->active->cwnd_limited || tcp->congestion.cwnd < bbr->inflight_longterm)
-        return;
-    bbr->bw_probe_up_acks += acked;
-    if (bbr->bw_probe_up_acks >= bbr->probe_up_cnt) {
-        uint32_t segments = bbr->bw_probe_up_acks / bbr->probe_up_cnt;
-        bbr->bw_probe_up_acks -= segments * bbr->probe_up_cnt;
-        bbr->inflight_longterm =
-            (uint32_t)min_u64(bbr->inflight_longterm + (uint64_t)segments * tcp->mss, TCP_CWND_MAX);
-    }
-    if (bbr->round_start)
-        raise_slope(tcp);
+/* Section 4.3.5: PROBE_RTT. */
+
+static void save_window(struct tcp *tcp) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    bool good = bbr->recovery_state < TCP_RECOVERY && bbr->state != TCP_BBR_PROBE_RTT;
+    bbr->prior_cwnd = good ? tcp->congestion.cwnd : max_u32(bbr->prior_cwnd, tcp->congestion.cwnd);
 }
 
-static void adapt_long_term(struct stack *stack, struct tcp *tcp, const struct tcp_rate_sample *sample,
-                            uint32_t acked) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    if (bbr->ack_phase == TCP_BBR_ACKS_PROBE_STARTING && bbr->round_start)
-        bbr->ack_phase = TCP_BBR_ACKS_PROBE_FEEDBACK;
-    if (bbr->ack_phase == TCP_BBR_ACKS_PROBE_STOPPING && bbr->round_start) {
-        if (in_probe_bw(bbr) && !sample->app_limited) {
-            bbr->max_bw_filter[0] = bbr->max_bw_filter[1];
-            bbr->max_bw_filter[1] = 0;
-        }
-        bbr->ack_phase = TCP_BBR_ACKS_INIT;
-    }
-    if (sample->any && too_much_lost(sample->lost, sample->in_flight)) {
-        if (bbr->bw_probe_samples)
-            inflight_too_high(stack, tcp, sample->in_flight, sample->app_limited);
+static void check_probe_rtt_done(struct stack *stack, struct tcp *tcp) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    if (!bbr->probe_rtt_done_ns || stack->now_ns <= bbr->probe_rtt_done_ns)
         return;
-    }
-    if (bbr->inflight_longterm == TCP_BBR_NONE)
-        return;
-    bbr->inflight_longterm = max_u32(bbr->inflight_longterm, sample->in_flight);
-    if (bbr->state == TCP_BBR_UP)
-        probe_upward(tcp, acked);
-}
-
-/* Section 4.3.4: ProbeRTT. */
-
-static void exit_probe_rtt(struct stack *stack, struct tcp *tcp) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
+    bbr->min_rtt_stamp_ns = stack->now_ns;
     tcp->congestion.cwnd = max_u32(tcp->congestion.cwnd, bbr->prior_cwnd);
-    reset_short_term(bbr);
-    bbr->probe_rtt_min_stamp_ns = stack->now_ns;
-    if (bbr->full_bw_reached) {
-        start_down(stack, tcp);
-        bbr->state = TCP_BBR_CRUISE;
-    } else {
+    if (bbr->full_bw_reached)
+        start_probe_bw(stack, tcp);
+    else
         bbr->state = TCP_BBR_STARTUP;
+}
+
+static void stay_in_probe_rtt(struct stack *stack, struct tcp *tcp) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    tcp_rate_limit(tcp); /* it is we who do not use the path */
+    if (!bbr->probe_rtt_done_ns && tcp_pipe(tcp) <= MIN_PIPE_SEGMENTS * tcp->mss) {
+        bbr->probe_rtt_done_ns = stack->now_ns + PROBE_RTT_DURATION_NS;
+        bbr->probe_rtt_round_done = false;
+        start_round(tcp);
+    } else if (bbr->probe_rtt_done_ns) {
+        bbr->probe_rtt_round_done |= bbr->round_start;
+        if (bbr->probe_rtt_round_done)
+            check_probe_rtt_done(stack, tcp);
     }
 }
 
-static uint32_t probe_rtt_window(const struct tcp *tcp) {
-    const struct tcp_bbr *bbr = tcp->congestion.bbr;
-    return max_u32(content(tcp, bbr->bw, gains[TCP_BBR_PROBE_RTT].window), least_window(tcp));
-}
-
-static void update_min_rtt(const struct stack *stack, struct tcp_bbr *bbr, uint64_t rtt_ns) {
-    bbr->probe_rtt_expired = stack->now_ns > bbr->probe_rtt_min_stamp_ns + PROBE_RTT_INTERVAL_NS;
-    if (rtt_ns && (!bbr->probe_rtt_min_ns || rtt_ns < bbr->probe_rtt_min_ns || bbr->probe_rtt_expired)) {
-        bbr->probe_rtt_min_ns = rtt_ns;
-        bbr->probe_rtt_min_stamp_ns = stack->now_ns;
-    }
+static void update_min_rtt(struct stack *stack, struct tcp *tcp, const struct tcp_delivery *delivery) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    uint64_t rtt_ns = delivery->rtt_ns;
     bool expired = stack->now_ns > bbr->min_rtt_stamp_ns + MIN_RTT_WINDOW_NS;
-    if (bbr->probe_rtt_min_ns && (!bbr->min_rtt_ns || bbr->probe_rtt_min_ns < bbr->min_rtt_ns || expired)) {
-        bbr->min_rtt_ns = bbr->probe_rtt_min_ns;
-        bbr->min_rtt_stamp_ns = bbr->probe_rtt_min_stamp_ns;
+    if (rtt_ns && (!bbr->min_rtt_ns || rtt_ns < bbr->min_rtt_ns || expired)) {
+        bbr->min_rtt_ns = rtt_ns;
+        bbr->min_rtt_stamp_ns = stack->now_ns;
     }
-}
-
-static void probe_rtt(struct stack *stack, struct tcp *tcp, const struct tcp_rate_sample *sample) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    if (bbr->state != TCP_BBR_PROBE_RTT && bbr->probe_rtt_expired && !bbr->idle_restart) {
-        bbr->prior_cwnd = tcp->active->recovery.state < TCP_RECOVERY
-                              ? tcp->congestion.cwnd
-                              : max_u32(bbr->prior_cwnd, tcp->congestion.cwnd);
+    if (expired && !bbr->idle_restart && bbr->state != TCP_BBR_PROBE_RTT) {
+        save_window(tcp);
         bbr->state = TCP_BBR_PROBE_RTT;
         bbr->probe_rtt_done_ns = 0;
-        bbr->ack_phase = TCP_BBR_ACKS_PROBE_STOPPING;
-        start_round(tcp);
     }
-    if (bbr->state == TCP_BBR_PROBE_RTT) {
-        tcp_rate_limit(tcp);
-        if (!bbr->probe_rtt_done_ns && tcp_pipe(tcp) <= probe_rtt_window(tcp)) {
-            bbr->probe_rtt_done_ns = stack->now_ns + PROBE_RTT_DURATION_NS;
-            bbr->probe_rtt_round_done = false;
-            start_round(tcp);
-        } else if (bbr->probe_rtt_done_ns) {
-            bbr->probe_rtt_round_done |= bbr->round_start;
-            if (bbr->probe_rtt_round_done && stack->now_ns > bbr->probe_rtt_done_ns)
-                exit_probe_rtt(stack, tcp);
-        }
-    }
-    if (sample->any && sample->delivered > 0)
+    if (bbr->state == TCP_BBR_PROBE_RTT)
+        stay_in_probe_rtt(stack, tcp);
+    if (delivery->rate.any && delivery->rate.delivered > 0)
         bbr->idle_restart = false;
 }
 
-/* Section 4.6.4. */
-static void set_window(struct tcp *tcp, uint32_t acked) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    uint32_t window = gains[bbr->state].window, cwnd = tcp->congestion.cwnd, cap = TCP_BBR_NONE;
-    uint32_t extra = bbr->full_bw_reached ? max_u32(bbr->extra_acked[0], bbr->extra_acked[1]) : 0;
-    uint32_t most = with_budget(tcp, content(tcp, bbr->bw, window) + extra);
-    if (bbr->full_bw_reached)
-        cwnd = min_u32(cwnd + acked, most);
-    else if (cwnd < most || tcp->active->rate.delivered < TCP_INITIAL_SEGMENTS * tcp->mss)
-        cwnd += acked;
-    cwnd = max_u32(cwnd, least_window(tcp));
+/* Section 4.2.3: the window. */
+
+/* In the first round trip of a recovery no more is sent than arrives; after it the window is what it was. Returns
+ * whether the window is found by that. */
+static bool conserve(struct tcp *tcp, uint32_t acked, uint32_t losses) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    uint8_t before = bbr->recovery_state, state = tcp->active->recovery.state;
+    uint32_t *cwnd = &tcp->congestion.cwnd, pipe = tcp_pipe(tcp);
+    if (losses)
+        *cwnd = *cwnd > losses + tcp->mss ? *cwnd - losses : tcp->mss;
+    if (state == TCP_RECOVERY && before != TCP_RECOVERY) {
+        bbr->conserving = true;
+        start_round(tcp);
+        *cwnd = pipe + acked;
+    } else if (before >= TCP_RECOVERY && state < TCP_RECOVERY) {
+        *cwnd = max_u32(*cwnd, bbr->prior_cwnd);
+        bbr->conserving = false;
+    }
+    bbr->recovery_state = state;
+    if (bbr->conserving)
+        *cwnd = max_u32(*cwnd, pipe + acked);
+    return bbr->conserving;
+}
+
+static void set_window(struct tcp *tcp, uint32_t acked, uint32_t losses) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    if (acked && !conserve(tcp, acked, losses)) {
+        uint32_t cwnd = tcp->congestion.cwnd;
+        uint32_t target = content(tcp, bw_of(bbr), window_gain(bbr));
+        if (bbr->full_bw_reached) {
+            uint64_t most = bw_of(bbr) * (EXTRA_ACKED_MAX_NS / 1000) / 1000000;
+            target += (uint32_t)min_u64(max_u32(bbr->extra_acked[0], bbr->extra_acked[1]), most);
+        }
+        target = with_budget(tcp, target);
+        if (bbr->full_bw_reached)
+            cwnd = min_u32(cwnd + acked, target);
+        else if (cwnd < target || tcp->active->rate.delivered < TCP_INITIAL_SEGMENTS * tcp->mss)
+            cwnd += acked;
+        tcp->congestion.cwnd = max_u32(cwnd, MIN_PIPE_SEGMENTS * tcp->mss);
+    }
+    tcp->congestion.cwnd = min_u32(tcp->congestion.cwnd, TCP_CWND_MAX);
     if (bbr->state == TCP_BBR_PROBE_RTT)
-        cwnd = min_u32(cwnd, probe_rtt_window(tcp));
-    if (bbr->state == TCP_BBR_PROBE_RTT || bbr->state == TCP_BBR_CRUISE)
-        cap = inflight_with_headroom(tcp);
-    else if (in_probe_bw(bbr))
-        cap = bbr->inflight_longterm;
-    cap = max_u32(min_u32(cap, bbr->inflight_shortterm), least_window(tcp));
-    tcp->congestion.cwnd = min_u32(min_u32(cwnd, cap), TCP_CWND_MAX);
+        tcp->congestion.cwnd = min_u32(tcp->congestion.cwnd, MIN_PIPE_SEGMENTS * tcp->mss);
 }
 
-static void update_model(struct stack *stack, struct tcp *tcp, const struct tcp_delivery *delivery,
-                         uint64_t rate) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
+static void acknowledged(struct stack *stack, struct tcp *tcp, const struct tcp_delivery *delivery) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
     const struct tcp_rate_sample *sample = &delivery->rate;
-    update_latest(tcp, sample, rate);
-    update_round(tcp, sample);
-    if (rate && (rate >= max_bw(bbr) || !sample->app_limited))
-        bbr->max_bw_filter[1] = max_u64(bbr->max_bw_filter[1], rate);
-    if (bbr->loss_round_start)
-        lower_bounds(tcp);
+    uint32_t losses = tcp->active->rate.lost - bbr->lost_seen;
+    uint32_t prior_flight = tcp_pipe(tcp) + delivery->delivered + losses;
+    bbr->lost_seen = tcp->active->rate.lost;
+    update_bw(stack, tcp, sample, losses);
     update_ack_aggregation(stack, tcp, delivery->delivered);
-    check_full_bw(bbr, sample, rate);
-    check_startup(tcp, sample);
-    if (bbr->loss_round_start) {
-        bbr->loss_in_round = false;
-        bbr->loss_events_in_round = 0;
-    }
-    if (bbr->state == TCP_BBR_DRAIN && tcp_pipe(tcp) <= inflight_target(tcp, max_bw(bbr), 100))
-        start_down(stack, tcp);
-    if (bbr->full_bw_reached) {
-        adapt_long_term(stack, tcp, sample, delivery->delivered);
-        update_probe_bw(stack, tcp, rate);
-    }
-    update_min_rtt(stack, bbr, delivery->rtt_ns);
-    probe_rtt(stack, tcp, sample);
-    if (bbr->loss_round_start) {
-        bbr->bw_latest = rate;
-        bbr->inflight_latest = sample->delivered;
-    }
-    bbr->bw = min_u64(max_bw(bbr), bbr->bw_shortterm);
+    update_phase(stack, tcp, prior_flight, losses);
+    check_full_bw(bbr, sample);
+    check_drain(stack, tcp);
+    update_min_rtt(stack, tcp, delivery);
+    if (!bbr->has_seen_rtt && tcp->rtt.srtt_ns)
+        init_pacing_rate(tcp);
+    set_pacing_rate(tcp, bw_of(bbr), pacing_gain(bbr));
+    set_window(tcp, delivery->delivered, losses);
 }
 
-void tcp_bbr_acknowledged(struct stack *stack, struct tcp *tcp, const struct tcp_delivery *delivery) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    if (bbr->too_high) {
-        bbr->too_high = false;
-        inflight_too_high(stack, tcp, bbr->too_high_flight, false);
-    }
-    update_model(stack, tcp, delivery, tcp_rate_of(delivery->rate.delivered, delivery->rate.interval_us));
-    set_pacing_rate(bbr, gains[bbr->state].pacing);
-    set_window(tcp, delivery->delivered);
+/* rate.lost has it, and that is looked at with the next acknowledgment. */
+static void lost(struct tcp *tcp, const struct tcp_rtx *sent) {
+    (void)tcp, (void)sent;
 }
 
-void tcp_bbr_congested(struct tcp *tcp) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    if (!bbr->loss_in_round)
-        bbr->loss_round_delivered = tcp->active->rate.delivered;
-    bbr->loss_in_round = true;
+static void congested(struct tcp *tcp) {
+    (void)tcp;
 }
 
-/* Section 4.5.6.2: with how much in flight the loss passed what is borne. */
-void tcp_bbr_lost(struct tcp *tcp, const struct tcp_rtx *sent) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    uint32_t lost = tcp->active->rate.lost - sent->rate.lost, in_flight = sent->rate.in_flight;
-    uint32_t span = tcp_rtx_span(sent);
-    tcp_bbr_congested(tcp);
-    if (bbr->loss_events_in_round < UINT8_MAX)
-        bbr->loss_events_in_round++;
-    if (!bbr->bw_probe_samples || bbr->too_high || sent->app_limited || !too_much_lost(lost, in_flight))
-        return;
-    uint64_t flight_before = in_flight > span ? in_flight - span : 0, lost_before = lost - span;
-    uint64_t borne = flight_before * LOSS_THRESHOLD_PERCENT / 100;
-    uint64_t prefix = borne > lost_before ? (borne - lost_before) * 100 / (100 - LOSS_THRESHOLD_PERCENT) : 0;
-    bbr->too_high = true;
-    bbr->too_high_flight = (uint32_t)(flight_before + prefix);
-}
-
-void tcp_bbr_recovery(struct tcp *tcp, bool timeout) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    bbr->undo_bw_shortterm = bbr->bw_shortterm;
-    bbr->undo_inflight_shortterm = bbr->inflight_shortterm;
-    bbr->undo_inflight_longterm = bbr->inflight_longterm;
+static void recovery(struct stack *stack, struct tcp *tcp, bool timeout) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    save_window(tcp);
     if (!timeout)
         return;
+    bbr->recovery_state = TCP_LOSS;
     bbr->full_bw = 0;
-    if (!is_probing_bw(bbr) && bbr->inflight_shortterm == TCP_BBR_NONE)
-        bbr->inflight_shortterm = max_u32(tcp->congestion.cwnd, tcp->active->recovery.prior_cwnd);
+    bbr->round_start = true; /* a timeout ends a round trip */
+    policer_sample(stack, tcp, false, tcp->mss);
 }
 
-void tcp_bbr_undo(struct tcp *tcp) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    reset_full_bw(bbr);
-    bbr->loss_in_round = false;
-    bbr->bw_shortterm = max_u64(bbr->bw_shortterm, bbr->undo_bw_shortterm);
-    bbr->inflight_shortterm = max_u32(bbr->inflight_shortterm, bbr->undo_inflight_shortterm);
-    bbr->inflight_longterm = max_u32(bbr->inflight_longterm, bbr->undo_inflight_longterm);
+static void undo(struct stack *stack, struct tcp *tcp) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    (void)stack;
+    bbr->full_bw = 0; /* what was thought to be the most may have been the false recovery's */
+    bbr->full_bw_count = 0;
+    policer_forget(tcp);
 }
 
-/* A window a round trip: section 4.6.2. */
-static void init_pacing_rate(struct tcp *tcp) {
-    uint64_t rtt_ns = tcp->rtt.srtt_ns ? tcp->rtt.srtt_ns : SECOND_NS / 1000;
-    tcp->congestion.bbr->pacing_rate =
-        tcp->congestion.cwnd * SECOND_NS / rtt_ns * gains[TCP_BBR_STARTUP].pacing / 100;
-}
-
-void tcp_bbr_restart(const struct stack *stack, struct tcp *tcp) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    if (!bbr->min_rtt_ns && tcp->rtt.srtt_ns) {
-        bbr->min_rtt_ns = tcp->rtt.srtt_ns; /* of the handshake */
-        init_pacing_rate(tcp);
-    }
+static void restart(struct stack *stack, struct tcp *tcp) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    if (!bbr->has_seen_rtt && tcp->rtt.srtt_ns)
+        init_pacing_rate(tcp); /* of the handshake */
     if (!tcp->active->rate.app_limited)
         return;
     bbr->idle_restart = true;
     bbr->extra_acked_start_ns = stack->now_ns;
-    if (in_probe_bw(bbr))
-        set_pacing_rate(bbr, 100);
+    bbr->extra_acked_delivered = 0;
+    if (bbr->state == TCP_BBR_PROBE_BW)
+        set_pacing_rate(tcp, bw_of(bbr), UNIT);
+    else if (bbr->state == TCP_BBR_PROBE_RTT)
+        check_probe_rtt_done(stack, tcp);
 }
 
-void tcp_bbr_begin(const struct stack *stack, struct tcp *tcp) {
-    struct tcp_bbr *bbr = tcp->congestion.bbr;
-    *bbr = (struct tcp_bbr){.state = TCP_BBR_STARTUP,
-                            .inflight_longterm = TCP_BBR_NONE,
-                            .probe_up_cnt = TCP_BBR_NONE,
-                            .min_rtt_ns = tcp->rtt.srtt_ns,
-                            .min_rtt_stamp_ns = stack->now_ns,
-                            .probe_rtt_min_stamp_ns = stack->now_ns,
-                            .extra_acked_start_ns = stack->now_ns,
-                            .next_round_delivered = tcp->active->rate.delivered,
-                            .loss_round_delivered = tcp->active->rate.delivered};
-    reset_short_term(bbr);
+static void begin(struct stack *stack, struct tcp *tcp) {
+    struct tcp_bbr *bbr = bbr_of(tcp);
+    memset(bbr, 0, sizeof *bbr);
+    bbr->min_rtt_ns = tcp->rtt.min_ns;
+    bbr->min_rtt_stamp_ns = bbr->extra_acked_start_ns = bbr->cycle_stamp_ns = stack->now_ns;
+    bbr->next_round_delivered = tcp->active->rate.delivered;
+    bbr->lost_seen = tcp->active->rate.lost;
+    bbr->prior_cwnd = tcp->congestion.cwnd;
+    policer_forget(tcp);
     init_pacing_rate(tcp);
 }
 
-void tcp_bbr_info(const struct tcp *tcp, struct tcp_bbr_information *info) {
-    const struct tcp_bbr *bbr = tcp->congestion.bbr;
-    *info = (struct tcp_bbr_information){.bw_low = (uint32_t)bbr->bw,
-                                         .bw_high = (uint32_t)(bbr->bw >> 32),
+static void info(const struct tcp *tcp, struct tcp_bbr_information *told) {
+    const struct tcp_bbr *bbr = bbr_of(tcp);
+    uint64_t bw = bw_of(bbr);
+    *told = (struct tcp_bbr_information){.bw_low = (uint32_t)bw,
+                                         .bw_high = (uint32_t)(bw >> 32),
                                          .min_rtt_us = (uint32_t)(bbr->min_rtt_ns / 1000),
-                                         .pacing_gain = gains[bbr->state].pacing * 256u / 100,
-                                         .cwnd_gain = gains[bbr->state].window * 256u / 100};
+                                         .pacing_gain = pacing_gain(bbr),
+                                         .cwnd_gain = window_gain(bbr)};
 }
+
+const struct tcp_model_verbs tcp_bbr_verbs = {begin, acknowledged, lost,    recovery,
+                                              undo,  congested,    restart, info};

@@ -5,7 +5,7 @@
 #include "stack/tcp/tcp_congestion.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
-#include "stack/tcp/tcp_bbr.h"
+#include "stack/tcp/tcp_model.h"
 #include <string.h>
 
 #define BETA 0.7 /* RFC 9438 section 4.6 */
@@ -27,25 +27,26 @@ void tcp_congestion_init(struct tcp_congestion *congestion, enum tcp_algorithm a
 }
 
 void tcp_congestion_begin(struct stack *stack, struct tcp *tcp, enum tcp_algorithm algorithm) {
-    struct tcp_bbr *bbr = algorithm == TCP_BBR && tcp_active_take(stack, tcp) ? pool_take(&stack->bbr) : NULL;
+    const struct tcp_model_verbs *verbs = tcp_model_of(algorithm);
+    struct tcp_model *model = verbs && tcp_active_take(stack, tcp) ? pool_take(&stack->models) : NULL;
     tcp_congestion_end(stack, tcp);
     if (tcp_active_is_own(stack, tcp))
         tcp->active->growth = (struct tcp_growth){0};
-    tcp_congestion_init(&tcp->congestion, algorithm == TCP_BBR && !bbr ? TCP_CUBIC : algorithm, tcp->mss);
-    tcp->congestion.bbr = bbr;
-    if (bbr)
-        tcp_bbr_begin(stack, tcp);
+    tcp_congestion_init(&tcp->congestion, verbs && !model ? TCP_CUBIC : algorithm, tcp->mss);
+    tcp->congestion.model = model;
+    if (model)
+        verbs->begin(stack, tcp);
 }
 
 void tcp_congestion_end(struct stack *stack, struct tcp *tcp) {
-    if (tcp->congestion.bbr)
-        pool_return(&stack->bbr, tcp->congestion.bbr);
-    tcp->congestion.bbr = NULL;
+    if (tcp->congestion.model)
+        pool_return(&stack->models, tcp->congestion.model);
+    tcp->congestion.model = NULL;
 }
 
 void tcp_congestion_lost(struct tcp *tcp, const struct tcp_rtx *sent) {
     if (tcp_congestion_models(&tcp->congestion))
-        tcp_bbr_lost(tcp, sent);
+        tcp_model(tcp)->lost(tcp, sent);
 }
 
 /* Newton's method: there is no mathematical library in a program that has none. */

@@ -4,8 +4,8 @@
  * (TCP_CONGESTION).
  *
  * An algorithm answers two questions: how the window grows when data is acknowledged, and what is left of it
- * after a loss. What is lost, and what happens during recovery, is tcp_recovery.c's. BBR (tcp_bbr.h) is of
- * another kind: it sets the window and the rate by its model of the path, whatever the state of recovery.
+ * after a loss. What is lost, and what happens during recovery, is tcp_recovery.c's. BBR is of
+ * another kind: it sets the window and the rate by its model of the path (tcp_model.h).
  */
 #ifndef STACK_TCP_TCP_CONGESTION_H
 #define STACK_TCP_TCP_CONGESTION_H
@@ -15,7 +15,7 @@
 
 struct stack;
 struct tcp;
-struct tcp_bbr;
+struct tcp_model;
 struct tcp_rtx;
 
 #define TCP_CWND_MAX (UINT32_C(1) << 30)
@@ -24,7 +24,8 @@ struct tcp_rtx;
 enum tcp_algorithm {
     TCP_CUBIC, /* the default, as Linux's */
     TCP_RENO,
-    TCP_BBR,
+    TCP_BBR,  /* version 1, as Linux's */
+    TCP_BBR3, /* version 3 */
     TCP_ALGORITHMS,
 };
 
@@ -56,7 +57,7 @@ struct tcp_congestion {
     uint32_t cwnd, ssthresh; /* bytes */
     uint32_t acked;          /* bytes counted towards the next increase, in Reno's congestion avoidance */
     float w_max;             /* CUBIC's, in segments: the window at the last loss */
-    struct tcp_bbr *bbr;     /* of stack->bbr; NULL with every other algorithm */
+    struct tcp_model *model; /* of stack->models; NULL: the algorithm has none */
 };
 
 /* What an algorithm may want to know of an acknowledgment. */
@@ -69,7 +70,7 @@ struct tcp_progress {
 };
 
 /* Begins a connection, or goes on with another algorithm when it has begun (cwnd > 0). When there is no
- * memory for BBR's model it is CUBIC. */
+ * memory for a model it is CUBIC. */
 void tcp_congestion_begin(struct stack *stack, struct tcp *tcp, enum tcp_algorithm algorithm);
 
 /* The connection is at its end: memory is given back. */
@@ -80,7 +81,7 @@ void tcp_congestion_init(struct tcp_congestion *congestion, enum tcp_algorithm a
 
 /* Whether a model says how much may be in flight, rather than what is acknowledged and lost. */
 static inline bool tcp_congestion_models(const struct tcp_congestion *congestion) {
-    return congestion->bbr;
+    return congestion->model;
 }
 
 /* Data was acknowledged outside recovery, and the window was what limited the sender. */

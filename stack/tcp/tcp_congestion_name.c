@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const names[TCP_ALGORITHMS] = {
-    [TCP_CUBIC] = "cubic", [TCP_RENO] = "reno", [TCP_BBR] = "bbr"};
+    [TCP_CUBIC] = "cubic", [TCP_RENO] = "reno", [TCP_BBR] = "bbr", [TCP_BBR3] = "bbr3"};
 
 const char *tcp_congestion_name(enum tcp_algorithm algorithm) {
     return names[algorithm];

@@ -12,8 +12,8 @@
 #include "stack/base/wire.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
-#include "stack/tcp/tcp_bbr.h"
 #include "stack/tcp/tcp_ecn.h"
+#include "stack/tcp/tcp_model.h"
 #include "stack/tcp/tcp_nagle.h"
 #include "stack/tcp/tcp_pmtu.h"
 #include "stack/tcp/tcp_sack.h"
@@ -337,7 +337,7 @@ static void restart_after_idle(struct stack *stack, struct tcp *tcp) {
     uint32_t initial = TCP_INITIAL_SEGMENTS * tcp->mss;
     if (tcp_congestion_models(&tcp->congestion)) {
         if (tcp->snd_nxt == tcp->snd_una && tcp->send.length > 0)
-            tcp_bbr_restart(stack, tcp);
+            tcp_model(tcp)->restart(stack, tcp);
         return;
     }
     if (stack->sysctl.tcp_slow_start_after_idle && tcp->snd_nxt == tcp->snd_una && tcp->last_sent_ns &&

@@ -5,7 +5,7 @@
 #include "stack/tcp/tcp_pacing.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
-#include "stack/tcp/tcp_bbr.h"
+#include "stack/tcp/tcp_model.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define CREDIT_NS (2 * TIMER_TICK_NS) /* that a sender which was late may catch up on */
@@ -14,8 +14,8 @@
 uint64_t tcp_pacing_rate(const struct stack *stack, const struct tcp *tcp) {
     const struct tcp_congestion *congestion = &tcp->congestion;
     uint64_t rate = TCP_PACING_NONE;
-    if (congestion->bbr) {
-        rate = congestion->bbr->pacing_rate;
+    if (congestion->model) {
+        rate = congestion->model->pacing_rate;
     } else if (tcp->rtt.srtt_ns) {
         bool slow_start = congestion->cwnd < congestion->ssthresh / 2;
         uint32_t percent = slow_start ? stack->sysctl.tcp_pacing_ss_ratio : stack->sysctl.tcp_pacing_ca_ratio;

@@ -6,15 +6,15 @@
 #include "stack/base/minmax.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
-#include "stack/tcp/tcp_bbr.h"
 #include "stack/tcp/tcp_ecn.h"
+#include "stack/tcp/tcp_model.h"
 #include "stack/tcp/tcp_output.h"
 #include "stack/tcp/tcp_rtt.h"
 #include "stack/tcp/tcp_timer.h"
 
 #define PROBE_MARGIN_NS UINT64_C(2000000) /* Linux's TCP_TIMEOUT_MIN */
 
-static void remember_for_undo(struct tcp *tcp, bool timeout) {
+static void remember_for_undo(struct stack *stack, struct tcp *tcp, bool timeout) {
     struct tcp_recovery *recovery = &tcp->active->recovery;
     recovery->can_undo = true;
     recovery->prior_cwnd =
@@ -23,7 +23,7 @@ static void remember_for_undo(struct tcp *tcp, bool timeout) {
     recovery->resend_time = 0;
     recovery->resends_unseen = 0;
     if (tcp_congestion_models(&tcp->congestion))
-        tcp_bbr_recovery(tcp, timeout);
+        tcp_model(tcp)->recovery(stack, tcp, timeout);
 }
 
 /* How much may be in flight from here on, when so much was and something is lost. */
@@ -45,7 +45,7 @@ static void enter_recovery(struct stack *stack, struct tcp *tcp) {
     struct tcp_recovery *recovery = &tcp->active->recovery;
     bool reduced = recovery->state == TCP_REDUCING;
     stack->mib.TcpExtTCPFastRetrans++;
-    remember_for_undo(tcp, false);
+    remember_for_undo(stack, tcp, false);
     recovery->state = TCP_RECOVERY;
     recovery->recover = tcp->snd_nxt;
     recovery->probing = false;
@@ -63,7 +63,7 @@ void tcp_recovery_marked(struct stack *stack, struct tcp *tcp) {
     recovery->can_undo = false;
     begin_reduction(tcp, tcp->congestion.cwnd);
     if (tcp_congestion_models(&tcp->congestion))
-        tcp_bbr_congested(tcp);
+        tcp_model(tcp)->congested(tcp);
     tcp->ecn |= TCP_ECN_REDUCED;
 }
 
@@ -96,7 +96,7 @@ static void undo(struct stack *stack, struct tcp *tcp) {
     tcp->congestion.cwnd = max_u32(tcp->congestion.cwnd, recovery->prior_cwnd);
     tcp->congestion.ssthresh = max_u32(tcp->congestion.ssthresh, recovery->prior_ssthresh);
     if (tcp_congestion_models(&tcp->congestion))
-        tcp_bbr_undo(tcp);
+        tcp_model(tcp)->undo(stack, tcp);
     tcp_rtx_lose_none(tcp);
     tcp->active->scoreboard.duplicate_acks = 0;
     recovery->state = TCP_OPEN;
@@ -163,7 +163,7 @@ static void probe_answered(struct stack *stack, struct tcp *tcp, const struct tc
         return;
     stack->mib.TcpExtTCPLossProbeRecovery++;
     if (tcp_congestion_models(&tcp->congestion)) {
-        tcp_bbr_congested(tcp);
+        tcp_model(tcp)->congested(tcp);
         return;
     }
     choose_threshold(tcp, tcp->congestion.cwnd);
@@ -240,7 +240,7 @@ void tcp_recovery_acknowledged(struct stack *stack, struct tcp *tcp, uint32_t ac
     if (news && recovery->state < TCP_RECOVERY)
         enter_recovery(stack, tcp);
     if (tcp_congestion_models(&tcp->congestion)) {
-        tcp_bbr_acknowledged(stack, tcp, delivery);
+        tcp_model(tcp)->acknowledged(stack, tcp, delivery);
     } else if (reducing(tcp)) {
         reduce_proportionally(tcp, delivery, acked > 0 && !news);
     } else if (acked > 0 && (was_limited(tcp) || recovery->state == TCP_LOSS)) {
@@ -258,11 +258,11 @@ void tcp_recovery_acknowledged(struct stack *stack, struct tcp *tcp, uint32_t ac
     rearm(stack, tcp, acked > 0, acked > 0 || delivery->newly_sacked || news, wait_ns);
 }
 
-void tcp_recovery_timeout(const struct stack *stack, struct tcp *tcp) {
+void tcp_recovery_timeout(struct stack *stack, struct tcp *tcp) {
     struct tcp_recovery *recovery = &tcp->active->recovery;
     if (tcp->retransmits == 0) {
         uint32_t flight = tcp->snd_nxt - tcp->snd_una;
-        remember_for_undo(tcp, true);
+        remember_for_undo(stack, tcp, true);
         if (recovery->state != TCP_LOSS || seq_ge(tcp->snd_una, recovery->recover))
             choose_threshold(tcp, flight);
     }

@@ -59,7 +59,7 @@ void tcp_recovery_duplicate(struct tcp *tcp, struct tcp_delivery *delivery);
 void tcp_recovery_marked(struct stack *stack, struct tcp *tcp);
 
 /* The retransmission timer has expired. */
-void tcp_recovery_timeout(const struct stack *stack, struct tcp *tcp);
+void tcp_recovery_timeout(struct stack *stack, struct tcp *tcp);
 void tcp_recovery_reorder_timeout(struct stack *stack, struct tcp *tcp);
 void tcp_recovery_probe_timeout(struct stack *stack, struct tcp *tcp);
 

@@ -269,10 +269,10 @@ void tcp_repair(void *object, void *context) {
     while (*key && pool_has(&stack->md5_keys, *key) && pool_mark(&stack->md5_keys, *key))
         key = &(*key)->next;
     *key = NULL;
-    if (tcp->congestion.bbr && pool_has(&stack->bbr, tcp->congestion.bbr))
-        pool_mark(&stack->bbr, tcp->congestion.bbr);
+    if (tcp->congestion.model && pool_has(&stack->models, tcp->congestion.model))
+        pool_mark(&stack->models, tcp->congestion.model);
     else
-        tcp->congestion.bbr = NULL;
+        tcp->congestion.model = NULL;
     if (tcp->fastopen_key && pool_has(&stack->fastopen_keys, tcp->fastopen_key))
         pool_mark(&stack->fastopen_keys, tcp->fastopen_key);
     else

@@ -426,7 +426,7 @@ void assert_nothing_left(struct host *host) {
     assert_int_equal(stack->neighbours.pendings.used, 0);
     assert_int_equal(stack->marks.used, 0);
     assert_int_equal(stack->corks.used, 0);
-    assert_int_equal(stack->bbr.used, 0);
+    assert_int_equal(stack->models.used, 0);
     assert_int_equal(stack->md5_keys.used, 0);
     assert_int_equal(stack->fastopen_keys.used, 0);
     assert_int_equal(stack->buffers.used, 0);

@@ -4,7 +4,7 @@
  * delay and random loss, in virtual time. The references are what theory says of the algorithms (RFC 9438
  * section 5.1 and Mathis et al., 1997), less what a real implementation may fall short by; and BBR's states.
  */
-#include "stack/tcp/tcp_bbr.h"
+#include "stack/tcp/tcp_model.h"
 #include "tests/unit/host.h"
 #include <errno.h>
 #include <netinet/in.h>
@@ -150,6 +150,8 @@ static double reference(const char *algorithm, double rtt_s, double loss) {
     if (loss == 0)
         return rate;
     if (strcmp(algorithm, "bbr") == 0)
+        return 0.95 * rate; /* it does not heed loss */
+    if (strcmp(algorithm, "bbr3") == 0)
         return (loss <= 0.001 ? 0.9 : loss <= 0.01 ? 0.65 : 0.3) * rate; /* it bears 2 % */
     double reno = SEGMENT / rtt_s * 1.22 / __builtin_sqrt(loss);
     double cubic = SEGMENT * 1.17 * __builtin_pow(rtt_s, 0.75) / __builtin_pow(loss, 0.75) / rtt_s;
@@ -200,9 +202,27 @@ static void bbr_reaches_its_goodput(void **state) {
     goodput("bbr");
 }
 
+static void bbr3_reaches_its_goodput(void **state) {
+    (void)state;
+    goodput("bbr3");
+}
+
 static struct tcp_bbr *bbr_of(const struct flow *flow) {
-    assert_non_null(flow->client->tcp->congestion.bbr);
-    return flow->client->tcp->congestion.bbr;
+    assert_non_null(flow->client->tcp->congestion.model);
+    assert_int_equal(flow->client->tcp->congestion.algorithm, TCP_BBR);
+    return &flow->client->tcp->congestion.model->bbr;
+}
+
+static struct tcp_bbr3 *bbr3_of(const struct flow *flow) {
+    assert_non_null(flow->client->tcp->congestion.model);
+    assert_int_equal(flow->client->tcp->congestion.algorithm, TCP_BBR3);
+    return &flow->client->tcp->congestion.model->bbr3;
+}
+
+static uint64_t highest_rate(const struct flow *flow) {
+    struct tcp_bbr_information told;
+    tcp_bbr_verbs.info(flow->client->tcp, &told);
+    return told.bw_low;
 }
 
 static void bbr_finds_the_path_and_keeps_its_queue_short(void **state) {
@@ -213,8 +233,8 @@ static void bbr_finds_the_path_and_keeps_its_queue_short(void **state) {
     flow_open(&path, &flow, 80);
     assert_int_equal(bbr_of(&flow)->state, TCP_BBR_STARTUP);
     path_run(&path, &flow, 1, now + 3 * SECOND);
-    assert_true(bbr_of(&flow)->full_bw_reached && bbr_of(&flow)->state >= TCP_BBR_DOWN);
-    assert_in_range(bbr_of(&flow)->bw, RATE * 85 / 100, RATE * 105 / 100);
+    assert_true(bbr_of(&flow)->full_bw_reached && bbr_of(&flow)->state == TCP_BBR_PROBE_BW);
+    assert_in_range(highest_rate(&flow), RATE * 85 / 100, RATE * 105 / 100);
     assert_in_range(bbr_of(&flow)->min_rtt_ns / MS, 20, 22);
     uint64_t sum_ms = 0;
     for (int i = 0; i < 100; i++) {
@@ -246,6 +266,47 @@ static void bbr_notices_a_longer_path(void **state) {
     path_close(&path);
 }
 
+static void bbr3_finds_the_path_and_keeps_its_queue_short(void **state) {
+    (void)state;
+    struct path path;
+    struct flow flow;
+    path_open(&path, 20 * MS, 200 * MS, 0, "bbr3");
+    flow_open(&path, &flow, 80);
+    assert_int_equal(bbr3_of(&flow)->state, TCP_BBR3_STARTUP);
+    path_run(&path, &flow, 1, now + 3 * SECOND);
+    assert_true(bbr3_of(&flow)->full_bw_reached && bbr3_of(&flow)->state >= TCP_BBR3_DOWN);
+    assert_in_range(bbr3_of(&flow)->bw, RATE * 85 / 100, RATE * 105 / 100);
+    assert_in_range(bbr3_of(&flow)->min_rtt_ns / MS, 20, 22);
+    uint64_t sum_ms = 0;
+    for (int i = 0; i < 100; i++) {
+        path_run(&path, &flow, 1, now + 100 * MS);
+        sum_ms += flow.client->tcp->rtt.srtt_ns / MS;
+    }
+    assert_in_range(sum_ms / 100, 20, 40); /* where cubic's is above 100 */
+    path_close(&path);
+}
+
+static void bbr3_notices_a_longer_path(void **state) {
+    (void)state;
+    struct path path;
+    struct flow flow;
+    bool probed = false;
+    path_open(&path, 20 * MS, 50 * MS, 0, "bbr3");
+    flow_open(&path, &flow, 80);
+    path_run(&path, &flow, 1, now + 3 * SECOND);
+    path.delay_ns = 30 * MS;
+    for (int i = 0; i < 250; i++) {
+        path_run(&path, &flow, 1, now + 100 * MS);
+        probed |= bbr3_of(&flow)->state == TCP_BBR3_PROBE_RTT;
+    }
+    assert_true(probed);
+    assert_in_range(bbr3_of(&flow)->min_rtt_ns / MS, 60, 63);
+    flow.received = 0;
+    path_run(&path, &flow, 1, now + 10 * SECOND);
+    assert_true((double)flow.received > 0.75 * 10 * (double)RATE);
+    path_close(&path);
+}
+
 static void a_connection_changes_to_bbr_and_back(void **state) {
     (void)state;
     struct path path;
@@ -257,7 +318,7 @@ static void a_connection_changes_to_bbr_and_back(void **state) {
     flow_open(&path, &flow, 80);
     path_run(&path, &flow, 1, now + 2 * SECOND);
     assert_int_equal(socket_set_option(path.a.stack, flow.client, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3), 0);
-    assert_int_equal(path.a.stack->bbr.used, 1);
+    assert_int_equal(path.a.stack->models.used, 1);
     path_run(&path, &flow, 1, now + 5 * SECOND);
     assert_int_equal(socket_get_option(path.a.stack, flow.client, IPPROTO_TCP, TCP_CC_INFO, &told, &length),
                      0);
@@ -268,7 +329,7 @@ static void a_connection_changes_to_bbr_and_back(void **state) {
     assert_in_range(info.delivery_rate, RATE * 80 / 100, RATE * 105 / 100);
     assert_in_range(info.pacing_rate, RATE / 2, RATE * 2);
     assert_int_equal(socket_set_option(path.a.stack, flow.client, IPPROTO_TCP, TCP_CONGESTION, "reno", 4), 0);
-    assert_int_equal(path.a.stack->bbr.used, 0);
+    assert_int_equal(path.a.stack->models.used, 0);
     flow.received = 0;
     path_run(&path, &flow, 1, now + 5 * SECOND);
     assert_true((double)flow.received > 0.8 * 5 * (double)RATE);
@@ -280,7 +341,7 @@ static void memory_for_bbr_comes_back(void **state) {
     struct path path;
     struct flow flow;
     path_open(&path, 20 * MS, 50 * MS, 0, "bbr");
-    path.a.stack->bbr.limit = 1;
+    path.a.stack->models.limit = 1;
     flow_open(&path, &flow, 80);
     struct flow second;
     flow_open(&path, &second, 81);
@@ -292,7 +353,7 @@ static void memory_for_bbr_comes_back(void **state) {
     socket_release(path.b.stack, second.server);
     path_run(&path, NULL, 0, now + 70 * SECOND);
     assert_int_equal(path.a.stack->connections.used, 0);
-    assert_int_equal(path.a.stack->bbr.used, 0);
+    assert_int_equal(path.a.stack->models.used, 0);
     path_close(&path);
 }
 
@@ -329,6 +390,8 @@ static void flows_share_a_link(void **state) {
     assert_true(fairness("reno", 10) > 0.85);
     assert_true(fairness("bbr", 2) > 0.9);
     assert_true(fairness("bbr", 10) > 0.85);
+    assert_true(fairness("bbr3", 2) > 0.9);
+    assert_true(fairness("bbr3", 10) > 0.85);
 }
 
 int main(void) {
@@ -336,8 +399,11 @@ int main(void) {
         cmocka_unit_test(cubic_reaches_its_goodput),
         cmocka_unit_test(reno_reaches_its_goodput),
         cmocka_unit_test(bbr_reaches_its_goodput),
+        cmocka_unit_test(bbr3_reaches_its_goodput),
         cmocka_unit_test(bbr_finds_the_path_and_keeps_its_queue_short),
         cmocka_unit_test(bbr_notices_a_longer_path),
+        cmocka_unit_test(bbr3_finds_the_path_and_keeps_its_queue_short),
+        cmocka_unit_test(bbr3_notices_a_longer_path),
         cmocka_unit_test(a_connection_changes_to_bbr_and_back),
         cmocka_unit_test(memory_for_bbr_comes_back),
         cmocka_unit_test(flows_share_a_link),

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tcp_model.c - see tcp_model.h. A connection lies in memory that processes share, each of which has the verbs
+ * elsewhere: it is the algorithm's number that leads to them.
+ */
+#include "stack/tcp/tcp_model.h"
+#include "stack/tcp/tcp.h"
+
+static const struct tcp_model_verbs *const models[TCP_ALGORITHMS] = {
+    [TCP_BBR] = &tcp_bbr_verbs,
+    [TCP_BBR3] = &tcp_bbr3_verbs,
+};
+
+const struct tcp_model_verbs *tcp_model_of(enum tcp_algorithm algorithm) {
+    return models[algorithm];
+}
+
+const struct tcp_model_verbs *tcp_model(const struct tcp *tcp) {
+    return tcp->congestion.model ? models[tcp->congestion.algorithm] : NULL;
+}
