@@ -92,6 +92,8 @@ void socket_release(struct stack *stack, struct socket *socket) {
     }
     if (socket->filters) {
         filter_purge(stack, &socket->filters->filter);
+        ip6_label_release(stack, socket);
+        ip6_anycast_release(stack, socket);
         pool_return(&stack->filter_pool, socket->filters);
     }
     list_remove(&socket->event_link);

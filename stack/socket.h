@@ -11,7 +11,9 @@
 
 #include "stack/datagram/datagram.h"
 #include "stack/ip/filter.h"
+#include "stack/ip/ip6_anycast.h"
 #include "stack/ip/ip6_extension.h"
+#include "stack/ip/ip6_label.h"
 #include "stack/ip/port.h"
 #include <sys/socket.h>
 
@@ -83,13 +85,15 @@ enum socket_timestamp {
 
 /* ipv6(7), of few sockets. */
 struct socket_headers6 {
-    struct ip6_extensions extensions; /* IPV6_HOPOPTS, IPV6_DSTOPTS, IPV6_RTHDR, IPV6_RTHDRDSTOPTS */
-    uint32_t mtu;                     /* IPV6_MTU: what is longer is cut; 0: no less than the path's */
-    uint32_t interface;               /* IPV6_PKTINFO; 0: none */
-    uint32_t flow_information;        /* of a connected one: sin6_flowinfo; 0: the stack's choice */
-    uint8_t old_forms;                /* enum socket_old_form */
-    struct ip_address path_mtu_of;    /* IPV6_RECVPATHMTU: where the last went that was too long ... */
-    uint32_t path_mtu;                /* ... for so many bytes; 0: nothing is to be told */
+    struct ip6_extensions extensions;      /* IPV6_HOPOPTS, IPV6_DSTOPTS, IPV6_RTHDR, IPV6_RTHDRDSTOPTS */
+    uint32_t mtu;                          /* IPV6_MTU: what is longer is cut; 0: no less than the path's */
+    uint32_t interface;                    /* IPV6_PKTINFO; 0: none */
+    uint32_t flow_information;             /* of a connected one: sin6_flowinfo; 0: the stack's choice */
+    uint32_t labels[IP6_LABELS_OF_SOCKET]; /* that it has leased; 0: none */
+    struct ip_address anycast[IP6_ANYCAST_OF_SOCKET]; /* that it has joined; "::": none */
+    uint8_t old_forms;                                /* enum socket_old_form */
+    struct ip_address path_mtu_of; /* IPV6_RECVPATHMTU: where the last went that was too long ... */
+    uint32_t path_mtu;             /* ... for so many bytes; 0: nothing is to be told */
 };
 
 /* What is told as RFC 2292 has it: IPV6_2292PKTINFO and so on. */

@@ -209,11 +209,25 @@ static int set_raw(struct socket *socket, int name, socklen_t length, int number
     return 0;
 }
 
+/* IPV6_JOIN_ANYCAST and its opposite; that the program may is the caller's to see. */
+static int set_anycast(struct stack *stack, struct socket *socket, int name, const void *value,
+                       socklen_t length) {
+    struct ipv6_mreq request;
+    if (length < sizeof request)
+        return -EINVAL;
+    memcpy(&request, value, sizeof request);
+    struct ip_address address = ip_from_bytes(&request.ipv6mr_multiaddr);
+    return name == IPV6_JOIN_ANYCAST ? ip6_anycast_join(stack, socket, request.ipv6mr_interface, address)
+                                     : ip6_anycast_leave(stack, socket, request.ipv6mr_interface, address);
+}
+
 int ip6_option_set(struct stack *stack, struct socket *socket, int name, const void *value, socklen_t length,
                    int number) {
     bool ignored;
     if (socket->type == SOCK_RAW && (name == IPV6_CHECKSUM || name == IPV6_HDRINCL))
         return set_raw(socket, name, length, number);
+    if (name == IPV6_JOIN_ANYCAST || name == IPV6_LEAVE_ANYCAST)
+        return set_anycast(stack, socket, name, value, length);
     if (headers6_option_is(name))
         return headers6_option_set(stack, socket, name, value, length, number);
     if (multicast6_option_is(name))

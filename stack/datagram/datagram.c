@@ -519,6 +519,8 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
         parameters->flow_label = message->flow_label & IP6_FLOW_LABEL;
     else if (six && !message->has_address)
         parameters->flow_label = six->flow_information & IP6_FLOW_LABEL;
+    if (!v4 && parameters->flow_label && !ip6_label_may(stack, socket, parameters->flow_label))
+        return -EINVAL;
     if (!v4 && !parameters->flow_label && options->six.auto_flow_label)
         parameters->flow_label =
             ip6_flow_label(stack, source, destination, parameters->protocol,

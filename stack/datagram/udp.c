@@ -126,7 +126,7 @@ void udp_input(struct stack *stack, struct ip_packet *packet) {
     if (view)
         filter_view(stack, view, packet, UDP_HEADER_BYTES);
     bool many = ip_is_multicast(packet->destination) || ip_is_broadcast(stack, packet->destination);
-    if (!many && !ip_is_local(stack, packet->destination))
+    if (!many && !ip_is_local(stack, packet->destination) && !ip6_is_anycast(stack, packet->destination))
         return; /* let in for DHCP's sake alone */
     if (!many && !(socket = datagram_lookup(stack, packet->protocol, packet->source, source_port,
                                             packet->destination, port, view))) {

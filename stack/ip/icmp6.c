@@ -91,7 +91,9 @@ static void echo_reply(struct stack *stack, const struct ip_packet *packet) {
     memcpy(header, buffer_data(chain), ICMP6_HEADER_BYTES);
     header[0] = ICMP6_ECHO_REPLY;
     ip_path_sent(stack, packet->source);
-    send_message(stack, packet->destination, packet->source, header,
+    const struct ip_address any = {0};
+    bool anycast = ip6_is_anycast(stack, packet->destination);
+    send_message(stack, anycast ? any : packet->destination, packet->source, header,
                  (struct byte_cursor){chain, chain->start + ICMP6_HEADER_BYTES},
                  packet->length - ICMP6_HEADER_BYTES, packet->tos);
 }

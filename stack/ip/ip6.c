@@ -57,6 +57,7 @@ void ip6_repair(struct stack *stack) {
     } else if (ip6->on && !ip6->begins) {
         ip6_addresses_join(stack);
     }
+    ip6_anycast_rejoin(stack);
     ip6_wake(stack);
 }
 
@@ -208,7 +209,7 @@ static bool wants(const struct stack *stack, const struct ip_packet *packet) {
     if (ip_is_multicast(packet->destination))
         return ip6_addresses_want(stack, packet->destination) ||
                multicast_wants(stack, packet->destination, packet->source);
-    return ip6_is_local(stack, packet->destination);
+    return ip6_is_local(stack, packet->destination) || ip6_is_anycast(stack, packet->destination);
 }
 
 /* Only ICMPv6 has anything to say without an address, or about one that is ours. */
@@ -219,7 +220,8 @@ static bool source_is_strange(const struct stack *stack, const struct ip_packet 
 }
 
 static void deliver(struct stack *stack, struct ip_packet *packet) {
-    if (source_is_strange(stack, packet)) {
+    bool nobodys = packet->protocol == IP_PROTOCOL_TCP && ip6_is_anycast(stack, packet->destination);
+    if (source_is_strange(stack, packet) || nobodys) {
         stack->mib.Ip6InAddrErrors++;
         return;
     }
@@ -348,7 +350,7 @@ static int output_to_group(struct stack *stack, struct frame *frame, const struc
 
 int ip6_output_whole(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters) {
     struct ip_address destination = parameters->destination, next_hop = destination;
-    if (ip6_is_local(stack, destination)) {
+    if (ip6_is_local(stack, destination) || ip6_is_anycast(stack, destination)) {
         int result = stack_loop_back(stack, frame);
         frame_release(&stack->buffers, frame);
         return result;

@@ -17,7 +17,9 @@
 #include "stack/dhcp/dhcp6.h"
 #include "stack/ip/ip.h"
 #include "stack/ip/ip6_addresses.h"
+#include "stack/ip/ip6_anycast.h"
 #include "stack/ip/ip6_extension.h"
+#include "stack/ip/ip6_label.h"
 #include "stack/ip/ip6_route.h"
 #include "stack/ip/ip6_source.h"
 #include "stack/ip/ip_address.h"
@@ -57,6 +59,8 @@ struct ip6 {
     uint64_t retransmit_ns; /* between two questions to a neighbour */
     struct ip6_addresses addresses;
     struct ip6_routes routes;
+    struct ip6_labels labels;
+    struct ip6_anycast anycast;
     struct nd_router router;
     struct mld mld;
     struct dhcp6 dhcp6;

@@ -59,7 +59,7 @@ bool ip6_addresses_want(const struct stack *stack, struct ip_address group) {
     for (uint32_t i = 0; i < addresses->count; i++)
         if (ip_equal(ip_solicited_node(addresses->entries[i].address), group))
             return true;
-    return false;
+    return ip6_anycast_wants(stack, group);
 }
 
 /* RFC 4862 section 5.4.2: at once if the address is used meanwhile, else after a little while, so that not

@@ -108,6 +108,13 @@ void nd_probe(struct stack *stack, struct ip_address address, const uint8_t nonc
 static void advertise(struct stack *stack, struct ip_address target, struct ip_address destination,
                       uint8_t flags, bool with_mac) {
     struct frame *frame;
+    struct ip_address source = target;
+    if (ip6_is_anycast(
+            stack, target)) { /* nothing comes from it, and others may be nearer: RFC 4861 section 7.2.7 */
+        flags &= (uint8_t)~FLAG_OVERRIDE;
+        if (ip6_source(stack, destination, 0, &source))
+            return;
+    }
     uint8_t *message = begin(stack, ICMP6_NEIGHBOUR_ADVERTISEMENT, &frame);
     if (!message)
         return;
@@ -118,7 +125,7 @@ static void advertise(struct stack *stack, struct ip_address target, struct ip_a
     memcpy(message + TARGET_AT, target.bytes, 16);
     if (with_mac)
         length += put_mac(stack, message + length, ND_OPTION_TARGET_MAC);
-    send_message(stack, frame, length, target, destination);
+    send_message(stack, frame, length, source, destination);
 }
 
 void nd_announce(struct stack *stack, struct ip_address address) {
@@ -177,13 +184,14 @@ static void solicitation(struct stack *stack, const struct ip_packet *packet, co
     bool checks = ip_is_any(packet->source), to_group = ip_is_multicast(packet->destination);
     if (checks && (mac || !ip_equal(packet->destination, ip_solicited_node(target))))
         return;
-    if (!own || ip6_address_find(stack, packet->source))
+    bool anycast = !own && ip6_is_anycast(stack, target);
+    if ((!own && !anycast) || ip6_address_find(stack, packet->source))
         return;
-    if (own->flags & IP6_FLAG_TENTATIVE && checks) {
+    if (own && own->flags & IP6_FLAG_TENTATIVE && checks) {
         asked_while_checking(stack, own, nd_find_option(options, left, ND_OPTION_NONCE));
         return;
     }
-    if (!ip6_address_usable(own))
+    if (own && !ip6_address_usable(own))
         return;
     if (checks) {
         advertise(stack, target, IP6_ALL_NODES, FLAG_OVERRIDE, true);

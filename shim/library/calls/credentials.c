@@ -30,6 +30,13 @@ static unsigned permitted(void) {
     return LIBC(syscall)(SYS_capget, &header, sets) < 0 ? 0 : sets[0].permitted;
 }
 
+bool credentials_have(int capability) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    LIBC(syscall)(SYS_capget, &header, sets);
+    return sets[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
+}
+
 static void before_loss(bool loses) {
     if (loses && (attach_config.nic[0] || attach_config.name_given) &&
         (!attached() || address_space_by_caller()))

@@ -4,18 +4,25 @@
  * setsockopt.
  */
 #include "shim/library/calls/call.h"
+#include "shim/library/calls/credentials.h"
 #include "shim/library/calls/option_value.h"
 #include "shim/library/fd/loopback.h"
 #include "shim/library/fd/udp_loopback.h"
 #include "shim/library/netinfo/netlink.h"
 #include "shim/library/process/netns.h"
+#include "shim/library/user_memory.h"
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/netlink.h>
 #include <netinet/udp.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/syscall.h>
+
+#ifndef IPV6_FLOWLABEL_MGR
+#define IPV6_FLOWLABEL_MGR 32
+#endif
 
 /* A new socket becomes this process's, or is gone when memory is out. */
 static struct fd_entry *enter_socket(struct socket *made) {
@@ -65,12 +72,9 @@ EXPORT int socket(int domain, int type, int protocol) {
     return (int)call_result(result ? result : descriptor_create(entry, type));
 }
 
-/* CAP_NET_BIND_SERVICE, which a program may have kept that is root's no more, or have given up as root. */
+/* Which a program may have kept that is root's no more, or have given up as root. */
 static bool may_bind_any_port(void) {
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
-    LIBC(syscall)(SYS_capget, &header, data);
-    return data[CAP_TO_INDEX(CAP_NET_BIND_SERVICE)].effective & CAP_TO_MASK(CAP_NET_BIND_SERVICE);
+    return credentials_have(CAP_NET_BIND_SERVICE);
 }
 
 EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
@@ -233,20 +237,24 @@ static bool is_stream(int fd) {
     return socket && socket->type == SOCK_STREAM;
 }
 
-/* IPV6_FLOWINFO_SEND: the address says the connection's flow label, too. */
-static void connect_flow(int fd, const struct sockaddr_in6 *address, socklen_t length) {
+/* IPV6_FLOWINFO_SEND: the address says the connection's flow label, too. Returns 0, or -EINVAL for one that is leased by
+ * others. */
+static int connect_flow(int fd, const struct sockaddr_in6 *address, socklen_t length) {
     const struct socket *socket = descriptor_socket(fd);
     int ignored;
     if (!socket || !socket->options.six.send_flow_info || length < sizeof *address ||
         address->sin6_family != AF_INET6)
-        return;
+        return 0;
     struct socket *entered = call_enter(fd, &ignored);
     if (!entered)
-        return;
-    struct socket_filters *extra = socket_filters(&shared->stack, entered);
+        return 0;
+    uint32_t flow = ntohl(address->sin6_flowinfo) & IP6_FLOW_INFORMATION;
+    bool may = ip6_label_may(&shared->stack, entered, flow & IP6_FLOW_LABEL);
+    struct socket_filters *extra = may ? socket_filters(&shared->stack, entered) : NULL;
     if (extra)
-        extra->six.flow_information = ntohl(address->sin6_flowinfo) & IP6_FLOW_INFORMATION;
+        extra->six.flow_information = flow;
     region_leave();
+    return may ? 0 : -EINVAL;
 }
 
 EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
@@ -277,7 +285,8 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
             return error ? (int)call_result(error) : (int)call_told(LIBC(connect)(fd, address, length));
     }
     TRACE("connect(%d, %s)", fd, tracing_address(address, length));
-    connect_flow(fd, (const struct sockaddr_in6 *)address, length);
+    if ((error = connect_flow(fd, (const struct sockaddr_in6 *)address, length)))
+        return (int)call_result(error);
     error = connect_ours(fd, call_destination(host), port, false);
     if (!error)
         worlds_deafen(fd);
@@ -364,6 +373,50 @@ static bool object_bears(int fd, int level, int name) {
     return may_be_inert(level, name) && !(raw && (level == SOL_RAW || (inet6 && level == IPPROTO_IP)));
 }
 
+/* IPV6_FLOWLABEL_MGR, whose value is a question either way. */
+static bool is_label_request(const struct socket *socket, int level, int name) {
+    return socket && socket->options.inet6 && level == IPPROTO_IPV6 && name == IPV6_FLOWLABEL_MGR;
+}
+
+static int set_label(int fd, const struct option_value *value, void *given) {
+    struct ip6_label_request request;
+    struct ip6_label_owner owner = {(uint32_t)getpid(), geteuid(), credentials_have(CAP_NET_ADMIN)};
+    int error;
+    if (value->length < sizeof request)
+        return -EINVAL;
+    memcpy(&request, value->bytes, sizeof request);
+    uint32_t before = request.label;
+    struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return error;
+    error = ip6_label_set(&shared->stack, socket, &request, &owner);
+    region_leave();
+    if (!error && request.label != before) /* Linux does not mind that it can't be written */
+        user_write((char *)given + offsetof(struct ip6_label_request, label), &request.label,
+                   sizeof request.label);
+    return error;
+}
+
+static int get_label(int fd, void *given, socklen_t *length) {
+    struct ip6_label_request request;
+    socklen_t room, bytes = sizeof request;
+    int error;
+    if (user_read(&room, length, sizeof room))
+        return -EFAULT;
+    if (room < sizeof request)
+        return -EINVAL;
+    if (user_read(&request, given, sizeof request))
+        return -EFAULT;
+    const struct socket *socket = call_enter(fd, &error);
+    if (!socket)
+        return error;
+    error = ip6_label_get(&shared->stack, socket, &request);
+    region_leave();
+    if (!error && (user_write(length, &bytes, sizeof bytes) || user_write(given, &request, sizeof request)))
+        error = -EFAULT;
+    return error;
+}
+
 /* Asks the stack. */
 static int ask_option(int fd, int level, int name, struct option_value *value, bool *both) {
     int error;
@@ -398,7 +451,9 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *lengt
         return netlink_is(fd) ? netlink_get_option(fd, level, name, value, length)
                               : LIBC(getsockopt)(fd, level, name, value, length);
     CALL_BEGINS;
-    int error = get_option(fd, level, name, value, length);
+    int error = is_label_request(descriptor_socket(fd), level, name)
+                    ? get_label(fd, value, length)
+                    : get_option(fd, level, name, value, length);
     TRACE("getsockopt(%d, %s, %s, %u)", fd, tracing_option(level, name),
           error ? "..." : tracing_value(value, *length), error ? 0 : *length);
     return (int)call_result(error);
@@ -407,7 +462,8 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *lengt
 /* An option of IPv6: the kernel's object bears it, too, since it may come to carry the socket (fallback.c);
  * and bears alone what the stack makes no use of. But for what is of the stack's interface. */
 static bool is_of_interface(int name) {
-    return name == IPV6_MULTICAST_IF || name == IPV6_JOIN_GROUP || name == IPV6_LEAVE_GROUP ||
+    return name == IPV6_JOIN_ANYCAST || name == IPV6_LEAVE_ANYCAST || name == IPV6_MULTICAST_IF ||
+           name == IPV6_JOIN_GROUP || name == IPV6_LEAVE_GROUP ||
            (name >= MCAST_JOIN_GROUP && name <= MCAST_MSFILTER);
 }
 
@@ -422,7 +478,9 @@ static int set_inet6_option(int fd, int name, const void *value, socklen_t lengt
         descriptor_alter(fd);
         return (int)call_told(LIBC(setsockopt)(fd, IPPROTO_IPV6, name, value, length));
     }
-    error = socket_set_option(&shared->stack, socket, IPPROTO_IPV6, name, value, length);
+    bool may =
+        name != IPV6_JOIN_ANYCAST || length < sizeof(struct ipv6_mreq) || credentials_have(CAP_NET_ADMIN);
+    error = may ? socket_set_option(&shared->stack, socket, IPPROTO_IPV6, name, value, length) : -EPERM;
     bool has_inet6 = shared->stack.config.ip6.on;
     region_leave();
     if ((error && (error != -ENOPROTOOPT || !object_bears(fd, IPPROTO_IPV6, name))) || is_of_interface(name))
@@ -474,7 +532,9 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
     int error = option_value_read(&copy, level, name, value, length);
     TRACE("setsockopt(%d, %s, %s, %u)", fd, tracing_option(level, name),
           error ? "..." : tracing_value(copy.bytes, copy.length), length);
-    if (!error)
+    if (!error && is_label_request(descriptor_socket(fd), level, name))
+        error = set_label(fd, &copy, (void *)(uintptr_t)value);
+    else if (!error)
         error = set_option(fd, level, name, &copy, value);
     option_value_give(&copy);
     return (int)call_result(error);

@@ -3,6 +3,7 @@
  * arp_requests.c - see arp_requests.h. In the order of arp_ioctl of Linux, for what is refused.
  */
 #include "shim/library/netinfo/arp_requests.h"
+#include "shim/library/calls/credentials.h"
 #include "shim/library/netinfo/interfaces.h"
 #include "shim/library/user_memory.h"
 #include "shim/region/libc.h"
@@ -17,13 +18,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-
-static bool may_change(void) {
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
-    LIBC(syscall)(SYS_capget, &header, data);
-    return data[CAP_TO_INDEX(CAP_NET_ADMIN)].effective & CAP_TO_MASK(CAP_NET_ADMIN);
-}
 
 bool arp_request(unsigned long request) {
     return request == SIOCGARP || request == SIOCSARP || request == SIOCDARP;
@@ -85,7 +79,7 @@ int arp_request_answer(int fd, unsigned long request, void *argument) {
     if (asked.arp_dev[0] && !is_own(asked.arp_dev))
         return LIBC(ioctl)(fd, request, argument) < 0 ? -errno : 0;
     memcpy(&name, &asked.arp_pa, sizeof name);
-    if (request != SIOCGARP && !may_change())
+    if (request != SIOCGARP && !credentials_have(CAP_NET_ADMIN))
         return -EPERM;
     if (name.sin_family != AF_INET)
         return -EPFNOSUPPORT;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * procfs_text6.c - see procfs_text6.h. Formats: what Linux prints (if6_seq_show, ipv6_route_native_seq_show,
- * snmp6_seq_show, igmp6_mc_seq_show, igmp6_mcf_seq_show, rt6_stats_seq_show, sockstat6_seq_show).
+ * snmp6_seq_show, igmp6_mc_seq_show, igmp6_mcf_seq_show, ac6_seq_show,
+ * ip6fl_seq_show, rt6_stats_seq_show, sockstat6_seq_show).
  *
  * Loopback is the kernel's, so the lines that are about lo are the kernel's.
  */
@@ -16,6 +17,7 @@
 #define METRIC_OWN 256u   /* of routes that come with an address */
 #define METRIC_TOLD 1024u /* of all others */
 #define LINK_LOCAL_BITS 64u
+#define NS_PER_S UINT64_C(1000000000)
 /* <linux/ipv6_route.h>, which does not go with <net/route.h> */
 #ifndef RTF_EXPIRES
 #define RTF_PREFIX_RT 0x00080000u
@@ -249,6 +251,36 @@ static void write_sources(struct procfs_text *text) {
     }
 }
 
+static void write_anycast(struct procfs_text *text) {
+    const struct ip_address *places = shared->stack.ip6.anycast.addresses;
+    const struct interface *own = &text->interfaces[INTERFACE_OWN];
+    print_lines_of_lo(text);
+    for (unsigned i = 0; i < IP6_ANYCAST_MAX; i++) {
+        if (ip_is_any(places[i]))
+            continue;
+        procfs_print(text, "%-4u %-15s ", own->index, own->name);
+        print_address(text, places[i]);
+        procfs_print(text, " %5u\n", ip6_anycast_users(&shared->stack, places[i]));
+    }
+}
+
+/* Labels of flows that programs have leased. */
+static void write_labels(struct procfs_text *text) {
+    const struct ip6_label *labels = shared->stack.ip6.labels.entries;
+    procfs_print(text, "Label S Owner  Users  Linger Expires  Dst                              Opt\n");
+    for (unsigned i = 0; i < IP6_LABELS_MAX; i++) {
+        const struct ip6_label *label = &labels[i];
+        if (!label->label)
+            continue;
+        int64_t left_ns = (int64_t)(label->expires_ns - shared->stack.now_ns);
+        procfs_print(text, "%05X %-1d %-6u %-6u %-6u %-8d ", label->label, label->share, label->owner,
+                     ip6_label_users(&shared->stack, label->label), (unsigned)(label->linger_ns / NS_PER_S),
+                     (int)(left_ns / (int64_t)NS_PER_S));
+        print_address(text, label->destination);
+        procfs_print(text, " %-4d\n", 0);
+    }
+}
+
 /* Nodes, nodes with routes, routes ever made, routes, exceptions, cached destinations, routes discarded. */
 static void write_route_counts(struct procfs_text *text) {
     unsigned routes = shared->stack.ip6.routes.count + shared->stack.ip6.addresses.count;
@@ -283,7 +315,9 @@ bool procfs_write6(const char *name, struct procfs_text *text) {
     else if (strcmp(name, "mcfilter6") == 0)
         write_sources(text);
     else if (strcmp(name, "anycast6") == 0)
-        print_lines_of_lo(text); /* a host that is no router has none */
+        write_anycast(text);
+    else if (strcmp(name, "ip6_flowlabel") == 0)
+        write_labels(text);
     else if (strcmp(name, "rt6_stats") == 0)
         write_route_counts(text);
     else if (strcmp(name, "sockstat6") == 0)
