@@ -3,6 +3,7 @@
  * clock.c - see clock.h.
  */
 #include "shim/region/clock.h"
+#include "shim/region/libc.h"
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +19,7 @@ static uint64_t ahead;    /* the stack's time, of this process's clock; modulo 2
 static uint64_t own_real; /* by how much the time of day was ahead of this process's clock */
 
 void clock_begin(void) {
-    void *library = dlopen("linux-vdso.so.1", RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
+    void *library = LIBC(dlopen)("linux-vdso.so.1", RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
 #if defined __aarch64__
     static const char name[] = "__kernel_clock_gettime";
 #else

@@ -131,6 +131,7 @@ struct __res_state;
     CALL(int, thrd_create, (thrd_t *, thrd_start_t, void *))                                                \
     CALL(int, io_uring_queue_init_params, (unsigned, struct io_uring *, struct io_uring_params *))          \
     CALL(void, io_uring_queue_exit, (struct io_uring *))                                                    \
+    CALL(void *, dlopen, (const char *, int))                                                               \
     CALL(void *, dlmopen, (Lmid_t, const char *, int))                                                      \
     CALL(FILE *, popen, (const char *, const char *))                                                       \
     CALL(void, _exit, (int))

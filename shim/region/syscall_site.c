@@ -3,6 +3,7 @@
  * syscall_site.c - see syscall_site.h. Also used by the keeper's program, which tells of it.
  */
 #include "shim/region/syscall_site.h"
+#include "shim/region/instruction.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -46,6 +47,8 @@ static unsigned movable_between(const uint8_t *code) {
     return 0;
 }
 
+static const uint8_t long_mov[] = {0x48, 0xc7, 0xc0}; /* mov $constant, %rax */
+
 unsigned syscall_site_load(const uint8_t *instruction, long number) {
     int32_t loaded;
     const uint8_t *mov = instruction - MOV_BYTES;
@@ -54,7 +57,7 @@ unsigned syscall_site_load(const uint8_t *instruction, long number) {
         return 0;
     if (mov[0] == 0xb8 && !is_extended(mov))
         return MOV_BYTES;
-    return memcmp(instruction - LONG_MOV_BYTES, "\x48\xc7\xc0", 3) == 0 ? LONG_MOV_BYTES : 0;
+    return memcmp(instruction - LONG_MOV_BYTES, long_mov, sizeof long_mov) == 0 ? LONG_MOV_BYTES : 0;
 }
 
 unsigned syscall_site_behind(const uint8_t *behind) {
@@ -117,6 +120,59 @@ bool syscall_site_is_target(const uint8_t *address, const uint8_t *start, const 
     return false;
 }
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+
+#define VECTOR_BYTES 16
+
+/* As far as whole vectors go; what is there, or where to go on. */
+static const uint8_t *find_by_vectors(const uint8_t *at, const uint8_t *end) {
+    const __m128i first = _mm_set1_epi8(0x0f), second = _mm_set1_epi8(0x05);
+    for (; end - at > VECTOR_BYTES; at += VECTOR_BYTES) {
+        __m128i here = _mm_loadu_si128((const __m128i *)at);
+        __m128i next = _mm_loadu_si128((const __m128i *)(at + 1));
+        __m128i both = _mm_and_si128(_mm_cmpeq_epi8(here, first), _mm_cmpeq_epi8(next, second));
+        unsigned hits = (unsigned)_mm_movemask_epi8(both);
+        if (hits)
+            return at + __builtin_ctz(hits);
+    }
+    return at;
+}
+#else
+static const uint8_t *find_by_vectors(const uint8_t *at, const uint8_t *end) {
+    (void)end;
+    return at;
+}
+#endif
+
+const uint8_t *syscall_site_find(const uint8_t *start, const uint8_t *end) {
+    for (const uint8_t *at = find_by_vectors(start, end); end - at >= 2; at++)
+        if (at[0] == 0x0f && at[1] == 0x05)
+            return at;
+    return NULL;
+}
+
+#define BEFORE_MAX 64
+#define INSTRUCTION_MAX 15
+
+static bool leads_there(const uint8_t *at, const uint8_t *instruction, const uint8_t *end) {
+    while (at < instruction) {
+        unsigned length = instruction_length(at, (size_t)(end - at));
+        at += length ? length : 1;
+    }
+    return at == instruction;
+}
+
+/* One of so many ways to begin is in step from the start, unless data lies there. */
+bool syscall_site_is_reached(const uint8_t *instruction, const uint8_t *start, const uint8_t *end) {
+    if (instruction - start < BEFORE_MAX)
+        return leads_there(start, instruction, end);
+    for (const uint8_t *at = instruction - BEFORE_MAX; at <= instruction - BEFORE_MAX + INSTRUCTION_MAX; at++)
+        if (leads_there(at, instruction, end))
+            return true;
+    return false;
+}
+
 #define CACHE_LINE 64
 
 bool syscall_site_is_one_store(const struct syscall_site *site) {
@@ -134,8 +190,21 @@ bool syscall_site_is_jumped_over(const uint8_t *instruction, const uint8_t *star
            instruction[-2] == 0 && instruction[-1] == 0;
 }
 
+static bool is_loaded_long(const uint8_t *instruction, const uint8_t *start) {
+    return instruction - LONG_MOV_BYTES >= start &&
+           memcmp(instruction - LONG_MOV_BYTES, long_mov, sizeof long_mov) == 0 && instruction[-2] == 0 &&
+           instruction[-1] == 0;
+}
+
 bool syscall_site_describe(struct syscall_site *site, const uint8_t *instruction, const uint8_t *start,
                            const uint8_t *end) {
+    if (is_loaded_long(instruction, start)) {
+        *site = (struct syscall_site){.instruction = instruction,
+                                      .before = instruction - LONG_MOV_BYTES,
+                                      .before_bytes = LONG_MOV_BYTES,
+                                      .number = instruction[-4] | instruction[-3] << 8};
+        return site->number != RT_SIGRETURN;
+    }
     const uint8_t *mov = find_mov(instruction, start);
     *site = (struct syscall_site){.instruction = instruction, .number = mov ? number_of(mov) : -1};
     if (mov == instruction - MOV_BYTES) {

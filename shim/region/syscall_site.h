@@ -44,8 +44,17 @@ bool syscall_site_is_one_store(const struct syscall_site *site);
 /* Whether it may be replaced while other threads are there: by one store, or in steps (syscall_patch.h). */
 bool syscall_site_is_replaceable_late(const struct syscall_site *site);
 
-/* Libraries beyond libc are searched up to so many bytes of text: ten such take a millisecond. */
+/* Libraries beyond libc are searched up to so many bytes of text, when they are loaded, or at the first socket. Of those
+ * that a program is linked to the small ones are searched when it begins: 1 MB takes a fifth of a millisecond. */
 #define SYSCALL_SITE_TEXT_MAX (8 << 20)
+#define SYSCALL_SITE_SMALL_TEXT_MAX (64 << 10)
+
+/* The first two bytes of a text that may be a system-call instruction; NULL: there are none. */
+const uint8_t *syscall_site_find(const uint8_t *start, const uint8_t *end);
+
+/* Whether two such bytes are an instruction for whoever comes from a little before: in x86-64's code one falls into step
+ * after a few instructions, wherever one begins to read it. */
+bool syscall_site_is_reached(const uint8_t *instruction, const uint8_t *start, const uint8_t *end);
 
 /* How many bytes right before an instruction load the number of the system call that it makes; 0: something else
  * is there. Reads up to SYSCALL_SITE_LOAD_MAX bytes before it. The number of rt_sigreturn(2) is never one: by its

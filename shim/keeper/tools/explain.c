@@ -94,11 +94,15 @@ static void add_library(struct explanation *all, const char *path) {
     all->whole.rings |= image.rings || liburing;
     if (!image.instructions || liburing) /* whose functions are taken over */
         return;
-    const char *fate = image.text_bytes > SYSCALL_SITE_TEXT_MAX ? "it is too large to be searched for them"
-                       : image.irreplaceable                    ? "not all are of a form that can be replaced"
-                       : image.late ? "replaced at the first socket, if there is one thread then"
-                                    : "replaced at the first socket";
-    bool held = image.text_bytes <= SYSCALL_SITE_TEXT_MAX && !image.irreplaceable && !image.late;
+    bool early = image.go || image.text_bytes <= SYSCALL_SITE_SMALL_TEXT_MAX;
+    bool searched = image.go || image.text_bytes <= SYSCALL_SITE_TEXT_MAX;
+    bool held = searched && !image.irreplaceable && (early || !(image.late || image.opens));
+    const char *fate = !searched             ? "it is too large to be searched for them"
+                       : image.irreplaceable ? "not all are of a form that can be replaced"
+                       : early               ? "replaced before it begins"
+                       : image.late          ? "replaced at the first socket, if there is one thread then"
+                       : image.opens         ? "replaced at the first socket, if that is not one of its own"
+                                             : "replaced at the first socket";
     add(all, "libraries", held, "%s has %u instructions that make system calls: %s", path, image.instructions,
         fate);
 }
@@ -165,7 +169,7 @@ static void add_later(struct explanation *all) {
     bool held = doctor_may_change_text() && program_calls_can_be_taken();
     if (all->whole.loads)
         add(all, "plug-ins", held, "it loads libraries as it runs (dlopen): %s",
-            held ? "what they look up in libc, and their instructions once there is a socket, are taken over"
+            held ? "what they look up in libc, and their instructions, are taken over"
                  : "this kernel does not let all of their calls be taken over");
 }
 

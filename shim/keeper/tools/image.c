@@ -139,6 +139,7 @@ static void count_syscall(const uint8_t *instruction, struct text *text) {
     if (is_data(text, &site) || (site.number >= 0 && syscall_concern(site.number) == NEVER))
         return;
     text->image->instructions++;
+    text->image->opens |= site.number < 0 || site.number == SYS_socket;
     text->image->irreplaceable += !replaceable;
     text->image->late += replaceable && !syscall_site_is_replaceable_late(&site);
 }

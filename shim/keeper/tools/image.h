@@ -17,6 +17,7 @@ struct image {
         instructions; /* that make system calls which may concern a socket, or whose number is not known */
     unsigned irreplaceable; /* of these: no jump can take their place (syscall_site.h) */
     unsigned late;          /* the others, but those that may be replaced while other threads are there */
+    bool opens;             /* one of the instructions makes sockets, or its number is not known */
 };
 
 /* Reads an ELF file of 64 bits. False: it can't be read, or is none; errno says which (ENOEXEC). */

@@ -47,7 +47,6 @@ struct image {
     Elf64_Phdr segments[SEGMENTS_MAX];
     uintptr_t low, high; /* what it takes, as the file says; high: the end of its data */
     uintptr_t bias;      /* what is to be added */
-    bool go;
 };
 
 __attribute__((noreturn)) static void fail(const char *what) {
@@ -65,18 +64,6 @@ static uintptr_t page_behind(uintptr_t address) {
 static void read_at(const struct image *image, void *to, size_t bytes, uint64_t at) {
     if (at > LONG_MAX || pread(image->file, to, bytes, (off_t)at) != (ssize_t)bytes)
         fail("it is cut off");
-}
-
-/* A note of Go's: its routines have stacks that are too small for a call of ours. */
-static bool is_go_note(const struct image *image, const Elf64_Phdr *segment) {
-    struct {
-        Elf64_Nhdr note;
-        char name[4];
-    } start;
-    if (segment->p_type != PT_NOTE || segment->p_filesz < sizeof start)
-        return false;
-    read_at(image, &start, sizeof start, segment->p_offset);
-    return start.note.n_namesz == 4 && memcmp(start.name, "Go\0", 4) == 0;
 }
 
 static void check_segment(struct image *image, const Elf64_Phdr *segment) {
@@ -104,7 +91,6 @@ static void read_headers(struct image *image, const char *path) {
         fail("it is no program for this machine");
     read_at(image, image->segments, header->e_phnum * sizeof *image->segments, header->e_phoff);
     for (unsigned i = 0; i < header->e_phnum; i++) {
-        image->go |= is_go_note(image, &image->segments[i]);
         if (image->segments[i].p_type == PT_LOAD && image->segments[i].p_memsz > 0)
             check_segment(image, &image->segments[i]);
     }
@@ -346,7 +332,7 @@ EXPORT void barewire_load(char **arguments, char **environment) {
                            random);
 
     const struct image *first = interpreted ? &interpreter : &program;
-    if (!user_dispatch_guest(program.go))
+    if (!user_dispatch_guest())
         fail("this kernel lets nobody take over its system calls");
     guest_start(first->bias + first->header.e_entry, (uintptr_t)stack);
 }

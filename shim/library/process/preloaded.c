@@ -80,7 +80,7 @@ void preloaded_find(void) {
     Dl_info info;
     if (!may_have_others())
         return;
-    void *library = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
+    void *library = LIBC(dlopen)(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
     if (!library || !dladdr(dlsym(library, "gnu_get_libc_version"), &info))
         return;
 #define FIND(name, type, parameters, arguments)                \

@@ -32,7 +32,6 @@
 static unsigned taken;
 
 #if defined __x86_64__ && !defined CALLS_BY_LIBC
-#include <emmintrin.h>
 
 #define PAGE_BYTES 4096
 #define SITES_MAX 512
@@ -50,15 +49,9 @@ static bool describe(const uint8_t *instruction, const struct text *text, struct
 
 static unsigned find_sites(const struct text *text, struct syscall_site *sites) {
     unsigned count = 0;
-    const __m128i first = _mm_set1_epi8(0x0f), second = _mm_set1_epi8(0x05);
-    for (const uint8_t *at = text->start; at + 17 <= text->end; at += 16) {
-        __m128i here = _mm_loadu_si128((const __m128i *)at),
-                next = _mm_loadu_si128((const __m128i *)(at + 1));
-        unsigned hits = (unsigned)_mm_movemask_epi8(
-            _mm_and_si128(_mm_cmpeq_epi8(here, first), _mm_cmpeq_epi8(next, second)));
-        for (; hits && count < SITES_MAX; hits &= hits - 1)
-            count += describe(at + __builtin_ctz(hits), text, &sites[count]);
-    }
+    const uint8_t *at = text->start;
+    while (count < SITES_MAX && (at = syscall_site_find(at, text->end)))
+        count += describe(at++, text, &sites[count]);
     return count;
 }
 
@@ -124,7 +117,7 @@ static struct text text_of_libc(void *library) {
 }
 
 static void *open_libc(void) {
-    return dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
+    return LIBC(dlopen)(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
 }
 
 extern const char own_header[] __asm__("__ehdr_start")
@@ -157,7 +150,7 @@ static void note_texts(const struct text *texts, unsigned count, bool unused) {
 #define SMALL_BYTES 128    /* of a function that is little more than its system call */
 #define FUNCTION_BYTES 512 /* the last function's instructions are in as many */
 
-static struct text begun;
+static struct text whole, begun; /* libc's; and what of it the constructor has searched */
 
 static void include(void *function) {
     const uint8_t *start = function;
@@ -167,36 +160,30 @@ static void include(void *function) {
         begun.end = start + FUNCTION_BYTES;
 }
 
-/* Of which libraries, but libc, the loader and this one: all, or those with a word in their names. */
-struct others {
-    const char *word;
-    uintptr_t self;
-};
-
-static int take_other(struct dl_phdr_info *object, size_t size, void *context) {
-    const struct others *others = context;
-    const char *name = object->dlpi_name;
-    static const char *const not_these[] = {LIBC_SO, LD_SO, "linux-vdso", "san.so"};
-    (void)size;
-    for (size_t i = 0; i < sizeof not_these / sizeof *not_these; i++)
-        if (strstr(name, not_these[i]))
-            return 0;
-    if (!*name || object->dlpi_addr == others->self || (others->word && !strstr(name, others->word)))
-        return 0;
-    struct text text = text_at(object->dlpi_addr);
-    text.entry = syscall_entry_program;
-    if (text.end - text.start > SYSCALL_SITE_TEXT_MAX)
-        return 0;
-    syscall_entry_program_begin();
-    note_texts(&text, 1, others->word != NULL);
-    return 0;
+static bool is_apart(const struct dl_phdr_info *library) {
+    static const char *const names[] = {LIBC_SO, LD_SO, "linux-vdso", "san.so"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strstr(library->dlpi_name, names[i]))
+            return true;
+    return !*library->dlpi_name || library->dlpi_addr == (uintptr_t)own_header;
 }
 
-/* Libraries that make system calls themselves, as liburing does: what the program began with is where the
- * kernel raises no signal (user_dispatch.h). */
-static void take_others(const char *word) {
-    struct others others = {.word = word, .self = (uintptr_t)own_header};
-    dl_iterate_phdr(take_other, &others);
+void syscall_sites_take(const struct dl_phdr_info *library, bool unused) {
+    if (is_apart(library))
+        return;
+    struct text text = text_at(library->dlpi_addr);
+    text.entry = syscall_entry_program;
+    if ((!unused && text.end - text.start > SYSCALL_SITE_TEXT_MAX) ||
+        !syscall_site_find(text.start, text.end))
+        return;
+    syscall_entry_program_begin();
+    note_texts(&text, 1, unused);
+}
+
+static int take_other(struct dl_phdr_info *library, size_t size, void *context) {
+    (void)size, (void)context;
+    syscall_sites_take(library, false);
+    return 0;
 }
 
 void syscall_sites_begin(void) {
@@ -205,6 +192,7 @@ void syscall_sites_begin(void) {
     static const char *const apart[] = {"_exit", "execve"}; /* on one page, which is another one */
     void *library = open_libc();
     struct text text = text_of_libc(library);
+    whole = text;
     for (size_t i = 0; library && i < sizeof functions / sizeof *functions; i++) {
         const uint8_t *function = dlsym(library, functions[i]);
         if (function && function >= text.start && function + FUNCTION_BYTES <= text.end)
@@ -216,16 +204,17 @@ void syscall_sites_begin(void) {
         texts[1 + i] = (struct text){.start = function, .end = function ? function + SMALL_BYTES : NULL};
     }
     note_texts(texts, sizeof texts / sizeof *texts, true);
-    take_others("liburing"); /* io_uring_setup and its kin; the rest is in io_uring.c */
 }
 
 void syscall_sites_complete(void) {
-    struct text text = text_of_libc(open_libc());
-    struct text around[] = {{.start = text.start, .end = begun.start}, {.start = begun.end, .end = text.end}};
-    if (!begun.start || !text.start)
+    struct text around[] = {{.start = whole.start, .end = begun.start},
+                            {.start = begun.end, .end = whole.end}};
+    if (!begun.start || !whole.start)
         return;
     note_texts(around, 2, false);
-    take_others(NULL);
+    dl_iterate_phdr(
+        take_other,
+        NULL); /* what the program began with is where the kernel raises no signal (user_dispatch.h) */
 }
 
 static bool is_libc(const struct link_map *object) {
@@ -245,6 +234,10 @@ void syscall_sites_take_beside(const struct link_map *object) {
 }
 
 #else
+
+void syscall_sites_take(const struct dl_phdr_info *library, bool unused) {
+    (void)library, (void)unused;
+}
 
 void syscall_sites_take_beside(const struct link_map *object) {
     (void)object;

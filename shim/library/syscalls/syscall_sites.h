@@ -12,6 +12,7 @@
 #define SHIM_LIBRARY_SYSCALLS_SYSCALL_SITES_H
 
 #include <link.h>
+#include <stdbool.h>
 
 /* Leads the instructions of libc's input and output here. For the constructor: no other thread may be in
  * them. */
@@ -20,6 +21,10 @@ void syscall_sites_begin(void);
 /* Leads the rest of libc's, of which a program without sockets has no need, and those of the libraries that
  * the process began with: at a process's first step on a stack. */
 void syscall_sites_complete(void);
+
+/* Leads those of another library in place, unless it is libc, the loader or a sanitizer's. `unused`: no thread can be in
+ * its text. */
+void syscall_sites_take(const struct dl_phdr_info *library, bool unused);
 
 /* Leads those of another copy of libc, as dlmopen(3) makes one: beside `object`, in its name space. */
 void syscall_sites_take_beside(const struct link_map *object);

@@ -33,12 +33,33 @@ static struct place {
 static unsigned places_taken;
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 
-static struct { const uint8_t *start, *end; } texts[2]; /* a guest's: a program's and its loader's */
+struct text {
+    const uint8_t *start, *end;
+};
+
+static struct text texts[2]; /* a guest's: a program's and its loader's */
 static unsigned text_count;
+static struct text go_texts[8];
+static _Atomic unsigned go_text_count;
 static bool all_traps;
 
 void syscall_traps_are_all(void) {
     all_traps = true;
+}
+
+void syscall_traps_of_go(const void *start, size_t bytes) {
+    unsigned number = go_text_count;
+    if (number == sizeof go_texts / sizeof *go_texts)
+        return; /* what is more stays slow */
+    go_texts[number] = (struct text){start, (const uint8_t *)start + bytes};
+    go_text_count = number + 1;
+}
+
+static bool is_of_go(const uint8_t *behind) {
+    for (unsigned i = 0; i < go_text_count; i++)
+        if (behind >= go_texts[i].start && behind < go_texts[i].end)
+            return true;
+    return false;
 }
 
 void syscall_traps_text(const void *start, size_t bytes) {
@@ -90,7 +111,7 @@ static bool replace_load(const uint8_t *instruction, long number) {
 static bool can_replace_behind(const uint8_t *behind) {
     const uint8_t *instruction = behind - 2;
     const uint8_t *page = (const uint8_t *)((uintptr_t)instruction & ~(uintptr_t)(PAGE_BYTES - 1));
-    if (!all_traps || syscall_site_is_jumped_over(instruction, page))
+    if ((!all_traps && !is_of_go(behind)) || syscall_site_is_jumped_over(instruction, page))
         return false;
     if (syscall_site_behind(behind))
         return true;
@@ -163,6 +184,10 @@ const uint8_t *syscall_trap(uintptr_t behind, long number) {
 #else
 
 void syscall_traps_are_all(void) {
+}
+
+void syscall_traps_of_go(const void *start, size_t bytes) {
+    (void)start, (void)bytes;
 }
 
 void syscall_traps_text(const void *start, size_t bytes) {

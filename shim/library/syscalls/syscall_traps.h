@@ -20,6 +20,9 @@ uintptr_t syscall_trap_of_stub(uintptr_t stub);
  * whose threads libc makes: no thread is asleep in an instruction of the program's. */
 void syscall_traps_are_all(void);
 
+/* The same of the text of a library in Go, which was loaded since every thread's calls trap. */
+void syscall_traps_of_go(const void *start, size_t bytes);
+
 /* Where a guest's text lies that its compiler has made: none of its jumps is hidden in data. Two at most. */
 void syscall_traps_text(const void *start, size_t bytes);
 

@@ -11,11 +11,14 @@
  * for it. So it is taken out of every mask that the program sets.
  */
 #include "shim/library/syscalls/user_dispatch.h"
+#include "shim/library/calls/call.h"
 #include "shim/library/guest/guest_thread.h"
 #include "shim/library/memory.h"
 #include "shim/library/process/address_space.h"
 #include "shim/library/process/attach.h"
 #include "shim/library/process/signals.h"
+#include "shim/library/syscalls/address_gaps.h"
+#include "shim/library/syscalls/loader_hook.h"
 #include "shim/library/syscalls/syscall_entry.h"
 #include "shim/library/syscalls/syscall_sites.h"
 #include "shim/library/syscalls/syscall_stub.h"
@@ -24,6 +27,7 @@
 #include "shim/region/kernel_calls.h"
 #include "shim/region/libc.h"
 #include "shim/region/syscall_concern.h"
+#include "shim/region/syscall_site.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -61,9 +65,9 @@ static void unblock_signal(void) {
 
 static uintptr_t allowed; /* the lowest address of the libraries that the process began with */
 static bool refused;      /* the program has instructions, and the kernel lets nobody have them */
-static bool small_stacks; /* the program runs on stacks that are too small for a call of ours: Go */
 
-/* Stacks of this thread for calls of ours. They are taken in order and given back in order, but for a handler
+/* Stacks of this thread for calls of ours: what the program calls on may be too small, as a Go routine's is, be it the
+ * program's or a library's. They are taken in order and given back in order, but for a handler
  * that jumps out of a call. */
 static __thread struct {
     bool on;
@@ -109,7 +113,7 @@ void user_dispatch_thread(void) {
         return;
     guest_thread_begin();
     own.on = turn_on();
-    if ((small_stacks || guest_threads) && !own.stacks)
+    if (!own.stacks)
         take_stacks();
     stack_t stack;
     if (user_dispatch_signal_stack(&stack))
@@ -211,8 +215,7 @@ static bool start(void) {
     guest_thread_begin();
     install_handler();
     pthread_key_create(&at_end, give_stacks);
-    if (small_stacks || guest_threads)
-        take_stacks();
+    take_stacks();
     pthread_atfork(NULL, NULL, user_dispatch_forked);
     syscall_sites_complete();
     unblock_signal();
@@ -223,7 +226,7 @@ static bool start(void) {
 struct object {
     const uint8_t *text;
     size_t bytes;
-    uintptr_t lowest;
+    uintptr_t lowest, end;
     bool go;
 };
 
@@ -253,6 +256,7 @@ static struct object look_at(const struct dl_phdr_info *info) {
             continue;
         if ((uintptr_t)start < object.lowest)
             object.lowest = (uintptr_t)start;
+        object.end = (uintptr_t)start + segment->p_memsz;
         if (segment->p_flags & PF_X)
             object.text = start, object.bytes = segment->p_memsz;
     }
@@ -262,7 +266,22 @@ static struct object look_at(const struct dl_phdr_info *info) {
 /* That there are none is certain; that there are some is not, but costs no more than a signal handler. */
 static bool may_have_instructions(const struct object *object) {
     return object->go || object->bytes > SCAN_MAX ||
-           (object->text && memmem(object->text, object->bytes, "\x0f\x05", 2));
+           (object->text && syscall_site_find(object->text, object->text + object->bytes));
+}
+
+/* The same, nearly for certain: of a library, which has constants like them more often than instructions. */
+static bool library_has_instructions(const struct object *object) {
+    const uint8_t *end = object->text + object->bytes, *at = object->text;
+    struct syscall_site site;
+    if (object->go || !object->text || object->bytes > SYSCALL_SITE_TEXT_MAX)
+        return object->go;
+    for (; (at = syscall_site_find(at, end)); at++) {
+        syscall_site_describe(&site, at, object->text, end);
+        bool concerns = site.number < 0 || syscall_concern(site.number) != NEVER;
+        if (concerns && syscall_site_is_reached(at, object->text, end))
+            return true;
+    }
+    return false;
 }
 
 struct search {
@@ -292,7 +311,18 @@ struct view {
     struct object program;
     unsigned count;
     bool found; /* in an object that was loaded later */
+    bool go;    /* there is a library in Go */
 };
+
+static uintptr_t allowed_end; /* the end of the highest of them */
+
+static void note_library(struct view *view, const struct object *object) {
+    view->go |= object->go;
+    if (object->text && object->lowest < allowed)
+        allowed = object->lowest;
+    if (object->end > allowed_end)
+        allowed_end = object->end;
+}
 
 static int look_at_start(struct dl_phdr_info *info, size_t size, void *context) {
     struct view *view = context;
@@ -300,9 +330,60 @@ static int look_at_start(struct dl_phdr_info *info, size_t size, void *context) 
     (void)size;
     if (view->count++ == 0)
         view->program = object;
-    else if (object.text && object.lowest < allowed)
-        allowed = object.lowest;
+    else
+        note_library(view, &object);
     return 0;
+}
+
+/* Libraries that the program is linked to, which may make its first socket themselves; the others' turn comes with that
+ * (syscall_sites_complete). Searching all would take a tenth of the time that programs take to begin. */
+static int take_at_start(struct dl_phdr_info *info, size_t size, void *context) {
+    struct view *view = context;
+    struct object object = look_at(info);
+    (void)size;
+    if (view->count++ > 0 && (object.go || object.bytes <= SYSCALL_SITE_SMALL_TEXT_MAX))
+        syscall_sites_take(info, true);
+    return 0;
+}
+
+static unsigned known; /* how many objects there were after the last change: what is new is behind them */
+
+static int meet_library(struct dl_phdr_info *info, size_t size, void *context) {
+    struct view *view = context;
+    (void)size;
+    if (view->count++ < known)
+        return 0;
+    struct object object = look_at(info);
+    if (object.lowest >= allowed)
+        syscall_sites_take(info, true);
+    else if (object.go)
+        syscall_traps_of_go(object.text, object.bytes);
+    view->found |=
+        object.go || (object.lowest < allowed && !user_dispatch_on && library_has_instructions(&object));
+    return 0;
+}
+
+/* Has every other thread turn it on: each is interrupted once. */
+static void tell_threads(void) {
+    DIR *folder = opendir("/proc/self/task");
+    pid_t process = getpid();
+    long self = kernel_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    struct dirent *entry;
+    while (folder && (entry = readdir(folder))) {
+        long thread = strtol(entry->d_name, NULL, 10);
+        if (thread > 0 && thread != self)
+            kernel_call(SYS_tgkill, process, thread, SIGSYS, 0, 0, 0);
+    }
+    if (folder)
+        closedir(folder);
+}
+
+static void on_libraries_changed(void) {
+    struct view view = {.count = 0};
+    dl_iterate_phdr(meet_library, &view);
+    known = view.count;
+    if (view.found && !user_dispatch_on && !address_space_by_caller() && start())
+        tell_threads();
 }
 
 void user_dispatch_tell(void) {
@@ -315,6 +396,42 @@ void user_dispatch_tell(void) {
         attach_say("%s", text);
 }
 
+/* What dlopen(3) loads has to lie below the libraries that the process began with, since the kernel raises no signal
+ * above. The dynamic linker has left gaps among them, where it had its cache, in which a small library would come to lie.
+ * Gives the next library's function. */
+__attribute__((used, visibility("hidden"))) void *dlopen_begin(void) {
+    static bool done;
+    void *(*next)(const char *, int) = LIBC(dlopen);
+    call_begin();
+    if (!done && allowed_end)
+        address_gaps_reserve(allowed, allowed_end);
+    done |= allowed_end != 0;
+    return *(void **)&next;
+}
+
+/* It looks at who has called it (RUNPATH, $ORIGIN, name spaces), so that it must seem to be called by that. */
+__asm__(".text\n"
+        ".globl dlopen\n"
+        ".type dlopen, @function\n"
+        "dlopen:\n"
+        "    .cfi_startproc\n"
+        "    pushq %rdi\n"
+        "    .cfi_def_cfa_offset 16\n"
+        "    pushq %rsi\n"
+        "    .cfi_def_cfa_offset 24\n"
+        "    subq $8, %rsp\n"
+        "    .cfi_def_cfa_offset 32\n"
+        "    call dlopen_begin\n"
+        "    addq $8, %rsp\n"
+        "    .cfi_def_cfa_offset 24\n"
+        "    popq %rsi\n"
+        "    .cfi_def_cfa_offset 16\n"
+        "    popq %rdi\n"
+        "    .cfi_def_cfa_offset 8\n"
+        "    jmp *%rax\n"
+        "    .cfi_endproc\n"
+        ".size dlopen, . - dlopen\n");
+
 void user_dispatch_begin(void) {
     struct view view = {.count = 0};
     allowed = ADDRESSES_END;
@@ -322,16 +439,19 @@ void user_dispatch_begin(void) {
     allowed &= ~4095ul;
     if (!view.program.text || (uintptr_t)view.program.text >= allowed)
         return; /* it was not the kernel that loaded the program */
-    small_stacks = view.program.go;
-    if (small_stacks)
+    known = view.count;
+    if (view.program.go)
         syscall_traps_are_all();
-    refused = may_have_instructions(&view.program) && !start() && has_instructions(&view.program);
+    bool wanted = view.go || may_have_instructions(&view.program);
+    refused = wanted && !start() && (view.go || has_instructions(&view.program));
+    view.count = 0;
+    dl_iterate_phdr(take_at_start, &view);
+    loader_hook_begin(on_libraries_changed);
 }
 
-bool user_dispatch_guest(bool go) {
+bool user_dispatch_guest(void) {
     if (!allowed)
         return false;
-    small_stacks = go;
     syscall_traps_are_all();
     guest_threads_begin();
     return start();
@@ -348,21 +468,6 @@ static int look_later(struct dl_phdr_info *info, size_t size, void *context) {
     if (view->count++ > 0 && object.lowest < allowed)
         view->found |= may_have_instructions(&object);
     return view->found;
-}
-
-/* Has every other thread turn it on: each is interrupted once. */
-static void tell_threads(void) {
-    DIR *folder = opendir("/proc/self/task");
-    pid_t process = getpid();
-    long self = kernel_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
-    struct dirent *entry;
-    while (folder && (entry = readdir(folder))) {
-        long thread = strtol(entry->d_name, NULL, 10);
-        if (thread > 0 && thread != self)
-            kernel_call(SYS_tgkill, process, thread, SIGSYS, 0, 0, 0);
-    }
-    if (folder)
-        closedir(folder);
 }
 
 void user_dispatch_complete(void) {
@@ -398,8 +503,7 @@ void user_dispatch_thread(void) {
 void user_dispatch_meet_thread(void) {
 }
 
-bool user_dispatch_guest(bool go) {
-    (void)go;
+bool user_dispatch_guest(void) {
     return false;
 }
 
@@ -445,6 +549,7 @@ static struct start *to_start(const struct start *wanted) {
 
 EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
                           void *argument) {
+    call_begin(); /* this may be the constructor of a library in Go */
     struct start *start = to_start(&(struct start){.function = function, .argument = argument});
     int error = start ? LIBC(pthread_create)(thread, attributes, begin_posix, start)
                       : LIBC(pthread_create)(thread, attributes, function, argument);
@@ -454,6 +559,7 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
 }
 
 EXPORT int thrd_create(thrd_t *thread, thrd_start_t function, void *argument) {
+    call_begin();
     struct start *start = to_start(&(struct start){.c11_function = function, .argument = argument});
     int result =
         start ? LIBC(thrd_create)(thread, begin_c11, start) : LIBC(thrd_create)(thread, function, argument);

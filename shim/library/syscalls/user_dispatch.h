@@ -53,9 +53,9 @@ void user_dispatch_borrowed(void);
 unsigned user_dispatch_taken(void);
 void user_dispatch_take_back(unsigned taken);
 
-/* For a program that barewire-load is about to begin: its text lies below the libraries. `go`: it runs on
- * stacks that are too small for a call of ours. False: the kernel does not let us. */
-bool user_dispatch_guest(bool go);
+/* For a program that barewire-load is about to begin: its text lies below the libraries. False: the kernel does not let
+ * us. */
+bool user_dispatch_guest(void);
 
 /* The lowest address from which system calls are the kernel's; 0: there is none. */
 uintptr_t user_dispatch_end(void);

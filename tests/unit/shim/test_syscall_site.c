@@ -129,6 +129,53 @@ static void last_bytes_of_a_text_are_no_jump(void **state) {
     assert_true(is_target_with(62, "\xeb\xde", 2));
 }
 
+static bool number_is(const char *code, size_t length, size_t at, long number) {
+    struct syscall_site site;
+    return syscall_site_describe(&site, (const uint8_t *)code + at, (const uint8_t *)code,
+                                 (const uint8_t *)code + length) &&
+           site.number == number && site.before_bytes == 7;
+}
+
+static void long_load_of_the_number_moves(void **state) {
+    (void)state;
+    assert_true(number_is("\x90\x48\xc7\xc0\x1c\0\0\0\x0f\x05\x89", 11, 8, 28));
+    assert_true(number_is("\x48\xc7\xc0\x01\x01\0\0\x0f\x05", 9, 7, 257));      /* where a text begins */
+    assert_false(replaceable("\x90\x48\xc7\xc0\x0f\0\0\0\x0f\x05\x90", 11, 8)); /* rt_sigreturn(2) */
+    assert_false(replaceable("\x90\x48\xc7\xc3\x1c\0\0\0\x0f\x05\x90", 11, 8)); /* into %rbx */
+}
+
+static void both_bytes_are_found_wherever_they_stand(void **state) {
+    (void)state;
+    uint8_t text[80];
+    for (size_t length = 0; length <= sizeof text; length++)
+        for (size_t at = 0; at + 2 <= length; at++) {
+            memset(text, 0x0f, sizeof text);
+            text[at + 1] = 5;
+            assert_ptr_equal(syscall_site_find(text, text + length), text + at);
+            assert_null(syscall_site_find(text + at + 1, text + length));
+            assert_null(syscall_site_find(text, text + at + 1)); /* one of them */
+        }
+}
+
+/* Behind as much code as is looked at. */
+static bool reached(const char *last, size_t length, size_t at) {
+    uint8_t text[200] = {0};
+    for (size_t i = 0; i < 150; i++) /* push %rbp; mov %rsp, %rbp; nop; nop */
+        text[i] = (uint8_t) "\x55\x48\x89\xe5\x90\x90"[i % 6];
+    memcpy(text + 150, last, length);
+    return syscall_site_is_reached(text + 150 + at, text, text + sizeof text);
+}
+
+static void constants_are_told_from_instructions_by_what_is_before(void **state) {
+    (void)state;
+    assert_true(reached("\x0f\x05", 2, 0));
+    assert_true(reached("\xb8\x29\0\0\0\x0f\x05", 7, 5));
+    assert_false(reached("\xb8\x29\x0f\x05\0", 5, 2));              /* mov $0x50f29, %eax */
+    assert_false(reached("\xc7\x05\x0f\x05\0\0\x01\0\0\0", 10, 2)); /* movl $1, 0x50f(%rip) */
+    const uint8_t *text = (const uint8_t *)"\xb8\x29\0\0\0\x0f\x05";
+    assert_true(syscall_site_is_reached(text + 5, text, text + 7)); /* where a text begins */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(load_of_the_number_moves),
@@ -139,6 +186,9 @@ int main(void) {
         cmocka_unit_test(return_moves_if_a_gap_follows),
         cmocka_unit_test(jumps_of_each_form_are_found),
         cmocka_unit_test(last_bytes_of_a_text_are_no_jump),
+        cmocka_unit_test(long_load_of_the_number_moves),
+        cmocka_unit_test(both_bytes_are_found_wherever_they_stand),
+        cmocka_unit_test(constants_are_told_from_instructions_by_what_is_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
