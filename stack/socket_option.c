@@ -498,6 +498,11 @@ static int get_tcp_level(struct stack *stack, struct tcp *tcp, int name, void *v
         return option_give_number(value, length, tcp->socket->options.inq);
     case TCP_CC_INFO: {
         struct tcp_bbr_information info;
+        if (tcp->congestion.algorithm == TCP_DCTCP) {
+            struct tcp_dctcp_information told;
+            tcp_dctcp_info(tcp, &told);
+            return option_give(value, length, &told, sizeof told);
+        }
         if (!tcp_congestion_models(&tcp->congestion)) {
             *length = 0; /* the others have no more to tell than TCP_INFO does */
             return 0;

@@ -34,7 +34,8 @@ struct sysctl {
     uint32_t tcp_congestion_control;  /* enum tcp_algorithm */
     uint32_t tcp_dsack;
     uint32_t tcp_early_retrans; /* 0: no tail loss probes */
-    uint32_t tcp_ecn;           /* 0: never; 1: ask and answer; 2: answer */
+    uint32_t
+        tcp_ecn; /* 0: never; 1: ask and answer; 2: answer; 3: AccECN; 4: answer AccECN, ask for ECN; 5: answer AccECN */
     uint32_t tcp_ecn_fallback;
     uint32_t tcp_fastopen;        /* enum sysctl_fastopen */
     uint32_t tcp_fastopen_key[8]; /* the second four: the one before; all 0: none */

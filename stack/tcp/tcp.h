@@ -28,6 +28,7 @@
 #include "stack/tcp/tcp_alarm.h"
 #include "stack/tcp/tcp_autotune.h"
 #include "stack/tcp/tcp_congestion.h"
+#include "stack/tcp/tcp_ecn.h"
 #include "stack/tcp/tcp_fastopen.h"
 #include "stack/tcp/tcp_info.h"
 #include "stack/tcp/tcp_md5.h"
@@ -106,7 +107,8 @@ struct tcp {
     uint16_t mss; /* payload of the largest segment we may send */
     uint8_t state;
     uint8_t snd_scale, rcv_scale;
-    uint8_t ecn;                              /* enum tcp_ecn_flag */
+    uint8_t ecn; /* enum tcp_ecn_flag */
+    struct tcp_ecn_told ecn_told;
     uint8_t fastopen;                         /* enum tcp_fastopen_flag */
     uint8_t timer_mode;                       /* enum tcp_timer_mode: what TCP_ALARM_RETRANSMIT is for */
     uint8_t retransmits;                      /* timeouts without progress */

@@ -15,6 +15,7 @@
 #include "stack/memory/list.h"
 #include "stack/tcp/tcp_autotune.h"
 #include "stack/tcp/tcp_congestion.h"
+#include "stack/tcp/tcp_dctcp.h"
 #include "stack/tcp/tcp_out_of_order.h"
 #include "stack/tcp/tcp_rate.h"
 #include "stack/tcp/tcp_recovery.h"
@@ -32,6 +33,7 @@ struct tcp_active {
     struct tcp_recovery recovery;
     struct tcp_rate rate;
     struct tcp_growth growth;
+    struct tcp_dctcp dctcp;
     struct list marks; /* of struct tcp_write_mark, by sequence */
     uint32_t mark_count;
     uint32_t chunk_end, chunk_bytes; /* the last chunk that tcp_send has queued whole */
@@ -44,6 +46,7 @@ struct tcp_active {
     uint64_t held_since_ns; /* what is to be sent next is held back since then ... */
     uint8_t held_by;        /* ... by this: enum frame_held */
     uint8_t traced_recovery;
+    uint16_t acked_average; /* packets that an acknowledgment is for, in eighths */
     bool traced_closed;
     bool mtu_probing;
     bool cwnd_limited; /* the congestion window was full meanwhile */

@@ -5,6 +5,7 @@
 #include "stack/tcp/tcp_congestion.h"
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_dctcp.h"
 #include "stack/tcp/tcp_model.h"
 #include <string.h>
 
@@ -22,6 +23,7 @@ void tcp_congestion_init(struct tcp_congestion *congestion, enum tcp_algorithm a
     bool begun = congestion->cwnd > 0;
     uint32_t cwnd = congestion->cwnd, ssthresh = congestion->ssthresh;
     *congestion = (struct tcp_congestion){.algorithm = (uint8_t)algorithm,
+                                          .alpha = TCP_DCTCP_ALPHA_MAX,
                                           .cwnd = begun ? cwnd : TCP_INITIAL_SEGMENTS * mss,
                                           .ssthresh = begun ? ssthresh : TCP_CWND_MAX};
 }
@@ -157,7 +159,7 @@ void tcp_congestion_acknowledged(struct tcp_congestion *congestion, struct tcp_g
 }
 
 uint32_t tcp_congestion_threshold(struct tcp_congestion *congestion, struct tcp_growth *growth,
-                                  uint32_t in_flight, uint32_t mss) {
+                                  uint32_t in_flight, uint32_t mss, bool marked) {
     uint32_t threshold = in_flight / 2;
     congestion->acked = 0;
     *growth = (struct tcp_growth){0};
@@ -166,6 +168,8 @@ uint32_t tcp_congestion_threshold(struct tcp_congestion *congestion, struct tcp_
         /* Section 4.7, fast convergence: a flow that has less than before makes room for others. */
         congestion->w_max = (float)(cwnd < congestion->w_max ? cwnd * (1 + BETA) / 2 : cwnd);
         threshold = (uint32_t)(congestion->cwnd * BETA);
+    } else if (congestion->algorithm == TCP_DCTCP && marked) {
+        threshold = tcp_dctcp_threshold(congestion->cwnd, congestion->alpha);
     }
     return threshold > 2 * mss ? threshold : 2 * mss;
 }

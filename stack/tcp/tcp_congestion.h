@@ -24,8 +24,9 @@ struct tcp_rtx;
 enum tcp_algorithm {
     TCP_CUBIC, /* the default, as Linux's */
     TCP_RENO,
-    TCP_BBR,  /* version 1, as Linux's */
-    TCP_BBR3, /* version 3 */
+    TCP_BBR,   /* version 1, as Linux's */
+    TCP_BBR3,  /* version 3 */
+    TCP_DCTCP, /* tcp_dctcp.h */
     TCP_ALGORITHMS,
 };
 
@@ -54,6 +55,7 @@ struct tcp_growth {
 
 struct tcp_congestion {
     uint8_t algorithm;       /* enum tcp_algorithm */
+    uint16_t alpha;          /* DCTCP's */
     uint32_t cwnd, ssthresh; /* bytes */
     uint32_t acked;          /* bytes counted towards the next increase, in Reno's congestion avoidance */
     float w_max;             /* CUBIC's, in segments: the window at the last loss */
@@ -88,9 +90,9 @@ static inline bool tcp_congestion_models(const struct tcp_congestion *congestion
 void tcp_congestion_acknowledged(struct tcp_congestion *congestion, struct tcp_growth *growth,
                                  const struct tcp_progress *progress);
 
-/* Something was lost with so much in flight: what ssthresh is to be. */
+/* Something was lost with so much in flight, or `marked` by a router: what ssthresh is to be. */
 uint32_t tcp_congestion_threshold(struct tcp_congestion *congestion, struct tcp_growth *growth,
-                                  uint32_t in_flight, uint32_t mss);
+                                  uint32_t in_flight, uint32_t mss, bool marked);
 
 /* A segment is taken for lost. */
 void tcp_congestion_lost(struct tcp *tcp, const struct tcp_rtx *sent);

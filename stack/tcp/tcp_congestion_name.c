@@ -5,8 +5,11 @@
 #include "stack/tcp/tcp_congestion.h"
 #include <string.h>
 
-static const char *const names[TCP_ALGORITHMS] = {
-    [TCP_CUBIC] = "cubic", [TCP_RENO] = "reno", [TCP_BBR] = "bbr", [TCP_BBR3] = "bbr3"};
+static const char *const names[TCP_ALGORITHMS] = {[TCP_CUBIC] = "cubic",
+                                                  [TCP_RENO] = "reno",
+                                                  [TCP_BBR] = "bbr",
+                                                  [TCP_BBR3] = "bbr3",
+                                                  [TCP_DCTCP] = "dctcp"};
 
 const char *tcp_congestion_name(enum tcp_algorithm algorithm) {
     return names[algorithm];

@@ -200,8 +200,7 @@ static bool take_ack(struct stack *stack, struct tcp *tcp, const struct tcp_segm
         tcp->retransmits = 0;
         tcp_rtt_restore(&tcp->rtt);
     }
-    if (tcp->ecn & TCP_ECN_ON && segment->flags & TCP_ECE)
-        tcp_recovery_marked(stack, tcp);
+    tcp_ecn_acknowledged(stack, tcp, segment, &delivery);
     if (advanced || delivery.newly_sacked || delivery.duplicate || duplicate)
         tcp_recovery_acknowledged(stack, tcp, advanced ? acked : 0, &delivery);
     return fin;

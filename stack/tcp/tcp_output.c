@@ -101,7 +101,7 @@ bool tcp_transmit(struct stack *stack, struct tcp *tcp, const struct tcp_segment
                                        .identification = &tcp->ip_identification};
     if (!ip_is_v4(tcp->remote_address))
         put_inet6(stack, tcp, &parameters);
-    if (tcp->ecn & TCP_ECN_ON || tcp->md5_keys) {
+    if (tcp->ecn || tcp->md5_keys) {
         marked = *segment;
         marked.key = tcp_md5_find(tcp, tcp->remote_address);
         parameters.tos |=
@@ -445,7 +445,7 @@ static uint32_t cut_at_chunk(const struct tcp *tcp, uint32_t start, uint32_t len
 
 /* Whether a burst may leave as one frame, which the NIC cuts: all its segments have the same to say. */
 static bool leaves_whole(const struct stack *stack, const struct tcp *tcp) {
-    return stack->config.offload && !tcp->md5_keys && !tcp->urgent.sending && !(tcp->ecn & TCP_ECN_REDUCED) &&
+    return stack->config.offload && !tcp->md5_keys && !tcp->urgent.sending && tcp_ecn_sends_bursts(tcp) &&
            !socket_ip_options(tcp->socket) && !socket_extensions6(tcp->socket);
 }
 

@@ -26,19 +26,19 @@ static void remember_for_undo(struct stack *stack, struct tcp *tcp, bool timeout
         tcp_model(tcp)->recovery(stack, tcp, timeout);
 }
 
-/* How much may be in flight from here on, when so much was and something is lost. */
-static void choose_threshold(struct tcp *tcp, uint32_t flight) {
+/* How much may be in flight from here on, when so much was and something is lost, or marked. */
+static void choose_threshold(struct tcp *tcp, uint32_t flight, bool marked) {
     if (!tcp_congestion_models(&tcp->congestion))
         tcp->congestion.ssthresh =
-            tcp_congestion_threshold(&tcp->congestion, &tcp->active->growth, flight, tcp->mss);
+            tcp_congestion_threshold(&tcp->congestion, &tcp->active->growth, flight, tcp->mss, marked);
 }
 
 /* RFC 6937: from here on the window shrinks in step with what arrives. */
-static void begin_reduction(struct tcp *tcp, uint32_t flight) {
+static void begin_reduction(struct tcp *tcp, uint32_t flight, bool marked) {
     struct tcp_recovery *recovery = &tcp->active->recovery;
     recovery->delivered = recovery->sent = 0;
     recovery->flight = max_u32(flight, tcp->mss);
-    choose_threshold(tcp, flight);
+    choose_threshold(tcp, flight, marked);
 }
 
 static void enter_recovery(struct stack *stack, struct tcp *tcp) {
@@ -50,7 +50,7 @@ static void enter_recovery(struct stack *stack, struct tcp *tcp) {
     recovery->recover = tcp->snd_nxt;
     recovery->probing = false;
     if (!reduced)
-        begin_reduction(tcp, tcp->snd_nxt - tcp->snd_una);
+        begin_reduction(tcp, tcp->snd_nxt - tcp->snd_una, false);
 }
 
 void tcp_recovery_marked(struct stack *stack, struct tcp *tcp) {
@@ -61,7 +61,7 @@ void tcp_recovery_marked(struct stack *stack, struct tcp *tcp) {
     recovery->state = TCP_REDUCING;
     recovery->recover = tcp->snd_nxt;
     recovery->can_undo = false;
-    begin_reduction(tcp, tcp->congestion.cwnd);
+    begin_reduction(tcp, tcp->congestion.cwnd, true);
     if (tcp_congestion_models(&tcp->congestion))
         tcp_model(tcp)->congested(tcp);
     tcp->ecn |= TCP_ECN_REDUCED;
@@ -166,7 +166,7 @@ static void probe_answered(struct stack *stack, struct tcp *tcp, const struct tc
         tcp_model(tcp)->congested(tcp);
         return;
     }
-    choose_threshold(tcp, tcp->congestion.cwnd);
+    choose_threshold(tcp, tcp->congestion.cwnd, false);
     tcp->congestion.cwnd = tcp->congestion.ssthresh;
 }
 
@@ -264,7 +264,7 @@ void tcp_recovery_timeout(struct stack *stack, struct tcp *tcp) {
         uint32_t flight = tcp->snd_nxt - tcp->snd_una;
         remember_for_undo(stack, tcp, true);
         if (recovery->state != TCP_LOSS || seq_ge(tcp->snd_una, recovery->recover))
-            choose_threshold(tcp, flight);
+            choose_threshold(tcp, flight, false);
     }
     recovery->suspicious = stack->sysctl.tcp_frto && recovery->state != TCP_LOSS && tcp->retransmits == 0;
     recovery->new_first = false;

@@ -198,7 +198,7 @@ uint32_t tcp_segment_write(const struct tcp_segment *segment, uint8_t *header) {
     wire_put16(header + 2, segment->destination_port);
     wire_put32(header + 4, segment->sequence);
     wire_put32(header + 8, segment->acknowledgment);
-    header[12] = (uint8_t)(length / 4 << 4);
+    header[12] = (uint8_t)(length / 4 << 4 | segment->accurate_ecn);
     header[13] = segment->flags;
     wire_put16(header + 14, (uint16_t)segment->window);
     wire_put16(header + 16, 0);

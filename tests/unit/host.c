@@ -264,6 +264,7 @@ bool peer_read(struct host *host, struct packet *packet) {
         int header = tcp_segment_parse(&packet->tcp, ip + 20, total - 20);
         assert_true(header >= 20);
         packet->tcp.length = total - 20 - (uint32_t)header;
+        packet->tcp.tos = ip[1];
         memcpy(packet->payload, ip + 20 + header, packet->tcp.length);
         return true;
     }

@@ -4,6 +4,9 @@
  * delay and random loss, in virtual time. The references are what theory says of the algorithms (RFC 9438
  * section 5.1 and Mathis et al., 1997), less what a real implementation may fall short by; and BBR's states.
  */
+#include "stack/base/checksum.h"
+#include "stack/base/wire.h"
+#include "stack/tcp/tcp_ecn.h"
 #include "stack/tcp/tcp_model.h"
 #include "tests/unit/host.h"
 #include <errno.h>
@@ -37,6 +40,7 @@ struct path {
     struct link there, back;
     uint64_t delay_ns; /* one way */
     uint64_t queue_ns; /* the longest queue, as time */
+    uint64_t mark_ns;  /* from such a one on packets that may be are marked CE; 0: none is */
     double loss;
     struct random random;
 };
@@ -70,6 +74,16 @@ static void path_close(struct path *path) {
     host_destroy(&path->b);
 }
 
+/* CE instead of ECT, as a router writes it: the header's checksum is brought up to date. */
+static void mark(struct seen *seen) {
+    uint8_t *ip = seen->bytes + ETHER_HEADER_BYTES;
+    if (wire_get16(seen->bytes + 12) != ETHER_TYPE_IP || !(ip[1] & TCP_ECN_MASK))
+        return;
+    ip[1] |= TCP_ECN_CE;
+    wire_put16(ip + 10, 0);
+    wire_put_sum(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, 20)));
+}
+
 static void carry(struct path *path, struct host *from, struct link *link, bool bottleneck) {
     struct seen seen;
     while (host_sent(from, &seen)) {
@@ -79,6 +93,8 @@ static void carry(struct path *path, struct host *from, struct link *link, bool 
             bool lost = (double)random_below(&path->random, 1000000) < path->loss * 1e6 && seen.length > 100;
             if (begins_ns - now > path->queue_ns || lost)
                 continue;
+            if (path->mark_ns && begins_ns - now > path->mark_ns)
+                mark(&seen);
             leaves_ns = link->busy_until_ns = begins_ns + seen.length * SECOND / RATE;
         }
         assert_true(link->count < IN_FLIGHT_MAX && seen.length <= 1600);
@@ -307,6 +323,113 @@ static void bbr3_notices_a_longer_path(void **state) {
     path_close(&path);
 }
 
+/* A queue that marks from 3 ms on, and would be 200 ms long: the flow's part of the link, and its queue in ms. */
+static double over_marking_queue(const char *algorithm, const char *ecn, double *queue_ms, uint16_t *alpha) {
+    struct path path;
+    struct flow flow;
+    uint64_t sum_us = 0;
+    path_open(&path, 20 * MS, 200 * MS, 0, algorithm);
+    assert_int_equal(sysctl_set(&path.b.stack->sysctl, "net.ipv4.tcp_congestion_control", algorithm), 0);
+    assert_int_equal(sysctl_set(&path.a.stack->sysctl, "net.ipv4.tcp_ecn", ecn), 0);
+    assert_int_equal(sysctl_set(&path.b.stack->sysctl, "net.ipv4.tcp_ecn", ecn), 0);
+    path.mark_ns = 3 * MS;
+    flow_open(&path, &flow, 80);
+    path_run(&path, &flow, 1, now + 5 * SECOND);
+    flow.received = 0;
+    uint32_t resent = flow.client->tcp->history.retransmitted;
+    for (int i = 0; i < 200; i++) {
+        path_run(&path, &flow, 1, now + 100 * MS);
+        sum_us += flow.client->tcp->rtt.srtt_ns / 1000;
+    }
+    assert_int_equal(flow.client->tcp->history.retransmitted, resent);
+    assert_true(flow.client->tcp->history.delivered_ce > 0);
+    *queue_ms = (double)sum_us / 200e3 - 20;
+    *alpha = flow.client->tcp->congestion.alpha;
+    double part = (double)flow.received / (20 * (double)RATE);
+    printf("%-5s tcp_ecn=%s, marks from 3 ms on: %.2f of the link, queue %.1f ms, alpha %.3f\n", algorithm,
+           ecn, part, *queue_ms, *alpha / 1024.0);
+    path_close(&path);
+    return part;
+}
+
+static void marks_keep_a_queue_short_instead_of_losses(void **state) {
+    static const char *const ways[] = {"1", "3"};
+    double queue_ms;
+    uint16_t alpha;
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_true(over_marking_queue("cubic", ways[i], &queue_ms, &alpha) > 0.8);
+        assert_true(queue_ms < 12);
+        assert_true(over_marking_queue("dctcp", ways[i], &queue_ms, &alpha) > 0.88);
+        assert_true(queue_ms < 8);
+        assert_in_range(alpha, 1, 800); /* some round trips have marks, and not all of their packets */
+    }
+}
+
+/* Ten links of 20 Mbit/s: the queue in tenths of the path's content, loss in parts of a thousand. */
+static const struct link_kind {
+    const char *name;
+    uint16_t rtt_ms, rtt_later_ms, queue, loss;
+    uint8_t flows;
+} kinds[] = {
+    {"5 ms, 1 BDP", 5, 0, 10, 0, 1},         {"20 ms, 0.1 BDP", 20, 0, 1, 0, 1},
+    {"20 ms, 10 BDP", 20, 0, 100, 0, 1},     {"20 ms, 1 BDP, 5 % lost", 20, 0, 10, 50, 1},
+    {"100 ms, 0.1 BDP", 100, 0, 1, 0, 1},    {"100 ms, 1 BDP, 1 % lost", 100, 0, 10, 10, 1},
+    {"300 ms, 1 BDP", 300, 0, 10, 0, 1},     {"300 ms, 1 BDP, 0.1 % lost", 300, 0, 10, 1, 1},
+    {"20 ms, then 80 ms", 20, 80, 10, 0, 1}, {"40 ms, 1 BDP, two flows", 40, 0, 10, 0, 2},
+};
+
+/* Percent of the link that is used over a minute, and the queue in ms. */
+static double over_link(const struct link_kind *kind, const char *algorithm, double *queue_ms,
+                        double *index) {
+    struct path path;
+    struct flow flows[2];
+    bool dctcp = strcmp(algorithm, "dctcp") == 0;
+    uint64_t queue_ns = kind->rtt_ms * MS * kind->queue / 10, sum_us = 0;
+    path_open(&path, kind->rtt_ms * MS, queue_ns, kind->loss / 1e3, algorithm);
+    path.mark_ns = dctcp ? least(queue_ns / 2, kind->rtt_ms * MS / 5) : 0; /* what it is for */
+    assert_int_equal(sysctl_set(&path.b.stack->sysctl, "net.ipv4.tcp_congestion_control", algorithm), 0);
+    for (int i = 0; i < kind->flows; i++)
+        flow_open(&path, &flows[i], (uint16_t)(80 + i));
+    for (int i = 0; i < 600; i++) {
+        if (i == 300 && kind->rtt_later_ms)
+            path.delay_ns = kind->rtt_later_ms * MS / 2;
+        path_run(&path, flows, kind->flows, now + 100 * MS);
+        uint64_t srtt_ns = flows[0].client->tcp->rtt.srtt_ns;
+        sum_us += srtt_ns > 2 * path.delay_ns ? (srtt_ns - 2 * path.delay_ns) / 1000 : 0;
+    }
+    double sum = 0, squares = 0;
+    for (int i = 0; i < kind->flows; i++) {
+        sum += (double)flows[i].received;
+        squares += (double)flows[i].received * (double)flows[i].received;
+    }
+    *queue_ms = (double)sum_us / 600e3;
+    *index = sum * sum / (kind->flows * squares);
+    path_close(&path);
+    return 100 * sum / (60 * (double)RATE);
+}
+
+static void each_algorithm_over_ten_links(void **state) {
+    static const char *const algorithms[] = {"cubic", "reno", "bbr", "bbr3", "dctcp"};
+    (void)state;
+    printf("Percent of the link, queue in ms (dctcp: by a queue that marks)\n%-28s", "");
+    for (int a = 0; a < 5; a++)
+        printf("%-13s", algorithms[a]);
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        printf("\n%-28s", kinds[k].name);
+        for (int a = 0; a < 5; a++) {
+            double queue_ms, index, percent = over_link(&kinds[k], algorithms[a], &queue_ms, &index);
+            char text[32];
+            snprintf(text, sizeof text, "%3.0f, %.0f", percent, queue_ms);
+            printf("%-13s", text);
+            bool model = strncmp(algorithms[a], "bbr", 3) == 0;
+            assert_true(percent > (model ? 60 : kinds[k].loss ? 2 : 50) || (model && kinds[k].loss == 50));
+            assert_true(index > 0.85);
+        }
+    }
+    printf("\n");
+}
+
 static void a_connection_changes_to_bbr_and_back(void **state) {
     (void)state;
     struct path path;
@@ -394,7 +517,7 @@ static void flows_share_a_link(void **state) {
     assert_true(fairness("bbr3", 10) > 0.85);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cubic_reaches_its_goodput),
         cmocka_unit_test(reno_reaches_its_goodput),
@@ -404,9 +527,13 @@ int main(void) {
         cmocka_unit_test(bbr_notices_a_longer_path),
         cmocka_unit_test(bbr3_finds_the_path_and_keeps_its_queue_short),
         cmocka_unit_test(bbr3_notices_a_longer_path),
+        cmocka_unit_test(marks_keep_a_queue_short_instead_of_losses),
+        cmocka_unit_test(each_algorithm_over_ten_links),
         cmocka_unit_test(a_connection_changes_to_bbr_and_back),
         cmocka_unit_test(memory_for_bbr_comes_back),
         cmocka_unit_test(flows_share_a_link),
     };
+    if (count > 1)
+        cmocka_set_test_filter(arguments[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

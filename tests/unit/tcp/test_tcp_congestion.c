@@ -29,8 +29,9 @@ static void slow_start_doubles_and_renos_avoidance_adds_one_segment_a_window(voi
     congestion.ssthresh = 20000;
     grow(&congestion, &growth, 20, SECOND, 50 * MS);
     assert_int_equal(congestion.cwnd, 21000);
-    assert_int_equal(tcp_congestion_threshold(&congestion, &growth, 20000, 1000), 10000);
-    assert_int_equal(tcp_congestion_threshold(&congestion, &growth, 2000, 1000), 2000); /* no less than two */
+    assert_int_equal(tcp_congestion_threshold(&congestion, &growth, 20000, 1000, false), 10000);
+    assert_int_equal(tcp_congestion_threshold(&congestion, &growth, 2000, 1000, false),
+                     2000); /* no less than two */
 }
 
 /* RFC 9438 section 4.2: after a loss at W the window is at 0.7 W, and at W again after K seconds, where it
@@ -43,7 +44,7 @@ static void cubic_comes_back_to_where_the_loss_was_and_lingers(void **state) {
     uint32_t at_k = 0, later = 0;
     tcp_congestion_init(&congestion, TCP_CUBIC, 1000);
     congestion.cwnd = 1000 * 1000;
-    congestion.ssthresh = tcp_congestion_threshold(&congestion, &growth, congestion.cwnd, 1000);
+    congestion.ssthresh = tcp_congestion_threshold(&congestion, &growth, congestion.cwnd, 1000, false);
     assert_int_equal(congestion.ssthresh, 700 * 1000);
     congestion.cwnd = congestion.ssthresh;
     double k = 0; /* the cube root of 300 / 0.4 */
@@ -64,7 +65,7 @@ static void cubic_comes_back_to_where_the_loss_was_and_lingers(void **state) {
     assert_true(congestion.cwnd > 2000 * 1000); /* and then it looks for more */
     /* Less than before at the next loss: room for others. */
     congestion.cwnd = 900 * 1000;
-    tcp_congestion_threshold(&congestion, &growth, congestion.cwnd, 1000);
+    tcp_congestion_threshold(&congestion, &growth, congestion.cwnd, 1000, false);
     assert_true(congestion.w_max < 900);
 }
 

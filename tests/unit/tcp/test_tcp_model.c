@@ -19,8 +19,8 @@ static void an_algorithm_with_a_model_has_all_verbs_and_the_others_none(void **s
         bool models = i == TCP_BBR || i == TCP_BBR3;
         assert_int_equal(verbs != NULL, models);
         if (verbs)
-            assert_true(verbs->begin && verbs->acknowledged && verbs->lost && verbs->recovery && verbs->undo &&
-                        verbs->congested && verbs->restart && verbs->info);
+            assert_true(verbs->begin && verbs->acknowledged && verbs->lost && verbs->recovery &&
+                        verbs->undo && verbs->congested && verbs->restart && verbs->info);
     }
 }
 
