@@ -154,7 +154,6 @@ static int begin_tracer(void *context) {
 static bool can_trace(const struct clone_args *wanted) {
     const uint64_t of_it = (OF_A_BORROWER | CLONE_UNTRACED) & ~(uint64_t)CLONE_SETTLS;
     return wanted->stack && !(wanted->flags & ~of_it) && !wanted->set_tid_size && !guest_threads &&
-           !user_dispatch_next_stack() &&
            !(wanted->flags & CLONE_PIDFD && wanted->flags & CLONE_PARENT_SETTID);
 }
 
