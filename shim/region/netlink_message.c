@@ -38,7 +38,8 @@ void netlink_put(struct netlink_answer *answer, uint16_t type, const void *value
     if (!attribute)
         return;
     *attribute = (struct rtattr){.rta_type = type, .rta_len = (uint16_t)RTA_LENGTH(length)};
-    memcpy(RTA_DATA(attribute), value, length);
+    if (length > 0)
+        memcpy(RTA_DATA(attribute), value, length);
 }
 
 void netlink_put_u8(struct netlink_answer *answer, uint16_t type, uint8_t value) {
@@ -55,6 +56,17 @@ void netlink_put_address(struct netlink_answer *answer, uint16_t type, uint32_t 
 
 void netlink_put_text(struct netlink_answer *answer, uint16_t type, const char *text) {
     netlink_put(answer, type, text, strlen(text) + 1);
+}
+
+size_t netlink_begin_nest(struct netlink_answer *answer, uint16_t type) {
+    size_t place = answer->used;
+    netlink_put(answer, type, NULL, 0);
+    return place;
+}
+
+void netlink_end_nest(struct netlink_answer *answer, size_t place) {
+    if (!answer->full)
+        ((struct rtattr *)(answer->bytes + place))->rta_len = (uint16_t)(answer->used - place);
 }
 
 /* A message that does not fit is left away, whole. */
@@ -105,6 +117,18 @@ const void *netlink_attribute(const struct nlmsghdr *request, size_t header, uin
     size_t left;
     const struct rtattr *found = search(request, header, type, least, &left);
     return found ? RTA_DATA(found) : NULL;
+}
+
+bool netlink_text(const struct nlmsghdr *request, size_t header, uint16_t type, char *text, size_t room) {
+    size_t left;
+    const struct rtattr *found = search(request, header, type, 1, &left);
+    if (!found)
+        return false;
+    size_t length = strnlen(RTA_DATA(found), RTA_PAYLOAD(found));
+    length = length < room ? length : room - 1;
+    memcpy(text, RTA_DATA(found), length);
+    text[length] = 0;
+    return true;
 }
 
 bool netlink_attributes_make_sense(const struct nlmsghdr *request, size_t header) {

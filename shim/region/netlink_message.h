@@ -32,12 +32,19 @@ void netlink_put_address(struct netlink_answer *answer, uint16_t type, uint32_t 
 void netlink_put_text(struct netlink_answer *answer, uint16_t type, const char *text);
 void netlink_end(struct netlink_answer *answer);
 
+/* Attributes in an attribute: what begins gives the place that ends. */
+size_t netlink_begin_nest(struct netlink_answer *answer, uint16_t type);
+void netlink_end_nest(struct netlink_answer *answer, size_t place);
+
 /* How an answer ends: an error or an acknowledgment (0); a dump's last message. */
 void netlink_tell_error(struct netlink_answer *answer, int error);
 void netlink_tell_done(struct netlink_answer *answer, int result);
 
 /* A request's attribute behind a header of that size, if it is there and at least so long. */
 const void *netlink_attribute(const struct nlmsghdr *request, size_t header, uint16_t type, size_t least);
+
+/* The same of a text, which need not end in a zero and may not be longer than `room` has place for with one. */
+bool netlink_text(const struct nlmsghdr *request, size_t header, uint16_t type, char *text, size_t room);
 bool netlink_attributes_make_sense(const struct nlmsghdr *request, size_t header);
 
 /* The messages of `left` bytes in turn, of which a whole one is there: for (...; netlink_is_whole(message,

@@ -4,6 +4,7 @@
  */
 #include "shim/region/netlink_route.h"
 #include "shim/region/netlink_route6.h"
+#include "shim/region/netlink_settings.h"
 #include "shim/region/region.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -62,11 +63,8 @@ static int tell_links(struct netlink_answer *answer, const struct interface *all
     struct ifinfomsg wanted;
     char name[IFNAMSIZ] = "";
     netlink_body(request, &wanted, sizeof wanted);
-    const char *asked = netlink_attribute(request, sizeof wanted, IFLA_IFNAME, 1);
-    if (!asked)
-        asked = netlink_attribute(request, sizeof wanted, IFLA_ALT_IFNAME, 1);
-    if (asked)
-        strncpy(name, asked, strnlen(asked, IFNAMSIZ - 1)); /* the request ends in a zero */
+    bool asked = netlink_text(request, sizeof wanted, IFLA_IFNAME, name, sizeof name) ||
+                 netlink_text(request, sizeof wanted, IFLA_ALT_IFNAME, name, sizeof name);
     if (!dump && !wanted.ifi_index && !asked)
         return -EINVAL;
     for (int i = 0; i < INTERFACES; i++) {
@@ -365,6 +363,9 @@ static int tell_routes(struct netlink_answer *answer, const struct interface *al
     struct rtmsg wanted;
     netlink_body(request, &wanted, sizeof wanted);
     bool six = shared->stack.config.ip6.on && wanted.rtm_family != AF_INET;
+    bool multicast = wanted.rtm_family == RTNL_FAMILY_IPMR || wanted.rtm_family == RTNL_FAMILY_IP6MR;
+    if (request->nlmsg_flags & NLM_F_DUMP && multicast)
+        return 0; /* a host forwards none */
     if (request->nlmsg_flags & NLM_F_DUMP) {
         int error = wanted.rtm_family == AF_INET6 ? 0 : tell_all_routes(answer, all, &wanted);
         if (six && !error)
@@ -513,6 +514,14 @@ int netlink_route(struct netlink_answer *answer, const struct interface all[INTE
         return tell_neighbours(answer, all);
     case RTM_GETRULE:
         return tell_rules(answer);
+    case RTM_GETADDRLABEL:
+        return netlink_tell_labels(answer);
+    case RTM_GETNETCONF:
+        return netlink_tell_configuration(answer, all);
+    case RTM_GETNEIGHTBL:
+        return netlink_tell_neighbour_tables(answer, all);
+    case RTM_GETNEXTHOP: /* there are none but routes' own */
+        return answer->request->nlmsg_flags & NLM_F_DUMP ? 0 : -EINVAL;
     default: /* types come in fours: new, delete, get, set */
         return (answer->request->nlmsg_type - RTM_BASE) % 4 == 2 ? -EOPNOTSUPP : -EPERM;
     }

@@ -60,7 +60,8 @@ static bool is_in_prefix(const struct stack *stack, struct ip_address address) {
     return false;
 }
 
-int ip6_anycast_join(struct stack *stack, struct socket *socket, uint32_t interface, struct ip_address address) {
+int ip6_anycast_join(struct stack *stack, struct socket *socket, uint32_t interface,
+                     struct ip_address address) {
     const struct ip6_address *own = ip6_address_find(stack, address);
     bool has = ip_is_loopback(address) || (own && ip6_address_usable(own));
     if (has || ip_is_multicast(address))
@@ -96,7 +97,8 @@ static void leave(struct stack *stack, struct ip_address *own_place) {
     multicast_own(stack, ip_solicited_node(address), false);
 }
 
-int ip6_anycast_leave(struct stack *stack, struct socket *socket, uint32_t interface, struct ip_address address) {
+int ip6_anycast_leave(struct stack *stack, struct socket *socket, uint32_t interface,
+                      struct ip_address address) {
     struct ip_address *place =
         socket->filters && !ip_is_any(address) && (!interface || interface == stack_interface_index(stack))
             ? place_of(socket->filters->six.anycast, IP6_ANYCAST_OF_SOCKET, address)

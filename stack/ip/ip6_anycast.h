@@ -21,8 +21,10 @@ struct ip6_anycast {
 
 /* As Linux's ipv6_sock_ac_join, for who may: an address within a prefix of ours. Returns 0, -EINVAL, -ENODEV, -EADDRNOTAVAIL
  * or -ENOBUFS; and its opposite, 0 or -ENOENT. `interface` 0: whichever. */
-int ip6_anycast_join(struct stack *stack, struct socket *socket, uint32_t interface, struct ip_address address);
-int ip6_anycast_leave(struct stack *stack, struct socket *socket, uint32_t interface, struct ip_address address);
+int ip6_anycast_join(struct stack *stack, struct socket *socket, uint32_t interface,
+                     struct ip_address address);
+int ip6_anycast_leave(struct stack *stack, struct socket *socket, uint32_t interface,
+                      struct ip_address address);
 
 /* A socket ends. */
 void ip6_anycast_release(struct stack *stack, struct socket *socket);

@@ -232,8 +232,8 @@ int ip6_label_get(const struct stack *stack, const struct socket *socket, struct
 bool ip6_label_may(struct stack *stack, const struct socket *socket, uint32_t label) {
     bool exclusive = false;
     for (uint32_t i = 0; i < IP6_LABELS_MAX && !exclusive; i++)
-        exclusive = stack->ip6.labels.entries[i].label &&
-                    stack->ip6.labels.entries[i].share != IP6_LABEL_ANYBODY;
+        exclusive =
+            stack->ip6.labels.entries[i].label && stack->ip6.labels.entries[i].share != IP6_LABEL_ANYBODY;
     if (!label || !exclusive)
         return true;
     struct ip6_label *entry = has(socket, label) ? find(stack, label) : NULL;

@@ -22,10 +22,10 @@ struct socket;
 /* struct in6_flowlabel_req of <linux/in6.h>, which does not go with <netinet/in.h>. */
 struct ip6_label_request {
     struct ip_address destination;
-    uint32_t label; /* as on the wire */
-    uint8_t action; /* enum ip6_label_action */
-    uint8_t share;  /* enum ip6_label_share */
-    uint16_t flags; /* enum ip6_label_flag */
+    uint32_t label;           /* as on the wire */
+    uint8_t action;           /* enum ip6_label_action */
+    uint8_t share;            /* enum ip6_label_share */
+    uint16_t flags;           /* enum ip6_label_flag */
     uint16_t expires, linger; /* s */
     uint32_t pad;
 };

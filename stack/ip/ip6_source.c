@@ -9,26 +9,25 @@
 #include "stack/stack.h"
 #include <errno.h>
 
-struct label {
-    struct ip_address prefix;
-    uint8_t length, label;
+/* As Linux has it (net/ipv6/addrlabel.c's table, which adds RFC 4843's to RFC 6724's), the longest first. */
+const struct ip6_policy IP6_POLICIES[IP6_POLICIES_COUNT] = {
+    {{.bytes = {[15] = 1}}, 128, 0},
+    {{.bytes = {0}}, 96, 3},
+    {{.bytes = {[10] = 0xff, 0xff}}, 96, 4},
+    {{.bytes = {0x20, 0x01}}, 32, 6},
+    {{.bytes = {0x20, 0x01, 0, 0x10}}, 28, 7},
+    {{.bytes = {0x3f, 0xfe}}, 16, 12},
+    {{.bytes = {0x20, 0x02}}, 16, 2},
+    {{.bytes = {0xfe, 0xc0}}, 10, 11},
+    {{.bytes = {0xfc}}, 7, 5},
+    {{.bytes = {0}}, 0, 1},
 };
 
-/* As Linux has it (net/ipv6/addrlabel.c's table, which adds RFC 4843's to RFC 6724's). */
-static uint8_t label_of(struct ip_address address) {
-    static const struct label labels[] = {
-        {{.bytes = {[15] = 1}}, 128, 0},
-        {{.bytes = {[10] = 0xff, 0xff}}, 96, 4},
-        {{.bytes = {0}}, 96, 3},
-        {{.bytes = {0x20, 0x01}}, 32, 6},
-        {{.bytes = {0x20, 0x01, 0, 0x10}}, 28, 7},
-        {{.bytes = {0x20, 0x02}}, 16, 2},
-        {{.bytes = {0xfc}}, 7, 5},
-    };
-    for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
-        if (ip_common_bits(address, labels[i].prefix) >= labels[i].length)
-            return labels[i].label;
-    return 1;
+const struct ip6_policy *ip6_policy_of(struct ip_address address) {
+    const struct ip6_policy *policy = IP6_POLICIES;
+    while (ip_common_bits(address, policy->prefix) < policy->length)
+        policy++; /* the last is anybody's */
+    return policy;
 }
 
 struct choice {
@@ -76,7 +75,7 @@ static int value(const struct choice *choice, const struct ip6_address *entry, i
     case 3: /* rule 5.5 */
         return by_next_hop(choice, entry);
     case 4: /* rule 6 */
-        return label_of(entry->address) == choice->label;
+        return ip6_policy_of(entry->address)->label == choice->label;
     case 5: /* rule 7 */
         return !(entry->flags & IP6_FLAG_TEMPORARY) != choice->temporary;
     case 6: /* rule 8 */
@@ -101,7 +100,7 @@ int ip6_source(const struct stack *stack, struct ip_address destination, unsigne
     struct choice choice = {.stack = stack,
                             .destination = destination,
                             .scope = ip_scope(destination),
-                            .label = label_of(destination),
+                            .label = ip6_policy_of(destination)->label,
                             .temporary = stack->sysctl.ip6_use_tempaddr > 1};
     const struct ip6_addresses *addresses = &stack->ip6.addresses;
     const struct ip6_address *found = NULL;

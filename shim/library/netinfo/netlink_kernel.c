@@ -22,16 +22,16 @@ static bool is_own(const struct interface *all, uint32_t index) {
 static bool link_is_kernels(const struct nlmsghdr *request, const struct interface *all, bool asks) {
     struct ifinfomsg link = {0};
     memcpy(&link, request + 1, sizeof link);
-    const char *name = netlink_attribute(request, sizeof link, IFLA_IFNAME, 1);
-    if (!name)
-        name = netlink_attribute(request, sizeof link, IFLA_ALT_IFNAME, 1);
+    char name[IFNAMSIZ];
+    bool named = netlink_text(request, sizeof link, IFLA_IFNAME, name, sizeof name) ||
+                 netlink_text(request, sizeof link, IFLA_ALT_IFNAME, name, sizeof name);
     for (int i = 0; i < INTERFACES; i++) {
         bool this = link.ifi_index ? (uint32_t)link.ifi_index == all[i].index
-                                   : name && strncmp(name, all[i].name, IFNAMSIZ) == 0;
+                                   : named && strcmp(name, all[i].name) == 0;
         if (this)
             return i == INTERFACE_LOOPBACK && !asks;
     }
-    return link.ifi_index || name;
+    return link.ifi_index || named;
 }
 
 /* A route with no interface goes by its gateway. */

@@ -2,9 +2,9 @@
 /*
  * test_ip6_anycast.c - ip6_anycast.c: a socket joins an anycast address, and what becomes of packets to it.
  */
-#include "stack/ip/ip6_anycast.h"
 #include "stack/base/checksum.h"
 #include "stack/ip/icmp6.h"
+#include "stack/ip/ip6_anycast.h"
 #include "stack/repair.h"
 #include "tests/unit/option.h"
 #include "tests/unit/peer6.h"

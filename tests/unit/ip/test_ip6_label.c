@@ -8,7 +8,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 
-static const struct ip6_label_owner one = {100, 1000, false}, another = {200, 1001, false}, root = {1, 0, true};
+static const struct ip6_label_owner one = {100, 1000, false}, another = {200, 1001, false},
+                                    root = {1, 0, true};
 
 static struct socket *make6(struct host *host) {
     struct socket *socket = make_socket(host, SOCK_DGRAM, 0, 0);
@@ -117,7 +118,8 @@ static void labels_are_bounded(void **state) {
     }
     assert_int_equal(lease(&host, sockets[0], 1000, IP6_LABEL_EXCLUSIVE), -ENOBUFS);
     sockets[IP6_LABELS_MAX / IP6_LABELS_OF_SOCKET] = make6(&host);
-    assert_int_equal(lease(&host, sockets[IP6_LABELS_MAX / IP6_LABELS_OF_SOCKET], 1000, IP6_LABEL_EXCLUSIVE), -ENOBUFS);
+    assert_int_equal(lease(&host, sockets[IP6_LABELS_MAX / IP6_LABELS_OF_SOCKET], 1000, IP6_LABEL_EXCLUSIVE),
+                     -ENOBUFS);
     for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++)
         socket_release(host.stack, sockets[i]);
     host_destroy(&host);
