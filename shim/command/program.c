@@ -90,7 +90,9 @@ static void preload(void) {
     const char *others = getenv("LD_PRELOAD");
     bool more = others && *others;
     installation_file(LIBRARY_NAME, path);
-    if (asprintf(&both, "%s%s%s", path, more ? ":" : "", more ? others : "") < 0 ||
+    /* Behind others: what leads connections elsewhere (proxychains4, tsocks) is to hear of them first, and to make them
+     * on the stack. */
+    if (asprintf(&both, "%s%s%s", more ? others : "", more ? ":" : "", path) < 0 ||
         setenv("LD_PRELOAD", both, 1) < 0 || setenv("BAREWIRE_NETNS", "", 1) < 0)
         fail("there is no memory for the program's environment");
     /* BAREWIRE_NETNS: the stack's network namespace is this one, even if this process runs on a stack of another. */

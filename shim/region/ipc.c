@@ -4,6 +4,7 @@
  */
 #include "shim/region/ipc.h"
 #include "shim/region/config.h"
+#include "shim/region/kernel_calls.h"
 #include "shim/region/libc.h"
 #include "stack/base/random.h"
 #include <errno.h>
@@ -31,7 +32,7 @@ int ipc_connect(const struct ipc_address *place, unsigned *user) {
     if (ipc < 0)
         return -errno;
     do
-        result = LIBC(connect)(ipc, (const struct sockaddr *)&place->address, place->length);
+        result = KERNEL(connect)(ipc, (const struct sockaddr *)&place->address, place->length);
     while (result < 0 && errno == EINTR);
     if (result == 0)
         result = LIBC(getsockopt)(ipc, SOL_SOCKET, SO_PEERCRED, &peer, &length);

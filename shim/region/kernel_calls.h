@@ -33,6 +33,13 @@
 #define KERNEL_CALLS(CALL) /* libc's own serve: their instructions are not taken over */
 #endif
 
+/* A call that no other preloaded library is to have (preloaded.h), since it is between this one and its keeper. */
+#if defined __x86_64__ && !defined CALLS_BY_LIBC
+#define KERNEL(name) kernel_##name
+#else
+#define KERNEL(name) LIBC(name)
+#endif
+
 /* A call's place in LIBC()'s table. */
 #define KERNEL_CALL_FIELD(name) .name = kernel_##name,
 #define KERNEL_CALL_DECLARATION(name) extern __typeof__(*((struct libc *)0)->name) kernel_##name;

@@ -17,6 +17,7 @@
 #include "shim/library/wait/epoll_set.h"
 #include "shim/library/wait/remote_eventfd.h"
 #include "shim/region/frames.h"
+#include "shim/region/kernel_calls.h"
 #include "shim/region/libc.h"
 #include "shim/region/lock.h"
 #include "shim/region/region_begin.h"
@@ -151,7 +152,7 @@ static int send_request(int ipc, const struct ipc_request *request, int descript
     if (descriptor < 0 && getuid() != geteuid())
         name_effective_user(&message, &credentials);
     do
-        result = LIBC(sendmsg)(ipc, &message, MSG_NOSIGNAL | flags);
+        result = KERNEL(sendmsg)(ipc, &message, MSG_NOSIGNAL | flags);
     while (result < 0 && errno == EINTR);
     return result < 0 ? -errno : 0;
 }
@@ -163,7 +164,7 @@ static int receive_reply(int ipc, struct ipc_reply *reply, struct ipc_ancillary 
         .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t result;
     do
-        result = LIBC(recvmsg)(ipc, &message, MSG_CMSG_CLOEXEC | flags);
+        result = KERNEL(recvmsg)(ipc, &message, MSG_CMSG_CLOEXEC | flags);
     while (result < 0 && errno == EINTR);
     if (result < (ssize_t)sizeof reply->header)
         return result < 0 ? -errno : -ECONNRESET;
