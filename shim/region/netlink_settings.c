@@ -85,7 +85,8 @@ int netlink_tell_configuration(struct netlink_answer *answer, const struct inter
     if (family != AF_INET && family != AF_INET6)
         return -EOPNOTSUPP;
     int index;
-    const void *asked = netlink_attribute(answer->request, sizeof(struct netconfmsg), NETCONFA_IFINDEX, sizeof index);
+    const void *asked =
+        netlink_attribute(answer->request, sizeof(struct netconfmsg), NETCONFA_IFINDEX, sizeof index);
     if (!asked)
         return -EINVAL;
     memcpy(&index, asked, sizeof index);

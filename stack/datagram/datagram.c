@@ -491,7 +491,8 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
         mtu = mtu > STACK_MTU_MIN + ip_options->length ? mtu - ip_options->length : STACK_MTU_MIN;
     bool uncut = message->has_dont_fragment ? message->dont_fragment : options->six.dont_fragment;
     bool whole = discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE || (!v4 && uncut);
-    if (length > mtu && whole) {
+    bool beyond = length > ip_header_bytes(destination) + ip_payload_max(destination); /* of any packet */
+    if (beyond || (length > mtu && whole)) {
         uint32_t left = mtu - (extensions ? min_u32(mtu, ip6_extensions_bytes(extensions)) : 0);
         if (!v4 && uncut)
             note_path_mtu(stack, socket, destination, left);
@@ -550,8 +551,8 @@ static void wait_for_room(struct stack *stack, struct socket *socket) {
 
 ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_message *message) {
     size_t length = buffer_pieces_length(message->pieces, message->count);
-    bool by_port = udp_is(socket);
-    if (length > IP_DATAGRAM_MAX)
+    bool by_port = udp_is(socket), ping = !by_port && socket->type == SOCK_DGRAM;
+    if (length > IP_DATAGRAM_MAX && (!socket->options.inet6 || ping || length > INT32_MAX - UDP_HEADER_BYTES))
         return -EMSGSIZE;
     if (!message->has_address && !socket->connected && !socket->datagram->cork)
         return -EDESTADDRREQ;
@@ -559,6 +560,8 @@ ssize_t datagram_send(struct stack *stack, struct socket *socket, struct socket_
         message->address = socket->datagram->remote_address;
         message->port = socket->datagram->remote_port;
     }
+    if (length > IP_DATAGRAM_MAX && ip_is_v4(message->address))
+        return -EMSGSIZE; /* IPv6's is looked at later, in Linux, and told to who reads errors */
     if (message->flags & MSG_OOB && ip_is_v4(message->address))
         return -EOPNOTSUPP;
     /* Linux asks of what is named by the call; of a mapped address it is, however it was named. */

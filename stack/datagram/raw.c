@@ -174,9 +174,6 @@ ssize_t raw_send(struct stack *stack, struct socket *socket, const struct socket
         if (length < IP_HEADER_BYTES || header_length < IP_HEADER_BYTES || header_length > length)
             return -EINVAL;
     }
-    uint32_t largest = ip_payload_max(message->address) + ip_header_bytes(message->address);
-    if (total > largest)
-        return -EMSGSIZE;
     if (included && total > parameters.mtu)
         return datagram_too_long(stack, socket, message, message->address, parameters.mtu);
     struct frame *frame = frame_begin(&stack->transmit);

@@ -266,11 +266,11 @@ static ssize_t send_now(struct stack *stack, struct socket *socket, const struct
     uint32_t one = segment && segment < length ? segment : length, sent = 0;
     struct ip_parameters parameters;
     uint32_t headers = UDP_HEADER_BYTES + ip_header_bytes(message->address);
-    if (length > ip_payload_max(message->address) - UDP_HEADER_BYTES)
-        return -EMSGSIZE;
+    bool beyond = length > ip_payload_max(message->address) - UDP_HEADER_BYTES; /* also of a train's whole */
     int error = datagram_autobind(stack, socket);
     if (!error)
-        error = datagram_parameters(stack, socket, message, message->address, one + headers, &parameters);
+        error = datagram_parameters(stack, socket, message, message->address,
+                                    (beyond ? length : one) + headers, &parameters);
     if (error)
         return error;
     if (one < length && one + headers > parameters.mtu)
