@@ -14,7 +14,6 @@
 #define COPIED \
     256u /* all headers of a frame; what programs make themselves (raw sockets) lies behind the first piece */
 #define AT_ONCE 32
-#define PIECES_MAX 48
 #define ADDRESSES6_MAX 16
 
 /* IPv6's next headers, ICMPv6's messages, and their options. */
@@ -41,7 +40,7 @@ struct nic_guard {
     uint64_t (*now_ns)(void);
     /* One thread sends at a time. */
     struct nic_frame frames[AT_ONCE];
-    struct iovec pieces[AT_ONCE][PIECES_MAX + 1];
+    struct iovec pieces[AT_ONCE][NIC_PIECES_MAX + 1];
     uint8_t starts[AT_ONCE][COPIED];
 };
 
@@ -188,7 +187,7 @@ static size_t copy_start(const struct nic_frame *given, uint8_t start[COPIED], i
 static bool take_frame(struct nic_guard *guard, int at, const struct nic_frame *given) {
     int piece;
     size_t behind;
-    if (given->piece_count > PIECES_MAX)
+    if (given->piece_count > NIC_PIECES_MAX)
         return false;
     size_t copied = copy_start(given, guard->starts[at], &piece, &behind);
     if (copied == 0 || !lets(guard, guard->starts[at], copied))

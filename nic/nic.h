@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#define NIC_PIECES_MAX 68    /* of a frame that is sent */
 #define NIC_FRAME_MAX 65550u /* the longest IPv4 packet in a frame: merged frames arrive this long */
 #define NIC_ERROR_BYTES 320
 

@@ -42,7 +42,8 @@ static inline struct virtio_net_hdr nic_virtio_header(const struct nic_frame *fr
 }
 
 /* A frame's pieces behind its header. Returns how many they are then. */
-#define NIC_VIRTIO_PIECES 48
+#define NIC_VIRTIO_PIECES \
+    (NIC_PIECES_MAX + 2) /* and one more, in which a guard has copied a header's start */
 static inline int nic_virtio_pieces(struct iovec *pieces, struct virtio_net_hdr *header,
                                     const struct nic_frame *frame) {
     int count = frame->piece_count < NIC_VIRTIO_PIECES ? frame->piece_count : NIC_VIRTIO_PIECES - 1;

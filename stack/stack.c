@@ -114,13 +114,12 @@ void stack_input(struct stack *stack, uint64_t now_ns, struct buffer *frame, uns
 
 int stack_loop_back(struct stack *stack, const struct frame *frame) {
     struct byte_queue queue = {0};
-    uint32_t header = frame->header_length - FRAME_IP_AT;
-    struct iovec pieces[48] = {{(void *)(frame->header + FRAME_IP_AT), header}};
-    int count = frame_pieces(frame, pieces + 1, 47);
-    uint32_t length = header + frame->payload_length;
-    if (count < 0 || stack->loopback_count == STACK_LOOPBACK_MAX)
+    struct iovec header = {(void *)(frame->header + FRAME_IP_AT), frame->header_length - FRAME_IP_AT};
+    if (stack->loopback_count == STACK_LOOPBACK_MAX)
         return -ENOBUFS;
-    if (byte_queue_append(&queue, &stack->buffers, pieces, count + 1, 0, length) < length) {
+    if (byte_queue_append(&queue, &stack->buffers, &header, 1, 0, (uint32_t)header.iov_len) <
+            header.iov_len ||
+        !frame_append_payload(frame, &queue, &stack->buffers)) {
         buffer_drop_chain(&stack->buffers, queue.head);
         return -ENOBUFS;
     }

@@ -17,8 +17,9 @@
 #include <sched.h>
 #include <string.h>
 
-#define FRAME_PIECES_MAX 48 /* of the longest packet, in buffers */
-#define SEND_PIECES 512
+#define FRAME_PIECES_MAX (1 + BUFFER_PIECES_MOST(NIC_FRAME_MAX)) /* its header, and the longest payload */
+#define SEND_PIECES 544
+static_assert(FRAME_PIECES_MAX <= NIC_PIECES_MAX, "a NIC takes what the stack sends");
 #define BATCHES_MAX 32 /* received in one go */
 #define BULK 32        /* frames: a program that sends so much goes on, and the keeper sends it meanwhile */
 

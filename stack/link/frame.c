@@ -55,6 +55,14 @@ int frame_pieces(const struct frame *frame, struct iovec *pieces, int limit) {
     return 1;
 }
 
+bool frame_append_payload(const struct frame *frame, struct byte_queue *queue, struct pool *buffers) {
+    uint32_t length = frame->payload_length;
+    if (!frame->borrowed)
+        return byte_queue_append_range(queue, buffers, frame->payload, length);
+    struct iovec piece = {(void *)frame->borrowed, length};
+    return byte_queue_append(queue, buffers, &piece, 1, 0, length) == length;
+}
+
 void frame_copy(const struct frame *frame, uint32_t at, void *to, uint32_t length) {
     if (frame->borrowed)
         memcpy(to, (const uint8_t *)frame->borrowed + at, length);

@@ -90,6 +90,9 @@ int frame_keep(struct pool *buffers, struct frame *frame);
  * enough. */
 int frame_pieces(const struct frame *frame, struct iovec *pieces, int limit);
 
+/* Appends a copy of the payload to a queue. Whether there was memory for all of it. */
+bool frame_append_payload(const struct frame *frame, struct byte_queue *queue, struct pool *buffers);
+
 /* Copies `length` bytes of the payload from byte `at` on; they must be there. */
 void frame_copy(const struct frame *frame, uint32_t at, void *to, uint32_t length);
 

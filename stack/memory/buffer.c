@@ -239,25 +239,31 @@ static void link_chain(struct byte_queue *queue, struct buffer *chain) {
     queue->tail = chain;
 }
 
+/* Copies a chain to where the tail has room for it. */
+static void copy_into_tail(struct buffer *tail, struct pool *pool, struct buffer *chain) {
+    for (struct buffer *piece = chain; piece; piece = piece->next) {
+        memcpy(tail->storage + tail->end, buffer_data(piece), buffer_length(piece));
+        atomic_signal_fence(memory_order_seq_cst); /* it can't be found before it is there: see repair.h */
+        tail->end += buffer_length(piece);
+    }
+    buffer_drop_chain(pool, chain);
+}
+
+void byte_queue_join(struct byte_queue *queue, struct pool *pool, struct buffer *chain, uint32_t length) {
+    struct buffer *tail = queue->tail;
+    queue->length += length;
+    if (length <= BUFFER_COPY_MOST && tail && BUFFER_CAPACITY - tail->end >= length)
+        copy_into_tail(tail, pool, chain);
+    else
+        link_chain(queue, chain);
+}
+
 void byte_queue_append_chain(struct byte_queue *queue, struct pool *pool, struct buffer *chain) {
     uint32_t length = buffer_chain_length(chain);
-    struct buffer *tail = queue->tail;
-    if (length == 0) {
+    if (length == 0)
         buffer_drop_chain(pool, chain);
-        return;
-    }
-    queue->length += length;
-    if (length <= BUFFER_COPY_MOST && tail && BUFFER_CAPACITY - tail->end >= length) {
-        for (struct buffer *piece = chain; piece; piece = piece->next) {
-            memcpy(tail->storage + tail->end, buffer_data(piece), buffer_length(piece));
-            atomic_signal_fence(
-                memory_order_seq_cst); /* it can't be found before it is there: see repair.h */
-            tail->end += buffer_length(piece);
-        }
-        buffer_drop_chain(pool, chain);
-        return;
-    }
-    link_chain(queue, chain);
+    else
+        byte_queue_join(queue, pool, chain, length);
 }
 
 bool byte_queue_takes(const struct byte_queue *queue, uint32_t length) {
@@ -290,9 +296,17 @@ void byte_queue_append_queue(struct byte_queue *queue, struct byte_queue *from) 
     *from = (struct byte_queue){0};
 }
 
-void byte_queue_join(struct byte_queue *queue, struct buffer *chain, uint32_t length) {
-    link_chain(queue, chain);
-    queue->length += length;
+bool byte_queue_append_range(struct byte_queue *queue, struct pool *pool, struct byte_cursor cursor,
+                             uint32_t length) {
+    struct buffer *buffer;
+    uint32_t at;
+    while (length > 0) {
+        uint32_t here = range_step(&cursor, &length, &buffer, &at);
+        struct iovec piece = {buffer->storage + at, here};
+        if (byte_queue_append(queue, pool, &piece, 1, 0, here) < here)
+            return false;
+    }
+    return true;
 }
 
 size_t byte_queue_peek(const struct byte_queue *queue, const struct iovec *to, int count, uint32_t limit) {

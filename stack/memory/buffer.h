@@ -84,6 +84,10 @@ struct byte_cursor byte_cursor_after(struct byte_cursor cursor, uint32_t length)
 /* Copies `length` bytes from a cursor on into memory; they must be there. */
 void buffer_copy_range(void *to, struct byte_cursor from, uint32_t length);
 
+/* The most pieces that so many bytes of a queue lie in: its buffers are half full at least, those at both ends
+ * of a range may have but a byte of it. */
+#define BUFFER_PIECES_MOST(length) ((length) / (BUFFER_CAPACITY / 2) + 3)
+
 /* Describes [cursor, cursor + length) as pieces of memory. Returns how many of `limit` were used, or -1 when
  * there were not enough. */
 int buffer_range_pieces(struct byte_cursor cursor, uint32_t length, struct iovec *pieces, int limit);
@@ -96,10 +100,18 @@ size_t buffer_pieces_length(const struct iovec *pieces, int count);
 uint32_t byte_queue_append(struct byte_queue *queue, struct pool *pool, const struct iovec *from, int count,
                            size_t skip, uint32_t length);
 
+/* Appends a copy of [cursor, cursor + length). Whether there was memory for all of it. */
+bool byte_queue_append_range(struct byte_queue *queue, struct pool *pool, struct byte_cursor cursor,
+                             uint32_t length);
+
 /* Appends a chain; the queue owns it from here on. What fits into half a buffer is copied into the tail if
  * there is room, so that a queue's buffers are half full at least, but for a header's length, however short
- * segments are. */
+ * segments or writes are. */
 void byte_queue_append_chain(struct byte_queue *queue, struct pool *pool, struct buffer *chain);
+
+/* The same with a chain of `length` bytes, more than none. For a send queue: each of its buffers has something,
+ * from its storage's start on. */
+void byte_queue_join(struct byte_queue *queue, struct pool *pool, struct buffer *chain, uint32_t length);
 
 /* The same, but the tail is filled up first: for when memory is short. */
 void byte_queue_append_packed(struct byte_queue *queue, struct pool *pool, struct buffer *chain);
@@ -109,10 +121,6 @@ bool byte_queue_takes(const struct byte_queue *queue, uint32_t length);
 
 /* Appends all of another queue, which is empty then. */
 void byte_queue_append_queue(struct byte_queue *queue, struct byte_queue *from);
-
-/* Appends a chain of `length` bytes to a send queue, which owns it from here on: each of its buffers has
- * something, from its storage's start on. */
-void byte_queue_join(struct byte_queue *queue, struct buffer *chain, uint32_t length);
 
 /* Copies up to `limit` bytes from the queue's start into an iovec, without removing them. Returns how many.
  */

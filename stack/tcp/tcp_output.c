@@ -699,7 +699,7 @@ static void added(struct stack *stack, struct tcp *tcp, bool fills, bool more) {
 void tcp_send_part(struct stack *stack, struct tcp *tcp, struct buffer *chain, uint32_t length, bool fills,
                    bool more) {
     stack_work_on(stack, NULL);
-    byte_queue_join(&tcp->send, chain, length);
+    byte_queue_join(&tcp->send, &stack->buffers, chain, length);
     added(stack, tcp, fills, more);
 }
 

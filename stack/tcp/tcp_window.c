@@ -24,12 +24,15 @@ static uint32_t receive_weight(const struct tcp *tcp) {
     return max_u32(tcp->receive.length, weight);
 }
 
+/* The window's length when nothing waits to be read, but for what has still to be offered. */
+static uint32_t window_limit(const struct tcp *tcp) {
+    uint32_t clamp = tcp->options.window_clamp;
+    return clamp ? min_u32(clamp, tcp->receive_window) : tcp->receive_window;
+}
+
 uint32_t tcp_receive_space(const struct tcp *tcp) {
-    uint32_t limit = tcp->receive_window, weight = receive_weight(tcp);
-    if (tcp->options.window_clamp && tcp->options.window_clamp < limit)
-        limit = tcp->options.window_clamp;
-    uint32_t space = weight < limit ? limit - weight : 0;
-    return space < tcp->tuning.offered ? space : tcp->tuning.offered;
+    uint32_t limit = window_limit(tcp), weight = receive_weight(tcp);
+    return min_u32(weight < limit ? limit - weight : 0, tcp->tuning.offered);
 }
 
 uint8_t tcp_window_scale(uint32_t space) {
@@ -45,10 +48,9 @@ static uint32_t possible_edge(const struct tcp *tcp) {
 }
 
 /* The least step by which the edge should move, RFC 9293 section 3.8.6.2.2: min(half the buffer, one
- * segment). */
+ * segment); of the buffer that the peer can know, since it waits for no more than half of that. */
 static uint32_t least_step(const struct tcp *tcp) {
-    uint32_t half = tcp->receive_window / 2;
-    return half < tcp->mss ? half : tcp->mss;
+    return min_u32(min_u32(window_limit(tcp), tcp->tuning.offered) / 2, tcp->mss);
 }
 
 uint16_t tcp_window_field(const struct tcp *tcp) {

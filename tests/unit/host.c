@@ -381,6 +381,17 @@ void cable_connect(struct cable *cable, uint16_t port, struct socket **client, s
     assert_int_equal(socket_accept(b, *listener, server), 0);
 }
 
+void host_connect_inside(struct host *host, uint16_t port, struct socket **client, struct socket **server,
+                         struct socket **listener) {
+    host->stack->config.loopback = true;
+    *listener = make_socket(host, SOCK_STREAM, 0, port);
+    *client = make_socket(host, SOCK_STREAM, 0, 0);
+    assert_int_equal(socket_listen(host->stack, *listener, 1), 0);
+    assert_int_equal(socket_connect(host->stack, *client, ip_from_v4(IP_LOOPBACK), port), -EINPROGRESS);
+    stack_advance(host->stack, now);
+    assert_int_equal(socket_accept(host->stack, *listener, server), 0);
+}
+
 struct socket *make_socket(struct host *host, int type, int protocol, uint16_t port) {
     struct socket *socket;
     assert_int_equal(socket_create(host->stack, type, protocol, &socket), 0);

@@ -116,6 +116,10 @@ void cable_cut(struct cable *cable);
 void cable_connect(struct cable *cable, uint16_t port, struct socket **client, struct socket **server,
                    struct socket **listener);
 
+/* Connects a host's stack to itself, by 127.0.0.1. */
+void host_connect_inside(struct host *host, uint16_t port, struct socket **client, struct socket **server,
+                         struct socket **listener);
+
 /* A socket, bound if a port is given. */
 struct socket *make_socket(struct host *host, int type, int protocol, uint16_t port);
 int set_option(struct host *host, struct socket *socket, int level, int name, int value);

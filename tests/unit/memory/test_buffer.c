@@ -86,6 +86,61 @@ static void small_chains_share_a_buffer(void **state) {
     free(region.memory);
 }
 
+/* Whatever lengths writes have, no range lies in more pieces than BUFFER_PIECES_MOST says. */
+static void range_lies_in_few_pieces_however_it_was_written(void **state) {
+    (void)state;
+    static const uint32_t lengths[][2] = {{100, 100},   {1012, 1012}, {1013, 1012}, {1013, 1013},
+                                          {2025, 2025}, {2025, 1013}, {4049, 1},    {700, 1500}};
+    struct region region = region_create();
+    static uint8_t bytes[4096];
+    struct iovec pieces[BUFFER_PIECES_MOST(65550)];
+    for (size_t kind = 0; kind < sizeof lengths / sizeof *lengths; kind++) {
+        struct pool pool;
+        struct byte_queue queue = {0};
+        pool_init(&pool, region.arena, sizeof(struct buffer), UINT32_MAX);
+        for (int i = 0; queue.length < 80000; i++) {
+            struct byte_queue chain = {0};
+            struct iovec piece = {bytes, lengths[kind][i % 2]};
+            assert_int_equal(byte_queue_append(&chain, &pool, &piece, 1, 0, lengths[kind][i % 2]),
+                             piece.iov_len);
+            byte_queue_append_chain(&queue, &pool, chain.head);
+        }
+        for (uint32_t from = 0; from < 4500; from += 11) {
+            struct byte_cursor cursor = byte_queue_at(&queue, from);
+            assert_in_range(buffer_range_pieces(cursor, 65550, pieces, BUFFER_PIECES_MOST(65550)), 1,
+                            BUFFER_PIECES_MOST(65550));
+        }
+        byte_queue_drop(&queue, &pool, queue.length);
+        assert_int_equal(pool.used, 0);
+    }
+    free(region.memory);
+}
+
+static void range_is_copied_to_another_queue(void **state) {
+    (void)state;
+    struct region region = region_create();
+    struct pool pool, few;
+    struct byte_queue queue = {0}, copy = {0}, part = {0};
+    static uint8_t bytes[10000], out[10000];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 5);
+    pool_init(&pool, region.arena, sizeof(struct buffer), UINT32_MAX);
+    pool_init(&few, region.arena, sizeof(struct buffer), 2);
+    struct iovec piece = {bytes, sizeof bytes}, whole = {out, sizeof out};
+    byte_queue_append(&queue, &pool, &piece, 1, 0, sizeof bytes);
+    struct byte_cursor cursor = byte_queue_at(&queue, 1000);
+    assert_true(byte_queue_append_range(&copy, &pool, cursor, 8000));
+    assert_int_equal(byte_queue_peek(&copy, &whole, 1, UINT32_MAX), 8000);
+    assert_memory_equal(out, bytes + 1000, 8000);
+    assert_false(byte_queue_append_range(&part, &few, cursor, 8000));
+    byte_queue_drop(&part, &few, part.length);
+    byte_queue_drop(&queue, &pool, queue.length);
+    byte_queue_drop(&copy, &pool, copy.length);
+    assert_int_equal(pool.used, 0);
+    assert_int_equal(few.used, 0);
+    free(region.memory);
+}
+
 static void chain_is_trimmed_at_both_ends(void **state) {
     (void)state;
     struct region region = region_create();
@@ -112,6 +167,8 @@ int main(void) {
         cmocka_unit_test(byte_queue_keeps_order_through_appends_and_drops),
         cmocka_unit_test(held_range_survives_the_queue_moving_on),
         cmocka_unit_test(small_chains_share_a_buffer),
+        cmocka_unit_test(range_lies_in_few_pieces_however_it_was_written),
+        cmocka_unit_test(range_is_copied_to_another_queue),
         cmocka_unit_test(chain_is_trimmed_at_both_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

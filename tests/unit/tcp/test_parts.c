@@ -68,6 +68,30 @@ static void parts_arrive_as_the_whole_would(void **state) {
     close_pair(&pair);
 }
 
+/* Parts that each end in a buffer of their own: a packet that has all of them lies in many buffers. */
+static void parts_to_a_socket_of_the_same_stack_are_not_lost(void **state) {
+    (void)state;
+    enum { PART = 2100 };
+    struct host host = host_create(HOST_A, 1500);
+    struct socket *client, *server, *listener;
+    host_connect_inside(&host, 80, &client, &server, &listener);
+    uint32_t sent = 0, received = 0;
+    for (int tries = 0; received < sizeof bytes / PART * PART && tries < 1000; tries++) {
+        while (sent < sizeof bytes / PART * PART && socket_send_room(host.stack, client, 0, true) >= PART) {
+            socket_send_part(host.stack, client, chain_of(&host, bytes + sent, PART), PART, false, false);
+            socket_send_written(host.stack, client, 0, true);
+            sent += PART;
+        }
+        stack_advance(host.stack, now += MS);
+        ssize_t here = receive_bytes(&host, server, got + received, sizeof got - received, 0);
+        received += here > 0 ? (uint32_t)here : 0;
+    }
+    assert_int_equal(received, sizeof bytes / PART * PART);
+    assert_memory_equal(got, bytes, received);
+    assert_int_equal(host.stack->mib.TcpRetransSegs, 0);
+    host_destroy(&host);
+}
+
 static void where_there_is_no_room_or_no_connection_the_reason_is_told(void **state) {
     struct pair pair;
     ssize_t room;
@@ -233,6 +257,7 @@ static void a_repair_leaves_what_is_being_copied(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_arrive_as_the_whole_would),
+        cmocka_unit_test(parts_to_a_socket_of_the_same_stack_are_not_lost),
         cmocka_unit_test(where_there_is_no_room_or_no_connection_the_reason_is_told),
         cmocka_unit_test(what_is_held_stays_while_more_comes_and_is_then_taken),
         cmocka_unit_test(what_is_held_outlives_the_connection_s_end_and_is_not_taken_from_another),

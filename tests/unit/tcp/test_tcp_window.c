@@ -2,6 +2,7 @@
 /*
  * test_tcp_window.c - the window, offered and respected: tcp_window.c.
  */
+#include "stack/base/minmax.h"
 #include "stack/tcp/tcp_window.h"
 #include "tests/unit/scene.h"
 
@@ -107,6 +108,33 @@ static void window_is_not_offered_by_what_could_not_be_sent(void **state) {
     scene_end(&scene);
 }
 
+/* Segments of 65,483 bytes, and a window that is hardly longer: what the receiver holds to be no worthwhile step is not
+ * what the sender waits for. No probe of the window is needed to go on. */
+static void small_window_and_long_segments_do_not_wait_for_each_other(void **state) {
+    (void)state;
+    static const uint32_t windows[] = {WINDOW, 2 * WINDOW, 3000000};
+    static uint8_t got[8192];
+    for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
+        struct host host = host_create(HOST_A, 1500);
+        struct socket *client, *server, *listener;
+        uint32_t sent = 0, received = 0, total = 3000000;
+        host_connect_inside(&host, 80, &client, &server, &listener);
+        server->tcp->receive_window = server->tcp->tuning.offered = windows[i];
+        server->tcp->options.window_clamp = WINDOW;
+        for (uint32_t idle = 0, size = 16; received < total && idle < 100; idle++) {
+            for (; sent < total && socket_send_room(host.stack, client, 0, true) >= (ssize_t)size;
+                 size = size % 8176 + 16)
+                sent += (uint32_t)send_bytes(&host, client, bytes, min_u32(size, total - sent), 0);
+            stack_advance(host.stack, now += MS);
+            ssize_t here = receive_bytes(&host, server, got, sizeof got, 0);
+            received += here > 0 ? (uint32_t)here : 0;
+            idle = here > 0 ? 0 : idle;
+        }
+        assert_int_equal(received, total);
+        host_destroy(&host);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(peers_window_is_respected),
@@ -114,6 +142,7 @@ int main(void) {
         cmocka_unit_test(window_reopens_by_worthwhile_steps),
         cmocka_unit_test(little_segments_do_not_push_the_window_on),
         cmocka_unit_test(window_is_not_offered_by_what_could_not_be_sent),
+        cmocka_unit_test(small_window_and_long_segments_do_not_wait_for_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
