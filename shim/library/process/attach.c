@@ -252,6 +252,8 @@ static void map_region(int region, uint64_t bytes) {
         region_unmapped(mapped == MAP_FAILED && bytes ? error : 0, reason);
         attach_fail("%s", reason);
     }
+    madvise(mapped, bytes,
+            MADV_DONTDUMP); /* it is not the program's, has others' data, and is 1 GB in a core dump */
 }
 
 static void adopt_nic(int descriptor) {

@@ -11,16 +11,41 @@
 
 #if defined __x86_64__ && !defined CALLS_BY_LIBC
 
-#define STUB_BYTES 96
+#define STUB_BYTES 128
+#define ORIGIN 120 /* in a stub: the address behind the instruction that it replaces */
 
-/* Whole pages of the library's, made executable when they are first needed. */
-uint8_t syscall_stubs_room[SYSCALL_STUBS_BYTES] __attribute__((aligned(4096)));
+#define TEXT_(value) #value
+#define TEXT(value) TEXT_(value)
+
+/*
+ * Whole pages of the library's, made executable when they are first needed. A debugger that finds a thread in one of the
+ * stubs, in a call that is the kernel's, goes on where the instruction was, with the same stack: the return address (16)
+ * is what lies at ORIGIN of the stub. (DWARF 5, 2.5 and 6.4.2.)
+ */
+extern uint8_t syscall_stubs_room[];
+__asm__(
+    ".pushsection .bss.syscall_stubs, \"aw\", @nobits\n"
+    ".globl syscall_stubs_room\n"
+    ".hidden syscall_stubs_room\n"
+    ".type syscall_stubs_room, @object\n"
+    ".balign 4096\n"
+    "syscall_stubs_room:\n"
+    "    .cfi_startproc\n"
+    "    .cfi_signal_frame\n" /* the instruction is this one, not the one before it */
+    "    .cfi_def_cfa rsp, 0\n"
+    /* DW_CFA_expression of the return address: DW_OP_breg16 0 (rip), DW_OP_const1s -STUB_BYTES, DW_OP_and,
+         * DW_OP_plus_uconst ORIGIN */
+    "    .cfi_escape 0x10, 16, 7, 0x80, 0, 0x09, -" TEXT(STUB_BYTES) ", 0x1a, 0x23, " TEXT(
+        ORIGIN) "\n"
+                "    .skip " TEXT(SYSCALL_STUBS_BYTES) "\n"
+                                                       "    .cfi_endproc\n"
+                                                       ".size syscall_stubs_room, . - syscall_stubs_room\n"
+                                                       ".popsection\n");
 static unsigned used;
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 
 static bool protect(int protection) {
-    return kernel_call(SYS_mprotect, (long)syscall_stubs_room, sizeof syscall_stubs_room, protection, 0, 0,
-                       0) == 0;
+    return kernel_call(SYS_mprotect, (long)syscall_stubs_room, SYSCALL_STUBS_BYTES, protection, 0, 0, 0) == 0;
 }
 
 /* Other threads may be in stubs that there are: they stay executable. */
@@ -69,8 +94,7 @@ static const uint8_t *stub_pass(const uint8_t *stub, const struct syscall_site *
 }
 
 const uint8_t *syscall_stub_make(const struct syscall_site *site, void (*entry)(void)) {
-    if (used + STUB_BYTES > sizeof syscall_stubs_room ||
-        site->before_bytes + site->after_bytes > STUB_BYTES - 40)
+    if (used + STUB_BYTES > SYSCALL_STUBS_BYTES || site->before_bytes + site->after_bytes > STUB_BYTES - 48)
         return NULL;
     uint8_t *stub = syscall_stubs_room + used, *at = stub;
     const uint8_t *behind = site->instruction + 2;
@@ -82,6 +106,7 @@ const uint8_t *syscall_stub_make(const struct syscall_site *site, void (*entry)(
     at = put(at, "\x0f\x05", 2);
     at = put(at, behind, site->after_bytes);
     put_far_jump(at, behind + site->after_bytes);
+    put(stub + ORIGIN, &behind, sizeof behind);
     return stub;
 }
 

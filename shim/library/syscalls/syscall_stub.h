@@ -20,7 +20,7 @@ const uint8_t *syscall_stub_make(const struct syscall_site *site, void (*entry)(
 bool syscall_stubs_open(void);
 void syscall_stubs_close(void);
 
-#define SYSCALL_STUBS_BYTES (192 << 10)
+#define SYSCALL_STUBS_BYTES (256 << 10)
 
 /* Whether a stub that replaces nothing before its instruction does just the `bytes` bytes that follow it, at `behind`,
  * and goes on behind those. */
