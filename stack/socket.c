@@ -299,7 +299,7 @@ static bool is_cut_by_reset(uint8_t state) {
 int socket_disconnect(struct stack *stack, struct socket *socket) {
     stack_work_on(stack, socket);
     if (!socket->tcp) {
-        datagram_disconnect(socket);
+        datagram_disconnect(stack, socket);
         return 0;
     }
     struct tcp *tcp = socket->tcp;
@@ -308,7 +308,7 @@ int socket_disconnect(struct stack *stack, struct socket *socket) {
     int error = reset || tcp->state == TCP_SYN_SENT ? ECONNRESET : 0;
     if (tcp->state == TCP_LISTEN) {
         tcp_unlisten(stack, socket);
-        tcp->binding.listening = false;
+        port_set_listening(stack, &tcp->binding, false);
     } else if (reset) {
         tcp_send_reset(stack, tcp);
     }

@@ -38,7 +38,7 @@ void datagram_end(struct stack *stack, struct socket *socket) {
     hash_remove(&state->port_link);
     list_remove(&state->raw_link);
     list_remove(&state->blocked_link);
-    port_release(&state->binding);
+    port_release(stack, &state->binding);
     pool_return(&stack->datagram_states, state);
 }
 
@@ -632,7 +632,7 @@ int datagram_connect_elsewhere(struct stack *stack, struct socket *socket, struc
     return 0;
 }
 
-void datagram_disconnect(struct socket *socket) {
+void datagram_disconnect(struct stack *stack, struct socket *socket) {
     socket->datagram->remote_address = (struct ip_address){0};
     socket->datagram->remote_port = 0;
     socket->connected = false;
@@ -641,7 +641,7 @@ void datagram_disconnect(struct socket *socket) {
     socket->datagram->address_by_connect = false;
     if (!socket->datagram->binding.chosen && socket->datagram->binding.port) { /* udp(7): as new */
         hash_remove(&socket->datagram->port_link);
-        port_release(&socket->datagram->binding);
+        port_release(stack, &socket->datagram->binding);
     }
 }
 

@@ -123,7 +123,7 @@ int datagram_connect(struct stack *stack, struct socket *socket, struct ip_addre
  * nothing is sent. */
 int datagram_connect_elsewhere(struct stack *stack, struct socket *socket, struct ip_address address,
                                uint16_t port);
-void datagram_disconnect(struct socket *socket);
+void datagram_disconnect(struct stack *stack, struct socket *socket);
 unsigned datagram_poll(struct stack *stack, struct socket *socket);
 
 /* The socket of a protocol that a datagram from source:source_port to destination:port belongs to, or NULL.

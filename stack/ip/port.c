@@ -56,13 +56,26 @@ static bool conflict(struct stack *stack, const struct binding *binding) {
     return false;
 }
 
-void port_enter(struct stack *stack, struct binding *binding) {
-    hash_add(bucket_of(stack, binding->port), &binding->link);
+static bool owns(const struct binding *binding) {
+    return binding->chosen || binding->listening;
 }
 
-void port_release(struct binding *binding) {
+void port_enter(struct stack *stack, struct binding *binding) {
+    hash_add(bucket_of(stack, binding->port), &binding->link);
+    stack->ports.owners[binding->port] += owns(binding);
+}
+
+void port_release(struct stack *stack, struct binding *binding) {
+    if (binding->port)
+        stack->ports.owners[binding->port] -= owns(binding);
     hash_remove(&binding->link);
     binding->port = 0;
+}
+
+void port_set_listening(struct stack *stack, struct binding *binding, bool listening) {
+    stack->ports.owners[binding->port] -= owns(binding);
+    binding->listening = listening;
+    stack->ports.owners[binding->port] += owns(binding);
 }
 
 bool port_listen_conflict(struct stack *stack, const struct binding *binding) {
@@ -109,11 +122,16 @@ static enum holders holders_of(struct stack *stack, uint8_t protocol, uint16_t p
         const struct binding *other = container_of(link, struct binding, link);
         if (other->protocol != protocol || other->port != port)
             continue;
-        if (other->chosen || other->listening)
+        if (owns(other))
             return OWNERS;
         holders = CONNECTIONS;
     }
     return holders;
+}
+
+/* The same without a look at each of a million connections that have picked it. */
+static bool is_owned(struct stack *stack, uint8_t protocol, uint16_t port) {
+    return stack->ports.owners[port] > 0 && holders_of(stack, protocol, port) == OWNERS;
 }
 
 /* bind(2) with port 0: RFC 6056 algorithm 1. */
@@ -164,7 +182,7 @@ int port_pick(struct stack *stack, struct binding *binding, struct ip_address re
     struct series series = series_begin(stack, ((hash >> 32) + stack->ports.start + *counter) & ~UINT64_C(1));
     for (uint32_t i = 0; i < series.span; i++) {
         uint16_t port = series_port(&series, i);
-        if (!port || holders_of(stack, binding->protocol, port) == OWNERS || taken(context, port))
+        if (!port || is_owned(stack, binding->protocol, port) || taken(context, port))
             continue;
         /* Where many are taken, how far it was to one that is free needs no more chance. */
         uint32_t chance = random_below(&stack->random, STEP_MAX);

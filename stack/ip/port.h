@@ -33,6 +33,7 @@ struct binding {
 
 struct port_table {
     struct hash_link *buckets[PORT_BUCKETS];
+    uint32_t owners[PORT_BUCKETS];    /* how many of a port's were chosen for it, or listen */
     uint32_t counters[PORT_COUNTERS]; /* how far connections to a destination have come */
     uint32_t start;                   /* where all of them began: RFC 6056 */
 };
@@ -71,7 +72,10 @@ bool port_listen_conflict(struct stack *stack, const struct binding *binding);
 /* Enters a binding whose address and port are known to be right, such as an accepted connection's. */
 void port_enter(struct stack *stack, struct binding *binding);
 
-void port_release(struct binding *binding);
+void port_release(struct stack *stack, struct binding *binding);
+
+/* It begins to listen, or has ended. */
+void port_set_listening(struct stack *stack, struct binding *binding, bool listening);
 
 /* SO_REUSEPORT: which of `count` that share a port, the eldest being 0, gets what comes from there. */
 uint32_t port_share(struct stack *stack, struct ip_address remote, uint16_t remote_port, uint32_t count);

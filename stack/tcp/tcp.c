@@ -57,7 +57,7 @@ void tcp_destroy(struct stack *stack, struct tcp *tcp) {
     if (tcp->fastopen_key)
         pool_return(&stack->fastopen_keys, tcp->fastopen_key);
     byte_queue_drop(&tcp->receive, &stack->buffers, tcp->receive.length);
-    port_release(&tcp->binding);
+    port_release(stack, &tcp->binding);
     tcp_active_return(stack, tcp);
     pool_return(&stack->connections, tcp);
     stack_work_on(stack, NULL); /* the next connection may get the same place: see tcp_work_on */
@@ -214,7 +214,7 @@ void tcp_end(struct stack *stack, struct tcp *tcp, int error) {
     if (!tcp->binding.chosen) {
         if (tcp->binding.port)
             tcp->last_port = tcp->binding.port;
-        port_release(&tcp->binding); /* bind(2) lasts as long as the socket */
+        port_release(stack, &tcp->binding); /* bind(2) lasts as long as the socket */
     }
     if (error)
         socket->error = error;

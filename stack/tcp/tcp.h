@@ -43,7 +43,7 @@
 #include "stack/tcp/tcp_write_mark.h"
 #include <netinet/tcp.h>
 
-#define TCP_BUCKETS 131072u
+#define TCP_BUCKETS 524288u /* a table that is mostly never touched */
 #define TCP_LISTEN_BUCKETS 1024u
 #define TCP_WINDOW_SCALE_MAX 14u /* RFC 7323 section 2.3 */
 #define TCP_MSS_DEFAULT6 1220u   /* by IPv6: the least that links carry, less headers */
@@ -120,8 +120,8 @@ struct tcp {
     bool
         handshake_acknowledged; /* SYN_RECV: the handshake is complete, but TCP_DEFER_ACCEPT waits for data */
     bool fastopen_experimental; /* our SYN had the old option */
-    bool fin_queued;            /* the program has finished sending */
-    bool fin_received;
+    bool fin_queued : 1;        /* the program has finished sending */
+    bool fin_received : 1;
     bool more; /* the last write said MSG_MORE */
     bool ack_now;
     bool has_duplicate;

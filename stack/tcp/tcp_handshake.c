@@ -238,7 +238,7 @@ int tcp_listen(struct stack *stack, struct tcp *tcp) {
     }
     if (port_listen_conflict(stack, &tcp->binding))
         return -EADDRINUSE;
-    tcp->binding.listening = true;
+    port_set_listening(stack, &tcp->binding, true);
     tcp_set_state(stack, tcp, TCP_LISTEN);
     tcp_enter_listener(stack, tcp);
     return 0;

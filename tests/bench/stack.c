@@ -6,7 +6,8 @@
  *   stack request [CONNECTIONS] [REQUESTS]    100 bytes there, 1,000 back
  *   stack connect [IDLE] [CONNECTIONS]        open and close, beside so many that are idle
  *   stack beside [IDLE] [MEGABYTES]           data one way over one connection, beside so many that are idle
- *   stack idle [CONNECTIONS]                  memory of an open connection, of both its ends' one
+ *   stack idle [CONNECTIONS]                  memory of an open connection, of both its ends' one; and when all are closed
+ *   stack waiting [CONNECTIONS]               memory of a connection in TIME_WAIT
  *   stack -6 ...                              the same over IPv6
  *
  * One line: figures by the clock. Under callgrind (valgrind --tool=callgrind --toggle-collect=measure) the
@@ -188,6 +189,18 @@ static size_t memory_of(const struct stack *stack) {
     return bytes;
 }
 
+/* All are closed: the clients first, who wait out TIME_WAIT. */
+static void close_all(uint32_t connections) {
+    for (uint32_t i = 0; i < connections; i++) {
+        socket_release(a, clients[i]);
+        stack_advance(a, now);
+        exchange();
+        socket_release(b, servers[i]);
+        stack_advance(b, now);
+        exchange();
+    }
+}
+
 static double seconds(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -226,9 +239,24 @@ int main(int count, char **arguments) {
     double begun = seconds();
     measure(what, connections, amount);
     double took = seconds() - begun;
-    if (strcmp(what, "idle") == 0)
-        printf("%zu bytes an idle connection, %u of them\n", before / connections, connections);
-    else if (strcmp(what, "bulk") == 0 || strcmp(what, "beside") == 0)
+    if (strcmp(what, "idle") == 0) {
+        printf("%zu bytes an idle connection, %u of them", before / connections, connections);
+        close_all(connections);
+        for (int second = 0; second < 200; second++) {
+            tick(1000000000);
+            exchange();
+        }
+        printf(", and %zu when all are closed\n", memory_of(a) + memory_of(b));
+    } else if (strcmp(what, "waiting") == 0) {
+        before = memory_of(a);
+        close_all(connections);
+        for (int second = 0; second < 4; second++) {
+            tick(1000000000);
+            exchange();
+        }
+        printf("%zu bytes a connection in TIME_WAIT, %u of them; open it was %zu\n",
+               memory_of(a) / a->time_wait_count, a->time_wait_count, before / connections);
+    } else if (strcmp(what, "bulk") == 0 || strcmp(what, "beside") == 0)
         printf("%.1f Gb/s, %.0f ns a data segment, %lu segments, %u connections\n",
                (double)amount * 1048576 * 8e-9 / took, took * 1e9 / (double)data_segments,
                (unsigned long)data_segments, connections);

@@ -142,6 +142,41 @@ static void port_of_a_bound_socket_is_picked_for_nobody_else(void **state) {
     host_destroy(&host);
 }
 
+static bool may_pick(struct host *host, uint16_t destination) {
+    struct socket *socket = make_socket(host, SOCK_STREAM, 0, 0);
+    int error = socket_connect(host->stack, socket, ip_from_v4(HOST_B), destination);
+    assert_true(error == -EINPROGRESS || error == -EADDRNOTAVAIL);
+    socket_release(host->stack, socket);
+    return error == -EINPROGRESS;
+}
+
+static void a_port_is_owned_from_bind_or_listen_on_until_it_is_left(void **state) {
+    (void)state;
+    struct host host = host_begin();
+    assert_int_equal(sysctl_set_all(&host.stack->sysctl, "net.ipv4.ip_local_port_range=40000 40000", NULL),
+                     0);
+    assert_true(may_pick(&host, 80));
+    struct socket *bound = make_socket(&host, SOCK_STREAM, 0, 40000);
+    assert_false(may_pick(&host, 81));
+    assert_int_equal(socket_listen(host.stack, bound, 1), 0);
+    assert_false(may_pick(&host, 82));
+    socket_release(host.stack, bound);
+    assert_true(may_pick(&host, 83));
+    struct socket *listener = make_socket(&host, SOCK_STREAM, 0, 0); /* its port is picked for it */
+    assert_int_equal(socket_listen(host.stack, listener, 1), 0);
+    assert_int_equal(listener->tcp->binding.port, 40000);
+    assert_false(may_pick(&host, 84));
+    assert_int_equal(socket_disconnect(host.stack, listener), 0);
+    assert_true(may_pick(&host, 85));
+    socket_release(host.stack, listener);
+    struct socket *datagrams = make_socket(&host, SOCK_DGRAM, 0, 40000); /* UDP's ports are others */
+    assert_true(may_pick(&host, 86));
+    socket_release(host.stack, datagrams);
+    host_run(&host, 300 * SECOND);
+    assert_int_equal(host.stack->ports.owners[40000], 0);
+    host_destroy(&host);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ports_follow_linux_rules_of_reuse),
@@ -151,6 +186,7 @@ int main(void) {
         cmocka_unit_test(ports_of_the_next_stack_go_on),
         cmocka_unit_test(ports_are_shared_between_destinations_and_all_of_them_are_found),
         cmocka_unit_test(port_of_a_bound_socket_is_picked_for_nobody_else),
+        cmocka_unit_test(a_port_is_owned_from_bind_or_listen_on_until_it_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

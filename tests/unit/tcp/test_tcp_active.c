@@ -81,8 +81,22 @@ static void rest_ends_when_there_is_memory(void **state) {
     pair_close(&pair);
 }
 
+/* What the pools give for it: connection and socket. tests/bench has a million of them. */
+static void an_idle_connection_takes_less_than_a_kilobyte(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_open(&pair, 10 * MS);
+    cable_run(&pair.cable, 5 * SECOND);
+    assert_int_equal(flights(&pair.cable), 0);
+    assert_in_range(pair.a.stack->connections.object_bytes + pair.a.stack->sockets.object_bytes, 1, 1000);
+    socket_release(pair.a.stack, pair.client);
+    socket_release(pair.b.stack, pair.server);
+    pair_close(&pair);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_idle_connection_takes_less_than_a_kilobyte),
         cmocka_unit_test(idle_connection_rests),
         cmocka_unit_test(rest_ends_when_there_is_memory),
     };
