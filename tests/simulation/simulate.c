@@ -6,7 +6,7 @@
  *   simulate --trace SEED     runs one, and tells what happens
  *
  * Everything is chosen by the seed: whether there is IPv6 besides IPv4, and by which each connection goes,
- * the link, the MTU of either end and of a router between them, which changes on the way, clocks that run
+ * whether host A lives by what routers tell of IPv6 (routers6.h), the link, the MTU of either end and of a router between them, which changes on the way, clocks that run
  * apart, buffers, memory that runs out, what the programs at the ends of up to six connections do, and
  * datagrams of any length. After every event the invariants of each connection hold; what is read is what was
  * written; what was written is read, unless an error says otherwise; and in the end nothing is left over.
@@ -17,6 +17,7 @@
 #include "stack/link/software_gso.h"
 #include "stack/stack.h"
 #include "tests/simulation/router.h"
+#include "tests/simulation/routers6.h"
 #include "tests/unit/failing.h"
 #include <errno.h>
 #include <netinet/in.h>
@@ -36,6 +37,7 @@
 #define DATAGRAM_MAX 30000
 #define DATAGRAMS_UNTIL (10 * SECOND)
 #define PATH_CHANGES_UNTIL (60 * SECOND)
+#define ROUTERS_UNTIL (90 * SECOND)
 #define EVENTS_MAX 3000000 /* of one seed: more is a livelock */
 #define FRAME_MAX 66000
 
@@ -54,6 +56,7 @@ struct connection {
     struct end ends[2]; /* 0: on host A; the client is at `client` */
     int client;
     bool six, accepted;
+    bool routed; /* from an address that a router of A's gave, by such a router */
     uint16_t client_port;
 };
 
@@ -75,7 +78,9 @@ static struct {
                       in its sum. */
     uint32_t path_mtu;
     uint32_t datagram_max;
-    bool six; /* both hosts have IPv6, too */
+    bool six;    /* both hosts have IPv6, too */
+    bool routed; /* ... and host A asks routers */
+    struct routers6 routers;
     bool black_hole;
     uint64_t path_changes_ns;
     uint64_t down_from_ns, down_until_ns;
@@ -163,6 +168,13 @@ static struct host make_host(int side, uint16_t mtu) {
     config.ip6.on = world.six;
     config.ip6.address = address_of(side, true);
     config.ip6.prefix_length = 64;
+    if (world.routed && side == 0)
+        config.ip6.autoconf = true;
+    if (world.routed && side == 1) {
+        config.ip6.more[0] = (struct ip6_own){routers6_far(), IP_ADDRESS_BITS};
+        config.ip6.more_count = 1;
+        config.ip6.gateway = routers6_gateway();
+    }
     for (size_t i = 0; i < sizeof seed; i++)
         seed[i] = (uint8_t)splitmix64(&world.random);
     config.offload = config.offload_datagrams = below(2);
@@ -173,6 +185,7 @@ static struct host make_host(int side, uint16_t mtu) {
                      local_time(&host, 0) - 100 * MS))
         abort();
     host.stack->sysctl.ip6_dad_transmits = 0; /* addresses are good from the beginning */
+    host.stack->sysctl.ip6_rtr_solicitations = 4;
     stack_advance(host.stack, local_time(&host, 0));
     host.stack->sysctl.tcp_congestion_control = (uint32_t)(random_u64(&host.stack->random) % TCP_ALGORITHMS);
     return host;
@@ -261,6 +274,26 @@ static void check_connection(void *object, void *context) {
     expect(tcp_active_is_blank(&stack->idle_active), "somebody wrote to what belongs to all at rest");
 }
 
+/* What has ended is gone; what no router says any more is not used. A timer of the wheel's rings up to two ticks late. */
+static void check_network(const struct stack *stack) {
+    const struct ip6 *ip6 = &stack->ip6;
+    uint64_t late_ns = 2 * TIMER_TICK_NS;
+    expect(ip6->addresses.count <= IP6_ADDRESSES_MAX && ip6->routes.count <= IP6_ROUTES_MAX,
+           "tables without a bound");
+    for (uint32_t i = 0; i < ip6->addresses.count; i++) {
+        const struct ip6_address *own = &ip6->addresses.entries[i];
+        expect(own->valid_ns + late_ns > stack->now_ns || own->valid_ns == TIMER_NEVER,
+               "an address that has ended is there");
+        expect(own->preferred_ns + late_ns > stack->now_ns || own->preferred_ns == TIMER_NEVER ||
+                   own->flags & IP6_FLAG_DEPRECATED,
+               "an address is preferred for too long");
+    }
+    for (uint32_t i = 0; i < ip6->routes.count; i++)
+        expect(ip6->routes.routes[i].until_ns == TIMER_NEVER ||
+                   ip6->routes.routes[i].until_ns + late_ns > stack->now_ns,
+               "a route that has ended is there");
+}
+
 static uint8_t pattern(int connection, int direction, uint32_t at) {
     return (uint8_t)(at * 31 + (at >> 8) * 7 + (uint32_t)connection * 101 + (uint32_t)direction * 53);
 }
@@ -278,7 +311,8 @@ static void fail_end(struct connection *connection, int side, ssize_t error) {
     struct end *end = &connection->ends[side];
     tell("%c: connection %d: %s", 'A' + side, (int)(connection - world.connections), strerror((int)-error));
     expect(error == -ECONNRESET || error == -EPIPE || error == -ETIMEDOUT || error == -ECONNREFUSED ||
-               error == -EHOSTUNREACH || error == -ECONNABORTED,
+               error == -EHOSTUNREACH || error == -ECONNABORTED ||
+               (connection->routed && error == -ENETUNREACH),
            "unexpected error %zd", -error);
     end->failed = true;
     close_end(connection, side);
@@ -378,6 +412,15 @@ static void set_up_socket(struct stack *stack, struct socket *socket) {
         socket_set_option(stack, socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 }
 
+static struct ip_address server_of(const struct connection *connection) {
+    return connection->routed ? routers6_far() : address_of(1 - connection->client, connection->six);
+}
+
+static bool may_be_from(const struct connection *connection, struct ip_address address) {
+    return connection->routed ? routers6_gave(&world.routers, address)
+                              : ip_equal(address, address_of(connection->client, connection->six));
+}
+
 static void connect_one(struct connection *connection) {
     int side = connection->client;
     struct stack *stack = world.hosts[side].stack;
@@ -389,8 +432,13 @@ static void connect_one(struct connection *connection) {
     }
     set_up_socket(stack, socket);
     socket->options.inet6 = connection->six || one_in(2); /* an IPv4 address may be a mapped one */
-    int error = socket_connect(stack, socket, address_of(1 - side, connection->six), PORT);
-    if (error == -ENOBUFS && world.fails) {
+    int error = socket_connect(stack, socket, server_of(connection), PORT);
+    if (error == -ENETUNREACH && connection->routed && world.now_ns < ROUTERS_UNTIL) {
+        socket_release(stack, socket); /* no router has said anything yet, or all have gone */
+        connection->ends[side].acts_ns = world.now_ns + SECOND;
+        return;
+    }
+    if ((error == -ENOBUFS && world.fails) || (error == -ENETUNREACH && connection->routed)) {
         socket_release(stack, socket);
         connection->ends[side].failed = true;
         return;
@@ -398,8 +446,8 @@ static void connect_one(struct connection *connection) {
     expect(error == -EINPROGRESS, "connect: %d", error);
     socket_local(socket, &address, &connection->client_port);
     connection->ends[side].socket = socket;
-    tell("%c opens connection %d by IPv%d from port %u", 'A' + side, (int)(connection - world.connections),
-         connection->six ? 6 : 4, connection->client_port);
+    tell("%c opens connection %d by IPv%d%s from port %u", 'A' + side, (int)(connection - world.connections),
+         connection->six ? 6 : 4, connection->routed ? " and a router" : "", connection->client_port);
 }
 
 /* Who is there is told by its port. */
@@ -411,7 +459,7 @@ static void accept_all(int side) {
         for (int i = 0; i < world.connection_count; i++)
             if (world.connections[i].client == 1 - side &&
                 world.connections[i].client_port == socket->tcp->remote_port &&
-                ip_equal(socket->tcp->remote_address, address_of(1 - side, world.connections[i].six)) &&
+                may_be_from(&world.connections[i], socket->tcp->remote_address) &&
                 !world.connections[i].accepted)
                 found = &world.connections[i];
         expect(found, "a connection that nobody has opened");
@@ -531,6 +579,16 @@ static struct impair_spec choose_link(void) {
     return spec;
 }
 
+static bool is_down(void) {
+    return world.now_ns >= world.down_from_ns && world.now_ns < world.down_until_ns;
+}
+
+static void put_by_router(void *context, int side, const uint8_t *frame, uint32_t length) {
+    (void)context;
+    if (!is_down())
+        impair_put(world.links[1 - side], world.now_ns, frame, length);
+}
+
 static void world_begin(uint64_t seed, bool trace) {
     static const uint16_t mtus[] = {296, 576, 1280, 1500, 1500, 1500, 9000, 65535};
     memset(&world, 0, sizeof world);
@@ -539,6 +597,10 @@ static void world_begin(uint64_t seed, bool trace) {
     world.trace = trace;
     uint16_t mtu = mtus[below(sizeof mtus / sizeof *mtus)];
     world.six = mtu >= IP6_MTU_MIN && !one_in(4);
+    uint64_t routed =
+        seed ^ UINT64_C(0x726f7574657273); /* numbers of its own: the rest of a seed is as it was */
+    world.routed = world.six && splitmix64(&routed) % 2;
+    world.routers = (struct routers6){.deliver = put_by_router, .tell = tell, .next_ns = TIMER_NEVER};
     for (int i = 0; i < 2; i++) {
         struct impair_spec spec = choose_link();
         world.corrupts |= spec.corrupt > 0;
@@ -577,13 +639,13 @@ static void world_begin(uint64_t seed, bool trace) {
         choose_end(&connection->ends[1]);
         connection->client = (int)below(2);
         connection->six = world.six && one_in(2);
+        connection->routed =
+            world.routed && connection->six && connection->client == 0 && splitmix64(&routed) % 2;
         connection->ends[connection->client].acts_ns = below(2 * SECOND);
         connection->ends[1 - connection->client].acts_ns = TIMER_NEVER;
     }
-}
-
-static bool is_down(void) {
-    return world.now_ns >= world.down_from_ns && world.now_ns < world.down_until_ns;
+    if (world.routed)
+        routers6_begin(&world.routers, routed, ROUTERS_UNTIL);
 }
 
 static void put_on_link(void *context, const uint8_t *frame, uint32_t length) {
@@ -620,7 +682,7 @@ static void carry_out(int side) {
         for (uint32_t i = 0; i < frame_segments(frame); i++) {
             uint32_t length = frame_cut(frame, i, bytes);
             world.frames++;
-            if (!is_down())
+            if (!is_down() && !(world.routed && routers6_take(&world.routers, side, bytes, length)))
                 router_handle(&router, bytes, length);
         }
         stack_frames_sent(stack, 1);
@@ -671,6 +733,8 @@ static void step(void) {
     fail_takes();
     if (world.path_changes_ns <= world.now_ns)
         change_path();
+    if (world.routers.next_ns <= world.now_ns)
+        routers6_act(&world.routers, world.now_ns);
     for (int side = 0; side < 2; side++) {
         struct host *host = &world.hosts[side];
         carry_in(side);
@@ -689,6 +753,8 @@ static void step(void) {
             bool opens = side == connection->client && !connection->client_port && !end->failed;
             if (opens)
                 connect_one(connection);
+            if (!end->socket && opens && end->acts_ns > world.now_ns)
+                continue; /* it tries again */
             if (!end->socket) {
                 end->acts_ns = TIMER_NEVER;
                 continue;
@@ -700,6 +766,7 @@ static void step(void) {
         struct host *host = &world.hosts[side];
         stack_advance(host->stack, local_time(host, world.now_ns));
         carry_out(side);
+        check_network(host->stack);
         pool_walk(&host->stack->connections, check_connection, host->stack);
     }
     for (int i = 0; i < world.connection_count; i++)
@@ -719,6 +786,7 @@ static uint64_t next_event(void) {
         next = soonest(next, host->datagram_ns);
     }
     next = soonest(next, world.path_changes_ns);
+    next = soonest(next, world.routers.next_ns);
     for (int i = 0; i < world.connection_count; i++)
         next = soonest(next,
                        soonest(world.connections[i].ends[0].acts_ns, world.connections[i].ends[1].acts_ns));

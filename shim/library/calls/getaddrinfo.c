@@ -18,7 +18,9 @@
 #include "shim/library/process/netns.h"
 #include <arpa/inet.h>
 #include <dlfcn.h>
+#include <net/if.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,6 +218,36 @@ static int resolve_none(const char *service, const struct addrinfo *question, st
     return error;
 }
 
+/* An address of the link's with the name of an interface that is the stack's own, and which libc does not know: fe80::1%NAME
+ * with its index in the name's place. */
+static const char *number_scope(const char *node, char numbered[INET6_ADDRSTRLEN + 16]) {
+    const char *scope = node ? strchr(node, '%') : NULL;
+    size_t address = scope ? (size_t)(scope - node) : 0;
+    if (!scope || !scope[1] || address >= INET6_ADDRSTRLEN || LIBC(if_nametoindex)(scope + 1))
+        return node;
+    unsigned index = if_nametoindex(scope + 1);
+    if (!index)
+        return node;
+    snprintf(numbered, INET6_ADDRSTRLEN + 16, "%.*s%%%u", (int)address, node, index);
+    return numbered;
+}
+
+/* The other way round, in what libc has made of an address. */
+static int name_scope(const struct sockaddr *address, char *host, socklen_t room) {
+    struct sockaddr_in6 six;
+    char name[IF_NAMESIZE], *scope = host && room ? strchr(host, '%') : NULL;
+    if (!scope || address->sa_family != AF_INET6)
+        return 0;
+    memcpy(&six, address, sizeof six);
+    if (!if_indextoname(six.sin6_scope_id, name))
+        return 0;
+    size_t before = (size_t)(scope + 1 - host);
+    if (before + strlen(name) >= room)
+        return EAI_OVERFLOW;
+    strcpy(scope + 1, name);
+    return 0;
+}
+
 EXPORT int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                        struct addrinfo **result) {
     static const struct addrinfo none = {.ai_flags = AI_V4MAPPED | AI_ADDRCONFIG};
@@ -224,9 +256,11 @@ EXPORT int getaddrinfo(const char *node, const char *service, const struct addri
     int asked_flags = question.ai_flags, error, saved = errno;
     bool known_family =
         question.ai_family == AF_UNSPEC || question.ai_family == AF_INET || question.ai_family == AF_INET6;
+    char numbered[INET6_ADDRSTRLEN + 16];
     bool nothing = (!node || strcmp(node, "*") == 0) && (!service || strcmp(service, "*") == 0);
     if (nothing || !known_family || asked_flags & ~KNOWN_FLAGS || netns_away())
         return LIBC(getaddrinfo)(node, service, hints, result);
+    node = number_scope(node, numbered);
     if (asked_flags & AI_ADDRCONFIG && (error = narrow(&question)))
         return !node && asked_flags & AI_CANONNAME ? EAI_BADFLAGS : error;
     bool none_named = !node || strcmp(node, "*") == 0;
@@ -290,8 +324,10 @@ EXPORT int getnameinfo(const struct sockaddr *address, socklen_t length, char *h
         number = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
         number_length = sizeof(struct in6_addr);
     }
-    if (netns_away() || !number || !host || host_length == 0 || flags & NI_NUMERICHOST)
-        return LIBC(getnameinfo)(address, length, host, host_length, service, service_length, flags);
+    if (netns_away() || !number || !host || host_length == 0 || flags & NI_NUMERICHOST) {
+        int failed = LIBC(getnameinfo)(address, length, host, host_length, service, service_length, flags);
+        return failed || netns_away() || !number ? failed : name_scope(address, host, host_length);
+    }
     int error = name_of(number, number_length, address->sa_family, host, host_length, flags);
     if (error && (flags & NI_NAMEREQD || error != EAI_NONAME))
         return error;
@@ -299,8 +335,9 @@ EXPORT int getnameinfo(const struct sockaddr *address, socklen_t length, char *h
         return service && service_length
                    ? LIBC(getnameinfo)(address, length, NULL, 0, service, service_length, flags)
                    : 0;
-    return LIBC(getnameinfo)(address, length, host, host_length, service, service_length,
-                             flags | NI_NUMERICHOST);
+    error = LIBC(getnameinfo)(address, length, host, host_length, service, service_length,
+                              flags | NI_NUMERICHOST);
+    return error ? error : name_scope(address, host, host_length);
 }
 
 static int reentrant_result(int error, struct hostent *host, struct hostent **result, int host_error) {
