@@ -261,13 +261,23 @@ struct identity {
     int *tid;
 };
 
-static bool identity_of_thread(struct identity *identity) {
+static bool identity_by_kernel(struct identity *identity) {
     struct robust_list_head *of_libc = guest_robust_list_of_libc();
     bool known = LIBC(syscall)(SYS_get_robust_list, 0, &identity->head, &identity->length) == 0 &&
                  LIBC(prctl)(PR_GET_TID_ADDRESS, &identity->tid) == 0 && identity->tid;
     if (of_libc)
         identity->head = of_libc;
     return known;
+}
+
+/* Of this thread, for a child that runs in its memory and forks: the kernel knows nothing of that. */
+static __thread struct identity lent __attribute__((tls_model("initial-exec")));
+
+static bool identity_of_thread(struct identity *identity) {
+    if (identity_by_kernel(identity))
+        return true;
+    *identity = lent;
+    return lent.tid != NULL;
 }
 
 /* cleared: the caller of clone(2) has asked for a word of its own to be cleared when the child ends. */
@@ -350,6 +360,8 @@ static __thread struct {
 } borrower __attribute__((tls_model("initial-exec")));
 
 static void begin_borrower(void) {
+    if (!address_space_is_parents())
+        (void)identity_by_kernel(&lent);
     address_space_lend();
     epolls_forking();
     if (attached() && !address_space_is_parents())

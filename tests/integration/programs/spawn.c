@@ -93,12 +93,30 @@ __attribute__((noinline)) static void vfork_that_executes(void) {
     CHECK(status_of(child) == 6);
 }
 
+/* The child's own child has memory of its own, with what is connected, and opens another. */
+__attribute__((noinline)) static void vfork_that_forks(int fd) {
+    pid_t child = vfork();
+    if (child == 0) {
+        int status = 0;
+        pid_t grandchild = fork();
+        if (grandchild == 0) {
+            int own = socket(AF_INET, SOCK_STREAM, 0);
+            int connected = connect(own, (struct sockaddr *)&server, sizeof server) == 0;
+            _exit(connected && is_connected(own) && is_connected(fd) ? 7 : 1);
+        }
+        _exit(waitpid(grandchild, &status, 0) == grandchild && WIFEXITED(status) ? WEXITSTATUS(status) : 2);
+    }
+    CHECK(status_of(child) == 7);
+    CHECK(is_connected(fd));
+}
+
 static void *run_children(void *fd) {
     for (int i = 0; i < 10; i++) {
         spawn_what_is_not_there();
         spawn_with_a_socket(*(int *)fd);
         vfork_that_ends(*(int *)fd);
         vfork_that_executes();
+        vfork_that_forks(*(int *)fd);
     }
     return fd;
 }
