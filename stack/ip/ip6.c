@@ -175,6 +175,11 @@ void ip6_group_mac(struct ip_address group, uint8_t mac[6]) {
     memcpy(mac + 2, group.bytes + 12, 4);
 }
 
+/* RFC 2675: a length of 0 before hop-by-hop options is told in these; what else there is to see is all. */
+static bool tells_length_later(const uint8_t *header) {
+    return wire_get16(header + 4) == 0 && header[6] == IP6_HOP_BY_HOP;
+}
+
 /* Checks what needs no more than the header, and trims link padding. */
 static bool check_header(struct stack *stack, struct buffer *chain) {
     const uint8_t *header = buffer_data(chain);
@@ -188,7 +193,7 @@ static bool check_header(struct stack *stack, struct buffer *chain) {
         stack->mib.Ip6InTruncatedPkts++;
         return false;
     }
-    if (total < present)
+    if (total < present && !tells_length_later(header))
         buffer_trim_back(&stack->buffers, chain, total);
     return true;
 }
@@ -285,7 +290,8 @@ void ip6_input(struct stack *stack, struct buffer *chain, unsigned flags) {
     packet.tos = (uint8_t)(wire_get16(header) >> 4);
     packet.flow_label = wire_get32(header) & IP6_FLOW_LABEL;
     packet.multicast = flags & IP_INPUT_LINK_MULTICAST || ip_is_multicast(packet.destination);
-    packet.length = wire_get16(header + 4);
+    packet.length =
+        tells_length_later(header) ? buffer_chain_length(chain) - IP6_HEADER_BYTES : wire_get16(header + 4);
     if (ip_is_multicast(packet.destination))
         stack->mib.Ip6InMcastPkts++;
     if (is_martian(&packet) || !wants(stack, &packet)) {

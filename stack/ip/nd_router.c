@@ -12,7 +12,8 @@
 #define SECOND_NS UINT64_C(1000000000)
 #define LIFETIME_FOREVER UINT32_MAX
 #define REACHABLE_MAX_MS 3600000u
-#define SHORTEST_MS 100u /* as Linux: no router can make us ask all the time */
+#define RETRANSMIT_MAX_MS 60000u /* packets wait for a neighbour three times as long */
+#define SHORTEST_MS 100u         /* as Linux: no router can make us ask all the time */
 
 enum {
     FLAG_MANAGED = 0x80,
@@ -236,7 +237,7 @@ static void set_parameters(struct stack *stack, const uint8_t *message) {
         stack->ip6.hop_limit = message[4];
     if (reachable_ms && reachable_ms <= REACHABLE_MAX_MS)
         stack->ip6.reachable_ns = (reachable_ms < SHORTEST_MS ? SHORTEST_MS : reachable_ms) * MS;
-    if (retransmit_ms && retransmit_ms <= REACHABLE_MAX_MS)
+    if (retransmit_ms && retransmit_ms <= RETRANSMIT_MAX_MS)
         stack->ip6.retransmit_ns = (retransmit_ms < SHORTEST_MS ? SHORTEST_MS : retransmit_ms) * MS;
 }
 

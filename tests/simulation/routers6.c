@@ -60,8 +60,8 @@ void routers6_begin(struct routers6 *routers, uint64_t seed, uint64_t until_ns) 
 }
 
 /* A message of ICMPv6 from a router to everybody, or to one host. */
-static void send_message(struct routers6 *routers, int router, int side, const struct ip_address *to, uint8_t *message,
-                         uint32_t length) {
+static void send_message(struct routers6 *routers, int router, int side, const struct ip_address *to,
+                         uint8_t *message, uint32_t length) {
     uint8_t frame[ETHER_HEADER_BYTES + IP6_HEADER_BYTES + 128] = {0};
     uint8_t *ip = frame + ETHER_HEADER_BYTES;
     struct ip_address from = router_address(router), destination = to ? *to : IP6_ALL_NODES;
@@ -100,7 +100,8 @@ static uint32_t put_prefix(uint8_t *to, uint32_t number, uint32_t valid_s, uint3
  * what has begun only. One in three is lost. */
 static void advertise(struct routers6 *routers, int router, uint16_t lifetime_s) {
     const struct router6 *own = &routers->routers[router];
-    uint8_t message[ADVERTISEMENT_BYTES] = {ICMP6_ROUTER_ADVERTISEMENT, 0, 0, 0, 64, (uint8_t)(below(routers, 3) << 3)};
+    uint8_t message[ADVERTISEMENT_BYTES] = {ICMP6_ROUTER_ADVERTISEMENT,       0, 0, 0, 64,
+                                            (uint8_t)(below(routers, 3) << 3)};
     uint32_t length = 16;
     if ((message[5] & 0x18) == 0x10)
         message[5] = 0; /* a preference that there is not */
@@ -110,7 +111,8 @@ static void advertise(struct routers6 *routers, int router, uint16_t lifetime_s)
     router_mac(router, message + length + 2);
     length += 8;
     uint32_t preferred_s = 5 + (uint32_t)below(routers, 60);
-    length += put_prefix(message + length, own->prefix, preferred_s + (uint32_t)below(routers, 200), preferred_s);
+    length +=
+        put_prefix(message + length, own->prefix, preferred_s + (uint32_t)below(routers, 200), preferred_s);
     if (own->before)
         length += put_prefix(message + length, own->before, (uint32_t)below(routers, 100), 0);
     if (below(routers, 3) > 0)
@@ -174,7 +176,8 @@ bool routers6_take(struct routers6 *routers, int side, uint8_t *frame, uint32_t 
     if (wire_get16(frame + 12) != ETHER_TYPE_IP6 || length < ETHER_HEADER_BYTES + IP6_HEADER_BYTES + 8)
         return false;
     bool icmp = ip[6] == IP_PROTOCOL_ICMP6;
-    if (icmp && message[0] == ICMP6_NEIGHBOUR_SOLICITATION && length >= ETHER_HEADER_BYTES + IP6_HEADER_BYTES + 24)
+    if (icmp && message[0] == ICMP6_NEIGHBOUR_SOLICITATION &&
+        length >= ETHER_HEADER_BYTES + IP6_HEADER_BYTES + 24)
         answer_neighbour(routers, side, ip, message);
     for (int i = 0; i < ROUTERS6 && icmp && message[0] == ICMP6_ROUTER_SOLICITATION && side == 0; i++)
         if (is_up(routers, i) && routers->next_ns != TIMER_NEVER)

@@ -50,7 +50,7 @@ void peer6_send(struct host *host, const struct packet6 *packet, const void *pay
     memcpy(frame + 6, packet->mac ? packet->mac : PEER6_MAC, 6);
     wire_put16(frame + 12, ETHER_TYPE_IP6);
     wire_put32(ip, 6u << 28 | (uint32_t)packet->tos << 20);
-    wire_put16(ip + 4, (uint16_t)length);
+    wire_put16(ip + 4, packet->without_length ? 0 : (uint16_t)length);
     ip[6] = protocol;
     ip[7] = packet->ttl ? packet->ttl : 255;
     memcpy(ip + 8, source.bytes, 16);

@@ -28,6 +28,7 @@ struct packet6 {
     bool from_nobody;                      /* its source is "::" */
     bool wrong_checksum;                   /* of ICMPv6 */
     bool as_it_is;                         /* of ICMPv6 the checksum is not touched */
+    bool without_length;                   /* IPv6's header says 0 */
 };
 void peer6_send(struct host *host, const struct packet6 *packet, const void *payload, uint32_t length);
 

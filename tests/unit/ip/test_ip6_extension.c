@@ -180,6 +180,28 @@ static void the_transport_header_is_found_behind_all_headers_that_are_there(void
     assert_false(ip6_find_transport(packet, sizeof packet, &protocol, &at));
 }
 
+/* RFC 2675: which is longer than what any link here carries, or an error. */
+static void a_length_that_hop_by_hop_options_tell_is_looked_at(void **state) {
+    struct ip_address own;
+    struct host host = host6_settled(false, &own);
+    struct packet6 packet = {.protocol = HOP, .hop_by_hop = true, .ttl = 64, .without_length = true};
+    uint8_t bytes[16] = {IP_PROTOCOL_ICMP6, 0, 0xc2, 4, 0, 0, 0xff, 0xff, ICMP6_ECHO_REQUEST};
+    struct seen6 seen;
+    (void)state;
+    peer6_solicit(&host, PEER6, own, own, PEER6_MAC);
+    host_discard(&host);
+    peer6_send(&host, &packet, bytes, sizeof bytes);
+    assert_true(peer6_read_message(&host, ICMP6_PARAMETER_PROBLEM, &seen));
+    assert_int_equal(seen.payload[1], ICMP6_WRONG_FIELD);
+    assert_int_equal(wire_get32(seen.payload + 4), IP6_HEADER_BYTES + 4);
+    host_run(&host, 2 * SECOND);
+    host_discard(&host);
+    wire_put32(bytes + 4, 70000); /* and is not there */
+    peer6_send(&host, &packet, bytes, sizeof bytes);
+    assert_false(peer6_read_message(&host, ICMP6_PARAMETER_PROBLEM, &seen));
+    host_destroy(&host);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_of_each_kind_have_the_outcome_that_their_number_says),
@@ -188,6 +210,7 @@ int main(void) {
         cmocka_unit_test(hop_by_hop_options_come_right_behind_the_header_or_are_refused),
         cmocka_unit_test(a_routing_header_is_taken_at_its_end_and_refused_before),
         cmocka_unit_test(headers_are_written_in_their_order_each_with_the_number_of_the_next),
+        cmocka_unit_test(a_length_that_hop_by_hop_options_tell_is_looked_at),
         cmocka_unit_test(a_packet_goes_first_where_its_routing_header_says),
         cmocka_unit_test(the_transport_header_is_found_behind_all_headers_that_are_there),
     };
