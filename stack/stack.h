@@ -142,6 +142,8 @@ static inline bool memory_is_plenty(struct stack *stack) {
     return true;
 }
 
+#define STACK_LOOPBACK_INTERFACE 1u /* its index; it has no prefix but 127.0.0.0/8 and ::1/128 */
+
 /* The index by which programs know the one interface. */
 static inline uint32_t stack_interface_index(const struct stack *stack) {
     return stack->config.interface_index ? stack->config.interface_index : 1;

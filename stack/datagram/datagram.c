@@ -453,6 +453,12 @@ static uint8_t ttl_of(const struct stack *stack, const struct socket_options *op
     return multicast ? 1 : ip6_hop_limit(stack);
 }
 
+/* Whether an interface that a program names leads to a destination. IPv4 goes by the address alone. */
+static bool leaves_by(const struct stack *stack, struct ip_address destination, uint32_t interface) {
+    return ip_is_v4(destination) || interface == stack_interface_index(stack) ||
+           (interface == STACK_LOOPBACK_INTERFACE && ip_is_local(stack, destination));
+}
+
 int datagram_parameters(struct stack *stack, struct socket *socket, const struct socket_message *message,
                         struct ip_address destination, uint32_t length, struct ip_parameters *parameters) {
     const struct socket_options *options = &socket->options;
@@ -466,7 +472,7 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
         return -EACCES;
     uint32_t interface =
         message->interface || !(message->has_address || message->has_packet_info) || !socket->filters ? message->interface : socket->filters->six.interface;
-    if (interface && interface != stack_interface_index(stack) && !ip_is_v4(destination))
+    if (interface && !leaves_by(stack, destination, interface))
         return message->has_packet_info ? -ENODEV : -ENETUNREACH;
     if (!ip_is_any(message->local_address) && (!ip_is_local(stack, message->local_address) ||
                                                ip_is_v4(message->local_address) != ip_is_v4(destination)))

@@ -6,8 +6,6 @@
 #include "stack/stack.h"
 #include <errno.h>
 
-#define LOOPBACK_INTERFACE 1 /* its index; it has no prefix but ::1/128 */
-
 static struct ip_address *place_of(struct ip_address *places, uint32_t count, struct ip_address address) {
     for (uint32_t i = 0; i < count; i++)
         if (ip_equal(places[i], address))
@@ -66,9 +64,9 @@ int ip6_anycast_join(struct stack *stack, struct socket *socket, uint32_t interf
     bool has = ip_is_loopback(address) || (own && ip6_address_usable(own));
     if (has || ip_is_multicast(address))
         return -EINVAL;
-    if (interface && interface != stack_interface_index(stack) && interface != LOOPBACK_INTERFACE)
+    if (interface && interface != stack_interface_index(stack) && interface != STACK_LOOPBACK_INTERFACE)
         return -ENODEV;
-    if (interface == LOOPBACK_INTERFACE || ip_is_any(address) || !is_in_prefix(stack, address))
+    if (interface == STACK_LOOPBACK_INTERFACE || ip_is_any(address) || !is_in_prefix(stack, address))
         return -EADDRNOTAVAIL;
     const struct ip_address none = {0};
     struct socket_filters *extra = socket_filters(stack, socket);

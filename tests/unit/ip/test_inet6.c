@@ -626,6 +626,27 @@ static void loopback_address_is_ourselves(void **state) {
     transfer(&a, client, &a, server, 100000);
 }
 
+/* As the program's own loopback interface, which IPV6_PKTINFO has told of, is named in the answer. */
+static void loopback_interface_leads_to_ourselves_alone(void **state) {
+    (void)state;
+    struct socket *receiver = make(&a, SOCK_DGRAM, 0), *sender = make(&a, SOCK_DGRAM, 0);
+    struct iovec piece = {bytes, 10};
+    struct socket_message out = {
+        .pieces = &piece, .count = 1, .has_address = true, .address = v6("::1"), .port = 53};
+    struct socket_message in;
+    assert_int_equal(socket_bind(a.stack, receiver, v6("::"), 53), 0);
+    out.has_packet_info = true;
+    out.interface = STACK_LOOPBACK_INTERFACE;
+    a.stack->config.interface_index = 2;
+    assert_int_equal(socket_send(a.stack, sender, &out), 10);
+    cable_run(&cable, MS);
+    assert_int_equal(receive_message(&a, receiver, &in, 0), 10);
+    out.address = A6;
+    assert_int_equal(socket_send(a.stack, sender, &out), 10);
+    out.address = B6;
+    assert_int_equal(socket_send(a.stack, sender, &out), -ENODEV);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(connection_carries_data_both_ways_and_ends, begin, end),
@@ -653,6 +674,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(raw_socket_sees_what_follows_the_header_with_its_checksum, begin,
                                         end),
         cmocka_unit_test_setup_teardown(loopback_address_is_ourselves, begin, end),
+        cmocka_unit_test_setup_teardown(loopback_interface_leads_to_ourselves_alone, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
