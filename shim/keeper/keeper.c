@@ -216,6 +216,7 @@ static void make_stack(void) {
     if (keeper.config.dhcp)
         dhcp_start(&shared->stack);
     region_begin();
+    snprintf(shared->nic, sizeof shared->nic, "%s", keeper.config.nic);
     shared->keeper_pid = getpid();
     keeper.self.pid = getpid();
     list_init(&keeper.self.link);

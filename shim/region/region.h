@@ -209,6 +209,7 @@ struct shared {
     _Atomic uint32_t monitors_asked, monitors_taken; /* ... numbers of requests (IPC_MONITOR) */
     struct lease sending;
     struct receiving receiving;
+    char nic[128]; /* the keeper's --nic, by which programs are told the interface's name */
     bool impaired; /* there is a bad network before the stack (--impair) ... */
     _Atomic bool overflow_told;
     struct impair_counters

@@ -20,7 +20,7 @@
 #include <sys/ioctl.h>
 
 void interfaces_describe(struct interface all[INTERFACES]) {
-    interfaces_describe_by(all, attach_config.nic);
+    interfaces_describe_by(all, attached() ? shared->nic : attach_config.nic);
 }
 
 bool interfaces_have_loopback6(void) {
@@ -36,7 +36,7 @@ bool interfaces_have_loopback6(void) {
 
 /* False: there is no stack, and the kernel is to answer. */
 static bool ask_kernel(struct interface both[INTERFACES]) {
-    if ((!attached() && !attach_config.nic[0]) || netns_away() || !call_join())
+    if (!attach_is_wanted() || netns_away() || !call_join())
         return false;
     region_enter();
     interfaces_describe(both);

@@ -49,7 +49,7 @@ EXPORT int socket(int domain, int type, int protocol) {
     int base = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (netns_away())
         return LIBC(socket)(domain, type, protocol);
-    if (domain == AF_NETLINK && netlink_is_told(protocol) && (attached() || attach_config.nic[0]))
+    if (domain == AF_NETLINK && netlink_is_told(protocol) && attach_is_wanted())
         return netlink_socket(type, protocol);
     if (!is_ours(domain, base, protocol))
         return LIBC(socket)(domain, type, protocol);

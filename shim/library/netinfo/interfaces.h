@@ -10,7 +10,7 @@
 /* Whether ::1 is there: the stack's, or the kernel's where the stack has no IPv6. The lock is not held. */
 bool interfaces_have_loopback6(void);
 
-/* interfaces_describe_by, by this process's --nic. */
+/* interfaces_describe_by, by the stack's NIC. */
 void interfaces_describe(struct interface all[INTERFACES]);
 
 /* ioctl(2)'s questions (netdevice(7)). */

@@ -144,7 +144,7 @@ int procfs_open(const char *path, int flags) {
         return -1;
     if ((flags & O_ACCMODE) != O_RDONLY || flags & (O_DIRECTORY | O_PATH))
         return -1;
-    if ((!attached() && !attach_config.nic[0]) || netns_away() || !call_join())
+    if (!attach_is_wanted() || netns_away() || !call_join())
         return -1;
     int fd = open_text(in_proc, in_proc ? NULL : in_sys, pid, flags);
     errno = kept;

@@ -444,6 +444,10 @@ void attach_early(void) {
     errno = saved;
 }
 
+bool attach_is_wanted(void) {
+    return attached() || attach_config.nic[0] || attach_config.name_given;
+}
+
 bool attach_has_inet6(void) {
     return attached() ? shared->stack.config.ip6.on : config_inet6(&attach_config);
 }

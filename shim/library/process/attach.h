@@ -61,6 +61,9 @@ void attach_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says a line and ends the program with status 2. */
 _Noreturn void attach_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Whether this process is on a stack, or would be with its first socket: a NIC or a stack is named. */
+bool attach_is_wanted(void);
+
 /* Whether the stack has, or will have, IPv6. */
 bool attach_has_inet6(void);
 

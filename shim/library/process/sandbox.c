@@ -201,7 +201,7 @@ static bool allows_sockets(const struct sock_fprog *program) {
 
 /* A filter that lets a program make sockets need not let it start a stack. */
 void sandbox_before(const struct sock_fprog *program) {
-    bool wanted = attach_config.nic[0] || attach_config.name_given;
+    bool wanted = attach_is_wanted();
     if (!attached() && wanted && program->filter && allows_sockets(program))
         attach_early();
 }
