@@ -34,19 +34,26 @@ static void write_eventfd(int descriptor) {
     syscall(SYS_write, descriptor, &one, sizeof one); /* full: it is readable already */
 }
 
-int wake_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns) {
+struct timespec wake_limit(uint64_t deadline_ns) {
     uint64_t own_ns = clock_own(deadline_ns);
-    struct timespec deadline = {(time_t)(own_ns / 1000000000), (long)(own_ns % 1000000000)};
+    return (struct timespec){(time_t)(own_ns / 1000000000), (long)(own_ns % 1000000000)};
+}
+
+int wake_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns) {
+    struct timespec limit = wake_limit(deadline_ns);
+    return wake_sleep_until(word, expected, deadline_ns == TIMER_NEVER ? NULL : &limit);
+}
+
+int wake_sleep_until(_Atomic uint32_t *word, uint32_t expected, const struct timespec *limit) {
     int saved = errno, cancel = wake_cancellable();
-    long result = futex(word, FUTEX_WAIT_BITSET, expected, deadline_ns == TIMER_NEVER ? NULL : &deadline,
-                        FUTEX_BITSET_MATCH_ANY);
+    long result = futex(word, FUTEX_WAIT_BITSET, expected, limit, FUTEX_BITSET_MATCH_ANY);
     int error = result < 0 ? errno : 0;
     wake_cancellable_end(cancel);
     errno = saved;
     return error == ETIMEDOUT || error == EINTR ? -error : 0;
 }
 
-int wake_sleep_or_death(_Atomic uint32_t *word, uint32_t expected) {
+int wake_sleep_or_death(_Atomic uint32_t *word, uint32_t expected, const struct timespec *limit) {
     uint32_t alive;
     _Atomic uint32_t *life = keeper_life_word(&alive);
     struct futex_waitv waits[] = {
@@ -57,15 +64,15 @@ int wake_sleep_or_death(_Atomic uint32_t *word, uint32_t expected) {
     if (alive & FUTEX_OWNER_DIED)
         return 0;
     int cancel = wake_cancellable();
-    long result = syscall(SYS_futex_waitv, waits, 2, 0, NULL, 0);
+    long result = syscall(SYS_futex_waitv, waits, 2, 0, limit, CLOCK_MONOTONIC);
     int error = result < 0 ? errno : 0;
     wake_cancellable_end(cancel);
     errno = saved;
     if (error == ENOSYS)
-        return wake_sleep(word, expected, TIMER_NEVER); /* a kernel before 5.16 */
+        return wake_sleep_until(word, expected, limit); /* a kernel before 5.16 */
     if (result == 1)
         futex(life, FUTEX_WAKE, INT_MAX, NULL, 0); /* the kernel wakes one, who wakes the rest */
-    return error == EINTR ? -EINTR : 0;
+    return error == ETIMEDOUT || error == EINTR ? -error : 0;
 }
 
 void wake_word(_Atomic uint32_t *word) {

@@ -91,10 +91,14 @@ static inline void wake_cancellable_end(int before) {
  * Returns 0, -ETIMEDOUT or -EINTR; may return 0 early. */
 int wake_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns);
 
+/* The same until a moment by this process's CLOCK_MONOTONIC (NULL: none), which wake_limit makes of a deadline. */
+struct timespec wake_limit(uint64_t deadline_ns);
+int wake_sleep_until(_Atomic uint32_t *word, uint32_t expected, const struct timespec *limit);
+
 /* Wakes all who sleep on a word. */
 void wake_word(_Atomic uint32_t *word);
 
-/* wake_sleep without a deadline, and woken by the keeper's death as well. */
-int wake_sleep_or_death(_Atomic uint32_t *word, uint32_t expected);
+/* wake_sleep_until, and woken by the keeper's death as well. */
+int wake_sleep_or_death(_Atomic uint32_t *word, uint32_t expected, const struct timespec *limit);
 
 #endif

@@ -61,8 +61,9 @@ static struct model_process *own(void) {
     return &world->processes[model_self->process];
 }
 
+/* Of more than thirty years: never. */
 static uint64_t to_ns(const struct timespec *time) {
-    return (uint64_t)time->tv_sec * NS_PER_S + (uint64_t)time->tv_nsec;
+    return time->tv_sec >= 1 << 30 ? NEVER : (uint64_t)time->tv_sec * NS_PER_S + (uint64_t)time->tv_nsec;
 }
 
 static uint64_t after(uint64_t ns) {
@@ -357,13 +358,14 @@ static long futex(_Atomic uint32_t *word, int operation, uint32_t value, const s
     }
 }
 
-static long futex_waitv(const struct futex_waitv *waits) {
+static long futex_waitv(const struct futex_waitv *waits, const struct timespec *limit) {
     point();
+    uint64_t deadline_ns = !limit ? NEVER : to_ns(limit);
     for (;;) {
         for (int i = 0; i < 2; i++)
             if (*(_Atomic uint32_t *)(uintptr_t)waits[i].uaddr != (uint32_t)waits[i].val)
                 return -EAGAIN;
-        long result = futex_wait((uintptr_t)waits[0].uaddr, (uintptr_t)waits[1].uaddr, NEVER);
+        long result = futex_wait((uintptr_t)waits[0].uaddr, (uintptr_t)waits[1].uaddr, deadline_ns);
         if (result == -EAGAIN)
             continue;
         bool second = *(_Atomic uint32_t *)(uintptr_t)waits[1].uaddr != (uint32_t)waits[1].val;
@@ -786,11 +788,17 @@ static int look(int epoll, struct epoll_event *events, int limit) {
     return more < 0 ? (count ? count : -1) : count + more;
 }
 
-static int wait_epoll(int epoll, struct epoll_event *events, int limit, uint64_t deadline_ns,
+/* A handler may change the time limit until the kernel reads it. */
+static uint64_t read_limit(const struct timespec *timeout) {
+    return !timeout ? NEVER : to_ns(timeout) == 0 ? 0 : after(to_ns(timeout));
+}
+
+static int wait_epoll(int epoll, struct epoll_event *events, int limit, const struct timespec *timeout,
                       const sigset_t *mask) {
     uint64_t before = model_self->mask;
     int count;
     point();
+    uint64_t deadline_ns = read_limit(timeout);
     if (mask)
         model_self->mask = bits_of(mask);
     while ((count = look(epoll, events, limit)) == 0 && deadline_ns > 0) {
@@ -817,10 +825,8 @@ EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int limit, int tim
                        const sigset_t *mask) {
     if (!model_self)
         return REAL(epoll_pwait)(epoll, events, limit, timeout_ms, mask);
-    uint64_t deadline_ns = timeout_ms < 0    ? NEVER
-                           : timeout_ms == 0 ? 0
-                                             : after((uint64_t)timeout_ms * 1000000);
-    return wait_epoll(epoll, events, limit, deadline_ns, mask);
+    struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+    return wait_epoll(epoll, events, limit, timeout_ms < 0 ? NULL : &timeout, mask);
 }
 
 EXPORT int epoll_wait(int epoll, struct epoll_event *events, int limit, int timeout_ms) {
@@ -831,12 +837,10 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeou
     static const struct timespec no_time;
     if (!model_self)
         return REAL(ppoll)(fds, count, timeout, mask);
-    uint64_t deadline_ns = !timeout              ? NEVER
-                           : to_ns(timeout) == 0 ? 0
-                                                 : after(to_ns(timeout)),
-             before = model_self->mask;
+    uint64_t before = model_self->mask;
     int result;
     point();
+    uint64_t deadline_ns = read_limit(timeout);
     if (mask)
         model_self->mask = bits_of(mask);
     while ((result = REAL(ppoll)(fds, count, &no_time, NULL)) == 0 && deadline_ns > 0) {
@@ -1104,14 +1108,14 @@ EXPORT long syscall(long number, ...) {
                 futex((_Atomic uint32_t *)a[0], (int)a[1], (uint32_t)a[2], (const struct timespec *)a[3]);
             break;
         case SYS_futex_waitv:
-            result = futex_waitv((const struct futex_waitv *)a[0]);
+            result = futex_waitv((const struct futex_waitv *)a[0], (const struct timespec *)a[3]);
             break;
-        case SYS_epoll_pwait2: {
-            const struct timespec *timeout = (const struct timespec *)a[3];
-            uint64_t deadline_ns = !timeout ? NEVER : to_ns(timeout) == 0 ? 0 : after(to_ns(timeout));
-            return wait_epoll((int)a[0], (struct epoll_event *)a[1], (int)a[2], deadline_ns,
+        case SYS_epoll_pwait2:
+            return wait_epoll((int)a[0], (struct epoll_event *)a[1], (int)a[2], (const struct timespec *)a[3],
                               (const sigset_t *)a[4]);
-        }
+        case SYS_ppoll:
+            return ppoll((struct pollfd *)a[0], (nfds_t)a[1], (const struct timespec *)a[2],
+                         (const sigset_t *)a[3]);
         case SYS_write: /* of an eventfd */
             if (a[0] >= 0 && a[0] < NUMBERS_MAX && own()->foreign[a[0]])
                 die_maybe();

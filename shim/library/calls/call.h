@@ -9,6 +9,7 @@
 #include "shim/library/fd/socket_address.h"
 #include "shim/library/output/tracing.h"
 #include "shim/library/process/attach.h"
+#include "shim/library/process/signals.h"
 #include "shim/library/wait/wait.h"
 #include "shim/region/libc.h"
 #include "shim/region/lock.h"
@@ -19,7 +20,9 @@
 void call_begin(void);
 
 /* Begins a call of ours: what succeeds leaves errno as it was, whatever libc's own calls on the way said. */
-#define CALL_BEGINS const int call_errno = errno
+#define CALL_BEGINS        \
+    signals_call_begins(); \
+    const int call_errno = errno
 
 /* Ends it: turns a negative errno into errno and -1. */
 #define call_result(result) call_end(call_errno, (result))

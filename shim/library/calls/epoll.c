@@ -287,6 +287,10 @@ static int sleep_on_set(struct fd_entry *entry, struct epoll_set *set, int epoll
                                                                  .deadline_ns = deadline_ns,
                                                                  .mask = mask,
                                                                  .caller_looks = true});
+    if (!wait_is_own(waiter)) {
+        region_leave();
+        return result;
+    }
     wait_end(waiter);
     bool leaves = result == -EINTR || result == -ETIMEDOUT || kernel[0].revents;
     if (leaves && waiter->set == set && !shared->broken)

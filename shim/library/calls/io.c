@@ -333,11 +333,11 @@ static int wait_for_both(int fd, uint64_t deadline_ns) {
     for (;;) {
         struct pollfd one = {.fd = fd, .events = POLLIN};
         struct timespec left = wait_time_left(deadline_ns == TIMER_NEVER ? 0 : deadline_ns);
-        uint32_t before = signals_interruptions();
+        uint32_t before = signals_handled.interrupting;
         int ready = ppoll(&one, 1, deadline_ns == TIMER_NEVER ? NULL : &left, NULL);
         if (ready != -1)
             return ready > 0 ? 0 : -EAGAIN;
-        if (errno != EINTR || deadline_ns != TIMER_NEVER || signals_interruptions() != before)
+        if (errno != EINTR || deadline_ns != TIMER_NEVER || signals_handled.interrupting != before)
             return -errno;
     }
 }

@@ -25,6 +25,11 @@ void attach_early(void);
  * on a stack has begins with it: signals, fork, tracing. Returns whether this process is on the stack. */
 bool attach_once(bool (*join)(void));
 
+/* Before fork: keeps other threads from making that step, if it is not made, until attach_fork_made in the parent.
+ * Returns whether it does. */
+bool attach_forking(void);
+void attach_fork_made(void);
+
 /* In a child that fork has made. */
 void attach_forked(void);
 

@@ -61,15 +61,13 @@ static __thread struct {
     sigset_t mask;
 } held __attribute__((tls_model("initial-exec")));
 
-static __thread uint32_t interruptions __attribute__((tls_model("initial-exec")));
-static __thread uint32_t handled __attribute__((tls_model("initial-exec")));
+__thread struct signals_count signals_handled, signals_at_call;
+static __thread struct timespec sleep_limit __attribute__((tls_model("initial-exec")));
 
-uint32_t signals_interruptions(void) {
-    return interruptions;
-}
-
-uint32_t signals_handled(void) {
-    return handled;
+struct timespec *signals_sleep_limit(struct timespec limit) {
+    sleep_limit = limit;
+    atomic_signal_fence(memory_order_seq_cst);
+    return &sleep_limit;
 }
 
 static bool default_is_fatal_or_stops(int signal) {
@@ -357,9 +355,12 @@ static void call_handler(const struct sigaction *action, int signal, siginfo_t *
         kernel_call(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&sigsys, 0, sizeof sigsys, 0, 0);
     if (guest_threads && signal_is_libcs(signal))
         lead_back(context);
+    struct signals_count at_call = signals_at_call; /* the handler's own calls begin anew */
     running++;
     guest_call(action->sa_sigaction, signal, info, context);
     running--;
+    signals_at_call = at_call;
+    sleep_limit = (struct timespec){0, 0};
     if (guest_threads && *after & ~before & own)
         give_up_call(context);
 }
@@ -392,8 +393,8 @@ static void enter_handler(int signal, siginfo_t *info, void *context) {
         errno = saved;
         return;
     }
-    handled++;
-    interruptions += !(action.sa_flags & SA_RESTART);
+    signals_handled.all++;
+    signals_handled.interrupting += !(action.sa_flags & SA_RESTART);
     if (is_of_memory(signal))
         user_memory_mask_changed(); /* it is blocked while its own handler runs */
     call_handler(&action, signal, info, context);

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 /* What rt_sigaction(2) takes. */
 struct kernel_sigaction {
@@ -36,17 +37,37 @@ void signals_start(void);
 /* In a child that fork has made: another thread of the parent's may have been installing something. */
 void signals_forked(void);
 
-/* How many handlers have run in this thread that were installed without SA_RESTART. */
-uint32_t signals_interruptions(void);
-
 /* Whether a system call may wait for something, and be EINTR then (signal(7)). */
 bool signals_interrupt(long number);
 
 /* Whether a handler of the program's is running in this thread, or was left by a jump. */
 bool signals_running(void);
 
-/* How many handlers have run in this thread at all. */
-uint32_t signals_handled(void);
+/* How many handlers have run in this thread: at all, and of those that were installed without SA_RESTART. */
+struct signals_count {
+    uint32_t all, interrupting;
+};
+extern __thread struct signals_count signals_handled __attribute__((tls_model("initial-exec")));
+extern __thread struct signals_count signals_at_call __attribute__((tls_model("initial-exec")));
+
+/* A call begins that may sleep: a handler that runs from here on, wherever in the call, interrupts its sleeps, as a
+ * signal that is pending does in the kernel. */
+static inline void signals_call_begins(void) {
+    signals_at_call = signals_handled;
+}
+
+/* Whether one has run in this call. `restarts`: one without SA_RESTART. */
+static inline bool signals_interrupted(bool restarts) {
+    return restarts ? signals_handled.interrupting != signals_at_call.interrupting
+                    : signals_handled.all != signals_at_call.all;
+}
+
+/* Where a system call that sleeps is to read its time limit, which is set here: a handler that runs before the kernel
+ * has read it makes it zero, so that the sleep ends at once. To be followed by a look at signals_interrupted. */
+struct timespec *signals_sleep_limit(struct timespec limit);
+
+/* A limit that is never reached. */
+#define SIGNALS_NO_LIMIT ((struct timespec){1 << 30, 0})
 
 /* The handler that the kernel calls for each of the program's. */
 void signals_enter(int signal, siginfo_t *info, void *context);

@@ -112,6 +112,12 @@ void poller_end(struct waiter *waiter) {
         waiter->process->poller = NULL;
 }
 
+void poller_yield(struct waiter *waiter) {
+    region_enter();
+    poller_end(waiter);
+    region_leave();
+}
+
 /* Watches a descriptor of the program's as well. What a wait has not used up is taken for nothing by the
  * next: each fires once, so that none has to be taken out again. */
 static bool watch_further(const struct pollfd *further) {
@@ -134,16 +140,18 @@ static int watch_all_further(const struct pollfd *further, nfds_t count) {
     return watched;
 }
 
-static int sleep_until(struct epoll_event *events, uint64_t deadline_ns, const sigset_t *mask) {
-    uint64_t now_ns = deadline_ns == TIMER_NEVER ? 0 : clock_now();
-    uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
-    struct timespec left = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
+static int sleep_once(struct epoll_event *events, const struct wait_sleep *sleep) {
+    bool never = sleep->deadline_ns == TIMER_NEVER;
+    const struct timespec *limit =
+        signals_sleep_limit(never ? SIGNALS_NO_LIMIT : wait_time_left(sleep->deadline_ns));
+    if (wait_interrupted(sleep))
+        return -EINTR;
     int cancel = wake_cancellable();
-    long count = LIBC(syscall)(SYS_epoll_pwait2, own.epoll - 1, events, EVENTS_MAX,
-                               deadline_ns == TIMER_NEVER ? NULL : &left, mask, (size_t)_NSIG / 8);
+    long count = LIBC(syscall)(SYS_epoll_pwait2, own.epoll - 1, events, EVENTS_MAX, limit, sleep->mask,
+                               (size_t)_NSIG / 8);
     if (count < 0 && errno == ENOSYS) /* a kernel before 5.11 */
-        count =
-            LIBC(epoll_pwait)(own.epoll - 1, events, EVENTS_MAX, wait_milliseconds_left(deadline_ns), mask);
+        count = LIBC(epoll_pwait)(own.epoll - 1, events, EVENTS_MAX,
+                                  wait_milliseconds_left(sleep->deadline_ns), sleep->mask);
     int error = count < 0 ? -errno : 0;
     wake_cancellable_end(cancel);
     return error ? error : count == 0 ? -ETIMEDOUT : (int)count;
@@ -168,7 +176,8 @@ static void retire(struct waiter *waiter) {
         LIBC(epoll_ctl)(own.epoll - 1, EPOLL_CTL_DEL, nic->descriptor, NULL);
     own.watches = false;
     own.remote_wakeups = REMOTE_WAKEUPS_REST;
-    frames_rx_poll(); /* what came last */
+    if (frames_rx_poll() < 0) /* what came last, unless another is at it */
+        tell_keeper();
     region_enter();
     poller_end(waiter);
     waiter->process->receives = false; /* until it is at work again: the keeper is not to rely on it */
@@ -213,30 +222,33 @@ static void look_for_a_moment(struct waiter *waiter, const struct pollfd *furthe
 
 /* Returns 0, or -EINTR: a handler has run. With a mask of its own a wait must not keep what that lets in
  * waiting. */
-static int spin(struct waiter *waiter, const struct pollfd *further, nfds_t count, uint64_t deadline_ns,
-                const sigset_t *mask) {
-    uint64_t end_ns = mask ? 0 : clock_now() + attach_config.spin_us * UINT64_C(1000);
-    uint32_t before = signals_handled();
+static int spin(struct waiter *waiter, const struct wait_sleep *sleep, nfds_t count, uint64_t deadline_ns) {
+    uint64_t end_ns = sleep->mask ? 0 : clock_now() + attach_config.spin_us * UINT64_C(1000);
     if (deadline_ns < end_ns)
         end_ns = deadline_ns;
-    while (!watch_word(waiter) && !look(waiter, further, count) && !shared->broken &&
-           signals_handled() == before && clock_now() < end_ns)
+    while (!watch_word(waiter) && !look(waiter, sleep->kernel, count) && !shared->broken &&
+           !wait_interrupted(sleep) && clock_now() < end_ns)
         continue;
     region_enter();
     waiter->spinning = false;
     region_leave();
-    return !waiter->word && signals_handled() != before ? -EINTR : 0;
+    return !waiter->word && wait_interrupted(sleep) ? -EINTR : 0;
 }
 
-int poller_spin(struct waiter *waiter, uint64_t deadline_ns, const sigset_t *mask) {
-    int result = waiter->spinning ? spin(waiter, NULL, 0, deadline_ns, mask) : 0;
+int poller_spin(struct waiter *waiter, const struct wait_sleep *sleep, uint64_t deadline_ns) {
+    int result = waiter->spinning ? spin(waiter, sleep, 0, deadline_ns) : 0;
     return waiter->word ? 1 : result;
 }
 
-int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t count, uint64_t deadline_ns,
-                 const sigset_t *mask) {
+static bool is_late(const struct wait_sleep *sleep) {
+    return sleep->deadline_ns != TIMER_NEVER && clock_now() >= sleep->deadline_ns;
+}
+
+int poller_sleep(struct waiter *waiter, const struct wait_sleep *sleep) {
+    const struct pollfd *further = sleep->kernel;
+    nfds_t count = sleep->count;
     if (waiter->spinning) {
-        if (spin(waiter, further, count, deadline_ns, mask))
+        if (spin(waiter, sleep, count, sleep->deadline_ns))
             return -EINTR;
     } else if (own.short_sleeps >= SHORT_SLEEPS && !shared->receiving.bulk) {
         look_for_a_moment(waiter, further, count);
@@ -250,7 +262,7 @@ int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t cou
     for (;;) {
         struct epoll_event events[EVENTS_MAX];
         uint64_t begun_ns = clock_now();
-        int happened = sleep_until(events, deadline_ns, mask);
+        int happened = sleep_once(events, sleep);
         note_sleep(clock_now() - begun_ns);
         bool nic = false, told = false, ready = false, alone = false;
         if (happened < 0)
@@ -277,6 +289,8 @@ int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t cou
             return 1;
         if (told || waiter->word)
             return 0;
+        if (is_late(sleep)) /* whatever else comes in */
+            return -ETIMEDOUT;
     }
 }
 

@@ -12,9 +12,7 @@
 #ifndef SHIM_LIBRARY_WAIT_POLLER_H
 #define SHIM_LIBRARY_WAIT_POLLER_H
 
-#include "shim/region/region.h"
-#include <poll.h>
-#include <signal.h>
+#include "shim/library/wait/wait.h"
 
 /* Whether this thread could be its process's poller, but for preparations. The lock is held. */
 bool poller_wanted(const struct waiter *waiter);
@@ -26,15 +24,17 @@ void poller_prepare(struct waiter *waiter);
 bool poller_begin(struct waiter *waiter);
 void poller_end(struct waiter *waiter);
 
+/* It can't wait there for all that it waits for: another thread may. The lock is not held. */
+void poller_yield(struct waiter *waiter);
+
 /* Sleeps on the NIC, and on further descriptors, the kernel's (those of number -1 are left out), until woken.
  * The lock is not held. Returns 0 (look again), 1 (some of the further ones may be ready), -EINTR,
  * -ETIMEDOUT, or -EINVAL: they are too many, or can't be waited for so. */
-int poller_sleep(struct waiter *waiter, const struct pollfd *further, nfds_t count, uint64_t deadline_ns,
-                 const sigset_t *mask);
+int poller_sleep(struct waiter *waiter, const struct wait_sleep *sleep);
 
 /* --spin: looks at the word of a waiter that spins for as long as the user said. The lock is not held.
  * Returns 1 when it was woken; -EINTR: a handler has run; 0: others wake it by other means from now on. */
-int poller_spin(struct waiter *waiter, uint64_t deadline_ns, const sigset_t *mask);
+int poller_spin(struct waiter *waiter, const struct wait_sleep *sleep, uint64_t deadline_ns);
 
 void poller_forked(void);
 void poller_end_of_thread(void);

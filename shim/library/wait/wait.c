@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 static __thread struct waiter *self __attribute__((tls_model("initial-exec")));
@@ -124,7 +125,11 @@ static int wait_file_ref(struct socket *socket, struct purpose purpose, uint64_t
     waiter->watch.side = (uint8_t)purpose.side;
     waiter->watch.gone = false;
     list_add_tail(&socket->watches, &waiter->watch.socket_link);
-    int result = wait_sleep(waiter, &(struct wait_sleep){.deadline_ns = deadline_ns, .restarts = true});
+    int result = wait_sleep(
+        waiter,
+        &(struct wait_sleep){.deadline_ns = deadline_ns, .restarts = true, .uninterruptible = purpose.side});
+    if (!wait_is_own(waiter))
+        return !pool_has(&shared->stack.sockets, socket) ? -EBADF : result == -ETIMEDOUT ? -EAGAIN : result;
     bool gone = waiter->watch.gone;
     bool woken = waiter->word;
     wait_end(waiter);
@@ -218,7 +223,13 @@ int wait_watch(struct waiter *waiter, struct socket *socket, unsigned events) {
     return 0;
 }
 
+bool wait_is_own(const struct waiter *waiter) {
+    return waiter == self;
+}
+
 void wait_end(struct waiter *waiter) {
+    if (!wait_is_own(waiter))
+        return;
     waiter->sleeping = false;
     poller_end(waiter);
     waiter_unwatch(waiter);
@@ -241,10 +252,25 @@ int wait_milliseconds_left(uint64_t deadline_ns) {
 #define ALONE_NS 500000000 /* nothing else tells that the keeper has died */
 #define BOTH_NS 5000000    /* nothing else tells of the kernel's descriptors */
 
+bool wait_interrupted(const struct wait_sleep *sleep) {
+    return !sleep->uninterruptible &&
+           signals_interrupted(sleep->restarts && sleep->deadline_ns == TIMER_NEVER);
+}
+
+static int sleep_on_futex(struct waiter *waiter, const struct wait_sleep *sleep, uint64_t deadline_ns) {
+    bool never = deadline_ns == TIMER_NEVER;
+    const struct timespec *limit = signals_sleep_limit(never ? SIGNALS_NO_LIMIT : wake_limit(deadline_ns));
+    if (wait_interrupted(sleep))
+        return -EINTR;
+    return never ? wake_sleep_or_death(&waiter->word, 0, limit) : wake_sleep_until(&waiter->word, 0, limit);
+}
+
 /* Where there is no descriptor to be had: the program has forbidden itself any more, or has so many as it may
  * have. A futex wait with a time limit is never begun again after a signal, as poll(2) is not. */
-static int sleep_without_descriptor(struct waiter *waiter, struct pollfd *kernel, nfds_t count,
-                                    uint64_t deadline_ns, const sigset_t *mask) {
+static int sleep_without_descriptor(struct waiter *waiter, const struct wait_sleep *sleep) {
+    struct pollfd *kernel = sleep->kernel;
+    nfds_t count = sleep->count;
+    const sigset_t *mask = sleep->mask;
     const struct timespec no_time = {0, 0};
     sigset_t before;
     bool watches = false, ends = false;
@@ -255,8 +281,8 @@ static int sleep_without_descriptor(struct waiter *waiter, struct pollfd *kernel
         pthread_sigmask(SIG_SETMASK, mask, &before);
     while (!ends) {
         uint64_t limit_ns = clock_now() + (watches ? BOTH_NS : ALONE_NS);
-        result = wake_sleep(&waiter->word, 0, limit_ns < deadline_ns ? limit_ns : deadline_ns);
-        ends = result != -ETIMEDOUT || deadline_ns <= limit_ns;
+        result = sleep_on_futex(waiter, sleep, limit_ns < sleep->deadline_ns ? limit_ns : sleep->deadline_ns);
+        ends = result != -ETIMEDOUT || sleep->deadline_ns <= limit_ns;
         if (watches && LIBC(ppoll)(kernel, count, &no_time, NULL) > 0)
             ends = true, result = 0;
         region_enter();
@@ -269,29 +295,31 @@ static int sleep_without_descriptor(struct waiter *waiter, struct pollfd *kernel
 }
 
 /* In poll(2): with the thread's eventfd and the connection to the keeper behind the kernel's descriptors. */
-static int sleep_in_poll(struct waiter *waiter, struct pollfd *kernel, nfds_t count, uint64_t deadline_ns,
-                         const sigset_t *mask) {
-    int spun =
-        poller_spin(waiter, count > 0 ? 0 : deadline_ns, mask); /* the kernel's descriptors can't wait */
-    if (spun)
-        return spun > 0 ? 0 : spun;
+static int sleep_in_poll(struct waiter *waiter, const struct wait_sleep *sleep) {
+    struct pollfd *kernel = sleep->kernel;
+    nfds_t count = sleep->count;
+    bool never = sleep->deadline_ns == TIMER_NEVER;
     if (!waiter->by_descriptor)
-        return sleep_without_descriptor(waiter, kernel, count, deadline_ns, mask);
-    struct timespec left = {0};
-    if (deadline_ns != TIMER_NEVER)
-        left = wait_time_left(deadline_ns);
+        return sleep_without_descriptor(waiter, sleep);
     kernel[count] = (struct pollfd){.fd = waiter->descriptor, .events = POLLIN};
     kernel[count + 1] = (struct pollfd){.fd = attach_connection(), .events = 0};
-    int result = LIBC(ppoll)(kernel, count + 2, deadline_ns == TIMER_NEVER ? NULL : &left, mask);
-    if (result < 0 && errno == EINVAL) {
+    struct timespec *limit =
+        signals_sleep_limit(never ? SIGNALS_NO_LIMIT : wait_time_left(sleep->deadline_ns));
+    if (wait_interrupted(sleep))
+        return -EINTR;
+    int cancel = wake_cancellable();
+    long result = LIBC(syscall)(SYS_ppoll, kernel, count + 2, limit, sleep->mask, (size_t)_NSIG / 8);
+    int error = result < 0 ? errno : 0;
+    wake_cancellable_end(cancel);
+    if (error == EINVAL) {
         /* Not so many descriptors in one set (RLIMIT_NOFILE). */
         region_enter();
         waiter->by_descriptor = false;
         region_leave();
-        return sleep_without_descriptor(waiter, kernel, count, deadline_ns, mask);
+        return sleep_without_descriptor(waiter, sleep);
     }
-    if (result < 0)
-        return -errno;
+    if (error)
+        return -error;
     if (kernel[count + 1].revents) {
         region_enter();
         keeper_has_died();
@@ -305,32 +333,38 @@ static int sleep_in_poll(struct waiter *waiter, struct pollfd *kernel, nfds_t co
     return result == 0 ? -ETIMEDOUT : 0;
 }
 
-/* On the futex word: nothing of the kernel's ends this wait. */
-static int sleep_on_word(struct waiter *waiter, uint64_t deadline_ns) {
-    uint32_t before = signals_interruptions();
-    int spun = poller_spin(waiter, deadline_ns, NULL);
-    if (spun > 0)
-        return 0;
-    if (spun < 0 && (deadline_ns != TIMER_NEVER || signals_interruptions() != before))
-        return -EINTR;
-    return deadline_ns == TIMER_NEVER ? wake_sleep_or_death(&waiter->word, 0)
-                                      : wake_sleep(&waiter->word, 0, deadline_ns);
-}
-
 /* On the NIC: epoll_wait(2) never goes on after a handler. */
 static int sleep_on_nic(struct waiter *waiter, const struct wait_sleep *sleep) {
     const struct timespec no_time = {0, 0};
     bool restarts = sleep->restarts && sleep->deadline_ns == TIMER_NEVER;
-    uint32_t before = signals_interruptions();
     int result;
     do
-        result = poller_sleep(waiter, sleep->kernel, sleep->count, sleep->deadline_ns, sleep->mask);
-    while (result == -EINTR && restarts && signals_interruptions() == before);
+        result = poller_sleep(waiter, sleep);
+    while (result == -EINTR && restarts && !wait_interrupted(sleep) && wait_is_own(waiter));
     if (result == 1 && sleep->caller_looks)
         sleep->kernel[0].revents = POLLIN;
     else if (result == 1 && LIBC(ppoll)(sleep->kernel, sleep->count, &no_time, NULL) < 0)
         return -errno;
     return result == 1 ? 0 : result;
+}
+
+/* By what there is without the NIC. On the futex word nothing of the kernel's ends the wait. */
+static int sleep_beside_nic(struct waiter *waiter, const struct wait_sleep *sleep) {
+    bool looks = !sleep->restarts && sleep->count > 0; /* the kernel's descriptors can't wait */
+    int spun = poller_spin(waiter, sleep, looks ? 0 : sleep->deadline_ns);
+    if (spun)
+        return spun > 0 ? 0 : spun;
+    return sleep->restarts ? sleep_on_futex(waiter, sleep, sleep->deadline_ns) : sleep_in_poll(waiter, sleep);
+}
+
+/* A handler that a restarting wait does not heed has cut the sleep short, perhaps (signals_sleep_limit). */
+static int end_of_sleep(const struct wait_sleep *sleep, int result) {
+    bool never = sleep->deadline_ns == TIMER_NEVER;
+    bool early = result == -ETIMEDOUT && (never || clock_now() < sleep->deadline_ns);
+    bool restarts = result == -EINTR && sleep->restarts && never;
+    if (!early && !restarts)
+        return result;
+    return wait_interrupted(sleep) ? -EINTR : 0;
 }
 
 int wait_sleep(struct waiter *waiter, const struct wait_sleep *sleep) {
@@ -342,10 +376,11 @@ int wait_sleep(struct waiter *waiter, const struct wait_sleep *sleep) {
         poller_prepare(waiter); /* and the caller looks again: a frame may have come meanwhile */
     else if (polls)
         result = sleep_on_nic(waiter, sleep);
+    if (polls && result == -EINVAL)
+        poller_yield(waiter);
     if (!prepares && (!polls || result == -EINVAL))
-        result = sleep->restarts
-                     ? sleep_on_word(waiter, sleep->deadline_ns)
-                     : sleep_in_poll(waiter, sleep->kernel, sleep->count, sleep->deadline_ns, sleep->mask);
+        result = sleep_beside_nic(waiter, sleep);
+    result = end_of_sleep(sleep, result);
     region_enter();
     return result;
 }

@@ -46,6 +46,10 @@ struct waiter *wait_begin(bool by_descriptor);
 int wait_watch(struct waiter *waiter, struct socket *socket, unsigned events);
 void wait_end(struct waiter *waiter);
 
+/* Whether a waiter is this thread's still: a handler that ran in the sleep may have made a child, to which it has
+ * returned, too. */
+bool wait_is_own(const struct waiter *waiter);
+
 /* An eventfd out of the program's way; -1: there is none to be had. */
 int wait_eventfd(void);
 
@@ -65,14 +69,18 @@ struct wait_sleep {
     bool restarts;        /* goes on after a handler that was installed with SA_RESTART, if there is no
                              deadline, as system calls on a socket do (signal(7)); of the kernel's
                              descriptors there are none */
+    bool uninterruptible; /* no signal ends it */
     bool caller_looks;    /* there is one of the kernel's, which is ready perhaps, if its revents say so */
 };
 
 /* How every wait sleeps. The thread sleeps on the NIC, together with all else that it waits for, where it can
  * be its process's poller; else on its futex word (`restarts`), or in poll(2). The lock is held, is let go
- * meanwhile, and is held again on return. Returns 0 (look again), with the kernel's revents set, -EINTR or
- * -ETIMEDOUT. */
+ * meanwhile, and is held again on return. Returns 0 (look again), with the kernel's revents set, -EINTR (a handler
+ * has run since the call began: signals.h) or -ETIMEDOUT. */
 int wait_sleep(struct waiter *waiter, const struct wait_sleep *sleep);
+
+/* Whether a signal is to end it: one that has come since the call began. */
+bool wait_interrupted(const struct wait_sleep *sleep);
 
 /* The deadline for a timeout in nanoseconds from now (0: none). */
 uint64_t wait_deadline(uint64_t timeout_ns);
