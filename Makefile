@@ -7,6 +7,7 @@
 #   make check SAN=asan|tsan|ubsan   the unit tests under a sanitizer
 #   make CC=clang
 #   make analyze                     gcc -fanalyzer; what else analyzes the sources is a part of make check
+#   make bench QUICK=1 BENCH=--html   six rows in three minutes; options of tests/bench/run
 #   make arm64                       builds all for arm64, and runs the unit tests on an emulator (scripts/setup arm64)
 
 CC = gcc
@@ -236,7 +237,7 @@ quick: all $(BUILD)/tests/echo $(UNIT_TESTS) $(BUILD)/tests/simulate $(BUILD)/te
 	UNIT_TESTS="$(filter-out %/test_goodput,$(UNIT_TESTS))" QUICK=1 tests/run $(filter-out %/test_goodput,$(UNIT_TESTS)) tests/unit/run-offload --alone tests/conformance/run tests/integration/run
 
 bench: all $(BUILD)/tests/stack $(BUILD)/tests/bad_link
-	tests/bench/run
+	tests/bench/run $(BENCH)
 
 demo: all
 	scripts/demo
