@@ -6,9 +6,11 @@
 #include "tests/conformance/conformance.h"
 #include <aio.h>
 #include <fcntl.h>
+#include <linux/net_tstamp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -369,6 +371,50 @@ static void overfull(int type, int protocol, const char *name, size_t length) {
     close(out);
 }
 
+/* What a datagram that has come brings with it. */
+static const char *told_with(int fd) {
+    static char text[200];
+    char data[16], control[256];
+    struct iovec piece = {data, sizeof data};
+    struct msghdr header = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    sprintf(text, "%s", result((int)recvmsg(fd, &header, MSG_DONTWAIT)));
+    for (struct cmsghdr *told = CMSG_FIRSTHDR(&header); told; told = CMSG_NXTHDR(&header, told)) {
+        int64_t times[6] = {0};
+        memcpy(times, CMSG_DATA(told), told->cmsg_len - CMSG_LEN(0));
+        bool late = labs(times[0] - time(NULL)) > 2;
+        sprintf(text + strlen(text), "; %d of %zu, %s, %d %d", told->cmsg_type, told->cmsg_len - CMSG_LEN(0),
+                late ? "another time" : "now", times[2] != 0, times[4] != 0);
+    }
+    return text;
+}
+
+/* SO_TIMESTAMP, SO_TIMESTAMPNS and SO_TIMESTAMPING side by side. Whether times are told that nobody asked to be taken
+ * depends on other programs, and is not looked at. */
+static void times_of_arrival(void) {
+    static const int kinds[] = {0, SO_TIMESTAMP, SO_TIMESTAMPNS};
+    static const int flags[] = {SOF_TIMESTAMPING_SOFTWARE, SOF_TIMESTAMPING_RX_SOFTWARE,
+                                SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE};
+    for (int i = 0; i < 9; i++) {
+        int kind = kinds[i / 3], on = 1, how = flags[i % 3];
+        uint16_t port = 0;
+        char name[40];
+        if (!kind && how == SOF_TIMESTAMPING_SOFTWARE)
+            continue;
+        int in = make_datagram(&port), out = socket(family, SOCK_DGRAM, 0);
+        union address address = address_of(own, port);
+        if (kind)
+            setsockopt(in, SOL_SOCKET, kind, &on, sizeof on);
+        setsockopt(in, SOL_SOCKET, SO_TIMESTAMPING, &how, sizeof how);
+        sendto(out, "hello", 5, 0, &address.any, address_length);
+        settle();
+        sprintf(name, "option %d, flags %d", kind, how);
+        outcome("time of arrival", name, "%s", told_with(in));
+        close(in);
+        close(out);
+    }
+}
+
 static void names_of_raw_sockets(void) {
     int fd = socket(family, SOCK_RAW, 99);
     union address address = address_of(own, 0), told;
@@ -401,6 +447,7 @@ void test_ways(void) {
     if (!is_mapped()) /* Linux's raw sockets of AF_INET6 send no IPv4 */
         names_of_raw_sockets();
     bound_by_ipv4();
+    times_of_arrival();
     aio_one_by_one();
     aio_queue();
     aio_told();

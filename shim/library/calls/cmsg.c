@@ -6,6 +6,7 @@
 #include "shim/region/interface.h"
 #include <errno.h>
 #include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -75,6 +76,16 @@ static void put_stamp(struct writing *writing, uint64_t at_ns) {
     put(writing, SOL_SOCKET, SO_TIMESTAMPING, times, sizeof times);
     if (writing->header->msg_flags & MSG_ERRQUEUE)
         writing->header->msg_flags |= MSG_TRUNC; /* Linux quotes the packet, and nobody reads it */
+}
+
+/* When a datagram came. SO_TIMESTAMPING says by one flag that times are to be taken, as SO_TIMESTAMP does too, and by
+ * another that software's are to be told. */
+static void put_times(struct writing *writing, const struct socket_options *options, uint64_t at_ns) {
+    if (options->timestamp)
+        put_time(writing, options->timestamp, at_ns);
+    bool taken = options->timestamp || options->timestamping & SOF_TIMESTAMPING_RX_SOFTWARE;
+    if (taken && options->timestamping & SOF_TIMESTAMPING_SOFTWARE)
+        put_stamp(writing, at_ns);
 }
 
 /* What is sent to this host comes by lo, as in Linux, if it is sent to the loopback network. */
@@ -248,8 +259,8 @@ void cmsg_write(const struct stack *stack, uint64_t clock_offset_ns, struct msgh
         header->msg_controllen = writing.used;
         return;
     }
-    if (options->timestamp && message->received_ns && !message->error.origin)
-        put_time(&writing, options->timestamp, message->received_ns + clock_offset_ns);
+    if (message->received_ns && !message->error.origin)
+        put_times(&writing, options, message->received_ns + clock_offset_ns);
     if (options->receive_drops && message->drops)
         put(&writing, SOL_SOCKET, SO_RXQ_OVFL, &message->drops, sizeof message->drops);
     if (message->has_inq) {

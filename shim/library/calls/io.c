@@ -291,7 +291,7 @@ static void write_control(struct msghdr *header, const struct socket_options *op
                           const struct socket_message *message) {
     char own[CONTROL_BYTES];
     struct msghdr copy = *header;
-    bool timed = options->timestamp || message->error.origin;
+    bool timed = options->timestamp || options->timestamping || message->error.origin;
     copy.msg_control = header->msg_control ? own : NULL;
     if (copy.msg_controllen > sizeof own)
         copy.msg_controllen = sizeof own;
