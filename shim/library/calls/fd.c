@@ -72,7 +72,10 @@ EXPORT int close(int fd) {
         return (int)call_result(-EBADF);
     }
     netlink_forget((unsigned)fd, (unsigned)fd);
-    return (int)call_told(LIBC(close)(fd));
+    descriptor_naming_begin();
+    int result = LIBC(close)(fd);
+    descriptor_naming_end();
+    return (int)call_told(result);
 }
 
 static void forget_visited(int fd, void *context) {
@@ -101,7 +104,10 @@ EXPORT int close_range(unsigned first, unsigned last, int flags) {
         descriptor_walk(first, last, forget_visited, NULL);
     if (!(flags & CLOSE_RANGE_CLOEXEC))
         netlink_forget(first, last);
-    return (int)call_told(close_around_private(first, last, flags));
+    descriptor_naming_begin();
+    int result = close_around_private(first, last, flags);
+    descriptor_naming_end();
+    return (int)call_told(result);
 }
 
 EXPORT void closefrom(int first) {
@@ -144,14 +150,23 @@ static int make_room(int fd, int at) {
     return 0;
 }
 
+static int duplicate_at(int fd, int at, int flags) {
+    int made = make_room(fd, at);
+    if (made)
+        return made;
+    descriptor_naming_begin();
+    made = LIBC(dup3)(fd, at, flags);
+    descriptor_naming_end();
+    return made < 0 ? -errno : adopt(fd, made) < 0 ? -errno : made;
+}
+
 EXPORT int dup2(int fd, int at) {
     CALL_BEGINS;
     if (fd == at || !descriptor_any || address_space_is_parents())
         return LIBC(dup2)(fd, at);
     if (descriptor_find(fd) || descriptor_find(at))
         TRACE("dup2(%d, %d)", fd, at);
-    int error = make_room(fd, at);
-    return error ? (int)call_result(error) : (int)call_told(adopt(fd, LIBC(dup2)(fd, at)));
+    return (int)call_result(duplicate_at(fd, at, 0));
 }
 
 EXPORT int dup3(int fd, int at, int flags) {
@@ -160,8 +175,7 @@ EXPORT int dup3(int fd, int at, int flags) {
         return LIBC(dup3)(fd, at, flags);
     if (descriptor_find(fd) || descriptor_find(at))
         TRACE("dup3(%d, %d, 0x%x)", fd, at, (unsigned)flags);
-    int error = make_room(fd, at);
-    return error ? (int)call_result(error) : (int)call_told(adopt(fd, LIBC(dup3)(fd, at, flags)));
+    return (int)call_result(duplicate_at(fd, at, flags));
 }
 
 /* O_NONBLOCK and O_ASYNC of a socket of ours, and whom it signals, are the stack's to know; the kernel's

@@ -516,8 +516,20 @@ int descriptor_keep_private(int fd) {
 
 #define FEW 256 /* numbers that a program may use: then none of them is taken from it */
 
-/* Then goes on without its turn: whoever raises the limit may be a thread that a child of fork has not. */
-#define RAISE_TRIES 1000
+/* Waits for another thread of the process, which is done in microseconds if it has a processor. Not for ever: a handler
+ * may have interrupted it in this very thread. Returns false then. */
+#define YIELDS 1000
+#define PAUSES 200
+#define PAUSE_NS 500000
+
+static bool give_way(int turn) {
+    const struct timespec pause = {0, PAUSE_NS};
+    if (turn < YIELDS)
+        sched_yield();
+    else
+        nanosleep(&pause, NULL);
+    return turn < YIELDS + PAUSES;
+}
 
 /* Beyond the program's own limit, as far as the limit may be raised, for a moment: one thread at a time, since
  * another one would take the raised limit for the program's. */
@@ -537,17 +549,51 @@ static int raise_and_keep(int fd) {
     return kept;
 }
 
+static _Atomic bool raised;
+
 static int keep_beyond_limit(int fd) {
-    static _Atomic bool raised;
-    bool mine = false;
     if (sandboxed())
         return -1;
-    for (int i = 0; i < RAISE_TRIES && !(mine = !atomic_exchange(&raised, true)); i++)
-        sched_yield();
+    bool mine = false;
+    for (int turn = 0; !(mine = !atomic_exchange(&raised, true)) && give_way(turn); turn++)
+        continue;
     int kept = raise_and_keep(fd);
     if (mine)
         atomic_store(&raised, false);
     return kept;
+}
+
+static _Atomic int lent;   /* threads that have, or are about to have, one of the program's numbers */
+static _Atomic int naming; /* threads in calls of the program's that name numbers */
+
+void descriptor_lend_begin(void) {
+    lent++;
+    for (int turn = 0; naming > 0 && give_way(turn); turn++)
+        continue;
+}
+
+void descriptor_lend_end(void) {
+    lent--;
+}
+
+void descriptor_naming_begin(void) {
+    naming++;
+    for (int turn = 0; lent > 0; turn++) {
+        naming--;
+        bool again = give_way(turn);
+        naming++;
+        if (!again)
+            return;
+    }
+}
+
+void descriptor_naming_end(void) {
+    naming--;
+}
+
+void descriptor_gate_forked(void) {
+    lent = naming = 0; /* of threads that the child has not */
+    raised = false;
 }
 
 int descriptor_make_private(int fd) {

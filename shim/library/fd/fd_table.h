@@ -136,6 +136,17 @@ int descriptor_keep_private(int fd);
  * number. */
 int descriptor_make_private(int fd);
 
+/* A descriptor that the library makes has one of the program's numbers until it is moved: between these two. Meanwhile
+ * the program, which knows nothing of it, must not close that number, or put something of its own there: its calls
+ * that name a number do so between the other two. Neither waits for longer than some milliseconds. */
+void descriptor_lend_begin(void);
+void descriptor_lend_end(void);
+void descriptor_naming_begin(void);
+void descriptor_naming_end(void);
+
+/* In a child that fork has made. */
+void descriptor_gate_forked(void);
+
 /* Closes such a one; later, if another thread may be about to write to it. */
 void descriptor_close_private(int fd);
 

@@ -191,6 +191,7 @@ static void in_child(void) {
     ours = false;
     keeps_from_attaching = false;
     attach_forked();
+    descriptor_gate_forked();
     address_space_forked();
     lock_forked();
     signals_forked();

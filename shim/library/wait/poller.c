@@ -82,12 +82,18 @@ static bool watch_all(int epoll, const struct waiter *waiter) {
            watch(epoll, attach_connection(), 0, SOURCE_KEEPER) && watch_nic(epoll);
 }
 
+static int make_epoll(void) {
+    descriptor_lend_begin();
+    int made = LIBC(epoll_create1)(EPOLL_CLOEXEC), epoll = made < 0 ? -1 : descriptor_make_private(made);
+    descriptor_lend_end();
+    return epoll;
+}
+
 void poller_prepare(struct waiter *waiter) {
-    int epoll = wait_introduce(waiter) ? LIBC(epoll_create1)(EPOLL_CLOEXEC) : -1;
+    int epoll = wait_introduce(waiter) ? make_epoll() : -1;
     own.failed = true;
     if (epoll < 0)
         return;
-    epoll = descriptor_make_private(epoll);
     if (!watch_all(epoll, waiter)) {
         descriptor_close_private(epoll);
         return;

@@ -169,8 +169,11 @@ void turn_begin(struct waiter *waiter, enum stream_side side) {
 }
 
 int wait_eventfd(void) {
-    int descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return descriptor < 0 ? -1 : descriptor_make_private(descriptor);
+    descriptor_lend_begin();
+    int made = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+        descriptor = made < 0 ? -1 : descriptor_make_private(made);
+    descriptor_lend_end();
+    return descriptor;
 }
 
 bool wait_introduce(struct waiter *waiter) {

@@ -55,7 +55,8 @@ int main(int count, char **arguments) {
     char byte = 0;
     if (count < 3 || inet_pton(AF_INET, arguments[2], &here.sin_addr) != 1 ||
         bind(fd, (struct sockaddr *)&here, sizeof here) < 0 ||
-        getsockname(fd, (struct sockaddr *)&here, &length) < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+        getsockname(fd, (struct sockaddr *)&here, &length) < 0 ||
+        epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
         return 1;
     send_later(&here);
     sigaction(SIGALRM, &action, NULL);

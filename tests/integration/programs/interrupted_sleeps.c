@@ -79,7 +79,8 @@ int main(int count, char **arguments) {
     pthread_t thread;
     fd = socket(AF_INET, SOCK_DGRAM, 0);
     epoll = epoll_create1(0);
-    if (bind(fd, (struct sockaddr *)&here, sizeof here) < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+    if (bind(fd, (struct sockaddr *)&here, sizeof here) < 0 ||
+        epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
         return 1;
     sigaction(SIGUSR1, &action, NULL);
     pthread_create(&thread, NULL, sleeper, NULL);
