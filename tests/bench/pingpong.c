@@ -2,11 +2,12 @@
 /*
  * pingpong.c - round trips of 64 bytes: prints the median and the 99th percentile, in microseconds.
  *
- *   pingpong serve tcp|udp PORT            answers for ever
+ *   pingpong serve tcp|udp PORT            answers for ever; tcp6, udp6: on a socket of AF_INET6, to both families
  *   pingpong ask tcp|udp ADDRESS PORT N    N round trips, after a tenth of them to warm up
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,13 +33,26 @@ static void no_delay(int fd) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 }
 
-static int serve(int type, uint16_t port) {
+/* An address of either family; NULL: any. Returns how long it is. */
+static socklen_t make_address(struct sockaddr_storage *made, bool six, const char *host, uint16_t port) {
+    struct {
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+    } both = {{.sin_family = AF_INET, .sin_port = htons(port)},
+              {.sin6_family = AF_INET6, .sin6_port = htons(port)}};
+    if (host)
+        inet_pton(six ? AF_INET6 : AF_INET, host, six ? (void *)&both.six.sin6_addr : &both.four.sin_addr);
+    memcpy(made, six ? (void *)&both.six : &both.four, six ? sizeof both.six : sizeof both.four);
+    return six ? sizeof both.six : sizeof both.four;
+}
+
+static int serve(int type, bool six, uint16_t port) {
     char data[BYTES];
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)}, peer;
-    socklen_t length = sizeof peer;
-    int fd = socket(AF_INET, type, 0), one = 1;
+    struct sockaddr_storage address, peer;
+    socklen_t length = make_address(&address, six, NULL, port);
+    int fd = socket(address.ss_family, type, 0), one = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
+    if (bind(fd, (struct sockaddr *)&address, length) < 0)
         return 1;
     if (type == SOCK_DGRAM)
         for (;;) {
@@ -61,12 +75,12 @@ static int serve(int type, uint16_t port) {
 }
 
 static int ask(int type, const char *host, uint16_t port, int count) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_storage address;
     char data[BYTES] = "ping";
     double *took = malloc((size_t)count * sizeof *took);
-    int fd = socket(AF_INET, type, 0);
-    inet_aton(host, &address.sin_addr);
-    if (!took || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
+    socklen_t length = make_address(&address, strchr(host, ':'), host, port);
+    int fd = socket(address.ss_family, type, 0);
+    if (!took || connect(fd, (struct sockaddr *)&address, length) < 0)
         return 1;
     if (type == SOCK_STREAM)
         no_delay(fd);
@@ -87,9 +101,9 @@ static int ask(int type, const char *host, uint16_t port, int count) {
 }
 
 int main(int count, char **arguments) {
-    int type = count > 2 && strcmp(arguments[2], "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM;
+    int type = count > 2 && strncmp(arguments[2], "udp", 3) == 0 ? SOCK_DGRAM : SOCK_STREAM;
     if (count == 4 && strcmp(arguments[1], "serve") == 0)
-        return serve(type, (uint16_t)atoi(arguments[3]));
+        return serve(type, strchr(arguments[2], '6'), (uint16_t)atoi(arguments[3]));
     if (count == 6 && strcmp(arguments[1], "ask") == 0)
         return ask(type, arguments[3], (uint16_t)atoi(arguments[4]), atoi(arguments[5]));
     return 2;
