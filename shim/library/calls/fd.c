@@ -12,6 +12,7 @@
 #include "shim/library/netinfo/interfaces.h"
 #include "shim/library/netinfo/netlink.h"
 #include "shim/library/process/address_space.h"
+#include "shim/library/process/attach.h"
 #include "shim/library/user_memory.h"
 #include "shim/region/async.h"
 #include "shim/region/clock.h"
@@ -63,6 +64,7 @@ EXPORT int close(int fd) {
     CALL_BEGINS;
     if (address_space_is_parents())
         return LIBC(close)(fd);
+    attach_await();
     if (descriptor_find(fd)) {
         TRACE("close(%d)", fd);
         forget_descriptor(fd);
@@ -100,6 +102,7 @@ EXPORT int close_range(unsigned first, unsigned last, int flags) {
         return LIBC(close_range)(first, last, flags);
     if (first > last)
         return (int)call_result(-EINVAL);
+    attach_await();
     if (!(flags & CLOSE_RANGE_CLOEXEC) && descriptor_any)
         descriptor_walk(first, last, forget_visited, NULL);
     if (!(flags & CLOSE_RANGE_CLOEXEC))
@@ -162,6 +165,7 @@ static int duplicate_at(int fd, int at, int flags) {
 
 EXPORT int dup2(int fd, int at) {
     CALL_BEGINS;
+    attach_await();
     if (fd == at || !descriptor_any || address_space_is_parents())
         return LIBC(dup2)(fd, at);
     if (descriptor_find(fd) || descriptor_find(at))
@@ -171,6 +175,7 @@ EXPORT int dup2(int fd, int at) {
 
 EXPORT int dup3(int fd, int at, int flags) {
     CALL_BEGINS;
+    attach_await();
     if (fd == at || !descriptor_any || address_space_is_parents())
         return LIBC(dup3)(fd, at, flags);
     if (descriptor_find(fd) || descriptor_find(at))

@@ -37,6 +37,7 @@
 struct config attach_config;
 static _Atomic bool is_attached;
 static pthread_mutex_t attaching = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic bool step_underway; /* on some thread */
 static __thread bool attaching_here
     __attribute__((tls_model("initial-exec"))); /* a handler may run meanwhile */
 #define PLACES_MAX 12
@@ -84,7 +85,7 @@ __attribute__((no_sanitize("address", "thread"))) bool attached_unwatched(void) 
     return is_attached;
 }
 
-#define FORK_PATIENCE_S \
+#define STEP_PATIENCE_S \
     5 /* a handler of another's, which ran before ours, may have locked what the first step wants */
 
 bool attach_forking(void) {
@@ -92,7 +93,7 @@ bool attach_forking(void) {
     if (is_attached || attaching_here || address_space_by_caller())
         return false;
     clock_gettime(CLOCK_MONOTONIC, &limit);
-    limit.tv_sec += FORK_PATIENCE_S;
+    limit.tv_sec += STEP_PATIENCE_S;
     return pthread_mutex_clocklock(&attaching, CLOCK_MONOTONIC, &limit) == 0;
 }
 
@@ -103,7 +104,17 @@ void attach_fork_made(void) {
 void attach_forked(void) {
     attaching =
         (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; /* another thread of the parent's may have had it */
-    attaching_here = false;
+    attaching_here = step_underway = false;
+}
+
+void attach_await(void) {
+    struct timespec limit;
+    if (!step_underway || attaching_here)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &limit);
+    limit.tv_sec += STEP_PATIENCE_S;
+    if (pthread_mutex_clocklock(&attaching, CLOCK_MONOTONIC, &limit) == 0)
+        pthread_mutex_unlock(&attaching);
 }
 
 bool attach_broken(void) {
@@ -430,7 +441,7 @@ bool attach_once(bool (*join)(void)) {
     if (is_attached || address_space_by_caller())
         return is_attached; /* a child of vfork can't join: the memory is its parent's */
     pthread_mutex_lock(&attaching);
-    attaching_here = true;
+    attaching_here = step_underway = true;
     signals_hold();
     if (!is_attached && join()) {
         remote_eventfds_begin();
@@ -442,7 +453,7 @@ bool attach_once(bool (*join)(void)) {
         signals_start();
         tracing_start();
     }
-    attaching_here = false;
+    attaching_here = step_underway = false;
     pthread_mutex_unlock(&attaching);
     return is_attached;
 }

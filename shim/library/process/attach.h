@@ -25,6 +25,10 @@ void attach_early(void);
  * on a stack has begins with it: signals, fork, tracing. Returns whether this process is on the stack. */
 bool attach_once(bool (*join)(void));
 
+/* Before a descriptor that may be anybody's is closed: waits while another thread makes that step, which has some that it
+ * has not hidden yet. A program that closes what it does not own closes nothing of ours. */
+void attach_await(void);
+
 /* Before fork: keeps other threads from making that step, if it is not made, until attach_fork_made in the parent.
  * Returns whether it does. */
 bool attach_forking(void);
