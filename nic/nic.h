@@ -58,6 +58,7 @@ struct nic_counters {
 };
 
 struct nic;
+struct nic_packet_calls;
 
 struct nic_operations {
     int (*receive)(struct nic *nic, struct nic_frame *frames, int count);
@@ -141,8 +142,9 @@ struct nic *nic_lan_open(const char *path, char *error);
 struct nic *nic_passt_open(const char *publish, char *error); /* ports: passt(1), -t */
 
 /* A NIC_SHARED NIC for another process than the one that opened it: nic_send and nic_receive alone. The
- * memory is the caller's, zero, of nic_packet_bytes; the descriptor stays the caller's. */
+ * memory is the caller's, zero, of nic_packet_bytes; the descriptor stays the caller's. It moves frames by these
+ * calls (nic/direct/packet.h). */
 size_t nic_packet_bytes(void);
-struct nic *nic_packet_adopt(void *memory, int descriptor);
+struct nic *nic_packet_adopt(void *memory, int descriptor, const struct nic_packet_calls *calls);
 
 #endif

@@ -114,6 +114,7 @@ struct nic *nic_packet_open(const char *interface, char *error) {
     snprintf(packet->interface, sizeof packet->interface, "%s", interface);
     packet->nic.operations = &OPERATIONS;
     packet->nic.facts = facts;
+    packet->calls = (struct nic_packet_calls){recvmmsg, sendmmsg};
     if (!open_socket(packet, error)) {
         if (packet->nic.descriptor >= 0)
             close(packet->nic.descriptor);

@@ -21,8 +21,15 @@ struct nic_packet_batch {
     struct mmsghdr messages[BATCH];
 };
 
+/* recvmmsg(2) and sendmmsg(2). In a program of which a library takes these calls over they are the kernel's own. */
+struct nic_packet_calls {
+    int (*recvmmsg)(int, struct mmsghdr *, unsigned, int, struct timespec *);
+    int (*sendmmsg)(int, struct mmsghdr *, unsigned, int);
+};
+
 struct nic_packet {
     struct nic nic;
+    struct nic_packet_calls calls;
     char interface[IF_NAMESIZE]; /* empty: it is another process's, shared */
     struct nic_packet_batch sent, received;
 };

@@ -30,7 +30,7 @@ int nic_packet_receive(struct nic *nic, struct nic_frame *frames, int count) {
         messages[i].msg_hdr.msg_iov = batch->pieces[i];
         messages[i].msg_hdr.msg_iovlen = (size_t)nic_virtio_pieces(batch->pieces[i], &headers[i], &frames[i]);
     }
-    int got = recvmmsg(nic->descriptor, messages, (unsigned)count, MSG_DONTWAIT, NULL);
+    int got = packet_of(nic)->calls.recvmmsg(nic->descriptor, messages, (unsigned)count, MSG_DONTWAIT, NULL);
     if (got < 0)
         return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : interface_error(packet_of(nic));
     for (int i = 0; i < got; i++) {
@@ -53,7 +53,7 @@ int nic_packet_send(struct nic *nic, const struct nic_frame *frames, int count) 
         messages[i].msg_hdr.msg_iov = batch->pieces[i];
         messages[i].msg_hdr.msg_iovlen = (size_t)nic_virtio_pieces(batch->pieces[i], &headers[i], &frames[i]);
     }
-    int sent = sendmmsg(nic->descriptor, messages, (unsigned)count, MSG_DONTWAIT);
+    int sent = packet_of(nic)->calls.sendmmsg(nic->descriptor, messages, (unsigned)count, MSG_DONTWAIT);
     if (sent > 0)
         return sent;
     if (errno == ENOBUFS || errno == EAGAIN || errno == ENOMEM || errno == EINTR)
@@ -70,8 +70,9 @@ size_t nic_packet_bytes(void) {
     return sizeof(struct nic_packet);
 }
 
-struct nic *nic_packet_adopt(void *memory, int descriptor) {
+struct nic *nic_packet_adopt(void *memory, int descriptor, const struct nic_packet_calls *calls) {
     struct nic_packet *packet = memory;
+    packet->calls = *calls;
     packet->nic.operations = &SHARED_OPERATIONS;
     packet->nic.descriptor = descriptor;
     packet->nic.facts.features = NIC_SHARED | NIC_OFFLOAD;

@@ -11,6 +11,7 @@
  */
 #include "shim/region/lock.h"
 #include "shim/region/frames.h"
+#include "shim/region/libc.h"
 #include "shim/region/region_repair.h"
 #include "shim/region/wake.h"
 #include <errno.h>
@@ -174,7 +175,7 @@ static void wait_at_gate(void) {
     if (region_left && !holds_signals)
         region_left();
     while (gate)
-        syscall(SYS_futex, &gate, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+        LIBC(syscall)(SYS_futex, &gate, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
     announce();
     depth = 1;
 }
@@ -285,7 +286,7 @@ void shared_gate_close(void) {
         return; /* or the caller is in the stack itself, and finishes its change only if it can */
     while (!atomic_compare_exchange_strong(&gate, &open,
                                            1)) { /* another thread keeps it: it is let by, or ends */
-        syscall(SYS_futex, &gate, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+        LIBC(syscall)(SYS_futex, &gate, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
         open = 0;
     }
     keeps_gate = true;
@@ -299,7 +300,7 @@ void shared_gate_open(void) {
         return;
     keeps_gate = false;
     gate = 0;
-    syscall(SYS_futex, &gate, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    LIBC(syscall)(SYS_futex, &gate, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 void lock_forked(void) {
@@ -312,7 +313,7 @@ void lock_forked(void) {
 
 void lock_returned(void) {
     uint32_t word = *(volatile uint32_t *)&shared->lock.__data.__lock;
-    if (depth == 0 || (word & FUTEX_TID_MASK) != (uint32_t)syscall(SYS_gettid)) {
+    if (depth == 0 || (word & FUTEX_TID_MASK) != (uint32_t)LIBC(syscall)(SYS_gettid)) {
         depth = 0;
         return;
     }

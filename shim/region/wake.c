@@ -10,6 +10,7 @@
  */
 #include "shim/region/wake.h"
 #include "shim/region/frames.h"
+#include "shim/region/libc.h"
 #include "shim/region/lock.h"
 #include <errno.h>
 #include <limits.h>
@@ -26,12 +27,12 @@ __thread struct waiter *wake_awake __attribute__((tls_model("initial-exec")));
 
 static long futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout,
                   uint32_t bits) {
-    return syscall(SYS_futex, word, operation, value, timeout, NULL, bits);
+    return LIBC(syscall)(SYS_futex, word, operation, value, timeout, NULL, bits);
 }
 
 static void write_eventfd(int descriptor) {
     uint64_t one = 1;
-    syscall(SYS_write, descriptor, &one, sizeof one); /* full: it is readable already */
+    LIBC(syscall)(SYS_write, descriptor, &one, sizeof one); /* full: it is readable already */
 }
 
 struct timespec wake_limit(uint64_t deadline_ns) {
@@ -64,7 +65,7 @@ int wake_sleep_or_death(_Atomic uint32_t *word, uint32_t expected, const struct 
     if (alive & FUTEX_OWNER_DIED)
         return 0;
     int cancel = wake_cancellable();
-    long result = syscall(SYS_futex_waitv, waits, 2, 0, limit, CLOCK_MONOTONIC);
+    long result = LIBC(syscall)(SYS_futex_waitv, waits, 2, 0, limit, CLOCK_MONOTONIC);
     int error = result < 0 ? errno : 0;
     wake_cancellable_end(cancel);
     errno = saved;

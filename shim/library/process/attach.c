@@ -3,6 +3,7 @@
  * attach.c - see attach.h.
  */
 #include "shim/library/process/attach.h"
+#include "nic/direct/packet.h"
 #include "shim/library/calls/call.h"
 #include "shim/library/fd/fd_table.h"
 #include "shim/library/memory.h"
@@ -287,9 +288,10 @@ static void map_region(int region, uint64_t bytes) {
 }
 
 static void adopt_nic(int descriptor) {
+    const struct nic_packet_calls calls = {LIBC(recvmmsg), LIBC(sendmmsg)};
     void *memory = descriptor >= 0 ? memory_take(nic_packet_bytes()) : NULL;
     if (memory)
-        frames_nic = nic_packet_adopt(memory, descriptor_make_private(descriptor));
+        frames_nic = nic_packet_adopt(memory, descriptor_make_private(descriptor), &calls);
     else if (descriptor >= 0)
         LIBC(close)(descriptor);
 }
