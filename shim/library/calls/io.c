@@ -330,10 +330,12 @@ static ssize_t receive_ours(int fd, struct msghdr *header, int flags) {
 /* Waits until either may have something, as recv(2) waits: a handler with SA_RESTART does not end it, unless
  * there is a time limit. Returns 0 or a negative errno. */
 static int wait_for_both(int fd, uint64_t deadline_ns) {
+    uint32_t before = signals_at_call.interrupting;
     for (;;) {
         struct pollfd one = {.fd = fd, .events = POLLIN};
         struct timespec left = wait_time_left(deadline_ns == TIMER_NEVER ? 0 : deadline_ns);
-        uint32_t before = signals_handled.interrupting;
+        if (signals_handled.interrupting != before)
+            return -EINTR;
         int ready = ppoll(&one, 1, deadline_ns == TIMER_NEVER ? NULL : &left, NULL);
         if (ready != -1)
             return ready > 0 ? 0 : -EAGAIN;

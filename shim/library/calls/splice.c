@@ -131,8 +131,9 @@ ssize_t splice_to_pipe(int fd, int pipe, size_t length, unsigned flags) {
     return sent > 0 ? (ssize_t)sent : taken;
 }
 
-/* How much a socket takes at once; a negative errno: what a send would say now. `waits`: for room. */
-static ssize_t await_socket(int fd, bool waits) {
+/* How much a socket takes at once; a negative errno: what a send would say now. `waits`: for room; `always`: also if it
+ * is not to be waited for. */
+static ssize_t await_socket(int fd, bool waits, bool always) {
     int error = 0;
     ssize_t room = 0;
     struct socket *socket = call_enter(fd, &error);
@@ -155,7 +156,7 @@ static ssize_t await_socket(int fd, bool waits) {
         if (said < 0 && said != -EAGAIN)
             error = (int)said;
         else if (room == 0)
-            error = waits && !socket->nonblocking ? wait_to_write(socket, deadline) : -EAGAIN;
+            error = always || (waits && !socket->nonblocking) ? wait_to_write(socket, deadline) : -EAGAIN;
     }
     wait_done();
     region_leave();
@@ -165,7 +166,7 @@ static ssize_t await_socket(int fd, bool waits) {
 /* One part, of what is in the pipe. */
 static ssize_t part_from_pipe(int pipe, int fd, struct part *part, size_t length, bool more) {
     int used = 0;
-    ssize_t room = await_socket(fd, true);
+    ssize_t room = await_socket(fd, true, false);
     if (room < 0)
         return room;
     LIBC(ioctl)(pipe, FIONREAD, &used);
@@ -179,7 +180,7 @@ static ssize_t part_from_pipe(int pipe, int fd, struct part *part, size_t length
     while (got > 0 && sent < (size_t)got) {
         ssize_t said = send(fd, part->bytes + sent, (size_t)got - sent, more ? MSG_MORE : 0);
         /* Somebody else has taken the room: it can't go back, so that a signal is waited out. */
-        if (said < 0 && (errno == EINTR || errno == EAGAIN) && await_socket(fd, true) != -EBADF)
+        if (said < 0 && (errno == EINTR || errno == EAGAIN) && await_socket(fd, true, true) != -EBADF)
             continue;
         if (said < 0) {
             result = sent > 0 ? (ssize_t)sent : -errno;

@@ -37,10 +37,8 @@
 
 struct config attach_config;
 static _Atomic bool is_attached;
-static pthread_mutex_t attaching = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t attaching = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 static _Atomic bool step_underway; /* on some thread */
-static __thread bool attaching_here
-    __attribute__((tls_model("initial-exec"))); /* a handler may run meanwhile */
 #define PLACES_MAX 12
 static struct place {
     struct ipc_address door;
@@ -89,28 +87,39 @@ __attribute__((no_sanitize("address", "thread"))) bool attached_unwatched(void) 
 #define STEP_PATIENCE_S \
     5 /* a handler of another's, which ran before ours, may have locked what the first step wants */
 
-bool attach_forking(void) {
+static __thread struct {
+    unsigned depth; /* a signal handler that runs in fork(2) may fork */
+    bool held;
+} forking __attribute__((tls_model("initial-exec")));
+
+void attach_fork_begin(void) {
     struct timespec limit;
-    if (is_attached || attaching_here || address_space_by_caller())
-        return false;
+    if (forking.depth++ > 0 || is_attached || address_space_by_caller())
+        return;
     clock_gettime(CLOCK_MONOTONIC, &limit);
     limit.tv_sec += STEP_PATIENCE_S;
-    return pthread_mutex_clocklock(&attaching, CLOCK_MONOTONIC, &limit) == 0;
+    forking.held = pthread_mutex_clocklock(&attaching, CLOCK_MONOTONIC, &limit) == 0;
 }
 
-void attach_fork_made(void) {
+void attach_fork_end(void) {
+    if (--forking.depth > 0 || !forking.held)
+        return;
+    forking.held = false;
     pthread_mutex_unlock(&attaching);
 }
 
 void attach_forked(void) {
     attaching =
-        (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; /* another thread of the parent's may have had it */
-    attaching_here = step_underway = false;
+        (pthread_mutex_t)PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP; /* another thread of the parent's may
+                                                                              have had it */
+    step_underway = false;
+    forking.depth = 0;
+    forking.held = false;
 }
 
 void attach_await(void) {
     struct timespec limit;
-    if (!step_underway || attaching_here)
+    if (!step_underway)
         return;
     clock_gettime(CLOCK_MONOTONIC, &limit);
     limit.tv_sec += STEP_PATIENCE_S;
@@ -442,8 +451,12 @@ static bool start_or_join(void) {
 bool attach_once(bool (*join)(void)) {
     if (is_attached || address_space_by_caller())
         return is_attached; /* a child of vfork can't join: the memory is its parent's */
-    pthread_mutex_lock(&attaching);
-    attaching_here = step_underway = true;
+    if (!*shared_unforked)
+        shared_forked(); /* in a handler of pthread_atfork(3) that runs before ours */
+    int error = pthread_mutex_lock(&attaching);
+    if (error && !forking.held)
+        return cannot("a signal handler made a socket while the process was making its first");
+    step_underway = true;
     signals_hold();
     if (!is_attached && join()) {
         remote_eventfds_begin();
@@ -455,8 +468,9 @@ bool attach_once(bool (*join)(void)) {
         signals_start();
         tracing_start();
     }
-    attaching_here = step_underway = false;
-    pthread_mutex_unlock(&attaching);
+    step_underway = false;
+    if (!error)
+        pthread_mutex_unlock(&attaching);
     return is_attached;
 }
 

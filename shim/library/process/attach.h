@@ -29,10 +29,9 @@ bool attach_once(bool (*join)(void));
  * has not hidden yet. A program that closes what it does not own closes nothing of ours. */
 void attach_await(void);
 
-/* Before fork: keeps other threads from making that step, if it is not made, until attach_fork_made in the parent.
- * Returns whether it does. */
-bool attach_forking(void);
-void attach_fork_made(void);
+/* Around fork(2), in the parent: no other thread makes that step meanwhile, which the child would have half of. */
+void attach_fork_begin(void);
+void attach_fork_end(void);
 
 /* In a child that fork has made. */
 void attach_forked(void);

@@ -193,7 +193,8 @@ static void write_environment(struct told *told, void *room, char *const *given,
     if (!complete) {
         const char *others = preload ? preload + strlen(PRELOAD) : "";
         environment[count++] = text;
-        text += sprintf(text, PRELOAD "%s%s%s", library, *others ? ":" : "", others) + 1;
+        text += sprintf(text, PRELOAD "%s%s%s", others, *others ? ":" : "", library) +
+                1; /* as the command does */
     }
     if (!dismissed && netns_away() && !find_variable(environment, NETNS)) {
         environment[count++] = text;

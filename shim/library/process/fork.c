@@ -58,7 +58,6 @@ static struct list plans = {&plans, &plans}; /* of all threads; read and written
 static __thread struct plan plan __attribute__((tls_model("initial-exec")));
 static __thread bool ours __attribute__((
     tls_model("initial-exec"))); /* this thread is in our fork, rather than one of libc's own */
-static __thread bool keeps_from_attaching __attribute__((tls_model("initial-exec")));
 
 /* Makes an account for a child, with all that this process has. The lock is held. */
 static void make_record(void) {
@@ -126,23 +125,16 @@ void fork_each_child(void (*visit)(struct process *child, unsigned *opened, void
     }
 }
 
-/* No other thread makes the process's first step on a stack while a child is made, which would have half of it. */
 static void prepare(void) {
     epolls_forking();
-    keeps_from_attaching = attach_forking();
+    attach_fork_begin();
     if (attached() && !address_space_is_parents())
         begin_plan();
 }
 
-static void fork_made(void) {
-    if (keeps_from_attaching)
-        attach_fork_made();
-    keeps_from_attaching = false;
-}
-
 /* Of a fork that libc does for itself, as in daemon(3), only the child tells its number. */
 static void in_parent(void) {
-    fork_made();
+    attach_fork_end();
     if (!plan.prepared || ours)
         return;
     region_enter();
@@ -189,7 +181,6 @@ static void begin_life(void) {
 static void in_child(void) {
     bool told = ours; /* of the child's number: the keeper, by the parent */
     ours = false;
-    keeps_from_attaching = false;
     attach_forked();
     descriptor_gate_forked();
     address_space_forked();
@@ -227,7 +218,6 @@ static void at_fork_in_child(void) {
 static pid_t forked(pid_t pid) {
     int error = errno;
     ours = false;
-    fork_made();
     if (!plan.prepared)
         return pid;
     region_enter();
@@ -262,6 +252,7 @@ EXPORT pid_t _Fork(void) {
         in_child();
         return 0;
     }
+    attach_fork_end();
     return forked(pid);
 }
 
@@ -317,6 +308,7 @@ long fork_by_syscall(long number, const long arguments[6]) {
         in_child();
         return 0;
     }
+    attach_fork_end();
     return forked((pid_t)pid);
 }
 

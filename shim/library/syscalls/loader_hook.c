@@ -42,8 +42,10 @@ static bool protect(const uint8_t *at, int protection) {
 
 void loader_hook_begin(void (*changed)(void)) {
     uint8_t *at = _r_debug.r_brk ? find_return((uint8_t *)_r_debug.r_brk) : NULL;
+    if (!at)
+        return;
     intptr_t distance = (intptr_t)changed - (intptr_t)(at + JUMP_BYTES);
-    if (!at || distance != (int32_t)distance || !protect(at, PROT_READ | PROT_WRITE | PROT_EXEC))
+    if (distance != (int32_t)distance || !protect(at, PROT_READ | PROT_WRITE | PROT_EXEC))
         return;
     memcpy(at + 1, &(int32_t){(int32_t)distance}, sizeof(int32_t)); /* where nobody comes */
     __atomic_store_n(at, 0xe9, __ATOMIC_SEQ_CST);

@@ -75,7 +75,9 @@ static __thread struct {
     uint8_t *stacks;
 } own __attribute__((tls_model("initial-exec")));
 
-static pthread_key_t at_end;
+static pthread_key_t
+    at_end;             /* made early: for one of the first keys pthread_setspecific(3) takes no memory, */
+static bool has_at_end; /* ... which a handler may not */
 
 static void give_stacks(void *stacks) {
     const stack_t none = {.ss_flags = SS_DISABLE};
@@ -91,7 +93,8 @@ static void take_stacks(void) {
     if (memory == MAP_FAILED)
         attach_fail("there is no memory for a thread's calls");
     own.stacks = memory;
-    pthread_setspecific(at_end, memory);
+    if (has_at_end)
+        pthread_setspecific(at_end, memory);
 }
 
 __attribute__((target("general-regs-only"))) void *syscall_stack_take(void) {
@@ -214,7 +217,6 @@ static bool start(void) {
     own.on = user_dispatch_on = true;
     guest_thread_begin();
     install_handler();
-    pthread_key_create(&at_end, give_stacks);
     take_stacks();
     pthread_atfork(NULL, NULL, user_dispatch_forked);
     syscall_sites_complete();
@@ -271,10 +273,10 @@ static bool may_have_instructions(const struct object *object) {
 
 /* The same, nearly for certain: of a library, which has constants like them more often than instructions. */
 static bool library_has_instructions(const struct object *object) {
-    const uint8_t *end = object->text + object->bytes, *at = object->text;
     struct syscall_site site;
     if (object->go || !object->text || object->bytes > SYSCALL_SITE_TEXT_MAX)
         return object->go;
+    const uint8_t *end = object->text + object->bytes, *at = object->text;
     for (; (at = syscall_site_find(at, end)); at++) {
         syscall_site_describe(&site, at, object->text, end);
         bool concerns = site.number < 0 || syscall_concern(site.number) != NEVER;
@@ -330,7 +332,7 @@ static int look_at_start(struct dl_phdr_info *info, size_t size, void *context) 
     (void)size;
     if (view->count++ == 0)
         view->program = object;
-    else
+    else if (!strstr(info->dlpi_name, "linux-vdso")) /* which some kernels put above the stack */
         note_library(view, &object);
     return 0;
 }
@@ -440,6 +442,7 @@ void user_dispatch_begin(void) {
     if (!view.program.text || (uintptr_t)view.program.text >= allowed)
         return; /* it was not the kernel that loaded the program */
     known = view.count;
+    has_at_end = pthread_key_create(&at_end, give_stacks) == 0;
     if (view.program.go)
         syscall_traps_are_all();
     bool wanted = view.go || may_have_instructions(&view.program);
@@ -452,6 +455,7 @@ void user_dispatch_begin(void) {
 bool user_dispatch_guest(void) {
     if (!allowed)
         return false;
+    has_at_end = has_at_end || pthread_key_create(&at_end, give_stacks) == 0;
     syscall_traps_are_all();
     guest_threads_begin();
     return start();

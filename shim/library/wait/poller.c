@@ -94,7 +94,7 @@ void poller_prepare(struct waiter *waiter) {
     own.failed = true;
     if (epoll < 0)
         return;
-    if (!watch_all(epoll, waiter)) {
+    if (!wait_is_own(waiter) || !watch_all(epoll, waiter)) {
         descriptor_close_private(epoll);
         return;
     }
@@ -120,7 +120,8 @@ void poller_end(struct waiter *waiter) {
 
 void poller_yield(struct waiter *waiter) {
     region_enter();
-    poller_end(waiter);
+    if (wait_is_own(waiter))
+        poller_end(waiter);
     region_leave();
 }
 
@@ -146,11 +147,12 @@ static int watch_all_further(const struct pollfd *further, nfds_t count) {
     return watched;
 }
 
-static int sleep_once(struct epoll_event *events, const struct wait_sleep *sleep) {
+static int sleep_once(const struct waiter *waiter, struct epoll_event *events,
+                      const struct wait_sleep *sleep) {
     bool never = sleep->deadline_ns == TIMER_NEVER;
     const struct timespec *limit =
         signals_sleep_limit(never ? SIGNALS_NO_LIMIT : wait_time_left(sleep->deadline_ns));
-    if (wait_interrupted(sleep))
+    if (wait_ends(waiter, sleep))
         return -EINTR;
     int cancel = wake_cancellable();
     long count = LIBC(syscall)(SYS_epoll_pwait2, own.epoll - 1, events, EVENTS_MAX, limit, sleep->mask,
@@ -268,7 +270,7 @@ int poller_sleep(struct waiter *waiter, const struct wait_sleep *sleep) {
     for (;;) {
         struct epoll_event events[EVENTS_MAX];
         uint64_t begun_ns = clock_now();
-        int happened = sleep_once(events, sleep);
+        int happened = sleep_once(waiter, events, sleep);
         note_sleep(clock_now() - begun_ns);
         bool nic = false, told = false, ready = false, alone = false;
         if (happened < 0)

@@ -115,6 +115,13 @@ struct purpose {
     enum stream_side side; /* 0: none */
 };
 
+/* A handler's own call has let the socket go; it may be this call's turn still. */
+static void come_back(struct waiter *waiter, struct socket *socket) {
+    uint8_t offered = waiter->turns_offered;
+    wait_on_socket(waiter, socket, false);
+    waiter->turns_offered = offered;
+}
+
 static int wait_file_ref(struct socket *socket, struct purpose purpose, uint64_t deadline_ns) {
     struct waiter *waiter = wait_begin(false);
     if (!waiter)
@@ -138,7 +145,7 @@ static int wait_file_ref(struct socket *socket, struct purpose purpose, uint64_t
     if (waiter->socket == socket)
         socket->blocked_writers -= waiter->writing;
     else
-        wait_on_socket(waiter, socket, false); /* a handler has closed the descriptor */
+        come_back(waiter, socket);
     waiter->writing = false;
     if (shared->broken || keeper_has_died())
         return -ENETDOWN;
@@ -185,7 +192,7 @@ bool wait_introduce(struct waiter *waiter) {
     int descriptor = wait_eventfd();
     if (descriptor < 0)
         return false;
-    if (attach_tell(&request, descriptor)) {
+    if (!wait_is_own(waiter) || attach_tell(&request, descriptor)) {
         descriptor_close_private(descriptor);
         return false;
     }
@@ -199,9 +206,12 @@ struct waiter *wait_begin(bool by_descriptor) {
     if (!waiter)
         return NULL;
     if (by_descriptor && waiter->descriptor < 0) {
-        region_leave();                         /* the keeper needs the lock to answer */
-        by_descriptor = wait_introduce(waiter); /* else it sleeps as it can */
+        region_leave();                           /* the keeper needs the lock to answer */
+        bool introduced = wait_introduce(waiter); /* else it sleeps as it can */
         region_enter();
+        if (!wait_is_own(waiter))
+            return wait_begin(by_descriptor);
+        by_descriptor = introduced;
     }
     if (waiter->sleeping)
         wait_end(waiter); /* a signal handler jumped out of the last wait */
@@ -260,10 +270,14 @@ bool wait_interrupted(const struct wait_sleep *sleep) {
            signals_interrupted(sleep->restarts && sleep->deadline_ns == TIMER_NEVER);
 }
 
+bool wait_ends(const struct waiter *waiter, const struct wait_sleep *sleep) {
+    return !wait_is_own(waiter) || wait_interrupted(sleep);
+}
+
 static int sleep_on_futex(struct waiter *waiter, const struct wait_sleep *sleep, uint64_t deadline_ns) {
     bool never = deadline_ns == TIMER_NEVER;
     const struct timespec *limit = signals_sleep_limit(never ? SIGNALS_NO_LIMIT : wake_limit(deadline_ns));
-    if (wait_interrupted(sleep))
+    if (wait_ends(waiter, sleep))
         return -EINTR;
     return never ? wake_sleep_or_death(&waiter->word, 0, limit) : wake_sleep_until(&waiter->word, 0, limit);
 }
@@ -308,7 +322,7 @@ static int sleep_in_poll(struct waiter *waiter, const struct wait_sleep *sleep) 
     kernel[count + 1] = (struct pollfd){.fd = attach_connection(), .events = 0};
     struct timespec *limit =
         signals_sleep_limit(never ? SIGNALS_NO_LIMIT : wait_time_left(sleep->deadline_ns));
-    if (wait_interrupted(sleep))
+    if (wait_ends(waiter, sleep))
         return -EINTR;
     int cancel = wake_cancellable();
     long result = LIBC(syscall)(SYS_ppoll, kernel, count + 2, limit, sleep->mask, (size_t)_NSIG / 8);
@@ -343,7 +357,7 @@ static int sleep_on_nic(struct waiter *waiter, const struct wait_sleep *sleep) {
     int result;
     do
         result = poller_sleep(waiter, sleep);
-    while (result == -EINTR && restarts && !wait_interrupted(sleep) && wait_is_own(waiter));
+    while (result == -EINTR && restarts && !wait_ends(waiter, sleep));
     if (result == 1 && sleep->caller_looks)
         sleep->kernel[0].revents = POLLIN;
     else if (result == 1 && LIBC(ppoll)(sleep->kernel, sleep->count, &no_time, NULL) < 0)
@@ -370,20 +384,29 @@ static int end_of_sleep(const struct wait_sleep *sleep, int result) {
     return wait_interrupted(sleep) ? -EINTR : 0;
 }
 
-int wait_sleep(struct waiter *waiter, const struct wait_sleep *sleep) {
-    bool prepares = poller_wanted(waiter), polls = !prepares && poller_begin(waiter);
+/* The lock is not held: handlers run, for signals that were held back, and may make children. */
+static int sleep_somehow(struct waiter *waiter, const struct wait_sleep *sleep, bool prepares, bool polls) {
     int result = 0;
-    waiter->by_descriptor |= polls;
-    region_leave();
-    if (prepares)
-        poller_prepare(waiter); /* and the caller looks again: a frame may have come meanwhile */
-    else if (polls)
+    if (!wait_is_own(waiter))
+        return -EINTR;
+    if (prepares) {
+        poller_prepare(waiter);
+        return 0; /* and the caller looks again: a frame may have come meanwhile */
+    }
+    if (polls)
         result = sleep_on_nic(waiter, sleep);
     if (polls && result == -EINVAL)
         poller_yield(waiter);
-    if (!prepares && (!polls || result == -EINVAL))
+    if (!polls || result == -EINVAL)
         result = sleep_beside_nic(waiter, sleep);
-    result = end_of_sleep(sleep, result);
+    return wait_is_own(waiter) ? result : -EINTR;
+}
+
+int wait_sleep(struct waiter *waiter, const struct wait_sleep *sleep) {
+    bool prepares = poller_wanted(waiter), polls = !prepares && poller_begin(waiter);
+    waiter->by_descriptor |= polls;
+    region_leave();
+    int result = end_of_sleep(sleep, sleep_somehow(waiter, sleep, prepares, polls));
     region_enter();
     return result;
 }

@@ -82,6 +82,9 @@ int wait_sleep(struct waiter *waiter, const struct wait_sleep *sleep);
 /* Whether a signal is to end it: one that has come since the call began. */
 bool wait_interrupted(const struct wait_sleep *sleep);
 
+/* ... or it is not this thread's any more, but that of its parent. */
+bool wait_ends(const struct waiter *waiter, const struct wait_sleep *sleep);
+
 /* The deadline for a timeout in nanoseconds from now (0: none). */
 uint64_t wait_deadline(uint64_t timeout_ns);
 
