@@ -15,8 +15,10 @@
 #define ACE_ASKS 7u  /* of a SYN */
 #define ACE_CE 6u    /* of a SYN-ACK or the first segment after it: how what it answers arrived */
 #define ACE_MANGLED 0u
-#define MARKS_UNTOLD_MAX 2u /* section 3.2.2.5.1: then an acknowledgment does not wait */
-#define ACKS_ARE_LONG 4u    /* segments, on average: then a long one does not mean that others were lost */
+/* Section 3.2.2.5.1: then an acknowledgment does not wait; where nothing is to be acknowledged but the other side's
+ * acknowledgments, at three, or two sides would answer each other for ever. */
+#define MARKS_UNTOLD_MAX(tcp) ((tcp)->rcv_nxt != (tcp)->last_ack_sent ? 2u : 3u)
+#define ACKS_ARE_LONG 4u /* segments, on average: then a long one does not mean that others were lost */
 #define AVERAGE_OF 8u
 
 static bool is_accurate(const struct tcp *tcp) {
@@ -128,7 +130,8 @@ static void count_marks(struct stack *stack, struct tcp *tcp, const struct tcp_s
     if (tcp->state == TCP_SYN_RECV && segment->flags & TCP_ACK) {
         uint32_t ace = ace_of(segment); /* how our SYN-ACK arrived */
         tcp->ecn |= ace == ACE_MANGLED ? TCP_ECN_MANGLED : 0;
-        tcp->history.delivered_ce += ace == ACE_CE;
+        tcp->history.delivered_ce +=
+            ace == ACE_CE && tcp->history.delivered_ce == 0; /* it may be said again */
         tcp->ecn_told.reflected = true;
     } else {
         tcp->ecn_told.reflected = false;
@@ -138,7 +141,7 @@ static void count_marks(struct stack *stack, struct tcp *tcp, const struct tcp_s
     bool turned = segment->length > 0 && marked != !!(tcp->ecn & TCP_ECN_ECHO);
     if (segment->length > 0)
         tcp->ecn = (uint8_t)(marked ? tcp->ecn | TCP_ECN_ECHO : tcp->ecn & ~TCP_ECN_ECHO);
-    if ((turned && marked) || ((counter(tcp) - tcp->ecn_told.ace) & ACE_MASK) >= MARKS_UNTOLD_MAX)
+    if ((turned && marked) || ((counter(tcp) - tcp->ecn_told.ace) & ACE_MASK) >= MARKS_UNTOLD_MAX(tcp))
         tcp_want_ack(stack, tcp);
 }
 

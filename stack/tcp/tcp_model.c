@@ -12,9 +12,10 @@ static const struct tcp_model_verbs *const models[TCP_ALGORITHMS] = {
 };
 
 const struct tcp_model_verbs *tcp_model_of(enum tcp_algorithm algorithm) {
-    return models[algorithm];
+    return algorithm < TCP_ALGORITHMS ? models[algorithm]
+                                      : NULL; /* whoever is on the stack can write to its memory */
 }
 
 const struct tcp_model_verbs *tcp_model(const struct tcp *tcp) {
-    return tcp->congestion.model ? models[tcp->congestion.algorithm] : NULL;
+    return tcp->congestion.model ? tcp_model_of((enum tcp_algorithm)tcp->congestion.algorithm) : NULL;
 }

@@ -71,11 +71,13 @@ int main(int count, char **arguments) {
     struct sigaction action = {.sa_handler = on_timer, .sa_flags = SA_RESTART};
     const struct itimerval often = {{0, 1300}, {0, 1300}}, never = {0};
     parent = getpid();
-    int fd = socket(AF_INET, SOCK_DGRAM, 0), epoll = epoll_create1(0), rounds = count > 2 ? atoi(arguments[2]) : 0;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0), epoll = epoll_create1(0),
+        rounds = count > 2 ? atoi(arguments[2]) : 0;
     struct epoll_event event = {.events = EPOLLIN};
     if (rounds == 0 || inet_pton(AF_INET, arguments[1], &here.sin_addr) != 1 ||
         bind(fd, (struct sockaddr *)&here, sizeof here) < 0 ||
-        getsockname(fd, (struct sockaddr *)&here, &length) < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+        getsockname(fd, (struct sockaddr *)&here, &length) < 0 ||
+        epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
         return 1;
     pid_t sender = make_sender(&here);
     sigaction(SIGALRM, &action, NULL);
