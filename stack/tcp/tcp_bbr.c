@@ -495,5 +495,5 @@ static void info(const struct tcp *tcp, struct tcp_bbr_information *told) {
                                          .cwnd_gain = window_gain(bbr)};
 }
 
-const struct tcp_model_verbs tcp_bbr_verbs = {begin, acknowledged, lost,    recovery,
-                                              undo,  congested,    restart, info};
+const struct tcp_model_operations tcp_bbr_operations = {begin, acknowledged, lost,    recovery,
+                                                        undo,  congested,    restart, info};

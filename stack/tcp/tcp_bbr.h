@@ -17,7 +17,7 @@
 
 #define TCP_BBR_FILTER_ROUNDS 10u
 
-struct tcp_model_verbs;
+struct tcp_model_operations;
 
 enum tcp_bbr_state {
     TCP_BBR_STARTUP,   /* doubles its rate every round trip until it grows no more */
@@ -58,6 +58,6 @@ struct tcp_bbr {
     uint32_t extra_acked_delivered, extra_acked[2];
 };
 
-extern const struct tcp_model_verbs tcp_bbr_verbs;
+extern const struct tcp_model_operations tcp_bbr_operations;
 
 #endif

@@ -553,5 +553,5 @@ static void info(const struct tcp *tcp, struct tcp_bbr_information *told) {
                                          .cwnd_gain = gains[bbr->state].window * 256u / 100};
 }
 
-const struct tcp_model_verbs tcp_bbr3_verbs = {begin, acknowledged, lost,    recovery,
-                                               undo,  congested,    restart, info};
+const struct tcp_model_operations tcp_bbr3_operations = {begin, acknowledged, lost,    recovery,
+                                                         undo,  congested,    restart, info};

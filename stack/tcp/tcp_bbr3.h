@@ -19,7 +19,7 @@
 
 #define TCP_BBR3_NONE UINT32_MAX /* of a bound: there is none */
 
-struct tcp_model_verbs;
+struct tcp_model_operations;
 
 enum tcp_bbr3_state {
     TCP_BBR3_STARTUP,   /* doubles its rate every round trip until it grows no more */
@@ -70,6 +70,6 @@ struct tcp_bbr3 {
     uint32_t undo_inflight_shortterm, undo_inflight_longterm;
 };
 
-extern const struct tcp_model_verbs tcp_bbr3_verbs;
+extern const struct tcp_model_operations tcp_bbr3_operations;
 
 #endif

@@ -29,15 +29,15 @@ void tcp_congestion_init(struct tcp_congestion *congestion, enum tcp_algorithm a
 }
 
 void tcp_congestion_begin(struct stack *stack, struct tcp *tcp, enum tcp_algorithm algorithm) {
-    const struct tcp_model_verbs *verbs = tcp_model_of(algorithm);
-    struct tcp_model *model = verbs && tcp_active_take(stack, tcp) ? pool_take(&stack->models) : NULL;
+    const struct tcp_model_operations *operations = tcp_model_of(algorithm);
+    struct tcp_model *model = operations && tcp_active_take(stack, tcp) ? pool_take(&stack->models) : NULL;
     tcp_congestion_end(stack, tcp);
     if (tcp_active_is_own(stack, tcp))
         tcp->active->growth = (struct tcp_growth){0};
-    tcp_congestion_init(&tcp->congestion, verbs && !model ? TCP_CUBIC : algorithm, tcp->mss);
+    tcp_congestion_init(&tcp->congestion, operations && !model ? TCP_CUBIC : algorithm, tcp->mss);
     tcp->congestion.model = model;
     if (model)
-        verbs->begin(stack, tcp);
+        operations->begin(stack, tcp);
 }
 
 void tcp_congestion_end(struct stack *stack, struct tcp *tcp) {

@@ -31,7 +31,7 @@ struct tcp_bbr_information {
     uint32_t pacing_gain, cwnd_gain; /* of 256 */
 };
 
-struct tcp_model_verbs {
+struct tcp_model_operations {
     /* In a new struct tcp_model: begins; the connection may be open for long already. */
     void (*begin)(struct stack *stack, struct tcp *tcp);
 
@@ -54,10 +54,10 @@ struct tcp_model_verbs {
     void (*info)(const struct tcp *tcp, struct tcp_bbr_information *told);
 };
 
-/* The verbs of a connection's algorithm; NULL: it has no model. */
-const struct tcp_model_verbs *tcp_model(const struct tcp *tcp);
+/* The operations of a connection's algorithm; NULL: it has no model. */
+const struct tcp_model_operations *tcp_model(const struct tcp *tcp);
 
 /* Those of an algorithm. */
-const struct tcp_model_verbs *tcp_model_of(enum tcp_algorithm algorithm);
+const struct tcp_model_operations *tcp_model_of(enum tcp_algorithm algorithm);
 
 #endif

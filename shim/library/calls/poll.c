@@ -153,9 +153,11 @@ static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, u
                 return -errno;
             return merge_kernel(fds, kernel, count);
         }
-        int result = wait_sleep(
-            waiter,
-            &(struct wait_sleep){.kernel = kernel, .count = count, .deadline_ns = deadline_ns, .mask = mask});
+        int result = wait_sleep(waiter, &(struct wait_sleep){.kernel = kernel,
+                                                             .count = count,
+                                                             .deadline_ns = deadline_ns,
+                                                             .mask = mask,
+                                                             .outlasts_stops = true});
         wait_end(waiter);
         ready = ask_ours(fds, count);
         region_leave();

@@ -30,8 +30,8 @@ static uint8_t *find_return(uint8_t *function) {
     uint8_t *at = function;
     if (memcmp(at, branch_target, sizeof branch_target) == 0)
         at += sizeof branch_target;
-    bool empty = syscall_site_movable_behind(at) == 1;
-    return empty && at + JUMP_BYTES <= function + ALIGNMENT ? at : NULL;
+    bool empty = syscall_site_movable_behind(at) == 1, aligned = (uintptr_t)function % ALIGNMENT == 0;
+    return empty && aligned && at + JUMP_BYTES <= function + ALIGNMENT ? at : NULL;
 }
 
 static bool protect(const uint8_t *at, int protection) {

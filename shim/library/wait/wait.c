@@ -378,7 +378,7 @@ static int sleep_beside_nic(struct waiter *waiter, const struct wait_sleep *slee
 static int end_of_sleep(const struct wait_sleep *sleep, int result) {
     bool never = sleep->deadline_ns == TIMER_NEVER;
     bool early = result == -ETIMEDOUT && (never || clock_now() < sleep->deadline_ns);
-    bool restarts = result == -EINTR && sleep->restarts && never;
+    bool restarts = result == -EINTR && ((sleep->restarts && never) || sleep->outlasts_stops);
     if (!early && !restarts)
         return result;
     return wait_interrupted(sleep) ? -EINTR : 0;

@@ -69,6 +69,7 @@ struct wait_sleep {
     bool restarts;        /* goes on after a handler that was installed with SA_RESTART, if there is no
                              deadline, as system calls on a socket do (signal(7)); of the kernel's
                              descriptors there are none */
+    bool outlasts_stops;  /* goes on after SIGSTOP and SIGCONT, as poll(2) and select(2) do alone */
     bool uninterruptible; /* no signal ends it */
     bool caller_looks;    /* there is one of the kernel's, which is ready perhaps, if its revents say so */
 };

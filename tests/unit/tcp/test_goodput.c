@@ -237,7 +237,7 @@ static struct tcp_bbr3 *bbr3_of(const struct flow *flow) {
 
 static uint64_t highest_rate(const struct flow *flow) {
     struct tcp_bbr_information told;
-    tcp_bbr_verbs.info(flow->client->tcp, &told);
+    tcp_bbr_operations.info(flow->client->tcp, &told);
     return told.bw_low;
 }
 

@@ -24,7 +24,7 @@ static void begin(struct rig *rig) {
     assert_int_equal(rig->tcp->congestion.algorithm, TCP_BBR);
     rig->bbr = &rig->tcp->congestion.model->bbr;
     rig->tcp->rtt.srtt_ns = rig->tcp->rtt.min_ns = RTT;
-    tcp_bbr_verbs.begin(rig->stack, rig->tcp);
+    tcp_bbr_operations.begin(rig->stack, rig->tcp);
 }
 
 /* A round trip of such a length has passed, in which so many bytes were delivered, and so many lost. */
@@ -44,7 +44,7 @@ static void round_trip_of(struct rig *rig, uint32_t delivered, uint32_t lost, ui
     rate->lost += lost;
     rig->stack->now_ns += rtt_ns;
     rate->delivered_ns = rig->stack->now_ns;
-    tcp_bbr_verbs.acknowledged(rig->stack, rig->tcp, &delivery);
+    tcp_bbr_operations.acknowledged(rig->stack, rig->tcp, &delivery);
 }
 
 static void round_trip(struct rig *rig, uint32_t delivered, uint32_t lost) {
@@ -53,7 +53,7 @@ static void round_trip(struct rig *rig, uint32_t delivered, uint32_t lost) {
 
 static uint64_t rate_told(struct rig *rig) {
     struct tcp_bbr_information told;
-    tcp_bbr_verbs.info(rig->tcp, &told);
+    tcp_bbr_operations.info(rig->tcp, &told);
     return told.bw_low;
 }
 
@@ -105,7 +105,7 @@ static void a_cycle_probes_in_one_round_trip_of_eight_and_drains_in_the_next(voi
     find_the_rate(&rig);
     for (int i = 0; i < 64; i++) {
         struct tcp_bbr_information told;
-        tcp_bbr_verbs.info(rig.tcp, &told);
+        tcp_bbr_operations.info(rig.tcp, &told);
         gains[i] = told.pacing_gain;
         assert_int_equal(told.cwnd_gain, 512);
         assert_int_equal(rig.tcp->congestion.model->pacing_rate,
@@ -148,7 +148,7 @@ static void losses_change_neither_the_rate_nor_the_window(void **state) {
         round_trip(&rig, 160000, 0);
     uint32_t window = rig.tcp->congestion.cwnd;
     for (int i = 0; i < 20; i++) {
-        tcp_bbr_verbs.congested(rig.tcp);
+        tcp_bbr_operations.congested(rig.tcp);
         round_trip(&rig, 160000, 16000);
     }
     assert_int_equal(rate_told(&rig), 8000000);
@@ -162,10 +162,10 @@ static void in_the_first_round_trip_of_a_recovery_no_more_is_sent_than_arrives(v
     begin(&rig);
     find_the_rate(&rig);
     uint32_t window = rig.tcp->congestion.cwnd;
-    tcp_bbr_verbs.recovery(rig.stack, rig.tcp, false);
+    tcp_bbr_operations.recovery(rig.stack, rig.tcp, false);
     rig.tcp->active->recovery.state = TCP_RECOVERY;
     struct tcp_delivery some = {.delivered = 2 * MSS, .rtt_ns = RTT};
-    tcp_bbr_verbs.acknowledged(rig.stack, rig.tcp, &some);
+    tcp_bbr_operations.acknowledged(rig.stack, rig.tcp, &some);
     assert_int_equal(rig.tcp->congestion.cwnd, 2 * MSS); /* nothing is in flight */
     rig.tcp->active->recovery.state = TCP_OPEN;
     round_trip(&rig, 160000, 0);
@@ -219,8 +219,8 @@ static void what_was_needless_is_taken_back(void **state) {
     round_trip(&rig, 10000, 0);
     round_trip(&rig, 10000, 0);
     assert_int_equal(rig.bbr->full_bw_count, 2);
-    tcp_bbr_verbs.recovery(rig.stack, rig.tcp, false);
-    tcp_bbr_verbs.undo(rig.stack, rig.tcp);
+    tcp_bbr_operations.recovery(rig.stack, rig.tcp, false);
+    tcp_bbr_operations.undo(rig.stack, rig.tcp);
     assert_int_equal(rig.bbr->full_bw_count, 0);
     assert_false(rig.bbr->policer.sampling);
     scene_end(&rig.scene);

@@ -24,7 +24,7 @@ static void begin(struct rig *rig) {
     assert_non_null(rig->tcp->congestion.model);
     rig->bbr = &rig->tcp->congestion.model->bbr3;
     rig->tcp->rtt.srtt_ns = RTT;
-    tcp_bbr3_verbs.begin(rig->stack, rig->tcp);
+    tcp_bbr3_operations.begin(rig->stack, rig->tcp);
 }
 
 /* A round trip has passed, in which so many bytes were delivered, and so many lost. */
@@ -40,7 +40,7 @@ static void round_trip(struct rig *rig, uint32_t delivered, uint32_t lost) {
                                              .lost = lost}};
     rate->delivered += delivered;
     rig->stack->now_ns += RTT;
-    tcp_bbr3_verbs.acknowledged(rig->stack, rig->tcp, &delivery);
+    tcp_bbr3_operations.acknowledged(rig->stack, rig->tcp, &delivery);
 }
 
 /* Until the rate, which has been found, grows no more; and the queue is taken away. */
@@ -83,7 +83,7 @@ static void a_program_that_writes_too_little_does_not_end_startup(void **state) 
                                                  .interval_us = RTT / 1000}};
         rig.tcp->active->rate.delivered += 10000;
         rig.stack->now_ns += RTT;
-        tcp_bbr3_verbs.acknowledged(rig.stack, rig.tcp, &delivery);
+        tcp_bbr3_operations.acknowledged(rig.stack, rig.tcp, &delivery);
     }
     assert_int_equal(rig.bbr->state, TCP_BBR3_STARTUP);
     scene_end(&rig.scene);
@@ -102,7 +102,7 @@ static void the_window_is_twice_the_paths_content_and_the_rate_the_models(void *
         round_trip(&rig, 160000, 0);
     assert_int_equal(rig.bbr->state, TCP_BBR3_CRUISE);
     assert_int_equal(rig.tcp->congestion.model->pacing_rate, UINT64_C(8000000) * 99 / 100);
-    tcp_bbr3_verbs.info(rig.tcp, &info);
+    tcp_bbr3_operations.info(rig.tcp, &info);
     assert_int_equal(info.bw_low, 8000000);
     assert_int_equal(info.min_rtt_us, 20000);
     assert_int_equal(info.pacing_gain, 256);
@@ -138,7 +138,7 @@ static void the_round_trip_without_a_queue_is_looked_for_after_five_seconds(void
     for (int i = 0; i < 500 && !probed; i++) {
         struct tcp_delivery longer = {.delivered = MSS, .rtt_ns = RTT + 5 * MS};
         rig.stack->now_ns += RTT;
-        tcp_bbr3_verbs.acknowledged(rig.stack, rig.tcp, &longer);
+        tcp_bbr3_operations.acknowledged(rig.stack, rig.tcp, &longer);
         probed = rig.bbr->state == TCP_BBR3_PROBE_RTT;
         window = rig.tcp->congestion.cwnd;
     }
@@ -159,7 +159,7 @@ static void losses_bound_what_is_in_flight_until_the_next_probe(void **state) {
     find_the_rate(&rig);
     assert_int_equal(rig.bbr->inflight_shortterm, TCP_BBR3_NONE);
     for (int i = 0; i < 2; i++) {
-        tcp_bbr3_verbs.congested(rig.tcp);
+        tcp_bbr3_operations.congested(rig.tcp);
         round_trip(&rig, 100000, 10000);
     }
     assert_true(rig.bbr->inflight_shortterm < TCP_BBR3_NONE);
@@ -172,9 +172,9 @@ static void what_was_needless_is_taken_back(void **state) {
     (void)state;
     begin(&rig);
     find_the_rate(&rig);
-    tcp_bbr3_verbs.recovery(rig.stack, rig.tcp, true);
+    tcp_bbr3_operations.recovery(rig.stack, rig.tcp, true);
     assert_true(rig.bbr->inflight_shortterm < TCP_BBR3_NONE);
-    tcp_bbr3_verbs.undo(rig.stack, rig.tcp);
+    tcp_bbr3_operations.undo(rig.stack, rig.tcp);
     assert_int_equal(rig.bbr->inflight_shortterm, TCP_BBR3_NONE);
     assert_true(rig.bbr->bw_shortterm == UINT64_MAX);
     scene_end(&rig.scene);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_tcp_model.c - which algorithms have a model of the path, and whose verbs a connection has: tcp_model.c.
+ * test_tcp_model.c - which algorithms have a model of the path, and whose operations a connection has: tcp_model.c.
  */
 #include "stack/tcp/tcp_model.h"
 #include "tests/unit/scene.h"
@@ -15,12 +15,13 @@ static int choose(struct scene *scene, const char *name) {
 static void an_algorithm_with_a_model_has_all_verbs_and_the_others_none(void **state) {
     (void)state;
     for (int i = 0; i < TCP_ALGORITHMS; i++) {
-        const struct tcp_model_verbs *verbs = tcp_model_of((enum tcp_algorithm)i);
+        const struct tcp_model_operations *operations = tcp_model_of((enum tcp_algorithm)i);
         bool models = i == TCP_BBR || i == TCP_BBR3;
-        assert_int_equal(verbs != NULL, models);
-        if (verbs)
-            assert_true(verbs->begin && verbs->acknowledged && verbs->lost && verbs->recovery &&
-                        verbs->undo && verbs->congested && verbs->restart && verbs->info);
+        assert_int_equal(operations != NULL, models);
+        if (operations)
+            assert_true(operations->begin && operations->acknowledged && operations->lost &&
+                        operations->recovery && operations->undo && operations->congested &&
+                        operations->restart && operations->info);
     }
 }
 
@@ -30,9 +31,9 @@ static void a_connection_has_the_verbs_of_its_algorithm(void **state) {
     connected(&scene, 65535, MSS);
     assert_null(tcp_model(scene.socket->tcp));
     assert_int_equal(choose(&scene, "bbr3"), 0);
-    assert_ptr_equal(tcp_model(scene.socket->tcp), &tcp_bbr3_verbs);
+    assert_ptr_equal(tcp_model(scene.socket->tcp), &tcp_bbr3_operations);
     assert_int_equal(choose(&scene, "bbr"), 0);
-    assert_ptr_equal(tcp_model(scene.socket->tcp), &tcp_bbr_verbs);
+    assert_ptr_equal(tcp_model(scene.socket->tcp), &tcp_bbr_operations);
     assert_int_equal(scene.host.stack->models.used, 1);
     assert_int_equal(choose(&scene, "reno"), 0);
     assert_null(tcp_model(scene.socket->tcp));
@@ -40,7 +41,7 @@ static void a_connection_has_the_verbs_of_its_algorithm(void **state) {
     scene_end(&scene);
 }
 
-static void without_memory_for_a_model_there_are_no_verbs(void **state) {
+static void without_memory_for_a_model_there_are_no_operations(void **state) {
     struct scene scene;
     (void)state;
     connected(&scene, 65535, MSS);
@@ -55,7 +56,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_algorithm_with_a_model_has_all_verbs_and_the_others_none),
         cmocka_unit_test(a_connection_has_the_verbs_of_its_algorithm),
-        cmocka_unit_test(without_memory_for_a_model_there_are_no_verbs),
+        cmocka_unit_test(without_memory_for_a_model_there_are_no_operations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
