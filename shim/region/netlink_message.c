@@ -125,7 +125,8 @@ bool netlink_text(const struct nlmsghdr *request, size_t header, uint16_t type, 
     if (!found)
         return false;
     size_t length = strnlen(RTA_DATA(found), RTA_PAYLOAD(found));
-    length = length < room ? length : room - 1;
+    if (length >= room)
+        length = 0;
     memcpy(text, RTA_DATA(found), length);
     text[length] = 0;
     return true;

@@ -43,7 +43,8 @@ void netlink_tell_done(struct netlink_answer *answer, int result);
 /* A request's attribute behind a header of that size, if it is there and at least so long. */
 const void *netlink_attribute(const struct nlmsghdr *request, size_t header, uint16_t type, size_t least);
 
-/* The same of a text, which need not end in a zero and may not be longer than `room` has place for with one. */
+/* The same of a text, which need not end in a zero. One that is longer than `room` has place for, with a zero, is no
+ * name that anything has: it is given as "". */
 bool netlink_text(const struct nlmsghdr *request, size_t header, uint16_t type, char *text, size_t room);
 bool netlink_attributes_make_sense(const struct nlmsghdr *request, size_t header);
 
