@@ -295,10 +295,12 @@ static bool has_ended(pid_t pid, int patience_ms) {
 }
 
 /* The kernel marks a robust lock whose owner has died, and wakes one who sleeps on it. */
+/* The kernel wakes the next also where the one who was woken for a lock that is free died before he took it
+ * (list_op_pending, get_robust_list(2)). */
 static void wake_heirs(void) {
     if (!director.mapped)
         return;
-    if (shared->lock.__data.__lock & FUTEX_OWNER_DIED)
+    if (!shared->lock.__data.__lock || shared->lock.__data.__lock & FUTEX_OWNER_DIED)
         model_wake(ON_MUTEX, (uintptr_t)&shared->lock, 1, -1);
     if (shared->keeper_life.__data.__lock & FUTEX_OWNER_DIED)
         model_wake(ON_WORD, (uintptr_t)&shared->keeper_life.__data.__lock, 1, -1);
