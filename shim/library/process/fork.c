@@ -459,7 +459,8 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument
             end_borrower(pid);
         else
             end_borrower_beside(pid); /* the memory stays lent */
-        errno = error;
+        if (pid < 0 || flags & CLONE_VFORK)
+            errno = error; /* else it is the child's, too, which runs already */
         return pid;
     }
     if (flags & CLONE_VM || !attached() || !function || !stack)
