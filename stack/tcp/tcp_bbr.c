@@ -22,7 +22,6 @@
 #define PROBE_UP 0u /* a phase */
 #define FULL_BW_ROUNDS 3u
 #define MIN_PIPE_SEGMENTS 4u
-#define EXTRA_ACKED_ROUNDS 5u /* of one of two slots */
 #define EXTRA_ACKED_MAX_NS (SECOND_NS / 10)
 #define EXTRA_ACKED_EPOCH_MAX (UINT32_C(1) << 30)
 #define BURST_BYTES_MAX 65536u
@@ -233,22 +232,10 @@ static void update_ack_aggregation(const struct stack *stack, struct tcp *tcp, u
     struct tcp_bbr *bbr = bbr_of(tcp);
     if (!acked)
         return;
-    if (bbr->round_start && ++bbr->extra_acked_rounds >= EXTRA_ACKED_ROUNDS) {
-        bbr->extra_acked_rounds = 0;
-        bbr->extra_acked[0] = bbr->extra_acked[1];
-        bbr->extra_acked[1] = 0;
-    }
-    uint64_t since_us = (stack->now_ns - bbr->extra_acked_start_ns) / 1000;
-    uint64_t expected = since_us < 10 * SECOND_NS / 1000 ? bw_of(bbr) * since_us / 1000000 : UINT32_MAX;
-    if (bbr->extra_acked_delivered <= expected ||
-        bbr->extra_acked_delivered + acked >= EXTRA_ACKED_EPOCH_MAX) {
-        bbr->extra_acked_delivered = 0;
-        bbr->extra_acked_start_ns = stack->now_ns;
-        expected = 0;
-    }
-    bbr->extra_acked_delivered += acked;
-    uint32_t extra = bbr->extra_acked_delivered - (uint32_t)expected;
-    bbr->extra_acked[1] = max_u32(bbr->extra_acked[1], min_u32(extra, tcp->congestion.cwnd));
+    if (bbr->round_start)
+        tcp_extra_acked_round(&bbr->extra_acked);
+    tcp_extra_acked_add(&bbr->extra_acked, stack->now_ns, acked, bw_of(bbr), EXTRA_ACKED_EPOCH_MAX,
+                        tcp->congestion.cwnd);
 }
 
 /* Section 4.3.4: the states, and the phases of PROBE_BW. */
@@ -398,7 +385,7 @@ static void set_window(struct tcp *tcp, uint32_t acked, uint32_t losses) {
         uint32_t target = content(tcp, bw_of(bbr), window_gain(bbr));
         if (bbr->full_bw_reached) {
             uint64_t most = bw_of(bbr) * (EXTRA_ACKED_MAX_NS / 1000) / 1000000;
-            target += (uint32_t)min_u64(max_u32(bbr->extra_acked[0], bbr->extra_acked[1]), most);
+            target += (uint32_t)min_u64(tcp_extra_acked_most(&bbr->extra_acked), most);
         }
         target = with_budget(tcp, target);
         if (bbr->full_bw_reached)
@@ -465,8 +452,8 @@ static void restart(struct stack *stack, struct tcp *tcp) {
     if (!tcp->active->rate.app_limited)
         return;
     bbr->idle_restart = true;
-    bbr->extra_acked_start_ns = stack->now_ns;
-    bbr->extra_acked_delivered = 0;
+    bbr->extra_acked.began_ns = stack->now_ns;
+    bbr->extra_acked.delivered = 0;
     if (bbr->state == TCP_BBR_PROBE_BW)
         set_pacing_rate(tcp, bw_of(bbr), UNIT);
     else if (bbr->state == TCP_BBR_PROBE_RTT)
@@ -477,7 +464,7 @@ static void begin(struct stack *stack, struct tcp *tcp) {
     struct tcp_bbr *bbr = bbr_of(tcp);
     memset(bbr, 0, sizeof *bbr);
     bbr->min_rtt_ns = tcp->rtt.min_ns;
-    bbr->min_rtt_stamp_ns = bbr->extra_acked_start_ns = bbr->cycle_stamp_ns = stack->now_ns;
+    bbr->min_rtt_stamp_ns = bbr->extra_acked.began_ns = bbr->cycle_stamp_ns = stack->now_ns;
     bbr->next_round_delivered = tcp->active->rate.delivered;
     bbr->lost_seen = tcp->active->rate.lost;
     bbr->prior_cwnd = tcp->congestion.cwnd;

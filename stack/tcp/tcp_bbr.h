@@ -12,6 +12,7 @@
 #ifndef STACK_TCP_TCP_BBR_H
 #define STACK_TCP_TCP_BBR_H
 
+#include "stack/tcp/tcp_extra_acked.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -40,7 +41,7 @@ struct tcp_bbr {
     uint8_t state;
     uint8_t cycle;          /* of PROBE_BW: which phase */
     uint8_t recovery_state; /* enum tcp_recovery_state, at the last acknowledgment */
-    uint8_t full_bw_count, extra_acked_rounds;
+    uint8_t full_bw_count;
     bool round_start, full_bw_reached, conserving, idle_restart, probe_rtt_round_done, has_seen_rtt;
     uint32_t round; /* a count */
     uint32_t next_round_delivered;
@@ -52,10 +53,7 @@ struct tcp_bbr {
     uint64_t min_rtt_ns, min_rtt_stamp_ns; /* 0: not known */
     uint64_t cycle_stamp_ns, probe_rtt_done_ns;
     struct tcp_bbr_policer policer;
-
-    /* What arrives beyond its rate, since acknowledgments come in bunches. */
-    uint64_t extra_acked_start_ns;
-    uint32_t extra_acked_delivered, extra_acked[2];
+    struct tcp_extra_acked extra_acked;
 };
 
 extern const struct tcp_model_operations tcp_bbr_operations;

@@ -18,7 +18,6 @@
 #define HEADROOM_PERCENT 15u
 #define STARTUP_FULL_LOSSES 6u
 #define FULL_BW_ROUNDS 3u
-#define EXTRA_ACKED_ROUNDS 5u /* of one of two slots */
 #define MIN_PIPE_SEGMENTS 4u
 #define RENO_ROUNDS_MAX 63u
 
@@ -237,21 +236,9 @@ static void lower_bounds(struct tcp *tcp) {
 /* Section 4.5.5. */
 static void update_ack_aggregation(const struct stack *stack, struct tcp *tcp, uint32_t acked) {
     struct tcp_bbr3 *bbr = bbr_of(tcp);
-    if (bbr->round_start && ++bbr->extra_acked_rounds >= EXTRA_ACKED_ROUNDS) {
-        bbr->extra_acked_rounds = 0;
-        bbr->extra_acked[0] = bbr->extra_acked[1];
-        bbr->extra_acked[1] = 0;
-    }
-    uint64_t since_us = (stack->now_ns - bbr->extra_acked_start_ns) / 1000;
-    uint64_t expected = since_us < 10 * SECOND_NS / 1000 ? bbr->bw * since_us / 1000000 : UINT32_MAX;
-    if (bbr->extra_acked_delivered <= expected) {
-        bbr->extra_acked_delivered = 0;
-        bbr->extra_acked_start_ns = stack->now_ns;
-        expected = 0;
-    }
-    bbr->extra_acked_delivered += acked;
-    uint32_t extra = bbr->extra_acked_delivered - (uint32_t)expected;
-    bbr->extra_acked[1] = max_u32(bbr->extra_acked[1], min_u32(extra, tcp->congestion.cwnd));
+    if (bbr->round_start)
+        tcp_extra_acked_round(&bbr->extra_acked);
+    tcp_extra_acked_add(&bbr->extra_acked, stack->now_ns, acked, bbr->bw, 0, tcp->congestion.cwnd);
 }
 
 static void check_full_bw(struct tcp_bbr3 *bbr, const struct tcp_rate_sample *sample, uint64_t rate) {
@@ -401,7 +388,7 @@ static void probe_rtt(struct stack *stack, struct tcp *tcp, const struct tcp_rat
 static void set_window(struct tcp *tcp, uint32_t acked) {
     struct tcp_bbr3 *bbr = bbr_of(tcp);
     uint32_t window = gains[bbr->state].window, cwnd = tcp->congestion.cwnd, cap = TCP_BBR3_NONE;
-    uint32_t extra = bbr->full_bw_reached ? max_u32(bbr->extra_acked[0], bbr->extra_acked[1]) : 0;
+    uint32_t extra = bbr->full_bw_reached ? tcp_extra_acked_most(&bbr->extra_acked) : 0;
     uint32_t most = with_budget(tcp, content(tcp, bbr->bw, window) + extra);
     if (bbr->full_bw_reached)
         cwnd = min_u32(cwnd + acked, most);
@@ -524,7 +511,7 @@ static void restart(struct stack *stack, struct tcp *tcp) {
     if (!tcp->active->rate.app_limited)
         return;
     bbr->idle_restart = true;
-    bbr->extra_acked_start_ns = stack->now_ns;
+    bbr->extra_acked.began_ns = stack->now_ns;
     if (in_probe_bw(bbr))
         set_pacing_rate(tcp, 100);
 }
@@ -537,7 +524,7 @@ static void begin(struct stack *stack, struct tcp *tcp) {
                              .min_rtt_ns = tcp->rtt.srtt_ns,
                              .min_rtt_stamp_ns = stack->now_ns,
                              .probe_rtt_min_stamp_ns = stack->now_ns,
-                             .extra_acked_start_ns = stack->now_ns,
+                             .extra_acked.began_ns = stack->now_ns,
                              .next_round_delivered = tcp->active->rate.delivered,
                              .loss_round_delivered = tcp->active->rate.delivered};
     reset_short_term(bbr);

@@ -14,6 +14,7 @@
 #ifndef STACK_TCP_TCP_BBR3_H
 #define STACK_TCP_TCP_BBR3_H
 
+#include "stack/tcp/tcp_extra_acked.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -60,11 +61,7 @@ struct tcp_bbr3 {
     uint64_t min_rtt_ns, min_rtt_stamp_ns, probe_rtt_min_ns, probe_rtt_min_stamp_ns;
     uint64_t probe_rtt_done_ns; /* 0: not begun */
     uint64_t cycle_stamp_ns, bw_probe_wait_ns;
-
-    /* What arrives beyond its rate, since acknowledgments come in bunches. */
-    uint64_t extra_acked_start_ns;
-    uint32_t extra_acked_delivered, extra_acked[2];
-    uint8_t extra_acked_rounds;
+    struct tcp_extra_acked extra_acked;
 
     uint64_t undo_bw_shortterm;
     uint32_t undo_inflight_shortterm, undo_inflight_longterm;
