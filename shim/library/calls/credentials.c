@@ -24,17 +24,24 @@
 
 #define NET_RAW (1u << CAP_NET_RAW)
 
-static unsigned permitted(void) {
+struct capabilities {
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+};
+
+/* None where the kernel does not say. */
+static struct capabilities own_capabilities(void) {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-    struct __user_cap_data_struct sets[2] = {{0}};
-    return LIBC(syscall)(SYS_capget, &header, sets) < 0 ? 0 : sets[0].permitted;
+    struct capabilities own = {0};
+    LIBC(syscall)(SYS_capget, &header, own.sets);
+    return own;
+}
+
+static bool permits_net_raw(void) {
+    return own_capabilities().sets[0].permitted & NET_RAW;
 }
 
 bool credentials_have(int capability) {
-    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{0}};
-    LIBC(syscall)(SYS_capget, &header, sets);
-    return sets[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
+    return own_capabilities().sets[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
 }
 
 static void before_loss(bool loses) {
@@ -48,7 +55,7 @@ static void before_user(uid_t to) {
 }
 
 static void before_capset(const struct __user_cap_data_struct *sets) {
-    before_loss(sets && permitted() & NET_RAW && !(sets[0].permitted & NET_RAW));
+    before_loss(sets && permits_net_raw() && !(sets[0].permitted & NET_RAW));
 }
 
 /* Whose capability is the keeper's file's can't start it once that does not count any more. */
@@ -56,12 +63,12 @@ static void before_prctl(int option, unsigned long argument) {
     if (option == PR_SET_NO_NEW_PRIVS)
         before_loss(config_interface(attach_config.nic) && geteuid() != 0);
     else if (option == PR_CAPBSET_DROP)
-        before_loss(argument == CAP_NET_RAW && permitted() & NET_RAW);
+        before_loss(argument == CAP_NET_RAW && permits_net_raw());
 }
 
 /* Who has given up the right to open the NIC for good reaches it through the keeper alone. */
 static int leave_nic(int result) {
-    if (result < 0 || !frames_nic || permitted() & NET_RAW || address_space_by_caller())
+    if (result < 0 || !frames_nic || permits_net_raw() || address_space_by_caller())
         return result;
     struct nic *nic = frames_leave_nic();
     if (nic)

@@ -572,8 +572,10 @@ void descriptor_lend_begin(void) {
         continue;
 }
 
-void descriptor_lend_end(void) {
+int descriptor_lend_end(int made) {
+    int moved = made < 0 ? -1 : descriptor_make_private(made);
     lent--;
+    return moved;
 }
 
 void descriptor_naming_begin(void) {

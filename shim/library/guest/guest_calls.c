@@ -35,8 +35,6 @@ char guest_program[PATH_MAX];
 #if defined __x86_64__ && !defined CALLS_BY_LIBC
 #include <asm/prctl.h>
 
-#define ADDRESSES_END (1ul << 47)
-
 static long make_child(const struct program_frame *frame, long number, const long arguments[6],
                        const struct clone_args *wanted) {
     long pid = fork_by_syscall(number, arguments);

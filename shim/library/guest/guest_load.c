@@ -35,7 +35,6 @@
 #if defined __x86_64__ && !defined CALLS_BY_LIBC
 
 #define PAGE_BYTES 4096ul
-#define ADDRESSES_END (1ul << 47)
 #define SEGMENTS_MAX 64
 #define NOTES_BYTES 4096
 #define BREAK_BYTES (1ul << 30)

@@ -54,7 +54,6 @@ static void unblock_signal(void) {
 
 #define SYS_USER_DISPATCH_CODE 2 /* si_code */
 
-#define ADDRESSES_END (1ul << 47)
 #define SCAN_MAX \
     (8ul << 20) /* of an executable's text, at every start: a larger one is taken to have some \
                      */

@@ -15,6 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where a program's addresses end (x86-64 with page tables of four levels). */
+#define ADDRESSES_END (1ul << 47)
+
 /* For the constructor: turns it on if the executable has instructions that make system calls. */
 void user_dispatch_begin(void);
 

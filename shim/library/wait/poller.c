@@ -84,9 +84,7 @@ static bool watch_all(int epoll, const struct waiter *waiter) {
 
 static int make_epoll(void) {
     descriptor_lend_begin();
-    int made = LIBC(epoll_create1)(EPOLL_CLOEXEC), epoll = made < 0 ? -1 : descriptor_make_private(made);
-    descriptor_lend_end();
-    return epoll;
+    return descriptor_lend_end(LIBC(epoll_create1)(EPOLL_CLOEXEC));
 }
 
 void poller_prepare(struct waiter *waiter) {
@@ -149,9 +147,7 @@ static int watch_all_further(const struct pollfd *further, nfds_t count) {
 
 static int sleep_once(const struct waiter *waiter, struct epoll_event *events,
                       const struct wait_sleep *sleep) {
-    bool never = sleep->deadline_ns == TIMER_NEVER;
-    const struct timespec *limit =
-        signals_sleep_limit(never ? SIGNALS_NO_LIMIT : wait_time_left(sleep->deadline_ns));
+    const struct timespec *limit = wait_limit(sleep);
     if (wait_ends(waiter, sleep))
         return -EINTR;
     int cancel = wake_cancellable();

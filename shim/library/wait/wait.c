@@ -177,10 +177,7 @@ void turn_begin(struct waiter *waiter, enum stream_side side) {
 
 int wait_eventfd(void) {
     descriptor_lend_begin();
-    int made = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-        descriptor = made < 0 ? -1 : descriptor_make_private(made);
-    descriptor_lend_end();
-    return descriptor;
+    return descriptor_lend_end(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 }
 
 bool wait_introduce(struct waiter *waiter) {
@@ -265,13 +262,21 @@ int wait_milliseconds_left(uint64_t deadline_ns) {
 #define ALONE_NS 500000000 /* nothing else tells that the keeper has died */
 #define BOTH_NS 5000000    /* nothing else tells of the kernel's descriptors */
 
+static bool restarts(const struct wait_sleep *sleep) {
+    return sleep->restarts && sleep->deadline_ns == TIMER_NEVER;
+}
+
 bool wait_interrupted(const struct wait_sleep *sleep) {
-    return !sleep->uninterruptible &&
-           signals_interrupted(sleep->restarts && sleep->deadline_ns == TIMER_NEVER);
+    return !sleep->uninterruptible && signals_interrupted(restarts(sleep));
 }
 
 bool wait_ends(const struct waiter *waiter, const struct wait_sleep *sleep) {
     return !wait_is_own(waiter) || wait_interrupted(sleep);
+}
+
+struct timespec *wait_limit(const struct wait_sleep *sleep) {
+    bool never = sleep->deadline_ns == TIMER_NEVER;
+    return signals_sleep_limit(never ? SIGNALS_NO_LIMIT : wait_time_left(sleep->deadline_ns));
 }
 
 static int sleep_on_futex(struct waiter *waiter, const struct wait_sleep *sleep, uint64_t deadline_ns) {
@@ -315,13 +320,11 @@ static int sleep_without_descriptor(struct waiter *waiter, const struct wait_sle
 static int sleep_in_poll(struct waiter *waiter, const struct wait_sleep *sleep) {
     struct pollfd *kernel = sleep->kernel;
     nfds_t count = sleep->count;
-    bool never = sleep->deadline_ns == TIMER_NEVER;
     if (!waiter->by_descriptor)
         return sleep_without_descriptor(waiter, sleep);
     kernel[count] = (struct pollfd){.fd = waiter->descriptor, .events = POLLIN};
     kernel[count + 1] = (struct pollfd){.fd = attach_connection(), .events = 0};
-    struct timespec *limit =
-        signals_sleep_limit(never ? SIGNALS_NO_LIMIT : wait_time_left(sleep->deadline_ns));
+    struct timespec *limit = wait_limit(sleep);
     if (wait_ends(waiter, sleep))
         return -EINTR;
     int cancel = wake_cancellable();
@@ -350,14 +353,9 @@ static int sleep_in_poll(struct waiter *waiter, const struct wait_sleep *sleep) 
     return result == 0 ? -ETIMEDOUT : 0;
 }
 
-/* On the NIC: epoll_wait(2) never goes on after a handler. */
 static int sleep_on_nic(struct waiter *waiter, const struct wait_sleep *sleep) {
     const struct timespec no_time = {0, 0};
-    bool restarts = sleep->restarts && sleep->deadline_ns == TIMER_NEVER;
-    int result;
-    do
-        result = poller_sleep(waiter, sleep);
-    while (result == -EINTR && restarts && !wait_ends(waiter, sleep));
+    int result = poller_sleep(waiter, sleep);
     if (result == 1 && sleep->caller_looks)
         sleep->kernel[0].revents = POLLIN;
     else if (result == 1 && LIBC(ppoll)(sleep->kernel, sleep->count, &no_time, NULL) < 0)
@@ -374,12 +372,13 @@ static int sleep_beside_nic(struct waiter *waiter, const struct wait_sleep *slee
     return sleep->restarts ? sleep_on_futex(waiter, sleep, sleep->deadline_ns) : sleep_in_poll(waiter, sleep);
 }
 
-/* A handler that a restarting wait does not heed has cut the sleep short, perhaps (signals_sleep_limit). */
+/* A handler that the wait does not heed has ended the system call all the same, or cut its time limit short: the caller
+ * looks again. */
 static int end_of_sleep(const struct wait_sleep *sleep, int result) {
     bool never = sleep->deadline_ns == TIMER_NEVER;
     bool early = result == -ETIMEDOUT && (never || clock_now() < sleep->deadline_ns);
-    bool restarts = result == -EINTR && ((sleep->restarts && never) || sleep->outlasts_stops);
-    if (!early && !restarts)
+    bool goes_on = result == -EINTR && (restarts(sleep) || sleep->outlasts_stops);
+    if (!early && !goes_on)
         return result;
     return wait_interrupted(sleep) ? -EINTR : 0;
 }

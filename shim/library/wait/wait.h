@@ -86,6 +86,9 @@ bool wait_interrupted(const struct wait_sleep *sleep);
 /* ... or it is not this thread's any more, but that of its parent. */
 bool wait_ends(const struct waiter *waiter, const struct wait_sleep *sleep);
 
+/* Where a system call that sleeps until the deadline is to read its time limit, from now: see signals_sleep_limit. */
+struct timespec *wait_limit(const struct wait_sleep *sleep);
+
 /* The deadline for a timeout in nanoseconds from now (0: none). */
 uint64_t wait_deadline(uint64_t timeout_ns);
 
