@@ -223,104 +223,97 @@ static void bbr3_reaches_its_goodput(void **state) {
     goodput("bbr3");
 }
 
-static struct tcp_bbr *bbr_of(const struct flow *flow) {
-    assert_non_null(flow->client->tcp->congestion.model);
-    assert_int_equal(flow->client->tcp->congestion.algorithm, TCP_BBR);
-    return &flow->client->tcp->congestion.model->bbr;
-}
+/* What either version of BBR has found out. */
+struct found {
+    bool starts, knows_rate, looks_for_rtt;
+    uint64_t rate, min_rtt_ms;
+};
 
-static struct tcp_bbr3 *bbr3_of(const struct flow *flow) {
-    assert_non_null(flow->client->tcp->congestion.model);
-    assert_int_equal(flow->client->tcp->congestion.algorithm, TCP_BBR3);
-    return &flow->client->tcp->congestion.model->bbr3;
-}
-
-static uint64_t highest_rate(const struct flow *flow) {
+static struct found found_by_bbr(const struct flow *flow) {
+    const struct tcp *tcp = flow->client->tcp;
     struct tcp_bbr_information told;
-    tcp_bbr_operations.info(flow->client->tcp, &told);
-    return told.bw_low;
+    assert_non_null(tcp->congestion.model);
+    assert_int_equal(tcp->congestion.algorithm, TCP_BBR);
+    const struct tcp_bbr *bbr = &tcp->congestion.model->bbr;
+    tcp_bbr_operations.info(tcp, &told);
+    return (struct found){.starts = bbr->state == TCP_BBR_STARTUP,
+                          .knows_rate = bbr->full_bw_reached && bbr->state == TCP_BBR_PROBE_BW,
+                          .looks_for_rtt = bbr->state == TCP_BBR_PROBE_RTT,
+                          .rate = told.bw_low,
+                          .min_rtt_ms = bbr->min_rtt_ns / MS};
+}
+
+static struct found found_by_bbr3(const struct flow *flow) {
+    const struct tcp *tcp = flow->client->tcp;
+    assert_non_null(tcp->congestion.model);
+    assert_int_equal(tcp->congestion.algorithm, TCP_BBR3);
+    const struct tcp_bbr3 *bbr = &tcp->congestion.model->bbr3;
+    return (struct found){.starts = bbr->state == TCP_BBR3_STARTUP,
+                          .knows_rate = bbr->full_bw_reached && bbr->state >= TCP_BBR3_DOWN,
+                          .looks_for_rtt = bbr->state == TCP_BBR3_PROBE_RTT,
+                          .rate = bbr->bw,
+                          .min_rtt_ms = bbr->min_rtt_ns / MS};
+}
+
+typedef struct found find_function(const struct flow *flow);
+
+static void finds_the_path_and_keeps_its_queue_short(const char *algorithm, find_function *find) {
+    struct path path;
+    struct flow flow;
+    path_open(&path, 20 * MS, 200 * MS, 0, algorithm);
+    flow_open(&path, &flow, 80);
+    assert_true(find(&flow).starts);
+    path_run(&path, &flow, 1, now + 3 * SECOND);
+    assert_true(find(&flow).knows_rate);
+    assert_in_range(find(&flow).rate, RATE * 85 / 100, RATE * 105 / 100);
+    assert_in_range(find(&flow).min_rtt_ms, 20, 22);
+    uint64_t sum_ms = 0;
+    for (int i = 0; i < 100; i++) {
+        path_run(&path, &flow, 1, now + 100 * MS);
+        sum_ms += flow.client->tcp->rtt.srtt_ns / MS;
+    }
+    assert_in_range(sum_ms / 100, 20, 40); /* where cubic's is above 100 */
+    path_close(&path);
+}
+
+static void notices_a_longer_path(const char *algorithm, find_function *find) {
+    struct path path;
+    struct flow flow;
+    bool probed = false;
+    path_open(&path, 20 * MS, 50 * MS, 0, algorithm);
+    flow_open(&path, &flow, 80);
+    path_run(&path, &flow, 1, now + 3 * SECOND);
+    path.delay_ns = 30 * MS;
+    for (int i = 0; i < 250; i++) {
+        path_run(&path, &flow, 1, now + 100 * MS);
+        probed |= find(&flow).looks_for_rtt;
+    }
+    assert_true(probed);
+    assert_in_range(find(&flow).min_rtt_ms, 60, 63);
+    flow.received = 0;
+    path_run(&path, &flow, 1, now + 10 * SECOND);
+    assert_true((double)flow.received > 0.75 * 10 * (double)RATE);
+    path_close(&path);
 }
 
 static void bbr_finds_the_path_and_keeps_its_queue_short(void **state) {
     (void)state;
-    struct path path;
-    struct flow flow;
-    path_open(&path, 20 * MS, 200 * MS, 0, "bbr");
-    flow_open(&path, &flow, 80);
-    assert_int_equal(bbr_of(&flow)->state, TCP_BBR_STARTUP);
-    path_run(&path, &flow, 1, now + 3 * SECOND);
-    assert_true(bbr_of(&flow)->full_bw_reached && bbr_of(&flow)->state == TCP_BBR_PROBE_BW);
-    assert_in_range(highest_rate(&flow), RATE * 85 / 100, RATE * 105 / 100);
-    assert_in_range(bbr_of(&flow)->min_rtt_ns / MS, 20, 22);
-    uint64_t sum_ms = 0;
-    for (int i = 0; i < 100; i++) {
-        path_run(&path, &flow, 1, now + 100 * MS);
-        sum_ms += flow.client->tcp->rtt.srtt_ns / MS;
-    }
-    assert_in_range(sum_ms / 100, 20, 40); /* where cubic's is above 100 */
-    path_close(&path);
+    finds_the_path_and_keeps_its_queue_short("bbr", found_by_bbr);
 }
 
 static void bbr_notices_a_longer_path(void **state) {
     (void)state;
-    struct path path;
-    struct flow flow;
-    bool probed = false;
-    path_open(&path, 20 * MS, 50 * MS, 0, "bbr");
-    flow_open(&path, &flow, 80);
-    path_run(&path, &flow, 1, now + 3 * SECOND);
-    path.delay_ns = 30 * MS;
-    for (int i = 0; i < 250; i++) {
-        path_run(&path, &flow, 1, now + 100 * MS);
-        probed |= bbr_of(&flow)->state == TCP_BBR_PROBE_RTT;
-    }
-    assert_true(probed);
-    assert_in_range(bbr_of(&flow)->min_rtt_ns / MS, 60, 63);
-    flow.received = 0;
-    path_run(&path, &flow, 1, now + 10 * SECOND);
-    assert_true((double)flow.received > 0.75 * 10 * (double)RATE);
-    path_close(&path);
+    notices_a_longer_path("bbr", found_by_bbr);
 }
 
 static void bbr3_finds_the_path_and_keeps_its_queue_short(void **state) {
     (void)state;
-    struct path path;
-    struct flow flow;
-    path_open(&path, 20 * MS, 200 * MS, 0, "bbr3");
-    flow_open(&path, &flow, 80);
-    assert_int_equal(bbr3_of(&flow)->state, TCP_BBR3_STARTUP);
-    path_run(&path, &flow, 1, now + 3 * SECOND);
-    assert_true(bbr3_of(&flow)->full_bw_reached && bbr3_of(&flow)->state >= TCP_BBR3_DOWN);
-    assert_in_range(bbr3_of(&flow)->bw, RATE * 85 / 100, RATE * 105 / 100);
-    assert_in_range(bbr3_of(&flow)->min_rtt_ns / MS, 20, 22);
-    uint64_t sum_ms = 0;
-    for (int i = 0; i < 100; i++) {
-        path_run(&path, &flow, 1, now + 100 * MS);
-        sum_ms += flow.client->tcp->rtt.srtt_ns / MS;
-    }
-    assert_in_range(sum_ms / 100, 20, 40); /* where cubic's is above 100 */
-    path_close(&path);
+    finds_the_path_and_keeps_its_queue_short("bbr3", found_by_bbr3);
 }
 
 static void bbr3_notices_a_longer_path(void **state) {
     (void)state;
-    struct path path;
-    struct flow flow;
-    bool probed = false;
-    path_open(&path, 20 * MS, 50 * MS, 0, "bbr3");
-    flow_open(&path, &flow, 80);
-    path_run(&path, &flow, 1, now + 3 * SECOND);
-    path.delay_ns = 30 * MS;
-    for (int i = 0; i < 250; i++) {
-        path_run(&path, &flow, 1, now + 100 * MS);
-        probed |= bbr3_of(&flow)->state == TCP_BBR3_PROBE_RTT;
-    }
-    assert_true(probed);
-    assert_in_range(bbr3_of(&flow)->min_rtt_ns / MS, 60, 63);
-    flow.received = 0;
-    path_run(&path, &flow, 1, now + 10 * SECOND);
-    assert_true((double)flow.received > 0.75 * 10 * (double)RATE);
-    path_close(&path);
+    notices_a_longer_path("bbr3", found_by_bbr3);
 }
 
 /* A queue that marks from 3 ms on, and would be 200 ms long: the flow's part of the link, and its queue in ms. */
