@@ -7,6 +7,9 @@
  * that doubles with each collision. Beginnings are dealt with in the order of time, and a frame that has come
  * to its end unharmed is put on its way to everybody else. On a switch, a frame comes in at its sender's
  * rate, is looked at when it is there as a whole, and waits for its way out to be free.
+ *
+ * Chance is of a station, by its address, and of one of its frames or collisions, by its number: the n-th frame
+ * of a station meets the same whatever the others do, and in whatever order stations came.
  */
 #include "nic/lan_segment.h"
 #include "nic/splitmix.h"
@@ -19,6 +22,7 @@ struct travelling {
     uint64_t arrives_ns;
     int port; /* where it arrives; of a switch's input: where it came from */
     bool to_switch;
+    uint64_t number; /* of its sender and its place among what that sends, for chance */
     uint32_t length;
     uint8_t wire[];
 };
@@ -30,6 +34,8 @@ struct port {
     uint32_t waiting;
     uint64_t free_ns; /* hub: when it tries next. Switch: when its cable to the switch is free */
     uint32_t attempts;
+    uint64_t station; /* the address of its first frame; 0: it has sent none */
+    uint64_t frames;  /* ... so far */
 
     /* Hub: what it is sending. */
     bool sending, collided;
@@ -53,8 +59,9 @@ struct lan {
     struct learned table[LAN_TABLE_MAX];
     uint32_t learned;
     struct travelling *arrivals; /* by time */
-    uint64_t random;
 };
+
+enum chance { SENDER, FROM_STATION, TO_STATION, BACKOFF };
 
 static uint64_t bits_ns(const struct lan *lan, uint64_t bits) {
     return bits * 1000000000 / lan->config.rate;
@@ -62,11 +69,24 @@ static uint64_t bits_ns(const struct lan *lan, uint64_t bits) {
 
 struct lan *lan_create(const struct lan_config *config) {
     struct lan *lan = calloc(1, sizeof *lan);
-    if (lan) {
+    if (lan)
         lan->config = *config;
-        lan->random = config->seed;
-    }
     return lan;
+}
+
+/* A number by chance, or the state of a sequence of them. */
+static uint64_t chance_of(const struct lan *lan, const struct port *port, enum chance kind, uint64_t number) {
+    uint64_t state = lan->config.seed ^ (port->station ? port->station : (uint64_t)(port - lan->ports) + 1);
+    state = splitmix64(&state) + number + kind;
+    return splitmix64(&state);
+}
+
+/* The first frame of a station says who it is; its chances begin with it. */
+static void recognize(struct port *port, const uint8_t *wire, uint32_t length) {
+    if (port->station || length < LAN_PREAMBLE_BYTES + LAN_FRAME_MIN)
+        return;
+    memcpy(&port->station, wire + LAN_PREAMBLE_BYTES + 6, 6);
+    port->frames = 0;
 }
 
 static void drop_queue(struct port *port) {
@@ -122,13 +142,17 @@ bool lan_has_room(const struct lan *lan, int port) {
     return lan->ports[port].waiting < LAN_QUEUE_MAX;
 }
 
-static struct travelling *copy_of(const uint8_t *wire, uint32_t length) {
+static struct travelling *make_frame(const uint8_t *wire, uint32_t length, uint64_t number) {
     struct travelling *frame = malloc(sizeof *frame + length);
     if (!frame)
         return NULL;
-    *frame = (struct travelling){.length = length};
+    *frame = (struct travelling){.length = length, .number = number};
     memcpy(frame->wire, wire, length);
     return frame;
+}
+
+static struct travelling *copy_of(const struct travelling *frame) {
+    return make_frame(frame->wire, frame->length, frame->number);
 }
 
 static void arrive(struct lan *lan, struct travelling *frame, int port, uint64_t when_ns) {
@@ -141,12 +165,13 @@ static void arrive(struct lan *lan, struct travelling *frame, int port, uint64_t
     *link = frame;
 }
 
-/* A cable may change bits. Returns whether it did. */
-static bool damage(struct lan *lan, struct travelling *frame) {
+/* A port's cable may change bits. Returns whether it did. */
+static bool damage(struct lan *lan, struct port *port, enum chance way, struct travelling *frame) {
+    uint64_t random = chance_of(lan, port, way, frame->number);
     uint64_t threshold = (uint64_t)(lan->config.bit_errors * 18446744073709551615.0);
     bool damaged = false;
     for (uint32_t bit = LAN_PREAMBLE_BYTES * 8; threshold && bit < frame->length * 8; bit++)
-        if (splitmix64(&lan->random) < threshold) {
+        if (splitmix64(&random) < threshold) {
             frame->wire[bit / 8] ^= (uint8_t)(1u << bit % 8);
             damaged = true;
         }
@@ -159,7 +184,7 @@ static void enter_switch(struct lan *lan, int port, uint64_t now_ns, struct trav
     uint64_t begins_ns = from->free_ns != LAN_NEVER && from->free_ns > now_ns ? from->free_ns : now_ns;
     uint64_t ends_ns = begins_ns + bits_ns(lan, frame->length * 8u);
     from->free_ns = ends_ns + bits_ns(lan, LAN_GAP_BITS);
-    from->counters.damaged += damage(lan, frame);
+    from->counters.damaged += damage(lan, from, FROM_STATION, frame);
     from->waiting++;
     frame->to_switch = true;
     arrive(lan, frame, port, ends_ns + lan->config.propagation_ns);
@@ -167,9 +192,11 @@ static void enter_switch(struct lan *lan, int port, uint64_t now_ns, struct trav
 
 bool lan_put(struct lan *lan, int port, uint64_t now_ns, const uint8_t *wire, uint32_t length) {
     struct port *from = &lan->ports[port];
-    struct travelling *frame = from->waiting < LAN_QUEUE_MAX ? copy_of(wire, length) : NULL;
+    struct travelling *frame = from->waiting < LAN_QUEUE_MAX ? make_frame(wire, length, 0) : NULL;
     if (!frame)
         return false;
+    recognize(from, wire, length);
+    frame->number = chance_of(lan, from, SENDER, from->frames++);
     if (lan->config.is_switch) {
         enter_switch(lan, port, now_ns, frame);
         return true;
@@ -214,9 +241,9 @@ static void collide(struct lan *lan, struct port *port, uint64_t heard_ns) {
     if (port->collided)
         return; /* it has stopped already */
     port->collided = true;
-    port->counters.collisions++;
+    uint64_t random = chance_of(lan, port, BACKOFF, port->counters.collisions++);
     port->ends_ns = heard_ns + bits_ns(lan, LAN_JAM_BITS);
-    port->free_ns = port->ends_ns + splitmix64(&lan->random) % slots * bits_ns(lan, LAN_SLOT_BITS);
+    port->free_ns = port->ends_ns + random % slots * bits_ns(lan, LAN_SLOT_BITS);
     if (++port->attempts < LAN_ATTEMPTS_MAX)
         return;
     port->counters.given_up++;
@@ -259,11 +286,10 @@ static void finish(struct lan *lan, int self) {
         port->attempts = 0;
         port->free_ns = port->ends_ns + bits_ns(lan, LAN_GAP_BITS);
         for (int i = 0; i < LAN_PORTS_MAX; i++) {
-            struct travelling *copy =
-                i != self && lan->ports[i].used ? copy_of(frame->wire, frame->length) : NULL;
+            struct travelling *copy = i != self && lan->ports[i].used ? copy_of(frame) : NULL;
             if (!copy)
                 continue;
-            port->counters.damaged += damage(lan, copy);
+            port->counters.damaged += damage(lan, &lan->ports[i], TO_STATION, copy);
             arrive(lan, copy, i, port->ends_ns + lan->config.propagation_ns);
         }
         free(frame);
@@ -320,7 +346,7 @@ static void learn(struct lan *lan, const uint8_t *mac, int port, uint64_t now_ns
 
 static void leave_switch(struct lan *lan, int port, const struct travelling *frame, uint64_t now_ns) {
     struct port *to = &lan->ports[port];
-    struct travelling *copy = to->out_waiting < LAN_QUEUE_MAX ? copy_of(frame->wire, frame->length) : NULL;
+    struct travelling *copy = to->out_waiting < LAN_QUEUE_MAX ? copy_of(frame) : NULL;
     if (!copy) {
         to->counters.dropped++;
         return;
@@ -329,7 +355,7 @@ static void leave_switch(struct lan *lan, int port, const struct travelling *fra
     uint64_t ends_ns = begins_ns + bits_ns(lan, copy->length * 8u);
     to->out_free_ns = ends_ns + bits_ns(lan, LAN_GAP_BITS);
     to->out_waiting++;
-    to->counters.damaged += damage(lan, copy);
+    to->counters.damaged += damage(lan, to, TO_STATION, copy);
     arrive(lan, copy, port, ends_ns + lan->config.propagation_ns);
 }
 

@@ -20,7 +20,7 @@ _barewire() {
             help) word="ss stats ls down report doctor lan router net lab sysctl" ;;
             net) word="run up down show exec --seed" ;;
             router) word="--show --route --nat --map --name --seed" ;;
-            lan) word="--hub --switch --rate --delay --ber --outage" ;;
+            lan) word="--hub --switch --rate --delay --ber --outage --seed" ;;
             ss) word="-t -u -l -a -i -m -p -n -H -w --json --name" ;;
             stats) word="--json --lock --name" ;;
             down) word="--name" ;;

@@ -98,6 +98,7 @@ complete -c barewire -n '__barewire_in lan' -l rate -x -d 'of its line'
 complete -c barewire -n '__barewire_in lan' -l delay -x -d 'of its line'
 complete -c barewire -n '__barewire_in lan' -l ber -x -d 'chance of a wrong bit'
 complete -c barewire -n '__barewire_in lan' -l outage -x -d 'for a part of each time'
+complete -c barewire -n '__barewire_in lan' -l seed -x -d 'of its chances'
 complete -c barewire -n '__barewire_in net' -a 'run up down show exec'
 complete -c barewire -n '__barewire_in net' -F
 complete -c barewire -n '__barewire_in net' -l seed -x -d 'of its chances'

@@ -38,7 +38,7 @@ _barewire_program() {
     report) _arguments '--live[a stack that runs]' '--text[for a terminal]' '-o[to a file]:file:_files' $name $help '*:capture:_files' ;;
     doctor) _arguments '--json[as JSON]' $help '*:program:_command_names -e' ;;
     lan) _arguments '--hub[a shared medium]' '--switch[learns and floods]' '--rate[of its line]:rate:' '--delay[of its line]:time:' '--outage[for a part of each time]:times:' \
-        '--ber[chance of a wrong bit]:chance:' $help ':path:_files' ;;
+        '--ber[chance of a wrong bit]:chance:' '--seed[of its chances]:number:' $help ':path:_files' ;;
     net) (( CURRENT > 2 )) && _arguments '--seed[of its chances]:number:' $help '*:file:_files' || compadd -- run up down show exec ;;
     router) _arguments '--show[how it does]:router:' '*--route[beyond its networks]:route:' '--nat[translates what leaves there]:port:' \
         '*--map[a port that leads inside]:map:' '--name[of the router]:name:' '--seed[of its chances]:number:' $help '*:port:' ;;

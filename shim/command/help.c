@@ -108,6 +108,7 @@ static const char text_all[] =
     "  report FILE|--live [SECONDS] [--text] [-o FILE]    what is wrong with each\n"
     "                           connection, and whose it is\n"
     "  lan PATH --hub|--switch [--rate R] [--delay T] [--ber P] [--outage T/T]\n"
+    "         [--seed N]\n"
     "                           a LAN in software\n"
     "  router NIC=ADDRESS/N[,...] ... [--route P/N=HOP] [--nat NIC [--map MAP]]\n"
     "         [--name NAME] [--seed N], router --show [NAME]    a router between LANs\n"
@@ -171,7 +172,7 @@ static const struct {
                "\n"
                "  --json     the same as JSON\n"},
     {"lan", "Usage: barewire lan PATH --hub|--switch [--rate R] [--delay T] [--ber P]\n"
-            "                         [--outage T/T]\n"
+            "                         [--outage T/T] [--seed N]\n"
             "       barewire lan PATH\n"
             "\n"
             "Runs a LAN in software that stacks join by --nic lan:PATH, until ^C; or shows\n"
@@ -180,7 +181,8 @@ static const struct {
             "  --hub        a shared medium: carrier sense, collisions, backoff\n"
             "  --switch     learning, ageing, flooding\n"
             "  --rate 10mbit  --delay 1ms  --ber 1e-6     its line\n"
-            "  --outage 1s/10s    nothing is carried in the last second of each ten\n"},
+            "  --outage 1s/10s    nothing is carried in the last second of each ten\n"
+            "  --seed N           chance (bit errors, backoff) repeats from it\n"},
     {"router", "Usage: barewire router NIC=ADDRESS/N[,...][,ITEM...] ... [--route P/N=HOP ...]\n"
                "                       [--nat NIC [--map tcp/PORT=ADDRESS:PORT ...]] [--name NAME]\n"
                "       barewire router --show [NAME]\n"

@@ -29,7 +29,7 @@ static const struct tool {
     {"down", {NULL}},
     {"report", {"--live", "--text"}},
     {"doctor", {"--json"}},
-    {"lan", {"--hub", "--switch", "--rate", "--delay", "--ber", "--outage"}},
+    {"lan", {"--hub", "--switch", "--rate", "--delay", "--ber", "--outage", "--seed"}},
     {"router", {NULL}},
     {"net", {NULL}},
     {"lab", {NULL}},

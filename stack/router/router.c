@@ -153,6 +153,16 @@ void router_transmit(struct router *router, int port, struct ip_address next_hop
     router_neighbour_send(router, port, next_hop, packet);
 }
 
+void router_send_by(struct router *router, int port, struct ip_address next_hop,
+                    struct router_packet *packet) {
+    if (router_packet_bytes(packet) <= router->ports[port].config.mtu)
+        router_transmit(router, port, next_hop, packet);
+    else if (ip_is_v4(next_hop))
+        router_ip4_fragment(router, port, next_hop, packet);
+    else
+        router_ip6_fragment(router, port, next_hop, packet);
+}
+
 void router_send(struct router *router, struct router_packet *packet) {
     const uint8_t *ip = router_packet_ip(packet);
     struct ip_address to = ip[0] >> 4 == 4 ? ip_from_v4(wire_get32(ip + 16)) : ip_from_bytes(ip + 24);
@@ -161,7 +171,7 @@ void router_send(struct router *router, struct router_packet *packet) {
         router_drop(router, packet, &router->counters.no_routes);
         return;
     }
-    router_transmit(router, route->port, ip_is_any(route->next_hop) ? to : route->next_hop, packet);
+    router_send_by(router, route->port, ip_is_any(route->next_hop) ? to : route->next_hop, packet);
 }
 
 static bool is_for_us(const struct router *router, int port, const uint8_t *frame) {

@@ -115,6 +115,10 @@ bool router_is_on_link(const struct router *router, int port, struct ip_address 
 /* A packet of ours, its IP header whole, goes where the table says. */
 void router_send(struct router *router, struct router_packet *packet);
 
+/* ... goes to a next hop by a port, in parts if it is longer than the port's MTU. */
+void router_send_by(struct router *router, int port, struct ip_address next_hop,
+                    struct router_packet *packet);
+
 /* A packet goes to a next hop by a port, past NAT. */
 void router_transmit(struct router *router, int port, struct ip_address next_hop,
                      struct router_packet *packet);
@@ -150,6 +154,11 @@ uint32_t router_ip4_options(uint8_t *ip, uint32_t address, uint32_t time_ms, boo
 
 /* Sends a packet that is longer than the port's MTU in parts (RFC 791 section 3.2); takes it. */
 void router_ip4_fragment(struct router *router, int port, struct ip_address next_hop,
+                         struct router_packet *packet);
+
+/* Sends a packet of the router's own that is longer than the port's MTU in parts (RFC 8200 section 4.5); takes
+ * it. Its header is followed by no extension header. */
+void router_ip6_fragment(struct router *router, int port, struct ip_address next_hop,
                          struct router_packet *packet);
 
 /* Answers a packet with an error, unless RFC 1812 section 4.3.2.7 forbids it. The packet stays the caller's. */

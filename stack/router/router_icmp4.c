@@ -31,6 +31,22 @@ static void finish(uint8_t *icmp, uint32_t length) {
     wire_put_sum(icmp + 2, (uint16_t)~checksum_fold(checksum_add(0, icmp, length)));
 }
 
+/* A packet from inside that can't go on may have been translated already: then the error about it would be for
+ * ourselves. It becomes one for the packet's sender, about what that sent; by a hairpin, its destination was
+ * translated, too. */
+static void undo_nat(struct router *router, uint8_t *at, uint32_t total) {
+    if (router->nat_port < 0 || wire_get32(at + 16) != router->nat.outer_address ||
+        nat_inward(&router->nat, router->now_ns, at, total) != NAT_TRANSLATED)
+        return;
+    nat_outward(&router->nat, router->now_ns, at, total);
+    struct ip_address to = ip_from_v4(wire_get32(at + 16));
+    const struct router_route *route = router_routes_find(&router->routes, to);
+    struct ip_address from = route ? router_source(router, route->port, to) : (struct ip_address){0};
+    if (!ip_is_any(from))
+        wire_put32(at + 12, ip_to_v4(from));
+    router_ip4_checksum(at);
+}
+
 void router_icmp4_error(struct router *router, const struct router_packet *packet, uint8_t type, uint8_t code,
                         uint32_t info) {
     const uint8_t *ip = packet->frame + ETHER_HEADER_BYTES;
@@ -52,6 +68,8 @@ void router_icmp4_error(struct router *router, const struct router_packet *packe
     finish(icmp, ICMP_BYTES + quoted);
     router_ip4_header(router, at, (uint16_t)total, IP_PROTOCOL_ICMP, INTERNETWORK_CONTROL, ip_to_v4(from),
                       ip_to_v4(to));
+    if (packet->in_port != router->nat_port)
+        undo_nat(router, at, total);
     router_send(router, answer);
 }
 

@@ -32,7 +32,7 @@ static void send_message(struct router *router, int port, struct router_packet *
                          struct ip_address source, struct ip_address to, uint8_t hop_limit) {
     router_icmp6_finish(router_packet_ip(packet), bytes, source, to, hop_limit);
     if (ip_is_link_local(to))
-        router_transmit(router, port, to, packet);
+        router_send_by(router, port, to, packet);
     else
         router_send(router, packet);
 }

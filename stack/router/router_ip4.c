@@ -12,6 +12,8 @@
 #include "stack/router/router.h"
 
 #define DONT_FRAGMENT 0x4000u
+#define OFFSET_MASK 0x1fffu
+#define IP_TOTAL_MAX 65535u
 
 void router_ip4_checksum(uint8_t *ip) {
     wire_put16(ip + 10, 0);
@@ -39,7 +41,8 @@ static bool is_whole(struct router_packet *packet) {
     if (bytes < IP_HEADER_BYTES || ip[0] >> 4 != 4)
         return false;
     uint32_t header = (ip[0] & 15u) * 4, total = wire_get16(ip + 2);
-    if (header < IP_HEADER_BYTES || total < header || total > bytes ||
+    uint32_t before = (wire_get16(ip + 6) & OFFSET_MASK) * 8; /* of the datagram that it is a fragment of */
+    if (header < IP_HEADER_BYTES || total < header || total > bytes || before + total > IP_TOTAL_MAX ||
         checksum_fold(checksum_header(ip, header)) != 0xffff)
         return false;
     packet->length = ETHER_HEADER_BYTES + total;

@@ -159,26 +159,39 @@ static uint64_t codel_after(uint64_t from_ns, uint32_t count) {
     return from_ns + CODEL_INTERVAL_NS * 1024 / square_root((uint64_t)count << 20);
 }
 
+/* In the dropping state, with a packet that is late: drops what is due, until one is not late or nothing is due. */
+static struct router_packet *codel_go_on(struct router_queue *queue, struct router_packets *packets,
+                                         struct router_packet *packet, uint64_t now_ns) {
+    struct router_codel *codel = &queue->codel;
+    while (codel->dropping && now_ns >= codel->drop_next_ns) {
+        codel->count++;
+        bool marked = mark(queue, packet);
+        if (!marked) {
+            router_packet_free(packets, packet);
+            packet = pop(queue, now_ns);
+            codel->dropping = codel_is_late(queue, packet, now_ns);
+        }
+        if (codel->dropping)
+            codel->drop_next_ns = codel_after(codel->drop_next_ns, codel->count);
+        if (marked)
+            break;
+    }
+    return packet;
+}
+
+/* RFC 8289 section 5.5. */
 static struct router_packet *codel_take(struct router_queue *queue, struct router_packets *packets,
                                         uint64_t now_ns) {
     struct router_codel *codel = &queue->codel;
     struct router_packet *packet = pop(queue, now_ns);
     bool late = codel_is_late(queue, packet, now_ns);
-    if (codel->dropping && !late)
-        codel->dropping = false;
-    while (codel->dropping && now_ns >= codel->drop_next_ns) {
-        codel->count++;
-        codel->drop_next_ns = codel_after(codel->drop_next_ns, codel->count);
-        if (mark(queue, packet))
-            return packet;
-        router_packet_free(packets, packet);
-        packet = pop(queue, now_ns);
-        codel->dropping = codel_is_late(queue, packet, now_ns);
+    if (codel->dropping) {
+        codel->dropping = late;
+        return codel->dropping ? codel_go_on(queue, packets, packet, now_ns) : packet;
     }
-    if (codel->dropping || !late)
+    if (!late)
         return packet;
-    bool marked = mark(queue, packet);
-    if (!marked) {
+    if (!mark(queue, packet)) {
         router_packet_free(packets, packet);
         packet = pop(queue, now_ns);
         codel_is_late(queue, packet, now_ns);

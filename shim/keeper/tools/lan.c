@@ -86,9 +86,11 @@ static bool read_options(int count, char **options) {
             config->propagation_ns = (uint64_t)value;
         else if (strcmp(options[i], "--ber") == 0 && units_read(next, plain, 1, &value))
             config->bit_errors = value;
+        else if (strcmp(options[i], "--seed") == 0 && units_read(next, plain, 0x1p53, &value))
+            config->seed = (uint64_t)value;
         else if (strcmp(options[i], "--outage") != 0 || !read_outage(next, longer))
-            return complain("lan takes --hub, --switch, --rate 10mbit, --delay 5us, --ber 1e-6 and --outage "
-                            "1s/10s, not",
+            return complain("lan takes --hub, --switch, --rate 10mbit, --delay 5us, --ber 1e-6, --outage "
+                            "1s/10s and --seed 7, not",
                             options[i]),
                    false;
         i++;

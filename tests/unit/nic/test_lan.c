@@ -307,6 +307,54 @@ static void errors_on_the_cable_are_found_by_the_check(void **state) {
     lan_destroy(lan);
 }
 
+/* What became of 300 frames from station 5 to station 6, one of each `fate`: 1 it arrived, 2 it did damaged. On
+ * a hub, each collides with one of station 6's. `before`: stations that have come before these two, and that
+ * speak meanwhile. Returns when the last one has arrived. */
+static uint64_t meet(bool is_switch, uint64_t seed, int before, uint8_t fate[300]) {
+    uint8_t wire[LAN_WIRE_MAX];
+    uint32_t length;
+    uint64_t now_ns = 0, last_ns = 0;
+    struct lan *lan = lan_create(
+        &(struct lan_config){.is_switch = is_switch, .rate = HUB_RATE, .bit_errors = 3e-5, .seed = seed});
+    for (int i = 0; i < before; i++)
+        lan_join(lan);
+    int from = lan_join(lan), to = lan_join(lan);
+    memset(fate, 0, 300);
+    for (uint32_t i = 0; i < 300; i++) {
+        for (int other = 0; other < before; other++)
+            lan_put(lan, other, now_ns, wire, frame(wire, 20 + other, -1, 1000 + i, 800));
+        while (lan_get(lan, now_ns + 50000000, wire, &length) >= 0)
+            continue;
+        now_ns += 100000000;
+        lan_put(lan, to, now_ns, wire, frame(wire, 6, 5, 2000 + i, 100));
+        lan_put(lan, from, now_ns, wire, frame(wire, 5, 6, i, 1500));
+        for (int port; lan_next(lan) != LAN_NEVER;) {
+            uint64_t next_ns = lan_next(lan);
+            while ((port = lan_get(lan, next_ns, wire, &length)) >= 0)
+                if (port == to && sender_of(wire) == 5 && length > 1000) {
+                    fate[i] = lan_wire_check(wire, length) ? 1 : 2;
+                    last_ns = next_ns - now_ns;
+                }
+        }
+        now_ns += 100000000;
+    }
+    lan_destroy(lan);
+    return last_ns;
+}
+
+/* What the n-th frame of a station meets is the same from the same seed, whoever else is there. */
+static void chance_is_of_the_station_and_its_frame(void **state) {
+    (void)state;
+    for (int is_switch = 0; is_switch < 2; is_switch++) {
+        uint8_t alone[300], beside[300], other[300];
+        uint64_t last_ns = meet(is_switch, 7, 0, alone);
+        assert_int_equal(meet(is_switch, 7, 2, beside), last_ns);
+        assert_memory_equal(alone, beside, 300);
+        meet(is_switch, 8, 0, other);
+        assert_memory_not_equal(alone, other, 300);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wire_has_preamble_padding_and_a_check_that_finds_every_changed_bit),
@@ -317,6 +365,7 @@ int main(void) {
         cmocka_unit_test(switch_learns_floods_forwards_and_forgets),
         cmocka_unit_test(switch_is_full_duplex_and_its_queues_are_bounded),
         cmocka_unit_test(errors_on_the_cable_are_found_by_the_check),
+        cmocka_unit_test(chance_is_of_the_station_and_its_frame),
     };
     return cmocka_run_group_tests_name("lan", tests, NULL, NULL);
 }

@@ -191,6 +191,40 @@ static void echo_is_answered(void **state) {
     NOTHING(0);
 }
 
+/* 4.3.3.6 and RFC 1191: an answer that is longer than its way is cut. */
+static void echo_fits_its_way(void **state) {
+    (void)state;
+    uint8_t ip[ROUTER_MTU_MAX], whole[ROUTER_MTU_MAX];
+    uint32_t covered = 0;
+    router->ports[0].config.mtu = 576;
+    uint32_t length =
+        compose(ip, &(struct shape){.payload = 1400, .protocol = IP_PROTOCOL_ICMP, .destination = PORT_OUT});
+    memcpy(ip + 20, (uint8_t[]){8, 0, 0, 0}, 4);
+    wire_put_sum(ip + 22, (uint16_t)~checksum_fold(checksum_add(0, ip + 20, 1400)));
+    give(0, 9, ETHER_TYPE_IP, ip, length);
+    for (const uint8_t *part; (part = read_packet(0));) {
+        uint32_t bytes = wire_get16(part + 2);
+        assert_true(bytes <= 576);
+        assert_int_equal((wire_get16(part + 6) & 0x1fff) * 8, covered);
+        memcpy(whole + covered, part + 20, bytes - 20);
+        covered += bytes - 20;
+    }
+    assert_int_equal(covered, 1400);
+    assert_memory_equal(whole + 4, ip + 24, 1396);
+    assert_int_equal(whole[0], 0);
+}
+
+/* RFC 791: a datagram has 65,535 bytes at most, so that no fragment ends behind them. */
+static void fragments_end_within_a_datagram(void **state) {
+    (void)state;
+    send_shape(0, UDP(.payload = 100, .fragment = 0x1fff));
+    send_shape(0, UDP(.payload = 1000, .fragment = 0x2000 | 8100));
+    NOTHING(1);
+    assert_int_equal(router->counters.in_header_errors, 2);
+    send_shape(0, UDP(.payload = 65535 - 20 - 8100 * 8, .fragment = 8100));
+    assert_non_null(read_packet(1));
+}
+
 /* 5.2.4.3: the longest prefix decides, the default route last. */
 static void longest_prefix_decides(void **state) {
     (void)state;
@@ -384,6 +418,8 @@ int main(void) {
         TEST(errors_answer_no_errors_groups_or_later_fragments),
         TEST(errors_have_a_rate),
         TEST(echo_is_answered),
+        TEST(echo_fits_its_way),
+        TEST(fragments_end_within_a_datagram),
         TEST(longest_prefix_decides),
         TEST(redirect_names_the_better_router),
         TEST(dont_fragment_is_answered_with_the_mtu),

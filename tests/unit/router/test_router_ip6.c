@@ -143,6 +143,38 @@ static void echo_and_addresses_are_answered(void **state) {
     assert_null(read_frame(0));
 }
 
+/* RFC 8200 section 4.5: an answer that is longer than its way is cut by its source, which is the router. */
+static void echo_of_ipv6_fits_its_way(void **state) {
+    (void)state;
+    static uint8_t ping[1440];
+    uint8_t whole[1440];
+    uint32_t covered = 0;
+    for (uint32_t i = 0; i < sizeof ping; i++)
+        ping[i] = (uint8_t)(i * 7);
+    memcpy(ping, (uint8_t[]){128, 0, 0, 0}, 4);
+    router->ports[0].config.mtu = 1280;
+    message(0, 9, parse("fe80::9"), router->ports[0].config.addresses[2].address, 9, ping, sizeof ping);
+    pass(5 * SECOND); /* nobody is there */
+    while (read_frame(0))
+        assert_true(got_length <= 14 + 1280);
+    message(0, 9, in_host, out_port, 9, ping, sizeof ping);
+    for (const uint8_t *part; (part = read_frame(0));) {
+        assert_true(got_length <= 14 + 1280);
+        uint32_t bytes = wire_get16(part + 4) - 8, place = wire_get16(part + 42);
+        assert_int_equal(part[6], 44);
+        assert_int_equal(part[40], 58);
+        assert_int_equal(place & 0xfff8, covered);
+        assert_int_equal(place & 1, covered + bytes < sizeof ping);
+        memcpy(whole + covered, part + 48, bytes);
+        covered += bytes;
+    }
+    assert_int_equal(covered, sizeof ping);
+    assert_int_equal(whole[0], 129);
+    assert_memory_equal(whole + 4, ping + 4, sizeof ping - 4);
+    uint64_t sum = checksum_pseudo_header(out_port, in_host, 58, sizeof whole);
+    assert_int_equal(checksum_fold(checksum_add(sum, whole, sizeof whole)), 0xffff);
+}
+
 /* RFC 4861 section 6.2: to all, with what hosts make addresses of (RFC 4862). */
 static void routers_advertise_themselves(void **state) {
     (void)state;
@@ -213,6 +245,7 @@ int main(void) {
         TEST(what_can_not_go_on_is_told),
         TEST(what_is_of_the_link_stays_there),
         TEST(echo_and_addresses_are_answered),
+        TEST(echo_of_ipv6_fits_its_way),
         TEST(routers_advertise_themselves),
         TEST(redirect_of_ipv6_names_the_neighbour),
         TEST(damaged_options_are_refused),

@@ -240,6 +240,53 @@ static void errors_quote_what_was_sent_outside(void **state) {
     assert_int_equal(wire_get16(ip + 48 + 2), 8080);
 }
 
+/* RFC 5508 section 4, RFC 1812 section 4.3.2.4: what can't go on though it was translated already is told to the
+ * host inside, about what that sent, from the address of its link. */
+static void what_was_translated_in_vain_is_told_inside(void **state) {
+    (void)state;
+    static const struct {
+        uint8_t protocol;
+        uint32_t to;
+    } cases[] = {
+        {IP_PROTOCOL_UDP, 0x0a020055}, {IP_PROTOCOL_TCP, 0x0a020055}, {IP_PROTOCOL_ICMP, 0x0a020056}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        out(0x0a010008, 5000, HOST_OUT); /* so that the port outside is another than inside */
+        uint8_t ip[200];
+        uint32_t length = compose(ip, &(struct shape){.protocol = cases[i].protocol,
+                                                      .destination = cases[i].to,
+                                                      .source_port = 5000,
+                                                      .destination_port = 53,
+                                                      .tcp_flags = SYN});
+        if (cases[i].protocol == IP_PROTOCOL_ICMP)
+            memcpy(ip + 20, (uint8_t[]){8, 0, 0, 0, 19, 136, 0, 1}, 8);
+        give(0, 9, ETHER_TYPE_IP, ip, length);
+        pass(5 * SECOND);
+        const uint8_t *error = expect_error(0, 3, 1, PORT_IN);
+        assert_int_equal(wire_get32(error + 16), HOST_IN);
+        assert_memory_equal(error + 28 + 12, ip + 12, 8);
+        assert_memory_equal(error + 28 + 20, ip + 20, cases[i].protocol == IP_PROTOCOL_ICMP ? 8 : 4);
+        assert_int_equal(checksum_fold(checksum_header(error + 28, 20)), 0xffff);
+        assert_null(read_packet(0));
+        while (read_frame(1))
+            assert_int_equal(wire_get16(got + 12), ETHER_TYPE_ARP);
+    }
+}
+
+/* ... also by way of the address outside (hairpin): both ends of what is quoted are as it was sent. */
+static void what_was_bent_in_vain_is_told_inside(void **state) {
+    (void)state;
+    assert_true(nat_map(&router->nat, IP_PROTOCOL_UDP, 8080, 0x0a010066, 80));
+    uint8_t ip[200];
+    uint32_t length =
+        compose(ip, UDP(.destination = PORT_OUT, .source_port = 5000, .destination_port = 8080));
+    give(0, 9, ETHER_TYPE_IP, ip, length);
+    pass(5 * SECOND);
+    const uint8_t *error = expect_error(0, 3, 1, PORT_IN);
+    assert_int_equal(wire_get32(error + 16), HOST_IN);
+    assert_memory_equal(error + 28 + 12, ip + 12, 8);
+    assert_memory_equal(error + 28 + 20, ip + 20, 4);
+}
+
 /* RFC 4787 REQ-14: those that follow the first; the others have no port. */
 static void fragments_follow_the_first(void **state) {
     (void)state;
@@ -310,6 +357,8 @@ int main(void) {
         TEST(pings_are_told_apart_by_their_identifier),
         TEST(errors_quote_what_was_sent_inside),
         TEST(errors_quote_what_was_sent_outside),
+        TEST(what_was_translated_in_vain_is_told_inside),
+        TEST(what_was_bent_in_vain_is_told_inside),
         TEST(fragments_follow_the_first),
         TEST(table_is_bounded_and_unique),
         TEST(what_has_no_ports_is_refused),

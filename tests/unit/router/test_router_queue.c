@@ -159,6 +159,64 @@ static void codel_leaves_bursts_and_ends_a_standing_queue(void **state) {
     assert_int_equal(marks, 0);
 }
 
+/* RFC 8289 section 5.5: the packet that ends the dropping state goes on, and the state is not entered anew with
+ * it. */
+static void codel_leaves_the_dropping_state(void **state) {
+    (void)state;
+    queue.config.aqm = ROUTER_CODEL;
+    queue.config.rate = 0;
+    for (int i = 0; i < 6; i++)
+        put(0);
+    now += 10 * MS;
+    assert_int_equal(take(NULL), 0);
+    now += 100 * MS;
+    assert_int_equal(take(NULL), 2); /* 1 is dropped */
+    now += 50 * MS;
+    assert_int_equal(take(NULL), 3);
+    now += 49 * MS;
+    for (int i = 0; i < 4; i++)
+        put(0);
+    assert_int_equal(take(NULL), 4);
+    now += MS;
+    assert_int_equal(take(NULL), 6); /* 5 is dropped, and nothing behind it */
+    assert_int_equal(queue.counters.dropped, 2);
+    assert_int_equal(take(NULL), 7);
+}
+
+/* A queue that stands: `drops` packets are dropped, each when it is due. Then it is empty. */
+static void stand(uint32_t drops) {
+    uint64_t before = queue.counters.dropped;
+    for (uint32_t i = 0; i < 2 * drops + 40; i++)
+        put(0);
+    now += 10 * MS;
+    take(NULL);
+    now += 100 * MS;
+    take(NULL);
+    while (queue.counters.dropped - before < drops) {
+        now = queue.codel.drop_next_ns;
+        take(NULL);
+    }
+    while (take(NULL) >= 0)
+        continue;
+    assert_int_equal(queue.counters.dropped - before, drops);
+    assert_false(queue.codel.dropping);
+}
+
+/* RFC 8289 section 5.5: a dropping state that begins within 16 intervals begins with the rate that the last one
+ * had come to; a later one with a drop an interval. */
+static void codel_begins_anew_where_it_was(void **state) {
+    (void)state;
+    queue.config.aqm = ROUTER_CODEL;
+    queue.config.rate = 0;
+    stand(6);
+    assert_int_equal(queue.codel.count, 6);
+    stand(1);
+    assert_int_equal(queue.codel.count, 5);
+    now += 3 * SECOND;
+    stand(1);
+    assert_int_equal(queue.codel.count, 1);
+}
+
 static void codel_marks_what_can_be_told(void **state) {
     (void)state;
     uint32_t marks = 0;
@@ -208,6 +266,8 @@ int main(void) {
         TEST(drop_tail_holds_its_limit),
         TEST(without_a_rate_the_number_is_bounded),
         TEST(codel_leaves_bursts_and_ends_a_standing_queue),
+        TEST(codel_leaves_the_dropping_state),
+        TEST(codel_begins_anew_where_it_was),
         TEST(codel_marks_what_can_be_told),
         TEST(red_drops_by_the_average),
         TEST(mark_is_of_either_family),

@@ -3,6 +3,7 @@
  * net_start.c - see net.h: the processes of a network. Each dies with the one that started it.
  */
 #include "shim/keeper/tools/network/net.h"
+#include "shim/keeper/tools/network/router_options.h"
 #include "shim/keeper/tools/tool.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -70,6 +71,13 @@ static pid_t start_tool(int (*tool)(int, char **), struct words *words) {
     return child;
 }
 
+static void add_seed(const struct net *net, struct words *words) {
+    if (net->topology.seed) {
+        add(words, "--seed");
+        add(words, "%ld", (long)net->topology.seed);
+    }
+}
+
 static void add_lan(struct net *net, const struct topology_lan *lan) {
     struct words words = {0};
     add(&words, "%s/%s", net->directory, lan->name);
@@ -81,10 +89,12 @@ static void add_lan(struct net *net, const struct topology_lan *lan) {
             add(&words, "%s", options[i]);
             add(&words, "%s", options[i + 1]);
         }
+    add_seed(net, &words);
     net->segments[net->segment_count++] = start_tool(tool_lan, &words);
 }
 
-static bool answers(const char *path) {
+/* Whether there is a LAN at a path. */
+static bool lan_answers(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int wire = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     bool fits =
@@ -145,10 +155,7 @@ static void add_router(struct net *net, int number) {
         }
     add(&words, "--name");
     add(&words, "%s.%s", net->name, router->name);
-    if (topology->seed) {
-        add(&words, "--seed");
-        add(&words, "%ld", (long)topology->seed);
-    }
+    add_seed(net, &words);
     net->segments[net->segment_count++] = start_tool(tool_router, &words);
 }
 
@@ -158,12 +165,12 @@ static bool has_ended(pid_t child) {
 }
 
 bool net_start(struct net *net) {
-    char path[160];
+    char path[160], name[2 * TOPOLOGY_NAME_BYTES];
     for (int i = 0; i < net->topology.lan_count; i++)
         add_lan(net, &net->topology.lans[i]);
     for (int i = 0; i < net->topology.lan_count; i++) {
         snprintf(path, sizeof path, "%s/%s", net->directory, net->topology.lans[i].name);
-        while (!answers(path)) {
+        while (!lan_answers(path)) {
             if (has_ended(net->segments[i]))
                 return false; /* which has said why */
             pause_ms(2);
@@ -172,10 +179,14 @@ bool net_start(struct net *net) {
     int first = net->segment_count;
     for (int i = 0; i < net->topology.router_count; i++)
         add_router(net, i);
-    pause_ms(50); /* a frame that comes before its router does is sent again */
-    for (int i = first; i < net->segment_count; i++)
-        if (has_ended(net->segments[i]))
-            return false;
+    for (int i = 0; i < net->topology.router_count; i++) {
+        snprintf(name, sizeof name, "%s.%s", net->name, net->topology.routers[i].name);
+        while (!router_answers(name)) { /* it does once its ports are on their LANs */
+            if (has_ended(net->segments[first + i]))
+                return false;
+            pause_ms(2);
+        }
+    }
     return true;
 }
 
@@ -198,6 +209,9 @@ static void set_environment(const struct net *net, const struct topology_station
     snprintf(text, sizeof text, "%s.%s", net->name, station->name);
     setenv("BAREWIRE_NAME", text, 1);
     set_family(&net->topology, "BAREWIRE_ADDRESS", station->lan_number, station->host, "/24", "/64");
+    /* What chance does to a station on its LAN goes by this (nic/lan_segment.c). */
+    snprintf(text, sizeof text, "02:62:77:00:%02x:%02x", station->lan_number, station->host);
+    setenv("BAREWIRE_MAC", text, 1);
     if (station->gateway)
         set_family(&net->topology, "BAREWIRE_GATEWAY", station->lan_number, station->gateway, "", "");
     if (!net->topology.ipv6)

@@ -55,12 +55,29 @@ static bool address_of(const char *name, bool make, struct sockaddr_un *address)
     return snprintf(path, room, "%s/routers/%s", directory, name) < (int)room;
 }
 
-static int show(const char *name) {
+/* A connection to a router, which tells how it does, and hangs up; -1: there is none. */
+static int ask_router(const char *name) {
     struct sockaddr_un address;
-    ssize_t length;
     int wire = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (!address_of(name, false, &address) ||
-        connect(wire, (struct sockaddr *)&address, sizeof address) < 0) {
+    if (address_of(name, false, &address) && connect(wire, (struct sockaddr *)&address, sizeof address) == 0)
+        return wire;
+    close(wire);
+    return -1;
+}
+
+bool router_answers(const char *name) {
+    char byte;
+    int wire = ask_router(name);
+    bool answered = wire >= 0 && read(wire, &byte, 1) == 1;
+    if (wire >= 0)
+        close(wire);
+    return answered;
+}
+
+static int show(const char *name) {
+    ssize_t length;
+    int wire = ask_router(name);
+    if (wire < 0) {
         fprintf(stderr, "barewire: no router '%s' runs\n", name);
         return 2;
     }

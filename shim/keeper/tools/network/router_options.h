@@ -43,6 +43,9 @@ struct router_options {
  * --seed N`. False: a line for the user is in error (ROUTER_ERROR_BYTES). */
 bool router_options_read(struct router_options *options, int count, char **words, char *error);
 
+/* Whether a router of that name runs, its ports open. */
+bool router_answers(const char *name);
+
 /* What `barewire router --show` prints, into text; its length. */
 uint32_t router_show(struct router *router, const struct router_options *options, char *text, uint32_t room);
 
