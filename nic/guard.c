@@ -31,7 +31,7 @@ struct nic_guard {
     struct nic nic;
     struct nic *inner;
     uint8_t mac[6];
-    _Atomic uint32_t address;
+    _Atomic uint32_t addresses[GUARD_ADDRESSES_MAX]; /* 0: none */
     uint32_t (*ask)(void);
     uint8_t addresses6[ADDRESSES6_MAX][16]; /* that were asked for lately, and are its own */
     uint64_t until6_ns[ADDRESSES6_MAX];     /* when each is asked for again */
@@ -52,21 +52,21 @@ static uint32_t get32(const uint8_t *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-bool guard_lets(const uint8_t *start, size_t length, const uint8_t mac[6], uint32_t address) {
+static bool is_own4(const struct nic_guard *guard, uint32_t address) {
+    bool own = address == 0;
+    for (uint32_t i = 0; i < GUARD_ADDRESSES_MAX; i++)
+        own |= address == guard->addresses[i];
+    return own;
+}
+
+/* The source of a frame of IPv4 or ARP that has that MAC. */
+static bool read_source4(const uint8_t *start, size_t length, const uint8_t mac[6], uint32_t *source) {
     const uint8_t *packet = start + ETHERNET_BYTES;
-    if (length < ETHERNET_BYTES + 20 || memcmp(start + 6, mac, 6) != 0)
+    if (length < ETHERNET_BYTES + 20 || memcmp(start + 6, mac, 6) != 0 || start[12] != 8)
         return false;
-    uint32_t source;
-    if (start[12] == 8 && start[13] == 0) {
-        source = get32(packet + 12);
-    } else if (start[12] == 8 && start[13] == 6) {
-        if (memcmp(packet + 8, mac, 6) != 0)
-            return false;
-        source = get32(packet + 14);
-    } else {
-        return false;
-    }
-    return source == 0 || source == address;
+    bool ip = start[13] == 0, arp = start[13] == 6 && memcmp(packet + 8, mac, 6) == 0;
+    *source = get32(packet + (ip ? 12 : 14));
+    return ip || arp;
 }
 
 /* What a host says of neighbours: its own addresses, with its own MAC. Routers' messages are not for hosts to send. */
@@ -158,12 +158,12 @@ static bool is_own6(void *context, const uint8_t address[16]) {
 static bool lets(struct nic_guard *guard, const uint8_t *start, size_t length) {
     if (length > ETHERNET_BYTES && start[12] == 0x86 && start[13] == 0xdd)
         return guard_lets6(start, length, guard->mac, is_own6, guard);
-    uint32_t known = guard->address;
-    if (guard_lets(start, length, guard->mac, known))
-        return true;
-    if (guard->ask)
-        guard->address = guard->ask();
-    return guard->address != known && guard_lets(start, length, guard->mac, guard->address);
+    uint32_t source;
+    if (!read_source4(start, length, guard->mac, &source))
+        return false;
+    if (!is_own4(guard, source) && guard->ask)
+        guard->addresses[0] = guard->ask();
+    return is_own4(guard, source);
 }
 
 /* Copies the start of a frame, which may lie in several pieces. Returns its length; *piece and *behind say where the rest
@@ -256,7 +256,10 @@ struct nic *nic_guard(struct nic *inner) {
 }
 
 void guard_allow(struct nic *guard, uint32_t address) {
-    guard_of(guard)->address = address;
+    uint32_t at = 0;
+    while (at < GUARD_ADDRESSES_MAX - 1 && guard_of(guard)->addresses[at])
+        at++;
+    guard_of(guard)->addresses[at] = address;
 }
 
 void guard_ask(struct nic *guard, uint32_t (*address)(void)) {

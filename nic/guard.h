@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guard.h - a NIC that sends only what a host of one MAC, one IPv4 address and its own addresses of IPv6 may
+ * guard.h - a NIC that sends only what a host of one MAC and its own addresses of IPv4 and IPv6 may
  * send: no router's messages, and nothing of neighbours but of itself.
  *
  * For a process that opened the NIC with a right that its user has not: whatever this user makes of the
@@ -15,10 +15,12 @@
  * MAC is that of nic_set_address. On failure gives NULL. */
 struct nic *nic_guard(struct nic *inner);
 
-/* The address, in host order. */
+#define GUARD_ADDRESSES_MAX 4u
+
+/* An address of its own, in host order, beside those that were told before. */
 void guard_allow(struct nic *guard, uint32_t address);
 
-/* Who says what the address is now, 0: none, when a frame has another one. One thread asks at a time. */
+/* Who says what the only address is now, 0: none, when a frame has another one. One thread asks at a time. */
 void guard_ask(struct nic *guard, uint32_t (*address)(void));
 
 #define GUARD_ASK_NS UINT64_C(1000000000)
@@ -30,8 +32,5 @@ void guard_ask6(struct nic *guard, bool (*is_own)(const uint8_t address[16]), ui
 /* Whether a frame of IPv6 that begins with these bytes may leave. */
 typedef bool guard_is_own(void *context, const uint8_t address[16]);
 bool guard_lets6(const uint8_t *start, size_t length, const uint8_t mac[6], guard_is_own *own, void *context);
-
-/* Whether a frame of IPv4 or ARP that begins with these bytes may leave. */
-bool guard_lets(const uint8_t *start, size_t length, const uint8_t mac[6], uint32_t address);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "stack/datagram/datagram.h"
 #include "stack/ip/filter.h"
+#include "stack/ip/ip4_addresses.h"
 #include "stack/ip/ip6_anycast.h"
 #include "stack/ip/ip6_extension.h"
 #include "stack/ip/ip6_label.h"
@@ -62,11 +63,11 @@ struct socket_options {
     bool receive_destination : 1, receive_options : 1, return_options : 1;
     bool receive_extensions : 1, receive_fragment_size : 1; /* IP_RECVERR_RFC4884, IP_RECVFRAGSIZE */
     bool multicast_loop : 1, multicast_all : 1;
-    bool multicast_by_own : 1, multicast_by_loopback : 1; /* IP_MULTICAST_IF: which address was given */
-    bool header_included : 1;                             /* IP_HDRINCL */
-    bool receive_drops : 1;                               /* SO_RXQ_OVFL */
-    bool gro : 1;                                         /* UDP_GRO */
-    bool udp_cork : 1;                                    /* UDP_CORK */
+    uint8_t multicast_by : 3; /* IP_MULTICAST_IF: enum socket_multicast_by */
+    bool header_included : 1; /* IP_HDRINCL */
+    bool receive_drops : 1;   /* SO_RXQ_OVFL */
+    bool gro : 1;             /* UDP_GRO */
+    bool udp_cork : 1;        /* UDP_CORK */
 
     bool reuse_address : 1, reuse_port : 1, keepalive : 1, broadcast : 1, dont_route : 1, oob_inline : 1;
     bool linger : 1;
@@ -76,6 +77,15 @@ struct socket_options {
 
     struct socket_options6 six;
 };
+
+/* The address by which IP_MULTICAST_IF chose the interface, from which multicasts are sent: none, the
+ * loopback's, or the place of an own one. */
+enum socket_multicast_by {
+    SOCKET_MULTICAST_BY_ANY,
+    SOCKET_MULTICAST_BY_LOOPBACK,
+    SOCKET_MULTICAST_BY_OWN, /* and those behind it */
+};
+_Static_assert(SOCKET_MULTICAST_BY_OWN + IP4_ADDRESSES_MAX <= 8, "places of addresses fit their field");
 
 enum socket_timestamp {
     SOCKET_TIMESTAMP_NONE,
@@ -287,6 +297,9 @@ int socket_set_option(struct stack *stack, struct socket *socket, int level, int
 
 /* What few sockets have, made if need be; NULL: no memory. */
 struct socket_filters *socket_filters(struct stack *stack, struct socket *socket);
+
+/* The address of IPv4 that IP_MULTICAST_IF has chosen; 0: none. */
+uint32_t socket_multicast_address(const struct stack *stack, const struct socket_options *options);
 
 /* The IP options of what a socket sends; NULL: none. */
 static inline const struct ip_options *socket_ip_options(const struct socket *socket) {

@@ -244,6 +244,12 @@ static int get_filter(const struct stack *stack, const struct socket *socket, in
     return 0;
 }
 
+uint32_t socket_multicast_address(const struct stack *stack, const struct socket_options *options) {
+    if (options->multicast_by < SOCKET_MULTICAST_BY_OWN)
+        return options->multicast_by == SOCKET_MULTICAST_BY_LOOPBACK ? IP_LOOPBACK : 0;
+    return stack->addresses4.entries[options->multicast_by - SOCKET_MULTICAST_BY_OWN].address;
+}
+
 static int multicast_interface(struct stack *stack, struct socket *socket, const void *value,
                                socklen_t length) {
     struct ip_mreqn request = {0};
@@ -256,8 +262,11 @@ static int multicast_interface(struct stack *stack, struct socket *socket, const
     uint32_t address = ntohl(request.imr_address.s_addr);
     if (!is_ours(stack, address, request.imr_ifindex))
         return -EADDRNOTAVAIL;
-    socket->options.multicast_by_own = address && address == stack->config.address;
-    socket->options.multicast_by_loopback = ip4_is_loopback(address);
+    const struct ip4_address *own = ip4_address_find(stack, address);
+    socket->options.multicast_by =
+        ip4_is_loopback(address) ? SOCKET_MULTICAST_BY_LOOPBACK
+        : own                    ? (uint8_t)(SOCKET_MULTICAST_BY_OWN + (own - stack->addresses4.entries)) & 7
+                                 : SOCKET_MULTICAST_BY_ANY;
     return 0;
 }
 
@@ -386,9 +395,7 @@ int ip_option_get(struct stack *stack, struct socket *socket, int name, void *va
     case IP_HDRINCL:
         return option_give_number(value, length, options->header_included);
     case IP_MULTICAST_IF: {
-        struct in_addr by = {htonl(options->multicast_by_own        ? stack->config.address
-                                   : options->multicast_by_loopback ? IP_LOOPBACK
-                                                                    : INADDR_ANY)};
+        struct in_addr by = {htonl(socket_multicast_address(stack, options))};
         return option_give(value, length, &by, sizeof by);
     }
     case IP_MSFILTER:

@@ -13,10 +13,17 @@
     1024 /* packets to ourselves may beget packets; the rest waits for the next call \
           */
 
+static bool address_valid(uint32_t address, uint8_t prefix_length) {
+    uint8_t first = (uint8_t)(address >> 24);
+    return first != 0 && first != 127 && first < 224 && prefix_length <= 32;
+}
+
 static bool config_valid(const struct stack_config *config) {
-    uint8_t first = (uint8_t)(config->address >> 24);
-    return (first != 0 || config->address == 0) && first != 127 && first < 224 &&
-           config->prefix_length <= 32 && !(config->mac[0] & 1) && config->mtu >= STACK_MTU_MIN;
+    bool valid = config->more_count <= IP4_MORE_MAX && !(config->mac[0] & 1) && config->mtu >= STACK_MTU_MIN;
+    valid = valid && (config->address == 0 || address_valid(config->address, config->prefix_length));
+    for (uint32_t i = 0; valid && i < config->more_count; i++)
+        valid = address_valid(config->more[i].address, config->more[i].prefix_length);
+    return valid;
 }
 
 int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserved_bytes,
@@ -64,6 +71,7 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
         return -ENOMEM;
     neighbour_init(stack);
     ip6_init(stack);
+    ip4_addresses_set(stack);
     if (!config->address)
         return 0;
     stack_set_routes(stack);
@@ -74,21 +82,18 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
 }
 
 void stack_set_routes(struct stack *stack) {
-    const struct stack_config *config = &stack->config;
-    uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
-    stack->subnet_broadcast =
-        config->prefix_length < 31 && config->address ? config->address | ~mask : UINT32_MAX;
+    const struct ip4_addresses *addresses = &stack->addresses4;
     stack->changes++;
     stack->routes.count = 0;
-    if (config->address)
-        ip_route_add(&stack->routes, config->address, mask, 0);
+    for (uint32_t i = 0; i < addresses->count; i++)
+        ip_route_add(&stack->routes, addresses->entries[i].address, addresses->entries[i].mask, 0);
 }
 
 static void end_connection(void *object, void *context) {
     struct stack *stack = context;
     struct tcp *tcp = object;
     if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN && ip_is_v4(tcp->binding.address) &&
-        ip_to_v4(tcp->binding.address) != stack->config.address && !ip_is_loopback(tcp->binding.address))
+        !ip4_address_find(stack, ip_to_v4(tcp->binding.address)) && !ip_is_loopback(tcp->binding.address))
         tcp_end(stack, tcp, ENETDOWN);
 }
 
@@ -96,6 +101,7 @@ void stack_set_address(struct stack *stack, uint32_t address, uint8_t prefix_len
     stack->config.address = address;
     stack->config.prefix_length = prefix_length;
     stack->config.gateway = 0;
+    ip4_addresses_set(stack);
     stack_set_routes(stack);
     ip_path_forget(stack);
     tcp_metrics_forget(stack);

@@ -26,6 +26,7 @@
 #include "stack/ip/filter.h"
 #include "stack/ip/icmp.h"
 #include "stack/ip/igmp.h"
+#include "stack/ip/ip4_addresses.h"
 #include "stack/ip/ip6.h"
 #include "stack/ip/ip_identification.h"
 #include "stack/ip/ip_path.h"
@@ -49,7 +50,9 @@
 struct stack_config {
     uint32_t address;      /* host order; 0: none, until stack_set_address or DHCP gives one */
     uint8_t prefix_length; /* 0 to 32 */
-    uint32_t gateway;      /* 0: none */
+    uint8_t more_count;    /* of addresses beside that one, if there is one */
+    struct ip4_own more[IP4_MORE_MAX];
+    uint32_t gateway; /* 0: none */
     uint8_t mac[6];
     uint16_t mtu;
     struct ip6_config ip6;
@@ -78,7 +81,7 @@ struct stack {
     struct frame_queue transmit;
     struct neighbours neighbours;
     struct arp arp;
-    uint32_t subnet_broadcast; /* UINT32_MAX when the network has none: of 31 or 32 bits */
+    struct ip4_addresses addresses4;
     struct ip_routes routes;
     struct ip_paths paths;
     struct ip_reassemblies reassemblies;
@@ -192,11 +195,11 @@ static inline void stack_work_on(struct stack *stack, const void *socket_or_tcp)
 /* Whether any connection is still to be brought to its end. */
 bool stack_busy(const struct stack *stack);
 
-/* Gives the stack another address, or none (0), with the route to its network alone. Connections of the one
- * before end with ENETDOWN. Announces the address. */
+/* Gives the stack another first address of IPv4, or none at all (0), with the routes to its networks alone.
+ * Connections of what was its address before end with ENETDOWN. Announces its addresses. */
 void stack_set_address(struct stack *stack, uint32_t address, uint8_t prefix_length);
 
-/* Takes all routes away but the one to the address's own network, which is given anew. */
+/* Takes all routes away but those to the addresses' own networks, which are given anew. */
 void stack_set_routes(struct stack *stack);
 
 /* Puts a packet that is addressed to the stack itself on the way back in. */

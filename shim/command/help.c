@@ -65,7 +65,7 @@ static const char text_all[] =
     "                         interface; pcap:IF, by libpcap; tap:IF; vde:URL;\n"
     "                         lan:PATH\n"
     "  -a, --address ADDRESS/N|dhcp|auto  the stack's own, such as 10.77.0.10/24\n"
-    "                         or 2001:db8::10/64: one of IPv4, up to four of IPv6;\n"
+    "                         or 2001:db8::10/64: up to four of IPv4 and of IPv6;\n"
     "                         more than once (default: both dhcp and auto)\n"
     "  -g, --gateway ADDRESS  the router for everything beyond, of IPv4 or of IPv6;\n"
     "                         one of each family\n"

@@ -38,23 +38,28 @@ static bool has_same_addresses6(const struct config *asked) {
     return same;
 }
 
+#define OWN_ADDRESS_TEXT (12 + IP4_ADDRESSES_MAX * (IP_ADDRESS_TEXT + 4))
+
 /* What this stack has of IPv4, as an option says it. */
-static const char *own_address(char text[64]) {
+static const char *own_address(char text[OWN_ADDRESS_TEXT]) {
     const struct config *config = &keeper.config;
-    if (config->address)
-        snprintf(text, 64, "--address %u.%u.%u.%u/%u", config->address >> 24, config->address >> 16 & 255,
-                 config->address >> 8 & 255, config->address & 255, config->prefix_length);
-    else
-        snprintf(text, 64, "%s", config->dhcp ? "--address dhcp" : "no address of IPv4");
+    char host[IP_ADDRESS_TEXT];
+    size_t used = (size_t)snprintf(text, OWN_ADDRESS_TEXT, "%s",
+                                   config->address ? "--address "
+                                   : config->dhcp  ? "--address dhcp"
+                                                   : "no address of IPv4");
+    struct ip4_own own;
+    for (uint32_t i = 0; (own = config_address4(config, i)).address; i++)
+        used += (size_t)snprintf(text + used, OWN_ADDRESS_TEXT - used, "%s%s/%u", i ? "," : "",
+                                 ip_text(ip_from_v4(own.address), host), own.prefix_length);
     return text;
 }
 
 /* Who asks for less than the stack has joins it; --no-ipv6 is a wish of its own. */
 static bool agrees_on_addresses(const struct config *asked, char *message) {
     const struct config *config = &keeper.config;
-    char text[64];
-    if ((asked->address &&
-         (asked->address != config->address || asked->prefix_length != config->prefix_length)) ||
+    char text[OWN_ADDRESS_TEXT];
+    if ((asked->address && !config_same_addresses4(asked, config)) ||
         (asked->address_given && asked->dhcp && !config->dhcp)) {
         snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s", config->name,
                  own_address(text));
@@ -96,7 +101,12 @@ static bool agrees_on_gateways(const struct config *asked, char *message) {
 /* An address that this stack has, of those that are asked for. */
 static struct ip_address shared_address(const struct config *asked) {
     const struct config *config = &keeper.config;
-    for (int i = 0; i < asked->count6 && asked->address != config->address; i++)
+    struct ip4_own own, wanted;
+    for (uint32_t i = 0; (wanted = config_address4(asked, i)).address; i++)
+        for (uint32_t j = 0; (own = config_address4(config, j)).address; j++)
+            if (own.address == wanted.address)
+                return ip_from_v4(own.address);
+    for (int i = 0; i < asked->count6; i++)
         for (int j = 0; j < config->count6; j++)
             if (ip_equal(asked->addresses6[i].address, config->addresses6[j].address))
                 return config->addresses6[j].address;
@@ -164,8 +174,8 @@ static bool agrees(const struct config *asked, char *message, bool *advised) {
 static bool is_the_same(const struct config *asked) {
     const struct config *config = &keeper.config;
     return strcmp(asked->nic, config->nic) == 0 && strcmp(asked->name, config->name) == 0 &&
-           asked->address == config->address && asked->prefix_length == config->prefix_length &&
-           asked->dhcp == config->dhcp && asked->autoconf == config->autoconf && has_same_addresses6(asked) &&
+           config_same_addresses4(asked, config) && asked->dhcp == config->dhcp &&
+           asked->autoconf == config->autoconf && has_same_addresses6(asked) &&
            ip_equal(asked->gateway6, config->gateway6) && asked->gateway == config->gateway &&
            asked->mtu == config->mtu && asked->mac_given == config->mac_given &&
            asked->mac_of_nic == config->mac_of_nic &&

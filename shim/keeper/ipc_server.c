@@ -25,7 +25,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { IPC_OF_ADDRESS, IPC_OF_NAME, IPC_OF_PATH, IPC_OF_ADDRESSES6 };
+enum { IPC_OF_ADDRESS, IPC_OF_NAME, IPC_OF_PATH, IPC_OF_MORE };
 
 /* Returns 0 or a negative errno. */
 static int take_listener(int which, const struct ipc_address *place) {
@@ -56,15 +56,15 @@ static bool take_address(int which, struct ip_address address) {
     return place.length == 0 || take_listener(which, &place) == 0;
 }
 
-bool ipc_server_take_address(uint32_t address) {
-    return take_address(IPC_OF_ADDRESS, ip_from_v4(address));
-}
-
-bool ipc_server_take_addresses6(void) {
-    for (int i = 0; i < keeper.config.count6; i++)
-        if (!take_address(IPC_OF_ADDRESSES6 + i, keeper.config.addresses6[i].address))
-            return false;
-    return true;
+bool ipc_server_take_addresses(void) {
+    const struct config *config = &keeper.config;
+    int which = IPC_OF_MORE;
+    bool free = take_address(IPC_OF_ADDRESS, ip_from_v4(config->address));
+    for (uint32_t i = 0; i < config->more_count && free; i++)
+        free = take_address(which++, ip_from_v4(config->more[i].address));
+    for (uint32_t i = 0; i < config->count6 && free; i++)
+        free = take_address(which++, config->addresses6[i].address);
+    return free;
 }
 
 bool ipc_server_take_name(void) {
@@ -98,7 +98,7 @@ void ipc_server_close(void) {
 }
 
 bool ipc_server_open_leased(uint32_t address) {
-    return ipc_server_take_address(address) &&
+    return take_address(IPC_OF_ADDRESS, ip_from_v4(address)) &&
            (keeper.listeners[IPC_OF_ADDRESS] < 0 || open_listener(IPC_OF_ADDRESS) == 0);
 }
 

@@ -194,6 +194,8 @@ static void make_stack(void) {
         config.ip6.more[config.ip6.more_count] =
             (struct ip6_own){keeper.config.addresses6[config.ip6.more_count].address,
                              keeper.config.addresses6[config.ip6.more_count].prefix_length};
+    for (; config.more_count < keeper.config.more_count; config.more_count++)
+        config.more[config.more_count] = keeper.config.more[config.more_count];
     choose_mac(&config);
     if (!rights_allow(&keeper.config, config.mac, reason) ||
         (!ipc_server_take_mac(config.mac) && rights_borrowed()))
@@ -604,8 +606,7 @@ static void open_nic(void) {
     if (chdir("/") < 0)
         keeper_fail("can't change to /: %s", strerror(errno));
     keeper.user = geteuid();
-    if (!ipc_server_take_address(keeper.config.address) || !ipc_server_take_addresses6() ||
-        !ipc_server_take_name())
+    if (!ipc_server_take_addresses() || !ipc_server_take_name())
         keeper_fail("taken");
     take_name();
     snprintf(nic, sizeof nic, "%s%s%s", keeper.config.nic, keeper.config.publish[0] ? ":" : "",
@@ -614,7 +615,8 @@ static void open_nic(void) {
         keeper_fail("%s", error);
     keeper.guard = rights_borrowed() && config_interface(keeper.config.nic) ? keeper.nic : NULL;
     if (keeper.guard)
-        guard_allow(keeper.guard, keeper.config.address);
+        for (uint32_t i = 0; i <= keeper.config.more_count; i++)
+            guard_allow(keeper.guard, config_address4(&keeper.config, i).address);
     if (keeper.guard)
         guard_ask6(keeper.guard, is_own6, clock_now);
     if (keeper.guard && !keeper.config.address)

@@ -10,7 +10,7 @@
 #include "shim/region/ipc.h"
 #include "shim/region/region.h"
 
-#define KEEPER_LISTENERS (3 + (int)CONFIG_ADDRESSES6_MAX)
+#define KEEPER_LISTENERS (3 + (int)(CONFIG_ADDRESSES6_MAX + IP4_MORE_MAX))
 
 struct keeper {
     struct config config;
@@ -35,10 +35,9 @@ struct keeper {
 extern struct keeper keeper;
 
 /* ipc_server.c: who wants in. */
-/* Takes the names of the doors, which nobody else has then: the address's, those of IPv6's that the user gave, and the
+/* Takes the names of the doors, which nobody else has then: those of the addresses that the user gave, and the
  * stack's name. Returns false if another keeper has one of them. */
-bool ipc_server_take_address(uint32_t address);
-bool ipc_server_take_addresses6(void);
+bool ipc_server_take_addresses(void);
 bool ipc_server_take_name(void);
 /* The same for a MAC address on an interface, other than the interface's own, by which nobody comes in. */
 bool ipc_server_take_mac(const uint8_t mac[6]);

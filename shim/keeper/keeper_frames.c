@@ -66,7 +66,7 @@ static void check_conflict(void) {
     if (stack->now_ns - born_ns > YOUNG_NS)
         return; /* defended: RFC 5227 section 2.4 (b) */
     const uint8_t *mac = stack->arp.conflict_mac;
-    uint32_t address = stack->config.address;
+    uint32_t address = stack->arp.conflict_address;
     char message[SHARED_MESSAGE_BYTES];
     snprintf(message, sizeof message,
              "address %u.%u.%u.%u is in use on the link by %02x:%02x:%02x:%02x:%02x:%02x; choose another",

@@ -100,6 +100,14 @@ static bool refuse(char *error, const char *format, const char *value) {
     return false;
 }
 
+static bool names4(const struct config *config, const struct sockaddr *own) {
+    const struct sockaddr_in *in = (const struct sockaddr_in *)own;
+    for (uint32_t i = 0; config->address && i <= config->more_count; i++)
+        if (htonl(config_address4(config, i).address) == in->sin_addr.s_addr)
+            return true;
+    return false;
+}
+
 static bool names6(const struct config *config, const struct sockaddr *own) {
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)own;
     for (int i = 0; i < config->count6; i++)
@@ -111,14 +119,12 @@ static bool names6(const struct config *config, const struct sockaddr *own) {
 /* The interface that has a MAC address, or one of the addresses that are asked for; or NULL. */
 static const char *interface_with(const struct ifaddrs *list, const uint8_t mac[6],
                                   const struct config *config) {
-    uint32_t address = config->address;
     for (const struct ifaddrs *at = list; at; at = at->ifa_next) {
         const struct sockaddr *own = at->ifa_addr;
         const struct sockaddr_ll *link = (const struct sockaddr_ll *)own;
-        const struct sockaddr_in *in = (const struct sockaddr_in *)own;
         if (own && own->sa_family == AF_PACKET && link->sll_halen == 6 && memcmp(link->sll_addr, mac, 6) == 0)
             return at->ifa_name;
-        if (own && own->sa_family == AF_INET && address && in->sin_addr.s_addr == htonl(address))
+        if (own && own->sa_family == AF_INET && names4(config, own))
             return at->ifa_name;
         if (own && own->sa_family == AF_INET6 && names6(config, own))
             return at->ifa_name;

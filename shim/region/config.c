@@ -50,6 +50,10 @@ static bool parse_number(const char *text, uint32_t low, uint32_t high, uint32_t
     return true;
 }
 
+#define ADDRESS_WANTED                                                                                    \
+    "'%s' is no address; give --address ADDRESS/N, such as 10.77.0.10/24 or 2001:db8::10/64, or dhcp or " \
+    "auto"
+
 static bool parse_ipv6(const char *text, struct ip_address *address) {
     return inet_pton(AF_INET6, text, address->bytes) == 1 && !ip_is_v4(*address);
 }
@@ -67,9 +71,46 @@ static bool parse_address6(const char *text, const char *given, uint32_t prefix,
     return true;
 }
 
+/* Where the next address of IPv4 goes. */
+static bool add_address4(const struct ip4_own *own, struct config *config) {
+    if (config->address && config->more_count == IP4_MORE_MAX)
+        return false;
+    if (config->address) {
+        config->more[config->more_count++] = *own;
+    } else {
+        config->address = own->address;
+        config->prefix_length = own->prefix_length;
+    }
+    return true;
+}
+
+static bool has_address4(const struct config *config, uint32_t address) {
+    for (uint32_t i = 0; i < IP4_ADDRESSES_MAX; i++)
+        if (config_address4(config, i).address == address)
+            return true;
+    return false;
+}
+
+static bool parse_address4(const char *text, const char *given, uint32_t prefix, struct config *config,
+                           char *error) {
+    struct ip4_own own = {.prefix_length = (uint8_t)prefix};
+    if (!parse_ipv4(text, &own.address))
+        return fail(error, ADDRESS_WANTED, given);
+    uint32_t first = own.address >> 24;
+    uint32_t hosts = prefix >= 31 ? 0 : UINT32_MAX >> prefix;
+    bool names_no_host = hosts && ((own.address & hosts) == 0 || (own.address & hosts) == hosts);
+    if (first == 0 || first == 127 || first >= 224 || names_no_host)
+        return fail(error, "%s can't be a host's own address", given);
+    if (has_address4(config, own.address))
+        return fail(error, "--address %s is given twice", given);
+    if (!add_address4(&own, config))
+        return fail(error, "%s is one --address of IPv4 too many: there may be four", given);
+    return true;
+}
+
 static bool parse_address(const char *text, struct config *config, char *error) {
     char copy[CONFIG_TEXT_BYTES];
-    uint32_t prefix, before = config->address;
+    uint32_t prefix;
     bool *const asked = strcmp(text, "dhcp") == 0   ? &config->dhcp
                         : strcmp(text, "auto") == 0 ? &config->autoconf
                                                     : NULL;
@@ -82,20 +123,17 @@ static bool parse_address(const char *text, struct config *config, char *error) 
         *slash++ = 0;
     if (slash && six && parse_number(slash, 0, 128, &prefix))
         return parse_address6(copy, text, prefix, config, error);
-    if (!slash || !parse_ipv4(copy, &config->address) || !parse_number(slash, 0, 32, &prefix))
-        return fail(error,
-                    "'%s' is no address; give --address ADDRESS/N, such as 10.77.0.10/24 or "
-                    "2001:db8::10/64, or dhcp or auto",
-                    text);
-    if (before)
-        return fail(error, "%s is one --address of IPv4 too many: there may be one", text);
-    uint32_t first = config->address >> 24;
-    uint32_t hosts = prefix >= 31 ? 0 : UINT32_MAX >> prefix;
-    bool names_no_host = hosts && ((config->address & hosts) == 0 || (config->address & hosts) == hosts);
-    if (first == 0 || first == 127 || first >= 224 || names_no_host)
-        return fail(error, "%s can't be a host's own address", text);
-    config->prefix_length = (uint8_t)prefix;
-    return true;
+    if (!slash || !parse_number(slash, 0, 32, &prefix))
+        return fail(error, ADDRESS_WANTED, text);
+    return parse_address4(copy, text, prefix, config, error);
+}
+
+bool config_same_addresses4(const struct config *a, const struct config *b) {
+    bool same = a->more_count == b->more_count;
+    for (uint32_t i = 0; same && i <= a->more_count; i++)
+        same = config_address4(a, i).address == config_address4(b, i).address &&
+               config_address4(a, i).prefix_length == config_address4(b, i).prefix_length;
+    return same;
 }
 
 /* A list with commas, of which each is read on its own. */
@@ -389,10 +427,13 @@ bool config_check(struct config *config, char *error) {
     if (!config->address && config->gateway)
         return fail(error, "--gateway %s needs an address; without one DHCP tells the gateway",
                     getenv("BAREWIRE_GATEWAY"));
-    uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
-    if (config->gateway && (config->gateway & mask) != (config->address & mask))
-        return fail(error, "--gateway %s is not on the address's own network", getenv("BAREWIRE_GATEWAY"));
-    return true;
+    bool near = !config->gateway;
+    for (uint32_t i = 0; i <= config->more_count && !near; i++) {
+        struct ip4_own own = config_address4(config, i);
+        near = !((config->gateway ^ own.address) & ip4_mask(own.prefix_length));
+    }
+    return near ||
+           fail(error, "--gateway %s is not on the address's own network", getenv("BAREWIRE_GATEWAY"));
 }
 
 bool config_read(struct config *config, char *error) {
@@ -456,7 +497,7 @@ bool config_is_whole(const struct config *config) {
                  FLAG(name_given),    FLAG(mac_given), FLAG(mac_of_nic), FLAG(loopback_given),
                  FLAG(loopback),      FLAG(verbose),   FLAG(strict)};
     const uint8_t *bytes = (const uint8_t *)config;
-    if (config->count6 > CONFIG_ADDRESSES6_MAX)
+    if (config->count6 > CONFIG_ADDRESSES6_MAX || config->more_count > IP4_MORE_MAX)
         return false;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         const uint8_t *part = bytes + parts[i].at;

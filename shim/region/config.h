@@ -5,6 +5,7 @@
 #ifndef SHIM_REGION_CONFIG_H
 #define SHIM_REGION_CONFIG_H
 
+#include "stack/ip/ip4_addresses.h"
 #include "stack/ip/ip_address.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,11 +21,13 @@ struct config {
     char nic[CONFIG_TEXT_BYTES];  /* BAREWIRE_NIC; empty: none named */
     char name[CONFIG_TEXT_BYTES]; /* BAREWIRE_NAME, or made of network namespace, NIC and address */
     bool name_given;
-    /* BAREWIRE_ADDRESS: one of IPv4, or dhcp; some of IPv6, or auto; nothing: dhcp and auto. */
+    /* BAREWIRE_ADDRESS: some of IPv4, or dhcp; some of IPv6, or auto; nothing: dhcp and auto. */
     bool address_given, dhcp, autoconf;
     bool no_ipv6;     /* BAREWIRE_NO_IPV6: auto and addresses of IPv6 count for nothing */
-    uint32_t address; /* 0: none, or from a DHCP server */
+    uint32_t address; /* the first; 0: none, or from a DHCP server */
     uint8_t prefix_length;
+    uint8_t more_count;
+    struct ip4_own more[IP4_MORE_MAX]; /* beside it */
     uint8_t count6;
     struct {
         struct ip_address address;
@@ -60,6 +63,17 @@ bool config_check(struct config *config, char *error);
 static inline bool config_inet6(const struct config *config) {
     return config->autoconf || config->count6 > 0;
 }
+
+/* The index-th address of IPv4 that the user gave; of address 0: there are no more. */
+static inline struct ip4_own config_address4(const struct config *config, uint32_t index) {
+    if (index == 0)
+        return (struct ip4_own){config->address, config->prefix_length};
+    return index <= config->more_count && index <= IP4_MORE_MAX ? config->more[index - 1]
+                                                                : (struct ip4_own){0};
+}
+
+/* Whether both name the same addresses of IPv4, in the same order. */
+bool config_same_addresses4(const struct config *a, const struct config *b);
 
 /* What --nic says, with its kind: packet:eth0 of eth0. False if it says nothing known. */
 bool config_nic(const char *value, char nic[CONFIG_TEXT_BYTES]);

@@ -19,26 +19,34 @@ static void name_interface(char name[IFNAMSIZ], const char *nic) {
     snprintf(name, IFNAMSIZ, "%.*s", IFNAMSIZ - 1, from);
 }
 
+/* The count is everybody's to write who shares the stack. */
+static void describe_inet(struct interface *own) {
+    const struct ip4_addresses *addresses = &shared->stack.addresses4;
+    for (uint32_t i = 0; i < addresses->count && i < IP4_ADDRESSES_MAX; i++) {
+        const struct ip4_address *entry = &addresses->entries[i];
+        own->inet[own->inet_count++] =
+            (struct interface_inet){.address = entry->address,
+                                    .mask = entry->mask,
+                                    .broadcast = entry->prefix_length < 31 ? entry->broadcast : 0,
+                                    .prefix_length = entry->prefix_length,
+                                    .secondary = entry->secondary};
+    }
+}
+
 void interfaces_describe_by(struct interface both[INTERFACES], const char *nic) {
     const struct stack_config *config = &shared->stack.config;
-    uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
     both[0] = (struct interface){.name = "lo",
                                  .index = LOOPBACK_INDEX,
                                  .flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING | IFF_LOWER_UP,
                                  .mtu = LOOPBACK_MTU,
                                  .hardware = ARPHRD_LOOPBACK,
-                                 .address = INADDR_LOOPBACK,
-                                 .prefix_length = 8,
-                                 .mask = 0xff000000};
-    both[1] = (struct interface){
-        .index = config->interface_index ? config->interface_index : 2,
-        .flags = IFF_UP | IFF_BROADCAST | IFF_RUNNING | IFF_MULTICAST | IFF_LOWER_UP,
-        .mtu = config->mtu,
-        .hardware = ARPHRD_ETHER,
-        .address = config->address,
-        .prefix_length = config->prefix_length,
-        .mask = mask,
-        .broadcast = config->prefix_length < 31 && config->address ? config->address | ~mask : 0};
+                                 .inet_count = 1,
+                                 .inet[0] = {INADDR_LOOPBACK, 0xff000000, 0, 8, false}};
+    both[1] = (struct interface){.index = config->interface_index ? config->interface_index : 2,
+                                 .flags = IFF_UP | IFF_BROADCAST | IFF_RUNNING | IFF_MULTICAST | IFF_LOWER_UP,
+                                 .mtu = config->mtu,
+                                 .hardware = ARPHRD_ETHER};
+    describe_inet(&both[1]);
     name_interface(both[1].name, nic);
     memcpy(both[1].mac, config->mac, sizeof both[1].mac);
 }

@@ -6,6 +6,7 @@
 #ifndef SHIM_REGION_INTERFACE_H
 #define SHIM_REGION_INTERFACE_H
 
+#include "stack/ip/ip4_addresses.h"
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,9 +29,13 @@ struct interface {
     int mtu;
     uint16_t hardware; /* ARPHRD_* */
     uint8_t mac[6];
-    uint8_t prefix_length;
-    uint32_t address, mask, broadcast; /* host order; 0: none */
-    bool inet6;                        /* of the loopback interface: it has ::1 */
+    uint32_t inet_count;
+    struct interface_inet {
+        uint32_t address, mask, broadcast; /* host order; broadcast 0: none */
+        uint8_t prefix_length;
+        bool secondary;
+    } inet[IP4_ADDRESSES_MAX]; /* in the kernel's order */
+    bool inet6;                /* of the loopback interface: it has ::1 */
 };
 
 /* `nic` as in --nic: pcap:eth0 is called eth0. The lock is held; whether ::1 is there is the caller's to add. */

@@ -77,8 +77,33 @@ static int tell_links(struct netlink_answer *answer, const struct interface *all
     return found ? 0 : -ENODEV;
 }
 
-static int tell_addresses(struct netlink_answer *answer, const struct interface *all) {
+/* How long the stack has an address; that of a lease ends. */
+static void tell_address(struct netlink_answer *answer, const struct interface *interface,
+                         const struct interface_inet *own) {
     const struct dhcp_lease *lease = &shared->stack.dhcp.lease;
+    bool loopback = interface->flags & IFF_LOOPBACK, leased = !loopback && lease->address;
+    uint64_t end_ns = shared->stack.dhcp.bound_ns + lease->length_ns, now_ns = shared->stack.now_ns;
+    bool ends = leased && lease->length_ns < UINT32_MAX * UINT64_C(1000000000);
+    uint32_t left = ends && end_ns > now_ns ? (uint32_t)((end_ns - now_ns) / 1000000000) : UINT32_MAX;
+    struct ifa_cacheinfo times = {.ifa_prefered = left, .ifa_valid = left};
+    uint32_t flags = (leased ? 0 : IFA_F_PERMANENT) | (own->secondary ? IFA_F_SECONDARY : 0);
+    struct ifaddrmsg header = {.ifa_family = AF_INET,
+                               .ifa_prefixlen = own->prefix_length,
+                               .ifa_flags = (uint8_t)flags,
+                               .ifa_scope = loopback ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE,
+                               .ifa_index = interface->index};
+    netlink_begin(answer, RTM_NEWADDR, &header, sizeof header);
+    netlink_put_address(answer, IFA_ADDRESS, own->address);
+    netlink_put_address(answer, IFA_LOCAL, own->address);
+    if (own->broadcast)
+        netlink_put_address(answer, IFA_BROADCAST, own->broadcast);
+    netlink_put_text(answer, IFA_LABEL, interface->name);
+    netlink_put_u32(answer, IFA_FLAGS, flags);
+    netlink_put(answer, IFA_CACHEINFO, &times, sizeof times);
+    netlink_end(answer);
+}
+
+static int tell_addresses(struct netlink_answer *answer, const struct interface *all) {
     struct ifaddrmsg wanted;
     netlink_body(answer->request, &wanted, sizeof wanted);
     unsigned only = answer->strict ? wanted.ifa_index : 0;
@@ -92,30 +117,9 @@ static int tell_addresses(struct netlink_answer *answer, const struct interface 
         return 0; /* a family that nobody knows means all */
     }
     for (int i = 0; i < INTERFACES; i++) {
-        if (only && only != all[i].index)
-            continue;
-        bool leased = i == INTERFACE_OWN && lease->address;
-        uint64_t end_ns = shared->stack.dhcp.bound_ns + lease->length_ns, now_ns = shared->stack.now_ns;
-        bool ends = leased && lease->length_ns < UINT32_MAX * UINT64_C(1000000000);
-        uint32_t left = ends && end_ns > now_ns ? (uint32_t)((end_ns - now_ns) / 1000000000) : UINT32_MAX;
-        struct ifa_cacheinfo times = {.ifa_prefered = left, .ifa_valid = left};
-        uint32_t flags = leased ? 0 : IFA_F_PERMANENT;
-        struct ifaddrmsg header = {.ifa_family = AF_INET,
-                                   .ifa_prefixlen = all[i].prefix_length,
-                                   .ifa_flags = (uint8_t)flags,
-                                   .ifa_scope = i == INTERFACE_OWN ? RT_SCOPE_UNIVERSE : RT_SCOPE_HOST,
-                                   .ifa_index = all[i].index};
-        if (!all[i].address)
-            continue; /* none yet */
-        netlink_begin(answer, RTM_NEWADDR, &header, sizeof header);
-        netlink_put_address(answer, IFA_ADDRESS, all[i].address);
-        netlink_put_address(answer, IFA_LOCAL, all[i].address);
-        if (all[i].broadcast)
-            netlink_put_address(answer, IFA_BROADCAST, all[i].broadcast);
-        netlink_put_text(answer, IFA_LABEL, all[i].name);
-        netlink_put_u32(answer, IFA_FLAGS, flags);
-        netlink_put(answer, IFA_CACHEINFO, &times, sizeof times);
-        netlink_end(answer);
+        for (uint32_t j = 0; j < all[i].inet_count; j++)
+            if (!only || only == all[i].index)
+                tell_address(answer, &all[i], &all[i].inet[j]);
     }
     if (six)
         netlink_tell_addresses6(answer, all, only);
@@ -156,37 +160,44 @@ static void tell_route(struct netlink_answer *answer, const struct route *route)
     netlink_end(answer);
 }
 
-#define ROUTES_MAX (IP_ROUTES_MAX + 4 * INTERFACES)
+#define ROUTES_MAX (IP_ROUTES_MAX + 4 * INTERFACES * IP4_ADDRESSES_MAX)
 
-/* What the kernel keeps in its table "local", for the addresses of an interface. Returns how many. */
-static size_t list_local_routes(struct route *to, const struct interface *interface) {
+/* The address of an interface that its network's routes name: its first there. */
+static uint32_t primary_of(const struct interface *interface, uint32_t network, uint32_t mask) {
+    for (uint32_t i = 0; i < interface->inet_count; i++)
+        if (interface->inet[i].mask == mask && (interface->inet[i].address & mask) == (network & mask))
+            return interface->inet[i].address;
+    return 0;
+}
+
+/* What the kernel keeps in its table "local" for an address of an interface. Returns how many. */
+static size_t list_local_routes(struct route *to, const struct interface *interface,
+                                const struct interface_inet *own) {
     struct route route = {.table = RT_TABLE_LOCAL,
-                          .destination = interface->address,
-                          .source = interface->address,
+                          .destination = own->address,
+                          .source = primary_of(interface, own->address, own->mask),
                           .prefix_length = 32,
                           .protocol = RTPROT_KERNEL,
                           .scope = RT_SCOPE_HOST,
                           .type = RTN_LOCAL,
                           .interface = interface->index};
     size_t count = 0;
-    if (!interface->address)
-        return 0;
     if (interface->flags & IFF_LOOPBACK) {
         to[count] = route;
-        to[count].destination &= interface->mask;
-        to[count++].prefix_length = interface->prefix_length;
+        to[count].destination &= own->mask;
+        to[count++].prefix_length = own->prefix_length;
     }
     to[count++] = route;
-    route.destination = interface->address | ~interface->mask;
+    route.destination = own->address | ~own->mask;
     route.scope = RT_SCOPE_LINK;
     route.type = RTN_BROADCAST;
-    if (interface->prefix_length < 31)
+    if (own->prefix_length < 31 && !own->secondary)
         to[count++] = route;
     return count;
 }
 
 static struct route main_route(const struct ip_route *from, const struct interface *own) {
-    bool connected = !from->gateway && from->mask == own->mask;
+    uint32_t connected = from->gateway ? 0 : primary_of(own, from->destination, from->mask);
     bool leased = shared->stack.dhcp.lease.address;
     return (struct route){.table = RT_TABLE_MAIN,
                           .destination = from->destination,
@@ -197,7 +208,7 @@ static struct route main_route(const struct ip_route *from, const struct interfa
                                                 : RTPROT_STATIC,
                           .scope = from->gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
                           .type = RTN_UNICAST,
-                          .source = connected ? own->address : 0,
+                          .source = connected,
                           .interface = own->index};
 }
 
@@ -216,7 +227,8 @@ static size_t list_routes(struct route *to, const struct interface *all) {
     for (uint32_t i = 0; i < routes->count && i < IP_ROUTES_MAX; i++)
         to[count++] = main_route(&routes->routes[i], &all[INTERFACE_OWN]);
     for (int i = 0; i < INTERFACES; i++)
-        count += list_local_routes(to + count, &all[i]);
+        for (uint32_t j = 0; j < all[i].inet_count; j++)
+            count += list_local_routes(to + count, &all[i], &all[i].inet[j]);
     for (size_t i = 1; i < count; i++) {
         struct route moved = to[i];
         size_t at = i;
@@ -282,8 +294,9 @@ static int look_up_route(struct route_lookup *lookup, const struct interface *al
     bool loopback = ip4_is_loopback(destination) || destination == INADDR_ANY;
     lookup->interface = all[INTERFACE_OWN].index;
     if (!lookup->source_given)
-        lookup->source =
-            loopback ? destination == INADDR_ANY ? INADDR_LOOPBACK : destination : all[INTERFACE_OWN].address;
+        lookup->source = !loopback                   ? ip4_source(stack, destination)
+                         : destination == INADDR_ANY ? INADDR_LOOPBACK
+                                                     : destination;
     if (loopback || ip_is_local(stack, ip_from_v4(destination))) {
         lookup->type = RTN_LOCAL;
         lookup->flags = ROUTE_LOCAL;
@@ -303,19 +316,18 @@ static int look_up_route(struct route_lookup *lookup, const struct interface *al
     return 0;
 }
 
-/* In the kernel's order for one that was looked up (rt_fill_info): nmap takes what is last for nothing. */
-static void tell_looked_up(struct netlink_answer *answer, const struct route_lookup *lookup,
-                           bool tell_table) {
+/* In the kernel's order for one that was looked up (rt_fill_info): nmap takes what is last for nothing. The
+ * table is "main" even for what is local, since the kernel keeps both as one until rules are added. */
+static void tell_looked_up(struct netlink_answer *answer, const struct route_lookup *lookup) {
     struct rta_cacheinfo cache = {.rta_clntref = 1};
-    uint32_t table = tell_table && lookup->type == RTN_LOCAL ? RT_TABLE_LOCAL : RT_TABLE_MAIN;
     struct rtmsg header = {.rtm_family = AF_INET,
                            .rtm_dst_len = 32,
                            .rtm_src_len = lookup->source_given ? 32 : 0,
-                           .rtm_table = (uint8_t)table,
+                           .rtm_table = RT_TABLE_MAIN,
                            .rtm_type = lookup->type,
                            .rtm_flags = lookup->flags | RTM_F_CLONED};
     netlink_begin(answer, RTM_NEWROUTE, &header, sizeof header);
-    netlink_put_u32(answer, RTA_TABLE, table);
+    netlink_put_u32(answer, RTA_TABLE, RT_TABLE_MAIN);
     netlink_put_address(answer, RTA_DST, lookup->destination);
     if (lookup->source_given)
         netlink_put_address(answer, RTA_SRC, lookup->source);
@@ -390,7 +402,7 @@ static int tell_routes(struct netlink_answer *answer, const struct interface *al
         return error;
     if (wanted.rtm_flags & RTM_F_FIB_MATCH)
         return tell_match(answer, all, lookup.destination);
-    tell_looked_up(answer, &lookup, wanted.rtm_flags & RTM_F_LOOKUP_TABLE);
+    tell_looked_up(answer, &lookup);
     return 0;
 }
 

@@ -432,6 +432,17 @@ bool datagram_next_length(const struct socket *socket, uint32_t *length) {
     return link;
 }
 
+/* The stack's own choice, but for what IP_MULTICAST_IF says. */
+static struct ip_address own_choice(const struct stack *stack, const struct socket *socket,
+                                    struct ip_address destination) {
+    uint32_t by = socket->options.multicast_by >= SOCKET_MULTICAST_BY_OWN
+                      ? socket_multicast_address(stack, &socket->options)
+                      : 0;
+    if (by && ip_is_v4(destination) && ip_is_multicast(destination))
+        return ip_from_v4(by);
+    return ip_source(stack, destination, socket->options.six.source_preferences);
+}
+
 static struct ip_address source_for(struct stack *stack, const struct socket *socket,
                                     const struct socket_message *message, struct ip_address destination) {
     struct ip_address bound = socket->datagram->binding.address;
@@ -439,7 +450,7 @@ static struct ip_address source_for(struct stack *stack, const struct socket *so
         return message->local_address;
     if (!ip_is_any(bound) && !ip_is_multicast(bound) && !ip_is_broadcast(stack, bound))
         return bound;
-    return ip_source(stack, destination, socket->options.six.source_preferences);
+    return own_choice(stack, socket, destination);
 }
 
 static uint8_t ttl_of(const struct stack *stack, const struct socket_options *options,
@@ -632,7 +643,7 @@ int datagram_connect_elsewhere(struct stack *stack, struct socket *socket, struc
     socket->connected = true;
     socket->datagram->ip_identification = (uint16_t)random_u64(&stack->random);
     if (ip_is_any(socket->datagram->binding.address)) {
-        socket->datagram->binding.address = ip_source(stack, address, socket->options.six.source_preferences);
+        socket->datagram->binding.address = own_choice(stack, socket, address);
         socket->datagram->address_by_connect = true;
     }
     return 0;

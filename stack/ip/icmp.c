@@ -87,11 +87,11 @@ static struct icmp_error unreachable(uint8_t code) {
     return (struct icmp_error){.error = errors[code].error, .fatal = errors[code].fatal};
 }
 
-struct icmp_error icmp_host_unreachable(const struct stack *stack) {
+struct icmp_error icmp_host_unreachable(const struct stack *stack, uint32_t source) {
     struct icmp_error error = unreachable(ICMP_HOST_UNREACHABLE);
     error.type = ICMP_DESTINATION_UNREACHABLE;
     error.code = ICMP_HOST_UNREACHABLE;
-    error.offender = error.receiver = ip_from_v4(stack->config.address);
+    error.offender = error.receiver = ip_from_v4(ip4_source(stack, source));
     error.ttl = (uint8_t)stack->sysctl.ip_default_ttl;
     error.tos = 0xc0;
     return error;

@@ -67,8 +67,8 @@ void icmp_input(struct stack *stack, struct ip_packet *packet);
 int icmp_output(struct stack *stack, const uint8_t header[ICMP_HEADER_BYTES], struct byte_cursor rest,
                 uint32_t rest_length, const struct ip_parameters *parameters);
 
-/* The error of a destination that the link can't reach. */
-struct icmp_error icmp_host_unreachable(const struct stack *stack);
+/* The error of a packet from an address of ours to a destination that the link can't reach. */
+struct icmp_error icmp_host_unreachable(const struct stack *stack, uint32_t source);
 
 /* Answers a packet with an error, unless RFC 1122 section 3.2.2 or a rate limit forbids it. `info` is the
  * message's second word. */

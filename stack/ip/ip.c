@@ -27,13 +27,18 @@ int ip_route_add(struct ip_routes *routes, uint32_t destination, uint32_t mask, 
     return 0;
 }
 
-int ip_route_lookup(const struct ip_routes *routes, uint32_t destination, uint32_t *next_hop) {
+const struct ip_route *ip_route_find(const struct ip_routes *routes, uint32_t destination) {
     const struct ip_route *best = NULL;
     for (uint32_t i = 0; i < routes->count; i++) {
         const struct ip_route *route = &routes->routes[i];
         if ((destination & route->mask) == route->destination && (!best || route->mask > best->mask))
             best = route;
     }
+    return best;
+}
+
+int ip_route_lookup(const struct ip_routes *routes, uint32_t destination, uint32_t *next_hop) {
+    const struct ip_route *best = ip_route_find(routes, destination);
     if (!best)
         return -ENETUNREACH;
     *next_hop = best->gateway ? best->gateway : destination;
@@ -65,8 +70,7 @@ bool ip_is_local(const struct stack *stack, struct ip_address address) {
 }
 
 bool ip4_is_local(const struct stack *stack, uint32_t address) {
-    return (address == stack->config.address && address) ||
-           (stack->config.loopback && ip4_is_loopback(address));
+    return ip4_address_find(stack, address) || (stack->config.loopback && ip4_is_loopback(address));
 }
 
 bool ip4_is_loopback(uint32_t address) {
@@ -86,7 +90,11 @@ bool ip_is_broadcast(const struct stack *stack, struct ip_address address) {
 }
 
 bool ip4_is_broadcast(const struct stack *stack, uint32_t address) {
-    return address == UINT32_MAX || address == stack->subnet_broadcast;
+    const struct ip4_addresses *addresses = &stack->addresses4;
+    bool is = address == UINT32_MAX;
+    for (uint32_t i = 0; i < addresses->count; i++)
+        is |= address == addresses->entries[i].broadcast;
+    return is;
 }
 
 static int reachable4(const struct stack *stack, uint32_t destination) {
@@ -105,7 +113,7 @@ int ip_reachable(const struct stack *stack, struct ip_address destination) {
 struct ip_address ip_source(const struct stack *stack, struct ip_address destination, unsigned preferences) {
     struct ip_address source = {0};
     if (ip_is_v4(destination))
-        return ip_from_v4(ip_is_loopback(destination) ? IP_LOOPBACK : stack->config.address);
+        return ip_from_v4(ip4_source(stack, ip_to_v4(destination)));
     ip6_source(stack, destination, preferences, &source);
     return source;
 }
@@ -270,7 +278,8 @@ void ip_input(struct stack *stack, struct buffer *chain, unsigned flags) {
             goto drop;
         }
         uint8_t *options = chain->storage + packet.header_at + IP_HEADER_BYTES;
-        if (record_route(options, header_length - IP_HEADER_BYTES, stack->config.address))
+        uint32_t own = ip4_is_local(stack, destination) ? destination : stack->config.address;
+        if (record_route(options, header_length - IP_HEADER_BYTES, own))
             ip_seal_header(chain->storage + packet.header_at);
         packet.options.length = (uint8_t)(header_length - IP_HEADER_BYTES);
         memcpy(packet.options.bytes, header + IP_HEADER_BYTES, packet.options.length);

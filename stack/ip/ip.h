@@ -81,7 +81,10 @@ struct ip_parameters {
 /* Adds a route, or replaces the one for the same network. Returns 0 or -ENOBUFS. */
 int ip_route_add(struct ip_routes *routes, uint32_t destination, uint32_t mask, uint32_t gateway);
 
-/* The next hop for a destination, by longest prefix. Returns 0 or -ENETUNREACH. */
+/* The route to a destination, by longest prefix; or NULL. */
+const struct ip_route *ip_route_find(const struct ip_routes *routes, uint32_t destination);
+
+/* The next hop for a destination, by that route. Returns 0 or -ENETUNREACH. */
 int ip_route_lookup(const struct ip_routes *routes, uint32_t destination, uint32_t *next_hop);
 
 /* Whether a route goes by that gateway. */

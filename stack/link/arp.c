@@ -37,7 +37,7 @@ static void send_packet(struct stack *stack, const uint8_t to_mac[6], uint16_t o
 
 void arp_ask(struct stack *stack, uint32_t address, const uint8_t to[6]) {
     static const uint8_t unknown[6];
-    send_packet(stack, to ? to : ETHER_BROADCAST, ARP_REQUEST, stack->config.address, unknown, address);
+    send_packet(stack, to ? to : ETHER_BROADCAST, ARP_REQUEST, ip4_source(stack, address), unknown, address);
 }
 
 void arp_probe(struct stack *stack, uint32_t address) {
@@ -45,22 +45,29 @@ void arp_probe(struct stack *stack, uint32_t address) {
     send_packet(stack, ETHER_BROADCAST, ARP_REQUEST, 0, unknown, address);
 }
 
-void arp_announce(struct stack *stack) {
+static void announce(struct stack *stack, uint32_t address) {
     static const uint8_t unknown[6];
-    /* Linux answers a probe, but not an announcement, for an address that it has. */
-    arp_probe(stack, stack->config.address);
-    send_packet(stack, ETHER_BROADCAST, ARP_REQUEST, stack->config.address, unknown, stack->config.address);
+    send_packet(stack, ETHER_BROADCAST, ARP_REQUEST, address, unknown, address);
 }
 
-/* Somebody else claims our address: RFC 5227 section 2.4 (b), defend it once in DEFEND_INTERVAL. */
-static void conflict(struct stack *stack, const uint8_t mac[6]) {
-    static const uint8_t unknown[6];
+void arp_announce(struct stack *stack) {
+    const struct ip4_addresses *addresses = &stack->addresses4;
+    for (uint32_t i = 0; i < addresses->count; i++) {
+        /* Linux answers a probe, but not an announcement, for an address that it has. */
+        arp_probe(stack, addresses->entries[i].address);
+        announce(stack, addresses->entries[i].address);
+    }
+}
+
+/* Somebody else claims an address of ours: RFC 5227 section 2.4 (b), defend it once in DEFEND_INTERVAL. */
+static void conflict(struct stack *stack, struct ip4_address *own, const uint8_t mac[6]) {
     memcpy(stack->arp.conflict_mac, mac, 6);
+    stack->arp.conflict_address = own->address;
     stack->arp.conflicts++;
-    if (stack->arp.last_defence_ns && stack->now_ns - stack->arp.last_defence_ns < ARP_DEFEND_NS)
+    if (own->defended_ns && stack->now_ns - own->defended_ns < ARP_DEFEND_NS)
         return;
-    stack->arp.last_defence_ns = stack->now_ns;
-    send_packet(stack, ETHER_BROADCAST, ARP_REQUEST, stack->config.address, unknown, stack->config.address);
+    own->defended_ns = stack->now_ns;
+    announce(stack, own->address);
 }
 
 /* Whether a MAC address for an entry that has another one is too early to be believed. An announcement is
@@ -90,8 +97,9 @@ void arp_input(struct stack *stack, const uint8_t *packet, uint32_t length) {
     uint32_t target = wire_get32(packet + 24);
     if (sender_mac[0] & 1 || memcmp(sender_mac, stack->config.mac, 6) == 0)
         return;
-    if (sender && sender == stack->config.address) {
-        conflict(stack, sender_mac);
+    const struct ip4_address *claimed = ip4_address_find(stack, sender);
+    if (claimed) {
+        conflict(stack, &stack->addresses4.entries[claimed - stack->addresses4.entries], sender_mac);
         return;
     }
     /* RFC 5227 section 2.1.1: somebody has it, or is about to. */
@@ -101,7 +109,7 @@ void arp_input(struct stack *stack, const uint8_t *packet, uint32_t length) {
     }
     if (!stack->config.address)
         return;
-    bool for_us = target == stack->config.address;
+    bool for_us = ip4_address_find(stack, target);
     struct neighbour *entry = sender ? neighbour_lookup(stack, ip_from_v4(sender)) : NULL;
     stack_work_on(stack, entry);
     if (entry && !is_locked(stack, entry, sender_mac, sender == target)) {
@@ -116,5 +124,5 @@ void arp_input(struct stack *stack, const uint8_t *packet, uint32_t length) {
     if (!entry && sender && may_be_neighbour(stack, sender) &&
         (entry = neighbour_create(stack, ip_from_v4(sender))))
         neighbour_learn(stack, entry, sender_mac, NEIGHBOUR_STALE);
-    send_packet(stack, sender_mac, ARP_REPLY, stack->config.address, sender_mac, sender);
+    send_packet(stack, sender_mac, ARP_REPLY, target, sender_mac, sender);
 }

@@ -262,7 +262,7 @@ static void tell_undelivered(struct stack *stack, struct ip_address neighbour, c
         icmp6_undelivered(stack, header, length);
         return;
     }
-    struct icmp_error error = icmp_host_unreachable(stack);
+    struct icmp_error error = icmp_host_unreachable(stack, wire_get32(header + 12));
     ip_error(stack, header, length, &error);
 }
 

@@ -120,7 +120,10 @@ int tool_connect(struct config *config) {
         return complain("%s", error);
     const char *interface = config_interface(config->nic);
     unsigned index = interface ? if_nametoindex(interface) : 0;
-    int ipc = connect_to(ipc_of_address(config->nic, index, ip_from_v4(config->address)), &stranger);
+    int ipc = -1;
+    for (uint32_t i = 0; ipc < 0 && i <= config->more_count; i++)
+        ipc = connect_to(ipc_of_address(config->nic, index, ip_from_v4(config_address4(config, i).address)),
+                         &stranger);
     for (int i = 0; ipc < 0 && i < config->count6; i++)
         ipc = connect_to(ipc_of_address(config->nic, index, config->addresses6[i].address), &stranger);
     if (ipc < 0)

@@ -28,15 +28,16 @@ static void add_process(const void *object, void *context) {
         snprintf(text + used, 480 - used, "%s%s (%d)", used ? ", " : "", name, process.pid);
 }
 
-/* IPv4's address, and the first of IPv6 that is not the link's alone. */
+/* IPv4's addresses, and the first of IPv6 that is not the link's alone. */
 static void write_address(const struct stack *stack, char *text, size_t room) {
     const struct ip6_addresses *addresses = &stack->ip6.addresses;
     char host[IP_ADDRESS_TEXT];
     size_t used = 0;
     snprintf(text, room, "-");
-    if (stack->config.address)
-        used = (size_t)snprintf(text, room, "%s/%u", ip_text(ip_from_v4(stack->config.address), host),
-                                stack->config.prefix_length);
+    for (uint32_t i = 0; i < stack->addresses4.count && i < IP4_ADDRESSES_MAX; i++)
+        used += (size_t)snprintf(text + used, room - used, "%s%s/%u", used ? " " : "",
+                                 ip_text(ip_from_v4(stack->addresses4.entries[i].address), host),
+                                 stack->addresses4.entries[i].prefix_length);
     for (uint32_t i = 0; i < addresses->count && i < IP6_ADDRESSES_MAX; i++) {
         const struct ip6_address *entry = &addresses->entries[i];
         if (ip_is_link_local(entry->address))
@@ -48,7 +49,7 @@ static void write_address(const struct stack *stack, char *text, size_t room) {
 }
 
 static void show(const char *name) {
-    char programs[480] = "", address[2 * IP_ADDRESS_TEXT + 10];
+    char programs[480] = "", address[(1 + IP4_ADDRESSES_MAX) * (IP_ADDRESS_TEXT + 5)];
     setenv("BAREWIRE_NAME", name, 1);
     if (tool_look(IPC_LOOK))
         return;

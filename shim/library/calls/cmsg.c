@@ -138,13 +138,12 @@ static void put_error_of(const struct stack *stack, struct writing *writing,
 static void put_ip(const struct stack *stack, struct writing *writing, const struct socket_options *options,
                    const struct socket_message *message) {
     struct in_addr destination = {htonl(ip_to_v4(message->local_address))};
-    const struct stack_config *config = &stack->config;
     if (options->receive_packet_info) {
         struct in_pktinfo info = {.ipi_ifindex = (int)interface_of(stack, message->local_address),
                                   .ipi_addr = destination,
                                   .ipi_spec_dst = destination};
         if (!ip_is_local(stack, message->local_address))
-            info.ipi_spec_dst.s_addr = htonl(config->address);
+            info.ipi_spec_dst.s_addr = htonl(ip4_source(stack, ip_to_v4(message->address)));
         put(writing, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
     }
     if (options->receive_ttl)

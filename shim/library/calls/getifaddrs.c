@@ -48,21 +48,23 @@ static struct sockaddr_in inet(uint32_t host) {
     return (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(host)};
 }
 
-#define SIX_MAX (1 + IP6_ADDRESSES_MAX) /* ::1, and the stack's own */
+#define FOUR_MAX (1 + IP4_ADDRESSES_MAX) /* 127.0.0.1, and the stack's own */
+#define SIX_MAX (1 + IP6_ADDRESSES_MAX)  /* ::1, and the stack's own */
 
 /* One allocation, as glibc's freeifaddrs wants it. */
 struct told {
-    struct ifaddrs entries[4 + SIX_MAX];
+    int count;
+    struct ifaddrs entries[INTERFACES + FOUR_MAX + SIX_MAX];
     struct sockaddr_in6 addresses6[SIX_MAX], masks6[SIX_MAX];
-    struct sockaddr_ll links[2], link_broadcasts[2];
-    struct sockaddr_in addresses[2], masks[2], broadcasts[2];
+    struct sockaddr_ll links[INTERFACES], link_broadcasts[INTERFACES];
+    struct sockaddr_in addresses[FOUR_MAX], masks[FOUR_MAX], broadcasts[FOUR_MAX];
+    int fours, sixes;
     struct interface interfaces[INTERFACES];
     struct rtnl_link_stats counts[INTERFACES];
 };
 
-static void tell_interface(struct told *told, int index) {
+static void tell_link(struct told *told, int index) {
     const struct interface *interface = &told->interfaces[index];
-    struct ifaddrs *link = &told->entries[index], *address = &told->entries[2 + index];
     bool loopback = interface->flags & IFF_LOOPBACK;
     struct sockaddr_ll hardware = {.sll_family = AF_PACKET,
                                    .sll_ifindex = (int)interface->index,
@@ -71,25 +73,35 @@ static void tell_interface(struct told *told, int index) {
     memcpy(hardware.sll_addr, interface->mac, 6);
     told->links[index] = told->link_broadcasts[index] = hardware;
     memset(told->link_broadcasts[index].sll_addr, loopback ? 0 : 0xff, 6);
-    told->addresses[index] = inet(interface->address);
-    told->masks[index] = inet(interface->mask);
-    told->broadcasts[index] = inet(loopback ? interface->address : interface->broadcast);
-    *link = (struct ifaddrs){.ifa_name = told->interfaces[index].name,
-                             .ifa_flags = interface->flags,
-                             .ifa_addr = (struct sockaddr *)&told->links[index],
-                             .ifa_broadaddr = (struct sockaddr *)&told->link_broadcasts[index],
-                             .ifa_data = &told->counts[index]};
-    *address = (struct ifaddrs){.ifa_name = told->interfaces[index].name,
-                                .ifa_flags = interface->flags,
-                                .ifa_addr = (struct sockaddr *)&told->addresses[index],
-                                .ifa_netmask = (struct sockaddr *)&told->masks[index],
-                                .ifa_broadaddr = (struct sockaddr *)&told->broadcasts[index]};
+    told->entries[told->count++] =
+        (struct ifaddrs){.ifa_name = told->interfaces[index].name,
+                         .ifa_flags = interface->flags,
+                         .ifa_addr = (struct sockaddr *)&told->links[index],
+                         .ifa_broadaddr = (struct sockaddr *)&told->link_broadcasts[index],
+                         .ifa_data = &told->counts[index]};
 }
 
-static void tell_six(struct told *told, int *count, int index, struct ip_address address,
-                     unsigned prefix_length) {
+static void tell_fours(struct told *told, int index) {
     struct interface *interface = &told->interfaces[index];
-    int place = *count - 4;
+    bool loopback = interface->flags & IFF_LOOPBACK;
+    for (uint32_t i = 0; i < interface->inet_count; i++) {
+        const struct interface_inet *own = &interface->inet[i];
+        int place = told->fours++;
+        told->addresses[place] = inet(own->address);
+        told->masks[place] = inet(own->mask);
+        told->broadcasts[place] = inet(loopback ? own->address : own->broadcast);
+        told->entries[told->count++] =
+            (struct ifaddrs){.ifa_name = interface->name,
+                             .ifa_flags = interface->flags,
+                             .ifa_addr = (struct sockaddr *)&told->addresses[place],
+                             .ifa_netmask = (struct sockaddr *)&told->masks[place],
+                             .ifa_broadaddr = (struct sockaddr *)&told->broadcasts[place]};
+    }
+}
+
+static void tell_six(struct told *told, int index, struct ip_address address, unsigned prefix_length) {
+    struct interface *interface = &told->interfaces[index];
+    int place = told->sixes++;
     struct sockaddr_in6 *six = &told->addresses6[place], *mask = &told->masks6[place];
     *six = (struct sockaddr_in6){.sin6_family = AF_INET6};
     *mask = *six;
@@ -97,23 +109,20 @@ static void tell_six(struct told *told, int *count, int index, struct ip_address
     six->sin6_scope_id = address_scope(address);
     for (unsigned bit = 0; bit < prefix_length; bit++)
         mask->sin6_addr.s6_addr[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
-    told->entries[(*count)++] = (struct ifaddrs){.ifa_name = interface->name,
-                                                 .ifa_flags = interface->flags,
-                                                 .ifa_addr = (struct sockaddr *)six,
-                                                 .ifa_netmask = (struct sockaddr *)mask};
+    told->entries[told->count++] = (struct ifaddrs){.ifa_name = interface->name,
+                                                    .ifa_flags = interface->flags,
+                                                    .ifa_addr = (struct sockaddr *)six,
+                                                    .ifa_netmask = (struct sockaddr *)mask};
 }
 
 /* The lock is held. */
-static int tell_sixes(struct told *told) {
+static void tell_sixes(struct told *told) {
     static const struct ip_address loopback = {{{[15] = 1}}};
     const struct ip6_addresses *addresses = &shared->stack.ip6.addresses;
-    int count = 4;
     if (told->interfaces[INTERFACE_LOOPBACK].inet6)
-        tell_six(told, &count, INTERFACE_LOOPBACK, loopback, IP_ADDRESS_BITS);
+        tell_six(told, INTERFACE_LOOPBACK, loopback, IP_ADDRESS_BITS);
     for (uint32_t i = 0; i < addresses->count && i < IP6_ADDRESSES_MAX; i++)
-        tell_six(told, &count, INTERFACE_OWN, addresses->entries[i].address,
-                 addresses->entries[i].prefix_length);
-    return count;
+        tell_six(told, INTERFACE_OWN, addresses->entries[i].address, addresses->entries[i].prefix_length);
 }
 
 EXPORT int getifaddrs(struct ifaddrs **list) {
@@ -127,19 +136,19 @@ EXPORT int getifaddrs(struct ifaddrs **list) {
     if (!told)
         return (int)call_result(-ENOMEM);
     memcpy(told->interfaces, both, sizeof both);
+    for (int i = 0; i < INTERFACES; i++)
+        tell_link(told, i);
+    for (int i = 0; i < INTERFACES; i++)
+        tell_fours(told, i);
     region_enter();
     for (int i = 0; i < INTERFACES; i++) {
         struct rtnl_link_stats64 wide;
         interfaces_count((enum interface_place)i, &wide, &told->counts[i]);
     }
-    int count = tell_sixes(told);
+    tell_sixes(told);
     region_leave();
-    tell_interface(told, 0);
-    tell_interface(told, 1);
-    struct ifaddrs *last = told->entries;
-    for (int i = 1; i < count; i++)
-        if (i != 3 || both[1].address) /* none yet: DHCP */
-            last = last->ifa_next = &told->entries[i];
+    for (int i = 0; i + 1 < told->count; i++)
+        told->entries[i].ifa_next = &told->entries[i + 1];
     *list = told->entries;
     return 0;
 }
@@ -181,20 +190,21 @@ static void put_inet(struct sockaddr *to, uint32_t host) {
     memcpy(to, &address, sizeof address);
 }
 
-/* SIOCGIFCONF; the list's room is the program's. */
+/* SIOCGIFCONF, an entry an address; the list's room is the program's. */
 static int list_interfaces(const struct interface both[INTERFACES], struct ifconf *list) {
-    int wanted = (both[1].address ? 2 : 1) * (int)sizeof(struct ifreq), used = 0;
-    for (int i = 0; i < 2 && list->ifc_buf && used < wanted; i++) {
-        struct ifreq entry = {0};
-        if (list->ifc_len - used < (int)sizeof entry)
-            break;
-        memcpy(entry.ifr_name, both[i].name, IFNAMSIZ);
-        put_inet(&entry.ifr_addr, both[i].address);
-        if (user_write(list->ifc_buf + used, &entry, sizeof entry))
-            return -EFAULT;
-        used += (int)sizeof entry;
-    }
-    list->ifc_len = list->ifc_buf ? used : wanted;
+    int used = 0;
+    for (int i = 0; i < INTERFACES; i++)
+        for (uint32_t j = 0; j < both[i].inet_count; j++) {
+            struct ifreq entry = {0};
+            if (list->ifc_buf && list->ifc_len - used < (int)sizeof entry)
+                break;
+            memcpy(entry.ifr_name, both[i].name, IFNAMSIZ);
+            put_inet(&entry.ifr_addr, both[i].inet[j].address);
+            if (list->ifc_buf && user_write(list->ifc_buf + used, &entry, sizeof entry))
+                return -EFAULT;
+            used += (int)sizeof entry;
+        }
+    list->ifc_len = used;
     return 0;
 }
 
@@ -289,18 +299,19 @@ static int answer(const struct interface both[INTERFACES], unsigned long request
     const struct interface *interface = &both[which];
     bool of_address = request == SIOCGIFADDR || request == SIOCGIFNETMASK || request == SIOCGIFBRDADDR ||
                       request == SIOCGIFDSTADDR;
-    if (of_address && !interface->address)
+    const struct interface_inet *own = &interface->inet[0];
+    if (of_address && !interface->inet_count)
         return -EADDRNOTAVAIL;
     switch (request) {
     case SIOCGIFADDR:
     case SIOCGIFDSTADDR:
-        put_inet(&ask_for->ifr_addr, interface->address);
+        put_inet(&ask_for->ifr_addr, own->address);
         break;
     case SIOCGIFNETMASK:
-        put_inet(&ask_for->ifr_netmask, interface->mask);
+        put_inet(&ask_for->ifr_netmask, own->mask);
         break;
     case SIOCGIFBRDADDR:
-        put_inet(&ask_for->ifr_broadaddr, interface->broadcast);
+        put_inet(&ask_for->ifr_broadaddr, own->broadcast);
         break;
     case SIOCGIFFLAGS:
         ask_for->ifr_flags = (short)interface->flags;

@@ -64,13 +64,13 @@ static void find_source(struct destination *destination) {
         destination->common = destination_common_bits(&destination->source, &destination->address);
         return;
     }
-    const struct stack_config *config = &shared->stack.config;
-    uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
+    uint32_t source = ip4_source(&shared->stack, host);
+    const struct ip4_address *own = ip4_address_find(&shared->stack, source);
     destination->reached = ip_is_local(&shared->stack, ip_from_v4(host)) ||
                            ip_is_broadcast(&shared->stack, ip_from_v4(host)) ||
                            ip_route_lookup(&shared->stack.routes, host, &hop) == 0;
-    destination->source = mapped(config->address);
-    if ((host & mask) == (config->address & mask) || destination->told.family == AF_INET6)
+    destination->source = mapped(source);
+    if (!own || !((host ^ source) & own->mask) || destination->told.family == AF_INET6)
         destination->common = destination_common_bits(&destination->source, &destination->address);
 }
 

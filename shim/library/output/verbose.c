@@ -14,6 +14,15 @@
 #define PERIOD_NS UINT64_C(200000000)
 #define CLEAR "\r\033[K"
 
+/* What has no route counts as on the link. */
+static struct ip_address next_hop_of(struct ip_address remote, struct ip_address source) {
+    struct ip_address hop6;
+    uint32_t hop;
+    if (ip_is_v4(remote))
+        return ip_route_lookup(&shared->stack.routes, ip_to_v4(remote), &hop) ? remote : ip_from_v4(hop);
+    return ip6_route_lookup(&shared->stack, remote, source, &hop6) ? remote : hop6;
+}
+
 void verbose_note(struct verbose_summary *summary, int fd) {
     struct fd_entry *entry = descriptor_find(fd);
     summary->worth_telling = false;
@@ -27,15 +36,9 @@ void verbose_note(struct verbose_summary *summary, int fd) {
     summary->tcp = *socket->tcp;
     summary->mtu = shared->stack.config.mtu;
     summary->now_ns = clock_now();
-    const struct stack_config *config = &shared->stack.config;
-    uint32_t mask = config->prefix_length ? UINT32_MAX << (32 - config->prefix_length) : 0;
     struct ip_address remote = summary->tcp.remote_address;
-    summary->next_hop = ip_from_v4(config->gateway);
-    if (!ip_is_v4(remote) &&
-        ip6_route_lookup(&shared->stack, remote, summary->tcp.binding.address, &summary->next_hop))
-        summary->next_hop = remote;
-    summary->on_link = ip_is_v4(remote) ? (ip_to_v4(remote) & mask) == (config->address & mask)
-                                        : ip_equal(remote, summary->next_hop);
+    summary->next_hop = next_hop_of(remote, summary->tcp.binding.address);
+    summary->on_link = ip_equal(remote, summary->next_hop);
     const struct neighbour *hop =
         neighbour_lookup(&shared->stack, summary->on_link ? remote : summary->next_hop);
     summary->neighbour_silent = hop && hop->state == NEIGHBOUR_INCOMPLETE;
@@ -126,11 +129,10 @@ void verbose_show(void) {
 static void say_why(const struct verbose_summary *summary, char *text, size_t room) {
     const struct tcp *tcp = &summary->tcp;
     const struct tcp_history *history = &tcp->history;
-    const struct stack_config *config = &shared->stack.config;
     bool v4 = ip_is_v4(tcp->remote_address);
-    bool no_neighbour =
-        ip_equal(history->icmp_from, v4 ? ip_from_v4(config->address) : tcp->binding.address) ||
-        (summary->neighbour_silent && !history->failed);
+    bool no_neighbour = (v4 ? ip4_address_find(&shared->stack, ip_to_v4(history->icmp_from)) != NULL
+                            : ip_equal(history->icmp_from, tcp->binding.address)) ||
+                        (summary->neighbour_silent && !history->failed);
     double seconds = (double)(summary->now_ns - history->opened_ns) / 1e9;
     char host[IP_ADDRESS_TEXT];
     if (no_neighbour && summary->on_link)
@@ -174,7 +176,7 @@ void verbose_tell(const struct verbose_summary *summary) {
     if (atomic_exchange(&line.shown, false))
         say(CLEAR);
     place_text(!ip_is_any(tcp->binding.address) ? tcp->binding.address
-                                                : ip_from_v4(shared->stack.config.address),
+                                                : ip_source(&shared->stack, tcp->remote_address, 0),
                tcp->binding.port ? tcp->binding.port : tcp->last_port, local);
     place_text(tcp->remote_address, tcp->remote_port, remote);
     if (!history->established_ns) {

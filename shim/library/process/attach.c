@@ -39,7 +39,7 @@ struct config attach_config;
 static _Atomic bool is_attached;
 static pthread_mutex_t attaching = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 static _Atomic bool step_underway; /* on some thread */
-#define PLACES_MAX 12
+#define PLACES_MAX 15
 static struct place {
     struct ipc_address door;
     struct ip_address address; /* that it is the door of; "::": of a name */
@@ -330,7 +330,8 @@ void attach_find_keepers(void) {
     unsigned users[4];
     int count = own_users(users);
     place_count = 0;
-    add_address(ip_from_v4(attach_config.address));
+    for (uint32_t i = 0; i <= attach_config.more_count; i++)
+        add_address(ip_from_v4(config_address4(&attach_config, i).address));
     for (int i = 0; i < attach_config.count6; i++)
         add_address(attach_config.addresses6[i].address);
     for (int i = 0; i < count; i++)

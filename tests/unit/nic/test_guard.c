@@ -97,6 +97,23 @@ static void only_own_addresses_leave(void **state) {
     free(guard);
 }
 
+static void each_of_several_own_addresses_leaves(void **state) {
+    (void)state;
+    struct nic *guard = guarded();
+    uint8_t bytes[64];
+    for (uint32_t i = 1; i < GUARD_ADDRESSES_MAX; i++)
+        guard_allow(guard, OWN + 256 * i);
+    for (uint32_t i = 0; i < GUARD_ADDRESSES_MAX; i++) {
+        packet(bytes, own_mac, 0x0800, OWN + 256 * i);
+        assert_true(leaves(guard, bytes, 64));
+        packet(bytes, own_mac, 0x0806, OWN + 256 * i);
+        assert_true(leaves(guard, bytes, 64));
+    }
+    packet(bytes, own_mac, 0x0806, OTHER);
+    assert_false(leaves(guard, bytes, 64));
+    free(guard);
+}
+
 static const uint8_t own6[16] = {0xfe, 0x80, [15] = 1}, other6[16] = {0xfe, 0x80, [15] = 9};
 static int asked;
 static bool lost; /* the host has it now */
@@ -343,6 +360,7 @@ static void guarded_nic_is_not_shared(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_own_addresses_leave),
+        cmocka_unit_test(each_of_several_own_addresses_leaves),
         cmocka_unit_test(only_own_addresses_of_ipv6_leave),
         cmocka_unit_test(an_address_of_ipv6_is_asked_for_again),
         cmocka_unit_test(of_neighbours_it_tells_of_itself_and_of_routers_nothing),
