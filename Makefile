@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# barewire: make, make check, make bench, make demo, make install, make deb, make clean.
+# barewire: make, make check, make bench, make demo, make install, make deb, make dist, make clean.
 #   make quick                       a part of make check that takes four minutes
 #   make simulate SEEDS=N            two stacks on bad links, N times; a failing seed says how to replay it
 #   make model SEEDS=N               the library and the keeper under a scheduler, N times
@@ -13,6 +13,8 @@
 CC = gcc
 , := ,
 PREFIX ?= /usr/local
+# Of the stack as a library.
+LIBDIR ?= $(PREFIX)/lib
 BUILD := build$(if $(SAN),-$(SAN))
 SANITIZE_asan := -fsanitize=address -fno-omit-frame-pointer
 SANITIZE_ubsan := -fsanitize=undefined -fno-sanitize-recover=undefined
@@ -60,7 +62,7 @@ KEEPER_LIBS = $(shell pkg-config --libs libpcap libcap-ng) -lvdeplug -lpthread -
 CMOCKA_LIBS = $(shell pkg-config --libs cmocka) -lm
 
 .PRECIOUS: $(BUILD)/plain/%.o
-.PHONY: all check quick unit simulate fuzz integration bench demo install deb clean format
+.PHONY: all check quick unit simulate fuzz integration bench demo install deb dist clean format
 all: $(BUILD)/libbarewire.so $(BUILD)/barewire-keeper $(BUILD)/barewire-load $(BUILD)/barewire
 
 LINK = @mkdir -p $(@D); echo "  LD  $@"; $(CC) $(ALL_CFLAGS) $(WRAPS) -o $@ $^
@@ -184,7 +186,13 @@ $(BUILD)/tests/conformance-libc: DOOR = -DDOOR_LIBC
 $(BUILD)/tests/stack: $(call objects,plain,tests/bench/stack.c $(STACK))
 	$(LINK)
 
-# The stack as a library.
+# The stack as a library, which the example is linked to as a program elsewhere would be.
+STACK_LIBRARY := $(BUILD)/libbarewire-stack.a
+$(STACK_LIBRARY): $(call objects,plain,$(STACK))
+	@rm -f $@
+	@echo "  AR  $@"
+	@ar qcsD $@ $^
+
 $(BUILD)/tests/echo: $(call objects,plain,tests/example/echo.c $(STACK))
 	$(LINK)
 
@@ -242,13 +250,19 @@ bench: all $(BUILD)/tests/stack $(BUILD)/tests/bad_link
 demo: all
 	scripts/demo
 
-install: all
+install: all $(STACK_LIBRARY)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/barewire
 	install -m 755 $(BUILD)/barewire $(DESTDIR)$(PREFIX)/bin/barewire
 	install -m 755 $(BUILD)/barewire-keeper $(DESTDIR)$(PREFIX)/lib/barewire/barewire-keeper
 	install -m 755 $(BUILD)/barewire-load $(DESTDIR)$(PREFIX)/lib/barewire/barewire-load
 	install -m 644 $(BUILD)/libbarewire.so $(DESTDIR)$(PREFIX)/lib/barewire/libbarewire.so
 	install -m 755 scripts/lab $(DESTDIR)$(PREFIX)/lib/barewire/lab
+	find stack -name '*.h' | while read -r header; do \
+	    install -D -m 644 "$$header" "$(DESTDIR)$(PREFIX)/include/barewire/$$header" || exit; done
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 644 $(STACK_LIBRARY) $(DESTDIR)$(LIBDIR)/libbarewire-stack.a
+	version=$$(sed -n 's/^.define VERSION "\(.*\)"/\1/p' shim/command/help.c) && \
+	    sed "s|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$$version|" scripts/barewire-stack.pc >$(DESTDIR)$(LIBDIR)/pkgconfig/barewire-stack.pc
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/barewire/topologies tests/topologies/*.toml
 	for page in barewire.1 barewire.conf.5 barewire-keeper.8; do \
 	    install -D -m 644 scripts/$$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page || exit; done
@@ -259,6 +273,9 @@ install: all
 
 deb: all
 	scripts/package build
+
+dist: $(BUILD)/barewire
+	scripts/dist $(BUILD)
 
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i

@@ -83,7 +83,7 @@ struct nic *rights_open_nic(const char *nic, char *error) {
     if (rights_borrowed() && !raw)
         rights_drop();
     struct nic *opened = nic_open(nic, error);
-    if (!opened && raw && rights_group_has() && strstr(error, "no permission"))
+    if (!opened && raw && rights_group_has() && geteuid() != 0 && strstr(error, "no permission"))
         snprintf(error, NIC_ERROR_BYTES,
                  "no permission to open interface '%s': that is for root and for group barewire ('adduser "
                  "YOU barewire')",

@@ -30,6 +30,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define KEEPER "barewire-keeper"
+#define KEEPER_PLAIN "barewire-plain" /* the same without a capability */
 #define ENVIRONMENT_MAX 33
 #define DHCP_SOON_MS 2000 /* less is no wait */
 #define STACK_BYTES (128 << 10)
@@ -82,6 +84,12 @@ static int run_keeper(void *context) {
         kernel_call(SYS_setresuid, 0, 0, 0, 0, 0, 0);
     }
     LIBC(execve)(plan->path, arguments, plan->environment);
+    /* A file's capability that may not be had here, as in a container without it, is EPERM (capabilities(7)). */
+    char *slash = errno == EPERM ? strrchr(plan->path, '/') : NULL;
+    if (slash) {
+        memcpy(slash + 1, KEEPER_PLAIN, sizeof KEEPER_PLAIN); /* which is shorter */
+        LIBC(execve)(plan->path, arguments, plan->environment);
+    }
     static const char message[] = "can't run the keeper; is barewire-keeper beside libbarewire.so?";
     LIBC(write)(2, message, sizeof message - 1);
     LIBC(_exit)(127);
@@ -108,7 +116,7 @@ static bool find_keeper(char path[PATH_MAX]) {
     *slash = 0;
     /* The package has it for a group alone, since it may open raw interfaces; another for everybody else may
      * not. */
-    static const char *const names[] = {"barewire-keeper", "barewire-plain"};
+    static const char *const names[] = {KEEPER, KEEPER_PLAIN};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (snprintf(path, PATH_MAX, "%s/%s", resolved, names[i]) < PATH_MAX &&
             faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
