@@ -6,6 +6,7 @@
 #include "shim/library/netinfo/interfaces.h"
 #include "shim/library/process/netns.h"
 #include "shim/library/user_memory.h"
+#include <assert.h>
 #include <ifaddrs.h>
 #include <linux/if_link.h>
 #include <linux/if_packet.h>
@@ -14,6 +15,7 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <net/route.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,10 +53,10 @@ static struct sockaddr_in inet(uint32_t host) {
 #define FOUR_MAX (1 + IP4_ADDRESSES_MAX) /* 127.0.0.1, and the stack's own */
 #define SIX_MAX (1 + IP6_ADDRESSES_MAX)  /* ::1, and the stack's own */
 
-/* One allocation, as glibc's freeifaddrs wants it. */
+/* One allocation that begins with the list: that is the pointer which freeifaddrs of glibc gives to free(3). */
 struct told {
-    int count;
     struct ifaddrs entries[INTERFACES + FOUR_MAX + SIX_MAX];
+    int count;
     struct sockaddr_in6 addresses6[SIX_MAX], masks6[SIX_MAX];
     struct sockaddr_ll links[INTERFACES], link_broadcasts[INTERFACES];
     struct sockaddr_in addresses[FOUR_MAX], masks[FOUR_MAX], broadcasts[FOUR_MAX];
@@ -62,6 +64,8 @@ struct told {
     struct interface interfaces[INTERFACES];
     struct rtnl_link_stats counts[INTERFACES];
 };
+
+static_assert(offsetof(struct told, entries) == 0, "freeifaddrs");
 
 static void tell_link(struct told *told, int index) {
     const struct interface *interface = &told->interfaces[index];
