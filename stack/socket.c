@@ -286,7 +286,7 @@ static ssize_t open_with_data(struct stack *stack, struct socket *socket,
         socket->connecting = true;
     }
     if (sent > 0)
-        tcp_write_mark_write(stack, tcp, message->flags & ~MSG_EOR);
+        tcp_write_mark_write(stack, tcp, message->flags & ~MSG_EOR, socket_stamps(socket, message));
     return sent > 0 ? sent : -EINPROGRESS;
 }
 
@@ -436,8 +436,9 @@ void socket_send_part(struct stack *stack, struct socket *socket, struct buffer 
     tcp_send_part(stack, socket->tcp, chain, length, fills, more);
 }
 
-void socket_send_written(struct stack *stack, struct socket *socket, int flags, bool whole) {
-    tcp_send_written(stack, socket->tcp, flags, whole);
+void socket_send_written(struct stack *stack, struct socket *socket, const struct socket_message *message,
+                         bool whole) {
+    tcp_send_written(stack, socket->tcp, message->flags, socket_stamps(socket, message), whole);
 }
 
 static ssize_t stream_send(struct stack *stack, struct socket *socket, const struct socket_message *message) {
@@ -449,8 +450,9 @@ static ssize_t stream_send(struct stack *stack, struct socket *socket, const str
         return error;
     if (message->unreadable && tcp_send_room(stack, tcp) > 0)
         return -EFAULT;
-    ssize_t sent =
-        message->unreadable ? -EAGAIN : tcp_send(stack, tcp, message->pieces, message->count, message->flags);
+    ssize_t sent = message->unreadable ? -EAGAIN
+                                       : tcp_send(stack, tcp, message->pieces, message->count, message->flags,
+                                                  socket_stamps(socket, message));
     if (sent == -EAGAIN || sent == -ENOBUFS ||
         (sent >= 0 && (size_t)sent < buffer_pieces_length(message->pieces, message->count)))
         note_no_space(stack, socket);
@@ -474,10 +476,48 @@ static uint32_t peek_start(const struct socket *socket, int flags) {
     return flags & MSG_PEEK && socket->options.peek_offset > 0 ? (uint32_t)socket->options.peek_offset : 0;
 }
 
+static bool wants_arrivals(const struct socket *socket) {
+    return socket->options.timestamp || socket->options.timestamping & SOF_TIMESTAMPING_RX_SOFTWARE;
+}
+
+void socket_arrived(struct stack *stack, struct socket *socket, uint32_t end) {
+    struct socket_filters *extra = socket && wants_arrivals(socket) ? socket_filters(stack, socket) : NULL;
+    if (!extra)
+        return;
+    struct stream_arrivals *arrivals = &extra->arrivals;
+    uint32_t last = (arrivals->first + arrivals->count - 1) % STREAM_ARRIVALS_MAX;
+    if (arrivals->count == 0 || arrivals->entries[last].at_ns != stack->now_ns) {
+        if (arrivals->count ==
+            STREAM_ARRIVALS_MAX) /* its bytes came with the next ones: as if Linux had joined them */
+            arrivals->first = (arrivals->first + 1) % STREAM_ARRIVALS_MAX;
+        else
+            arrivals->count++;
+        last = (arrivals->first + arrivals->count - 1) % STREAM_ARRIVALS_MAX;
+    }
+    arrivals->entries[last].end = end;
+    arrivals->entries[last].at_ns = stack->now_ns;
+}
+
+/* When the last byte before a sequence number came. What is read is forgotten. */
+static uint64_t arrival_of(const struct socket *socket, uint32_t end) {
+    struct stream_arrivals *arrivals = socket->filters ? &socket->filters->arrivals : NULL;
+    if (!arrivals)
+        return socket->tcp->ack.last_data_ns;
+    for (; arrivals->count > 0; arrivals->count--) {
+        if (seq_ge(arrivals->entries[arrivals->first].end, end))
+            return arrivals->entries[arrivals->first].at_ns;
+        arrivals->first = (arrivals->first + 1) % STREAM_ARRIVALS_MAX;
+    }
+    return socket->tcp->ack.last_data_ns; /* before anybody had asked */
+}
+
 /* Bytes were copied to the program: takes them off the stream, unless they were just looked at. */
 static void stream_copied(struct stack *stack, struct socket *socket, struct socket_message *message,
                           uint32_t length) {
     struct tcp *tcp = socket->tcp;
+    if (wants_arrivals(socket))
+        message->received_ns = arrival_of(socket, tcp->rcv_nxt - tcp->fin_received - tcp->receive.length +
+                                                      peek_start(socket, message->flags) + length);
     if (message->flags & MSG_PEEK) {
         socket_peeked(socket, length);
     } else {

@@ -10,16 +10,24 @@
 #define STACK_SOCKET_H
 
 #include "stack/datagram/datagram.h"
+#include "stack/datagram/datagram_stamp.h"
 #include "stack/ip/filter.h"
 #include "stack/ip/ip4_addresses.h"
 #include "stack/ip/ip6_anycast.h"
 #include "stack/ip/ip6_extension.h"
 #include "stack/ip/ip6_label.h"
 #include "stack/ip/port.h"
+#include <linux/net_tstamp.h>
 #include <sys/socket.h>
 
 #define SOCKET_SEND_MIN 4608u /* Linux's SOCK_MIN_SNDBUF */
 #define SOCKET_RECEIVE_MIN 2304u
+
+/* Of SOF_TIMESTAMPING_*: those that a control message may say (Linux's SOF_TIMESTAMPING_TX_RECORD_MASK). */
+#define SOCKET_STAMPS                                                                          \
+    (SOF_TIMESTAMPING_TX_HARDWARE | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_SCHED | \
+     SOF_TIMESTAMPING_TX_ACK | SOCKET_STAMP_COMPLETION)
+#define SOCKET_STAMP_COMPLETION (1u << 18) /* SOF_TIMESTAMPING_TX_COMPLETION, of Linux 6.15 */
 
 struct tcp;
 
@@ -115,10 +123,21 @@ enum socket_old_form {
     SOCKET_OLD_ROUTING = 16,
 };
 
+/* When what a stream has to read came: of the bytes up to a place in it, behind which the next ones begin. */
+#define STREAM_ARRIVALS_MAX 32u
+struct stream_arrivals {
+    uint32_t first, count; /* of a ring */
+    struct {
+        uint32_t end; /* a sequence number */
+        uint64_t at_ns;
+    } entries[STREAM_ARRIVALS_MAX];
+};
+
 /* What few sockets have. */
 struct socket_filters {
     struct filter filter;
-    struct ip_options options; /* IP_OPTIONS */
+    struct stream_arrivals arrivals; /* of one that wants to be told (SO_TIMESTAMP, SO_TIMESTAMPING) */
+    struct ip_options options;       /* IP_OPTIONS */
     struct socket_headers6 six;
 };
 
@@ -154,9 +173,11 @@ struct socket {
     uint32_t send_limit, receive_limit; /* bytes */
     struct socket_options options;
 
-    struct socket_filters *filters;         /* or NULL */
-    struct tcp *tcp;                        /* of SOCK_STREAM; NULL: all others */
-    uint32_t zerocopy_next, timestamp_base; /* of what is told to MSG_ERRQUEUE */
+    struct socket_filters *filters; /* or NULL */
+    struct tcp *tcp;                /* of SOCK_STREAM; NULL: all others */
+    /* Of what is told to MSG_ERRQUEUE: the next number of MSG_ZEROCOPY; for SOF_TIMESTAMPING_OPT_ID the next datagram's
+     * number, or where in a stream they begin. */
+    uint32_t zerocopy_next, stamp_base;
 
     /* A listener's connections: not yet established, and waiting for accept. */
     struct list syn_queue, accept_queue;
@@ -201,6 +222,9 @@ struct socket_message {
     struct ip_options
         options; /* that a received one came with; of a send if has_options, else the socket's */
     bool has_options;
+    bool has_stamps;    /* of a send: SOF_TIMESTAMPING_* in `stamps`, instead of the socket's */
+    bool has_stamp_key; /* ... and the number that is told with them */
+    uint32_t stamps, stamp_key;
     struct icmp_error error; /* MSG_ERRQUEUE */
     bool has_inq;            /* of a stream: bytes that are left to read */
     uint32_t inq;
@@ -241,11 +265,12 @@ int socket_shutdown(struct stack *stack, struct socket *socket, int how);
  * socket_send, as what opens a connection. Then a part, as a chain of buffers that are filled from their
  * storage's start on, of at most that length, which it `fills` or not, and of which there is `more` to come
  * at once or not; the chain is taken. Then the end of a write, of which that was the `whole` rest or for
- * which there is no more room. */
+ * which there is no more room; of the message count the flags and the stamps. */
 ssize_t socket_send_room(struct stack *stack, struct socket *socket, int flags, bool begins);
 void socket_send_part(struct stack *stack, struct socket *socket, struct buffer *chain, uint32_t length,
                       bool fills, bool more);
-void socket_send_written(struct stack *stack, struct socket *socket, int flags, bool whole);
+void socket_send_written(struct stack *stack, struct socket *socket, const struct socket_message *message,
+                         bool whole);
 
 /* In: the next bytes that a receive would give, at most so many; 0: what socket_receive does is not just to
  * copy. They stay where they are; the caller holds their buffers (buffer_hold_range). Then they are taken,
@@ -321,6 +346,15 @@ static inline uint32_t socket_mtu6(const struct socket *socket) {
     const struct socket_headers6 *six = socket_headers6(socket);
     return six && six->mtu ? six->mtu : UINT32_MAX;
 }
+
+/* SOF_TIMESTAMPING_*: what is to be told of the way of what a message sends. */
+static inline uint32_t socket_stamps(const struct socket *socket, const struct socket_message *message) {
+    uint32_t stamps = socket->options.timestamping;
+    return message->has_stamps ? (stamps & ~SOCKET_STAMPS) | message->stamps : stamps;
+}
+
+/* A stream's next bytes have come, up to that sequence number. */
+void socket_arrived(struct stack *stack, struct socket *socket, uint32_t end);
 
 /* Takes the pending error, as every call that reports it does. Negative errno or 0. */
 int socket_take_error(struct socket *socket);

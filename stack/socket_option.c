@@ -24,7 +24,7 @@
 #define SECOND_NS UINT64_C(1000000000)
 #define LINGER2_MAX_S 120 /* Linux's TCP_FIN_TIMEOUT_MAX */
 #define TIMESTAMPING_OPT_ID_TCP (1 << 16)
-#define TIMESTAMPING_ALL ((1u << 18) - 1) /* of <linux/net_tstamp.h> of 6.18 */
+#define TIMESTAMPING_ALL ((1u << 19) - 1) /* of <linux/net_tstamp.h> of 6.18 */
 #define MS_NS UINT64_C(1000000)           /* what the kernel's clock ticks in, at best */
 
 static uint64_t timeout_ns(const struct timeval *value) {
@@ -145,8 +145,14 @@ static int set_socket_level(struct stack *stack, struct socket *socket, int name
             !(options->timestamping & SOF_TIMESTAMPING_OPT_ID)) {
             if (socket->tcp->state == TCP_CLOSE || socket->tcp->state == TCP_LISTEN)
                 return -EINVAL;
-            socket->timestamp_base = tcp_send_end(socket->tcp);
+            socket->stamp_base =
+                number & TIMESTAMPING_OPT_ID_TCP ? tcp_send_end(socket->tcp) : socket->tcp->snd_una;
+        } else if (!socket->tcp && number & SOF_TIMESTAMPING_OPT_ID &&
+                   !(options->timestamping & SOF_TIMESTAMPING_OPT_ID)) {
+            socket->stamp_base = 0;
         }
+        if (number & SOF_TIMESTAMPING_OPT_STATS && !(number & SOF_TIMESTAMPING_OPT_TSONLY))
+            return -EINVAL;
         if (number & SOF_TIMESTAMPING_BIND_PHC)
             return -EOPNOTSUPP;
         options->timestamping = (uint32_t)number;

@@ -90,7 +90,8 @@ struct stack {
     struct port_table ports;
     struct hash_link *datagram_sockets[PORT_BUCKETS]; /* UDP and ping */
     struct list raw_sockets;
-    struct list blocked; /* of struct socket: the transmit ring was full */
+    struct datagram_stamp stamp; /* of the datagram that is being sent */
+    struct list blocked;         /* of struct socket: the transmit ring was full */
     struct multicast multicast;
     struct igmp igmp;
     struct dhcp dhcp;

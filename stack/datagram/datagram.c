@@ -131,27 +131,35 @@ bool datagram_queue(struct stack *stack, struct socket *socket, struct ip_packet
     return true;
 }
 
-static void queue_error(struct stack *stack, struct socket *socket, const struct icmp_error *error,
-                        struct ip_address destination, uint16_t port, const uint8_t *payload,
-                        uint32_t length) {
-    struct byte_queue quoted = {0};
-    struct iovec piece = {(void *)payload, length};
-    struct datagram *datagram = has_room_for_error(socket, length)
-                                    ? take_datagram(stack, socket, length / BUFFER_CAPACITY + 1)
+/* Takes the chain of what is quoted. */
+static void append_error(struct stack *stack, struct socket *socket, const struct icmp_error *error,
+                         struct ip_address destination, uint16_t port, struct byte_queue *quoted) {
+    struct datagram *datagram = has_room_for_error(socket, quoted->length)
+                                    ? take_datagram(stack, socket, quoted->length / BUFFER_CAPACITY + 1)
                                     : NULL;
-    if (!datagram)
+    if (!datagram) {
+        buffer_drop_chain(&stack->buffers, quoted->head);
         return;
-    byte_queue_append(&quoted, &stack->buffers, &piece, 1, 0, length);
+    }
     datagram->source = destination;
     datagram->source_port = port;
     datagram->destination = error->receiver;
     datagram->ttl = error->ttl;
     datagram->tos = error->tos;
-    datagram->length = quoted.length;
-    datagram->buffers = (uint16_t)quoted.buffers;
-    datagram->chain = quoted.head;
+    datagram->length = quoted->length;
+    datagram->buffers = (uint16_t)quoted->buffers;
+    datagram->chain = quoted->head;
     datagram->error = *error;
     append(stack, socket, &socket->errors, datagram);
+}
+
+static void queue_error(struct stack *stack, struct socket *socket, const struct icmp_error *error,
+                        struct ip_address destination, uint16_t port, const uint8_t *payload,
+                        uint32_t length) {
+    struct byte_queue quoted = {0};
+    struct iovec piece = {(void *)payload, length};
+    byte_queue_append(&quoted, &stack->buffers, &piece, 1, 0, length);
+    append_error(stack, socket, error, destination, port, &quoted);
 }
 
 #define EXTENSION_VERSION 2u
@@ -256,12 +264,10 @@ int datagram_too_long(struct stack *stack, struct socket *socket, const struct s
     return -EMSGSIZE;
 }
 
-void datagram_tell(struct stack *stack, struct socket *socket, const struct icmp_error *told) {
-    struct datagram *datagram = has_room_for_error(socket, 0) ? take_datagram(stack, socket, 0) : NULL;
-    if (!datagram)
-        return;
-    datagram->error = *told;
-    append(stack, socket, &socket->errors, datagram);
+void datagram_tell(struct stack *stack, struct socket *socket, const struct icmp_error *told,
+                   struct byte_queue *quoted) {
+    struct byte_queue none = {0};
+    append_error(stack, socket, told, (struct ip_address){0}, 0, quoted ? quoted : &none);
     socket_event(stack, socket);
 }
 
@@ -294,9 +300,15 @@ static uint32_t room_of(const struct socket_message *message) {
     return room < UINT32_MAX ? (uint32_t)room : UINT32_MAX;
 }
 
+/* Whether what is in the queue of errors is none, but tells how sending went: it has no address, as in Linux. */
+static bool is_told(const struct datagram *datagram) {
+    return datagram->error.origin == SO_EE_ORIGIN_TIMESTAMPING ||
+           datagram->error.origin == SO_EE_ORIGIN_ZEROCOPY;
+}
+
 static void describe(const struct socket *socket, struct socket_message *message,
                      const struct datagram *datagram) {
-    message->has_address = true;
+    message->has_address = !is_told(datagram);
     message->address = datagram->source;
     message->port = datagram->source_port;
     message->full_length = datagram->length;
@@ -392,6 +404,21 @@ static uint32_t receive_part(struct socket *socket, struct socket_message *messa
     return copied;
 }
 
+static bool is_icmp(const struct datagram *datagram) {
+    return datagram->error.origin == SO_EE_ORIGIN_ICMP || datagram->error.origin == SO_EE_ORIGIN_ICMP6;
+}
+
+/* Linux's sock_dequeue_err_skb: the pending error is the next one that a router or host has told, if the one that was
+ * read was such. */
+static void note_next_error(struct socket *socket, bool was_icmp) {
+    struct list *link = list_first(&socket->errors);
+    const struct datagram *next = link ? container_of(link, struct datagram, link) : NULL;
+    if (next && is_icmp(next))
+        socket->error = next->error.error;
+    else if (was_icmp)
+        socket->error = 0;
+}
+
 ssize_t datagram_receive(struct stack *stack, struct socket *socket, struct socket_message *message) {
     bool wants_error = message->flags & MSG_ERRQUEUE;
     struct list *link = list_first(wants_error ? &socket->errors : &socket->datagram->queue);
@@ -415,13 +442,11 @@ ssize_t datagram_receive(struct stack *stack, struct socket *socket, struct sock
         copied = receive_train(stack, socket, message, datagram);
     else
         copied = copy(datagram, message, 0);
+    bool was_icmp = is_icmp(datagram);
     if (!(message->flags & MSG_PEEK) || wants_error)
         destroy(stack, socket, datagram);
-    if (wants_error) {
-        link = list_first(&socket->errors);
-        if (!socket->tcp)
-            socket->error = link ? container_of(link, struct datagram, link)->error.error : 0;
-    }
+    if (wants_error && !socket->tcp)
+        note_next_error(socket, was_icmp);
     return (ssize_t)copied;
 }
 
@@ -530,6 +555,7 @@ int datagram_parameters(struct stack *stack, struct socket *socket, const struct
         .options = ip_options,
         .extensions = extensions,
         .mtu = mtu,
+        .stamp = datagram_stamp(stack, socket, message),
         .identification = socket->connected ? &socket->datagram->ip_identification : NULL,
     };
     const struct socket_headers6 *six = v4 ? NULL : socket_headers6(socket);

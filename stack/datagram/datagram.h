@@ -89,8 +89,10 @@ void datagram_error(struct stack *stack, struct socket *socket, const struct icm
 int datagram_too_long(struct stack *stack, struct socket *socket, const struct socket_message *message,
                       struct ip_address destination, uint32_t mtu);
 
-/* Puts what is no error of the network into a socket's queue of errors (MSG_ERRQUEUE). */
-void datagram_tell(struct stack *stack, struct socket *socket, const struct icmp_error *told);
+/* Puts what is no error of the network into a socket's queue of errors (MSG_ERRQUEUE), with what it quotes: NULL or a
+ * queue, whose chain is taken. */
+void datagram_tell(struct stack *stack, struct socket *socket, const struct icmp_error *told,
+                   struct byte_queue *quoted);
 
 /* The last in that queue, or NULL. */
 struct datagram *datagram_last_error(const struct socket *socket);

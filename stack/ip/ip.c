@@ -373,6 +373,8 @@ static int output_to_many(struct stack *stack, struct frame *frame, const struct
 
 int ip_output_whole(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters) {
     uint32_t destination = ip_to_v4(parameters->destination), next_hop = destination;
+    if (parameters->stamp)
+        datagram_leaves(stack, frame, parameters);
     if (ip4_is_local(stack, destination)) {
         int result = stack_loop_back(stack, frame);
         frame_release(&stack->buffers, frame);

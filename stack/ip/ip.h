@@ -21,6 +21,7 @@
 
 struct stack;
 struct icmp_error;
+struct datagram_stamp;
 struct ip6_extensions;
 struct icmp_quoted;
 
@@ -74,6 +75,7 @@ struct ip_parameters {
     bool loop;                               /* a multicast comes back to ourselves */
     const struct ip_options *options;        /* NULL: none; they are no part of mtu */
     const struct ip6_extensions *extensions; /* of IPv6; NULL: none */
+    struct datagram_stamp *stamp;            /* whoever wants to know when it leaves; NULL: nobody */
     uint16_t *identification; /* a connected socket's own counter, or NULL: see ip_identification.h */
     uint32_t mtu; /* what is longer goes in fragments; 0: the sender has seen to it that it fits */
 };

@@ -356,6 +356,8 @@ static int output_to_group(struct stack *stack, struct frame *frame, const struc
 
 int ip6_output_whole(struct stack *stack, struct frame *frame, const struct ip_parameters *parameters) {
     struct ip_address destination = parameters->destination, next_hop = destination;
+    if (parameters->stamp)
+        datagram_leaves(stack, frame, parameters);
     if (ip6_is_local(stack, destination) || ip6_is_anycast(stack, destination)) {
         int result = stack_loop_back(stack, frame);
         frame_release(&stack->buffers, frame);

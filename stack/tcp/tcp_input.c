@@ -311,6 +311,7 @@ void tcp_take_text(struct stack *stack, struct tcp *tcp, struct tcp_segment *seg
     else
         byte_queue_append_chain(&tcp->receive, &stack->buffers, segment->chain);
     segment->chain = NULL;
+    socket_arrived(stack, tcp->socket, tcp->rcv_nxt);
     tcp_ack_received(stack, tcp, segment->length);
     tcp_tuning_received(stack, tcp, segment->length, tcp->timestamps && segment->has_timestamp,
                         segment->timestamp_echo);

@@ -703,17 +703,18 @@ void tcp_send_part(struct stack *stack, struct tcp *tcp, struct buffer *chain, u
     added(stack, tcp, fills, more);
 }
 
-void tcp_send_written(struct stack *stack, struct tcp *tcp, int flags, bool whole) {
+void tcp_send_written(struct stack *stack, struct tcp *tcp, int flags, uint32_t stamps, bool whole) {
     tcp_work_on(stack, tcp);
     tcp->more = flags & MSG_MORE && whole;
-    if (whole || flags & MSG_ZEROCOPY)
-        tcp_write_mark_write(stack, tcp, whole ? flags : flags & ~MSG_EOR);
+    if (whole || flags & MSG_ZEROCOPY || stamps)
+        tcp_write_mark_write(stack, tcp, whole ? flags : flags & ~MSG_EOR, stamps);
     if (flags & MSG_OOB && whole)
         tcp_urgent_written(tcp);
     send_queued(stack, tcp, flags);
 }
 
-ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, int flags) {
+ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, int flags,
+                 uint32_t stamps) {
     size_t wanted = buffer_pieces_length(from, count), done = 0;
     uint32_t appended = 0, room = 0;
     if (wanted == 0)
@@ -731,6 +732,6 @@ ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from,
     }
     if (done == 0)
         return room > 0 ? -ENOBUFS : -EAGAIN;
-    tcp_send_written(stack, tcp, flags, done == wanted);
+    tcp_send_written(stack, tcp, flags, done == wanted ? stamps : 0, done == wanted);
     return (ssize_t)done;
 }

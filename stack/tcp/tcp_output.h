@@ -34,7 +34,10 @@ void tcp_choose_flow(struct stack *stack, struct tcp *tcp);
 uint32_t tcp_send_end(const struct tcp *tcp); /* the number after the last byte of the send queue */
 uint32_t tcp_unsent(const struct tcp *tcp);   /* bytes that have not left yet */
 bool tcp_writable(struct stack *stack, const struct tcp *tcp); /* poll(2)'s POLLOUT */
-ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, int flags);
+/* Queues a write with these flags (MSG_*), of whose way these stamps (SOF_TIMESTAMPING_*) are to be told. Returns how
+ * much there was room for, -EAGAIN or -ENOBUFS. */
+ssize_t tcp_send(struct stack *stack, struct tcp *tcp, const struct iovec *from, int count, int flags,
+                 uint32_t stamps);
 
 /* How much may be queued before the limits are looked at again; 0: the send buffer is full. */
 uint32_t tcp_send_room(struct stack *stack, const struct tcp *tcp);
@@ -46,6 +49,6 @@ uint32_t tcp_send_room(struct stack *stack, const struct tcp *tcp);
 bool tcp_send_begin(struct stack *stack, struct tcp *tcp);
 void tcp_send_part(struct stack *stack, struct tcp *tcp, struct buffer *chain, uint32_t length, bool fills,
                    bool more);
-void tcp_send_written(struct stack *stack, struct tcp *tcp, int flags, bool whole);
+void tcp_send_written(struct stack *stack, struct tcp *tcp, int flags, uint32_t stamps, bool whole);
 
 #endif

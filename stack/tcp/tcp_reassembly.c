@@ -149,6 +149,7 @@ bool tcp_reassembly_advance(struct stack *stack, struct tcp *tcp) {
             tcp->rcv_nxt += held->data.length;
             tcp->history.bytes_received += held->data.length;
             byte_queue_append_queue(&tcp->receive, &held->data);
+            socket_arrived(stack, tcp->socket, tcp->rcv_nxt);
         }
         held->data.buffers = buffers; /* by which the sum gets less */
         held_destroy(stack, tcp, held);

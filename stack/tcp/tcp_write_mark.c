@@ -14,17 +14,17 @@ static struct tcp_write_mark *mark_of(struct list *link) {
     return container_of(link, struct tcp_write_mark, link);
 }
 
-static uint8_t kind_of(const struct socket *socket, int flags) {
-    const uint32_t stamps =
-        SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK;
+static uint8_t kind_of(const struct socket *socket, int flags, uint32_t stamps) {
     return (uint8_t)((flags & MSG_EOR ? TCP_WRITE_MARK_RECORD : 0) |
                      (flags & MSG_ZEROCOPY && socket->options.zerocopy ? TCP_WRITE_MARK_ZEROCOPY : 0) |
-                     (socket->options.timestamping & stamps ? TCP_WRITE_MARK_TIMESTAMP : 0));
+                     (stamps & SOF_TIMESTAMPING_TX_SCHED ? TCP_WRITE_MARK_QUEUED : 0) |
+                     (stamps & SOF_TIMESTAMPING_TX_SOFTWARE ? TCP_WRITE_MARK_SENT : 0) |
+                     (stamps & SOF_TIMESTAMPING_TX_ACK ? TCP_WRITE_MARK_ACKNOWLEDGED : 0));
 }
 
-void tcp_write_mark_write(struct stack *stack, struct tcp *tcp, int flags) {
+void tcp_write_mark_write(struct stack *stack, struct tcp *tcp, int flags, uint32_t stamps) {
     struct socket *socket = tcp->socket;
-    uint8_t kind = kind_of(socket, flags);
+    uint8_t kind = kind_of(socket, flags, stamps);
     if (!kind || tcp->active->mark_count >= TCP_WRITE_MARKS_MAX)
         return;
     struct tcp_write_mark *mark = pool_take_zeroed(&stack->marks);
@@ -33,7 +33,7 @@ void tcp_write_mark_write(struct stack *stack, struct tcp *tcp, int flags) {
     list_init(&mark->link);
     mark->kind = kind;
     mark->sequence = tcp_send_end(tcp);
-    mark->key = mark->sequence - 1 - socket->timestamp_base;
+    mark->key = mark->sequence - 1 - socket->stamp_base;
     if (kind & TCP_WRITE_MARK_ZEROCOPY)
         mark->id = socket->zerocopy_next++;
     list_add_tail(&tcp->active->marks, &mark->link);
@@ -62,15 +62,23 @@ static void tell_copied(struct stack *stack, struct socket *socket, uint32_t id)
     }
     struct icmp_error told = {
         .origin = SO_EE_ORIGIN_ZEROCOPY, .code = SO_EE_CODE_ZEROCOPY_COPIED, .info = id, .data = id};
-    datagram_tell(stack, socket, &told);
+    datagram_tell(stack, socket, &told, NULL);
 }
 
-static void tell_time(struct stack *stack, struct socket *socket, const struct tcp_write_mark *mark,
-                      uint32_t what) {
-    struct icmp_error told = {.error = ENOMSG, .origin = SO_EE_ORIGIN_TIMESTAMPING, .info = what};
+/* To whoever still has the connection's socket, if the mark is of that kind. */
+static void tell_time(struct stack *stack, const struct tcp *tcp, const struct tcp_write_mark *mark,
+                      enum tcp_write_mark_kind kind, uint32_t what) {
+    struct socket *socket = tcp->socket;
+    if (!socket || !(mark->kind & kind))
+        return;
+    struct icmp_error told = {.error = ENOMSG,
+                              .origin = SO_EE_ORIGIN_TIMESTAMPING,
+                              .info = what,
+                              .offender = tcp->binding.address,
+                              .receiver = tcp->remote_address};
     if (socket->options.timestamping & SOF_TIMESTAMPING_OPT_ID)
         told.data = mark->key;
-    datagram_tell(stack, socket, &told);
+    datagram_tell(stack, socket, &told, NULL);
 }
 
 void tcp_write_mark_sent(struct stack *stack, struct tcp *tcp) {
@@ -82,12 +90,8 @@ void tcp_write_mark_sent(struct stack *stack, struct tcp *tcp) {
         if (mark->sent)
             continue;
         mark->sent = true;
-        uint32_t wanted =
-            tcp->socket && mark->kind & TCP_WRITE_MARK_TIMESTAMP ? tcp->socket->options.timestamping : 0;
-        if (wanted & SOF_TIMESTAMPING_TX_SCHED)
-            tell_time(stack, tcp->socket, mark, SCM_TSTAMP_SCHED);
-        if (wanted & SOF_TIMESTAMPING_TX_SOFTWARE)
-            tell_time(stack, tcp->socket, mark, SCM_TSTAMP_SND);
+        tell_time(stack, tcp, mark, TCP_WRITE_MARK_QUEUED, SCM_TSTAMP_SCHED);
+        tell_time(stack, tcp, mark, TCP_WRITE_MARK_SENT, SCM_TSTAMP_SND);
     }
 }
 
@@ -103,9 +107,7 @@ void tcp_write_mark_acknowledged(struct stack *stack, struct tcp *tcp) {
     struct list *link;
     while ((link = list_first(&tcp->active->marks)) && seq_le(mark_of(link)->sequence, tcp->snd_una)) {
         struct tcp_write_mark *mark = mark_of(link);
-        if (tcp->socket && mark->kind & TCP_WRITE_MARK_TIMESTAMP &&
-            tcp->socket->options.timestamping & SOF_TIMESTAMPING_TX_ACK)
-            tell_time(stack, tcp->socket, mark, SCM_TSTAMP_ACK);
+        tell_time(stack, tcp, mark, TCP_WRITE_MARK_ACKNOWLEDGED, SCM_TSTAMP_ACK);
         return_mark(stack, tcp, mark);
     }
 }

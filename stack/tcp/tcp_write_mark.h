@@ -21,9 +21,12 @@ struct stack;
 struct tcp;
 
 enum tcp_write_mark_kind {
-    TCP_WRITE_MARK_RECORD = 1,    /* no segment goes across it */
-    TCP_WRITE_MARK_ZEROCOPY = 2,  /* tells when all before it is acknowledged */
-    TCP_WRITE_MARK_TIMESTAMP = 4, /* tells when it left, and when it was acknowledged */
+    TCP_WRITE_MARK_RECORD = 1,   /* no segment goes across it */
+    TCP_WRITE_MARK_ZEROCOPY = 2, /* tells when all before it is acknowledged */
+    /* Tell times: when it was queued for the network, when it left, when it was acknowledged. */
+    TCP_WRITE_MARK_QUEUED = 4,
+    TCP_WRITE_MARK_SENT = 8,
+    TCP_WRITE_MARK_ACKNOWLEDGED = 16,
 };
 
 struct tcp_write_mark {
@@ -35,8 +38,8 @@ struct tcp_write_mark {
     bool sent;
 };
 
-/* A write with these flags (MSG_*) has been queued. */
-void tcp_write_mark_write(struct stack *stack, struct tcp *tcp, int flags);
+/* A write with these flags (MSG_*) and stamps (SOF_TIMESTAMPING_*) has been queued. */
+void tcp_write_mark_write(struct stack *stack, struct tcp *tcp, int flags, uint32_t stamps);
 
 /* How much of [sequence, sequence + length) one segment may have. */
 uint32_t tcp_write_mark_cut(const struct tcp *tcp, uint32_t sequence, uint32_t length);

@@ -173,7 +173,8 @@ int main(int count, char **arguments) {
     } parts[] = {{"sets", test_sets},           {"errno", test_errno},     {"pairs", test_pairs},
                  {"states", test_states},       {"options", test_options}, {"waiting", test_waiting},
                  {"readiness", test_readiness}, {"ways", test_ways},       {"filters", test_filters},
-                 {"multicast", test_multicast}, {"faults", test_faults},   {"headers", test_headers}};
+                 {"multicast", test_multicast}, {"faults", test_faults},   {"headers", test_headers},
+                 {"stamps", test_stamps}};
     if (count < 3 || !parse(own_text = arguments[1], &own) || !parse(nobody_text = arguments[2], &nobody))
         return 2;
     signal(SIGPIPE, SIG_IGN);

@@ -71,5 +71,6 @@ void test_multicast(void);
 void test_multicast6(void); /* the part of it for groups of IPv6 */
 void test_faults(void);
 void test_headers(void);
+void test_stamps(void);
 
 #endif

@@ -207,7 +207,7 @@ static void fast_streams(struct scenario *scene) {
             byte_queue_append(&chain, &scene->a.stack->buffers, &more, 1, 0, (uint32_t)more.iov_len);
         if (length > 0) {
             socket_send_part(scene->a.stack, client, chain.head, length, length == room, false);
-            socket_send_written(scene->a.stack, client, 0, true);
+            socket_send_written(scene->a.stack, client, &(struct socket_message){0}, true);
         }
         cable_run(&scene->cable, 2 * SECOND);
         ssize_t length_there = accepted ? receive_bytes(&scene->b, accepted, got, sizeof got, 0) : 0;

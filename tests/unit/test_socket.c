@@ -41,8 +41,31 @@ static void calls_give_linux_errors(void **state) {
     host_destroy(&host);
 }
 
+static void arrival_of_what_is_read_is_told(void **state) {
+    (void)state;
+    struct scene scene;
+    uint64_t came[100];
+    connected(&scene, 65535, 1000);
+    set_option(&scene.host, scene.socket, SOL_SOCKET, SO_TIMESTAMP, 1);
+    for (int i = 0; i < 100; i++) {
+        came[i] = now;
+        feed(&scene, 10);
+        host_run(&scene.host, MS);
+    }
+    for (int i = 0; i < 100; i++) {
+        struct iovec piece = {bytes, 10};
+        struct socket_message message = {.pieces = &piece, .count = 1};
+        assert_int_equal(socket_receive(scene.host.stack, scene.socket, &message), 10);
+        /* Of the first ones it is forgotten when they came: with those that came next. */
+        int at_least = i < 100 - (int)STREAM_ARRIVALS_MAX ? 100 - (int)STREAM_ARRIVALS_MAX : i;
+        assert_int_equal(message.received_ns, came[at_least]);
+    }
+    scene_end(&scene);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arrival_of_what_is_read_is_told),
         cmocka_unit_test(calls_give_linux_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,18 +74,24 @@ static void put_stamp(struct writing *writing, uint64_t at_ns) {
     struct timespec times[3] = {
         {(time_t)(at_ns / UINT64_C(1000000000)), (long)(at_ns % UINT64_C(1000000000))}};
     put(writing, SOL_SOCKET, SO_TIMESTAMPING, times, sizeof times);
-    if (writing->header->msg_flags & MSG_ERRQUEUE)
-        writing->header->msg_flags |= MSG_TRUNC; /* Linux quotes the packet, and nobody reads it */
 }
 
-/* When a datagram came. SO_TIMESTAMPING says by one flag that times are to be taken, as SO_TIMESTAMP does too, and by
- * another that software's are to be told. */
-static void put_times(struct writing *writing, const struct socket_options *options, uint64_t at_ns) {
+/* When what was received came; or when what is told of happened. SO_TIMESTAMPING says by one flag that times are to be
+ * taken, as SO_TIMESTAMP does too, and by another that software's are to be told. */
+static void put_times(struct writing *writing, const struct socket_options *options,
+                      const struct socket_message *message, uint64_t at_ns) {
+    uint8_t origin = message->error.origin;
+    bool came = !origin || origin == SO_EE_ORIGIN_ICMP || origin == SO_EE_ORIGIN_ICMP6;
+    bool taken = options->timestamp || origin == SO_EE_ORIGIN_TIMESTAMPING ||
+                 (came && options->timestamping & SOF_TIMESTAMPING_RX_SOFTWARE);
     if (options->timestamp)
         put_time(writing, options->timestamp, at_ns);
-    bool taken = options->timestamp || options->timestamping & SOF_TIMESTAMPING_RX_SOFTWARE;
     if (taken && options->timestamping & SOF_TIMESTAMPING_SOFTWARE)
         put_stamp(writing, at_ns);
+    /* Of a stream's, Linux quotes the packet, which is longer than anybody's buffer for it. */
+    if (origin == SO_EE_ORIGIN_TIMESTAMPING && message->full_length == 0 &&
+        !(options->timestamping & SOF_TIMESTAMPING_OPT_TSONLY))
+        writing->header->msg_flags |= MSG_TRUNC;
 }
 
 /* What is sent to this host comes by lo, as in Linux, if it is sent to the loopback network. */
@@ -93,7 +99,8 @@ static unsigned interface_of(const struct stack *stack, struct ip_address destin
     return ip_is_loopback(destination) ? LOOPBACK_INDEX : stack_interface_index(stack);
 }
 
-static void put_error6(const struct stack *stack, struct writing *writing, const struct icmp_error *error) {
+static void put_error6(const struct stack *stack, struct writing *writing, const struct icmp_error *error,
+                       bool quotes) {
     struct {
         struct sock_extended_err error;
         struct sockaddr_in6 offender;
@@ -103,7 +110,7 @@ static void put_error6(const struct stack *stack, struct writing *writing, const
                         .ee_code = error->code,
                         .ee_info = error->info,
                         .ee_data = error->data}};
-    if (error->origin == SO_EE_ORIGIN_ICMP || error->origin == SO_EE_ORIGIN_ICMP6) {
+    if (quotes) {
         told.offender.sin6_family = AF_INET6;
         memcpy(&told.offender.sin6_addr, error->offender.bytes, sizeof told.offender.sin6_addr);
         told.offender.sin6_scope_id = ip_scope_id(stack, error->offender);
@@ -111,7 +118,7 @@ static void put_error6(const struct stack *stack, struct writing *writing, const
     put(writing, IPPROTO_IPV6, IPV6_RECVERR, &told, sizeof told);
 }
 
-static void put_error(struct writing *writing, const struct icmp_error *error) {
+static void put_error(struct writing *writing, const struct icmp_error *error, bool quotes) {
     struct {
         struct sock_extended_err error;
         struct sockaddr_in offender;
@@ -121,18 +128,10 @@ static void put_error(struct writing *writing, const struct icmp_error *error) {
                         .ee_code = error->code,
                         .ee_info = error->info,
                         .ee_data = error->data}};
-    if (error->origin != SO_EE_ORIGIN_LOCAL)
+    if (quotes)
         told.offender =
             (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(ip_to_v4(error->offender))};
     put(writing, IPPROTO_IP, IP_RECVERR, &told, sizeof told);
-}
-
-static void put_error_of(const struct stack *stack, struct writing *writing,
-                         const struct socket_options *options, const struct icmp_error *error) {
-    if (options->inet6)
-        put_error6(stack, writing, error);
-    else
-        put_error(writing, error);
 }
 
 static void put_ip(const struct stack *stack, struct writing *writing, const struct socket_options *options,
@@ -240,6 +239,29 @@ static void put_ip6(const struct stack *stack, struct writing *writing, const st
             sizeof message->longest_fragment);
 }
 
+/* Whether what is in the queue of errors tells of a packet, whose sender it names: an error of the network's, and the
+ * time of one that was sent, of an AF_INET socket by SOF_TIMESTAMPING_OPT_CMSG (Linux's ipv4_datagram_support_cmsg and
+ * its twin of IPv6). */
+static bool quotes_packet(const struct socket_options *options, const struct socket_message *message) {
+    uint8_t origin = message->error.origin;
+    if (origin == SO_EE_ORIGIN_TIMESTAMPING)
+        return (options->inet6 || options->timestamping & SOF_TIMESTAMPING_OPT_CMSG) &&
+               !(options->timestamping & SOF_TIMESTAMPING_OPT_TSONLY) &&
+               message->error.info != SCM_TSTAMP_ACK;
+    return origin == SO_EE_ORIGIN_ICMP || origin == SO_EE_ORIGIN_ICMP6;
+}
+
+static void put_error_of(const struct stack *stack, struct writing *writing,
+                         const struct socket_options *options, const struct socket_message *message) {
+    bool quotes = quotes_packet(options, message);
+    if (quotes) /* of which the options tell */
+        (options->inet6 ? put_ip6 : put_ip)(stack, writing, options, message);
+    if (options->inet6)
+        put_error6(stack, writing, &message->error, quotes);
+    else
+        put_error(writing, &message->error, quotes);
+}
+
 /* IPV6_RECVPATHMTU: RFC 3542 section 11.3. */
 static void put_path_mtu(const struct stack *stack, struct writing *writing,
                          const struct socket_message *message) {
@@ -258,22 +280,16 @@ void cmsg_write(const struct stack *stack, uint64_t clock_offset_ns, struct msgh
         header->msg_controllen = writing.used;
         return;
     }
-    if (message->received_ns && !message->error.origin)
-        put_times(&writing, options, message->received_ns + clock_offset_ns);
+    if (message->received_ns)
+        put_times(&writing, options, message, message->received_ns + clock_offset_ns);
     if (options->receive_drops && message->drops)
         put(&writing, SOL_SOCKET, SO_RXQ_OVFL, &message->drops, sizeof message->drops);
     if (message->has_inq) {
         int left = (int)message->inq;
         put(&writing, IPPROTO_TCP, TCP_CM_INQ, &left, sizeof left);
     }
-    if (message->error.origin == SO_EE_ORIGIN_TIMESTAMPING)
-        put_stamp(&writing, message->received_ns + clock_offset_ns);
     if (message->error.origin) {
-        bool by_packet =
-            message->error.origin == SO_EE_ORIGIN_ICMP || message->error.origin == SO_EE_ORIGIN_ICMP6;
-        if (by_packet) /* of which the options tell */
-            (options->inet6 ? put_ip6 : put_ip)(stack, &writing, options, message);
-        put_error_of(stack, &writing, options, &message->error);
+        put_error_of(stack, &writing, options, message);
     } else if (message->has_address) {
         (options->inet6 ? put_ip6 : put_ip)(stack, &writing, options, message);
         int segment = message->segment;

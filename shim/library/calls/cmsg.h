@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmsg.h - control messages (cmsg(3)) of datagrams: what sendmsg(2) is told, and recvmsg(2) tells.
+ * cmsg.h - control messages (cmsg(3)): what sendmsg(2) is told, and recvmsg(2) tells.
  */
 #ifndef SHIM_LIBRARY_CALLS_CMSG_H
 #define SHIM_LIBRARY_CALLS_CMSG_H
 
 #include "stack/stack.h"
 
-/* Reads what a program says of a datagram that it sends, by a socket of AF_INET6 or not, and by IPv6 (`six`) or IPv4:
- * messages of the other family are passed over. `extensions` is where headers go that a message has, which points to
- * them. Returns 0, -EINVAL or -EMSGSIZE. (A stream's messages are passed over.) */
-int cmsg_read(const struct msghdr *header, bool inet6, bool six, struct socket_message *message,
-              struct ip6_extensions *extensions);
+/* Reads what a program says of what it sends by a socket, of a datagram by IPv6 (`six`) or IPv4: messages of the other
+ * family are passed over, of a stream all but those of SOL_SOCKET. `extensions` is where headers go that a message has,
+ * which points to them. `have` says whether the caller has a capability (CAP_*), and is asked only when that matters.
+ * Returns 0, -EINVAL, -EMSGSIZE or -EPERM. */
+int cmsg_read(const struct msghdr *header, const struct socket *socket, bool six,
+              struct socket_message *message, struct ip6_extensions *extensions,
+              bool (*have)(int capability));
 
 /* Whether control messages fill the room that they are said to have, one after the other, as all sockets want
  * it. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmsg_read.c - control messages of a datagram that is sent: what Linux's ip_cmsg_send and
+ * cmsg_read.c - control messages of what is sent: what Linux's sock_cmsg_send, ip_cmsg_send and
  * ip6_datagram_send_ctl take. Those of the other family are passed over.
  */
 #include "shim/library/calls/cmsg.h"
 #include <errno.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <string.h>
@@ -16,6 +17,10 @@
 #ifndef IP_PROTOCOL
 #define IP_PROTOCOL 52
 #endif
+#ifndef SCM_TS_OPT_ID
+#define SCM_TS_OPT_ID 81
+#endif
+#define PRIORITY_MAX 6   /* that everybody may use */
 #define TYPE_2_BYTES 24u /* a routing header of one address: RFC 6275 */
 
 /* A message's value as an int, or a byte where ip(7) says that it will do. False: it is neither. */
@@ -163,10 +168,47 @@ static int read_ipv6(const struct cmsghdr *control, struct socket_message *messa
     return error;
 }
 
-static int read_one(const struct cmsghdr *control, bool inet6, bool six, struct socket_message *message,
-                    struct ip6_extensions *extensions) {
+/* What Linux's __sock_cmsg_send takes. */
+static int read_socket(const struct cmsghdr *control, const struct socket *socket,
+                       struct socket_message *message, bool (*have)(int capability)) {
+    int number;
+    if (control->cmsg_type == SCM_RIGHTS || control->cmsg_type == SCM_CREDENTIALS)
+        return 0;
+    if (control->cmsg_type == SO_MARK && !have(CAP_NET_RAW) && !have(CAP_NET_ADMIN))
+        return -EPERM;
+    if (!number_of(control, false, &number))
+        return -EINVAL;
+    switch (control->cmsg_type) {
+    case SO_MARK:
+        return 0;
+    case SO_PRIORITY:
+        return (number >= 0 && number <= PRIORITY_MAX) || have(CAP_NET_RAW) || have(CAP_NET_ADMIN) ? 0
+                                                                                                   : -EPERM;
+    case SO_TIMESTAMPING:
+        if ((uint32_t)number & ~SOCKET_STAMPS)
+            return -EINVAL;
+        message->has_stamps = true;
+        message->stamps |= (uint32_t)number;
+        return 0;
+    case SCM_TS_OPT_ID:
+        if (socket->tcp || !(socket->options.timestamping & SOF_TIMESTAMPING_OPT_ID))
+            return -EINVAL;
+        message->has_stamp_key = true;
+        message->stamp_key = (uint32_t)number;
+        return 0;
+    default:
+        return -EINVAL;
+    }
+}
+
+static int read_one(const struct cmsghdr *control, const struct socket *socket, bool six,
+                    struct socket_message *message, struct ip6_extensions *extensions,
+                    bool (*have)(int capability)) {
+    bool inet6 = socket->options.inet6;
     if (control->cmsg_level == SOL_SOCKET)
-        return control->cmsg_type == SCM_RIGHTS || control->cmsg_type == SCM_CREDENTIALS ? 0 : -EINVAL;
+        return read_socket(control, socket, message, have);
+    if (socket->tcp)
+        return 0;
     if (control->cmsg_level == IPPROTO_UDP && control->cmsg_type == UDP_SEGMENT) {
         if (control->cmsg_len != CMSG_LEN(sizeof message->segment))
             return -EINVAL;
@@ -180,8 +222,9 @@ static int read_one(const struct cmsghdr *control, bool inet6, bool six, struct 
     return !six && control->cmsg_level == IPPROTO_IP ? read_ip(control, message) : 0;
 }
 
-int cmsg_read(const struct msghdr *header, bool inet6, bool six, struct socket_message *message,
-              struct ip6_extensions *extensions) {
+int cmsg_read(const struct msghdr *header, const struct socket *socket, bool six,
+              struct socket_message *message, struct ip6_extensions *extensions,
+              bool (*have)(int capability)) {
     struct msghdr walked = *header;
     int error = 0;
     if (!header->msg_control || header->msg_controllen < sizeof(struct cmsghdr))
@@ -191,7 +234,7 @@ int cmsg_read(const struct msghdr *header, bool inet6, bool six, struct socket_m
          control = CMSG_NXTHDR(&walked, control)) {
         if (control->cmsg_len < sizeof *control)
             return -EINVAL;
-        error = read_one(control, inet6, six, message, extensions);
+        error = read_one(control, socket, six, message, extensions, have);
     }
     return error;
 }

@@ -4,6 +4,7 @@
  */
 #include "shim/library/calls/call.h"
 #include "shim/library/calls/cmsg.h"
+#include "shim/library/calls/credentials.h"
 #include "shim/library/calls/splice.h"
 #include "shim/library/calls/transfer.h"
 #include "shim/library/fd/udp_loopback.h"
@@ -83,12 +84,14 @@ static int read_control(const struct msghdr *header, struct socket_message *mess
     if (user_read(copy.msg_control, header->msg_control, copy.msg_controllen))
         error = -EFAULT;
     else if (stream)
-        error = control_is_whole(&copy) ? 0 : -EINVAL;
-    else
+        error = control_is_whole(&copy)
+                    ? cmsg_read(&copy, socket, false, message, extensions, credentials_have)
+                    : -EINVAL;
+    else if (socket)
         message->control_error = /* what else is wrong is said first */
-            control_is_whole(&copy)
-                ? cmsg_read(&copy, inet6, inet6 && speaks_ip6(socket, header), message, extensions)
-                : -EINVAL;
+            control_is_whole(&copy) ? cmsg_read(&copy, socket, inet6 && speaks_ip6(socket, header), message,
+                                                extensions, credentials_have)
+                                    : -EINVAL;
     if (copy.msg_control != few)
         memory_give(copy.msg_control);
     return error;
@@ -322,9 +325,10 @@ static ssize_t receive_ours(int fd, struct msghdr *header, int flags) {
         header->msg_namelen = 0;
     if (error)
         return error;
-    if (message.has_address && message.truncated)
+    if (message.truncated)
         header->msg_flags |= MSG_TRUNC;
-    return message.has_address && flags & MSG_TRUNC ? (ssize_t)message.full_length : result;
+    return message.has_address && !message.error.origin && flags & MSG_TRUNC ? (ssize_t)message.full_length
+                                                                             : result;
 }
 
 /* Waits until either may have something, as recv(2) waits: a handler with SA_RESTART does not end it, unless
@@ -398,7 +402,8 @@ static ssize_t receive_message(int fd, struct iovec *pieces, int count, int flag
         error = address_write_nothing(from_length);
     if (error)
         return error;
-    return message.has_address && flags & MSG_TRUNC ? (ssize_t)message.full_length : result;
+    return message.has_address && !message.error.origin && flags & MSG_TRUNC ? (ssize_t)message.full_length
+                                                                             : result;
 }
 
 EXPORT ssize_t read(int fd, void *buffer, size_t length) {

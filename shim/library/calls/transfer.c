@@ -262,7 +262,9 @@ static __thread bool sends_trains __attribute__((tls_model("initial-exec")));
 
 /* A burst need not be copied, if it is sent before anybody else can be at it. */
 static bool may_lend(const struct outgoing *out) {
-    return out->readable && sends_trains && frames_may_borrow();
+    bool quoted =
+        socket_stamps(out->socket, &out->message) & SOCKET_STAMPS; /* for who wants to know when it left */
+    return out->readable && sends_trains && !quoted && frames_may_borrow();
 }
 
 /* Sends what can be sent now. Returns how much, or a negative errno. */
@@ -297,10 +299,15 @@ static void record(struct outgoing *out, size_t sent) {
     out->own.iov_len -= sent;
 }
 
-/* There is no more to send, or no more room. */
-static void end_parts(struct outgoing *out) {
+/* There is no more to send, or no more room. The way of what was `last` is told of. */
+static void end_parts(struct outgoing *out, bool last) {
+    struct socket_message message = out->message;
+    if (!last) {
+        message.has_stamps = true;
+        message.stamps = 0;
+    }
     if (out->begun)
-        socket_send_written(&shared->stack, out->socket, out->message.flags, out->left == 0);
+        socket_send_written(&shared->stack, out->socket, &message, out->left == 0);
     out->begun = false;
 }
 
@@ -337,7 +344,7 @@ static int send_all(struct outgoing *out) {
         error = (int)result;
         if (!out->waits || (error != -EAGAIN && error != -ENOBUFS && error != -EINPROGRESS))
             return error;
-        end_parts(out);
+        end_parts(out, false);
         if ((error = wait_for_room(out, out->left)))
             return error;
     }
@@ -396,7 +403,7 @@ ssize_t transfer_out(int fd, struct iovec *pieces, int count, struct socket_mess
     out.deadline = wait_deadline(out.socket->options.send_timeout_ns);
     error = send_all(&out);
     if (error != -EBADF) {
-        end_parts(&out);
+        end_parts(&out, true);
         if (attach_config.verbose && out.sent > 0)
             verbose_follow(out.socket);
         frames_coalesced(out.socket);
@@ -466,7 +473,7 @@ static size_t send_from_file(struct socket *socket, int file, off_t at, size_t l
     }
     drop_rest(chain, (uint32_t)got);
     socket_send_part(stack, socket, chain, (uint32_t)got, got == room, false);
-    socket_send_written(stack, socket, 0, true);
+    socket_send_written(stack, socket, &(struct socket_message){0}, true);
     frames_coalesced(socket);
     return (size_t)got;
 }

@@ -58,7 +58,7 @@ static void parts_arrive_as_the_whole_would(void **state) {
             begins = false;
         }
         if (!begins)
-            socket_send_written(pair.a.stack, pair.client, 0, sent == sizeof bytes);
+            socket_send_written(pair.a.stack, pair.client, &(struct socket_message){0}, sent == sizeof bytes);
         cable_run(&pair.cable, 10 * MS);
         ssize_t here = receive_bytes(&pair.b, pair.server, got + received, sizeof got - received, 0);
         received += here > 0 ? (uint32_t)here : 0;
@@ -79,7 +79,7 @@ static void parts_to_a_socket_of_the_same_stack_are_not_lost(void **state) {
     for (int tries = 0; received < sizeof bytes / PART * PART && tries < 1000; tries++) {
         while (sent < sizeof bytes / PART * PART && socket_send_room(host.stack, client, 0, true) >= PART) {
             socket_send_part(host.stack, client, chain_of(&host, bytes + sent, PART), PART, false, false);
-            socket_send_written(host.stack, client, 0, true);
+            socket_send_written(host.stack, client, &(struct socket_message){0}, true);
             sent += PART;
         }
         stack_advance(host.stack, now += MS);
@@ -101,7 +101,7 @@ static void where_there_is_no_room_or_no_connection_the_reason_is_told(void **st
     while ((room = socket_send_room(pair.a.stack, pair.client, 0, true)) > 0) {
         socket_send_part(pair.a.stack, pair.client, chain_of(&pair.a, bytes, (uint32_t)room), (uint32_t)room,
                          true, false);
-        socket_send_written(pair.a.stack, pair.client, 0, true);
+        socket_send_written(pair.a.stack, pair.client, &(struct socket_message){0}, true);
     }
     assert_int_equal(room, -EAGAIN);
     assert_true(pair.client->no_space);

@@ -60,6 +60,27 @@ static void memory_is_said_to_be_free_once_all_is_acknowledged(void **state) {
     scene_end(&scene);
 }
 
+static void way_of_a_write_is_told(void **state) {
+    (void)state;
+    struct scene scene;
+    struct socket_message message = {.flags = MSG_ERRQUEUE};
+    const int ways = SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK;
+    const uint32_t order[] = {SCM_TSTAMP_SCHED, SCM_TSTAMP_SND, SCM_TSTAMP_ACK};
+    connected(&scene, 65535, 1000);
+    set_option(&scene.host, scene.socket, SOL_SOCKET, SO_TIMESTAMPING, ways | SOF_TIMESTAMPING_OPT_ID);
+    for (uint32_t end = 1000; end <= 3000; end += 1000) {
+        send_all(&scene, 1000, 0);
+        acknowledge(&scene, end);
+        for (int i = 0; i < 3; i++) {
+            struct icmp_error told = next_told(&scene);
+            assert_int_equal(told.info, order[i]);
+            assert_int_equal(told.data, end - 1);
+        }
+    }
+    assert_int_equal(socket_receive(scene.host.stack, scene.socket, &message), -EAGAIN);
+    scene_end(&scene);
+}
+
 static void unsent_bytes_are_bounded_when_the_program_says_so(void **state) {
     (void)state;
     struct scene scene;
@@ -85,6 +106,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(record_ends_are_segment_ends_when_sent_again_too),
         cmocka_unit_test(memory_is_said_to_be_free_once_all_is_acknowledged),
+        cmocka_unit_test(way_of_a_write_is_told),
         cmocka_unit_test(unsent_bytes_are_bounded_when_the_program_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
