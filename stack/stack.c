@@ -130,6 +130,8 @@ int stack_loop_back(struct stack *stack, const struct frame *frame) {
         return -ENOBUFS;
     }
     stack->loopback[(stack->loopback_first + stack->loopback_count++) % STACK_LOOPBACK_MAX] = queue.head;
+    stack->looped.in_frames = ++stack->looped.out_frames;
+    stack->looped.in_bytes = stack->looped.out_bytes += ETHER_HEADER_BYTES + queue.length;
     return 0;
 }
 

@@ -33,6 +33,7 @@
 #include "stack/ip/ip_reassembly.h"
 #include "stack/ip/multicast.h"
 #include "stack/link/arp.h"
+#include "stack/link/ether.h"
 #include "stack/link/neighbour.h"
 #include "stack/memory/pressure.h"
 #include "stack/mib.h"
@@ -73,6 +74,7 @@ struct stack {
     struct timer_wheel timers;
     struct sysctl sysctl;
     struct mib mib;
+    struct ether_counters ether, looped; /* of the interface, and of the loopback interface */
     uint32_t changes; /* of the link, addresses, routes and neighbours: for who tells of them */
 
     struct pool buffers, sockets, connections, out_of_order_segments, datagrams, datagram_states, actives,

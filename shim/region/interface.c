@@ -53,13 +53,17 @@ void interfaces_describe_by(struct interface both[INTERFACES], const char *nic) 
 
 void interfaces_count(enum interface_place place, struct rtnl_link_stats64 *wide,
                       struct rtnl_link_stats *narrow) {
-    const struct mib *mib = &shared->stack.mib;
-    *wide = (struct rtnl_link_stats64){0};
-    if (place == INTERFACE_OWN) {
-        wide->rx_packets = mib->IpInReceives + mib->Ip6InReceives;
-        wide->tx_packets = mib->IpOutRequests + mib->Ip6OutRequests;
-        wide->multicast = mib->IpExtInMcastPkts + mib->Ip6InMcastPkts;
-    }
+    const struct stack *stack = &shared->stack;
+    bool own = place == INTERFACE_OWN;
+    const struct ether_counters *counters = own ? &stack->ether : &stack->looped;
+    *wide = (struct rtnl_link_stats64){.rx_packets = counters->in_frames,
+                                       .rx_bytes = counters->in_bytes,
+                                       .multicast = counters->in_multicasts,
+                                       .tx_packets = counters->out_frames,
+                                       .tx_bytes = counters->out_bytes,
+                                       .rx_dropped = own ? stack->mib.IpInDiscards : 0,
+                                       .tx_dropped =
+                                           own ? stack->mib.IpOutDiscards + stack->mib.Ip6OutDiscards : 0};
     /* The narrow one has the same fields in the same order. */
     const uint64_t *from = (const uint64_t *)wide;
     uint32_t *to = (uint32_t *)narrow;

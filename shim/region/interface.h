@@ -44,8 +44,7 @@ void interfaces_describe_by(struct interface all[INTERFACES], const char *nic);
 struct rtnl_link_stats;
 struct rtnl_link_stats64;
 
-/* Packets in and out of one of them, in both widths (<linux/if_link.h>); the bytes of frames are counted
- * nowhere. The lock is held. */
+/* Frames and bytes in and out of one of them, in both widths (<linux/if_link.h>). The lock is held. */
 void interfaces_count(enum interface_place place, struct rtnl_link_stats64 *wide,
                       struct rtnl_link_stats *narrow);
 

@@ -8,6 +8,12 @@
 
 const uint8_t ETHER_BROADCAST[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
+static void count_in(struct stack *stack, const struct buffer *frame, bool multicast) {
+    stack->ether.in_frames++;
+    stack->ether.in_bytes += buffer_chain_length(frame);
+    stack->ether.in_multicasts += multicast;
+}
+
 void ether_input(struct stack *stack, struct buffer *frame, unsigned flags) {
     uint8_t *header = buffer_data(frame);
     if (buffer_length(frame) < ETHER_HEADER_BYTES) {
@@ -18,6 +24,8 @@ void ether_input(struct stack *stack, struct buffer *frame, unsigned flags) {
     uint16_t type = wire_get16(header + 12);
     bool ours = group || memcmp(header, stack->config.mac, 6) == 0;
     bool echo = memcmp(header + 6, stack->config.mac, 6) == 0; /* our own frame, come back */
+    if (ours && !echo)
+        count_in(stack, frame, group && memcmp(header, ETHER_BROADCAST, 6) != 0);
     frame->start += ETHER_HEADER_BYTES;
     if (ours && !echo && type == ETHER_TYPE_IP) {
         ip_input(stack, frame, flags | (group ? IP_INPUT_LINK_MULTICAST : 0));
@@ -36,6 +44,8 @@ void ether_output(struct stack *stack, struct frame *frame, const uint8_t destin
     memcpy(frame->header, destination, 6);
     memcpy(frame->header + 6, stack->config.mac, 6);
     wire_put16(frame->header + 12, type);
+    stack->ether.out_frames++;
+    stack->ether.out_bytes += frame->header_length + frame->payload_length;
     trace_frame_out(stack, frame);
     frame_commit(&stack->transmit);
 }

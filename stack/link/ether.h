@@ -11,6 +11,13 @@ struct stack;
 
 extern const uint8_t ETHER_BROADCAST[6];
 
+/* Frames as the NIC gave and took them, which may be trains, and their bytes with Ethernet headers; or what the loopback
+ * interface carried. */
+struct ether_counters {
+    uint64_t in_frames, in_bytes, in_multicasts;
+    uint64_t out_frames, out_bytes;
+};
+
 /* Handles a received frame; takes the chain. */
 void ether_input(struct stack *stack, struct buffer *frame, unsigned flags);
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/if_link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,10 +58,39 @@ static const char *name_in_proc(const char *path, int *pid) {
     return skip(&path, "/net/") ? path : NULL;
 }
 
+/* One of the counters of <linux/if_link.h>. */
+static bool write_count(const char *name, struct procfs_text *text) {
+#define COUNT(field) \
+    { #field, offsetof(struct rtnl_link_stats64, field) }
+    static const struct {
+        const char *name;
+        size_t offset;
+    } counts[] = {COUNT(rx_packets),       COUNT(tx_packets),          COUNT(rx_bytes),
+                  COUNT(tx_bytes),         COUNT(rx_errors),           COUNT(tx_errors),
+                  COUNT(rx_dropped),       COUNT(tx_dropped),          COUNT(multicast),
+                  COUNT(collisions),       COUNT(rx_length_errors),    COUNT(rx_over_errors),
+                  COUNT(rx_crc_errors),    COUNT(rx_frame_errors),     COUNT(rx_fifo_errors),
+                  COUNT(rx_missed_errors), COUNT(tx_aborted_errors),   COUNT(tx_carrier_errors),
+                  COUNT(tx_fifo_errors),   COUNT(tx_heartbeat_errors), COUNT(tx_window_errors),
+                  COUNT(rx_compressed),    COUNT(tx_compressed),       COUNT(rx_nohandler)};
+#undef COUNT
+    struct rtnl_link_stats64 wide;
+    struct rtnl_link_stats narrow;
+    interfaces_count(INTERFACE_OWN, &wide, &narrow);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        uint64_t value;
+        if (strcmp(name, counts[i].name) != 0)
+            continue;
+        memcpy(&value, (const char *)&wide + counts[i].offset, sizeof value);
+        procfs_print(text, "%" PRIu64 "\n", value);
+        return true;
+    }
+    return false;
+}
+
 /* One of the stack's interface's files below /sys/class/net. */
 static bool write_attribute(const char *name, struct procfs_text *text) {
     const struct interface *own = &text->interfaces[INTERFACE_OWN];
-    const struct mib *mib = &shared->stack.mib;
     const uint8_t *mac = own->mac;
     if (!skip(&name, own->name) || !skip(&name, "/"))
         return false;
@@ -76,12 +106,8 @@ static bool write_attribute(const char *name, struct procfs_text *text) {
         procfs_print(text, "up\n");
     else if (strcmp(name, "carrier") == 0)
         procfs_print(text, "1\n");
-    else if (strcmp(name, "statistics/rx_packets") == 0)
-        procfs_print(text, "%" PRIu64 "\n", mib->IpInReceives + mib->Ip6InReceives);
-    else if (strcmp(name, "statistics/tx_packets") == 0)
-        procfs_print(text, "%" PRIu64 "\n", mib->IpOutRequests + mib->Ip6OutRequests);
     else
-        return false;
+        return skip(&name, "statistics/") && write_count(name, text);
     return true;
 }
 

@@ -11,6 +11,7 @@
 #include "shim/region/region.h"
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <linux/if_link.h>
 #include <net/if_arp.h>
 #include <net/route.h>
 #include <stdarg.h>
@@ -215,21 +216,18 @@ static void write_datagrams(struct procfs_text *text, bool inet6, uint8_t protoc
 }
 
 static void write_dev(struct procfs_text *text) {
-    const struct mib *mib = &shared->stack.mib;
     procfs_print(text,
                  "Inter-|   Receive                                                |  Transmit\n"
                  " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs"
                  " drop fifo colls carrier compressed\n");
     for (int i = 0; i < INTERFACES; i++) {
-        bool own = i == INTERFACE_OWN;
-        procfs_print(text,
-                     "%6s: %7d %7" PRIu64 " %4d %4" PRIu64 " %4d %5d %10d %9" PRIu64 " %8d %7" PRIu64
-                     " %4d %4" PRIu64 " %4d %5d %7d %10d\n",
-                     text->interfaces[i].name, 0, own ? mib->IpInReceives + mib->Ip6InReceives : 0, 0,
-                     own ? mib->IpInDiscards : 0, 0, 0, 0,
-                     own ? mib->IpExtInMcastPkts + mib->Ip6InMcastPkts : 0, 0,
-                     own ? mib->IpOutRequests + mib->Ip6OutRequests : 0, 0,
-                     own ? mib->IpOutDiscards + mib->Ip6OutDiscards : 0, 0, 0, 0, 0);
+        struct rtnl_link_stats64 counts;
+        struct rtnl_link_stats narrow;
+        interfaces_count((enum interface_place)i, &counts, &narrow);
+        procfs_print(
+            text, "%6s: %7llu %7llu %4d %4llu %4d %5d %10d %9llu %8llu %7llu %4d %4llu %4d %5d %7d %10d\n",
+            text->interfaces[i].name, counts.rx_bytes, counts.rx_packets, 0, counts.rx_dropped, 0, 0, 0,
+            counts.multicast, counts.tx_bytes, counts.tx_packets, 0, counts.tx_dropped, 0, 0, 0, 0);
     }
 }
 

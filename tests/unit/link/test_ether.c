@@ -83,8 +83,35 @@ static void a_frame_that_is_sent_has_both_addresses_and_its_type(void **state) {
     host_destroy(&host);
 }
 
+static void what_goes_in_and_out_is_counted(void **state) {
+    struct host host = host_create(HOST_A, 1500);
+    const struct ether_counters *counters = &host.stack->ether, *looped = &host.stack->looped;
+    const uint8_t *own = host.stack->config.mac;
+    (void)state;
+    peer_introduce(&host);
+    struct ether_counters before = *counters;
+    assert_true(is_answered(&host, own, PEER, ETHER_TYPE_IP));
+    assert_int_equal(counters->in_frames - before.in_frames, 1);
+    assert_int_equal(counters->in_bytes - before.in_bytes, 14 + 20 + 16);
+    assert_int_equal(counters->out_frames - before.out_frames, 1);
+    assert_int_equal(counters->out_bytes - before.out_bytes, 14 + 20 + 16);
+    assert_false(is_answered(&host, OTHER, PEER, ETHER_TYPE_IP)); /* not ours */
+    assert_false(is_answered(&host, own, own, ETHER_TYPE_IP));
+    assert_int_equal(counters->in_frames - before.in_frames, 1);
+    assert_int_equal(looped->out_frames, 0);
+    struct socket *socket = make_socket(&host, SOCK_DGRAM, 0, 9);
+    assert_int_equal(send_message(&host, socket, HOST_A, 5, (struct socket_message){.port = 9}), 5);
+    assert_int_equal(looped->out_frames, 1);
+    assert_int_equal(looped->in_bytes, 14 + 20 + 8 + 5);
+    assert_int_equal(looped->out_bytes, 14 + 20 + 8 + 5);
+    stack_advance(host.stack, now);
+    socket_release(host.stack, socket);
+    host_destroy(&host);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_goes_in_and_out_is_counted),
         cmocka_unit_test(a_frame_to_another_address_or_of_another_type_is_not_for_us),
         cmocka_unit_test(a_frame_of_our_own_that_comes_back_is_dropped),
         cmocka_unit_test(a_packet_in_a_broadcast_frame_is_no_reason_for_an_error),
