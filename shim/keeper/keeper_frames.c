@@ -152,6 +152,7 @@ static void *transmitter(void *unused) {
     (void)unused;
     for (;;) {
         region_enter();
+        uint32_t heard = shared->doorbell; /* whoever rings from now on wants to be looked at once more */
         keeper.unsettled |= shared->unwatched;
         if (!shared->broken) {
             if (shared->begun)
@@ -171,7 +172,6 @@ static void *transmitter(void *unused) {
         region_leave(); /* sends what there is */
         netlink_monitor_tell();
         region_enter();
-        uint32_t heard = shared->doorbell;
         bool more = !shared->broken && frames_wait();
         uint64_t deadline = shared->broken ? TIMER_NEVER : stack_deadline(&shared->stack);
         if (!shared->broken && netlink_monitor_deadline() < deadline)
