@@ -16,12 +16,14 @@
  */
 #include "stack/repair.h"
 #include "stack/stack.h"
+#include "stack/tcp/tcp_time_wait.h"
 #include <errno.h>
 
 void stack_repair_memory(struct stack *stack) {
     struct pool *pools[] = {&stack->buffers,
                             &stack->sockets,
                             &stack->connections,
+                            &stack->time_waits,
                             &stack->out_of_order_segments,
                             &stack->datagrams,
                             &stack->datagram_states,
@@ -348,6 +350,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     pool_walk(&stack->multicast.memberships, repair_membership, stack);
     stack->time_wait_count = stack->orphan_count = 0;
     pool_walk(&stack->connections, tcp_repair, stack);
+    pool_walk(&stack->time_waits, tcp_time_wait_repair, stack);
     pool_sweep(&stack->neighbours.pendings);
     pool_sweep(&stack->neighbours.entries);
     pool_sweep(&stack->out_of_order_segments);
@@ -365,6 +368,7 @@ bool stack_repair(struct stack *stack, uint64_t now_ns, void (*each_held)(void))
     pool_sweep(&stack->multicast.memberships);
     pool_sweep(&stack->buffers);
     pool_sweep(&stack->connections);
+    pool_sweep(&stack->time_waits);
     pool_sweep(&stack->actives);
     pool_sweep(&stack->filter_pool);
     pool_sweep(&stack->sockets);

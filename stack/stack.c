@@ -7,6 +7,7 @@
 #include "stack/link/ether.h"
 #include "stack/tcp/tcp_model.h"
 #include "stack/tcp/tcp_output.h"
+#include "stack/tcp/tcp_time_wait.h"
 #include <errno.h>
 
 #define ADVANCE_ROUNDS_MAX \
@@ -44,6 +45,7 @@ int stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserve
     pool_init(&stack->buffers, &stack->arena, sizeof(struct buffer), UINT32_MAX);
     pool_init(&stack->sockets, &stack->arena, sizeof(struct socket), UINT32_MAX);
     pool_init(&stack->connections, &stack->arena, sizeof(struct tcp), UINT32_MAX);
+    pool_init(&stack->time_waits, &stack->arena, sizeof(struct tcp_time_wait), UINT32_MAX);
     pool_init(&stack->out_of_order_segments, &stack->arena, sizeof(struct tcp_out_of_order), UINT32_MAX);
     pool_init(&stack->sent, &stack->arena, sizeof(struct tcp_rtx), UINT32_MAX);
     pool_init(&stack->marks, &stack->arena, sizeof(struct tcp_write_mark), UINT32_MAX);
@@ -89,12 +91,23 @@ void stack_set_routes(struct stack *stack) {
         ip_route_add(&stack->routes, addresses->entries[i].address, addresses->entries[i].mask, 0);
 }
 
+static bool lost_address(const struct stack *stack, const struct binding *binding) {
+    return ip_is_v4(binding->address) && !ip4_address_find(stack, ip_to_v4(binding->address)) &&
+           !ip_is_loopback(binding->address);
+}
+
 static void end_connection(void *object, void *context) {
     struct stack *stack = context;
     struct tcp *tcp = object;
-    if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN && ip_is_v4(tcp->binding.address) &&
-        !ip4_address_find(stack, ip_to_v4(tcp->binding.address)) && !ip_is_loopback(tcp->binding.address))
+    if (tcp->state != TCP_CLOSE && tcp->state != TCP_LISTEN && lost_address(stack, &tcp->binding))
         tcp_end(stack, tcp, ENETDOWN);
+}
+
+static void end_time_wait(void *object, void *context) {
+    struct stack *stack = context;
+    struct tcp_time_wait *waiting = object;
+    if (lost_address(stack, &waiting->binding))
+        tcp_time_wait_end(stack, waiting);
 }
 
 void stack_set_address(struct stack *stack, uint32_t address, uint8_t prefix_length) {
@@ -106,6 +119,7 @@ void stack_set_address(struct stack *stack, uint32_t address, uint8_t prefix_len
     ip_path_forget(stack);
     tcp_metrics_forget(stack);
     pool_walk(&stack->connections, end_connection, stack);
+    pool_walk(&stack->time_waits, end_time_wait, stack);
     if (address)
         arp_announce(stack);
 }
@@ -143,6 +157,9 @@ static void run_timer(struct stack *stack, struct timer *timer) {
     case TIMER_TCP:
         tcp_alarm_timer(stack, container_of(timer, struct tcp, alarms.timer));
         break;
+    case TIMER_TIME_WAIT:
+        tcp_time_wait_end(stack, container_of(timer, struct tcp_time_wait, timer));
+        break;
     case TIMER_REASSEMBLY:
         ip_reassembly_timer(stack, container_of(timer, struct ip_reassembly, timer));
         break;
@@ -168,7 +185,10 @@ static bool run_output(struct stack *stack) {
     struct tcp *tcp = container_of(link, struct tcp, output_link);
     tcp_work_on(stack, tcp);
     list_remove(link);
-    tcp_output(stack, tcp);
+    if (tcp_may_settle(tcp))
+        tcp_time_wait_settle(stack, tcp);
+    else
+        tcp_output(stack, tcp);
     return true;
 }
 
@@ -238,5 +258,5 @@ struct socket *stack_next_event(struct stack *stack) {
 }
 
 bool stack_busy(const struct stack *stack) {
-    return stack->connections.used > 0;
+    return stack->connections.used + stack->time_waits.used > 0;
 }

@@ -77,8 +77,8 @@ struct stack {
     struct ether_counters ether, looped; /* of the interface, and of the loopback interface */
     uint32_t changes; /* of the link, addresses, routes and neighbours: for who tells of them */
 
-    struct pool buffers, sockets, connections, out_of_order_segments, datagrams, datagram_states, actives,
-        filter_pool, sent, fastopen_keys, md5_keys, marks, models, corks;
+    struct pool buffers, sockets, connections, time_waits, out_of_order_segments, datagrams, datagram_states,
+        actives, filter_pool, sent, fastopen_keys, md5_keys, marks, models, corks;
     struct memory memory;
     struct frame_queue transmit;
     struct neighbours neighbours;
@@ -132,6 +132,7 @@ enum stack_input_flag {
 enum timer_kind {
     TIMER_NEIGHBOUR,
     TIMER_TCP,
+    TIMER_TIME_WAIT,
     TIMER_REASSEMBLY,
     TIMER_PATH,
     TIMER_MULTICAST,

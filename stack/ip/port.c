@@ -56,6 +56,10 @@ static bool conflict(struct stack *stack, const struct binding *binding) {
     return false;
 }
 
+bool port_is_held(const struct stack *stack, uint16_t port) {
+    return stack->ports.buckets[port % PORT_BUCKETS];
+}
+
 static bool owns(const struct binding *binding) {
     return binding->chosen || binding->listening;
 }

@@ -77,6 +77,9 @@ void port_release(struct stack *stack, struct binding *binding);
 /* It begins to listen, or has ended. */
 void port_set_listening(struct stack *stack, struct binding *binding, bool listening);
 
+/* Whether anything has a port, of whichever protocol and address. */
+bool port_is_held(const struct stack *stack, uint16_t port);
+
 /* SO_REUSEPORT: which of `count` that share a port, the eldest being 0, gets what comes from there. */
 uint32_t port_share(struct stack *stack, struct ip_address remote, uint16_t remote_port, uint32_t count);
 

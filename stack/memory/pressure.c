@@ -64,7 +64,8 @@ uint32_t memory_room(struct stack *stack, const struct tcp *tcp) {
     uint32_t left = marks[2] - pages;
     if (stack->memory.pressure) {
         uint32_t beyond = marks[2] - min_u32(marks[1], marks[2]);
-        uint32_t share = beyond / (SHARES * (stack->connections.used - stack->time_wait_count));
+        uint32_t open = stack->connections.used + stack->time_waits.used - stack->time_wait_count;
+        uint32_t share = beyond / (SHARES * open);
         uint32_t held = held_by(tcp) / of_page;
         left = min_u32(left, share > held ? share - held : 0);
     }

@@ -91,9 +91,10 @@ void tcp_renew(struct stack *stack, struct tcp *tcp) {
     tcp_destroy(stack, tcp);
 }
 
-static inline __attribute__((always_inline)) struct hash_link **
-tuple_bucket(struct stack *stack, struct ip_address local, uint16_t local_port, struct ip_address remote,
-             uint16_t remote_port) {
+static inline __attribute__((always_inline)) uint64_t tuple_hash(const struct stack *stack,
+                                                                 struct ip_address local, uint16_t local_port,
+                                                                 struct ip_address remote,
+                                                                 uint16_t remote_port) {
     uint32_t tuple[] = {(uint32_t)local_port << 16 | remote_port,
                         local.words[3],
                         remote.words[3],
@@ -103,7 +104,20 @@ tuple_bucket(struct stack *stack, struct ip_address local, uint16_t local_port, 
     /* Of our own addresses, which nobody else chooses, the last four bytes will do; of IPv4's that is all
      * there is. */
     size_t length = ip_is_v4(remote) ? 3 * sizeof *tuple : sizeof tuple;
-    return &stack->tcp_table->by_tuple[random_hash(&stack->random, tuple, length) % TCP_BUCKETS];
+    return random_hash(&stack->random, tuple, length);
+}
+
+static inline __attribute__((always_inline)) struct hash_link **
+tuple_bucket(struct stack *stack, struct ip_address local, uint16_t local_port, struct ip_address remote,
+             uint16_t remote_port) {
+    uint64_t hash = tuple_hash(stack, local, local_port, remote, remote_port);
+    return &stack->tcp_table->by_tuple[hash % TCP_BUCKETS];
+}
+
+struct hash_link **tcp_time_wait_bucket(struct stack *stack, struct ip_address local, uint16_t local_port,
+                                        struct ip_address remote, uint16_t remote_port) {
+    uint64_t hash = tuple_hash(stack, local, local_port, remote, remote_port);
+    return &stack->tcp_table->time_waits[hash % TCP_TIME_WAIT_BUCKETS];
 }
 
 void tcp_enter(struct stack *stack, struct tcp *tcp) {
@@ -228,16 +242,6 @@ bool tcp_is_opening(const struct tcp *tcp) {
 
 bool tcp_is_lone_syn(const struct tcp *tcp) {
     return tcp_is_opening(tcp) && tcp->snd_una == tcp->iss;
-}
-
-bool tcp_reusable(const struct stack *stack, const struct tcp *tcp) {
-    uint32_t mode = stack->sysctl.tcp_tw_reuse;
-    bool loopback =
-        ip_is_loopback(tcp->remote_address) || ip_equal(tcp->remote_address, tcp->binding.address);
-    /* RFC 6191: with timestamps that go on, nothing old can be taken for new after a second. */
-    return tcp->state == TCP_TIME_WAIT && !tcp->socket && tcp->timestamps &&
-           (mode == 1 || (mode == 2 && loopback)) &&
-           stack->now_ns - tcp->timestamp_recent_ns > UINT64_C(1000000000);
 }
 
 void tcp_want_output(struct stack *stack, struct tcp *tcp) {

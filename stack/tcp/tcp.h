@@ -10,7 +10,7 @@
  * window, in one place for new data and retransmissions.
  *
  * A block belongs to a socket, or waits in a listener's queues, or is an orphan whose program has closed it
- * and that ends by itself. Each block has a bound on what it holds in either direction.
+ * and that ends by itself; in TIME_WAIT an orphan is no block any more (tcp_time_wait.h). Each block has a bound on what it holds in either direction.
  *
  * Invariants: snd_una <= snd_nxt; what is between them is recorded in `sent`; the send queue's first byte has
  * number snd_una, but for a lone SYN that is not acknowledged (snd_una == iss). With Fast Open, data may be
@@ -45,6 +45,7 @@
 
 #define TCP_BUCKETS 524288u /* a table that is mostly never touched */
 #define TCP_LISTEN_BUCKETS 1024u
+#define TCP_TIME_WAIT_BUCKETS 65536u
 #define TCP_WINDOW_SCALE_MAX 14u /* RFC 7323 section 2.3 */
 #define TCP_MSS_DEFAULT6 1220u   /* by IPv6: the least that links carry, less headers */
 #define TCP_INITIAL_SEGMENTS 10u /* RFC 6928 */
@@ -171,7 +172,8 @@ struct tcp {
 
 struct tcp_table {
     struct hash_link *by_tuple[TCP_BUCKETS];
-    struct hash_link *listeners[TCP_LISTEN_BUCKETS]; /* of struct tcp, by tuple_link */
+    struct hash_link *listeners[TCP_LISTEN_BUCKETS];     /* of struct tcp, by tuple_link */
+    struct hash_link *time_waits[TCP_TIME_WAIT_BUCKETS]; /* of struct tcp_time_wait */
 };
 
 /* tcp.c: blocks and where they are found. */
@@ -183,6 +185,8 @@ void tcp_enter(struct stack *stack, struct tcp *tcp); /* into the table, all fou
 void tcp_enter_listener(struct stack *stack, struct tcp *tcp);
 struct tcp *tcp_lookup(struct stack *stack, struct ip_address local, uint16_t local_port,
                        struct ip_address remote, uint16_t remote_port);
+struct hash_link **tcp_time_wait_bucket(struct stack *stack, struct ip_address local, uint16_t local_port,
+                                        struct ip_address remote, uint16_t remote_port);
 /* Of listeners that share the port, who comes from one place gets one and the same, or the one that a program
  * chooses by the view, if there is one. */
 struct tcp *tcp_lookup_listener(struct stack *stack, struct ip_address local, uint16_t local_port,
@@ -195,11 +199,13 @@ void tcp_end(struct stack *stack, struct tcp *tcp, int error);
 static inline bool tcp_is_over(const struct tcp *tcp) {
     return tcp->state == TCP_CLOSE || tcp->state == TCP_TIME_WAIT;
 }
+/* Whether it is in TIME_WAIT and nobody's, and so is to become compact: see tcp_time_wait.h. */
+static inline bool tcp_may_settle(const struct tcp *tcp) {
+    return tcp->state == TCP_TIME_WAIT && !tcp->socket && !tcp->listener;
+}
 /* Whether our SYN is not acknowledged. */
 bool tcp_is_opening(const struct tcp *tcp);
 bool tcp_is_lone_syn(const struct tcp *tcp); /* ... and there is nothing in flight beside it */
-/* Whether a connection in TIME_WAIT may make room for another of the same addresses and ports. */
-bool tcp_reusable(const struct stack *stack, const struct tcp *tcp);
 void tcp_want_output(struct stack *stack, struct tcp *tcp);
 void tcp_want_ack(struct stack *stack, struct tcp *tcp);
 

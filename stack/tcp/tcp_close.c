@@ -56,6 +56,7 @@ void tcp_close(struct stack *stack, struct tcp *tcp) {
     case TCP_TIME_WAIT:
         tcp->socket = NULL;
         byte_queue_drop(&tcp->receive, &stack->buffers, tcp->receive.length);
+        tcp_want_output(stack, tcp); /* which makes it compact */
         return;
     default:
         break;
@@ -99,6 +100,7 @@ void tcp_enter_time_wait(struct stack *stack, struct tcp *tcp) {
     bool full = stack->time_wait_count > stack->sysctl.tcp_max_tw_buckets;
     stack->mib.TcpExtTCPTimeWaitOverflow += full;
     tcp_alarm_set(stack, tcp, TCP_ALARM_STATE, stack->now_ns + (full ? 0 : TCP_TIME_WAIT_NS));
+    tcp_want_output(stack, tcp); /* which makes it compact, if it is nobody's */
 }
 
 /* The peer acknowledged our FIN, and the connection goes on: in LAST_ACK it would have ended. */

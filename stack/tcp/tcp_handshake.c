@@ -21,6 +21,7 @@
 #include "stack/tcp/tcp_pmtu.h"
 #include "stack/tcp/tcp_rtt.h"
 #include "stack/tcp/tcp_syncookie.h"
+#include "stack/tcp/tcp_time_wait.h"
 #include "stack/tcp/tcp_timer.h"
 #include "stack/tcp/tcp_window.h"
 #include <errno.h>
@@ -184,16 +185,21 @@ void tcp_send_syn(struct stack *stack, struct tcp *tcp) {
 struct tuple_question {
     struct stack *stack;
     struct tcp *tcp;
-    struct tcp
-        *old; /* who has the tuple that was asked for last: one that may be replaced, if it is not taken */
+    struct tcp_time_wait
+        *old; /* who has the tuple that was asked for last, and may be replaced, if it is not taken */
 };
 
 static bool tuple_taken(void *context, uint16_t port) {
     struct tuple_question *question = context;
     struct tcp *tcp = question->tcp;
-    question->old =
-        tcp_lookup(question->stack, tcp->binding.address, port, tcp->remote_address, tcp->remote_port);
-    return question->old && !tcp_reusable(question->stack, question->old);
+    struct stack *stack = question->stack;
+    struct ip_address local = tcp->binding.address, remote = tcp->remote_address;
+    question->old = NULL;
+    if (!port_is_held(stack, port))
+        return false;
+    question->old = tcp_time_wait_find(stack, local, port, remote, tcp->remote_port);
+    return question->old ? !tcp_time_wait_reusable(stack, question->old)
+                         : tcp_lookup(stack, local, port, remote, tcp->remote_port) != NULL;
 }
 
 int tcp_connect(struct stack *stack, struct tcp *tcp, struct ip_address address, uint16_t port) {
@@ -218,7 +224,7 @@ int tcp_connect(struct stack *stack, struct tcp *tcp, struct ip_address address,
     uint32_t follows = question.old ? question.old->snd_nxt : 0;
     if (question.old) {
         stack->mib.TcpExtTWRecycled++;
-        tcp_destroy(stack, question.old); /* in TIME_WAIT, and not needed any more */
+        tcp_time_wait_end(stack, question.old);
     }
     tcp_work_on(stack, tcp);
     tcp_enter(stack, tcp);

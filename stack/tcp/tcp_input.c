@@ -15,6 +15,7 @@
 #include "stack/tcp/tcp_reassembly.h"
 #include "stack/tcp/tcp_rtt.h"
 #include "stack/tcp/tcp_sack.h"
+#include "stack/tcp/tcp_time_wait.h"
 #include "stack/tcp/tcp_timer.h"
 #include <errno.h>
 
@@ -503,6 +504,12 @@ static bool admitted(struct stack *stack, const struct tcp *tcp, struct tcp_segm
 static void dispatch(struct stack *stack, const struct ip_packet *packet, struct tcp_segment *segment) {
     struct tcp *tcp = tcp_lookup(stack, packet->destination, segment->destination_port, packet->source,
                                  segment->source_port);
+    struct tcp_time_wait *waiting =
+        tcp ? NULL
+            : tcp_time_wait_find(stack, packet->destination, segment->destination_port, packet->source,
+                                 segment->source_port);
+    if (waiting && !(tcp = tcp_time_wait_wake(stack, waiting)))
+        return; /* as if it had been lost */
     if (tcp && may_reopen(stack, tcp, segment) && tcp_md5_good(stack, tcp, packet, segment) &&
         find_listener(stack, packet, segment)) {
         segment->follows = tcp->snd_nxt;

@@ -110,6 +110,12 @@ void tcp_md5_purge(struct stack *stack, struct tcp *tcp) {
     }
 }
 
+void tcp_md5_repair(struct stack *stack, struct tcp_md5_key **keys) {
+    while (*keys && pool_has(&stack->md5_keys, *keys) && pool_mark(&stack->md5_keys, *keys))
+        keys = &(*keys)->next;
+    *keys = NULL;
+}
+
 static void add_payload(struct md5 *md5, struct byte_cursor from, uint32_t length) {
     while (length > 0) {
         uint32_t part = min_u32(length, from.buffer->end - from.position);

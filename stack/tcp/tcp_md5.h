@@ -43,6 +43,9 @@ bool tcp_md5_inherit(struct stack *stack, const struct tcp *listener, struct tcp
 
 void tcp_md5_purge(struct stack *stack, struct tcp *tcp);
 
+/* Marks the keys of a connection, in a repair; those that are none are forgotten. */
+void tcp_md5_repair(struct stack *stack, struct tcp_md5_key **keys);
+
 /* Signs a segment: its 20 bytes of fixed header, with a checksum of 0, and its payload. */
 void tcp_md5_sign(const struct tcp_md5_key *key, struct ip_address source, struct ip_address destination,
                   const uint8_t *header, uint32_t header_length, struct byte_cursor payload, uint32_t length,

@@ -13,6 +13,7 @@
 #include "stack/stack.h"
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tcp_handshake.h"
+#include "stack/tcp/tcp_time_wait.h"
 #include <errno.h>
 
 #define PROBE_AGAIN_NS UINT64_C(600000000000) /* net.ipv4.tcp_probe_interval */
@@ -101,8 +102,12 @@ void tcp_error(struct stack *stack, const struct icmp_quoted *quoted, const stru
     struct tcp *tcp = tcp_lookup(stack, quoted->local, wire_get16(quoted->transport), quoted->remote,
                                  wire_get16(quoted->transport + 2));
     uint32_t sequence = wire_get32(quoted->transport + 4);
-    if (!tcp)
+    if (!tcp) {
+        stack->mib.TcpExtOutOfWindowIcmps +=
+            tcp_time_wait_find(stack, quoted->local, wire_get16(quoted->transport), quoted->remote,
+                               wire_get16(quoted->transport + 2)) != NULL;
         return;
+    }
     /* RFC 5927: an error that quotes nothing in flight is not about us. */
     uint32_t first = tcp_is_opening(tcp) ? tcp->iss : tcp->snd_una;
     if (tcp->state == TCP_TIME_WAIT || seq_lt(sequence, first) || seq_gt(sequence, tcp->snd_nxt)) {

@@ -265,10 +265,7 @@ void tcp_repair(void *object, void *context) {
     list_init(&tcp->alarms.timer.link);
     tcp->fastopen_listener = NULL; /* what is pending counts no more */
     tcp->fastopen_count = 0;
-    struct tcp_md5_key **key = &tcp->md5_keys;
-    while (*key && pool_has(&stack->md5_keys, *key) && pool_mark(&stack->md5_keys, *key))
-        key = &(*key)->next;
-    *key = NULL;
+    tcp_md5_repair(stack, &tcp->md5_keys);
     if (tcp->congestion.model && pool_has(&stack->models, tcp->congestion.model))
         pool_mark(&stack->models, tcp->congestion.model);
     else
@@ -299,6 +296,7 @@ static void restart_timers(struct stack *stack, struct tcp *tcp) {
     if (tcp->state == TCP_TIME_WAIT || (tcp->state == TCP_FIN_WAIT2 && !tcp->socket)) {
         if (!tcp_alarm_is_set(tcp, TCP_ALARM_STATE))
             tcp_alarm_set(stack, tcp, TCP_ALARM_STATE, stack->now_ns + TCP_TIME_WAIT_NS);
+        tcp_want_output(stack, tcp);
         return;
     }
     if (!tcp_alarm_is_set(tcp, TCP_ALARM_RETRANSMIT) && tcp->snd_nxt != tcp->snd_una)

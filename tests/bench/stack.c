@@ -181,8 +181,9 @@ static void connect_and_close(uint64_t total) {
 
 /* What the objects of a stack take in their pools. */
 static size_t memory_of(const struct stack *stack) {
-    const struct pool *pools[] = {&stack->connections, &stack->sockets, &stack->actives,
-                                  &stack->buffers,     &stack->sent,    &stack->out_of_order_segments};
+    const struct pool *pools[] = {
+        &stack->connections, &stack->time_waits,           &stack->sockets, &stack->actives, &stack->buffers,
+        &stack->sent,        &stack->out_of_order_segments};
     size_t bytes = 0;
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
         bytes += (size_t)pools[i]->used * pools[i]->object_bytes;

@@ -329,9 +329,9 @@ static void do_raw(void) {
 
 /* Runs an action in a child that is killed after so many instructions. Returns whether it was, or had
  * finished before. */
-static bool die_during(void (*action)(void), uint64_t instructions, uint64_t *executed) {
+static bool die_during(struct stack *stack, void (*action)(void), uint64_t instructions, uint64_t *executed) {
     int status = 0;
-    stack_work_on(world.a.stack, NULL); /* as whoever lets the lock go */
+    stack_work_on(stack, NULL); /* as whoever lets the lock go */
     pid_t child = fork();
     if (child == 0) {
         if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
@@ -428,13 +428,13 @@ static void die_everywhere(void (*action)(void)) {
     unsigned kills = wanted ? (unsigned)atoi(wanted) : KILLS_EACH;
     uint64_t total, executed;
     world_begin();
-    assert_false(die_during(action, UINT64_MAX, &total));
+    assert_false(die_during(world.a.stack, action, UINT64_MAX, &total));
     world_check();
     for (unsigned i = 0; i < kills; i++) {
         uint64_t from = total * i / kills, to = total * (i + 1) / kills;
         uint64_t at = from + (to > from ? (uint64_t)rand() % (to - from) : 0);
         world_begin();
-        die_during(action, at, &executed);
+        die_during(world.a.stack, action, at, &executed);
         world_check();
     }
 }
@@ -510,6 +510,68 @@ static void numbers_of_a_connection_that_has_ended_are_not_those_of_the_next_in_
     scene_end(&scene);
 }
 
+/* A connection's last FIN comes, twice: it becomes compact, is one again, and becomes compact. */
+static struct scene waits;
+
+static void do_wait(void) {
+    for (int times = 0; times < 2; times++) {
+        say(&waits, TCP_FIN | TCP_ACK, waits.remote, waits.local, 5000, NULL, 0);
+        stack_advance(waits.host.stack, now);
+    }
+}
+
+static void waits_begin(void) {
+    int yes = 1;
+    connected(&waits, 5000, MSS);
+    socket_set_option(waits.host.stack, waits.socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    socket_release(waits.host.stack, waits.socket);
+    waits.socket = NULL;
+    expect(&waits, TCP_FIN | TCP_ACK, waits.local++, 0);
+    say(&waits, TCP_ACK, waits.remote, waits.local, 5000, NULL, 0);
+    host_discard(&waits.host);
+}
+
+/* Whatever it was when its process died, it answers the next FIN, and its port is taken until it has ended. */
+static void waits_check(void) {
+    struct stack *stack = waits.host.stack;
+    stack_repair_memory(stack);
+    assert_true(stack_repair(stack, now, NULL));
+    host_discard(&waits.host);
+    stack_advance(stack, now);
+    say(&waits, TCP_FIN | TCP_ACK, waits.remote, waits.local, 5000, NULL, 0);
+    expect(&waits, TCP_ACK, waits.local, 0);
+    assert_int_equal(waits.packet.tcp.acknowledgment, waits.remote + 1);
+    stack_advance(stack, now);
+    assert_int_equal(stack->connections.used, 0);
+    assert_int_equal(stack->time_waits.used, 1);
+    assert_int_equal(stack->time_wait_count, 1);
+    assert_int_equal(stack->orphan_count, 0);
+    struct socket *socket = make_socket(&waits.host, SOCK_STREAM, 0, 0);
+    assert_int_equal(socket_bind(stack, socket, ip_from_v4(0), waits.local_port), -EADDRINUSE);
+    socket_release(stack, socket);
+    waits.remote++;
+    host_run(&waits.host, 61 * SECOND);
+    assert_int_equal(stack->time_wait_count, 0);
+    scene_end(&waits);
+}
+
+static void death_in_time_wait(void **state) {
+    const char *wanted = getenv("BAREWIRE_KILLS");
+    unsigned kills = 2 * (wanted ? (unsigned)atoi(wanted) : KILLS_EACH);
+    uint64_t total, executed;
+    (void)state;
+    waits_begin();
+    assert_false(die_during(waits.host.stack, do_wait, UINT64_MAX, &total));
+    waits_check();
+    for (unsigned i = 0; i < kills; i++) {
+        uint64_t from = total * i / kills, to = total * (i + 1) / kills;
+        waits_begin();
+        die_during(waits.host.stack, do_wait, from + (to > from ? (uint64_t)rand() % (to - from) : 0),
+                   &executed);
+        waits_check();
+    }
+}
+
 /* Arguments: a pattern of the tests' names, or none. */
 int main(int count, char **arguments) {
     const struct CMUnitTest tests[] = {
@@ -533,6 +595,7 @@ int main(int count, char **arguments) {
         cmocka_unit_test(death_in_long_send),
         cmocka_unit_test(death_in_error),
         cmocka_unit_test(death_in_raw),
+        cmocka_unit_test(death_in_time_wait),
         cmocka_unit_test(numbers_of_a_connection_that_has_ended_are_not_those_of_the_next_in_its_place),
     };
     if (count > 1)

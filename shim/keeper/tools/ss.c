@@ -11,6 +11,7 @@
 #include "shim/region/ipc.h"
 #include "shim/region/region.h"
 #include "shim/region/tracing_text.h"
+#include "stack/tcp/tcp_time_wait.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -409,7 +410,7 @@ static void show_all(struct wish *wish) {
     if (wish->udp)
         pool_look(&shared->stack.sockets, show_datagram, wish);
     if (wish->tcp)
-        pool_look(&shared->stack.connections, show_tcp, wish);
+        tcp_look(&shared->stack, show_tcp, wish);
 }
 
 int tool_ss(int count, char **options) {

@@ -9,6 +9,7 @@
 #include "shim/library/netinfo/netlink_kernel.h"
 #include "shim/region/lock.h"
 #include "shim/region/region.h"
+#include "stack/tcp/tcp_time_wait.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/inet_diag.h>
@@ -128,7 +129,9 @@ static void tell_of_socket(struct question *question, const struct told *told) {
     place(told->inet6, told->remote, message.id.idiag_dst);
     if (!is_wanted(question, told, &message.id))
         return;
-    uint64_t cookie = (uintptr_t)(told->socket ? (const void *)told->socket : told->tcp);
+    uint64_t cookie = told->socket ? (uintptr_t)told->socket
+                                   : (uint64_t)told->tcp->snd_nxt << 32 | (uint32_t)told->remote_port << 16 |
+                                         told->local_port;
     memcpy(message.id.idiag_cookie, &cookie, sizeof cookie);
     if (told->tcp) {
         message.idiag_timer = timer_of(told->tcp, &message.idiag_expires);
@@ -202,7 +205,7 @@ int netlink_diag(struct netlink_answer *answer) {
     if (wide) /* a number that does not fit: multipath TCP, of which there is none */
         return question.dump ? 0 : -ENOENT;
     if (question.wanted.sdiag_protocol == IPPROTO_TCP)
-        pool_walk(&shared->stack.connections, look_at_tcp, &question);
+        tcp_walk(&shared->stack, look_at_tcp, &question);
     else
         pool_walk(&shared->stack.sockets, look_at_datagrams, &question);
     return question.dump || question.found ? 0 : -ENOENT;

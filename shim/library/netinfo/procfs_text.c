@@ -9,6 +9,7 @@
 #include "shim/library/netinfo/procfs_text6.h"
 #include "shim/region/lock.h"
 #include "shim/region/region.h"
+#include "stack/tcp/tcp_time_wait.h"
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <linux/if_link.h>
@@ -191,9 +192,9 @@ static void write_tcp(struct procfs_text *text, bool inet6) {
         pad(text, from, TCP_WIDTH);
     }
     listing.listeners = true;
-    pool_walk(&shared->stack.connections, print_tcp, &listing);
+    tcp_walk(&shared->stack, print_tcp, &listing);
     listing.listeners = false;
-    pool_walk(&shared->stack.connections, print_tcp, &listing);
+    tcp_walk(&shared->stack, print_tcp, &listing);
     print_kernels(&listing, 4);
 }
 

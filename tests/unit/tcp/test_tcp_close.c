@@ -106,11 +106,13 @@ static void four_way_close_goes_through_its_states(void **state) {
     assert_int_equal(receive_bytes(&pair.a, pair.client, &byte, 1, 0), 0);
     assert_int_equal(pair.b.stack->connections.used, 1); /* the listener */
     socket_release(pair.a.stack, pair.client);
-    assert_int_equal(pair.a.stack->connections.used, 1);
+    assert_int_equal(pair.a.stack->time_wait_count, 1);
     cable_run(&pair.cable, 59 * SECOND);
-    assert_int_equal(pair.a.stack->connections.used, 1);
+    assert_int_equal(pair.a.stack->connections.used, 0); /* it is compact */
+    assert_int_equal(pair.a.stack->time_wait_count, 1);
     cable_run(&pair.cable, 2 * SECOND);
-    assert_int_equal(pair.a.stack->connections.used, 0);
+    assert_int_equal(pair.a.stack->time_wait_count, 0);
+    assert_false(stack_busy(pair.a.stack));
     pair_close(&pair);
 }
 

@@ -41,7 +41,8 @@ static void signers_begin(struct signers *signers, const char *key_a, const char
 }
 
 static void signers_end(struct signers *signers) {
-    socket_release(signers->a.stack, signers->client);
+    if (signers->client)
+        socket_release(signers->a.stack, signers->client);
     socket_release(signers->b.stack, signers->listener);
     if (signers->server)
         socket_release(signers->b.stack, signers->server);
@@ -51,6 +52,22 @@ static void signers_end(struct signers *signers) {
     assert_int_equal(signers->a.stack->md5_keys.used + signers->b.stack->md5_keys.used, 0);
     host_destroy(&signers->a);
     host_destroy(&signers->b);
+}
+
+/* A reset that is not signed, as if from the server. */
+static void forge_reset(struct signers *signers, uint16_t port, uint32_t sequence) {
+    struct tcp_segment segment = {.source_port = 179,
+                                  .destination_port = port,
+                                  .sequence = sequence,
+                                  .flags = TCP_RST,
+                                  .window_scale = -1};
+    uint8_t header[60];
+    uint32_t length = tcp_segment_write(&segment, header);
+    uint64_t sum =
+        checksum_pseudo_header(ip_from_v4(HOST_B), ip_from_v4(HOST_A), IP_PROTOCOL_TCP, (uint16_t)length);
+    wire_put_sum(header + 16, (uint16_t)~checksum_fold(checksum_add(sum, header, length)));
+    struct packet_shape shape = {.protocol = IP_PROTOCOL_TCP};
+    peer_packet(&signers->a, &shape, header, length);
 }
 
 static void signed_connection_carries_data(void **state) {
@@ -72,21 +89,35 @@ static void signed_connection_carries_data(void **state) {
     }
     assert_memory_equal(got, bytes, sizeof bytes);
     assert_int_equal(signers.b.stack->mib.TcpExtTCPMD5Failure, 0);
-    /* A forged reset is not signed. */
-    struct tcp_segment reset = {.source_port = 179,
-                                .destination_port = signers.client->tcp->binding.port,
-                                .sequence = signers.client->tcp->rcv_nxt,
-                                .flags = TCP_RST,
-                                .window_scale = -1};
-    uint8_t header[60];
-    uint32_t length = tcp_segment_write(&reset, header);
-    uint64_t sum =
-        checksum_pseudo_header(ip_from_v4(HOST_B), ip_from_v4(HOST_A), IP_PROTOCOL_TCP, (uint16_t)length);
-    wire_put_sum(header + 16, (uint16_t)~checksum_fold(checksum_add(sum, header, length)));
-    struct packet_shape shape = {.protocol = IP_PROTOCOL_TCP};
-    peer_packet(&signers.a, &shape, header, length);
+    forge_reset(&signers, signers.client->tcp->binding.port, signers.client->tcp->rcv_nxt);
     assert_int_equal(signers.client->tcp->state, TCP_ESTABLISHED);
     assert_int_equal(signers.a.stack->mib.TcpExtTCPMD5NotFound, 1);
+    signers_end(&signers);
+}
+
+static void signed_connection_wants_signatures_in_time_wait(void **state) {
+    (void)state;
+    struct signers signers;
+    signers_begin(&signers, "the key of both", "the key of both");
+    assert_non_null(signers.server);
+    const struct stack *stack = signers.a.stack;
+    uint16_t port = signers.client->tcp->binding.port;
+    socket_shutdown(signers.a.stack, signers.client, SHUT_WR);
+    cable_run(&signers.cable, 10 * MS);
+    socket_shutdown(signers.b.stack, signers.server, SHUT_WR);
+    cable_run(&signers.cable, 10 * MS);
+    uint32_t next = signers.client->tcp->rcv_nxt;
+    assert_int_equal(signers.client->tcp->state, TCP_TIME_WAIT);
+    socket_release(signers.a.stack, signers.client);
+    signers.client = NULL;
+    cable_run(&signers.cable, 10 * MS);
+    for (int times = 0; times < 2; times++) {
+        assert_int_equal(stack->time_waits.used, 1);
+        assert_int_equal(stack->md5_keys.used, 1);
+        assert_int_equal(stack->mib.TcpExtTCPMD5NotFound, times);
+        forge_reset(&signers, port, next);
+        cable_run(&signers.cable, 10 * MS);
+    }
     signers_end(&signers);
 }
 
@@ -138,6 +169,7 @@ static void keys_are_found_by_the_longest_prefix(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signed_connection_carries_data),
+        cmocka_unit_test(signed_connection_wants_signatures_in_time_wait),
         cmocka_unit_test(wrong_missing_and_needless_signatures_are_dropped),
         cmocka_unit_test(keys_are_found_by_the_longest_prefix),
     };
