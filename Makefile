@@ -5,6 +5,7 @@
 #   make model SEEDS=N               the library and the keeper under a scheduler, N times
 #   make fuzz SECONDS=N              libFuzzer on what comes from elsewhere, so long each target
 #   make check SAN=asan|tsan|ubsan   the unit tests under a sanitizer
+#   make SAN=lock                    whatever leaves the library with the stack's lock held ends the process (tests/lock)
 #   make CC=clang
 #   make analyze                     gcc -fanalyzer; what else analyzes the sources is a part of make check
 #   make bench QUICK=1 BENCH=--html   six rows in three minutes; options of tests/bench/run
@@ -19,6 +20,7 @@ BUILD := build$(if $(SAN),-$(SAN))
 SANITIZE_asan := -fsanitize=address -fno-omit-frame-pointer
 SANITIZE_ubsan := -fsanitize=undefined -fno-sanitize-recover=undefined
 SANITIZE_tsan := -fsanitize=thread
+SANITIZE_lock := -DLOCK_ASSERTED -fno-omit-frame-pointer
 SANITIZE := $(SANITIZE_$(SAN))
 
 CFLAGS ?= -O2 -g
@@ -89,13 +91,24 @@ $(DIGEST): $(sort $(shell find stack shim nic -name '*.[ch]'))
 	@echo '#include "shim/region/region.h"' >$@
 	@echo "uint32_t build_digest(void) { return $$(cat $^ | cksum | cut -d' ' -f1)u; }" >>$@
 
-$(BUILD)/libbarewire.so: $(call objects,shared,$(LIBRARY)) shim/library/libbarewire.map
+# With SAN=lock all of it, as one object that is called and calls through a check.
+GUARD := tests/lock/guard tests/lock/allowed
+guarded = $(if $(filter lock,$(SAN)),$(BUILD)/$(1).o,$(2))
+$(BUILD)/library.o: $(call objects,shared,$(LIBRARY)) shim/library/libbarewire.map $(GUARD)
+	@echo "  LD  $@"
+	@tests/lock/guard $@ $(filter %.map,$^) $(filter %.o,$^)
+
+$(BUILD)/keeper.o: $(call objects,shared,$(KEEPER)) $(GUARD)
+	@echo "  LD  $@"
+	@tests/lock/guard $@ none $(filter %.o,$^)
+
+$(BUILD)/libbarewire.so: $(call guarded,library,$(call objects,shared,$(LIBRARY))) shim/library/libbarewire.map
 	@echo "  LD  $@"
 	@$(CC) $(ALL_CFLAGS) -shared -o $@ $(filter %.o,$^) -Wl,--version-script=shim/library/libbarewire.map \
 	    -Wl,-z,defs $(HARD_LINK) -Wl,-Bsymbolic-functions $(LIBRARY_LIBS) $(SEAM)
 
 # Under a sanitizer the keeper is made of the library's kind of objects, whose free objects of pools say so by their content.
-$(BUILD)/barewire-keeper: $(call objects,$(if $(SAN),shared,plain),$(KEEPER))
+$(BUILD)/barewire-keeper: $(call guarded,keeper,$(call objects,$(if $(SAN),shared,plain),$(KEEPER)))
 	$(LINK) -pie $(HARD_LINK) $(KEEPER_LIBS)
 
 $(BUILD)/barewire-load: $(call objects,plain,$(call sources,shim/loader))
@@ -214,6 +227,11 @@ model-parts:
 	@$(MAKE) --no-print-directory BUILD=build-model CFLAGS="-O1 -g" SAN= SEAM=build-model/tests/model_seam.so \
 	    SANITIZE="-fsanitize-coverage=trace-pc $(MODEL_DEFINES)" $(MODEL_PARTS)
 
+# See tests/lock: the library and the keeper end where they leave what is theirs with the stack's lock held.
+.PHONY: lock-parts
+lock-parts: build/tests/conformance
+	@$(MAKE) --no-print-directory SAN=lock BUILD=build-lock all
+
 model: model-parts
 	build-model/tests/model $(FIRST) $(SEEDS)
 
@@ -237,8 +255,8 @@ unit: $(UNIT_TESTS)
 arm64:
 	@$(MAKE) --no-print-directory CC=aarch64-linux-gnu-gcc BUILD=build-arm64 EMULATOR=qemu-aarch64 all unit
 
-check: $(if $(SAN),,all model-parts $(BUILD)/tests/packetdrill.so $(BUILD)/tests/echo $(CONFORMANCE_TESTS)) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
-	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(BUILD)/tests/simulate $(if $(SAN),,build-model/tests/model tests/analyze tests/includes tests/modules tests/format tests/programs) $(UNIT_TESTS) tests/unit/run-offload tests/fuzz/run $(if $(SAN),,tests/packetdrill/run --alone tests/conformance/run tests/integration/run tests/integration/run-pcap tests/integration/run-old-kernel)
+check: $(if $(SAN),,all model-parts lock-parts $(BUILD)/tests/packetdrill.so $(BUILD)/tests/echo $(CONFORMANCE_TESTS)) $(UNIT_TESTS) $(BUILD)/tests/simulate $(FUZZ_TARGETS)
+	FUZZ_FOLDER=$(BUILD)/tests UNIT_TESTS="$(UNIT_TESTS)" tests/run $(BUILD)/tests/simulate $(if $(SAN),,build-model/tests/model tests/analyze tests/includes tests/modules tests/format tests/programs) $(UNIT_TESTS) tests/unit/run-offload tests/fuzz/run $(if $(SAN),,tests/packetdrill/run --alone tests/lock/run tests/conformance/run tests/integration/run tests/integration/run-pcap tests/integration/run-old-kernel)
 
 quick: all $(BUILD)/tests/echo $(UNIT_TESTS) $(BUILD)/tests/simulate $(BUILD)/tests/conformance
 	$(BUILD)/tests/simulate 1 200
@@ -281,6 +299,6 @@ format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	rm -rf build build-asan build-tsan build-ubsan build-fuzz build-model build-arm64
+	rm -rf build build-asan build-tsan build-ubsan build-lock build-fuzz build-model build-arm64
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

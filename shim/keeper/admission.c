@@ -222,11 +222,13 @@ void keeper_take_over(void) {
     bool ours = pread(keeper.lock, &head, sizeof head, 0) == sizeof head && head.magic == SHARED_MAGIC &&
                 head.version == SHARED_VERSION;
     off_t at = sizeof head;
-    region_enter();
-    for (uint32_t i = 0; ours && i < head.count; i++, at += sizeof waiting)
-        if (pread(keeper.lock, &waiting, sizeof waiting, at) == sizeof waiting)
-            tcp_waiting_resume(&shared->stack, &waiting);
-    region_leave();
+    for (uint32_t i = 0; ours && i < head.count; i++, at += sizeof waiting) {
+        if (pread(keeper.lock, &waiting, sizeof waiting, at) != sizeof waiting)
+            continue;
+        region_enter();
+        tcp_waiting_resume(&shared->stack, &waiting);
+        region_leave();
+    }
     if (ftruncate(keeper.lock, 0) < 0)
         keeper.leaves_lock = false; /* it is left to nobody else */
 }
@@ -243,7 +245,7 @@ uint32_t keeper_yields(void) {
     leave_waits();
     ipc_server_close();
     keeper_take_down("the stack has given way to another one");
-    eventfd_write(keeper.leave, 1);
+    keeper_call_main();
     keeper.joined = true;
     return IPC_YIELDS;
 }

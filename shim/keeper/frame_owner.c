@@ -45,7 +45,7 @@ static const void *socket_of(const struct flow *flow) {
         socket =
             datagram_lookup(stack, UDP, flow->remote, flow->remote_port, flow->local, flow->local_port, NULL);
     }
-    region_leave_unsent();
+    region_let_go();
     return socket;
 }
 
@@ -57,7 +57,7 @@ static bool find_sample(const struct flow *flow, struct trace_sample *sample) {
                                                   flow->remote_port);
     if (tcp)
         trace_sample_of(tcp, sample);
-    region_leave_unsent();
+    region_let_go();
     return tcp;
 }
 

@@ -483,7 +483,7 @@ static bool answer(int connection, struct ipc_request *request, const struct ucr
         answer.header.kind = IPC_WELCOME;
         keeper_take_down("the stack was taken down");
         reply(connection, &answer, IPC_NOTHING);
-        eventfd_write(keeper.leave, 1);
+        keeper_call_main();
         stand_at(connection, WATCHES);
         return false; /* hangs up when the keeper has ended */
     } else if (kind == IPC_YIELD) {

@@ -62,6 +62,11 @@ void keeper_watch(int descriptor, enum keeper_event kind) {
     epoll_ctl(keeper.events, EPOLL_CTL_ADD, descriptor, &event);
 }
 
+void keeper_call_main(void) {
+    LOCK_EXCEPTION;
+    eventfd_write(keeper.leave, 1);
+}
+
 void keeper_watch_nic_not(void) {
     epoll_ctl(keeper.events, EPOLL_CTL_DEL, keeper.nic->descriptor, NULL);
 }
@@ -247,19 +252,23 @@ void keeper_release_waiters(struct process *process) {
 /* Closes the copies of eventfds of waiters that are gone, unless the transmitter may be about to write to
  * one. */
 static void close_ended(void) {
+    int descriptors[ENDED_AT_ONCE * 2], count = 0;
     struct list *link;
     if (shared->ended_count == 0)
         return;
     region_enter();
-    while (wake_delivering == 0 && !shared->broken && (link = list_first(&shared->ended))) {
+    while (count < ENDED_AT_ONCE * 2 && wake_delivering == 0 && !shared->broken &&
+           (link = list_first(&shared->ended))) {
         struct waiter *waiter = container_of(link, struct waiter, link);
         list_remove(link);
-        close(waiter->keeper_descriptor);
+        descriptors[count++] = waiter->keeper_descriptor;
         pool_return(&shared->waiters, waiter);
     }
     if (list_empty(&shared->ended))
         shared->ended_count = 0;
     region_leave();
+    while (count > 0)
+        close(descriptors[--count]);
 }
 
 static void reap_process(struct process *process) {
@@ -277,6 +286,7 @@ static void reap_process(struct process *process) {
 }
 
 void keeper_watch_children(void) {
+    LOCK_EXCEPTION;
     struct list *link, *next;
     list_for_each(link, next, &shared->process_list) {
         struct process *process = container_of(link, struct process, link);
@@ -289,7 +299,7 @@ void keeper_watch_children(void) {
             keeper_watch(process->pidfd, KEEPER_PROCESS);
         } else if (pidfd == -ESRCH) {
             reap_process(process); /* it has ended already */
-            eventfd_write(keeper.leave, 1);
+            keeper_call_main();
         } else {
             keeper.unsettled = true; /* no descriptor is to be had: it is looked at again, then */
         }
@@ -313,6 +323,7 @@ static void process_ended(int pidfd) {
 
 /* Whether a process has the region no longer: exec has put another program there. */
 static bool has_left(int pid) {
+    LOCK_EXCEPTION;
     char path[40], line[512];
     bool mapped = false;
     snprintf(path, sizeof path, "/proc/%d/maps", pid);

@@ -110,6 +110,7 @@ enum keeper_event {
     KEEPER_SIGNAL,
 };
 
+void keeper_call_main(void); /* the main thread looks whether all has ended */
 void keeper_watch(int descriptor, enum keeper_event kind);
 
 /* Watches the NIC, behind all other processes that do: a frame wakes the first who sleeps. */

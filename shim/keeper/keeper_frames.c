@@ -51,7 +51,7 @@ static void check_conflict6(void) {
              ip_text(addresses->conflict, text));
     shared->refused = true;
     shared_break(message);
-    eventfd_write(keeper.leave, 1);
+    keeper_call_main();
 }
 
 static void check_conflict(void) {
@@ -74,7 +74,7 @@ static void check_conflict(void) {
              mac[3], mac[4], mac[5]);
     shared->refused = true;
     shared_break(message);
-    eventfd_write(keeper.leave, 1);
+    keeper_call_main();
 }
 
 void keeper_frames_receive(void) {
@@ -88,7 +88,7 @@ void keeper_frames_receive(void) {
     region_enter();
     if (result < 0) {
         shared_break(keeper.nic->trouble ? keeper.nic->trouble : "the interface is gone");
-        eventfd_write(keeper.leave, 1);
+        keeper_call_main();
     }
     region_leave();
 }
@@ -151,6 +151,7 @@ static void wait_for_room(void) {
 static void *transmitter(void *unused) {
     (void)unused;
     for (;;) {
+        bool concerns_main = false;
         region_enter();
         uint32_t heard = shared->doorbell; /* whoever rings from now on wants to be looked at once more */
         keeper.unsettled |= shared->unwatched;
@@ -164,12 +165,14 @@ static void *transmitter(void *unused) {
             netlink_monitor_look();
             /* The main thread is to see whether all has ended, that there are flights to look after, or that
              * the address is another one. */
-            if ((list_empty(&shared->process_list) && !stack_busy(&shared->stack)) ||
-                !list_empty(&shared->inflights) || keeper.unsettled || shared->ended_count >= ENDED_AT_ONCE ||
-                shared->stack.config.address != keeper.address)
-                eventfd_write(keeper.leave, 1);
+            concerns_main = (list_empty(&shared->process_list) && !stack_busy(&shared->stack)) ||
+                            !list_empty(&shared->inflights) || keeper.unsettled ||
+                            shared->ended_count >= ENDED_AT_ONCE ||
+                            shared->stack.config.address != keeper.address;
         }
         region_leave(); /* sends what there is */
+        if (concerns_main)
+            keeper_call_main();
         netlink_monitor_tell();
         region_enter();
         bool more = !shared->broken && frames_wait();

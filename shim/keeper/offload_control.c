@@ -22,7 +22,9 @@
 static struct offload offload;
 static uint64_t begun_ns, moved_bytes, own_cpu_ns; /* when the window began, and what they were then */
 
+/* By vDSO or kernel: it sleeps for nothing. */
 static uint64_t cpu_of(int pid) {
+    LOCK_EXCEPTION;
     clockid_t clock;
     struct timespec used;
     if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &used) < 0)
@@ -63,11 +65,12 @@ void offload_control(void) {
     uint64_t now_ns = clock_now(), length_ns = now_ns - begun_ns;
     if (length_ns < OFFLOAD_WINDOW_NS || !(keeper.nic->facts.features & NIC_SHARED))
         return; /* where all frames go through the keeper in any case, nothing is to be found out */
+    bool flip = flips();
     region_enter();
     bool before = shared->receiving.state == RECEIVING_OFFLOADED,
          busy = busiest() > length_ns - length_ns / 5;
     uint64_t done = shared->moved_bytes - moved_bytes;
-    bool after = flips() ? !before : offload_next(&offload, done, busy, length_ns, now_ns);
+    bool after = flip ? !before : offload_next(&offload, done, busy, length_ns, now_ns);
     bool changed = receiving_offload(&shared->receiving, after);
     moved_bytes = shared->moved_bytes;
     begun_ns = now_ns;

@@ -3,6 +3,7 @@
  * pidfd.c - see pidfd.h.
  */
 #include "shim/keeper/pidfd.h"
+#include "shim/region/lock_assert.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -38,6 +39,7 @@ int keeper_pidfd(int pid) {
 }
 
 bool keeper_lives(const struct process *process) {
+    LOCK_EXCEPTION;
     struct pollfd ended = {.fd = process->pidfd, .events = POLLIN};
     if (process->pidfd >= 0)
         return poll(&ended, 1, 0) == 0;

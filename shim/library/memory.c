@@ -3,6 +3,7 @@
  * memory.c - see memory.h.
  */
 #include "shim/library/memory.h"
+#include "shim/region/lock_assert.h"
 #include "shim/region/wake.h"
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -22,6 +23,7 @@ struct header {
 };
 
 void *memory_take(size_t bytes) {
+    LOCK_EXCEPTION;
     bytes += sizeof(struct header);
     struct header *header = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (header == MAP_FAILED)
@@ -34,6 +36,7 @@ void *memory_take(size_t bytes) {
 void memory_give(void *memory) {
     if (!memory)
         return;
+    LOCK_EXCEPTION;
     struct header *header = (struct header *)memory - 1;
     size_t bytes = header->bytes;
     munmap(header, bytes);

@@ -154,6 +154,7 @@ static int copy_unsure(void *to, const void *from, size_t bytes) {
 }
 
 static inline int copy(void *to, const void *from, size_t bytes) {
+    lock_assert_free("an access to the program's memory");
     int failed = __builtin_expect(lets_in, 1) ? user_copy(to, from, bytes) : copy_unsure(to, from, bytes);
     return failed ? -EFAULT : 0;
 }

@@ -303,11 +303,12 @@ int frames_rx_poll(void) {
             return -EAGAIN;
         region_enter();
         bool may = is_keeper() || frames_may_receive(), open = may && !shared->broken && frames_rx_acquire();
-        if (open)
-            shared_hold_signals(); /* a handler that jumps away would leave the turn behind */
-        region_leave();
-        if (!open)
+        if (!open) {
+            region_leave();
             return may ? 0 : -EPERM;
+        }
+        shared_hold_signals(); /* a handler that jumps away would leave the turn behind */
+        region_let_go();
         count = frames_rx_read();
         region_enter();
         shared_free_signals();

@@ -10,6 +10,7 @@
 #ifndef SHIM_REGION_LIBC_H
 #define SHIM_REGION_LIBC_H
 
+#include "shim/region/lock_assert.h"
 #include <dlfcn.h>
 #include <netdb.h>
 #include <poll.h>
@@ -151,7 +152,8 @@ void libc_load(void);
 void libc_find(void *place, const char *name);
 
 #define LIBC_NOW(name) __atomic_load_n(&libc.name, __ATOMIC_RELAXED) /* two threads may find it at once */
-#define LIBC(name)                                                \
+#define LIBC(name) (lock_assert_free("a call of " #name), LIBC_FOUND(name))
+#define LIBC_FOUND(name)                                          \
     (__builtin_expect(LIBC_NOW(name) != NULL, 1) ? LIBC_NOW(name) \
                                                  : (libc_find((void *)&libc.name, #name), LIBC_NOW(name)))
 

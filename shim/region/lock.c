@@ -30,6 +30,8 @@
 #define SPINS 200       /* some 5 microseconds */
 
 static __thread int depth __attribute__((tls_model("initial-exec")));
+static __thread bool flushing
+    __attribute__((tls_model("initial-exec"))); /* the lock is let go, the rest not done */
 static _Atomic unsigned unwatched = 1;
 static _Atomic uint32_t gate; /* 1: closed, for all threads but the one that keeps it */
 static __thread bool holds_signals __attribute__((tls_model("initial-exec")));
@@ -147,6 +149,7 @@ static void note_entered(struct lock_place *place, uint64_t asked_ns) {
         measured.waited_ns = now_ns - asked_ns;
         measured.since_ns = now_ns;
     }
+    lock_assert_held_by(place->name);
 }
 
 /* The lock is about to be let go. */
@@ -158,6 +161,7 @@ static void end_measuring(void) {
 
 static void take_and_begin(struct lock_place *place) {
     uint64_t asked_ns = ask();
+    depth = 1;
     if (take_mutex() == EOWNERDEAD)
         owner_died();
     note_entered(place, asked_ns);
@@ -201,6 +205,7 @@ static void enter_locked(struct lock_place *place) {
 void region_enter_at(struct lock_place *place) {
     if (__builtin_expect(!*shared_unforked, 0))
         shared_forked();
+    lock_assert_not(depth > 0, "the lock once more");
     if (depth++ == 0)
         enter_locked(place);
     if (shared_begin) {
@@ -210,18 +215,17 @@ void region_enter_at(struct lock_place *place) {
     }
 }
 
-enum letting_go {
-    LET_GO,
-    SENT,     /* frames: there may be more, and the lock is held again */
-    NIC_FULL, /* the same, but the NIC has no room for more */
+/* What is to be done once the lock is let go. */
+struct flush {
+    int frames; /* to be sent: this thread has the lease */
+    bool more;  /* there are more to be woken */
+    struct wake_list wakes;
 };
 
-/* Lets the lock go, wakes who has to be woken, and sends what waits, if it may. */
-static enum letting_go let_go(bool may_send) {
-    static struct lock_place after_sending = {.name = "frames_tx_complete"};
-    struct wake_list wakes;
+/* Lets work go on that the change made possible, notes whom it concerns, and lets the lock go. NULL: what there
+ * is to flush stays for later. */
+static void let_go(struct flush *flush, bool may_send) {
     int frames = 0;
-    wake_list_init(&wakes);
     if (!shared->broken) {
         if (!list_empty(&shared->stack.output) || shared->stack.loopback_count > 0)
             stack_advance(&shared->stack, shared->stack.now_ns);
@@ -229,42 +233,61 @@ static enum letting_go let_go(bool may_send) {
         frames = may_send ? frames_tx_acquire() : 0;
         if (!frames)
             frames_materialise();
-        wake_collect(&wakes);
     }
-    if (__builtin_expect(measured.place != NULL, 0) && depth == 1)
+    bool more = wake_collect();
+    if (flush) {
+        flush->frames = frames;
+        flush->more = more;
+        wake_take(&flush->wakes);
+    }
+    if (__builtin_expect(measured.place != NULL, 0))
         end_measuring();
     set_busy(false);
-    if (depth == 1)
-        pthread_mutex_unlock(&shared->lock);
-    wake_deliver(&wakes);
-    if (!frames)
-        return LET_GO;
-    int sent = frames_tx_submit(frames);
-    take_and_begin(&after_sending);
-    frames_tx_complete(sent);
-    return sent == frames ? SENT : NIC_FULL;
+    lock_assert_held_by(NULL);
+    pthread_mutex_unlock(&shared->lock);
+    depth = 0;
 }
 
-static void unlock(int turns) {
-    enum letting_go result;
-    while ((result = let_go(turns > 0)) != LET_GO)
-        turns = result == SENT ? turns - 1 : 0;
-    if (depth == 1)
-        withdraw();
-    if (--depth > 0)
+/* Lets the lock go, wakes and sends; then there may be more of both. */
+static void leave_and_flush(void) {
+    static struct lock_place after_sending = {.name = "frames_tx_complete"};
+    struct flush flush;
+    for (int turns = TURNS_AT_ONCE;;) {
+        let_go(&flush, turns > 0);
+        wake_deliver(&flush.wakes);
+        if (!flush.frames && !flush.more)
+            return;
+        int sent = flush.frames ? frames_tx_submit(flush.frames) : 0;
+        take_and_begin(&after_sending);
+        if (flush.frames)
+            frames_tx_complete(sent);
+        turns = sent == flush.frames ? turns - 1 : 0;
+    }
+}
+
+void region_let_go(void) {
+    if (depth > 1) {
+        depth--;
         return;
+    }
+    let_go(NULL, false);
+    if (!flushing)
+        withdraw();
+}
+
+void region_leave(void) {
+    if (depth > 1) {
+        depth--;
+        return;
+    }
+    flushing = true;
+    leave_and_flush();
+    flushing = false;
+    withdraw();
     if (shared_traced)
         shared_traced();
     if (region_left && !holds_signals)
         region_left();
-}
-
-void region_leave(void) {
-    unlock(depth == 1 ? TURNS_AT_ONCE : 0);
-}
-
-void region_leave_unsent(void) {
-    unlock(0);
 }
 
 /* Whether no other thread of this process is in the stack, nor sends on its behalf. */
@@ -282,7 +305,7 @@ static bool is_empty(void) {
 
 void shared_gate_close(void) {
     uint32_t open = 0;
-    if (__libc_single_threaded || depth > 0 || keeps_gate)
+    if (__libc_single_threaded || depth > 0 || flushing || keeps_gate)
         return; /* or the caller is in the stack itself, and finishes its change only if it can */
     while (!atomic_compare_exchange_strong(&gate, &open,
                                            1)) { /* another thread keeps it: it is let by, or ends */
@@ -304,15 +327,17 @@ void shared_gate_open(void) {
 }
 
 void lock_forked(void) {
-    wake_delivering = 0; /* by threads that only the parent has */
+    wake_forked();
     depth = 0;
     gate = 0;
-    keeps_gate = holds_signals = false;
+    keeps_gate = holds_signals = flushing = false;
     measured.place = NULL;
+    lock_assert_held_by(NULL);
 }
 
 void lock_returned(void) {
     uint32_t word = *(volatile uint32_t *)&shared->lock.__data.__lock;
+    flushing = false;
     if (depth == 0 || (word & FUTEX_TID_MASK) != (uint32_t)LIBC(syscall)(SYS_gettid)) {
         depth = 0;
         return;
@@ -323,8 +348,12 @@ void lock_returned(void) {
     region_leave();
 }
 
+bool region_is_held(void) {
+    return depth > 0;
+}
+
 bool region_is_entered(void) {
-    return depth > 0 || holds_signals;
+    return depth > 0 || flushing || holds_signals;
 }
 
 void shared_hold_signals(void) {

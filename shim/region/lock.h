@@ -6,6 +6,7 @@
 #define SHIM_REGION_LOCK_H
 
 #include "shim/region/clock.h"
+#include "shim/region/lock_assert.h"
 #include "shim/region/lock_profile.h"
 #include "shim/region/region.h"
 
@@ -31,12 +32,14 @@ bool keeper_has_died(void);
 void region_enter_at(struct lock_place *place);
 #define region_enter() region_enter_at(LOCK_PLACE)
 
-/* Lets work go on that the caller's change made possible, lets the lock go, wakes waiters and, if it has
- * something to do, the keeper. */
-void region_leave(void);
+/* Lets work go on that the caller's change made possible, notes whom it concerns, and lets the lock go: nothing
+ * else. This thread calls region_leave soon, or is called by it, which does the rest. */
+void region_let_go(void);
 
-/* The same, but sends nothing: for who is called while frames are being sent or received. */
-void region_leave_unsent(void);
+/* The end of a call, or of a part of it after which the thread sleeps or copies: lets the lock go, and then
+ * flushes: wakes who is noted and, if it has something to do, the keeper; sends what waits, if it is this
+ * thread's to send; and then runs handlers of signals that were held back. */
+void region_leave(void);
 
 /* No other thread of this process comes into the stack any more, and none is in it when this returns: so none
  * is stopped or ended in the middle of a change. The lock is not held afterwards, and the caller may take it.
@@ -61,7 +64,10 @@ static inline void shared_relax(void) {
 #endif
 }
 
-/* Whether this thread holds the lock, or what must not be left by a handler's jump. */
+/* Whether this thread holds the lock. */
+bool region_is_held(void);
+
+/* The same, or what must not be left by a handler's jump. */
 bool region_is_entered(void);
 
 /* From one to the other no handler runs in this thread, as while it holds the lock: it is receiving frames.

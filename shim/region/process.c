@@ -64,7 +64,7 @@ void epoll_set_drop(struct epoll_set *set) {
 /* Perhaps nobody can receive it any more: the keeper looks. */
 static void note_inflight(void) {
     shared->inflight_changed = true;
-    wake_keeper();
+    wake_keeper_on_leave();
 }
 
 void socket_drop(struct socket *socket) {
@@ -230,7 +230,7 @@ void waiter_release(struct waiter *waiter) {
     list_add_tail(&shared->ended, &waiter->link);
     shared->ended_count += rung ? ENDED_AT_ONCE : 1;
     if (shared->ended_count >= ENDED_AT_ONCE)
-        wake_keeper();
+        wake_keeper_on_leave();
 }
 
 void process_reap(struct process *process) {

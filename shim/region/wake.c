@@ -25,6 +25,9 @@ _Atomic uint32_t wake_own, wake_remote, wake_delivering;
 int (*wake_by_remote_eventfd)(const struct waiter *waiter);
 __thread struct waiter *wake_awake __attribute__((tls_model("initial-exec")));
 
+/* Whom this process is to wake, by the thread that has the lock: it is written with the lock held. */
+static struct wake_list noted;
+
 static long futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout,
                   uint32_t bits) {
     return LIBC(syscall)(SYS_futex, word, operation, value, timeout, NULL, bits);
@@ -80,6 +83,17 @@ void wake_word(_Atomic uint32_t *word) {
     futex(word, FUTEX_WAKE, INT_MAX, NULL, 0);
 }
 
+static void note_target(struct waiter *waiter, int descriptor) {
+    if (noted.count == 0)
+        wake_delivering++;
+    noted.targets[noted.count++] = (struct wake_target){waiter, descriptor};
+}
+
+static void leave_to_keeper(struct waiter *waiter) {
+    list_move_tail(&shared->keeper_wakes, &waiter->keeper_link);
+    noted.doorbell = true;
+}
+
 static void wake_target(const struct wake_target *target) {
     if (target->descriptor >= 0)
         write_eventfd(target->descriptor);
@@ -87,8 +101,8 @@ static void wake_target(const struct wake_target *target) {
         wake_word(&target->waiter->word);
 }
 
-static void wake_waiter(struct wake_list *wakes, struct waiter *waiter) {
-    struct wake_target target = {waiter, -1};
+void wake_one(struct waiter *waiter) {
+    int descriptor = -1;
     if (!waiter->sleeping || waiter->word)
         return;
     waiter->word = 1;
@@ -99,24 +113,23 @@ static void wake_waiter(struct wake_list *wakes, struct waiter *waiter) {
     if (waiter == wake_awake || waiter->spinning)
         return;
     if (waiter->by_descriptor) {
-        target.descriptor = waiter->process == wake_self ? waiter->descriptor
-                            : wake_by_remote_eventfd     ? wake_by_remote_eventfd(waiter)
-                                                         : -1;
-        if (target.descriptor < 0) {
-            list_move_tail(&shared->keeper_wakes, &waiter->keeper_link);
-            wakes->doorbell = true;
+        descriptor = waiter->process == wake_self ? waiter->descriptor
+                     : wake_by_remote_eventfd     ? wake_by_remote_eventfd(waiter)
+                                                  : -1;
+        if (descriptor < 0) {
+            leave_to_keeper(waiter);
             return;
         }
     }
-    if (wakes->count == WAKE_LIST_MAX)
-        wake_target(&target); /* with the lock held, then */
+    if (noted.count == WAKE_LIST_MAX)
+        leave_to_keeper(waiter);
     else
-        wakes->targets[wakes->count++] = target;
+        note_target(waiter, descriptor);
 }
 
 /* One more of those who wait for an epoll set is woken, if any sleeps that was not woken already; and its
  * epoll eventfds are rung. */
-static void wake_one_of(struct wake_list *wakes, struct epoll_set *set) {
+static void wake_one_of(struct epoll_set *set) {
     struct list *link, *next;
     bool woken = false;
     list_for_each(link, next, &set->waiters) {
@@ -124,27 +137,24 @@ static void wake_one_of(struct wake_list *wakes, struct epoll_set *set) {
         if (!waiter->sleeping || waiter->word || (woken && !waiter->epoll_eventfd))
             continue;
         woken |= !waiter->epoll_eventfd;
-        wake_waiter(wakes, waiter);
+        wake_one(waiter);
     }
 }
 
 /* An event for an epoll set: the item becomes ready, and somebody who waits for the set is woken: one thread
  * an event, as in Linux. Who takes events and leaves some wakes the next (wake_next). */
-static void epoll_event(struct wake_list *wakes, struct epoll_item *item, unsigned mask) {
+static void epoll_event(struct epoll_item *item, unsigned mask) {
     if (item->disarmed || !(mask & (item->events | POLLERR | POLLHUP)))
         return;
     if (list_empty(&item->ready_link))
         list_add_tail(&item->set->ready, &item->ready_link);
-    wake_one_of(wakes, item->set);
+    wake_one_of(item->set);
 }
 
-static void signal_owner(struct wake_list *wakes, struct socket *socket) {
+static void signal_owner(struct socket *socket) {
     struct async_signal signal = {socket->async, socket->async.urgent, socket_poll(&shared->stack, socket)};
     socket->async.urgent = false;
-    if (wakes->signal_count == WAKE_SIGNALS_MAX)
-        async_send(&signal); /* with the lock held, then: no handler runs before it is let go */
-    else
-        wakes->signals[wakes->signal_count++] = signal;
+    noted.signals[noted.signal_count++] = signal; /* wake_collect has made sure that there is room */
 }
 
 /* Who waits in accept(2) is woken for one connection each, as in Linux: `left` have nobody yet. */
@@ -166,53 +176,65 @@ static bool is_its_turn(const struct socket *socket, const struct watch *watch, 
     return true;
 }
 
-static void socket_changed(struct wake_list *wakes, struct socket *socket) {
+static void socket_changed(struct socket *socket) {
     bool listens = socket->tcp && socket->tcp->state == TCP_LISTEN;
     uint32_t left = socket->accept_count;
     unsigned woken = 0;
     struct list *link, *next;
     if (async_wanted(socket))
-        signal_owner(wakes, socket);
+        signal_owner(socket);
     if (list_empty(&socket->watches))
         return;
     unsigned mask = socket_poll(&shared->stack, socket);
     list_for_each(link, next, &socket->watches) {
         struct watch *watch = container_of(link, struct watch, socket_link);
         if (watch->kind == WATCH_EPOLL)
-            epoll_event(wakes, container_of(watch, struct epoll_item, watch), mask);
+            epoll_event(container_of(watch, struct epoll_item, watch), mask);
         else if (watch->side) {
             if (is_its_turn(socket, watch, &woken))
-                wake_waiter(wakes, watch->waiter);
+                wake_one(watch->waiter);
         } else if (mask & (watch->events | POLLERR | POLLHUP) &&
                    (!listens || mask & (POLLERR | POLLHUP) || has_its_own(watch, &left)))
-            wake_waiter(wakes, watch->waiter);
+            wake_one(watch->waiter);
     }
 }
 
-void wake_collect(struct wake_list *wakes) {
-    struct socket *socket;
+/* What other processes asked for, as far as there is room. */
+static void collect_requests(void) {
     struct list *link;
-    while ((socket = stack_next_event(&shared->stack)))
-        socket_changed(wakes, socket);
-    if (wake_self && wake_self->pid == shared->keeper_pid) {
-        /* What other processes asked for. */
-        while ((link = list_first(&shared->keeper_wakes))) {
-            struct waiter *waiter = container_of(link, struct waiter, keeper_link);
-            list_remove(link);
-            if (waiter->keeper_descriptor >= 0)
-                write_eventfd(waiter->keeper_descriptor);
-        }
+    while (noted.count < WAKE_LIST_MAX && (link = list_first(&shared->keeper_wakes))) {
+        struct waiter *waiter = container_of(link, struct waiter, keeper_link);
+        list_remove(link);
+        if (!waiter->by_descriptor)
+            note_target(waiter, -1);
+        else if (waiter->keeper_descriptor >= 0)
+            note_target(waiter, waiter->keeper_descriptor);
     }
+    noted.doorbell |= !list_empty(&shared->keeper_wakes);
+}
+
+/* Whether the keeper has something to do. */
+static bool keeper_is_due(void) {
     uint64_t deadline_ns = stack_deadline(&shared->stack);
     bool ticks =
         shared->receiving.state == RECEIVING_POLLED && deadline_ns > shared->stack.now_ns + FRAMES_POLL_NS;
-    if ((frames_wait() && !frames_are_coalescing()) || (deadline_ns < shared->keeper_deadline_ns && !ticks) ||
-        shared->stack.arp.conflicts != shared->conflicts_seen ||
-        (shared->monitored && shared->stack.changes != shared->changes_told &&
-         shared->keeper_deadline_ns > shared->next_picture_ns))
-        wakes->doorbell = true;
-    wakes->delivers = wakes->count > 0;
-    wake_delivering += wakes->delivers;
+    return (frames_wait() && !frames_are_coalescing()) ||
+           (deadline_ns < shared->keeper_deadline_ns && !ticks) ||
+           shared->stack.arp.conflicts != shared->conflicts_seen ||
+           (shared->monitored && shared->stack.changes != shared->changes_told &&
+            shared->keeper_deadline_ns > shared->next_picture_ns);
+}
+
+bool wake_collect(void) {
+    struct socket *socket = NULL;
+    if (!shared->broken) {
+        while (noted.signal_count < WAKE_SIGNALS_MAX && (socket = stack_next_event(&shared->stack)))
+            socket_changed(socket);
+        noted.doorbell |= keeper_is_due();
+    }
+    if (wake_self && wake_self->pid == shared->keeper_pid)
+        collect_requests();
+    return noted.signal_count == WAKE_SIGNALS_MAX;
 }
 
 void wake_keeper(void) {
@@ -221,30 +243,48 @@ void wake_keeper(void) {
         futex(&shared->doorbell, FUTEX_WAKE, 1, NULL, 0);
 }
 
+void wake_keeper_on_leave(void) {
+    noted.doorbell = true;
+}
+
+void wake_take(struct wake_list *wakes) {
+    wakes->count = noted.count;
+    wakes->signal_count = noted.signal_count;
+    wakes->doorbell = noted.doorbell;
+    for (int i = 0; i < noted.count; i++)
+        wakes->targets[i] = noted.targets[i];
+    for (int i = 0; i < noted.signal_count; i++)
+        wakes->signals[i] = noted.signals[i];
+    noted.count = noted.signal_count = 0;
+    noted.doorbell = false;
+}
+
 void wake_deliver(const struct wake_list *wakes) {
     for (int i = 0; i < wakes->count; i++)
         wake_target(&wakes->targets[i]);
-    wake_delivering -= wakes->delivers;
+    if (wakes->count > 0)
+        wake_delivering--;
     if (wakes->doorbell)
         wake_keeper();
     for (int i = 0; i < wakes->signal_count; i++)
         async_send(&wakes->signals[i]);
 }
 
-void wake_one(struct waiter *waiter) {
+void wake_at_once(void) {
     struct wake_list wakes;
-    wake_list_init(&wakes);
-    wake_waiter(&wakes, waiter);
+    wake_take(&wakes);
     wake_deliver(&wakes);
 }
 
+void wake_forked(void) {
+    noted.count = noted.signal_count = 0;
+    noted.doorbell = false;
+    wake_delivering = 0; /* by threads that only the parent has */
+}
+
 void wake_next(struct epoll_set *set) {
-    struct wake_list wakes;
-    if (list_empty(&set->ready))
-        return;
-    wake_list_init(&wakes);
-    wake_one_of(&wakes, set);
-    wake_deliver(&wakes);
+    if (!list_empty(&set->ready))
+        wake_one_of(set);
 }
 
 void wake_set(struct epoll_set *set, bool ready) {
@@ -259,15 +299,13 @@ void wake_set(struct epoll_set *set, bool ready) {
 /* Who is marked as woken may not have been: whoever did that died before he got to it. */
 static void wake_sleepers(bool marked_only) {
     struct list *process, *link, *next_process, *next;
-    struct wake_list wakes;
-    wake_list_init(&wakes);
     list_for_each(process, next_process, &shared->process_list) {
         list_for_each(link, next, &container_of(process, struct process, link)->waiters) {
             struct waiter *waiter = container_of(link, struct waiter, link);
             if (!waiter->sleeping || (marked_only && !waiter->word))
                 continue;
             waiter->word = 0;
-            wake_waiter(&wakes, waiter);
+            wake_one(waiter);
         }
     }
     list_for_each(link, next, &shared->epoll_eventfds) {
@@ -275,10 +313,9 @@ static void wake_sleepers(bool marked_only) {
         if (!epoll_eventfd->sleeping || (marked_only ? !epoll_eventfd->word : !shared->broken))
             continue;
         epoll_eventfd->word = 0;
-        wake_waiter(&wakes, epoll_eventfd);
+        wake_one(epoll_eventfd);
     }
-    wakes.doorbell = true;
-    wake_deliver(&wakes);
+    noted.doorbell = true;
 }
 
 void wake_everybody(void) {

@@ -17,20 +17,13 @@ struct wake_target {
     int descriptor; /* an eventfd of this process to write, or -1: the futex word */
 };
 
+/* Who is to be woken. (The arrays are long: what is beyond the counts is not set.) */
 struct wake_list {
-    int count;
-    bool doorbell;
-    bool delivers; /* counted among wake_delivering */
+    int count, signal_count;
+    bool doorbell; /* the keeper, too */
     struct wake_target targets[WAKE_LIST_MAX];
-    int signal_count;
     struct async_signal signals[WAKE_SIGNALS_MAX];
 };
-
-/* Nobody is in it. (The arrays are long: they are not cleared.) */
-static inline void wake_list_init(struct wake_list *wakes) {
-    wakes->count = wakes->signal_count = 0;
-    wakes->doorbell = wakes->delivers = false;
-}
 
 /* Which process this is: the keeper, or one attached. */
 extern struct process *wake_self;
@@ -38,8 +31,8 @@ extern struct process *wake_self;
 /* How often this process has woken a thread of its own, and of another process's. */
 extern _Atomic uint32_t wake_own, wake_remote;
 
-/* How many threads of this process are about to wake others by descriptors that they have looked up with the
- * lock held: none of those may be closed and its number used again until they have. */
+/* How many threads of this process are about to wake others, perhaps by descriptors, which they have looked up
+ * with the lock held: none of those may be closed and its number used again until they have. */
 extern _Atomic uint32_t wake_delivering;
 
 /* Gives this process's copy of the eventfd of another's waiter, or -1; the lock is held. NULL: it has none.
@@ -49,31 +42,45 @@ extern int (*wake_by_remote_eventfd)(const struct waiter *waiter);
 /* The thread's own waiter while it is awake and about to look: it needs no waking. */
 extern __thread struct waiter *wake_awake __attribute__((tls_model("initial-exec")));
 
-/* Turns the stack's events into threads to be woken. The lock is held. */
-void wake_collect(struct wake_list *wakes);
+/* Whoever is to be woken is noted, with the lock held; taken from there, before it is let go; and woken after
+ * that. For whom there is no room any more, the keeper does it. */
+
+/* Notes whom the stack's events concern, and in the keeper whom others have asked it to wake. The lock is held.
+ * Returns whether there are more: it is to be called again once these have been woken. */
+bool wake_collect(void);
+
+/* Takes all who are noted. The lock is held. */
+void wake_take(struct wake_list *wakes);
 
 /* Wakes them. The lock is not held. */
 void wake_deliver(const struct wake_list *wakes);
 
-/* Wakes one thread, at once. The lock is held. */
+/* For who holds the lock and can't wait until it is let go: wakes all who are noted. */
+void wake_at_once(void);
+
+/* In a child that fork has made: those are the parent's to wake. */
+void wake_forked(void);
+
+/* Notes one thread. The lock is held. */
 void wake_one(struct waiter *waiter);
 
-/* Wakes one more of those who wait for an epoll set, if something is ready in it. The lock is held. */
+/* Notes one more of those who wait for an epoll set, if something is ready in it. The lock is held. */
 void wake_next(struct epoll_set *set);
 
-/* Wakes who waits for an epoll set: there is something new to wait for; `ready`: in it, so that its epoll
+/* Notes who waits for an epoll set: there is something new to wait for; `ready`: in it, so that its epoll
  * eventfd is rung as well. The lock is held. */
 void wake_set(struct epoll_set *set, bool ready);
 
-/* Wakes every thread that waits, and the keeper. The lock is held. */
+/* Notes every thread that waits, and the keeper. The lock is held. */
 void wake_everybody(void);
 
 /* A process has died, which may have let the lock go and not yet woken whom it was to wake: does that. The
  * lock is held. */
 void wake_undelivered(void);
 
-/* Wakes the keeper's transmitter, if it sleeps. */
+/* Wakes the keeper's transmitter, if it sleeps: at once, for who does not hold the lock, or once it is let go. */
 void wake_keeper(void);
+void wake_keeper_on_leave(void);
 
 /* Around a system call that sleeps, with no lock held: a thread that is cancelled in it ends, as in libc's
  * own (pthreads(7)). */

@@ -88,6 +88,12 @@ void frames_reap(struct process *process) {
     (void)process;
 }
 
+void wake_keeper_on_leave(void) {
+}
+
+void keeper_call_main(void) {
+}
+
 void wake_keeper(void) {
 }
 

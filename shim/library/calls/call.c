@@ -25,6 +25,7 @@ bool call_join(void) {
 }
 
 struct socket *call_enter_at(struct lock_place *place, int fd, int *error) {
+    wait_prepare();
     region_enter_at(place);
     frames_rx_poll_due_at(place, FRAMES_AGE_CALL_NS);
     struct socket *socket = descriptor_socket(fd);

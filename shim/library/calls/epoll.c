@@ -340,6 +340,7 @@ static int wait_orphaned(struct fd_entry *entry, int epoll, struct epoll_event *
 static int wait_for_set(struct fd_entry *entry, int epoll, struct epoll_event *events, int limit,
                         uint64_t deadline_ns, const sigset_t *mask) {
     struct epoll_set *set = NULL;
+    wait_prepare();
     for (;;) {
         struct pollfd kernel[1 + WAIT_SLEEP_ROOM] = {{.fd = -1}};
         frames_coalesce(0);

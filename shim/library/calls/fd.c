@@ -43,6 +43,7 @@ static void linger(struct socket *socket) {
 /* Forgets a descriptor of ours, before the kernel closes it. */
 static void forget_descriptor(int fd) {
     struct verbose_summary summary = {.worth_telling = false};
+    struct placeholder_offer offer = placeholder_duplicate(fd);
     region_enter();
     struct fd_entry *entry = descriptor_find(fd);
     if (entry && !shared->broken) {
@@ -51,12 +52,13 @@ static void forget_descriptor(int fd) {
         if (entry->kind == FILE_REF_SOCKET && descriptor_is_last(entry))
             linger(entry->socket);
         if (descriptor_find(fd) == entry) /* linger waits */
-            placeholder_keep(entry, fd);
+            placeholder_confirm(&offer, entry);
         descriptor_clear(fd);
     } else if (entry) {
         atomic_store(&descriptor_pages[fd / DESCRIPTOR_PAGE][fd % DESCRIPTOR_PAGE], NULL);
     }
     region_leave();
+    placeholder_keep(&offer);
     verbose_tell(&summary);
 }
 

@@ -127,6 +127,7 @@ static int poll_orphans(struct pollfd *fds, struct pollfd *kernel, nfds_t count,
 static int poll_mixed(struct pollfd *fds, struct pollfd *kernel, nfds_t count, uint64_t deadline_ns,
                       const sigset_t *mask) {
     struct timespec no_time = {0, 0};
+    wait_prepare();
     for (;;) {
         nfds_t theirs = pick_kernel(kernel, fds, count);
         frames_coalesce(0);

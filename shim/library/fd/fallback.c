@@ -182,42 +182,39 @@ static void replace(int fd, void *context) {
     descriptor_clear(fd);
 }
 
-int fallback_to_kernel(int fd) {
-    struct move move = {.sets.count = 0};
-    region_enter();
-    move.entry = descriptor_find(fd);
-    struct socket *socket = descriptor_socket(fd);
-    if (!socket) {
-        region_leave();
-        return -EBADF;
-    }
+/* Makes the kernel's socket, and puts it under the descriptors. The lock is held. */
+static int move_to_kernel(struct move *move, struct socket *socket, int fd) {
+    LOCK_EXCEPTION;
     struct binding *binding = socket->tcp ? &socket->tcp->binding : &socket->datagram->binding;
     bool inet6 = socket->options.inet6;
-    move.kernel = LIBC(socket)(inet6 ? AF_INET6 : AF_INET,
-                               socket->type | SOCK_CLOEXEC | (socket->nonblocking ? SOCK_NONBLOCK : 0),
-                               binding->protocol);
-    if (move.kernel < 0) {
-        int error = errno;
-        region_leave();
-        return -error;
-    }
-    fallback_carry_over(socket, move.kernel);
+    move->kernel = LIBC(socket)(inet6 ? AF_INET6 : AF_INET,
+                                socket->type | SOCK_CLOEXEC | (socket->nonblocking ? SOCK_NONBLOCK : 0),
+                                binding->protocol);
+    if (move->kernel < 0)
+        return -errno;
+    fallback_carry_over(socket, move->kernel);
     if (binding->chosen && ip_is_any(binding->address)) {
         struct sockaddr_storage any;
         socklen_t length = sizeof any;
         address_write((struct sockaddr *)&any, &length, inet6, (struct ip_address){0}, binding->port);
-        if (LIBC(bind)(move.kernel, (struct sockaddr *)&any, length) < 0) {
-            int error = errno;
-            region_leave();
-            LIBC(close)(move.kernel);
-            return -error;
-        }
+        if (LIBC(bind)(move->kernel, (struct sockaddr *)&any, length) < 0)
+            return -errno;
     }
-    int error = fallback_find_sets(move.entry, fd, &move.sets);
+    int error = fallback_find_sets(move->entry, fd, &move->sets);
     if (!error)
-        descriptor_walk(0, UINT32_MAX, replace, &move);
+        descriptor_walk(0, UINT32_MAX, replace, move);
+    return error;
+}
+
+int fallback_to_kernel(int fd) {
+    struct move move = {.sets.count = 0, .kernel = -1};
+    region_enter();
+    move.entry = descriptor_find(fd);
+    struct socket *socket = descriptor_socket(fd);
+    int error = socket ? move_to_kernel(&move, socket, fd) : -EBADF;
     region_leave();
     fallback_register(&move.sets, 0);
-    LIBC(close)(move.kernel);
+    if (move.kernel >= 0)
+        LIBC(close)(move.kernel);
     return error;
 }

@@ -4,7 +4,6 @@
  */
 #include "shim/library/fd/fd_table.h"
 #include "shim/library/fd/placeholder.h"
-#include "shim/library/fd/udp_loopback.h"
 #include "shim/library/memory.h"
 #include "shim/library/process/address_space.h"
 #include "shim/library/process/fork.h"
@@ -77,6 +76,7 @@ static struct fd_entry *fd_entry_take(void) {
 /* The table is the parent's; the inode of the kernel's object says what it is. An epoll set has no inode of
  * its own: it is believed to be what the parent has under that number. */
 struct fd_entry *descriptor_find_borrowed(int fd) {
+    LOCK_EXCEPTION;
     struct stat status;
     if (LIBC(syscall)(SYS_fstat, fd, &status) < 0)
         return NULL;
@@ -392,8 +392,6 @@ int descriptor_set(int fd, struct fd_entry *entry) {
             return -ENOMEM;
         descriptor_pages[fd / DESCRIPTOR_PAGE] = page;
     }
-    if (entry->descriptors == 0)
-        entry->loopback = entry->kind == FILE_REF_SOCKET && worlds_object(entry->socket, fd);
     begin_change();
     if (entry->descriptors++ == 0)
         list_move_tail(&fd_entries, &entry->link);
@@ -435,15 +433,12 @@ static int make_object(const struct socket *socket, int flags) {
 
 int descriptor_create(struct fd_entry *entry, int flags) {
     struct stat status;
-    int error = 0;
-    region_enter();
-    int fd = placeholder_take(entry->socket, flags, &status.st_ino);
+    int error = 0, fd = placeholder_take(entry->socket, flags, &status.st_ino);
     if (fd < 0) {
-        region_leave();
         fd = make_object(entry->socket, flags & (SOCK_NONBLOCK | SOCK_CLOEXEC));
         error = fd < 0 ? -errno : LIBC(syscall)(SYS_fstat, fd, &status) < 0 ? -EMFILE : 0;
-        region_enter();
     }
+    region_enter();
     if (!error && shared->broken)
         error = -ENETDOWN;
     if (!error)
@@ -642,8 +637,11 @@ void descriptor_close_private(int fd) {
     while (wake_delivering > 0)
         if (doom(fd))
             return;
-        else
+        else {
+            if (region_is_held())
+                wake_at_once(); /* this thread may be the one */
             sched_yield();
+        }
     close_unrepairable();
     close_private(fd);
 }

@@ -12,12 +12,22 @@
 #include "shim/library/fd/fd_table.h"
 #include <sys/types.h>
 
-/* Keeps the object under fd, whose entry is about to lose its last descriptor, if it is as good as new and
- * nobody else has it. The lock is held. */
-void placeholder_keep(const struct fd_entry *entry, int fd);
+/* An object that may be kept. */
+struct placeholder_offer {
+    int descriptor; /* a private duplicate; -1: none */
+    ino_t name;     /* 0: it is not to be kept */
+    bool inet6, nonblocking;
+};
 
-/* Gives a descriptor of an object that was kept, for a socket of this kind; `flags` are those of socket(2).
- * The lock is held. Returns -1 when there is none; else *name is its inode. */
+/* Keeping the object under fd, which is about to be closed, takes three steps, since a system call is made
+ * without the lock: it is duplicated, if it seems to be as good as new and nobody else's; that is made sure of
+ * with the lock held, before the entry loses its last descriptor; and it is kept, or the duplicate closed. */
+struct placeholder_offer placeholder_duplicate(int fd);
+void placeholder_confirm(struct placeholder_offer *offer, const struct fd_entry *entry);
+void placeholder_keep(const struct placeholder_offer *offer);
+
+/* Gives a descriptor of an object that was kept, for a socket of this kind, which nobody else knows yet;
+ * `flags` are those of socket(2). The lock is not held. Returns -1 when there is none; else *name is its inode. */
 int placeholder_take(const struct socket *socket, int flags, ino_t *name);
 
 /* In a child that fork has made: they are the parent's. */

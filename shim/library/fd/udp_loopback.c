@@ -156,6 +156,24 @@ static struct epoll_event kernels_part(const struct epoll_event *event) {
     return (struct epoll_event){.events = event->events & ~STACKS_EVENTS, .data = event->data};
 }
 
+/* Makes an object of the kernel's and puts it under the descriptors. The lock is held. */
+static int join_world(struct fd_entry *entry, struct socket *socket, int fd, struct fallback_sets *sets) {
+    LOCK_EXCEPTION;
+    struct join join = {entry, make_object(socket)};
+    if (join.object < 0)
+        return join.object;
+    int error = fallback_find_sets(entry, fd, sets);
+    if (!error) {
+        struct signalling signalling = signalling_of(fd);
+        descriptor_walk(0, UINT32_MAX, replace, &join);
+        signalling_set(fd, &signalling);
+        rename_socket(socket, join.object);
+        entry->altered = entry->loopback = true;
+    }
+    LIBC(close)(join.object);
+    return error;
+}
+
 int worlds_join(int fd) {
     int error = 0;
     bool made = false;
@@ -165,21 +183,10 @@ int worlds_join(int fd) {
         return error;
     struct fd_entry *entry = descriptor_find(fd);
     if (!entry->loopback && !(error = datagram_autobind(&shared->stack, socket))) {
-        struct join join = {entry, make_object(socket)};
-        if (join.object >= 0 && (error = fallback_find_sets(entry, fd, &sets))) {
-            LIBC(close)(join.object);
-        } else if (join.object >= 0) {
-            struct signalling signalling = signalling_of(fd);
-            descriptor_walk(0, UINT32_MAX, replace, &join);
-            signalling_set(fd, &signalling);
-            rename_socket(socket, join.object);
-            LIBC(close)(join.object);
-            entry->altered = entry->loopback = made = true;
-        } else {
-            error = join.object;
-        }
+        error = join_world(entry, socket, fd, &sets);
+        made = !error;
     }
-    bool deaf = !error && made && socket->connected;
+    bool deaf = made && socket->connected;
     region_leave();
     if (deaf)
         worlds_deafen(fd);

@@ -209,6 +209,8 @@ void verbose_tell(const struct verbose_summary *summary) {
 static struct impair_counters joined[2];
 
 void verbose_begin(void) {
+    if (attach_config.verbose)
+        on_terminal(); /* before it is asked for with the lock held */
     for (int way = 0; way < 2; way++)
         joined[way] = shared->impairment[way];
 }

@@ -41,5 +41,6 @@ int address_space_owner(void) {
 }
 
 bool address_space_by_caller(void) {
+    LOCK_EXCEPTION;
     return *shared_unforked && owner && getpid() != owner;
 }

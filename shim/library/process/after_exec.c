@@ -10,6 +10,7 @@
  */
 #include "shim/library/process/after_exec.h"
 #include "shim/library/fd/fd_table.h"
+#include "shim/library/fd/udp_loopback.h"
 #include "shim/library/process/attach.h"
 #include "shim/library/process/exec.h"
 #include "shim/library/wait/epoll_set.h"
@@ -58,20 +59,22 @@ static int each_inherited(void (*visit)(int fd, uint64_t inode)) {
 
 /* The lock is held. */
 static void take_inherited(int fd, uint64_t inode) {
+    LOCK_EXCEPTION;
     if (epoll_is(fd)) {
         epoll_inherited(fd);
         return;
     }
     struct socket *socket = descriptor_socket_named(inode);
     struct fd_entry *entry = socket ? descriptor_entry_of(socket) : NULL;
-    if (socket && !entry)
-        entry = descriptor_hold_socket(socket);
+    if (socket && !entry && (entry = descriptor_hold_socket(socket)))
+        entry->loopback = worlds_object(socket, fd);
     if (entry)
         descriptor_set(fd, entry);
 }
 
 /* Makes the fd table what the open descriptors say. The lock is held. */
 static void take_stock(void) {
+    LOCK_EXCEPTION;
     struct file_table *before = wake_self->file_table;
     wake_self->file_table = NULL;
     each_inherited(take_inherited);

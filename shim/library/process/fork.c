@@ -157,6 +157,7 @@ static bool table_changed; /* since the account was made, or was being changed: 
 
 /* The first time that the child comes to the stack, with the lock held: is its account still there? */
 static void begin_life(void) {
+    LOCK_EXCEPTION;
     struct process *child = born.child;
     if (!is_record(&born)) {
         descriptor_forget_all(); /* out of memory, or so late that the child was given up */

@@ -209,6 +209,7 @@ static void release_held(void) {
  * there, with the mask of that handler, and the first, which comes here after it, waits in the kernel beside
  * it. What the thread goes back to in the end is the first's. */
 static void hold_back(int signal, const siginfo_t *info, ucontext_t *context) {
+    LOCK_EXCEPTION;
     sigset_t all;
     fill_mask(&all);
     set_mask(&all); /* no third comes now */
@@ -369,6 +370,8 @@ static void enter_handler(int signal, siginfo_t *info, void *context) {
     int saved = errno;
     struct sigaction action;
     bool of_memory = is_of_memory(signal) && is_fault(signal, info);
+    if (of_memory)
+        lock_assert_free("a fault");
     if (of_memory && user_memory_fault(context))
         return;
     if (region_is_entered() && !is_fault(signal, info)) {

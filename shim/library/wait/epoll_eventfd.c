@@ -79,6 +79,7 @@ static bool hangs(const struct waiter *epoll_eventfd) {
 /* Returns false when that takes the epoll eventfd's eventfd, which this process has not got. The lock is
  * held. */
 static bool silence(struct fd_entry *entry) {
+    LOCK_EXCEPTION;
     uint64_t ignored;
     entry->epoll->epoll_eventfd->word = 0;
     if (entry->epoll_eventfd > 0 && LIBC(read)(entry->epoll_eventfd, &ignored, sizeof ignored) < 0)
@@ -290,6 +291,7 @@ void epoll_eventfd_sleep_end(struct fd_entry *entry) {
 }
 
 void epoll_eventfd_drop(struct fd_entry *entry) {
+    LOCK_EXCEPTION;
     list_remove(&entry->watch_link);
     if (entry->epoll && entry->epoll->epoll_eventfd &&
         known[entry->epoll->epoll_eventfd->number % KNOWN] == entry)

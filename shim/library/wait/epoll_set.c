@@ -241,6 +241,7 @@ static struct epoll_set *make(struct fd_entry *entry, bool mixed) {
 
 /* Of sets that were hung at once one is settled: this, unless another is by now. The lock is held. */
 static void settle(struct fd_entry *entry, struct fd_entry *candidate, int fd, struct epoll_set *settled) {
+    LOCK_EXCEPTION;
     struct epoll_set *set = candidate->epoll;
     if (!entry->epoll && !settled && !descriptor_enter_epoll(entry, set)) {
         set->settled = true;

@@ -78,6 +78,7 @@ static void pick_up(void) {
 }
 
 static int descriptor_of(const struct waiter *waiter) {
+    LOCK_EXCEPTION;
     struct remote *remote = find(waiter->number);
     if (remote && remote->descriptor < 0) {
         pick_up();
@@ -94,10 +95,17 @@ static int descriptor_of(const struct waiter *waiter) {
 }
 
 static int remote_eventfd(const struct waiter *waiter) {
+    LOCK_EXCEPTION;
     int saved = errno, own = waiter->epoll_eventfd ? epoll_eventfd_descriptor(waiter) : -1;
     int descriptor = own >= 0 ? own : sandboxed() ? -1 : descriptor_of(waiter);
     errno = saved;
     return descriptor;
+}
+
+/* This thread's own, which nobody closes. The lock is held. */
+static int duplicate(int descriptor) {
+    LOCK_EXCEPTION;
+    return descriptor_keep_private(descriptor);
 }
 
 int remote_eventfd_fetch(const struct waiter *waiter, uint32_t number) {
@@ -105,7 +113,7 @@ int remote_eventfd_fetch(const struct waiter *waiter, uint32_t number) {
         region_enter();
         bool there = !shared->broken && pool_has(&shared->waiters, waiter) && waiter->number == number;
         int descriptor = there ? descriptor_of(waiter) : -1;
-        int kept = descriptor >= 0 ? descriptor_keep_private(descriptor) : -1;
+        int kept = descriptor >= 0 ? duplicate(descriptor) : -1;
         region_leave();
         if (kept >= 0 || !there)
             return kept;

@@ -21,13 +21,18 @@
 #include <time.h>
 
 static __thread struct waiter *self __attribute__((tls_model("initial-exec")));
+__thread bool wait_prepared __attribute__((tls_model("initial-exec")));
 static pthread_key_t thread_end;
 static bool has_thread_end; /* the program may have taken all keys */
 static pthread_once_t thread_end_once = PTHREAD_ONCE_INIT;
 
 static void end_of_thread(void *context) {
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL); /* it ends already, and closes descriptors here */
-    struct waiter *waiter = context;
+    struct waiter *waiter = self;
+    (void)context;
+    wait_prepared = false; /* another destructor may wait again */
+    if (!waiter)
+        return;
     int descriptor = waiter->descriptor;
     poller_end_of_thread();
     self = NULL;
@@ -43,6 +48,13 @@ static void make_key(void) {
         pthread_key_create(&thread_end, end_of_thread) == 0; /* else the keeper does it in the end */
 }
 
+void wait_prepare_thread(void) {
+    wait_prepared = true;
+    pthread_once(&thread_end_once, make_key);
+    if (has_thread_end)
+        pthread_setspecific(thread_end, &wait_prepared); /* any address but NULL */
+}
+
 struct waiter *wait_self(void) {
     if (self)
         return self;
@@ -54,9 +66,6 @@ struct waiter *wait_self(void) {
     waiter->watch.kind = WATCH_WAITER;
     waiter->watch.waiter = waiter;
     waiter_enter(waiter);
-    pthread_once(&thread_end_once, make_key);
-    if (has_thread_end)
-        pthread_setspecific(thread_end, waiter);
     self = waiter;
     return waiter;
 }
@@ -66,9 +75,6 @@ void wait_forked(void) {
     if (self && self->descriptor >= 0)
         descriptor_close_private(self->descriptor);
     self = NULL;
-    pthread_once(&thread_end_once, make_key);
-    if (has_thread_end)
-        pthread_setspecific(thread_end, NULL);
 }
 
 uint64_t wait_deadline(uint64_t timeout_ns) {

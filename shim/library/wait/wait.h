@@ -9,6 +9,14 @@
 #include <poll.h>
 #include <signal.h>
 
+/* Before this thread takes the lock and waits for the first time: its waiter is given back when it ends. */
+extern __thread bool wait_prepared __attribute__((tls_model("initial-exec")));
+void wait_prepare_thread(void);
+static inline void wait_prepare(void) {
+    if (__builtin_expect(!wait_prepared, 0))
+        wait_prepare_thread();
+}
+
 /* This thread's waiter; NULL when memory is out. The lock is held. */
 struct waiter *wait_self(void);
 
