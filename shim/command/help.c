@@ -4,6 +4,7 @@
  * scripts/barewire.1 and in the shells' completions, which a test compares.
  */
 #include "shim/command/help.h"
+#include "nic/nearest.h"
 #include "shim/command/fail.h"
 #include "stack/sysctl.h"
 #include <stdbool.h>
@@ -17,37 +18,27 @@ static const char text_short[] =
     "Usage: barewire [OPTIONS] [--] PROGRAM [ARG...]\n"
     "       barewire [OPTIONS] COMMAND [ARG...]    'barewire COMMAND --help' has more\n"
     "\n"
-    "Runs an unmodified program on a TCP/IP stack of its own.\n"
-    "\n"
+    "Runs an unmodified program on a TCP/IP stack of its own:\n"
     "  barewire curl https://example.org/             no rights needed: by passt(1)\n"
     "  barewire -i eth0 -a 10.77.0.10/24 nginx        on an address of its own\n"
     "  barewire --impair loss=2%,delay=50ms curl ...  on a bad network\n"
     "  barewire --pcap f.pcapng curl ... && barewire report f.pcapng -o f.html\n"
     "\n"
-    "Options ('barewire --help all' has the rest)\n"
-    "  -i, --nic KIND[:ARG]   passt (the default); packet:IF or just IF, pcap:IF,\n"
-    "                         tap:IF, vde:URL, lan:PATH\n"
-    "  -a, --address ADDRESS/N        its own, of IPv4 or IPv6; more than once\n"
-    "                         (default: by DHCP, and from the link's routers)\n"
-    "  -g, --gateway ADDRESS  the router for everything beyond, of IPv4 or IPv6\n"
-    "      --dns ADDRESS[,...]        name servers, of IPv4 or IPv6\n"
-    "      --publish PORT[:PORT]      passt: a port of this host that leads here\n"
-    "      --name NAME        the stack's name, to join it, or to have one beside\n"
-    "      --impair ITEM[,...]        a bad network: loss=1%, delay=20ms ...\n"
-    "  -v, --verbose          what each connection did, or why it failed\n"
-    "      --trace[=call,tcp,ip,arp,frame]   calls and events, a line each\n"
-    "      --pcap FILE        all frames, for wireshark(1) and barewire report\n"
-    "  -P, --profile PROFILE  options from ~/.config/barewire.conf\n"
-    "      --explain          say by which doors PROGRAM's system calls would go\n"
-    "  -h, --help [all]       this text; all: every option and command in full\n"
-    "      --version          the version\n"
+    "  -i, --nic KIND[:ARG]     passt (the default), IF, tap:IF, vde:URL, lan:PATH\n"
+    "  -a, --address ADDRESS/N  its own, of IPv4 or IPv6 (default: DHCP, routers)\n"
+    "  -g, --gateway ADDRESS    the router for everything beyond\n"
+    "      --publish PORT[:PORT]    passt: a port of this host that leads here\n"
+    "      --impair ITEM[,...]  a bad network: loss=1%, delay=20ms, rate=10mbit ...\n"
+    "      --name NAME          the stack's name, to join it, or to have one beside\n"
+    "  -v, --verbose            what each connection did, or why it failed\n"
+    "      --trace[=call,tcp]   calls and events, a line each\n"
+    "      --pcap FILE          all frames, for wireshark(1) and barewire report\n"
+    "  -P, --profile PROFILE    options from ~/.config/barewire.conf\n"
+    "  -h, --help               this text; 'barewire --help all' has the rest\n"
     "\n"
-    "Commands\n"
-    "  ls     the stacks that run              report  what is wrong with connections\n"
-    "  ss     the sockets of one, as ss(8)     doctor  what works on this machine\n"
-    "  stats  its counters, as nstat(8)        lan     a LAN in software\n"
-    "  down   ends it                          router  a router between such LANs\n"
-    "                                          lab     namespaces to try it in\n";
+    "Commands: report (what is wrong with connections), ls, ss, stats, down (of\n"
+    "stacks that run), lan, router, net (networks in software), lab (namespaces to\n"
+    "try it in), doctor (what works on this machine), version\n";
 
 static const char text_all[] =
     "Usage: barewire [OPTIONS] [--] PROGRAM [ARG...]\n"
@@ -184,7 +175,8 @@ static const struct {
             "  --outage 1s/10s    nothing is carried in the last second of each ten\n"
             "  --seed N           chance (bit errors, backoff) repeats from it\n"},
     {"router", "Usage: barewire router NIC=ADDRESS/N[,...][,ITEM...] ... [--route P/N=HOP ...]\n"
-               "                       [--nat NIC [--map tcp/PORT=ADDRESS:PORT ...]] [--name NAME]\n"
+               "                       [--nat NIC [--map tcp/PORT=ADDRESS:PORT ...]]\n"
+               "                       [--name NAME] [--seed N]\n"
                "       barewire router --show [NAME]\n"
                "\n"
                "Runs a router of IPv4 and IPv6 between LANs in software, or any NICs, until ^C;\n"
@@ -193,9 +185,9 @@ static const struct {
                "  A port's items:\n"
                "  rate=10mbit  queue=100ms|50    its line, and what may wait for it\n"
                "  aqm=drop-tail|codel|red  ecn   how the queue is managed; marks, not drops\n"
-               "  mtu=1400  black-hole           the longest packet; nothing is said of longer ones\n"
+               "  mtu=1400  black-hole           the longest packet; nothing said of others\n"
                "  no-ra                          no Router Advertisements\n"
-               "  delay=20ms  loss=1%  jitter= burst= duplicate= reorder= corrupt=    as --impair\n"
+               "  delay=20ms  loss=1%  jitter= burst= duplicate= reorder= corrupt=   as --impair\n"
                "\n"
                "  --route    more routes than those of the ports' own networks\n"
                "  --nat      translates what leaves by that port, to its address\n"
@@ -261,5 +253,12 @@ void help_of_command(const char *name) {
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (strcmp(texts[i].command, name) == 0)
             show(texts[i].text);
-    show(text_all);
+    struct nearest near;
+    char hint[NEAREST_HINT_BYTES];
+    nearest_begin(&near, name, strlen(name));
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        nearest_try(&near, texts[i].command);
+    nearest_try(&near, "sysctl");
+    nearest_hint(&near, "", hint);
+    fail("no help about '%s'%s", name, *hint ? hint : "; 'barewire help' has all commands");
 }

@@ -154,7 +154,9 @@ static void take(const struct option *option, const char *value, struct asked *a
         asked->explain = true;
         return;
     case OPTION_HELP:
-        help_show(value && strcmp(value, "all") == 0 ? HELP_ALL : HELP_SHORT);
+        if (value && strcmp(value, "all") != 0)
+            help_of_command(value);
+        help_show(value ? HELP_ALL : HELP_SHORT);
     case OPTION_VERSION:
         help_version();
     default:

@@ -6,6 +6,7 @@
 #include "nic/nearest.h"
 #include "shim/region/tracing_text.h"
 #include "stack/sysctl.h"
+#include "stack/tcp/tcp_congestion.h"
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
@@ -247,6 +248,21 @@ static bool parse_dns(const char *text, struct config *config, char *error) {
     return true;
 }
 
+/* A tunable that there is, and a value that it can't have. */
+static bool fail_value(char *error, const char *text) {
+    const char *value = strchr(text, '=');
+    struct nearest near;
+    if (value && strncmp(text, "net.ipv4.tcp_congestion_control=", 32) == 0) {
+        nearest_begin(&near, value + 1, strlen(value + 1));
+        for (int i = 0; i < TCP_ALGORITHMS; i++)
+            nearest_try(&near, tcp_congestion_name((enum tcp_algorithm)i));
+        return fail_near(error, "--sysctl '%s': give cubic, reno, bbr, bbr3 or dctcp", text, &near);
+    }
+    return fail(error,
+                "--sysctl '%s': no such value; 'barewire help sysctl' has the value that it has by itself",
+                text);
+}
+
 static bool parse_sysctl(const char *text, struct config *config, char *error) {
     struct sysctl scratch;
     const char *bad = text;
@@ -266,7 +282,7 @@ static bool parse_sysctl(const char *text, struct config *config, char *error) {
             one, &near);
     }
     if (result)
-        return fail(error, "--sysctl '%s': no such value; give NAME=VALUE, such as net.ipv4.tcp_sack=0", one);
+        return fail_value(error, one);
     if (snprintf(config->sysctl, sizeof config->sysctl, "%s", text) >= (int)sizeof config->sysctl)
         return fail(error, "--sysctl '%.40s...' is too long", text);
     return true;

@@ -47,6 +47,19 @@ static int complain(const char *what, const char *value) {
     return 2;
 }
 
+/* What is wrong with an option: its value, or that there is none of its name. */
+static bool refuse(const char *option, const char *value) {
+    static const char *const known[] = {"--rate", "10mbit", "--delay", "5us",      "--ber",
+                                        "1e-6",   "--seed", "7",       "--outage", "1s/10s"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i += 2)
+        if (strcmp(option, known[i]) == 0) {
+            fprintf(stderr, "barewire: %s '%s': give a value such as %s\n", option, value, known[i + 1]);
+            return false;
+        }
+    complain("lan takes --hub, --switch, --rate, --delay, --ber, --outage and --seed, not", option);
+    return false;
+}
+
 /* 400ms/1500ms: the last part of each such time. */
 static bool read_outage(const char *text, const struct unit *times) {
     char copy[64], *slash;
@@ -74,10 +87,15 @@ static bool read_options(int count, char **options) {
     static const struct unit plain[] = {{"", 1}, {NULL, 0}};
     struct lan_config *config = &service.config;
     double value;
+    bool kind = false;
     for (int i = 0; i < count; i++) {
         const char *next = i + 1 < count ? options[i + 1] : "";
         if (strcmp(options[i], "--hub") == 0 || strcmp(options[i], "--switch") == 0) {
-            config->is_switch = options[i][2] == 's';
+            bool is_switch = options[i][2] == 's';
+            if (kind && config->is_switch != is_switch)
+                return complain("a LAN is a hub or a switch: choose, and leave out", options[i]), false;
+            kind = true;
+            config->is_switch = is_switch;
             continue;
         }
         if (strcmp(options[i], "--rate") == 0 && units_read(next, rates, 1e11, &value) && value >= 1e4)
@@ -89,10 +107,7 @@ static bool read_options(int count, char **options) {
         else if (strcmp(options[i], "--seed") == 0 && units_read(next, plain, 0x1p53, &value))
             config->seed = (uint64_t)value;
         else if (strcmp(options[i], "--outage") != 0 || !read_outage(next, longer))
-            return complain("lan takes --hub, --switch, --rate 10mbit, --delay 5us, --ber 1e-6, --outage "
-                            "1s/10s and --seed 7, not",
-                            options[i]),
-                   false;
+            return refuse(options[i], next);
         i++;
     }
     if (!config->rate)

@@ -83,6 +83,20 @@ static void nat_hides_what_is_behind_it(void **state) {
 
 static void what_is_wrong_is_said_with_its_line(void **state) {
     (void)state;
+    refuses("timout = 3", "line 1: a key that is not known here: 'timout = 3'; did you mean 'timeout'?");
+    refuses(
+        "[lna.a]",
+        "line 1: [lan.NAME], [router.NAME] or [station.NAME] is wanted, not '[lna.a]'; did you mean 'lan'?");
+    refuses("[lan.a]\n[station.x]\nlan = 'a'\nrnu = 'true'",
+            "line 4: a key that is not known here: 'rnu = 'true''; did you mean 'run'?");
+    refuses("[lan.a]\n[station.server]\nlan = 'a'\n[station.x]\nlan = 'a'\nrun = 'ping {srever}'",
+            "x: there is no station 'srever'; did you mean 'server'?");
+    reads("[lan.a]\n[station.server]\nlan = 'a'\n[station.x]\nlan = 'a'\nrun = 'echo {a,b} %{server_} "
+          "${servr} {server}'");
+    refuses("[lan.a]\n[station.x]\nlan = 'a'\nimpair = 'loss=1'",
+            "x: impair: 'loss=1': a percentage is wanted, from 0% to 100%, such as 1%");
+    refuses("[lan.a]\n[station.x]\nlan = 'a'\nsysctl = 'net.ipv4.tcp_sak=0'",
+            "x: 'barewire help sysctl' has no such tunable, or not with that value: 'net.ipv4.tcp_sak=0'");
     refuses("colour = 3", "line 1: a key that is not known here: 'colour = 3'");
     refuses("\n[lan.a]\nrate = fast", "line 3: a text in quotes, not too long, is wanted, not 'fast'");
     refuses("seed = -1", "line 1: a whole number is wanted, not '-1'");

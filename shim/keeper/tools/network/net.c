@@ -4,6 +4,7 @@
  * rights, and leaves nothing behind.
  */
 #include "shim/keeper/tools/network/net.h"
+#include "nic/nearest.h"
 #include "shim/keeper/tools/tool.h"
 #include "shim/region/config.h"
 #include "shim/region/lock.h"
@@ -41,8 +42,10 @@ static bool read_topology(const char *path) {
     char error[TOPOLOGY_ERROR_BYTES];
     int file = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
-    if (length < 0 || length == (ssize_t)sizeof text - 1)
-        return complain(length < 0 ? "can't read" : "a file of less than 64 KB is wanted, not", path), false;
+    if (length < 0)
+        return fprintf(stderr, "barewire: can't read '%s': %s\n", path, strerror(errno)), false;
+    if (length == (ssize_t)sizeof text - 1)
+        return complain("a file of less than 64 KB is wanted, not", path), false;
     close(file);
     text[length] = 0;
     if (!topology_read(&net.topology, text, error)) {
@@ -211,20 +214,45 @@ static int down(void) {
 
 static int execute(int count, char **words) {
     int station = count >= 2 ? find_station(words[0]) : -1;
-    if (station < 0)
+    struct nearest near;
+    char hint[NEAREST_HINT_BYTES];
+    if (count < 2)
         return complain("net exec wants a FILE, one of its stations and a program, not",
                         count ? words[0] : "");
+    nearest_begin(&near, words[0], strlen(words[0]));
+    for (int i = 0; station < 0 && i < net.topology.station_count; i++)
+        nearest_try(&near, net.topology.stations[i].name);
+    if (station < 0)
+        return fprintf(stderr, "barewire: there is no station '%s'; 'barewire net show FILE' lists them%s\n",
+                       words[0], nearest_hint(&near, "", hint)),
+               2;
     if (!name_directory(false))
         return 2;
     net_become(&net, station, words + 1);
 }
 
+/* False after a line for the user, with what may have been meant. */
+static bool is_verb(const char *word) {
+    static const char *const verbs[] = {"up", "run", "down", "show", "exec"};
+    struct nearest near;
+    char hint[NEAREST_HINT_BYTES];
+    nearest_begin(&near, word, strlen(word));
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        if (strcmp(word, verbs[i]) == 0)
+            return true;
+        nearest_try(&near, verbs[i]);
+    }
+    fprintf(stderr, "barewire: net wants up, run, down, show or exec, and a file, not '%s'%s\n", word,
+            nearest_hint(&near, "", hint));
+    return false;
+}
+
 int tool_net(int count, char **words) {
     const char *verb = count ? words[0] : "";
-    bool known = strcmp(verb, "up") == 0 || strcmp(verb, "run") == 0 || strcmp(verb, "down") == 0 ||
-                 strcmp(verb, "show") == 0 || strcmp(verb, "exec") == 0;
-    if (!known || count < 2)
-        return complain("net wants up, run, down, show or exec, and a file, not", verb);
+    if (!is_verb(verb))
+        return 2;
+    if (count < 2)
+        return fprintf(stderr, "barewire: net %s wants a file, such as classic.toml\n", verb), 2;
     if (!read_topology(words[1]))
         return 2;
     for (int i = 2; strcmp(verb, "exec") != 0 && i < count; i++) {

@@ -4,9 +4,30 @@
  */
 #include "shim/keeper/tools/network/router_options.h"
 #include "nic/impair.h"
+#include "nic/nearest.h"
 #include "nic/units.h"
 #include <stdio.h>
 #include <stdlib.h>
+
+/* The items of a port, of which none is this one; what is none of the queue's is the line's. */
+static bool fail_item(char *error, const char *item) {
+    static const char *const items[] = {"rate",  "queue",      "aqm",     "ecn",    "mtu",
+                                        "no-ra", "black-hole", "delay",   "jitter", "loss",
+                                        "burst", "duplicate",  "reorder", "corrupt"};
+    struct nearest near;
+    char hint[NEAREST_HINT_BYTES];
+    nearest_begin(&near, item, strcspn(item, "="));
+    for (size_t i = 0; i < sizeof items / sizeof *items; i++)
+        nearest_try(&near, items[i]);
+    nearest_hint(&near, "", hint);
+    snprintf(
+        error, ROUTER_ERROR_BYTES,
+        "'%.60s': a port takes addresses, rate=10mbit, queue=100ms, aqm=drop-tail|codel|red, ecn, mtu=1500, "
+        "no-ra, "
+        "black-hole, and delay=, jitter=, loss=, burst=, duplicate=, reorder=, corrupt= as --impair does%s",
+        item, hint);
+    return false;
+}
 
 static bool fail(char *error, const char *text, const char *wrong) {
     snprintf(error, ROUTER_ERROR_BYTES, "'%.120s'%s", text, wrong);
@@ -81,10 +102,7 @@ static bool read_impairment(struct router_port_option *port, const char *item, c
     if (written >= (int)(sizeof port->impair - used))
         return fail(error, item, ": that is too much for one port");
     if (!impair_parse(port->impair, &specs, wrong))
-        return fail(error, item,
-                    ": a port takes addresses, rate=10mbit, queue=100ms, aqm=drop-tail|codel|red, ecn, "
-                    "mtu=1500, no-ra, black-hole, and delay=, jitter=, loss=, burst=, duplicate=, reorder=, "
-                    "corrupt= as --impair does");
+        return fail_item(error, item);
     return true;
 }
 
@@ -107,6 +125,8 @@ static bool read_item(struct router_port_option *port, const char *item, char *e
         return true;
     else if (strncmp(item, "aqm=", 4) == 0 && read_aqm(queue, item + 4))
         return true;
+    else if (strncmp(item, "aqm=", 4) == 0)
+        return fail(error, item, ": give drop-tail, codel or red");
     else if (strncmp(item, "mtu=", 4) == 0 && read_number(item + 4, ROUTER_MTU_MAX, &mtu) && mtu >= 68)
         port->config.mtu = (uint16_t)mtu;
     else if (strncmp(item, "rate=", 5) == 0 || strncmp(item, "queue=", 6) == 0)
@@ -195,7 +215,24 @@ static bool read_option(struct router_options *options, const char *name, const 
         options->seeded = true;
         return read_number(value, UINT64_MAX, &options->seed) || fail(error, value, ": a number is wanted");
     }
-    return fail(error, name, " is no option of router: there are --route, --nat, --map, --name and --seed");
+    return false;
+}
+
+/* False, with what may have been meant. */
+static bool is_option(const char *word, char *error) {
+    static const char *const options[] = {"--route", "--nat", "--map", "--name", "--seed", "--show"};
+    struct nearest near;
+    char hint[NEAREST_HINT_BYTES];
+    nearest_begin(&near, word, strlen(word));
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        if (strcmp(word, options[i]) == 0)
+            return true;
+        nearest_try(&near, options[i]);
+    }
+    snprintf(error, ROUTER_ERROR_BYTES,
+             "'%.120s' is no option of router: there are --route, --nat, --map, --name and --seed%s", word,
+             nearest_hint(&near, "", hint));
+    return false;
 }
 
 bool router_options_read(struct router_options *options, int count, char **words, char *error) {
@@ -203,9 +240,12 @@ bool router_options_read(struct router_options *options, int count, char **words
     snprintf(options->name, sizeof options->name, "router");
     options->nat = -1;
     for (int i = 0; i < count; i++) {
-        if (words[i][0] != '-' && !read_port(options, words[i], error))
+        bool option = words[i][0] == '-';
+        if (option && !is_option(words[i], error))
             return false;
-        if (words[i][0] != '-')
+        if (!option && !read_port(options, words[i], error))
+            return false;
+        if (!option)
             continue;
         if (i + 1 == count)
             return fail(error, words[i], " wants a value");

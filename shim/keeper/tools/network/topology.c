@@ -3,6 +3,7 @@
  * topology.c - see topology.h: the file.
  */
 #include "shim/keeper/tools/network/topology.h"
+#include "nic/nearest.h"
 #include <ctype.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -52,6 +53,16 @@ struct reader {
 
 static bool fail(struct reader *reader, const char *wrong, const char *what) {
     snprintf(reader->error, TOPOLOGY_ERROR_BYTES, "line %d: %s '%.60s'", reader->line, wrong, what);
+    return false;
+}
+
+/* The same, and what may have been meant. */
+static bool fail_near(struct reader *reader, const char *wrong, const char *what,
+                      const struct nearest *near) {
+    char hint[NEAREST_HINT_BYTES];
+    fail(reader, wrong, what);
+    size_t used = strlen(reader->error);
+    snprintf(reader->error + used, TOPOLOGY_ERROR_BYTES - used, "%s", nearest_hint(near, "", hint));
     return false;
 }
 
@@ -151,11 +162,18 @@ static bool read_key(struct reader *reader, const char *line) {
     at = skip_space(at + 1);
     if (strcmp(reader->section, "network") == 0 && length == 6 && strncmp(line, "family", 6) == 0)
         return read_family(reader, at);
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        if (strcmp(fields[i].section, reader->section) == 0 && strlen(fields[i].key) == length &&
-            strncmp(fields[i].key, line, length) == 0)
+    struct nearest near;
+    nearest_begin(&near, line, length);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        if (strcmp(fields[i].section, reader->section) != 0)
+            continue;
+        if (strlen(fields[i].key) == length && strncmp(fields[i].key, line, length) == 0)
             return read_value(reader, &fields[i], at);
-    return fail(reader, "a key that is not known here:", line);
+        nearest_try(&near, fields[i].key);
+    }
+    if (strcmp(reader->section, "network") == 0)
+        nearest_try(&near, "family");
+    return fail_near(reader, "a key that is not known here:", line, &near);
 }
 
 /* The struct of a new section; NULL: no more of that kind. */
@@ -186,8 +204,11 @@ static bool is_taken(const struct topology *topology, const char *name) {
 /* [lan.a] */
 static bool read_section(struct reader *reader, const char *line) {
     static const char *const kinds[] = {"lan", "router", "station"};
+    struct nearest near;
+    nearest_begin(&near, line + 1, strcspn(line + 1, ".]"));
     for (size_t i = 0; i < 3; i++) {
         size_t length = strlen(kinds[i]);
+        nearest_try(&near, kinds[i]);
         if (strncmp(line + 1, kinds[i], length) != 0 || line[1 + length] != '.')
             continue;
         const char *name = line + 2 + length;
@@ -204,7 +225,7 @@ static bool read_section(struct reader *reader, const char *line) {
         memcpy(reader->into, copy, sizeof copy); /* the name is the first member of each */
         return true;
     }
-    return fail(reader, "[lan.NAME], [router.NAME] or [station.NAME] is wanted, not", line);
+    return fail_near(reader, "[lan.NAME], [router.NAME] or [station.NAME] is wanted, not", line, &near);
 }
 
 bool topology_read(struct topology *topology, const char *text, char *error) {

@@ -2,7 +2,10 @@
 /*
  * topology_plan.c - see topology.h: addresses, and ways.
  */
+#include "nic/impair.h"
+#include "nic/nearest.h"
 #include "shim/keeper/tools/network/topology.h"
+#include "stack/sysctl.h"
 #include <stdio.h>
 
 #define FIRST_STATION 10
@@ -53,6 +56,48 @@ static int first_router(const struct topology *topology, int lan) {
     return 0;
 }
 
+/* What a program would be told no sooner than at its first socket. */
+static bool check_line(const struct topology_station *station, char *error) {
+    char wrong[IMPAIR_ERROR_BYTES];
+    struct impair_specs specs;
+    struct sysctl sysctl;
+    const char *bad;
+    sysctl_init(&sysctl);
+    if (station->impair[0] && !impair_parse(station->impair, &specs, wrong)) {
+        snprintf(error, TOPOLOGY_ERROR_BYTES, "%s: impair: %.*s", station->name, TOPOLOGY_ERROR_BYTES - 60,
+                 wrong);
+        return false;
+    }
+    return !station->sysctl[0] || sysctl_set_all(&sysctl, station->sysctl, &bad) == 0 ||
+           fail(error, station->name,
+                "'barewire help sysctl' has no such tunable, or not with that value:", bad);
+}
+
+/* Of {NAME} in a program that is no station, but like one. Other braces are the shell's, or the program's own. */
+static bool check_names(const struct topology *topology, const struct topology_station *station,
+                        const char *program, char *error) {
+    for (const char *at = program; (at = strchr(at, '{')); at++) {
+        struct nearest near;
+        char hint[NEAREST_HINT_BYTES], name[TOPOLOGY_NAME_BYTES];
+        size_t length = strcspn(at + 1, "}");
+        bool there = false;
+        if (length == 0 || length >= sizeof name || !at[1 + length] || (at > program && strchr("%$", at[-1])))
+            continue;
+        nearest_begin(&near, at + 1, length);
+        snprintf(name, sizeof name, "%.*s", (int)length, at + 1);
+        for (int i = 0; i < topology->station_count; i++) {
+            there |= strcmp(topology->stations[i].name, name) == 0;
+            nearest_try(&near, topology->stations[i].name);
+        }
+        if (there || !near.word)
+            continue;
+        snprintf(error, TOPOLOGY_ERROR_BYTES, "%s: there is no station '%s'%s", station->name, name,
+                 nearest_hint(&near, "", hint));
+        return false;
+    }
+    return true;
+}
+
 bool topology_plan(struct topology *topology, char *error) {
     int routers[TOPOLOGY_LANS_MAX] = {0}, stations[TOPOLOGY_LANS_MAX];
     for (int i = 0; i < topology->lan_count; i++) {
@@ -79,6 +124,9 @@ bool topology_plan(struct topology *topology, char *error) {
         station->gateway = first_router(topology, station->lan_number);
         if (station->host > LAST_HOST)
             return fail(error, station->name, "there is no address left on", station->lan);
+        if (!check_line(station, error) || !check_names(topology, station, station->run, error) ||
+            !check_names(topology, station, station->serve, error))
+            return false;
     }
     return topology->station_count > 0 || fail(error, "net", "there is no", "[station.NAME]");
 }

@@ -236,7 +236,7 @@ static const char *read_bytes(struct reader *reader) {
         return read_pcap(reader, magic);
     if ((magic & 0xffff) == 0x8b1f || magic == 0xfd2fb528 || magic == 0x587a37fd)
         return "it is compressed: 'zcat FILE | barewire report -' (or xzcat, zstdcat) reads it";
-    return "it is neither pcapng nor pcap";
+    return "it is neither pcapng nor pcap, which --pcap FILE, tcpdump -w FILE and Wireshark write";
 }
 
 static bool write_all(int file, const char *bytes, size_t length) {
