@@ -94,7 +94,7 @@ static void what_is_wrong_is_said_with_its_line(void **state) {
     reads("[lan.a]\n[station.server]\nlan = 'a'\n[station.x]\nlan = 'a'\nrun = 'echo {a,b} %{server_} "
           "${servr} {server}'");
     refuses("[lan.a]\n[station.x]\nlan = 'a'\nimpair = 'loss=1'",
-            "x: impair: 'loss=1': a percentage is wanted, from 0% to 100%, such as 1%");
+            "x: --impair: 'loss=1': a percentage is wanted, from 0% to 100%, such as 1%");
     refuses("[lan.a]\n[station.x]\nlan = 'a'\nsysctl = 'net.ipv4.tcp_sak=0'",
             "x: 'barewire help sysctl' has no such tunable, or not with that value: 'net.ipv4.tcp_sak=0'");
     refuses("colour = 3", "line 1: a key that is not known here: 'colour = 3'");

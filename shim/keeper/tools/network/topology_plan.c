@@ -64,8 +64,7 @@ static bool check_line(const struct topology_station *station, char *error) {
     const char *bad;
     sysctl_init(&sysctl);
     if (station->impair[0] && !impair_parse(station->impair, &specs, wrong)) {
-        snprintf(error, TOPOLOGY_ERROR_BYTES, "%s: impair: %.*s", station->name, TOPOLOGY_ERROR_BYTES - 60,
-                 wrong);
+        snprintf(error, TOPOLOGY_ERROR_BYTES, "%s: %.*s", station->name, TOPOLOGY_ERROR_BYTES - 60, wrong);
         return false;
     }
     return !station->sysctl[0] || sysctl_set_all(&sysctl, station->sysctl, &bad) == 0 ||
