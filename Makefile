@@ -128,7 +128,7 @@ $(BUILD)/barewire: $(call objects,plain,$(COMMAND))
 $(if $(SEAM),$(BUILD)/libbarewire.so $(BUILD)/barewire-keeper): $(SEAM)
 
 # A short transmit ring is full now and then.
-MODEL_DEFINES := -DPOOL_POISON -DCLOCK_OF_LIBC -DCALLS_BY_LIBC -DFRAME_QUEUE_MAX=64u
+MODEL_DEFINES := -DPOOL_POISON -DPOOL_RUNS_OUT -DCLOCK_OF_LIBC -DCALLS_BY_LIBC -DFRAME_QUEUE_MAX=64u
 MODEL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DFRAME_QUEUE_MAX=64u $(WARNINGS) $(CFLAGS) -I.
 $(BUILD)/tests/model_seam.so: tests/model/seam.c tests/model/schedule.c tests/model/world.h
 	@mkdir -p $(@D)

@@ -89,7 +89,7 @@ static struct pool_block *pool_grow(struct pool *pool) {
 
 /* An object that is free still, with its block and index. */
 static void *find_free(struct pool *pool, struct pool_block **block, uint32_t *index) {
-    if (pool->used >= pool->limit)
+    if (pool->used >= pool->limit || pool_runs_out())
         return NULL;
     struct list *link = list_first(&pool->partial);
     *block = link ? container_of(link, struct pool_block, partial_link) : pool_grow(pool);

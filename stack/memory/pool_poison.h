@@ -12,6 +12,7 @@
 #define STACK_MEMORY_POOL_POISON_H
 
 #include "stack/memory/arena.h"
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,14 @@
 #if __has_feature(address_sanitizer) && !defined __SANITIZE_ADDRESS__
 #define __SANITIZE_ADDRESS__ 1 /* clang's way to say what gcc says so */
 #endif
+#endif
+
+#if defined POOL_RUNS_OUT
+bool pool_runs_out(void); /* a test's: it has nothing more for this take */
+#else
+static inline bool pool_runs_out(void) {
+    return false;
+}
 #endif
 
 #if defined POOL_POISON

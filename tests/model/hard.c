@@ -252,8 +252,11 @@ void first_waits(void) {
     while (count < FIRST_WAITS && (waits[count].fd = connect_to(ECHO_PORT, FAR_ADDRESS)) >= 0) {
         waits[count].epoll = one_in(4) ? -1 : epoll_create1(0);
         if (waits[count].epoll >= 0 &&
-            epoll_ctl(waits[count].epoll, EPOLL_CTL_ADD, waits[count].fd, &event) < 0)
+            epoll_ctl(waits[count].epoll, EPOLL_CTL_ADD, waits[count].fd, &event) < 0) {
             forgiven("epoll_ctl");
+            close(waits[count].epoll);
+            waits[count].epoll = -1;
+        }
         count++;
     }
     for (int i = 0; i < count; i++) {
@@ -336,14 +339,18 @@ static void read_all(int listener) {
     char byte;
     ssize_t got;
     bool polls = one_in(2);
-    setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    if (setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0) {
+        forgiven("SO_RCVTIMEO");
+        return;
+    }
     at("accept from another process", listener, POLLIN);
     do
         fd = accept(listener, NULL, NULL);
     while (fd < 0 && errno == EINTR && world->now_ns < end_ns);
     done();
     if (fd < 0) {
-        forgiven("accept from another process");
+        if (!world->plan.no_memory || errno != EINVAL) /* a child without an account has no socket of ours */
+            forgiven("accept from another process");
         return;
     }
     do {

@@ -363,6 +363,12 @@ static bool sleep_until(uint64_t deadline_ns) {
 
 /* --- what must hold --- */
 
+/* The far host has all that it wants. */
+bool pool_runs_out(void); /* of stack/memory/pool_poison.h */
+bool pool_runs_out(void) {
+    return false;
+}
+
 struct wanted {
     uint64_t socket;
     uint32_t events;
@@ -388,6 +394,8 @@ static void check_sleeper(struct model_thread *thread) {
                    (unsigned long long)((world->now_ns - thread->since_ns) / SECOND));
     if (!wanted.socket || (thread->reason != ON_WORD && thread->reason != ON_DESCRIPTORS))
         return;
+    if (world->plan.no_memory && thread->deadline_ns != NEVER)
+        return; /* for memory, by the clock */
     pool_walk(&shared->stack.sockets, look_at_socket, &wanted);
     if (wanted.ready)
         model_fail("thread %d of process %d sleeps in '%s' although socket %llu is ready",
@@ -493,6 +501,7 @@ static void choose_plan(uint64_t seed) {
         .kills = model_one_in(3),
         .spurious = model_one_in(2),
         .no_descriptors = model_one_in(8),
+        .no_memory = seed % 8 == 5,
         .exits_slowly = model_one_in(3),
         .far_ns = far_ns[model_random(3)],
         .busy_percent = busy[model_random(3)],

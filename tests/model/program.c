@@ -389,7 +389,7 @@ static void *thread(void *number) {
 int main(void) {
     pthread_t threads[8];
     plan = &world->plan;
-    tolerant = plan->kills || plan->no_descriptors || plan->jumps;
+    tolerant = plan->kills || plan->no_descriptors || plan->no_memory || plan->jumps;
     me = self();
     done();
     random_state = plan->seed * 77;

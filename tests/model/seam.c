@@ -979,7 +979,7 @@ EXPORT pid_t _Fork(void) {
 EXPORT void _exit(int status) {
     if (model_self) {
         model_tell("ends with %d", status);
-        if (status) {
+        if (status && !world->plan.no_memory) { /* else a child of fork may say that it has no account */
             own()->crashed = true;
             model_fail("process %d ended with status %d: %s", model_self->process, status, model_self->at);
         }
@@ -1164,6 +1164,13 @@ EXPORT void __sanitizer_cov_trace_pc(void) {
     }
     if (--countdown == 0)
         point();
+}
+
+/* Called by whoever takes an object of a pool: a program may not get it. */
+
+bool pool_runs_out(void); /* of stack/memory/pool_poison.h */
+EXPORT bool pool_runs_out(void) {
+    return model_self && world->ready && world->plan.no_memory && !own()->keeper && model_one_in(20);
 }
 
 /* exit(3), after everybody else's handlers: this one was registered first. */

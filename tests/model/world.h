@@ -101,7 +101,7 @@ struct model_plan {
     uint32_t threads, children, rounds; /* of the program */
     uint32_t far_ns;                    /* how long the far host takes at most */
     uint32_t busy_percent;              /* how much processor time the programs seem to take */
-    bool signals, jumps, kills, spurious, no_descriptors, exits_slowly;
+    bool signals, jumps, kills, spurious, no_descriptors, no_memory, exits_slowly;
 };
 
 struct model_world {

@@ -25,6 +25,7 @@
 #define BORROW_BYTES 4096u       /* from so many on, a burst of datagrams is sent from the program's memory */
 #define MAX_RW_COUNT 0x7ffff000u /* the kernel's */
 #define PAGE_BYTES 4096u
+#define MEMORY_PAUSE_NS (50 * UINT64_C(1000000))
 #define FILE_BUFFERS 33 /* as much as a chunk of a send queue */
 #define FILE_LEAST 4096u
 
@@ -316,6 +317,15 @@ static int wait_for_room(const struct outgoing *out, size_t left) {
                     : wait_socket(out->socket, POLLOUT, out->deadline);
 }
 
+/* Nobody is told when there is memory again, for as long as the limits of the socket itself have room: it is tried
+ * again, as in Linux (sk_stream_wait_memory). */
+static int wait_for_memory(const struct outgoing *out) {
+    uint64_t soon = wait_deadline(MEMORY_PAUSE_NS);
+    bool last = out->deadline <= soon;
+    int error = wait_to_write(out->socket, last ? out->deadline : soon);
+    return error == -EAGAIN && !last ? 0 : error;
+}
+
 /* A write that opens the connection waits until it is open. */
 static ssize_t await_opening(struct outgoing *out, ssize_t result) {
     int error;
@@ -345,7 +355,7 @@ static int send_all(struct outgoing *out) {
         if (!out->waits || (error != -EAGAIN && error != -ENOBUFS && error != -EINPROGRESS))
             return error;
         end_parts(out, false);
-        if ((error = wait_for_room(out, out->left)))
+        if ((error = error == -ENOBUFS ? wait_for_memory(out) : wait_for_room(out, out->left)))
             return error;
     }
 }

@@ -375,11 +375,9 @@ void descriptor_rebuild(void) {
         }
     memory_give(held.what);
     before->processes++; /* so that it is copied, without what has no descriptor */
-    own_file_table();
-    if (wake_self->file_table != before)
-        file_table_drop(before);
-    else
-        before->processes--;
+    if (!own_file_table())
+        descriptor_forget_all(); /* what the entries name may be the parent's */
+    file_table_drop(before);
 }
 
 int descriptor_set(int fd, struct fd_entry *entry) {

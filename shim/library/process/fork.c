@@ -39,6 +39,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -155,15 +156,40 @@ static void tell_keeper(struct process_record child, pid_t pid) {
 static struct plan born;   /* that made this process: whichever of its threads comes to the stack first */
 static bool table_changed; /* since the account was made, or was being changed: in a child */
 
+/* There is no memory for a second account either. All that this process has in the region is its parent's. */
+static _Noreturn void end_without_account(void) {
+    static const char why[] =
+        "barewire: the stack is out of memory: a child of fork can't use it, and ends\n";
+    static struct process nobody = {.pidfd = -1};
+    list_init(&nobody.waiters);
+    wake_self = &nobody;
+    region_leave();
+    if (LIBC(write)(STDERR_FILENO, why, sizeof why - 1) < 0)
+        _exit(EXIT_FAILURE);
+    _exit(EXIT_FAILURE);
+}
+
+/* A new account for a child whose parent could not make one, or who comes so late that it was given up. Its parent's
+ * sockets are not among what it has. */
+static struct process *account_anew(void) {
+    struct process *child = process_create(0);
+    descriptor_forget_all();
+    table_changed = false;
+    if (!child)
+        end_without_account();
+    child->in_child_pid_namespace = wake_self->in_child_pid_namespace;
+    child->fork_deadline_ns = child->made_ns + FORK_DEADLINE_NS;
+    return child;
+}
+
 /* The first time that the child comes to the stack, with the lock held: is its account still there? */
 static void begin_life(void) {
     LOCK_EXCEPTION;
-    struct process *child = born.child;
-    if (!is_record(&born)) {
-        descriptor_forget_all(); /* out of memory, or so late that the child was given up */
+    if (shared->broken) {
+        descriptor_forget_all();
         return;
     }
-    wake_self = child;
+    wake_self = is_record(&born) ? born.child : account_anew();
     wake_self->begun = true;
     if (!wake_self->pid && !wake_self->in_child_pid_namespace)
         wake_self->pid = getpid();
@@ -201,11 +227,12 @@ static void in_child(void) {
     clock_forked(plan.forked_ns);
     table_changed = descriptor_version() != plan.version;
     shared_begin = begin_life;
-    if (told && !table_changed)
+    bool known = told && born.child;
+    if (known && !table_changed)
         return;
     region_enter();
     region_leave();
-    if (!told && wake_self->in_child_pid_namespace)
+    if (!known && wake_self->in_child_pid_namespace)
         tell_keeper(process_record_of(wake_self), getpid());
 }
 
