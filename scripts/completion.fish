@@ -23,7 +23,7 @@ end
 # The first word that is neither an option nor an option's value.
 function __barewire_command
     set -l words (commandline -opc)
-    set -l valued -i --nic --publish -a --address -g --gateway --dns --mac --pcap --spin --io-uring --mtu --name --loopback --impair --sysctl \
+    set -l valued -i --nic --publish -a --address -g --gateway --dns --mac --pcap --record --spin --io-uring --mtu --name --loopback --impair --sysctl \
         -o --output -P --profile
     set -l skip 1
     for word in $words
@@ -48,7 +48,7 @@ end
 complete -c barewire -f
 complete -c barewire -n __barewire_options -a '(__fish_complete_subcommand)'
 for pair in 'ls	the stacks that run' 'ss	the sockets of one' 'stats	its counters' 'down	ends it' 'report	what is wrong with connections' \
-    'doctor	what works on this machine' 'lan	a LAN in software' 'router	a router between networks' 'net	a network in a file' 'lab	namespaces to try it in' 'help	of a command' 'version	the version'
+    'replay	does a recording again' 'doctor	what works on this machine' 'lan	a LAN in software' 'router	a router between networks' 'net	a network in a file' 'lab	namespaces to try it in' 'help	of a command' 'version	the version'
     complete -c barewire -n __barewire_options -a (string escape -- $pair)
 end
 complete -c barewire -n __barewire_options -s i -l nic -x -a '(__barewire_interfaces)' -d 'the network interface'
@@ -69,6 +69,7 @@ complete -c barewire -n __barewire_options -s v -l verbose -d 'what each connect
 complete -c barewire -n __barewire_options -l trace -d 'calls and events'
 complete -c barewire -n __barewire_options -s o -l output -r -F -d 'where that goes'
 complete -c barewire -n __barewire_options -l pcap -r -F -d 'all frames'
+complete -c barewire -n __barewire_options -l record -r -F -d 'for barewire replay'
 complete -c barewire -n __barewire_options -s P -l profile -x -a '(__barewire_profiles)' -d 'of the configuration files'
 complete -c barewire -n __barewire_options -l strict -d 'start nothing else'
 complete -c barewire -n __barewire_options -l explain -d 'by which doors calls go'
@@ -91,7 +92,12 @@ complete -c barewire -n '__barewire_in stats' -l lock -d 'how long the lock is h
 complete -c barewire -n '__barewire_in report' -l live -d 'a stack that runs'
 complete -c barewire -n '__barewire_in report' -l text -d 'for a terminal'
 complete -c barewire -n '__barewire_in report' -s o -r -F -d 'to a file'
-complete -c barewire -n '__barewire_in report lan' -F
+complete -c barewire -n '__barewire_in replay' -l until -x -d 'after a call, or at a time'
+complete -c barewire -n '__barewire_in replay' -l break -x -a 'tcp_retransmit socket_send socket_connect stack_input' -d 'before the call in which it happens'
+complete -c barewire -n '__barewire_in replay' -l calls -d 'tells of each call'
+complete -c barewire -n '__barewire_in replay' -l quiet -d 'tells of the end alone'
+complete -c barewire -n '__barewire_in replay' -l interactive -d 'steps, back too'
+complete -c barewire -n '__barewire_in report replay lan' -F
 complete -c barewire -n '__barewire_in lan' -l hub -d 'a shared medium'
 complete -c barewire -n '__barewire_in lan' -l switch -d 'learns and floods'
 complete -c barewire -n '__barewire_in lan' -l rate -x -d 'of its line'
@@ -109,5 +115,5 @@ complete -c barewire -n '__barewire_in router' -l map -x -d 'a port that leads i
 complete -c barewire -n '__barewire_in router' -l name -x -d 'of the router'
 complete -c barewire -n '__barewire_in router' -l seed -x -d 'of its chances'
 complete -c barewire -n '__barewire_in lab' -a 'up status run far down'
-complete -c barewire -n '__barewire_in help' -a 'ss stats ls down report doctor lan router net lab sysctl'
-complete -c barewire -n 'not __barewire_options; and not __barewire_in ss stats down report doctor lan router net lab help version' -F
+complete -c barewire -n '__barewire_in help' -a 'ss stats ls down report replay doctor lan router net lab sysctl'
+complete -c barewire -n 'not __barewire_options; and not __barewire_in ss stats down report replay doctor lan router net lab help version' -F

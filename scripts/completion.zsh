@@ -19,7 +19,7 @@ _barewire_program() {
     local -a commands
     commands=(
         'ls:the stacks that run' 'ss:the sockets of one' 'stats:its counters' 'down:ends it'
-        'report:what is wrong with connections' 'doctor:what works on this machine' 'lan:a LAN in software' 'router:a router between networks' 'net:a network in a file'
+        'report:what is wrong with connections' 'replay:does a recording again' 'doctor:what works on this machine' 'lan:a LAN in software' 'router:a router between networks' 'net:a network in a file'
         'lab:namespaces to try it in' 'help:of a command' 'version:the version'
     )
     if (( CURRENT == 1 )); then
@@ -36,6 +36,8 @@ _barewire_program() {
     stats) _arguments '--json[as JSON]' '--lock[how long the lock is held]' $name $help ;;
     down) _arguments $name $help ;;
     report) _arguments '--live[a stack that runs]' '--text[for a terminal]' '-o[to a file]:file:_files' $name $help '*:capture:_files' ;;
+    replay) _arguments '--until[after a call, or at a time]:call or time:' '--break[before the call in which it happens]:event:(tcp_retransmit socket_send socket_connect stack_input)' \
+        '--calls[tells of each call]' '--quiet[tells of the end alone]' '--interactive[steps, back too]' $help '*:recording:_files' ;;
     doctor) _arguments '--json[as JSON]' $help '*:program:_command_names -e' ;;
     lan) _arguments '--hub[a shared medium]' '--switch[learns and floods]' '--rate[of its line]:rate:' '--delay[of its line]:time:' '--outage[for a part of each time]:times:' \
         '--ber[chance of a wrong bit]:chance:' '--seed[of its chances]:number:' $help ':path:_files' ;;
@@ -43,7 +45,7 @@ _barewire_program() {
     router) _arguments '--show[how it does]:router:' '*--route[beyond its networks]:route:' '--nat[translates what leaves there]:port:' \
         '*--map[a port that leads inside]:map:' '--name[of the router]:name:' '--seed[of its chances]:number:' $help '*:port:' ;;
     lab) (( CURRENT > 2 )) || compadd -- up status run far down ;;
-    help) (( CURRENT > 2 )) || compadd -- ss stats ls down report doctor lan router net lab sysctl ;;
+    help) (( CURRENT > 2 )) || compadd -- ss stats ls down report replay doctor lan router net lab sysctl ;;
     *) _normal ;;
     esac
 }
@@ -66,6 +68,7 @@ _arguments -s -S \
     '--trace=-[calls and events]::groups:_values -s , group call tcp ip arp frame' \
     '(-o --output)'{-o,--output}'[where that goes]:file:_files' \
     '--pcap[all frames]:file:_files' \
+    '--record[for barewire replay]:file:_files' \
     '(-P --profile)'{-P,--profile}'[of the configuration files]:profile:_barewire_profiles' \
     '--strict[start nothing else]' \
     '--explain[by which doors calls go]' \

@@ -116,6 +116,7 @@ struct stack {
     uint32_t loopback_first, loopback_count;
 
     struct trace trace;
+    struct recorder *recorder; /* of what is done with this stack (record.h); NULL: none */
     const void *at_work; /* the socket or struct tcp that is being changed: see stack_work_on, repair.h */
     struct tcp_work tcp_work; /* ... what does not change of it: see tcp_work_on */
     bool repair_failed;

@@ -36,9 +36,9 @@ static const char text_short[] =
     "  -P, --profile PROFILE    options from ~/.config/barewire.conf\n"
     "  -h, --help               this text; 'barewire --help all' has the rest\n"
     "\n"
-    "Commands: report (what is wrong with connections), ls, ss, stats, down (of\n"
-    "stacks that run), lan, router, net (networks in software), lab (namespaces to\n"
-    "try it in), doctor (what works on this machine), version\n";
+    "Commands: report (what is wrong with connections), replay (of a --record), ls,\n"
+    "ss, stats, down (of stacks that run), lan, router, net (networks in software),\n"
+    "lab (namespaces to try it in), doctor (what works on this machine), version\n";
 
 static const char text_all[] =
     "Usage: barewire [OPTIONS] [--] PROGRAM [ARG...]\n"
@@ -81,6 +81,7 @@ static const char text_all[] =
     "      --trace[=call,tcp,ip,arp,frame]   calls and events, a line each\n"
     "  -o, --output FILE      ... to the end of FILE\n"
     "      --pcap FILE        all frames, for wireshark(1) and barewire report\n"
+    "      --record FILE      all that the stack is called with, for barewire replay\n"
     "The rest\n"
     "  -P, --profile PROFILE  options from ~/.config/barewire.conf: see barewire(1)\n"
     "      --strict           start nothing that can't be taken over\n"
@@ -105,6 +106,8 @@ static const char text_all[] =
     "         [--name NAME] [--seed N], router --show [NAME]    a router between LANs\n"
     "  net up|run|down|show|exec FILE [...]   a network in a file, and its programs\n"
     "  lab                      two network namespaces, to try it in\n"
+    "  replay FILE [--until N|TIME] [--break NAME] [--calls] [--quiet]\n"
+    "         [--interactive]    does again what --record FILE has kept\n"
     "  doctor [[--json] PROGRAM]      what works on this machine; whether all system\n"
     "                           calls of a program can be taken over\n";
 
@@ -153,6 +156,23 @@ static const struct {
                "\n"
                "  barewire --pcap seen.pcapng curl -O http://host/file\n"
                "  barewire report seen.pcapng -o report.html\n"},
+    {"replay", "Usage: barewire replay FILE [--until N|TIME] [--break NAME] [--calls] [--quiet]\n"
+               "                       [--interactive]\n"
+               "\n"
+               "Does again, call by call, what a recording (--record FILE) says was done with a\n"
+               "stack, and tells what the stack did. Status 0: the same frames left; 1: others\n"
+               "did, which is told with the place; 2: it can't be replayed.\n"
+               "\n"
+               "  --until N|TIME  stops after the N-th call, or at a time such as 1.5s or 20ms\n"
+               "  --break NAME    stops before the call in which that happens: tcp_retransmit, a\n"
+               "                  call (socket_send), a counter (TcpRetransSegs), or words of an\n"
+               "                  event's line; with SIGTRAP, under a debugger\n"
+               "  --calls         tells of each call, too\n"
+               "  --quiet         tells of nothing but the end\n"
+               "  --interactive   steps: next [N], back [N], until N|TIME, break NAME, quit\n"
+               "\n"
+               "  barewire --record seen.rec curl -O http://host/file\n"
+               "  barewire replay seen.rec --break tcp_retransmit\n"},
     {"doctor", "Usage: barewire doctor\n"
                "       barewire doctor [--json] PROGRAM      as barewire --explain PROGRAM\n"
                "\n"

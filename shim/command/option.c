@@ -29,6 +29,7 @@ const struct option options[OPTION_COUNT] = {
     {"trace", 0, "BAREWIRE_TRACE", OPTION_TRACE},
     {"output", 'o', "BAREWIRE_TRACE_FILE", OPTION_FILE},
     {"pcap", 0, "BAREWIRE_PCAP", OPTION_FILE},
+    {"record", 0, "BAREWIRE_RECORD", OPTION_FILE},
     {"strict", 0, "BAREWIRE_STRICT", OPTION_FLAG},
     {"io-uring", 0, "BAREWIRE_IO_URING", OPTION_TEXT},
     {"profile", 'P', NULL, OPTION_PROFILE},

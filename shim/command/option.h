@@ -34,7 +34,7 @@ struct option {
 };
 
 extern const struct option options[];
-#define OPTION_COUNT 23
+#define OPTION_COUNT 24
 
 /* What the command line says that is no variable. */
 struct asked {

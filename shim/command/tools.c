@@ -28,6 +28,7 @@ static const struct tool {
     {"ls", {NULL}},
     {"down", {NULL}},
     {"report", {"--live", "--text"}},
+    {"replay", {"--until", "--break", "--calls", "--quiet", "--interactive"}},
     {"doctor", {"--json"}},
     {"lan", {"--hub", "--switch", "--rate", "--delay", "--ber", "--outage", "--seed"}},
     {"router", {NULL}},
@@ -174,13 +175,15 @@ static void leave_stack(void) {
 void tools_run(char **words, const char *profile) {
     const struct tool *tool = find_tool(words[0]);
     char path[PATH_MAX], kind[32];
-    bool lab = is(tool->name, "lab"), lan = is(tool->name, "lan"), doctor = is(tool->name, "doctor");
+    bool lab = is(tool->name, "lab"), lan = is(tool->name, "lan"), replay = is(tool->name, "replay"),
+         doctor = is(tool->name, "doctor");
     bool router = is(tool->name, "router") || is(tool->name, "net"); /* whose words are their own */
     if ((lab || router) && (!words[1] || is_help(words[1])))
         help_of_command(tool->name);
     if (!lab && !router)
         profile = take_common(tool, words + 1, profile);
-    if (!lab && !lan && !router && !(doctor && !words[1])) /* what these say depends on no setting */
+    if (!lab && !lan && !router && !replay &&
+        !(doctor && !words[1])) /* what these say depends on no setting */
         configuration_read(profile);
     if (lab)
         run_lab(words);

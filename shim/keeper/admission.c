@@ -152,6 +152,11 @@ static bool agrees(const struct config *asked, char *message, bool *advised) {
                  config->pcap[0] ? "--pcap " : "no --pcap", config->pcap);
         return false;
     }
+    if (asked->record[0] && strcmp(asked->record, config->record) != 0) {
+        snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s%s", config->name,
+                 config->record[0] ? "--record " : "no --record", config->record);
+        return false;
+    }
     if (asked->publish[0] && strcmp(asked->publish, config->publish) != 0) {
         snprintf(message, SHARED_MESSAGE_BYTES, "stack '%s' is running with %s%s", config->name,
                  config->publish[0] ? "--publish " : "no --publish", config->publish);
@@ -181,7 +186,8 @@ static bool is_the_same(const struct config *asked) {
            asked->mac_of_nic == config->mac_of_nic &&
            memcmp(asked->mac, config->mac, sizeof asked->mac) == 0 && asked->loopback == config->loopback &&
            strcmp(asked->impair, config->impair) == 0 && strcmp(asked->pcap, config->pcap) == 0 &&
-           strcmp(asked->publish, config->publish) == 0 && strcmp(asked->sysctl, config->sysctl) == 0;
+           strcmp(asked->record, config->record) == 0 && strcmp(asked->publish, config->publish) == 0 &&
+           strcmp(asked->sysctl, config->sysctl) == 0;
 }
 
 /* A process that uses the stack; 0: none does. What has ended counts no more, though its account may not be

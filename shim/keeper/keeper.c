@@ -8,6 +8,7 @@
 #include "shim/keeper/landlock.h"
 #include "shim/keeper/pidfd.h"
 #include "shim/keeper/privileges.h"
+#include "shim/keeper/recording.h"
 #include "shim/keeper/tools/tool.h"
 #include "shim/region/frames.h"
 #include "shim/region/inflight.h"
@@ -213,12 +214,14 @@ static void make_stack(void) {
         keeper_fail("can't get random numbers: %s", strerror(errno));
     shared->kernel_loopback = !keeper.config.loopback;
     lock_create();
-    int error = stack_create(&shared->stack, (void *)SHARED_BASE, SHARED_BYTES, sizeof(struct shared),
-                             &config, seed, clock_now());
+    uint64_t bytes = SHARED_BYTES - recording_begin();
+    int error = stack_create(&shared->stack, (void *)SHARED_BASE, bytes, sizeof(struct shared), &config, seed,
+                             clock_now());
     if (error)
         keeper_fail("can't make a stack of --address and --mac: %s", strerror(-error));
     shared->stack.sysctl.ip6_rtr_solicitation_delay = 0;
     sysctl_set_all(&shared->stack.sysctl, keeper.config.sysctl, NULL);
+    record_sysctl(&shared->stack);
     ip6_begin(&shared->stack);
     if (keeper.config.dhcp)
         dhcp_start(&shared->stack);
@@ -447,6 +450,7 @@ static void leave(void) {
         unlink(keeper.lock_path);
     rmdir(keeper.directory); /* if it is empty */
     nic_close(keeper.nic);
+    recording_finish();
     _exit(0);
 }
 
@@ -598,6 +602,8 @@ static int run_tool(int count, char **arguments) {
         return tool_net(count - 2, arguments + 2);
     if (strcmp(arguments[1], "--report") == 0)
         return tool_report(count - 2, arguments + 2);
+    if (strcmp(arguments[1], "--replay") == 0)
+        return tool_replay(count - 2, arguments + 2);
     if (strcmp(arguments[1], "--stats") == 0)
         return tool_stats(count - 2, arguments + 2);
     keeper_fail("usage: barewire-keeper is started by libbarewire.so; see 'barewire --help'\n");
@@ -638,6 +644,8 @@ static void open_nic(void) {
     if (keeper.config.pcap[0] && !(keeper.nic = nic_capture(keeper.nic, keeper.config.pcap, keeper.config.nic,
                                                             keeper_describe, error)))
         keeper_fail("%s", error);
+    if (keeper.config.record[0] && !recording_open(keeper.config.record))
+        keeper_fail("can't write --record %s: %s", keeper.config.record, strerror(errno));
     frames_nic = keeper.nic;
     rights_drop();
 }
@@ -671,6 +679,8 @@ int main(int count, char **arguments) {
     keeper_watch_nic();
     keeper_watch(keeper.leave, KEEPER_LEAVE);
     int failed = keeper_frames_start();
+    if (!failed)
+        failed = recording_start();
     if (!failed)
         failed = ipc_server_open();
     if (failed)

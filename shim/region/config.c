@@ -290,15 +290,16 @@ static bool parse_sysctl(const char *text, struct config *config, char *error) {
 
 #define SPIN_MAX_US 1000000
 
+#define PATH_WANTED(option) "--" option " '%s': give a file's path, of up to 255 bytes in all"
+
 /* The keeper runs in another folder than the program. */
-static bool set_pcap(const char *text, struct config *config, char *error) {
+static bool set_file(const char *wanted, const char *text, char path[2 * CONFIG_TEXT_BYTES], char *error) {
     char folder[PATH_MAX] = "";
     bool absolute = *text == '/';
     int length = -1;
     if (*text && (absolute || getcwd(folder, sizeof folder)))
-        length = snprintf(config->pcap, sizeof config->pcap, "%s%s%s", folder, absolute ? "" : "/", text);
-    return (length > 0 && length < (int)sizeof config->pcap) ||
-           fail(error, "--pcap '%s': give a file's path, of up to 255 bytes in all", text);
+        length = snprintf(path, 2 * CONFIG_TEXT_BYTES, "%s%s%s", folder, absolute ? "" : "/", text);
+    return (length > 0 && length < 2 * CONFIG_TEXT_BYTES) || fail(error, wanted, text);
 }
 
 #define PASST "passt"
@@ -403,7 +404,9 @@ bool config_check(struct config *config, char *error) {
         return false;
     if ((value = getenv("BAREWIRE_TRACE_FILE")))
         snprintf(config->trace_file, sizeof config->trace_file, "%s", value);
-    if ((value = getenv("BAREWIRE_PCAP")) && !set_pcap(value, config, error))
+    if ((value = getenv("BAREWIRE_PCAP")) && !set_file(PATH_WANTED("pcap"), value, config->pcap, error))
+        return false;
+    if ((value = getenv("BAREWIRE_RECORD")) && !set_file(PATH_WANTED("record"), value, config->record, error))
         return false;
     if ((value = getenv("BAREWIRE_NIC")) && !parse_nic(value, config, error))
         return false;
@@ -507,11 +510,11 @@ bool config_directory(char path[108], char *error) {
 bool config_is_whole(const struct config *config) {
     static const struct {
         size_t at, room; /* of a text; 0: a flag */
-    } parts[] = {TEXT(nic),           TEXT(name),      TEXT(publish),    TEXT(pcap),
-                 TEXT(impair),        TEXT(sysctl),    TEXT(dns),        TEXT(trace_file),
-                 FLAG(address_given), FLAG(dhcp),      FLAG(autoconf),   FLAG(no_ipv6),
-                 FLAG(name_given),    FLAG(mac_given), FLAG(mac_of_nic), FLAG(loopback_given),
-                 FLAG(loopback),      FLAG(verbose),   FLAG(strict)};
+    } parts[] = {
+        TEXT(nic),        TEXT(name),           TEXT(publish),  TEXT(pcap),       TEXT(record),
+        TEXT(impair),     TEXT(sysctl),         TEXT(dns),      TEXT(trace_file), FLAG(address_given),
+        FLAG(dhcp),       FLAG(autoconf),       FLAG(no_ipv6),  FLAG(name_given), FLAG(mac_given),
+        FLAG(mac_of_nic), FLAG(loopback_given), FLAG(loopback), FLAG(verbose),    FLAG(strict)};
     const uint8_t *bytes = (const uint8_t *)config;
     if (config->count6 > CONFIG_ADDRESSES6_MAX || config->more_count > IP4_MORE_MAX)
         return false;

@@ -40,6 +40,7 @@ struct config {
     uint8_t mac[6];
     char publish[CONFIG_TEXT_BYTES];        /* BAREWIRE_PUBLISH: ports that passt lets in; empty: none */
     char pcap[2 * CONFIG_TEXT_BYTES];       /* BAREWIRE_PCAP, an absolute path; empty: none */
+    char record[2 * CONFIG_TEXT_BYTES];     /* BAREWIRE_RECORD, the same */
     uint32_t spin_us;                       /* BAREWIRE_SPIN */
     uint32_t mtu;                           /* BAREWIRE_MTU; 0: the NIC's */
     char impair[CONFIG_TEXT_BYTES * 2];     /* BAREWIRE_IMPAIR; empty: none */

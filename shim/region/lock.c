@@ -27,7 +27,9 @@
 #define LOOK_AGAIN_NS 50000000
 #define GATE_PATIENCE_NS 1000000000
 #define TURNS_AT_ONCE 8 /* then it is the keeper's to go on sending: others add to what waits */
-#define SPINS 200       /* some 5 microseconds */
+#define RECORDER_PAUSE_NS 500000
+#define RECORDER_PAUSES 2000 /* a second; then the recording may end */
+#define SPINS 200            /* some 5 microseconds */
 
 static __thread int depth __attribute__((tls_model("initial-exec")));
 static __thread bool flushing
@@ -184,10 +186,20 @@ static void wait_at_gate(void) {
     depth = 1;
 }
 
+/* The keeper writes a recording to its file: who calls waits while half of the ring is full. */
+static void wait_for_recorder(void) {
+    const struct recorder *recorder = shared->stack.recorder;
+    const struct timespec pause = {0, RECORDER_PAUSE_NS};
+    for (int i = 0; i < RECORDER_PAUSES && record_is_crowded(recorder) && !shared->broken; i++)
+        LIBC(syscall)(SYS_nanosleep, &pause, NULL);
+}
+
 /* The first of a thread's locks. Whoever closed the gate has had the lock since, so that this thread, which
  * got it later, sees that. */
 static void enter_locked(struct lock_place *place) {
     uint64_t asked_ns = ask();
+    if (__builtin_expect(shared->stack.recorder != NULL, 0))
+        wait_for_recorder();
     announce();
     for (;;) {
         int result = gate_is_closed() ? EBUSY : take_mutex();

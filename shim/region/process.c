@@ -191,8 +191,10 @@ void waiter_let_go(struct waiter *waiter) {
         if (waiter->turns & 1u << side)
             waiter_end_turn(waiter, side);
     waiter_pass_turns(waiter);
-    if (socket && waiter->writing)
+    if (socket && waiter->writing) {
         socket->blocked_writers--;
+        record_writers(&shared->stack, socket);
+    }
     waiter->set = NULL;
     waiter->socket = NULL;
     waiter->writing = false;

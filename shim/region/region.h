@@ -19,6 +19,7 @@
 #include "shim/region/lock_profile.h"
 #include "shim/region/receiving.h"
 #include "shim/region/tracing_text.h"
+#include "stack/doors.h"
 #include "stack/stack.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,6 +27,7 @@
 #define SHARED_BASE \
     UINT64_C(0x7e9000000000) /* clear of the heaps, stacks and shadows of common programs and tools */
 #define SHARED_BYTES (UINT64_C(1) << 30)
+#define SHARED_RECORD_BYTES (UINT64_C(64) << 20) /* of a recording: the end of the region, if there is one */
 #define SHARED_MAGIC UINT64_C(0x3165726977657261)
 #define SHARED_VERSION build_digest()
 #define SHARED_NAME_BUCKETS 4096u

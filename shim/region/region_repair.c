@@ -188,6 +188,7 @@ bool shared_repair(void) {
                             &shared->waiters,       &shared->epoll_sets, &shared->epoll_items,
                             &shared->inflight_pool, &shared->file_tables};
     size_t count = sizeof pools / sizeof *pools;
+    record_end(&shared->stack, "a process died while it was changing the stack");
     stack_repair_memory(&shared->stack);
     for (size_t i = 0; i < count; i++)
         pool_repair(pools[i]);

@@ -12,10 +12,11 @@
 #include <sys/mman.h>
 
 #define KEPT_MAX 300
-#define REGION_BYTES (64u << 20)
+#define REGION_BYTES HOST_REGION_BYTES
 
 uint64_t now = 1000 * SECOND;
 bool host_lacks_memory;
+struct recorder *host_record;
 
 static const uint8_t PEER_MAC[6] = {2, 0, 0x0a, 0x4d, 0, 2};
 
@@ -47,6 +48,9 @@ struct host host_create_configured(const struct stack_config *config) {
     seed[0]++;
     seed[16]++;
     host.stack = host.memory;
+    if (host_record)
+        record_begin(host.stack, host_record, HOST_RECORD_BYTES);
+    host_record = NULL;
     int error = stack_create(host.stack, host.memory, REGION_BYTES, sizeof(struct stack), config, seed, now);
     assert_int_equal(error, 0);
     return host;

@@ -5,6 +5,7 @@
 #ifndef TESTS_UNIT_HOST_H
 #define TESTS_UNIT_HOST_H
 
+#include "stack/doors.h"
 #include "stack/stack.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +18,8 @@
 #define SECOND (1000 * MS)
 #define HOST_A 0x0a4d000a /* 10.77.0.10 */
 #define HOST_B 0x0a4d0002 /* 10.77.0.2 */
+#define HOST_RECORD_BYTES (16u << 20)
+#define HOST_REGION_BYTES (64u << 20)
 
 struct host {
     struct stack *stack;
@@ -36,7 +39,9 @@ struct packet {
     uint8_t payload[66000];
 };
 
-extern uint64_t now;           /* virtual time */
+extern uint64_t now; /* virtual time */
+extern struct recorder
+    *host_record; /* zero-filled memory of HOST_RECORD_BYTES for what is done with the next host */
 extern bool host_lacks_memory; /* a frame for which there is none is lost; else it fails the test */
 
 /* With BAREWIRE_OFFLOAD in the environment the stack has a NIC that computes checksums and cuts bursts: what

@@ -364,7 +364,8 @@ static void count_holder(void *object, void *context) {
 }
 
 static void close_one(void *object, void *context) {
-    socket_release(context, object);
+    struct stack *stack = context;
+    socket_release(stack, object);
 }
 
 static void world_check(void) {

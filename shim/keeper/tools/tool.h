@@ -44,6 +44,10 @@ int tool_look(enum ipc_request_kind kind);
 /* barewire report FILE|--live [SECONDS] [--text] [-o FILE]: what a capture, or a live stack, shows. */
 int tool_report(int count, char **options);
 
+/* barewire replay FILE [--until N|TIME] [--break NAME] [--calls] [--quiet] [--interactive]: does again what a
+ * recording says. 0: the same frames left; 1: others did; 2: it can't be replayed. */
+int tool_replay(int count, char **options);
+
 /* Writes who has a socket, as ss(8) names processes; nothing, if nobody has. */
 void tool_name_holders(const void *socket, char *text, size_t room);
 

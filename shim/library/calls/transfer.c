@@ -265,7 +265,7 @@ static __thread bool sends_trains __attribute__((tls_model("initial-exec")));
 static bool may_lend(const struct outgoing *out) {
     bool quoted =
         socket_stamps(out->socket, &out->message) & SOCKET_STAMPS; /* for who wants to know when it left */
-    return out->readable && sends_trains && !quoted && frames_may_borrow();
+    return out->readable && sends_trains && !quoted && !shared->stack.recorder && frames_may_borrow();
 }
 
 /* Sends what can be sent now. Returns how much, or a negative errno. */

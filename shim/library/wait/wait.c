@@ -94,7 +94,10 @@ static void wait_on_socket(struct waiter *waiter, struct socket *socket, bool wr
         waiter->socket = socket;
     }
     waiter->writing = writing;
-    socket->blocked_writers += writing;
+    if (writing) {
+        socket->blocked_writers++;
+        record_writers(&shared->stack, socket);
+    }
 }
 
 bool wait_hold(struct epoll_set *set) {
