@@ -129,29 +129,57 @@ void record_writers(struct stack *stack, const struct socket *socket) {
         NOTE(stack, RECORD_WRITERS, socket, socket->blocked_writers);
 }
 
-/* Eight bytes at a time, wherever the pieces of a frame end. */
+/* Eight bytes at a time, wherever the pieces of a frame end; in lanes, so that a processor has several under way. */
+#define LANES 4
+
 struct hashing {
-    uint64_t hash, word;
+    uint64_t lanes[LANES];
+    uint64_t words; /* so far */
+    uint64_t word;  /* the beginning of the next */
     unsigned filled;
 };
 
+static inline uint64_t mix(uint64_t hash, uint64_t word) {
+    uint64_t mixed = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return mixed ^ mixed >> 29;
+}
+
 static void hash_word(struct hashing *hashing, uint64_t word) {
-    uint64_t mixed = (hashing->hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-    hashing->hash = mixed ^ mixed >> 29;
+    uint64_t *lane = &hashing->lanes[hashing->words++ % LANES];
+    *lane = mix(*lane, word);
+}
+
+/* As many rounds of all lanes as there are bytes for. Returns how many bytes those are. */
+static size_t hash_rounds(struct hashing *hashing, const uint8_t *bytes, size_t length) {
+    uint64_t a = hashing->lanes[0], b = hashing->lanes[1], c = hashing->lanes[2], d = hashing->lanes[3];
+    size_t at = 0;
+    for (uint64_t words[LANES]; length - at >= sizeof words; at += sizeof words) {
+        memcpy(words, bytes + at, sizeof words);
+        a = mix(a, words[0]);
+        b = mix(b, words[1]);
+        c = mix(c, words[2]);
+        d = mix(d, words[3]);
+    }
+    memcpy(hashing->lanes, (uint64_t[LANES]){a, b, c, d}, sizeof hashing->lanes);
+    hashing->words += at / sizeof hashing->word;
+    return at;
 }
 
 static void hash_bytes(struct hashing *hashing, const uint8_t *bytes, size_t length) {
     while (length > 0) {
-        if (hashing->filled == 0 && length >= sizeof hashing->word) {
+        bool whole = hashing->filled == 0;
+        size_t done = whole && hashing->words % LANES == 0 ? hash_rounds(hashing, bytes, length) : 0;
+        if (!done && whole && length >= sizeof hashing->word) {
             uint64_t word;
             memcpy(&word, bytes, sizeof word);
             hash_word(hashing, word);
-            bytes += sizeof word;
-            length -= sizeof word;
-            continue;
+            done = sizeof word;
+        } else if (!done) {
+            hashing->word |= (uint64_t)*bytes << 8 * hashing->filled++;
+            done = 1;
         }
-        hashing->word |= (uint64_t)*bytes++ << 8 * hashing->filled++;
-        length--;
+        bytes += done;
+        length -= done;
         if (hashing->filled < sizeof hashing->word)
             continue;
         hash_word(hashing, hashing->word);
@@ -162,12 +190,15 @@ static void hash_bytes(struct hashing *hashing, const uint8_t *bytes, size_t len
 uint64_t record_hash(const struct frame *frame) {
     struct iovec pieces[FRAME_PIECES];
     struct hashing hashing = {0};
+    uint64_t hash = 0;
     int count = frame_pieces(frame, pieces, FRAME_PIECES);
     hash_bytes(&hashing, frame->header, frame->header_length);
     for (int i = 0; i < count; i++)
         hash_bytes(&hashing, pieces[i].iov_base, pieces[i].iov_len);
     hash_word(&hashing, hashing.word);
-    return hashing.hash;
+    for (int i = 0; i < LANES; i++)
+        hash = mix(hash, hashing.lanes[i]);
+    return hash;
 }
 
 int recorded_stack_create(struct stack *stack, void *memory, size_t bytes, size_t reserved_bytes,

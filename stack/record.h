@@ -110,7 +110,7 @@ struct recorder {
     uint64_t bytes;                    /* the ring's */
     _Atomic bool lost;
     bool ended; /* ... and the recording says why */
-    uint8_t ring[];
+    _Alignas(8) uint8_t ring[];
 };
 
 /* Makes a recording of zero-filled memory of that size, which goes on until stack->recorder is NULL again. */

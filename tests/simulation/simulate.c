@@ -4,6 +4,7 @@
  *
  *   simulate [FIRST COUNT]    runs so many seeds (1 to 2,000); says which fail, and why
  *   simulate --trace SEED     runs one, and tells what happens
+ *   simulate --replay FIRST COUNT    what host A was called with is recorded, and done again: the same frames leave
  *
  * Everything is chosen by the seed: whether there is IPv6 besides IPv4, and by which each connection goes,
  * whether host A lives by what routers tell of IPv6 (routers6.h), the link, the MTU of either end and of a router between them, which changes on the way, clocks that run
@@ -14,7 +15,9 @@
 #include "nic/impair.h"
 #include "nic/splitmix.h"
 #include "stack/datagram/udp.h"
+#include "stack/doors.h"
 #include "stack/link/software_gso.h"
+#include "stack/replay.h"
 #include "stack/stack.h"
 #include "tests/simulation/router.h"
 #include "tests/simulation/routers6.h"
@@ -29,6 +32,7 @@
 #include <sys/mman.h>
 
 #define REGION_BYTES (64u << 20)
+#define RECORD_BYTES (UINT64_C(256) << 20)
 #define MS UINT64_C(1000000)
 #define SECOND (1000 * MS)
 #define CONNECTIONS_MAX 6
@@ -96,6 +100,7 @@ static struct {
     uint64_t events, frames;
 } world;
 
+static char *recording; /* what host A is called with: a head, a recorder; NULL: nobody wants to know */
 static uint64_t total_virtual_ns, total_frames, total_bytes, total_datagrams;
 
 static uint64_t below(uint64_t limit) {
@@ -181,13 +186,18 @@ static struct host make_host(int side, uint16_t mtu) {
     host.offset_ns = (int64_t)(SECOND * (1 + below(100000)));
     host.drift_ppm = (int32_t)below(1001) - 500;
     host.stack = (struct stack *)base;
+    if (recording && side == 0)
+        record_begin(host.stack, recording + sizeof(struct record_head), RECORD_BYTES);
     if (stack_create(host.stack, host.stack, REGION_BYTES, sizeof(struct stack), &config, seed,
                      local_time(&host, 0) - 100 * MS))
         abort();
     host.stack->sysctl.ip6_dad_transmits = 0; /* addresses are good from the beginning */
     host.stack->sysctl.ip6_rtr_solicitations = 4;
+    record_sysctl(host.stack);
     stack_advance(host.stack, local_time(&host, 0));
-    host.stack->sysctl.tcp_congestion_control = (uint32_t)(random_u64(&host.stack->random) % TCP_ALGORITHMS);
+    uint64_t chosen = host.stack->recorder ? below(UINT64_MAX) : random_u64(&host.stack->random);
+    host.stack->sysctl.tcp_congestion_control = (uint32_t)(chosen % TCP_ALGORITHMS);
+    record_sysctl(host.stack);
     return host;
 }
 
@@ -881,22 +891,66 @@ static bool simulate(uint64_t seed, bool trace) {
     return !world.failed;
 }
 
+/* Does again what host A was called with, in the ring, which has not gone round. */
+static void replay_host(const struct recorder *recorder) {
+    static struct replay replay;
+    const struct record_head head = {RECORD_MAGIC, 0, sizeof(struct stack)};
+    char *mapped = mmap(NULL, REGION_BYTES + ARENA_BLOCK_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *file = (uint8_t *)recorder->ring - sizeof head;
+    size_t bytes = sizeof head + recorder->written;
+    memcpy(file, &head, sizeof head); /* over the recorder's own, which has done its work */
+    replay_begin(&replay, file, bytes, 0, mapped + (-(uintptr_t)mapped & (ARENA_BLOCK_BYTES - 1)),
+                 REGION_BYTES);
+    enum replay_outcome outcome;
+    while ((outcome = replay_step(&replay)) == REPLAY_GOES_ON)
+        continue;
+    expect(outcome == REPLAY_ENDED && !*replay.message, "the replay: %s", replay.message);
+    total_frames += replay.frames;
+    munmap(mapped, REGION_BYTES + ARENA_BLOCK_BYTES);
+}
+
+/* Memory runs out by no call of host A's: there is none of that. Of the longest seeds the beginning is recorded. */
+static bool simulate_again(uint64_t seed) {
+    size_t bytes = sizeof(struct record_head) + RECORD_BYTES;
+    void *memory =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    recording = memory;
+    world_begin(seed, false);
+    recording = NULL;
+    world.starved_until_ns = world.failing_until_ns = 0;
+    run_until_idle();
+    world_end();
+    const struct recorder *recorder = (void *)((char *)memory + sizeof(struct record_head));
+    if (!world.failed)
+        replay_host(recorder);
+    munmap(memory, bytes);
+    return !world.failed;
+}
+
 int main(int count, char **arguments) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (count == 3 && strcmp(arguments[1], "--trace") == 0)
         return simulate(strtoull(arguments[2], NULL, 10), true) ? 0 : 1;
+    const char *self = arguments[0];
+    bool again = count == 4 && strcmp(arguments[1], "--replay") == 0;
+    arguments += again;
+    count -= again;
     if (count != 1 && count != 3) {
-        fprintf(stderr, "usage: simulate [FIRST COUNT] | --trace SEED\n");
+        fprintf(stderr, "usage: simulate [[--replay] FIRST COUNT] | --trace SEED\n");
         return 2;
     }
     uint64_t first = count == 3 ? strtoull(arguments[1], NULL, 10) : 1;
     uint64_t seeds = count == 3 ? strtoull(arguments[2], NULL, 10) : 2000, failed = 0;
     for (uint64_t seed = first; seed < first + seeds; seed++) {
-        if (simulate(seed, false))
+        bool good = again || simulate(seed, false);
+        if (good && (again || (count == 1 && seed % 16 == 0)))
+            good = simulate_again(seed);
+        if (good)
             continue;
         failed++;
-        printf("seed %llu: %s; replay: %s --trace %llu\n", (unsigned long long)seed, world.failure,
-               arguments[0], (unsigned long long)seed);
+        printf("seed %llu: %s; replay: %s --trace %llu\n", (unsigned long long)seed, world.failure, self,
+               (unsigned long long)seed);
     }
     printf("%.0f seconds of virtual time, %llu frames, %llu bytes and %llu datagrams read\n",
            (double)total_virtual_ns / 1e9, (unsigned long long)total_frames, (unsigned long long)total_bytes,
