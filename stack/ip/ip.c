@@ -90,11 +90,7 @@ bool ip_is_broadcast(const struct stack *stack, struct ip_address address) {
 }
 
 bool ip4_is_broadcast(const struct stack *stack, uint32_t address) {
-    const struct ip4_addresses *addresses = &stack->addresses4;
-    bool is = address == UINT32_MAX;
-    for (uint32_t i = 0; i < addresses->count; i++)
-        is |= address == addresses->entries[i].broadcast;
-    return is;
+    return ip4_address_kind(stack, address) == IP4_BROADCAST;
 }
 
 static int reachable4(const struct stack *stack, uint32_t destination) {
@@ -124,10 +120,10 @@ uint32_t ip_mtu(const struct stack *stack, struct ip_address destination) {
     return ip_is_local(stack, destination) ? STACK_MTU_MAX : ip_path_mtu(stack, destination);
 }
 
-/* Sources that no packet from the wire may bear (RFC 1122 section 3.2.1.3, RFC 1812 section 5.3.7). */
+/* Sources that no packet from the wire may bear (RFC 1122 section 3.2.1.3, RFC 1812 section 5.3.7), and our own. */
 static bool is_martian(const struct stack *stack, uint32_t source) {
-    return ip4_is_multicast(source) || ip4_is_broadcast(stack, source) || ip4_is_loopback(source) ||
-           (source >> 24 == 0 && source != 0);
+    return ip4_is_multicast(source) || ip4_address_kind(stack, source) != IP4_NOBODYS ||
+           ip4_is_loopback(source) || (source >> 24 == 0 && source != 0);
 }
 
 enum {
@@ -224,15 +220,15 @@ static bool record_route(uint8_t *options, uint32_t length, uint32_t address) {
 }
 
 /* Whether a packet is for us, and may come from where it says it does. */
-static bool addresses_are_valid(struct stack *stack, const struct ip_packet *packet) {
+static bool addresses_are_valid(struct stack *stack, const struct ip_packet *packet, enum ip4_kind kind) {
     uint32_t source = ip_to_v4(packet->source), destination = ip_to_v4(packet->destination);
     if (packet->looped)
         return true;
-    if (is_martian(stack, source) || ip4_is_local(stack, source) || ip4_is_loopback(destination))
+    if (is_martian(stack, source) || ip4_is_loopback(destination))
         return false;
-    if (ip4_is_local(stack, destination))
+    if (kind == IP4_OWN)
         return source != 0;
-    if (ip4_is_broadcast(stack, destination))
+    if (kind == IP4_BROADCAST)
         return true;
     if (ip4_is_multicast(destination))
         return multicast_wants(stack, ip_from_v4(destination), ip_from_v4(source));
@@ -252,19 +248,20 @@ void ip_input(struct stack *stack, struct buffer *chain, unsigned flags) {
         goto drop;
     uint32_t destination = wire_get32(header + 16);
     bool group = ip4_is_multicast(destination);
+    enum ip4_kind kind = ip4_address_kind(stack, destination);
     packet.source = ip_from_v4(wire_get32(header + 12));
     packet.destination = ip_from_v4(destination);
     packet.protocol = header[9];
     packet.ttl = header[8];
     packet.tos = header[1];
     packet.looped = flags & IP_INPUT_LOOPED;
-    packet.multicast = flags & IP_INPUT_LINK_MULTICAST || ip4_is_broadcast(stack, destination) || group;
+    packet.multicast = flags & IP_INPUT_LINK_MULTICAST || kind == IP4_BROADCAST || group;
     packet.length = wire_get16(header + 2) - header_length;
     if (group)
         stack->mib.IpExtInMcastPkts++;
     else if (packet.multicast)
         stack->mib.IpExtInBcastPkts++;
-    if (!addresses_are_valid(stack, &packet)) {
+    if (!addresses_are_valid(stack, &packet, kind)) {
         stack->mib.IpInAddrErrors++;
         goto drop;
     }
@@ -375,12 +372,13 @@ int ip_output_whole(struct stack *stack, struct frame *frame, const struct ip_pa
     uint32_t destination = ip_to_v4(parameters->destination), next_hop = destination;
     if (parameters->stamp)
         datagram_leaves(stack, frame, parameters);
-    if (ip4_is_local(stack, destination)) {
+    enum ip4_kind kind = ip4_address_kind(stack, destination);
+    if (kind == IP4_OWN || (stack->config.loopback && ip4_is_loopback(destination))) {
         int result = stack_loop_back(stack, frame);
         frame_release(&stack->buffers, frame);
         return result;
     }
-    if (ip4_is_multicast(destination) || ip4_is_broadcast(stack, destination))
+    if (ip4_is_multicast(destination) || kind == IP4_BROADCAST)
         return output_to_many(stack, frame, parameters);
     if (!parameters->on_link && ip_route_lookup(&stack->routes, destination, &next_hop)) {
         stack->mib.IpOutNoRoutes++;

@@ -45,6 +45,17 @@ const struct ip4_address *ip4_address_find(const struct stack *stack, uint32_t a
     return NULL;
 }
 
+enum ip4_kind ip4_address_kind(const struct stack *stack, uint32_t address) {
+    const struct ip4_addresses *addresses = &stack->addresses4;
+    bool broadcast = address == UINT32_MAX;
+    for (uint32_t i = 0; i < addresses->count; i++) {
+        if (addresses->entries[i].address == address)
+            return IP4_OWN;
+        broadcast |= addresses->entries[i].broadcast == address;
+    }
+    return broadcast ? IP4_BROADCAST : IP4_NOBODYS;
+}
+
 const struct ip4_address *ip4_address_near(const struct stack *stack, uint32_t address) {
     const struct ip4_addresses *addresses = &stack->addresses4;
     for (uint32_t i = 0; i < addresses->count; i++)

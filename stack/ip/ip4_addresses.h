@@ -45,6 +45,11 @@ void ip4_addresses_set(struct stack *stack);
 /* The entry of an address of the stack's own, but for those of the loopback; or NULL. */
 const struct ip4_address *ip4_address_find(const struct stack *stack, uint32_t address);
 
+enum ip4_kind { IP4_NOBODYS, IP4_OWN, IP4_BROADCAST };
+
+/* Whether an address is one of the stack's own, or goes to all of a network of theirs: each packet is asked for both. */
+enum ip4_kind ip4_address_kind(const struct stack *stack, uint32_t address);
+
 /* The first entry on whose network an address is, or NULL. */
 const struct ip4_address *ip4_address_near(const struct stack *stack, uint32_t address);
 

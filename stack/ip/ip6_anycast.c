@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ip6_anycast.c - see ip6_anycast.h. Who has joined is told by the sockets alone: nothing is counted.
+ * ip6_anycast.c - see ip6_anycast.h. Who has joined is told by the sockets alone. Addresses are counted, since
+ * each packet asks for them, and next to no stack has any.
  */
 #include "stack/ip/ip6_anycast.h"
 #include "stack/stack.h"
@@ -15,7 +16,9 @@ static struct ip_address *place_of(struct ip_address *places, uint32_t count, st
 
 bool ip6_is_anycast(const struct stack *stack, struct ip_address address) {
     const struct ip_address *places = stack->ip6.anycast.addresses;
-    for (uint32_t i = 0; i < IP6_ANYCAST_MAX && !ip_is_any(address); i++)
+    if (!stack->ip6.anycast.count || ip_is_any(address))
+        return false;
+    for (uint32_t i = 0; i < IP6_ANYCAST_MAX; i++)
         if (ip_equal(places[i], address))
             return true;
     return false;
@@ -79,6 +82,7 @@ int ip6_anycast_join(struct stack *stack, struct socket *socket, uint32_t interf
     *own_place = address;
     if (!there) {
         *place = address;
+        stack->ip6.anycast.count++;
         multicast_own(stack, ip_solicited_node(address), true);
     }
     stack_work_on(stack, NULL);
@@ -92,6 +96,7 @@ static void leave(struct stack *stack, struct ip_address *own_place) {
     if (!place || ip6_anycast_users(stack, address))
         return;
     *place = (struct ip_address){0};
+    stack->ip6.anycast.count--;
     multicast_own(stack, ip_solicited_node(address), false);
 }
 
@@ -115,9 +120,12 @@ void ip6_anycast_release(struct stack *stack, struct socket *socket) {
 
 void ip6_anycast_rejoin(struct stack *stack) {
     struct ip_address *places = stack->ip6.anycast.addresses;
+    stack->ip6.anycast.count = 0;
     for (uint32_t i = 0; i < IP6_ANYCAST_MAX; i++)
-        if (!ip6_anycast_users(stack, places[i]))
+        if (ip_is_any(places[i]) || !ip6_anycast_users(stack, places[i])) {
             places[i] = (struct ip_address){0};
-        else if (!ip_is_any(places[i]))
+        } else {
+            stack->ip6.anycast.count++;
             multicast_own(stack, ip_solicited_node(places[i]), true);
+        }
 }

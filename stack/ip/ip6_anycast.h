@@ -16,6 +16,7 @@ struct stack;
 struct socket;
 
 struct ip6_anycast {
+    uint32_t count;                               /* of places that are taken */
     struct ip_address addresses[IP6_ANYCAST_MAX]; /* "::": this place is free */
 };
 

@@ -8,19 +8,12 @@
 
 #define PROBE_NS UINT64_C(60000000000) /* router_probe_interval */
 
-static uint64_t half(struct ip_address address, int index) {
-    return (uint64_t)__builtin_bswap32(address.words[2 * index]) << 32 |
-           __builtin_bswap32(address.words[2 * index + 1]);
-}
-
-static bool matches(const struct ip6_route *route, struct ip_address address) {
+static inline bool matches(const struct ip6_route *route, struct ip_address address) {
     uint32_t bits = route->prefix_length;
-    uint64_t high = half(address, 0) ^ half(route->destination, 0);
-    uint64_t low = half(address, 1) ^ half(route->destination, 1);
-    if (bits == 0)
-        return true;
+    uint64_t high = __builtin_bswap64(ip_high(address) ^ ip_high(route->destination));
+    uint64_t low = __builtin_bswap64(ip_low(address) ^ ip_low(route->destination));
     if (bits <= 64)
-        return high >> (64 - bits) == 0;
+        return bits == 0 || high >> (64 - bits) == 0;
     return !high && low >> (IP_ADDRESS_BITS - bits) == 0;
 }
 

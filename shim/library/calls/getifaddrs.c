@@ -286,6 +286,17 @@ enum interface_owner interface_change(unsigned long request, const void *argumen
     }
 }
 
+/* The address of an interface that a request is about: that which it has (devinet_ioctl's tryaddrmatch), or the first. */
+static const struct interface_inet *address_asked_for(const struct interface *interface,
+                                                      const struct ifreq *ask_for) {
+    struct sockaddr_in wanted;
+    memcpy(&wanted, &ask_for->ifr_addr, sizeof wanted);
+    for (uint32_t i = 0; i < interface->inet_count && wanted.sin_family == AF_INET; i++)
+        if (interface->inet[i].address == ntohl(wanted.sin_addr.s_addr))
+            return &interface->inet[i];
+    return &interface->inet[0];
+}
+
 /* What an interface is, in a copy of the program's request. Returns 0; a negative errno; or 1: it is one of
  * the kernel's own. */
 static int answer(const struct interface both[INTERFACES], unsigned long request, struct ifreq *ask_for) {
@@ -303,7 +314,7 @@ static int answer(const struct interface both[INTERFACES], unsigned long request
     const struct interface *interface = &both[which];
     bool of_address = request == SIOCGIFADDR || request == SIOCGIFNETMASK || request == SIOCGIFBRDADDR ||
                       request == SIOCGIFDSTADDR;
-    const struct interface_inet *own = &interface->inet[0];
+    const struct interface_inet *own = address_asked_for(interface, ask_for);
     if (of_address && !interface->inet_count)
         return -EADDRNOTAVAIL;
     switch (request) {

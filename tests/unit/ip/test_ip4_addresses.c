@@ -72,6 +72,10 @@ static void each_network_has_its_broadcast(void **state) {
     assert_true(ip4_is_broadcast(host.stack, 0x0a58ffff));
     assert_false(ip4_is_broadcast(host.stack, 0x0a5802ff));
     assert_false(ip4_is_local(host.stack, 0));
+    assert_int_equal(ip4_address_kind(host.stack, WIDER), IP4_OWN);
+    assert_int_equal(ip4_address_kind(host.stack, 0x0a58ffff), IP4_BROADCAST);
+    assert_int_equal(ip4_address_kind(host.stack, WIDER + 1), IP4_NOBODYS);
+    assert_int_equal(ip4_address_kind(host.stack, UINT32_MAX), IP4_BROADCAST);
     host_destroy(&host);
 }
 
