@@ -66,10 +66,11 @@ static bool speaks_ip6(const struct socket *socket, const struct msghdr *header)
     return to->sin6_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&to->sin6_addr);
 }
 
-/* The header is the caller's own, and so are its name and its iovec; its control messages are the program's.
- */
-static int read_control(const struct msghdr *header, struct socket_message *message,
-                        const struct socket *socket, struct ip6_extensions *extensions) {
+/* The header is the caller's own, and so are its name and its iovec; its control messages are the program's. Not a part
+ * of its caller, whose stack may be small: few calls need the room. */
+__attribute__((noinline)) static int read_control(const struct msghdr *header, struct socket_message *message,
+                                                  const struct socket *socket,
+                                                  struct ip6_extensions *extensions) {
     bool stream = socket && socket->type == SOCK_STREAM, inet6 = socket && socket->options.inet6;
     char few[CONTROL_BYTES];
     struct msghdr copy = *header;
