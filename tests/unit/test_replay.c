@@ -3,6 +3,7 @@
  * test_replay.c - a recording does again what was done, and is not believed: replay.c.
  */
 #include "nic/splitmix.h"
+#include "stack/memory/pool_poison.h"
 #include "stack/replay.h"
 #include "tests/unit/pair.h"
 #include <stdlib.h>
@@ -68,6 +69,7 @@ static struct replayed *run(const void *bytes, size_t size, uint64_t calls) {
 }
 
 static void done(struct replayed *replayed) {
+    pool_poison_not(replayed->mapped, HOST_REGION_BYTES + ARENA_BLOCK_BYTES); /* the next one may lie there */
     munmap(replayed->mapped, HOST_REGION_BYTES + ARENA_BLOCK_BYTES);
     free(replayed);
 }
@@ -104,7 +106,7 @@ static void a_transfer_with_losses_sends_the_same_frames_again(void **state) {
     if (first->outcome != REPLAY_ENDED)
         print_message("%s\n", first->replay.message);
     assert_int_equal(first->outcome, REPLAY_ENDED);
-    assert_true(first->replay.frames > 200);
+    assert_true((int)first->replay.frames > (getenv("BAREWIRE_OFFLOAD") ? 50 : 200)); /* trains are fewer */
     assert_true(first->replay.stack->mib.TcpRetransSegs > 0);
     struct replayed *second = run(recording.bytes, recording.size, UINT64_MAX);
     assert_int_equal(second->replay.frames, first->replay.frames);
