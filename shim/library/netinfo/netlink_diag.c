@@ -117,6 +117,13 @@ static bool takes_ipv6_alone(const struct told *told) {
     return told->socket->options.six.only || (!ip_is_any(told->local) && !ip_is_v4(told->local));
 }
 
+/* By which a program knows it again. */
+static uint64_t cookie_of(const struct told *told) {
+    if (told->socket || !told->tcp)
+        return (uintptr_t)told->socket;
+    return (uint64_t)told->tcp->snd_nxt << 32 | (uint32_t)told->remote_port << 16 | told->local_port;
+}
+
 static void tell_of_socket(struct question *question, const struct told *told) {
     struct netlink_answer *answer = question->answer;
     struct inet_diag_msg message = {.idiag_family = told->inet6 ? AF_INET6 : AF_INET,
@@ -129,9 +136,7 @@ static void tell_of_socket(struct question *question, const struct told *told) {
     place(told->inet6, told->remote, message.id.idiag_dst);
     if (!is_wanted(question, told, &message.id))
         return;
-    uint64_t cookie = told->socket ? (uintptr_t)told->socket
-                                   : (uint64_t)told->tcp->snd_nxt << 32 | (uint32_t)told->remote_port << 16 |
-                                         told->local_port;
+    uint64_t cookie = cookie_of(told);
     memcpy(message.id.idiag_cookie, &cookie, sizeof cookie);
     if (told->tcp) {
         message.idiag_timer = timer_of(told->tcp, &message.idiag_expires);

@@ -175,11 +175,12 @@ static struct process *account_anew(void) {
     struct process *child = process_create(0);
     descriptor_forget_all();
     table_changed = false;
-    if (!child)
-        end_without_account();
-    child->in_child_pid_namespace = wake_self->in_child_pid_namespace;
-    child->fork_deadline_ns = child->made_ns + FORK_DEADLINE_NS;
-    return child;
+    if (child) {
+        child->in_child_pid_namespace = wake_self->in_child_pid_namespace;
+        child->fork_deadline_ns = child->made_ns + FORK_DEADLINE_NS;
+        return child;
+    }
+    end_without_account();
 }
 
 /* The first time that the child comes to the stack, with the lock held: is its account still there? */
