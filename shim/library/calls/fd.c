@@ -22,6 +22,7 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
@@ -76,9 +77,10 @@ EXPORT int close(int fd) {
         return (int)call_result(-EBADF);
     }
     netlink_forget((unsigned)fd, (unsigned)fd);
-    descriptor_naming_begin();
+    pthread_testcancel();
+    int cancel = descriptor_naming_begin();
     int result = LIBC(close)(fd);
-    descriptor_naming_end();
+    descriptor_naming_end(cancel);
     return (int)call_told(result);
 }
 
@@ -109,9 +111,9 @@ EXPORT int close_range(unsigned first, unsigned last, int flags) {
         descriptor_walk(first, last, forget_visited, NULL);
     if (!(flags & CLOSE_RANGE_CLOEXEC))
         netlink_forget(first, last);
-    descriptor_naming_begin();
+    int cancel = descriptor_naming_begin();
     int result = close_around_private(first, last, flags);
-    descriptor_naming_end();
+    descriptor_naming_end(cancel);
     return (int)call_told(result);
 }
 
@@ -159,9 +161,9 @@ static int duplicate_at(int fd, int at, int flags) {
     int made = make_room(fd, at);
     if (made)
         return made;
-    descriptor_naming_begin();
+    int cancel = descriptor_naming_begin();
     made = LIBC(dup3)(fd, at, flags);
-    descriptor_naming_end();
+    descriptor_naming_end(cancel);
     return made < 0 ? -errno : adopt(fd, made) < 0 ? -errno : made;
 }
 

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -559,31 +560,44 @@ static int keep_beyond_limit(int fd) {
 static _Atomic int lent;   /* threads that have, or are about to have, one of the program's numbers */
 static _Atomic int naming; /* threads in calls of the program's that name numbers */
 
-void descriptor_lend_begin(void) {
+/* A thread that is cancelled in between would be waited for by all others, for as long as they wait, each time. */
+static int cancel_off(void) {
+    int before;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    return before;
+}
+
+int descriptor_lend_begin(void) {
+    int cancel = cancel_off();
     lent++;
     for (int turn = 0; naming > 0 && give_way(turn); turn++)
         continue;
+    return cancel;
 }
 
-int descriptor_lend_end(int made) {
+int descriptor_lend_end(int made, int cancel) {
     int moved = made < 0 ? -1 : descriptor_make_private(made);
     lent--;
+    pthread_setcancelstate(cancel, NULL);
     return moved;
 }
 
-void descriptor_naming_begin(void) {
+int descriptor_naming_begin(void) {
+    int cancel = cancel_off();
     naming++;
     for (int turn = 0; lent > 0; turn++) {
         naming--;
         bool again = give_way(turn);
         naming++;
         if (!again)
-            return;
+            break;
     }
+    return cancel;
 }
 
-void descriptor_naming_end(void) {
+void descriptor_naming_end(int cancel) {
     naming--;
+    pthread_setcancelstate(cancel, NULL);
 }
 
 void descriptor_gate_forked(void) {

@@ -138,11 +138,12 @@ int descriptor_make_private(int fd);
 
 /* A descriptor that the library makes between these two has one of the program's numbers until the second one makes it
  * private, and returns its new number (-1: none could be made). Meanwhile the program, which knows nothing of it, must not close that number, or put something of its own there: its calls
- * that name a number do so between the other two. Neither waits for longer than some milliseconds. */
-void descriptor_lend_begin(void);
-int descriptor_lend_end(int made);
-void descriptor_naming_begin(void);
-void descriptor_naming_end(void);
+ * that name a number do so between the other two. Neither waits for longer than some milliseconds. No thread is
+ * cancelled in between: the first ones return what the second ones are given, to bring back. */
+int descriptor_lend_begin(void);
+int descriptor_lend_end(int made, int cancel);
+int descriptor_naming_begin(void);
+void descriptor_naming_end(int cancel);
 
 /* In a child that fork has made. */
 void descriptor_gate_forked(void);

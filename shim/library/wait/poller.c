@@ -83,8 +83,8 @@ static bool watch_all(int epoll, const struct waiter *waiter) {
 }
 
 static int make_epoll(void) {
-    descriptor_lend_begin();
-    return descriptor_lend_end(LIBC(epoll_create1)(EPOLL_CLOEXEC));
+    int cancel = descriptor_lend_begin();
+    return descriptor_lend_end(LIBC(epoll_create1)(EPOLL_CLOEXEC), cancel);
 }
 
 void poller_prepare(struct waiter *waiter) {

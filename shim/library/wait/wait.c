@@ -185,8 +185,8 @@ void turn_begin(struct waiter *waiter, enum stream_side side) {
 }
 
 int wait_eventfd(void) {
-    descriptor_lend_begin();
-    return descriptor_lend_end(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    int cancel = descriptor_lend_begin();
+    return descriptor_lend_end(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), cancel);
 }
 
 bool wait_introduce(struct waiter *waiter) {
